@@ -1,0 +1,82 @@
+"""Plane geometry in metres on the plan, without dependencies."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+Point = tuple[float, float]
+Polygon = Sequence[Point]
+
+
+def side(a: Point, b: Point, p: Point) -> float:
+    """Signed distance (m) of `p` from the line through `a` and `b`; positive on the left of a→b.
+
+    "Left" with y pointing up; on a plan whose y points down it is the right-hand side.
+    """
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    return (dx * (p[1] - a[1]) - dy * (p[0] - a[0])) / math.hypot(dx, dy)
+
+
+def along(a: Point, b: Point, p: Point) -> float:
+    """Position of the foot of `p` on a→b as a share of its length (0 at a, 1 at b)."""
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    return ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / (dx * dx + dy * dy)
+
+
+def distance(p: Point, q: Point) -> float:
+    """Distance in metres."""
+    return math.hypot(p[0] - q[0], p[1] - q[1])
+
+
+def area(polygon: Polygon) -> float:
+    """Area in m², whatever the direction of the corners."""
+    return abs(_shoelace(polygon)) / 2
+
+
+def contains(polygon: Polygon, p: Point) -> bool:
+    """Whether `p` lies in the polygon (even-odd rule; half-open, so that tiles share no point)."""
+    inside = False
+    for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
+        if (y0 > p[1]) != (y1 > p[1]) and p[0] < x0 + (p[1] - y0) * (x1 - x0) / (y1 - y0):
+            inside = not inside
+    return inside
+
+
+def is_simple(polygon: Polygon) -> bool:
+    """Whether no two edges of the polygon cross."""
+    edges = list(zip(polygon, [*polygon[1:], polygon[0]], strict=True))
+    return not any(
+        _cross(*edges[i], *edges[j])
+        for i in range(len(edges))
+        for j in range(i + 2, len(edges))
+        if not (i == 0 and j == len(edges) - 1)
+    )
+
+
+def spread(points: Sequence[Point]) -> float:
+    """Largest distance (in the points' unit) of a point from the line through the two farthest apart.
+
+    Near zero means that the points lie on one line and fix no homography.
+    """
+    pairs = [(distance(p, q), p, q) for i, p in enumerate(points) for q in points[i + 1 :]]
+    if not pairs:
+        return 0.0
+    far, a, b = max(pairs)
+    return 0.0 if far == 0 else max(abs(side(a, b, p)) for p in points)
+
+
+def _shoelace(polygon: Polygon) -> float:
+    return sum(
+        x0 * y1 - x1 * y0 for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True)
+    )
+
+
+def _cross(a: Point, b: Point, c: Point, d: Point) -> bool:
+    return side_sign(a, b, c) * side_sign(a, b, d) < 0 and side_sign(c, d, a) * side_sign(c, d, b) < 0
+
+
+def side_sign(a: Point, b: Point, p: Point) -> int:
+    """-1, 0 or 1: on which side of a→b the point lies."""
+    value = (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+    return (value > 0) - (value < 0)

@@ -1,0 +1,334 @@
+"""A site: one branch's floor plan, cameras, lines, zones and sensors, parsed from TOML text.
+
+Metres on the plan: x to the right, y down, the origin at the plan's top-left corner.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from branchloop import geometry
+from branchloop.clock import from_ms, local_day_start_ms, to_ms
+from branchloop.config import Part, parse_config
+from branchloop.hours import spans_min
+from branchloop.topics import ID_PATTERN
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Metres = Annotated[float, Field(allow_inf_nan=False)]
+PlanPoint = tuple[Metres, Metres]
+
+
+class Text(Part):
+    """A name in the languages of the house."""
+
+    en: str = Field(min_length=1, max_length=200)
+    zh: str = Field(min_length=1, max_length=200)
+
+
+class Plan(Part):
+    """Size of the floor plan in metres, its heat cell, and walls as line art."""
+
+    width_m: Annotated[float, Field(gt=0.5, le=500)]
+    height_m: Annotated[float, Field(gt=0.5, le=500)]
+    cell_m: Annotated[float, Field(ge=0.05, le=2)] = 0.25
+    walls: list[list[PlanPoint]] = Field(default_factory=list, max_length=500)
+
+    @property
+    def rows(self) -> int:
+        """Heat cells from top to bottom."""
+        return math.ceil(self.height_m / self.cell_m - 1e-9)
+
+    @property
+    def cols(self) -> int:
+        """Heat cells from left to right."""
+        return math.ceil(self.width_m / self.cell_m - 1e-9)
+
+    def holds(self, p: geometry.Point) -> bool:
+        """Whether a point lies on the plan."""
+        return 0 <= p[0] <= self.width_m and 0 <= p[1] <= self.height_m
+
+
+class Calibration(Part):
+    """Pixel↔metre points of a camera: `[x_px, y_px, x_m, y_m]` of at least four marks on the floor."""
+
+    points: list[tuple[float, float, Metres, Metres]]
+    picture_px: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
+    measured_on: date | None = None
+    distortion: list[float] = Field(default_factory=list, max_length=5, description="k1 k2 p1 p2 k3")
+    focal_px: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("points")
+    @classmethod
+    def _enough(cls, points: list[tuple[float, float, float, float]]) -> Any:
+        if len(points) < 4:
+            raise ValueError(
+                f"{len(points)} calibration points fix no floor; give at least 4, better 8, not on one line"
+            )
+        for name, marks in (
+            ("pixels", [(p[0], p[1]) for p in points]),
+            ("metres", [(p[2], p[3]) for p in points]),
+        ):
+            reach = max(geometry.distance(p, q) for p in marks for q in marks)
+            if geometry.spread(marks) < 0.02 * reach or reach == 0:
+                raise ValueError(
+                    f"the calibration points lie on one line in {name}; choose marks that span the floor"
+                )
+        return points
+
+    @model_validator(mode="after")
+    def _lens(self) -> Calibration:
+        if self.distortion and self.focal_px is None:
+            raise ValueError("distortion needs focal_px; add the focal length in pixels")
+        return self
+
+
+class Camera(Part):
+    """One camera: `source` is a file, `rtsp://…` or `usb:N`; secrets come from `credential_env`."""
+
+    id: Id
+    source: str = Field(min_length=1, max_length=500)
+    name: Text | None = None
+    calibration: Calibration
+    fps: Annotated[float, Field(gt=0, le=120)] | None = Field(
+        default=None, description="true frame rate of a file whose header is wrong"
+    )
+    analysed_fps: Annotated[float, Field(gt=0, le=60)] = 7.0
+    loop: bool = False
+    credential_env: str | None = Field(
+        default=None, description="name of the environment variable that holds user:password"
+    )
+
+    @field_validator("source")
+    @classmethod
+    def _no_secret(cls, source: str) -> str:
+        if "://" in source and "@" in source.split("://", 1)[1].split("/", 1)[0]:
+            raise ValueError(
+                "holds a password; put user:password into an environment variable and name it as credential_env"
+            )
+        return source
+
+
+class Line(Part):
+    """A counting line; `in` is a crossing towards the point `inside`."""
+
+    id: Id
+    name: Text | None = None
+    from_: PlanPoint = Field(alias="from")
+    to: PlanPoint
+    inside: PlanPoint
+    entrance: bool = Field(default=False, description="crossings count as footfall")
+
+    @model_validator(mode="after")
+    def _sides(self) -> Line:
+        if geometry.distance(self.from_, self.to) < 0.2:
+            raise ValueError("is shorter than 0.2 m; move `from` and `to` apart")
+        if abs(geometry.side(self.from_, self.to, self.inside)) < 0.05:
+            raise ValueError("`inside` lies on the line; choose a point clearly on the inner side")
+        return self
+
+
+class Zone(Part):
+    """A polygon on the plan; a stay shorter than `min_stay_s` is passing through, not a visit."""
+
+    id: Id
+    kind: Literal["entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other"]
+    name: Text | None = None
+    polygon: Annotated[list[PlanPoint], Field(min_length=3, max_length=200)]
+    min_stay_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+
+    @field_validator("polygon")
+    @classmethod
+    def _sound(cls, polygon: list[tuple[float, float]]) -> Any:
+        if geometry.area(polygon) < 0.05:
+            raise ValueError("has no area; give at least three corners that span it")
+        if not geometry.is_simple(polygon):
+            raise ValueError("crosses itself; list the corners in order round the zone")
+        return polygon
+
+
+class Sensor(Part):
+    """An ultrasonic range sensor on the ceiling or a counter, looking along its cone."""
+
+    id: Id
+    kind: Literal["ultrasonic"] = "ultrasonic"
+    source: str = Field(min_length=1, max_length=500, description="log:FILE of recorded readings")
+    name: Text | None = None
+    x_m: Metres
+    y_m: Metres
+    height_m: Annotated[float, Field(gt=0, le=20)]
+    cone_deg: Annotated[float, Field(gt=0, le=120)] = 30.0
+    range_m: Annotated[float, Field(gt=0, le=20)] = 6.0
+    present_below_m: Annotated[float, Field(gt=0, le=20)] | None = Field(
+        default=None, description="a range below this means that somebody stands in the cone"
+    )
+    loop: bool = False
+
+    @field_validator("source")
+    @classmethod
+    def _known(cls, source: str) -> str:
+        if not source.startswith("log:"):
+            raise ValueError(f"{source!r} is not a sensor source; write log:FILE")
+        return source
+
+
+class Kiosk(Part):
+    """Where the check-in kiosk stands."""
+
+    id: Id = "kiosk"
+    x_m: Metres
+    y_m: Metres
+
+
+class Tls(Part):
+    """Certificates of the link; files are named, never contained."""
+
+    ca_file: str
+    cert_file: str | None = None
+    key_file: str | None = None
+
+
+class Box(Part):
+    """How the branch's box reaches the hub and where it keeps its outbox."""
+
+    id: Id
+    broker: str = Field(pattern=r"^mqtts?://[^/\s@]+$", description="mqtt://HOST:PORT or mqtts://HOST:PORT")
+    data_dir: str
+    credential_file: str | None = Field(default=None, description="file with the broker password, mode 0600")
+    credential_env: str | None = None
+    tls: Tls | None = None
+    outbox_max_mb: Annotated[float, Field(gt=0, le=100_000)] = 512.0
+    detector: str = "nanodet"
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Box:
+        host = self.broker.split("://", 1)[1].rsplit(":", 1)[0].strip("[]")
+        loopback = host in {"localhost", "::1"} or host.startswith("127.")
+        if not loopback and (self.broker.startswith("mqtt://") or self.tls is None):
+            raise ValueError(
+                f"broker {host} is not on this machine: use mqtts:// and a [box.tls] table with ca_file"
+            )
+        if self.credential_file is None and self.credential_env is None:
+            raise ValueError("has no credential; name credential_file or credential_env")
+        return self
+
+
+class Tracking(Part):
+    """How far back the tracker may correct itself, and what it takes to believe in a person."""
+
+    lookback_s: Annotated[float, Field(ge=0, le=5)] = 1.0
+    high_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    low_score: Annotated[float, Field(gt=0, lt=1)] = 0.25
+
+
+class Site(Part):
+    """The whole of a site file."""
+
+    id: Id
+    name: Text
+    timezone: str
+    version: Annotated[int, Field(ge=1)] = 1
+    simulated: bool = False
+    note: Text | None = Field(default=None, description="a sentence every page of this site shows")
+    hours: dict[str, str] = Field(default_factory=dict)
+    closed_on: list[date] = Field(default_factory=list, max_length=400)
+    plan: Plan
+    cameras: list[Camera] = Field(default_factory=list, max_length=64, alias="camera")
+    lines: list[Line] = Field(default_factory=list, max_length=256, alias="line")
+    zones: list[Zone] = Field(default_factory=list, max_length=256, alias="zone")
+    sensors: list[Sensor] = Field(default_factory=list, max_length=256, alias="sensor")
+    kiosk: Kiosk | None = None
+    box: Box | None = None
+    tracking: Tracking = Tracking()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{name!r} is not a time zone; write one such as Asia/Shanghai") from error
+        return name
+
+    @field_validator("hours")
+    @classmethod
+    def _hours(cls, hours: dict[str, str]) -> dict[str, str]:
+        for day, text in hours.items():
+            if day not in WEEKDAYS:
+                raise ValueError(f"{day!r} is not a weekday; use {', '.join(WEEKDAYS)}")
+            spans_min(text)
+        return hours
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Site:
+        for what, parts in (
+            ("camera", self.cameras),
+            ("line", self.lines),
+            ("zone", self.zones),
+            ("sensor", self.sensors),
+        ):
+            seen: set[str] = set()
+            for part in parts:
+                if part.id in seen:
+                    raise ValueError(f"two {what}s are called {part.id!r}; every id must be used once")
+                seen.add(part.id)
+        for where, points in self._places():
+            for p in points:
+                if not self.plan.holds(p):
+                    raise ValueError(
+                        f"{where} has the point ({p[0]:g}, {p[1]:g}) outside the plan of "
+                        f"{self.plan.width_m:g} × {self.plan.height_m:g} m; move it inside or enlarge plan.width_m and plan.height_m"
+                    )
+        return self
+
+    def _places(self) -> list[tuple[str, Sequence[geometry.Point]]]:
+        places: list[tuple[str, Sequence[geometry.Point]]] = []
+        places += [(f"zone {zone.id!r}", zone.polygon) for zone in self.zones]
+        places += [(f"line {line.id!r}", (line.from_, line.to)) for line in self.lines]
+        places += [(f"sensor {sensor.id!r}", [(sensor.x_m, sensor.y_m)]) for sensor in self.sensors]
+        places += [(f"plan.walls[{i}]", wall) for i, wall in enumerate(self.plan.walls)]
+        if self.kiosk:
+            places.append(("kiosk", [(self.kiosk.x_m, self.kiosk.y_m)]))
+        return places
+
+    @cached_property
+    def zone_info(self) -> ZoneInfo:
+        """The site's time zone."""
+        return ZoneInfo(self.timezone)
+
+    def open_spans_ms(self, day: date) -> list[tuple[int, int]]:
+        """Opening spans `[from, to)` of a local day in UTC ms; the whole day when no hours are given."""
+        if day in self.closed_on:
+            return []
+        text = self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
+        return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+
+    def is_open(self, t_ms: int) -> bool:
+        """Whether the branch is open at `t_ms`."""
+        day = from_ms(t_ms, self.zone_info).date()
+        return any(start <= t_ms < end for start, end in self.open_spans_ms(day))
+
+    def _at(self, day: date, minutes: int) -> int:
+        if minutes == 24 * 60:
+            return local_day_start_ms(date.fromordinal(day.toordinal() + 1), self.zone_info)
+        return to_ms(datetime.combine(day, time(minutes // 60, minutes % 60), tzinfo=self.zone_info))
+
+
+def parse_site(text: str, file: str = "site.toml") -> Site:
+    """Parse a site file. Raises ConfigError naming file, key and remedy for every fault found."""
+    return parse_config(text, file, Site)
+
+
+def config_hash(text: str) -> str:
+    """Short digest by which hub and box agree that they hold the same configuration."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
