@@ -1,0 +1,162 @@
+"""Pictures out of files, RTSP streams and USB cameras, through OpenCV's FFmpeg back end.
+
+USB cameras are written for Video4Linux and untested: no test machine has one.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from branchloop.errors import DependencyError, InputError
+from edge.perceive.source import Source
+
+Image = NDArray[np.uint8]
+"""rows × columns × 3, BGR, 0–255."""
+
+OPEN_TIMEOUT_S = 5.0
+READ_TIMEOUT_S = 4.0
+"""A read that takes longer has lost the stream; silence is noticed earlier, by `Capture`."""
+
+_MOST_FPS = 240.0
+_LOG = logging.getLogger(__name__)
+
+# OpenCV hands these to FFmpeg at every open. TCP, since UDP tears pictures; no second of old pictures
+# kept from the probing; and no protocol but these, so that a crafted playlist reaches nothing.
+os.environ.setdefault(
+    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
+    "rtsp_transport;tcp|fflags;nobuffer|analyzeduration;500000|protocol_whitelist;file,crypto,tcp,rtp,rtsp",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture: `index` counts captured frames from 0, `t_ms` is the UTC ms of capture."""
+
+    index: int
+    t_ms: int
+    image: Image
+
+
+class Clip:
+    """A video file that decodes. `frames` starts at the beginning each time it is asked for."""
+
+    def __init__(self, path: Path, fps: float, size: tuple[int, int], announced: int) -> None:
+        self.path = path
+        self.fps = fps
+        self.size = size
+        """Width and height in pixels."""
+        self._announced = announced
+
+    @property
+    def frames(self) -> Iterator[Frame]:
+        """Every frame in order, as fast as it decodes; `t_ms` = index × 1000 / fps from the clip's start."""
+        video = open_file(self.path)
+        try:
+            index = 0
+            while True:
+                ok, image = video.read()
+                if not ok:
+                    break
+                yield Frame(index, round(index * 1000 / self.fps), np.asarray(image, np.uint8))
+                index += 1
+        finally:
+            video.release()
+        if index < self._announced:
+            _LOG.warning(
+                "%s ended after %d of the %d frames that it announces", self.path, index, self._announced
+            )
+
+
+def open_clip(path: Path, fps: float | None = None) -> Clip:
+    """Open a video file for analysis, not played. `fps` is the true rate where the header's is wrong.
+
+    Raises InputError for whatever is not a video with at least one picture and a frame rate.
+    """
+    video = open_file(path)
+    try:
+        rate = frame_rate(video, path, fps)
+        ok, image = video.read()
+        if not ok:
+            raise InputError(f"{path} decodes to no picture.", hint="Give a clip that a video player shows.")
+        height, width = image.shape[:2]
+        return Clip(path, rate, (width, height), int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
+    finally:
+        video.release()
+
+
+def open_file(path: Path) -> cv2.VideoCapture:
+    """A decoder at the beginning of a video file. Raises InputError for a file that is not one."""
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", hint="Check the name of the clip.")
+    if not path.is_file():
+        raise InputError(f"{path} is not a file.", hint="Name the video file itself.")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} may not be read.", hint="Give this user the right to read it.")
+    if path.stat().st_size == 0:
+        raise InputError(f"{path} is empty (0 bytes).", hint="Copy or record the clip again.")
+    video = _open(str(path.resolve()), cv2.CAP_FFMPEG)
+    if not video.isOpened():
+        raise InputError(f"{path} is not a video that can be decoded.", hint="Convert it to H.264 in MP4.")
+    return video
+
+
+def frame_rate(video: cv2.VideoCapture, path: Path, fps: float | None) -> float:
+    """The true frame rate of an open file: `fps` if given, else its header's. Raises InputError."""
+    rate = video.get(cv2.CAP_PROP_FPS) if fps is None else fps
+    if not (math.isfinite(rate) and 0 < rate <= _MOST_FPS):
+        raise InputError(f"{path} has the impossible frame rate {rate:g}.", hint="Give its true rate as fps.")
+    return rate
+
+
+def open_stream(source: Source) -> cv2.VideoCapture:
+    """A decoder on a live source. Raises DependencyError, whose text holds no login, within the time-out."""
+    if isinstance(source.target, int):
+        video = cv2.VideoCapture(source.target, cv2.CAP_V4L2 if sys.platform == "linux" else cv2.CAP_ANY)
+        video.set(cv2.CAP_PROP_BUFFERSIZE, 1)
+        if not video.isOpened():
+            raise DependencyError(f"{source.shown} is not there.", hint="Plug the camera in or correct N.")
+        return video
+    video = _open(source.target, cv2.CAP_FFMPEG)
+    if not video.isOpened():
+        raise DependencyError(*_why_closed(source.target, source.shown))
+    return video
+
+
+def _open(target: str, backend: int) -> cv2.VideoCapture:
+    """One decoding thread: more would hold back a frame each, and a camera has one process anyway."""
+    return cv2.VideoCapture(
+        target,
+        backend,
+        [
+            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+            int(OPEN_TIMEOUT_S * 1000),
+            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+            int(READ_TIMEOUT_S * 1000),
+            cv2.CAP_PROP_N_THREADS,
+            1,
+            cv2.CAP_PROP_HW_ACCELERATION,
+            cv2.VIDEO_ACCELERATION_NONE,
+        ],
+    )
+
+
+def _why_closed(url: str, shown: str) -> tuple[str]:
+    """OpenCV says only that a stream did not open; a plain connection tells the two causes apart."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 554), timeout=1.0).close()
+    except OSError as error:
+        return (f"{shown} cannot be reached ({error.strerror or error}); check address, power and network.",)
+    return (f"{shown} answers but gives no video; check the path, the login and the stream's codec.",)

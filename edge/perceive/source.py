@@ -1,0 +1,86 @@
+"""Where a camera's pictures come from: `source` of the site file, told apart and completed.
+
+A login comes from the environment variable named by `credential_env` and appears in `target` alone;
+`shown` is what logs, notices and errors may say.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from branchloop.errors import ConfigError
+from branchloop.site import Camera
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file (path), an RTSP stream (URL with its login) or a USB camera (number)."""
+
+    kind: Literal["file", "rtsp", "usb"]
+    shown: str
+    target: str | int = field(repr=False)
+
+    @property
+    def live(self) -> bool:
+        """Whether the pictures come when they come, and not when they are asked for."""
+        return self.kind != "file"
+
+
+def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.environ) -> Source:
+    """Tell a camera's source apart; relative files are looked up in `base_dir`, the site file's folder.
+
+    Raises ConfigError for a source of another kind or a login that is not in the environment.
+    """
+    text = camera.source
+    where = f"camera {camera.id!r}"
+    if text.startswith("rtsp://"):
+        return _rtsp(text, _login(camera, environ), where)
+    if camera.credential_env is not None:
+        raise ConfigError(
+            f"{where}: credential_env belongs to an rtsp:// source.", hint="Remove it or correct the source."
+        )
+    if text.startswith("usb:"):
+        number = text.removeprefix("usb:")
+        if not (number.isascii() and number.isdigit() and len(number) <= 3):
+            raise ConfigError(f"{where}: {text!r} is no USB camera.", hint="Write usb:0, usb:1, …")
+        return Source("usb", text, int(number))
+    if "://" in text:
+        raise ConfigError(
+            f"{where}: a source of the kind {text.split('://')[0]}:// is not supported.",
+            hint="Write a file, rtsp://HOST/PATH or usb:N.",
+        )
+    path = (base_dir / text).resolve()
+    return Source("file", str(path), str(path))
+
+
+def _rtsp(text: str, login: str, where: str) -> Source:
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port or 554
+    except ValueError:
+        host, port = None, 0
+    if not host:
+        raise ConfigError(
+            f"{where}: the rtsp:// source has no valid host.", hint="Write rtsp://HOST:PORT/PATH."
+        )
+    shown = f"rtsp://[{host}]:{port}" if ":" in host else f"rtsp://{host}:{port}"
+    return Source("rtsp", shown, f"rtsp://{login}{text.removeprefix('rtsp://')}")
+
+
+def _login(camera: Camera, environ: Mapping[str, str]) -> str:
+    """`user:password@`, escaped for a URL, or nothing."""
+    name = camera.credential_env
+    if name is None:
+        return ""
+    user, colon, password = environ.get(name, "").partition(":")
+    if not (user and colon):
+        raise ConfigError(
+            f"camera {camera.id!r}: the environment variable {name} holds no login.",
+            hint=f"Set {name} to user:password for this process.",
+        )
+    return f"{quote(user, safe='')}:{quote(password, safe='')}@"
