@@ -1,0 +1,1 @@
+"""How good the figures are, measured against ground truth: pure."""

@@ -1,0 +1,167 @@
+"""Pixel ↔ metre mapping of one camera: a homography of the floor plane, lens distortion optional.
+
+The homography is the normalised direct linear transform (Hartley & Zisserman, *Multiple View
+Geometry*, 2nd ed., alg. 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from branchloop.errors import ConfigError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FloorCalibration:
+    """Maps picture points (px) to floor points (m on the plan) and back.
+
+    `to_floor_h` and `to_picture_h` are 3×3; `residual_m` is the RMS distance on the floor between
+    the calibration points and where the homography puts them.
+    """
+
+    to_floor_h: Array
+    to_picture_h: Array
+    picture_px: tuple[int, int]
+    residual_m: float
+    distortion: tuple[float, ...] = ()
+    focal_px: float = 1.0
+
+    def to_floor(self, points_px: Array) -> Array:
+        """(n, 2) px -> (n, 2) m. Points on or above the horizon come back as NaN."""
+        flat = self.undistort(np.asarray(points_px, dtype=np.float64).reshape(-1, 2))
+        return _apply(self.to_floor_h, flat, self._facing)
+
+    def to_picture(self, points_m: Array) -> Array:
+        """(n, 2) m -> (n, 2) px. Points behind the camera come back as NaN."""
+        flat = np.asarray(points_m, dtype=np.float64).reshape(-1, 2)
+        centre = self.to_floor_h @ np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
+        facing = float(np.sign((self.to_picture_h @ (centre / centre[2]))[2]))
+        return self._distort(_apply(self.to_picture_h, flat, facing))
+
+    def metres_per_px(self, points_px: Array) -> Array:
+        """(n, 2) px -> (n, 2, 2) Jacobian d(metres)/d(px), by central differences."""
+        points = np.asarray(points_px, dtype=np.float64).reshape(-1, 2)
+        columns = [
+            (self.to_floor(points + step) - self.to_floor(points - step)) / 2.0
+            for step in (np.array([1.0, 0.0]), np.array([0.0, 1.0]))
+        ]
+        return np.stack(columns, axis=-1)
+
+    def above_horizon_px(self, points_px: Array) -> Array:
+        """(n, 2) px -> (n,) distance in px below the horizon line; negative above it.
+
+        A standing person's height in the picture is proportional to it at the feet.
+        """
+        points = np.asarray(points_px, dtype=np.float64).reshape(-1, 2)
+        line = self.to_floor_h[2] * self._facing
+        return np.asarray((points @ line[:2] + line[2]) / float(np.hypot(line[0], line[1]) or 1.0))
+
+    @property
+    def _facing(self) -> float:
+        bottom = np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
+        return float(np.sign(self.to_floor_h[2] @ bottom))
+
+    def undistort(self, points: Array) -> Array:
+        """(n, 2) px as seen -> (n, 2) px of an ideal lens, by fixed-point iteration."""
+        if not self.distortion:
+            return points
+        centre = np.array(self.picture_px) / 2.0
+        seen = (points - centre) / self.focal_px
+        ideal = seen.copy()
+        for _ in range(12):
+            ideal = seen - (self._bend(ideal) - ideal)
+        return np.asarray(ideal * self.focal_px + centre)
+
+    def _distort(self, points: Array) -> Array:
+        if not self.distortion:
+            return points
+        centre = np.array(self.picture_px) / 2.0
+        return np.asarray(self._bend((points - centre) / self.focal_px) * self.focal_px + centre)
+
+    def _bend(self, p: Array) -> Array:
+        """Brown–Conrady distortion of normalised points."""
+        k1, k2, p1, p2, k3 = (*self.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+        x, y = p[:, 0], p[:, 1]
+        r2 = x * x + y * y
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        return np.stack(
+            [
+                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+            ],
+            axis=-1,
+        )
+
+
+def calibrate(
+    points: Sequence[tuple[float, float, float, float]],
+    picture_px: tuple[int, int],
+    distortion: Sequence[float] = (),
+    focal_px: float | None = None,
+) -> FloorCalibration:
+    """Fit a homography to ≥ 4 marks `(x_px, y_px, x_m, y_m)`.
+
+    Raises ConfigError when the marks fix no floor plane.
+    """
+    marks = np.asarray(points, dtype=np.float64).reshape(-1, 4)
+    if len(marks) < 4:
+        raise ConfigError(
+            f"{len(marks)} calibration points fix no floor.", hint="Give at least 4 that span the floor."
+        )
+    lens = FloorCalibration(
+        np.eye(3), np.eye(3), picture_px, 0.0, tuple(distortion), focal_px or float(max(picture_px))
+    )
+    pixels, metres = lens.undistort(marks[:, :2]), marks[:, 2:]
+    homography = _fit(pixels, metres)
+    if homography is None or abs(np.linalg.det(homography)) < 1e-12:
+        raise ConfigError("the calibration points lie on one line.", hint="Choose marks that span the floor.")
+    back = np.linalg.inv(homography)
+    fitted = FloorCalibration(homography, back / back[2, 2], picture_px, 0.0, lens.distortion, lens.focal_px)
+    miss = fitted.to_floor(marks[:, :2]) - metres
+    if not np.all(np.isfinite(miss)):
+        raise ConfigError(
+            "a calibration point lies on or above the horizon.", hint="Choose marks on the floor."
+        )
+    residual = float(np.sqrt(np.mean(np.sum(miss**2, axis=1))))
+    return FloorCalibration(
+        homography, fitted.to_picture_h, picture_px, residual, lens.distortion, lens.focal_px
+    )
+
+
+def _apply(homography: Array, points: Array, facing: float) -> Array:
+    mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
+    depth = mapped[:, 2:3] * facing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(depth > 1e-9, mapped[:, :2] / mapped[:, 2:3], np.nan)
+
+
+def _fit(source: Array, target: Array) -> Array | None:
+    move_s, move_t = _normaliser(source), _normaliser(target)
+    if move_s is None or move_t is None:
+        return None
+    s = np.column_stack([source, np.ones(len(source))]) @ move_s.T
+    t = np.column_stack([target, np.ones(len(target))]) @ move_t.T
+    rows = []
+    for (x, y, w), (u, v, _) in zip(s, t, strict=True):
+        rows.append([0, 0, 0, -x, -y, -w, v * x, v * y, v * w])
+        rows.append([x, y, w, 0, 0, 0, -u * x, -u * y, -u * w])
+    _, strength, vectors = np.linalg.svd(np.asarray(rows))
+    if strength[7] < 1e-9 * strength[0]:
+        return None
+    homography = np.linalg.inv(move_t) @ vectors[-1].reshape(3, 3) @ move_s
+    return np.asarray(homography / np.linalg.norm(homography))
+
+
+def _normaliser(points: Array) -> Array | None:
+    centre = points.mean(axis=0)
+    spread = float(np.mean(np.linalg.norm(points - centre, axis=1)))
+    if spread < 1e-12:
+        return None
+    scale = np.sqrt(2) / spread
+    return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1.0]])

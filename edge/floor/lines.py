@@ -1,0 +1,84 @@
+"""Counting lines: a crossing is a walk from clearly one side to clearly the other.
+
+State per person: the side last clearly stood on (farther than `HYSTERESIS_M`), and where the path
+last met the line. Standing on the line, swaying or turning back counts nothing; passing round the
+end of the line counts nothing; a path is only ever that of one track.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from branchloop import geometry
+from branchloop.site import Line
+
+HYSTERESIS_M = 0.2
+END_SLACK_M = 0.1
+FORGET_MS = 10_000
+
+Direction = Literal["in", "out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """Person `person` crossed `line` at `at_ms`, at `place_m` on the plan."""
+
+    line: str
+    person: int | tuple[str, int]
+    direction: Direction
+    at_ms: int
+    place_m: tuple[float, float]
+
+
+@dataclass(slots=True)
+class _Walk:
+    t_ms: int
+    place: geometry.Point
+    off_m: float
+    side: int = 0
+    met: tuple[int, geometry.Point] | None = None
+
+
+class LineCounter:
+    """One line; fed (time, person, place) in time order, returns the crossings that became certain."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self._a, self._b = line.from_, line.to
+        self._length = geometry.distance(self._a, self._b)
+        self._inside = 1 if geometry.side(self._a, self._b, line.inside) > 0 else -1
+        self._walks: dict[int | tuple[str, int], _Walk] = {}
+
+    def step(self, t_ms: int, person: int | tuple[str, int], place_m: geometry.Point) -> Crossing | None:
+        """The person's next place; a Crossing once the far side is clearly reached."""
+        off = geometry.side(self._a, self._b, place_m)
+        walk = self._walks.get(person)
+        if walk is None:
+            walk = self._walks[person] = _Walk(t_ms, place_m, off)
+        elif walk.off_m * off <= 0 and walk.off_m != off:
+            share = walk.off_m / (walk.off_m - off)
+            at_ms = round(walk.t_ms + share * (t_ms - walk.t_ms))
+            x = walk.place[0] + share * (place_m[0] - walk.place[0])
+            y = walk.place[1] + share * (place_m[1] - walk.place[1])
+            walk.met = (at_ms, (x, y))
+        walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
+        return self._commit(person, walk)
+
+    def forget(self, before_ms: int) -> None:
+        """Drop people unseen since `before_ms`."""
+        for person in [p for p, walk in self._walks.items() if walk.t_ms < before_ms]:
+            del self._walks[person]
+
+    def _commit(self, person: int | tuple[str, int], walk: _Walk) -> Crossing | None:
+        if abs(walk.off_m) < HYSTERESIS_M:
+            return None
+        side = 1 if walk.off_m > 0 else -1
+        before, walk.side = walk.side, side
+        if before in (0, side) or walk.met is None:
+            return None
+        at_ms, place = walk.met
+        slack = END_SLACK_M / self._length
+        if not -slack <= geometry.along(self._a, self._b, place) <= 1 + slack:
+            return None
+        return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)

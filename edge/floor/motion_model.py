@@ -1,0 +1,85 @@
+"""A person on the floor: constant velocity in metres, Kalman filtered and smoothed.
+
+State (x, y, vx, vy) in m and m/s. White acceleration noise; the smoother is Rauch–Tung–Striebel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+ACCELERATION_M_S2 = 0.5
+"""Standard deviation of a walker's acceleration."""
+START_SPEED_M_S = 0.9
+"""Standard deviation of the unknown speed of a new track."""
+_H = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Mean (4,) and covariance (4, 4) at `t_ms`."""
+
+    t_ms: int
+    mean: Array
+    cov: Array
+
+    @property
+    def place_m(self) -> Array:
+        """(2,) position in metres."""
+        return self.mean[:2]
+
+
+def start(t_ms: int, place_m: Array, cov_m2: Array) -> State:
+    """State of a track seen once."""
+    cov = np.zeros((4, 4))
+    cov[:2, :2] = cov_m2
+    cov[2, 2] = cov[3, 3] = START_SPEED_M_S**2
+    return State(t_ms, np.array([place_m[0], place_m[1], 0.0, 0.0]), cov)
+
+
+def predict(state: State, t_ms: int) -> State:
+    """Where the person is expected at `t_ms`."""
+    transition, noise = _step((t_ms - state.t_ms) / 1000)
+    return State(t_ms, transition @ state.mean, transition @ state.cov @ transition.T + noise)
+
+
+def update(predicted: State, place_m: Array, cov_m2: Array) -> State:
+    """Fold a measured floor point (2,) with covariance (2, 2) into a predicted state."""
+    spread = predicted.cov[:2, :2] + cov_m2
+    gain = np.linalg.solve(spread, predicted.cov[:2]).T
+    keep = np.eye(4) - gain @ _H
+    mean = predicted.mean + gain @ (place_m - predicted.mean[:2])
+    return State(predicted.t_ms, mean, keep @ predicted.cov @ keep.T + gain @ cov_m2 @ gain.T)
+
+
+def smooth(filtered: list[State]) -> list[State]:
+    """Rauch–Tung–Striebel pass over filtered states in time order."""
+    if not filtered:
+        return []
+    smoothed = [filtered[-1]]
+    for state in reversed(filtered[:-1]):
+        ahead = smoothed[-1]
+        transition, noise = _step((ahead.t_ms - state.t_ms) / 1000)
+        expected = transition @ state.cov @ transition.T + noise
+        gain = np.linalg.solve(expected, transition @ state.cov).T
+        smoothed.append(
+            State(
+                state.t_ms,
+                state.mean + gain @ (ahead.mean - transition @ state.mean),
+                state.cov + gain @ (ahead.cov - expected) @ gain.T,
+            )
+        )
+    return smoothed[::-1]
+
+
+def _step(dt_s: float) -> tuple[Array, Array]:
+    transition = np.eye(4)
+    transition[0, 2] = transition[1, 3] = dt_s
+    q = ACCELERATION_M_S2**2
+    a, b, c = q * dt_s**4 / 4, q * dt_s**3 / 2, q * dt_s**2
+    noise = np.array([[a, 0, b, 0], [0, a, 0, b], [b, 0, c, 0], [0, b, 0, c]]) + np.eye(4) * 1e-9
+    return transition, noise

@@ -1,0 +1,107 @@
+"""Crossings told at once, and settled later: confirmed or withdrawn by the id they were told under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from branchloop.messages import Notice
+from branchloop.site import Line
+from edge.floor.fusion import SitePerson
+from edge.floor.lines import FORGET_MS, Crossing, LineCounter
+from edge.floor.tracks import Person
+
+SAME_EVENT_MS = 3_000
+"""Two cameras that report a crossing of one line this close together may mean the same walker."""
+SAME_EVENT_M = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    id: str
+    camera: str
+    track: int
+    crossing: Crossing
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A crossing that is final, and the notice that foretold it."""
+
+    crossing: Crossing
+    notice: str | None
+
+
+class CrossingNotices:
+    """Online counters per camera track, and the settled counters that have the last word."""
+
+    def __init__(self, lines: Sequence[Line], prefix: str) -> None:
+        self._online = [LineCounter(line) for line in lines]
+        self._final = [LineCounter(line) for line in lines]
+        self._prefix = prefix
+        self._serial = 0
+        self._told: list[_Told] = []
+
+    def online(self, camera: str, t_ms: int, people: Sequence[Person]) -> list[Notice]:
+        """Crossings that just became certain in one camera's online view."""
+        notices: list[Notice] = []
+        for counter in self._online:
+            for person in people:
+                crossing = counter.step(t_ms, (camera, person.id), person.place_m)
+                if crossing is None or self._is_echo(camera, crossing):
+                    continue
+                self._serial += 1
+                told = _Told(f"{self._prefix}-{self._serial}", camera, person.id, crossing)
+                self._told.append(told)
+                notices.append(
+                    Notice(
+                        id=told.id,
+                        what="crossing",
+                        at_ms=crossing.at_ms,
+                        line=crossing.line,
+                        direction=crossing.direction,
+                    )
+                )
+            counter.forget(t_ms - FORGET_MS)
+        return notices
+
+    def settle(self, t_ms: int, people: Sequence[SitePerson]) -> list[Settled]:
+        """Crossings of the settled paths, each with the notice it confirms."""
+        settled: list[Settled] = []
+        for counter in self._final:
+            for person in people:
+                crossing = counter.step(t_ms, person.id, person.place_m)
+                if crossing is not None:
+                    settled.append(Settled(crossing, self._claim(crossing, person)))
+            counter.forget(t_ms - FORGET_MS)
+        return settled
+
+    def overdue(self, settled_ms: int) -> list[tuple[str, str]]:
+        """(line, notice id) of notices that the settled paths, now past them, did not confirm."""
+        gone = [told for told in self._told if told.crossing.at_ms < settled_ms - SAME_EVENT_MS]
+        self._told = [told for told in self._told if told not in gone]
+        return [(told.crossing.line, told.id) for told in gone]
+
+    def _is_echo(self, camera: str, crossing: Crossing) -> bool:
+        return any(
+            told.camera != camera
+            and told.crossing.line == crossing.line
+            and told.crossing.direction == crossing.direction
+            and abs(told.crossing.at_ms - crossing.at_ms) < SAME_EVENT_MS
+            and abs(told.crossing.place_m[0] - crossing.place_m[0]) < SAME_EVENT_M
+            and abs(told.crossing.place_m[1] - crossing.place_m[1]) < SAME_EVENT_M
+            for told in self._told
+        )
+
+    def _claim(self, crossing: Crossing, person: SitePerson) -> str | None:
+        tracks = {(camera, seen.id) for camera, seen in person.seen}
+        for told in self._told:
+            same = told.crossing.line == crossing.line and told.crossing.direction == crossing.direction
+            if (
+                same
+                and (told.camera, told.track) in tracks
+                and (abs(told.crossing.at_ms - crossing.at_ms) < SAME_EVENT_MS)
+            ):
+                self._told.remove(told)
+                return told.id
+        return None

@@ -1,0 +1,53 @@
+"""What a camera reports for one instant: boxes in the picture and the feet on the floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor.calibration import FloorCalibration
+
+Array = NDArray[np.float64]
+
+FOOT_SIGMA_X = 0.04
+FOOT_SIGMA_Y = 0.08
+"""Standard deviation of a detected foot point, as a share of the box height."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """Boxes of one analysed frame.
+
+    `boxes_px` (n, 4): x0, y0, x1, y1; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
+    (n, 2, 2): the foot point's covariance, carried from the picture through the homography.
+    """
+
+    t_ms: int
+    boxes_px: Array
+    scores: Array
+    feet_m: Array
+    cov_m2: Array
+
+
+def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibration) -> Observation:
+    """Place detections (n, 5: x0, y0, x1, y1, score) on the floor; those without a floor point go.
+
+    A box that ends at the picture's lower border shows no feet: its foot point is moved down to
+    where a person of that width would end, with a larger uncertainty.
+    """
+    found = np.asarray(detections, dtype=np.float64).reshape(-1, 5)
+    boxes, scores = found[:, :4].copy(), found[:, 4]
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    cut = boxes[:, 3] >= calibration.picture_px[1] - 2
+    foot_y = np.where(cut, np.maximum(boxes[:, 3], boxes[:, 1] + 2.4 * width), boxes[:, 3])
+    feet_px = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, foot_y])
+    feet = calibration.to_floor(feet_px)
+    jacobian = calibration.metres_per_px(feet_px)
+    sigma = np.zeros((len(boxes), 2, 2))
+    sigma[:, 0, 0] = (FOOT_SIGMA_X * height) ** 2
+    sigma[:, 1, 1] = (np.where(cut, 0.2, FOOT_SIGMA_Y) * height) ** 2
+    cov = jacobian @ sigma @ jacobian.transpose(0, 2, 1) + np.eye(2) * 0.02**2
+    good = np.isfinite(feet).all(axis=1) & np.isfinite(cov).all(axis=(1, 2)) & (width > 0) & (height > 0)
+    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good])

@@ -1,0 +1,305 @@
+"""The tracker of one camera: observations in, people on the floor out.
+
+A track is *tentative* until it was seen often enough, then *confirmed*; unseen it is *lost* and is
+found again only where a person could have walked meanwhile; it is never handed to somebody who
+enters elsewhere. Whatever is not yet settled may be corrected: a confirmed track appears from its
+first sighting, and a gap that closes again is filled.
+
+`step` takes frames in time order; `settle(upto_ms)` returns the people of every frame up to that
+time, which are then final. Frames between are held at most `MAX_LOOKBACK_MS`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor import motion_model
+from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, mahalanobis
+from edge.floor.calibration import FloorCalibration
+from edge.floor.motion_model import State
+from edge.floor.observation import Observation
+
+Array = NDArray[np.float64]
+
+MAX_LOOKBACK_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """What it takes to believe in a person; scores 0..1, times in s, distances in m."""
+
+    high_score: float = 0.5
+    low_score: float = 0.25
+    confirm_hits: int = 3
+    confirm_within_s: float = 1.5
+    lost_s: float = 3.0
+    coast_s: float = 0.3
+    max_speed_m_s: float = 2.8
+    buffer: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person in one frame: id, box in the picture (x0, y0, x1, y1), place on the plan."""
+
+    id: int
+    box_px: tuple[float, float, float, float]
+    place_m: tuple[float, float]
+    sigma_m: float
+    score: float
+
+
+@dataclass(slots=True)
+class _Sighting:
+    state: State
+    box_px: Array
+    score: float
+    seen: bool
+
+
+@dataclass(slots=True)
+class _Track:
+    id: int
+    sightings: list[_Sighting]
+    hits: int = 1
+    confirmed: bool = False
+    ended: bool = False
+    size_px: Array = field(default_factory=lambda: np.zeros(2))
+    last_seen_ms: int = 0
+    first_seen_ms: int = 0
+
+    @property
+    def state(self) -> State:
+        return self.sightings[-1].state
+
+
+class Tracker:
+    """Tracks people of one camera; deterministic, no clock of its own."""
+
+    def __init__(self, calibration: FloorCalibration, settings: TrackerSettings | None = None) -> None:
+        self._calibration = calibration
+        self._settings = settings or TrackerSettings()
+        self._tracks: list[_Track] = []
+        self._frames: deque[int] = deque()
+        self._next_id = 1
+        self._t_ms = -1
+
+    def step(self, observation: Observation) -> None:
+        """Take the next frame. Raises ValueError when time does not advance."""
+        t_ms = observation.t_ms
+        if t_ms <= self._t_ms:
+            raise ValueError(f"frame at {t_ms} ms does not follow {self._t_ms} ms")
+        self._t_ms = t_ms
+        self._frames.append(t_ms)
+        self._end_overdue(t_ms)
+        self._associate(observation)
+
+    def hold(self, t_ms: int) -> None:
+        """A frame behind a closed motion gate: nobody moved, so everybody seen last stays."""
+        if t_ms <= self._t_ms:
+            raise ValueError(f"frame at {t_ms} ms does not follow {self._t_ms} ms")
+        before, self._t_ms = self._t_ms, t_ms
+        self._frames.append(t_ms)
+        for track in self._tracks:
+            last = track.sightings[-1]
+            if last.seen and track.last_seen_ms == before:
+                still = State(t_ms, last.state.mean * np.array([1, 1, 0, 0]), last.state.cov)
+                track.sightings.append(_Sighting(still, last.box_px, last.score, seen=True))
+                track.last_seen_ms = t_ms
+        self._end_overdue(t_ms)
+
+    def end_all(self) -> None:
+        """The scene was cut (a clip looped, a camera came back): nobody is the same person."""
+        for track in self._tracks:
+            track.ended = True
+
+    def present(self) -> list[Person]:
+        """The people believed in right now: the online view, before any correction."""
+        return [
+            _person(track, track.sightings[-1], track.state)
+            for track in self._tracks
+            if track.confirmed and not track.ended and track.last_seen_ms == self._t_ms
+        ]
+
+    def settle(self, upto_ms: int) -> list[tuple[int, list[Person]]]:
+        """People of each frame up to `upto_ms`, final and smoothed, in time order."""
+        due: list[int] = []
+        while self._frames and self._frames[0] <= upto_ms:
+            due.append(self._frames.popleft())
+        if not due:
+            return []
+        people: dict[int, list[Person]] = {t_ms: [] for t_ms in due}
+        for track in self._tracks:
+            if track.confirmed:
+                for t_ms, person in self._path(track, due):
+                    people[t_ms].append(person)
+        self._forget(due[-1])
+        return [(t_ms, sorted(people[t_ms], key=lambda person: person.id)) for t_ms in due]
+
+    def _associate(self, observation: Observation) -> None:
+        settings = self._settings
+        alive = [track for track in self._tracks if not track.ended]
+        predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
+        boxes = self._expected_boxes(alive, predicted)
+        high = [i for i, score in enumerate(observation.scores) if score >= settings.high_score]
+        low = [
+            i
+            for i, score in enumerate(observation.scores)
+            if settings.low_score <= score < settings.high_score
+        ]
+        free = list(range(len(alive)))
+        cost = self._cost(alive, predicted, boxes, observation)
+        matched_boxes: list[Array] = []
+        unmatched_high = high
+        recent = [i for i in free if observation.t_ms - alive[i].last_seen_ms <= 600]
+        for rows, columns, limit in (
+            (recent, unmatched_high, 0.75),
+            ([i for i in recent if alive[i].confirmed], low, 0.6),
+            (free, unmatched_high, 0.9),
+        ):
+            open_rows = [i for i in rows if i in free]
+            pairs = assign(cost[open_rows][:, columns], limit)
+            for r, c in pairs:
+                track, box = open_rows[r], columns[c]
+                self._see(alive[track], predicted[track], observation, box)
+                matched_boxes.append(observation.boxes_px[box])
+                free.remove(track)
+            if columns is unmatched_high:
+                taken = {columns[c] for _, c in pairs}
+                unmatched_high[:] = [box for box in unmatched_high if box not in taken]
+        for index in free:
+            self._miss(alive[index], predicted[index], boxes[index])
+        for box in unmatched_high:
+            if not self._covered(observation.boxes_px[box], matched_boxes):
+                self._begin(observation, box)
+
+    def _cost(
+        self, alive: list[_Track], predicted: list[State], boxes: Array, observation: Observation
+    ) -> Array:
+        if not alive or not len(observation.scores):
+            return np.full((len(alive), len(observation.scores)), IMPOSSIBLE)
+        places = np.array([state.mean[:2] for state in predicted])
+        covs = np.array([state.cov[:2, :2] for state in predicted])
+        overlap = buffered_iou(boxes, observation.boxes_px, self._settings.buffer)
+        sigmas = mahalanobis(places, covs, observation.feet_m, observation.cov_m2)
+        waited_s = np.array([(observation.t_ms - track.last_seen_ms) / 1000 for track in alive])
+        seen_at = np.array([self._last_seen(track) for track in alive])
+        noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
+        walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
+        possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
+        size_ratio = np.log(
+            (observation.boxes_px[:, 3] - observation.boxes_px[:, 1])[None]
+            / np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)[:, None]
+        )
+        cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
+        return np.where(possible, cost, IMPOSSIBLE)
+
+    def _last_seen(self, track: _Track) -> Array:
+        return next(s.state.mean[:2] for s in reversed(track.sightings) if s.seen)
+
+    def _see(self, track: _Track, predicted: State, observation: Observation, box: int) -> None:
+        state = motion_model.update(predicted, observation.feet_m[box], observation.cov_m2[box])
+        found = observation.boxes_px[box]
+        track.sightings.append(_Sighting(state, found, float(observation.scores[box]), seen=True))
+        track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
+        track.hits += 1
+        track.last_seen_ms = observation.t_ms
+        quick = observation.t_ms - track.first_seen_ms <= self._settings.confirm_within_s * 1000
+        if not track.confirmed and track.hits >= self._settings.confirm_hits and quick:
+            track.confirmed = True
+
+    def _miss(self, track: _Track, predicted: State, box: Array) -> None:
+        track.sightings.append(_Sighting(predicted, box, 0.0, seen=False))
+
+    def _begin(self, observation: Observation, box: int) -> None:
+        state = motion_model.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
+        found = observation.boxes_px[box]
+        sighting = _Sighting(state, found, float(observation.scores[box]), seen=True)
+        track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
+        track.first_seen_ms = track.last_seen_ms = observation.t_ms
+        track.confirmed = self._settings.confirm_hits <= 1
+        self._next_id += 1
+        self._tracks.append(track)
+
+    def _end_overdue(self, t_ms: int) -> None:
+        for track in self._tracks:
+            unseen_s = (t_ms - track.last_seen_ms) / 1000
+            age_s = (t_ms - track.first_seen_ms) / 1000
+            if track.confirmed:
+                gone = unseen_s > self._settings.lost_s
+            else:
+                gone = age_s > self._settings.confirm_within_s
+            track.ended = track.ended or gone
+
+    def _expected_boxes(self, alive: list[_Track], predicted: list[State]) -> Array:
+        if not alive:
+            return np.zeros((0, 4))
+        feet = self._calibration.to_picture(np.array([state.mean[:2] for state in predicted]))
+        boxes = np.empty((len(alive), 4))
+        for i, track in enumerate(alive):
+            width, height = track.size_px
+            x, y = feet[i] if np.isfinite(feet[i]).all() else track.sightings[-1].box_px[[0, 3]]
+            boxes[i] = (x - width / 2, y - height, x + width / 2, y)
+        return boxes
+
+    def _covered(self, box: Array, matched: list[Array]) -> bool:
+        if not matched:
+            return False
+        return bool(buffered_iou(box[None], np.array(matched), 0.0).max() > 0.6)
+
+    def _path(self, track: _Track, due: list[int]) -> list[tuple[int, Person]]:
+        """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
+        sightings = track.sightings
+        smoothed = motion_model.smooth([s.state for s in sightings])
+        last_seen = max(i for i, s in enumerate(sightings) if s.seen)
+        coast_ms = 0 if track.ended else self._settings.coast_s * 1000
+        limit_ms = sightings[last_seen].state.t_ms + coast_ms
+        wanted = set(due)
+        return [
+            (s.state.t_ms, _person(track, s if s.seen else self._filled(track, i), smoothed[i]))
+            for i, s in enumerate(sightings)
+            if s.state.t_ms in wanted and s.state.t_ms <= limit_ms
+        ]
+
+    def _filled(self, track: _Track, index: int) -> _Sighting:
+        """A missed sighting between two seen ones, its box interpolated in the picture."""
+        sightings = track.sightings
+        before = next((s for s in reversed(sightings[:index]) if s.seen), None)
+        after = next((s for s in sightings[index:] if s.seen), None)
+        here = sightings[index]
+        if before is None or after is None:
+            return here
+        share = (here.state.t_ms - before.state.t_ms) / (after.state.t_ms - before.state.t_ms)
+        box = before.box_px * (1 - share) + after.box_px * share
+        return _Sighting(here.state, box, min(before.score, after.score), seen=False)
+
+    def _forget(self, settled_ms: int) -> None:
+        """Drop what is settled, keeping one sighting so that the path goes on from it."""
+        kept: list[_Track] = []
+        for track in self._tracks:
+            if track.ended and track.sightings[-1].state.t_ms <= settled_ms:
+                continue
+            first = next(
+                (i for i, s in enumerate(track.sightings) if s.state.t_ms > settled_ms),
+                len(track.sightings),
+            )
+            seen_before = [i for i in range(first) if track.sightings[i].seen]
+            keep_from = seen_before[-1] if seen_before else 0
+            track.sightings = track.sightings[keep_from:]
+            kept.append(track)
+        self._tracks = kept
+
+
+def _person(track: _Track, sighting: _Sighting, state: State) -> Person:
+    x0, y0, x1, y1 = (float(v) for v in sighting.box_px)
+    return Person(
+        track.id,
+        (x0, y0, x1, y1),
+        (float(state.mean[0]), float(state.mean[1])),
+        float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
+        sighting.score,
+    )

@@ -1,0 +1,231 @@
+"""The 5 s windows of a site: stretches, crossings and visits in, one `Window` per slot out.
+
+Everything is an integer integral, so that windows merge exactly into minutes, hours and days.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from branchloop.clock import WINDOW_MS, from_ms, window_start_ms
+from branchloop.kpis import duration_bin
+from branchloop.messages import (
+    CameraWindow,
+    DeviceState,
+    Histogram,
+    LineWindow,
+    SensorWindow,
+    Window,
+    ZoneWindow,
+)
+from branchloop.site import Site
+from edge.floor.fusion import Stretch
+from edge.floor.heat import HeatGrid
+from edge.floor.zones import Visit, ZoneMeter
+
+ClosedBy = Literal["time", "step", "stop"]
+Sensors = Callable[[int], Sequence[SensorWindow]]
+"""Window start (UTC ms) -> what each sensor read in that window."""
+
+
+@dataclass(frozen=True, slots=True)
+class CameraQuality:
+    """What is known of a camera when a window closes."""
+
+    state: DeviceState
+    residual_m: float
+
+
+@dataclass(slots=True)
+class _Open:
+    heat: HeatGrid
+    person_ms: int = 0
+    people_end: int | None = None
+    observed_ms: Counter[str] = field(default_factory=Counter)
+    frames: Counter[str] = field(default_factory=Counter)
+    analysed: Counter[str] = field(default_factory=Counter)
+    zone_ms: Counter[str] = field(default_factory=Counter)
+    entries: Counter[str] = field(default_factory=Counter)
+    dwell: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    crossings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    confirmed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    withdrawn: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+
+class WindowBook:
+    """Open windows of one site. Feed in any order; `close` what has become final."""
+
+    def __init__(self, site: Site, method: str) -> None:
+        self._site = site
+        self._method = method
+        self._open: dict[int, _Open] = {}
+        self._next_ms: int | None = None
+        self._zones = [ZoneMeter(zone) for zone in site.zones]
+
+    def begin(self, t_ms: int) -> None:
+        """The site is watched from `t_ms` on; windows before it do not exist."""
+        if self._next_ms is None:
+            self._next_ms = window_start_ms(t_ms)
+
+    def frame(self, camera: str, t_ms: int, *, analysed: bool) -> None:
+        """A camera's frame arrived; `analysed` unless the motion gate held it."""
+        window = self._at(t_ms)
+        window.frames[camera] += 1
+        window.analysed[camera] += analysed
+
+    def stretch(self, stretch: Stretch) -> list[Visit]:
+        """Account for the people of one stretch; returns visits that began or ended by it."""
+        visits: list[Visit] = []
+        inside = [p for p in stretch.people if self._site.plan.holds(p.place_m)]
+        for start_ms, end_ms in _split(stretch.start_ms, stretch.end_ms):
+            window, span_ms = self._at(start_ms), end_ms - start_ms
+            for camera in stretch.observing:
+                window.observed_ms[camera] += span_ms
+            if not stretch.observing:
+                window.people_end = None
+                continue
+            window.people_end = len(inside)
+            window.person_ms += span_ms * len(inside)
+            for person in inside:
+                window.heat.add(person.place_m, span_ms)
+        for meter in self._zones:
+            for person in inside:
+                present = meter.holds(person.place_m)
+                if present:
+                    for start_ms, end_ms in _split(stretch.start_ms, stretch.end_ms):
+                        self._at(start_ms).zone_ms[meter.zone.id] += end_ms - start_ms
+                visits += meter.step(stretch.start_ms, stretch.end_ms, person.id, inside=present)
+            visits += meter.sweep(stretch.end_ms)
+        for visit in visits:
+            self._record(visit, stretch.end_ms - 1)
+        return visits
+
+    def crossing(self, line: str, direction: str, at_ms: int, notice: str | None) -> None:
+        """A settled crossing, and the notice that foretold it, if any."""
+        window = self._at(at_ms)
+        window.crossings[line, direction] += 1
+        if notice is not None:
+            window.confirmed[line].append(notice)
+
+    def withdraw(self, line: str, notice: str, at_ms: int) -> None:
+        """A notice that did not come true."""
+        self._at(at_ms).withdrawn[line].append(notice)
+
+    def close(
+        self,
+        upto_ms: int,
+        cameras: Mapping[str, CameraQuality],
+        sensors: Sensors,
+        closed_by: ClosedBy = "time",
+    ) -> list[Window]:
+        """Windows that end by `upto_ms`; with another reason than time also the unfinished one."""
+        if self._next_ms is None:
+            return []
+        closed: list[Window] = []
+        while self._next_ms + WINDOW_MS <= upto_ms or (closed_by != "time" and self._next_ms < upto_ms):
+            start_ms, self._next_ms = self._next_ms, self._next_ms + WINDOW_MS
+            window = self._open.pop(start_ms, None) or _Open(HeatGrid(self._site.plan))
+            closed.append(self._message(start_ms, window, cameras, sensors(start_ms), closed_by))
+        if closed_by != "time":
+            self._next_ms = None
+            self._open.clear()
+            self._zones = [ZoneMeter(zone) for zone in self._site.zones]
+        return closed
+
+    def _at(self, t_ms: int) -> _Open:
+        start_ms = window_start_ms(t_ms)
+        if self._next_ms is not None:
+            start_ms = max(start_ms, self._next_ms)
+        if start_ms not in self._open:
+            self._open[start_ms] = _Open(HeatGrid(self._site.plan))
+        return self._open[start_ms]
+
+    def _record(self, visit: Visit, at_ms: int) -> None:
+        window = self._at(at_ms)
+        if visit.end_ms is None:
+            window.entries[visit.zone] += 1
+        else:
+            window.dwell[visit.zone].append(visit.end_ms - visit.start_ms)
+
+    def _message(
+        self,
+        start_ms: int,
+        window: _Open,
+        cameras: Mapping[str, CameraQuality],
+        sensors: Sequence[SensorWindow],
+        closed_by: ClosedBy,
+    ) -> Window:
+        return Window(
+            start_ms=start_ms,
+            closed_by=closed_by,
+            config_version=self._site.version,
+            method=self._method,
+            expected_ms=WINDOW_MS * max(1, len(self._site.cameras)),
+            observed_ms=window.observed_ms.total(),
+            person_ms=window.person_ms,
+            people_end=window.people_end,
+            cameras=[
+                CameraWindow(
+                    camera=camera.id,
+                    state=cameras[camera.id].state,
+                    observed_ms=window.observed_ms[camera.id],
+                    frames=window.frames[camera.id],
+                    analysed=window.analysed[camera.id],
+                    calibration_residual_mm=round(cameras[camera.id].residual_m * 1000),
+                    calibration_age_days=self._calibration_age_days(start_ms, camera.id),
+                )
+                for camera in self._site.cameras
+            ],
+            lines=[
+                LineWindow.model_validate(
+                    {
+                        "line": line.id,
+                        "in": window.crossings[line.id, "in"],
+                        "out": window.crossings[line.id, "out"],
+                        "confirmed": window.confirmed[line.id],
+                        "withdrawn": window.withdrawn[line.id],
+                    }
+                )
+                for line in self._site.lines
+            ],
+            zones=[
+                ZoneWindow(
+                    zone=zone.id,
+                    person_ms=window.zone_ms[zone.id],
+                    entries=window.entries[zone.id],
+                    dwell=histogram(window.dwell[zone.id]),
+                )
+                for zone in self._site.zones
+            ],
+            sensors=list(sensors),
+            heat=window.heat.message(),
+        )
+
+    def _calibration_age_days(self, t_ms: int, camera_id: str) -> int | None:
+        camera = next(camera for camera in self._site.cameras if camera.id == camera_id)
+        measured = camera.calibration.measured_on
+        if measured is None:
+            return None
+        return max(0, (from_ms(t_ms, self._site.zone_info).date() - measured).days)
+
+
+def histogram(durations_ms: Iterable[int]) -> Histogram:
+    """Durations in the fixed bins of the wire."""
+    durations = list(durations_ms)
+    bins = Counter(duration_bin(duration_ms) for duration_ms in durations)
+    return Histogram(
+        count=len(durations), sum_ms=sum(durations), bins={str(k): bins[k] for k in sorted(bins)}
+    )
+
+
+def _split(start_ms: int, end_ms: int) -> list[tuple[int, int]]:
+    """Cut `[start_ms, end_ms)` at window borders."""
+    parts: list[tuple[int, int]] = []
+    while start_ms < end_ms:
+        border = min(end_ms, window_start_ms(start_ms) + WINDOW_MS)
+        parts.append((start_ms, border))
+        start_ms = border
+    return parts
