@@ -221,6 +221,12 @@ def histogram(durations_ms: Iterable[int]) -> Histogram:
     )
 
 
+def no_sensors(start_ms: int) -> Sequence[SensorWindow]:
+    """For runs without sensors."""
+    del start_ms
+    return ()
+
+
 def _split(start_ms: int, end_ms: int) -> list[tuple[int, int]]:
     """Cut `[start_ms, end_ms)` at window borders."""
     parts: list[tuple[int, int]] = []

@@ -1,0 +1,94 @@
+"""The one command. It reaches the rooms by `python -m`, so that a box needs only its own extra."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+
+import click
+
+from branchloop import __version__, exits
+from branchloop.errors import DependencyError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Where a command lives: `module` is run with `args` before the user's own."""
+
+    module: str
+    args: tuple[str, ...]
+    about: str
+
+
+COMMANDS: dict[str, Program] = {
+    "demo": Program("branchloop.demo", (), "a whole branch on this machine, from footage to heatmap"),
+    "edge": Program("edge.main", (), "run, replay or simulate the box of a branch"),
+    "hub": Program("hub.main", (), "run the hub, make tokens, import history"),
+    "dashboard": Program("dashboard.main", (), "the managers' pages"),
+    "check-config": Program(
+        "branchloop.check", (), "say whether a site or hub file is right, and how to mend it"
+    ),
+    "doctor": Program("branchloop.doctor", (), "say whether this machine can do its work"),
+    "evaluate": Program("edge.main", ("evaluate",), "measure tracks and heat against ground truth"),
+    "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
+    "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
+    "broker-config": Program("hub.main", ("broker-config",), "write broker users and access lists"),
+}
+
+
+class _Launcher(click.Group):
+    """Lists its table without importing any room."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        program = COMMANDS.get(cmd_name)
+        if program is None:
+            return None
+
+        @click.command(
+            cmd_name,
+            short_help=program.about,
+            add_help_option=False,
+            context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+        )
+        @click.argument("args", nargs=-1, type=click.UNPROCESSED)
+        def launch(args: tuple[str, ...]) -> None:
+            replace(program, args)
+
+        return launch
+
+
+@click.group(cls=_Launcher, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="branchloop")
+def cli() -> None:
+    """Smart branch edge analytics: footfall, heat and queues on a branch's floor plan."""
+
+
+def replace(program: Program, args: tuple[str, ...]) -> None:
+    """Become the program: same terminal, same signals, its exit code."""
+    room = program.module.split(".", maxsplit=1)[0]
+    if importlib.util.find_spec(room) is None or importlib.util.find_spec(program.module) is None:
+        raise DependencyError(
+            f"this installation has no {room} room.", hint=f"Install it: pip install 'branchloop[{room}]'."
+        )
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", program.module, *program.args, *args])
+
+
+def main() -> None:
+    """Entry point of `branchloop`."""
+    if len(sys.argv) > 1 and not sys.argv[1].startswith("-") and sys.argv[1] not in COMMANDS:
+        error = UsageError(f"no such command: {sys.argv[1]!r}.", hint=f"Commands: {', '.join(COMMANDS)}.")
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    exits.run(cli)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""How well a heat grid agrees with the truth: correlation, earth mover's distance, mass.
+
+Both grids are brought to `COMPARE_M` cells and blurred by a Gaussian of `SIGMA_M` before the
+correlation; the distance moves the unblurred, normalised mass over the floor.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+from scipy.optimize import linprog
+from scipy.sparse import coo_matrix
+
+Array = NDArray[np.float64]
+
+COMPARE_M = 0.5
+SIGMA_M = 0.5
+_STEPS = [(0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Person-seconds per cell (rows, cols); row 0 starts at `y0_m`, column 0 at `x0_m`."""
+
+    person_seconds: Array
+    x0_m: float
+    y0_m: float
+    cell_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeatAccuracy:
+    """Pearson `r`; `emd_m` (None when either grid is empty); `mass_ratio` = measured / true."""
+
+    r: float | None
+    emd_m: float | None
+    mass_ratio: float | None
+
+
+def heat_accuracy(measured: Grid, truth: Grid) -> HeatAccuracy:
+    """Compare two grids that share corner, shape and cell size."""
+    a, b = (_coarse(grid) for grid in (measured, truth))
+    mass = float(truth.person_seconds.sum())
+    blurred = [gaussian_filter(grid, SIGMA_M / COMPARE_M, mode="constant").ravel() for grid in (a, b)]
+    flat = any(float(np.ptp(grid)) == 0 for grid in blurred)
+    return HeatAccuracy(
+        r=None if flat else float(np.corrcoef(*blurred)[0, 1]),
+        emd_m=earth_mover_m(a, b, COMPARE_M),
+        mass_ratio=None if mass == 0 else float(measured.person_seconds.sum()) / mass,
+    )
+
+
+def truth_grid(like: Grid, places_m: Array, seconds: Array) -> Grid:
+    """Bin true places (n, 2) with their durations (n,) into the cells of `like`; the rest is off the floor."""
+    rows, columns = like.person_seconds.shape
+    column = np.floor((places_m[:, 0] - like.x0_m) / like.cell_m).astype(int)
+    row = np.floor((places_m[:, 1] - like.y0_m) / like.cell_m).astype(int)
+    on = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    grid = np.zeros((rows, columns))
+    np.add.at(grid, (row[on], column[on]), seconds[on])
+    return Grid(grid, like.x0_m, like.y0_m, like.cell_m)
+
+
+def earth_mover_m(a: Array, b: Array, cell_m: float) -> float | None:
+    """Earth mover's distance in metres between two grids, each normalised to mass 1.
+
+    Solved as a minimum-cost flow over 16 neighbours, which overstates straight-line distance by at
+    most 2.8 %. None when a grid is empty.
+    """
+    if a.sum() <= 0 or b.sum() <= 0:
+        return None
+    supply = (a / a.sum() - b / b.sum()).ravel()
+    rows, columns = a.shape
+    index = np.arange(rows * columns).reshape(rows, columns)
+    tails, heads, costs = [], [], []
+    for dy, dx in _STEPS:
+        here = index[: rows - dy, max(0, -dx) : columns - max(0, dx)]
+        there = index[dy:, max(0, dx) : columns - max(0, -dx)]
+        for tail, head in ((here, there), (there, here)):
+            tails.append(tail.ravel())
+            heads.append(head.ravel())
+            costs.append(np.full(tail.size, np.hypot(dx, dy) * cell_m))
+    tail, head, cost = np.concatenate(tails), np.concatenate(heads), np.concatenate(costs)
+    edge = np.arange(len(tail))
+    flow = coo_matrix(
+        (np.r_[np.ones(len(edge)), -np.ones(len(edge))], (np.r_[tail, head], np.r_[edge, edge])),
+        shape=(supply.size, len(edge)),
+    ).tocsr()
+    solved = linprog(cost, A_eq=flow, b_eq=supply, bounds=(0, None), method="highs")
+    if solved.status != 0:
+        raise RuntimeError(f"the flow problem was not solved: {solved.message}")
+    return float(solved.fun)
+
+
+def _coarse(grid: Grid) -> Array:
+    factor = max(1, round(COMPARE_M / grid.cell_m))
+    rows, columns = grid.person_seconds.shape
+    padded = np.pad(grid.person_seconds, ((0, -rows % factor), (0, -columns % factor)))
+    shape = (padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
+    return np.asarray(padded.reshape(shape).sum(axis=(1, 3)))

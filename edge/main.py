@@ -1,0 +1,204 @@
+"""The edge's command line: `branchloop edge …`, `branchloop evaluate …`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from branchloop import exits
+from branchloop.errors import ConfigError, UsageError
+from branchloop.site import Site, parse_site
+
+Value = TypeVar("Value")
+_JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
+_FILE = click.Path(path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The box in a branch: cameras and sensors in, facts of the floor out."""
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+def run(config: Path) -> None:
+    """Run the box of the site CONFIG until it is stopped."""
+    from edge.pipeline import run as run_box
+
+    run_box(config)
+
+
+@cli.command()
+@click.argument("config", type=_FILE, required=False)
+@click.option("--camera", "cameras", multiple=True, metavar="ID=VIDEO", help="clip of a camera; repeat it")
+@click.option("--points", multiple=True, metavar="ID=CSV", help="calibration: x_px,y_px,x_m,y_m")
+@click.option("--fps", multiple=True, metavar="ID=F", help="true frame rate where the header is wrong")
+@click.option(
+    "--offset", multiple=True, metavar="ID=S", help="where frame 0 lies on the first camera's clock"
+)
+@click.option("--bounds", metavar="X0,Y0,X1,Y1", help="the floor in metres, without CONFIG")
+@click.option("--until", "until_s", type=float, metavar="S", help="stop at this time of the first camera")
+@click.option("--detector", default=None, metavar="NAME|PATH", help="nanodet, or a model file")
+@click.option("--input-size", default=None, metavar="WxH", help="input of a reshapeable model")
+@click.option("--out", "out_dir", type=_FILE, required=True, help="folder for the results")
+@_JSON
+def replay(
+    config: Path | None,
+    cameras: tuple[str, ...],
+    points: tuple[str, ...],
+    fps: tuple[str, ...],
+    offset: tuple[str, ...],
+    bounds: str | None,
+    until_s: float | None,
+    detector: str | None,
+    input_size: str | None,
+    out_dir: Path,
+    as_json: bool,
+) -> None:
+    """Run clips through the edge, offline and deterministic."""
+    from edge.perceive.people import load_detector
+    from edge.replay import bare_site, open_reels, replay, site_of
+
+    videos = {camera: Path(video) for camera, video in _pairs("--camera", cameras).items()}
+    if not videos:
+        raise UsageError("no clip is named.", hint="Give --camera ID=VIDEO, once per camera.")
+    marks = {camera: Path(file) for camera, file in _pairs("--points", points).items()}
+    site = read_site(config) if config else None
+    reels = open_reels(videos, _numbers("--fps", fps), _numbers("--offset", offset), site)
+    corner = (0.0, 0.0)
+    if site is None:
+        site, corner = bare_site(marks, reels, _bounds(bounds))
+    else:
+        site = site_of(site, list(videos), marks, reels)
+    model = load_detector(
+        detector or (site.box.detector if site.box else "nanodet"),
+        score_floor=site.tracking.low_score,
+        input_size=_size(input_size),
+    )
+    started_s = time.monotonic()
+    figures = replay(site, reels, model, out_dir, origin_m=corner, until_s=until_s, progress=_progress)
+    _progress(0, None)
+    spent_s = time.monotonic() - started_s
+    exits.report({**figures, "seconds": round(spent_s, 3), "out": str(out_dir)}, as_json=as_json)
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@click.option("--tracks", type=_FILE, required=True, help="floor tracks: t_s,id,x_m,y_m")
+@click.option("--out", "out_dir", type=_FILE, required=True, help="folder for the results")
+@_JSON
+def simulate(config: Path, tracks: Path, out_dir: Path, as_json: bool) -> None:
+    """Count floor tracks on the site CONFIG."""
+    from edge.simulate import simulate
+
+    exits.report({**simulate(read_site(config), tracks, out_dir), "out": str(out_dir)}, as_json=as_json)
+
+
+@cli.group()
+def evaluate() -> None:
+    """Measure results against ground truth."""
+
+
+@evaluate.command()
+@click.option("--tracks", type=_FILE, required=True, help="MOT file: frame,id,x,y,w,h,…")
+@click.option("--truth", type=_FILE, required=True, help="MOT file of the truth")
+@_JSON
+def people(tracks: Path, truth: Path, as_json: bool) -> None:
+    """Tracking: MOTA, IDF1, HOTA, over the frames that the truth spans."""
+    from edge.evaluate import evaluate_people
+
+    exits.report(evaluate_people(tracks, truth), as_json=as_json)
+
+
+@evaluate.command()
+@click.option("--heat", type=_FILE, required=True, help="heat.npz of replay or simulate")
+@click.option("--truth", type=_FILE, required=True, help="true floor places: t_s,id,x_m,y_m")
+@click.option("--fps", type=float, help="frame rate of a truth that counts frames")
+@_JSON
+def heat(heat: Path, truth: Path, fps: float | None, as_json: bool) -> None:
+    """Heat: correlation, earth mover's distance and mass."""
+    from edge.evaluate import evaluate_heat
+
+    exits.report(evaluate_heat(heat, truth, fps), as_json=as_json)
+
+
+@cli.group()
+def bench() -> None:
+    """Measure speed against a baseline in the same run."""
+
+
+@bench.command("edge")
+@click.option("--clip", type=_FILE, help="a clip of people (the sample clip without it)")
+@click.option("--baseline", type=_FILE, help="YOLOX-nano as ONNX, the yardstick")
+@click.option("--frames", default=200, show_default=True, help="frames to measure")
+@_JSON
+def bench_edge(clip: Path | None, baseline: Path | None, frames: int, as_json: bool) -> None:
+    """Milliseconds per frame of each stage, and cameras per core at 5 fps."""
+    from edge.bench import bench_edge
+
+    exits.report(bench_edge(clip, baseline, frames), as_json=as_json)
+
+
+def read_site(path: Path) -> Site:
+    """Read a site file. Raises ConfigError naming file, key and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    return parse_site(text, str(path))
+
+
+def _pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, rest = value.partition("=")
+        if not (key and equals and rest):
+            raise UsageError(f"{option} {value!r} is not ID=VALUE.")
+        if key in pairs:
+            raise UsageError(f"{option} names {key!r} twice.")
+        pairs[key] = rest
+    return pairs
+
+
+def _numbers(option: str, values: tuple[str, ...]) -> dict[str, float]:
+    try:
+        return {key: float(value) for key, value in _pairs(option, values).items()}
+    except ValueError as error:
+        raise UsageError(f"{option} needs a number after ID=.") from error
+
+
+def _bounds(text: str | None) -> tuple[float, float, float, float] | None:
+    if text is None:
+        return None
+    try:
+        x0, y0, x1, y1 = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"--bounds {text!r} is not X0,Y0,X1,Y1.") from error
+    return x0, y0, x1, y1
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise UsageError(f"--input-size {text!r} is not WxH, such as 1024x768.") from error
+    return width, height
+
+
+def _progress(done: int, total: int | None) -> None:
+    if sys.stderr.isatty() and done % 20 == 0:
+        of = f" of {total}" if total else ""
+        sys.stderr.write(f"\r{done} frames{of} " if done else "\r\033[K")
+        sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    exits.run(cli, prog="branchloop edge")

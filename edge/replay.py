@@ -1,0 +1,183 @@
+"""Clips through the whole edge, offline: as fast as it computes, the same bytes every time."""
+
+from __future__ import annotations
+
+import csv
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.site import Calibration, Camera, Plan, Site, Text
+from edge.floor.floor import Floor
+from edge.floor.observation import observe
+from edge.floor.windows import no_sensors
+from edge.perceive.camera import Clip, Frame, open_clip
+from edge.perceive.people import Detector
+from edge.results import Results
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reel:
+    """One camera's clip, and where its frame 0 lies on the first camera's clock."""
+
+    camera: str
+    clip: Clip
+    offset_s: float = 0.0
+
+
+def replay(
+    site: Site,
+    reels: Sequence[Reel],
+    detector: Detector,
+    out_dir: Path,
+    *,
+    origin_m: tuple[float, float] = (0.0, 0.0),
+    until_s: float | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Run `reels` through detector, tracker and counters; write the results; return their sums."""
+    floor = Floor(site, prefix="replay", method=f"{detector.name}+floor")
+    for reel in reels:
+        expected = floor.calibration(reel.camera).picture_px
+        if expected != reel.clip.size:
+            raise ConfigError(
+                f"camera {reel.camera} is calibrated for pictures of {expected[0]}×{expected[1]} px, "
+                f"but {reel.clip.path} has {reel.clip.size[0]}×{reel.clip.size[1]}.",
+                hint="Calibrate with a picture of this size.",
+            )
+    results = Results(out_dir, site.plan, origin_m, [reel.camera for reel in reels])
+    frame_of: dict[str, dict[int, int]] = {reel.camera: {} for reel in reels}
+    done = 0
+    for camera, frame in _in_time_order(reels):
+        if until_s is not None and frame.t_ms >= until_s * 1000:
+            break
+        frame_of[camera][frame.t_ms] = frame.index + 1
+        boxes = detector.detect(frame.image)
+        floor.frame(camera, frame.t_ms, observe(frame.t_ms, boxes, floor.calibration(camera)))
+        results.add(floor.settle(frame.t_ms, no_sensors), frame_of)
+        done += 1
+        if progress:
+            progress(done, None)
+    if not done:
+        raise InputError("the clips hold no frame in the time asked for.", hint="Check --until and --offset.")
+    results.add(floor.finish(no_sensors), frame_of)
+    return {"frames": done, **results.close()}
+
+
+def open_reels(
+    videos: Mapping[str, Path], fps: Mapping[str, float], offsets_s: Mapping[str, float], site: Site | None
+) -> list[Reel]:
+    """Open every clip; `fps` overrides a wrong header, as does the site's own `fps`."""
+    for name, given in (("--fps", fps), ("--offset", offsets_s)):
+        for camera in given:
+            if camera not in videos:
+                raise UsageError(f"{name} names camera {camera!r}, which no --camera names.")
+    configured = {camera.id: camera.fps for camera in site.cameras} if site else {}
+    first_offset = offsets_s.get(next(iter(videos)), 0.0)
+    return [
+        Reel(
+            camera,
+            open_clip(path, fps.get(camera, configured.get(camera))),
+            offsets_s.get(camera, 0.0) - first_offset,
+        )
+        for camera, path in videos.items()
+    ]
+
+
+def site_of(site: Site, cameras: Sequence[str], points: Mapping[str, Path], reels: Sequence[Reel]) -> Site:
+    """The site with just the cameras that are replayed, calibrated by `points` where given."""
+    known = {camera.id: camera for camera in site.cameras}
+    for camera in cameras:
+        if camera not in known and camera not in points:
+            raise UsageError(
+                f"camera {camera!r} is not in the configuration.",
+                hint=f"Use one of {', '.join(sorted(known)) or 'none'}, or give its --points.",
+            )
+    sizes = {reel.camera: reel.clip.size for reel in reels}
+    chosen = [
+        _camera(camera, read_points(points[camera]), sizes[camera], (0.0, 0.0))
+        if camera in points
+        else known[camera]
+        for camera in cameras
+    ]
+    return site.model_copy(update={"cameras": chosen})
+
+
+def bare_site(
+    points: Mapping[str, Path], reels: Sequence[Reel], bounds: tuple[float, float, float, float] | None
+) -> tuple[Site, tuple[float, float]]:
+    """A site made of calibration points alone, and where its plan's corner lies in their metres.
+
+    Without `bounds` the floor is the rectangle round all calibration points.
+    """
+    marks = {reel.camera: read_points(points[reel.camera]) for reel in reels if reel.camera in points}
+    for reel in reels:
+        if reel.camera not in marks:
+            raise UsageError(
+                f"camera {reel.camera!r} has no calibration.",
+                hint="Give a CONFIG, or --points ID=CSV with columns x_px,y_px,x_m,y_m.",
+            )
+    if bounds is None:
+        metres = [mark[2:] for some in marks.values() for mark in some]
+        xs, ys = [m[0] for m in metres], [m[1] for m in metres]
+        bounds = (min(xs), min(ys), max(xs), max(ys))
+    x0, y0, x1, y1 = bounds
+    if x1 - x0 < 1 or y1 - y0 < 1:
+        raise UsageError(
+            f"the floor {x0:g},{y0:g},{x1:g},{y1:g} is less than 1 m wide.", hint="Give --bounds X0,Y0,X1,Y1."
+        )
+    site = Site(
+        id="replay",
+        name=Text(en="Replay", zh="回放"),
+        timezone="UTC",
+        plan=Plan(width_m=x1 - x0, height_m=y1 - y0),
+        cameras=[_camera(reel.camera, marks[reel.camera], reel.clip.size, (x0, y0)) for reel in reels],
+    )
+    return site, (x0, y0)
+
+
+def read_points(path: Path) -> list[tuple[float, float, float, float]]:
+    """Calibration points of a CSV file with the columns x_px, y_px, x_m, y_m."""
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+            return [(float(r["x_px"]), float(r["y_px"]), float(r["x_m"]), float(r["y_m"])) for r in rows]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(
+            f"{path} is not a table of calibration points.",
+            hint="Columns: x_px,y_px,x_m,y_m; one mark a row.",
+        ) from error
+
+
+def _camera(
+    camera: str,
+    marks: Sequence[tuple[float, float, float, float]],
+    size: tuple[int, int],
+    origin_m: tuple[float, float],
+) -> Camera:
+    moved = [(x, y, x_m - origin_m[0], y_m - origin_m[1]) for x, y, x_m, y_m in marks]
+    try:
+        return Camera(id=camera, source="replay", calibration=Calibration(points=moved, picture_px=size))
+    except ValueError as error:
+        reason = str(error).split("Value error, ")[-1].split(" [type=")[0]
+        raise ConfigError(f"the points of camera {camera!r}: {reason}.") from error
+
+
+def _in_time_order(reels: Sequence[Reel]) -> Iterator[tuple[str, Frame]]:
+    def shifted(reel: Reel, order: int) -> Iterator[tuple[int, int, str, Frame]]:
+        shift_ms = round(reel.offset_s * 1000)
+        for frame in reel.clip.frames:
+            t_ms = frame.t_ms + shift_ms
+            if t_ms >= 0:
+                yield t_ms, order, reel.camera, Frame(frame.index, t_ms, frame.image)
+
+    merged = heapq.merge(*(shifted(reel, i) for i, reel in enumerate(reels)), key=lambda f: f[:2])
+    for _, _, camera, frame in merged:
+        yield camera, frame

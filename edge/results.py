@@ -1,0 +1,118 @@
+"""What an offline run writes: MOT tracks, the fused floor, events and the heat grid, byte for byte repeatable."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from branchloop.messages import Window
+from branchloop.site import Plan
+from edge.floor.floor import Settled
+from edge.floor.fusion import Stretch
+
+
+class Results:
+    """Files of one run in `out_dir`; `origin_m` is where the plan's corner lies in the user's metres."""
+
+    def __init__(
+        self, out_dir: Path, plan: Plan, origin_m: tuple[float, float], cameras: Sequence[str]
+    ) -> None:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        self._dir = out_dir
+        self._plan = plan
+        self._origin = origin_m
+        self._reference = cameras[0] if cameras else None
+        self._tracks: dict[str, TextIO] = {
+            camera: (out_dir / f"tracks-{camera}.txt").open("w") for camera in cameras
+        }
+        self._floor_file = (out_dir / "floor.csv").open("w", newline="") if cameras else None
+        self._floor = csv.writer(self._floor_file, lineterminator="\n") if self._floor_file else None
+        if self._floor:
+            self._floor.writerow(["t_s", "id", "x_m", "y_m"])
+        self._events = (out_dir / "events.ndjson").open("w")
+        self._heat_ms = np.zeros(plan.rows * plan.cols, dtype=np.int64)
+        self._watched_ms = 0
+        self._summary: dict[str, Any] = {"crossings": 0, "visits": 0, "windows": 0, "people": 0}
+        self._people: set[int] = set()
+
+    def add(self, settled: Settled, frame_of: Mapping[str, Mapping[int, int]]) -> None:
+        """Write what became final; `frame_of` maps camera and ms to the 1-based native frame."""
+        for stretch in settled.stretches:
+            self._stretch(stretch, frame_of)
+        for crossing in sorted(settled.crossings, key=lambda c: (c.at_ms, c.line, str(c.person))):
+            self._summary["crossings"] += 1
+            place = self._place(crossing.place_m)
+            self._event(
+                "crossing", crossing.at_ms, line=crossing.line, direction=crossing.direction,
+                id=crossing.person, x_m=place[0], y_m=place[1],
+            )  # fmt: skip
+        for visit in settled.visits:
+            if visit.end_ms is not None:
+                self._summary["visits"] += 1
+                dwell_s = (visit.end_ms - visit.start_ms) / 1000
+                self._event(
+                    "visit", visit.end_ms, zone=visit.zone, id=visit.person,
+                    start_s=visit.start_ms / 1000, dwell_s=dwell_s,
+                )  # fmt: skip
+        for window in settled.windows:
+            self._window(window)
+
+    def close(self) -> dict[str, Any]:
+        """Finish all files; returns the sums of the run."""
+        for file in (*self._tracks.values(), self._events, self._floor_file):
+            if file is not None:
+                file.close()
+        np.savez(
+            self._dir / "heat.npz",
+            person_seconds=(self._heat_ms / 1000).reshape(self._plan.rows, self._plan.cols),
+            x0_m=self._origin[0],
+            y0_m=self._origin[1],
+            cell_m=self._plan.cell_m,
+            observed_s=self._watched_ms / 1000,
+        )
+        self._summary["people"] = len(self._people)
+        self._summary["person_seconds"] = int(self._heat_ms.sum()) / 1000
+        self._summary["observed_s"] = self._watched_ms / 1000
+        return self._summary
+
+    def _stretch(self, stretch: Stretch, frame_of: Mapping[str, Mapping[int, int]]) -> None:
+        if stretch.observing:
+            self._watched_ms += stretch.end_ms - stretch.start_ms
+        self._people.update(person.id for person in stretch.people)
+        for camera in sorted(stretch.frame_of & self._tracks.keys()):
+            frame = frame_of[camera][stretch.start_ms]
+            for person in stretch.people:
+                for seen_by, seen in person.seen:
+                    if seen_by == camera:
+                        x0, y0, x1, y1 = seen.box_px
+                        self._tracks[camera].write(
+                            f"{frame},{person.id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},"
+                            f"{seen.score:.3f},-1,-1,-1\n"
+                        )
+        if self._floor and self._reference in stretch.frame_of:
+            for person in stretch.people:
+                self._floor.writerow(
+                    [
+                        f"{stretch.start_ms / 1000:.3f}",
+                        person.id,
+                        *(f"{v:.3f}" for v in self._place(person.place_m)),
+                    ]
+                )
+
+    def _window(self, window: Window) -> None:
+        self._summary["windows"] += 1
+        if window.heat is not None:
+            np.add.at(self._heat_ms, window.heat.cells, window.heat.mps)
+        body = window.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"heat"})
+        self._event("window", window.start_ms, **body)
+
+    def _event(self, event: str, t_ms: int, **fields: object) -> None:
+        self._events.write(json.dumps({"t_s": t_ms / 1000, "event": event, **fields}) + "\n")
+
+    def _place(self, place_m: tuple[float, float]) -> tuple[float, float]:
+        return round(place_m[0] + self._origin[0], 3), round(place_m[1] + self._origin[1], 3)

@@ -1,0 +1,90 @@
+"""Floor tracks from anywhere through the counters: crossings, visits, windows and heat."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from branchloop.errors import InputError
+from branchloop.site import Site
+from edge.floor.floor import Settled, account
+from edge.floor.fusion import HOLD_MS, SitePerson, Stretch
+from edge.floor.notices import CrossingNotices
+from edge.floor.windows import WindowBook, no_sensors
+from edge.results import Results
+
+Places = Mapping[int, tuple[float, float]]
+"""Person -> place on the plan (m)."""
+
+
+def simulate(site: Site, tracks: Path, out_dir: Path) -> dict[str, Any]:
+    """Count the people of a track table (t_s, id, x_m, y_m) on the site; write the results."""
+    results = Results(out_dir, site.plan, (0.0, 0.0), [])
+    for settled in count(site, read_tracks(tracks)):
+        results.add(settled, {})
+    return results.close()
+
+
+def count(site: Site, moments: list[tuple[int, Places]]) -> Iterator[Settled]:
+    """Settled facts of a whole run, moment by moment; the floor counts as observed throughout.
+
+    `moments` are (ms, people there) in time order; a person stands until the next moment, at most 1 s.
+    """
+    bare = site.model_copy(update={"cameras": []})
+    book = WindowBook(bare, "simulated tracks" if site.simulated else "tracks")
+    notices = CrossingNotices(site.lines, "simulate")
+    if not moments:
+        return
+    book.begin(moments[0][0])
+    last_ms = moments[-1][0] + 1
+    for (t_ms, places), (next_ms, _) in itertools.pairwise([*moments, (last_ms, {})]):
+        hold_ms = min(next_ms, t_ms + HOLD_MS)
+        people = tuple(SitePerson(person, places[person], ()) for person in sorted(places))
+        settled = Settled([_stretch(t_ms, hold_ms, people)])
+        if hold_ms < next_ms:
+            settled.stretches.append(_stretch(hold_ms, next_ms, ()))
+        account(book, notices, settled)
+        settled.windows = book.close(next_ms, {}, no_sensors)
+        yield settled
+    yield Settled(windows=book.close(last_ms, {}, no_sensors, "stop"))
+
+
+def read_tracks(path: Path) -> list[tuple[int, Places]]:
+    """Read a track table with the columns t_s, id, x_m, y_m (others are ignored), any row order."""
+    moments: defaultdict[int, dict[int, tuple[float, float]]] = defaultdict(dict)
+    try:
+        with path.open(newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"t_s", "id", "x_m", "y_m"} <= set(reader.fieldnames or ()):
+                raise InputError(f"{path} lacks a column.", hint="The first row must name t_s,id,x_m,y_m.")
+            for number, row in enumerate(reader, 2):
+                values = _numbers(row, path, number)
+                moments[round(values[0] * 1000)][int(values[1])] = (values[2], values[3])
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a CSV table: {error}.", hint="Write t_s,id,x_m,y_m.") from error
+    if not moments:
+        raise InputError(f"{path} holds no track.", hint="Write one row per person and moment.")
+    return sorted(moments.items())
+
+
+def _numbers(row: Mapping[str, str], path: Path, number: int) -> tuple[float, float, float, float]:
+    try:
+        values = tuple(float(row[key]) for key in ("t_s", "id", "x_m", "y_m"))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"{path}, row {number}: not four numbers.", hint="Mend or delete the row."
+        ) from error
+    if not all(math.isfinite(value) for value in values) or values[0] < 0 or values[1] != int(values[1]):
+        raise InputError(f"{path}, row {number}: impossible values.", hint="Mend or delete the row.")
+    return values[0], values[1], values[2], values[3]
+
+
+def _stretch(start_ms: int, end_ms: int, people: tuple[SitePerson, ...]) -> Stretch:
+    return Stretch(start_ms, end_ms, people, frozenset({"floor"}), frozenset())
