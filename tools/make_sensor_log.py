@@ -56,8 +56,8 @@ def lines(seed: int) -> list[str]:
     people = passages(rng)
     text = [
         "# SIMULATED, not recorded: made by tools/make_sensor_log.py",
-        f"# seed {seed}; ceiling sensor {CEILING_M:g} m above the floor, {RATE_HZ} Hz, noise {NOISE_M * 100:g} cm, "
-        f"{DROPOUT:.0%} drop-outs, {len(people)} people; an empty range is a missing echo",
+        f"# seed {seed}; ceiling sensor {CEILING_M:g} m above the floor, {RATE_HZ} Hz; {len(people)} people",
+        f"# noise {NOISE_M * 100:g} cm, {DROPOUT:.0%} drop-outs; an empty range is a missing echo",
         "t_s,range_m",
     ]
     for index in range(round(LENGTH_S * RATE_HZ)):

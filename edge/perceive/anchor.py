@@ -8,10 +8,13 @@ machine), `check` anchors anew and says by how much.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 STEP_MS = 500
 """Wall time this far from the anchored time is a step; less is left alone."""
+
+_ONE_MOMENT_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +45,21 @@ class Anchor:
 
 
 class Clock:
-    """The machine's two clocks behind one anchor. One per process; not shared between threads."""
+    """The machine's two clocks behind one anchor. `now_s` serves any thread, the rest one.
 
-    def __init__(self) -> None:
-        self._anchor = Anchor(*_both())
+    `monotonic_s` and `wall_s` read seconds; other than the machine's own they serve tests.
+    """
+
+    def __init__(
+        self, monotonic_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time
+    ) -> None:
+        self._monotonic_s = monotonic_s
+        self._wall_s = wall_s
+        self._anchor = Anchor(*self._both())
 
     def now_s(self) -> float:
         """Monotonic seconds."""
-        return time.monotonic()
+        return self._monotonic_s()
 
     def utc_ms(self, monotonic_s: float) -> int:
         """UTC ms of a moment given by `now_s`."""
@@ -57,14 +67,13 @@ class Clock:
 
     def check(self) -> ClockStep | None:
         """Report a step of the wall clock since the last call, once."""
-        return self._anchor.check(*_both())
+        return self._anchor.check(*self._both())
 
-
-def _both() -> tuple[float, float]:
-    """Monotonic seconds and wall ms of one moment: a wake-up in between would look like a step."""
-    while True:
-        before_s = time.monotonic()
-        wall_ms = time.time() * 1000
-        after_s = time.monotonic()
-        if after_s - before_s < 0.01:
-            return (before_s + after_s) / 2, wall_ms
+    def _both(self) -> tuple[float, float]:
+        """Monotonic seconds and wall ms of one moment; being put to sleep in between would look like a step."""
+        while True:
+            before_s = self._monotonic_s()
+            wall_ms = self._wall_s() * 1000
+            after_s = self._monotonic_s()
+            if after_s - before_s < _ONE_MOMENT_S:
+                return (before_s + after_s) / 2, wall_ms

@@ -10,6 +10,7 @@ import math
 import os
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +33,16 @@ READ_TIMEOUT_S = 4.0
 _MOST_FPS = 240.0
 _LOG = logging.getLogger(__name__)
 
-# OpenCV hands these to FFmpeg at every open. TCP, since UDP tears pictures; no second of old pictures
-# kept from the probing; and no protocol but these, so that a crafted playlist reaches nothing.
-os.environ.setdefault(
-    "OPENCV_FFMPEG_CAPTURE_OPTIONS",
-    "rtsp_transport;tcp|fflags;nobuffer|analyzeduration;500000|protocol_whitelist;file,crypto,tcp,rtp,rtsp",
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+"""OpenCV reads FFmpeg's options from the environment at every open, and from nowhere else."""
+
+_FILE_OPTIONS = "protocol_whitelist;file,crypto"  # a crafted playlist reaches no network
+_STREAM_OPTIONS = os.environ.get(
+    _OPTIONS,
+    # TCP, since UDP tears pictures; `nobuffer` drops the pictures of the probing, which are old by then.
+    "rtsp_transport;tcp|fflags;nobuffer|analyzeduration;500000|protocol_whitelist;rtp,rtsp,tcp,crypto",
 )
+_OPENING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +111,7 @@ def open_file(path: Path) -> cv2.VideoCapture:
         raise InputError(f"{path} may not be read.", hint="Give this user the right to read it.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty (0 bytes).", hint="Copy or record the clip again.")
-    video = _open(str(path.resolve()), cv2.CAP_FFMPEG)
+    video = _open(str(path.resolve()), _FILE_OPTIONS)
     if not video.isOpened():
         raise InputError(f"{path} is not a video that can be decoded.", hint="Convert it to H.264 in MP4.")
     return video
@@ -128,28 +133,30 @@ def open_stream(source: Source) -> cv2.VideoCapture:
         if not video.isOpened():
             raise DependencyError(f"{source.shown} is not there.", hint="Plug the camera in or correct N.")
         return video
-    video = _open(source.target, cv2.CAP_FFMPEG)
+    video = _open(source.target, _STREAM_OPTIONS)
     if not video.isOpened():
         raise DependencyError(*_why_closed(source.target, source.shown))
     return video
 
 
-def _open(target: str, backend: int) -> cv2.VideoCapture:
+def _open(target: str, options: str) -> cv2.VideoCapture:
     """One decoding thread: more would hold back a frame each, and a camera has one process anyway."""
-    return cv2.VideoCapture(
-        target,
-        backend,
-        [
-            cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-            int(OPEN_TIMEOUT_S * 1000),
-            cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-            int(READ_TIMEOUT_S * 1000),
-            cv2.CAP_PROP_N_THREADS,
-            1,
-            cv2.CAP_PROP_HW_ACCELERATION,
-            cv2.VIDEO_ACCELERATION_NONE,
-        ],
-    )
+    with _OPENING:
+        os.environ[_OPTIONS] = options
+        return cv2.VideoCapture(
+            target,
+            cv2.CAP_FFMPEG,
+            [
+                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                int(OPEN_TIMEOUT_S * 1000),
+                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                int(READ_TIMEOUT_S * 1000),
+                cv2.CAP_PROP_N_THREADS,
+                1,
+                cv2.CAP_PROP_HW_ACCELERATION,
+                cv2.VIDEO_ACCELERATION_NONE,
+            ],
+        )
 
 
 def _why_closed(url: str, shown: str) -> tuple[str]:

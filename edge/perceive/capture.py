@@ -135,7 +135,8 @@ class Capture:
                 frame, self._ready = self._ready, None
                 return Frame(frame.index, self._clock.utc_ms(frame.t_s), frame.image)
             now_s = self._clock.now_s()
-            told = self._mailbox.get(min(until_s, self._health.silent_at_s()) - now_s)
+            wait_s = 0.0 if self._stopping.is_set() else min(until_s, self._health.silent_at_s()) - now_s
+            told = self._mailbox.get(wait_s)
             if isinstance(told, _Grabbed):
                 self._ready = told  # behind the event that its coming may cause
                 continue
