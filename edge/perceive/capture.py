@@ -191,9 +191,11 @@ class Capture:
             backlog = Backlog(video.get(cv2.CAP_PROP_FPS))
             while not self._stopping.is_set():
                 asked_s = self._clock.now_s()
-                if not video.grab():
-                    raise DependencyError(self._why_lost(self._clock.now_s() - asked_s))
+                grabbed = video.grab()
                 t_s = self._clock.now_s()
+                if not grabbed or t_s - asked_s >= READ_TIMEOUT_S:
+                    # After a time-out the decoder still hands over what it kept back: an old picture.
+                    raise DependencyError(self._why_lost(t_s - asked_s))
                 if t_s - opened_s > _STEADY_S:
                     self._backoff.succeeded()
                 if not backlog.holds(t_s - asked_s):
