@@ -1,0 +1,1 @@
+"""Person detectors, one family of models a module."""
