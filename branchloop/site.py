@@ -227,8 +227,9 @@ class Tracking(Part):
     """How far back the tracker may correct itself, and what it takes to believe in a person."""
 
     lookback_s: Annotated[float, Field(ge=0, le=5)] = 1.0
+    birth_score: Annotated[float, Field(gt=0, lt=1)] = 0.6
     high_score: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    low_score: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    low_score: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
 class Site(Part):

@@ -1,4 +1,7 @@
-"""What an offline run writes: MOT tracks, the fused floor, events and the heat grid, byte for byte repeatable."""
+"""What an offline run writes: MOT tracks, the fused floor, events and heat, byte for byte repeatable.
+
+People off the plan are in nobody's branch: they are written nowhere.
+"""
 
 from __future__ import annotations
 
@@ -83,10 +86,11 @@ class Results:
     def _stretch(self, stretch: Stretch, frame_of: Mapping[str, Mapping[int, int]]) -> None:
         if stretch.observing:
             self._watched_ms += stretch.end_ms - stretch.start_ms
-        self._people.update(person.id for person in stretch.people)
+        on_plan = [person for person in stretch.people if self._plan.holds(person.place_m)]
+        self._people.update(person.id for person in on_plan)
         for camera in sorted(stretch.frame_of & self._tracks.keys()):
             frame = frame_of[camera][stretch.start_ms]
-            for person in stretch.people:
+            for person in on_plan:
                 for seen_by, seen in person.seen:
                     if seen_by == camera:
                         x0, y0, x1, y1 = seen.box_px
@@ -95,7 +99,7 @@ class Results:
                             f"{seen.score:.3f},-1,-1,-1\n"
                         )
         if self._floor and self._reference in stretch.frame_of:
-            for person in stretch.people:
+            for person in on_plan:
                 self._floor.writerow(
                     [
                         f"{stretch.start_ms / 1000:.3f}",

@@ -49,7 +49,9 @@ class Floor:
         self._prefix = prefix
         self._lookback_ms = round(site.tracking.lookback_s * 1000)
         self._settings = settings or TrackerSettings(
-            high_score=site.tracking.high_score, low_score=site.tracking.low_score
+            birth_score=site.tracking.birth_score,
+            high_score=site.tracking.high_score,
+            low_score=site.tracking.low_score,
         )
         self._book = WindowBook(site, method)
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}

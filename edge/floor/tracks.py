@@ -32,10 +32,13 @@ MAX_LOOKBACK_MS = 5_000
 class TrackerSettings:
     """What it takes to believe in a person; scores 0..1, times in s, distances in m."""
 
+    birth_score: float = 0.6
     high_score: float = 0.5
-    low_score: float = 0.25
-    confirm_hits: int = 3
-    confirm_within_s: float = 1.5
+    low_score: float = 0.3
+    confirm_hits: int = 4
+    sure_score: float = 0.7
+    moved_m: float = 0.8
+    tentative_lost_s: float = 0.5
     lost_s: float = 3.0
     coast_s: float = 0.3
     max_speed_m_s: float = 2.8
@@ -70,7 +73,8 @@ class _Track:
     ended: bool = False
     size_px: Array = field(default_factory=lambda: np.zeros(2))
     last_seen_ms: int = 0
-    first_seen_ms: int = 0
+    score_sum: float = 0.0
+    born_m: Array = field(default_factory=lambda: np.zeros(2))
 
     @property
     def state(self) -> State:
@@ -174,7 +178,8 @@ class Tracker:
         for index in free:
             self._miss(alive[index], predicted[index], boxes[index])
         for box in unmatched_high:
-            if not self._covered(observation.boxes_px[box], matched_boxes):
+            sure = observation.scores[box] >= settings.birth_score
+            if sure and not self._covered(observation.boxes_px[box], matched_boxes):
                 self._begin(observation, box)
 
     def _cost(
@@ -208,9 +213,16 @@ class Tracker:
         track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
         track.hits += 1
         track.last_seen_ms = observation.t_ms
-        quick = observation.t_ms - track.first_seen_ms <= self._settings.confirm_within_s * 1000
-        if not track.confirmed and track.hits >= self._settings.confirm_hits and quick:
-            track.confirmed = True
+        track.score_sum += float(observation.scores[box])
+        track.confirmed = track.confirmed or self._convinces(track)
+
+    def _convinces(self, track: _Track) -> bool:
+        """Seen often, and either clearly a person or walking: what is weak and still is furniture."""
+        settings = self._settings
+        if track.hits < settings.confirm_hits:
+            return False
+        walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
+        return track.score_sum / track.hits >= settings.sure_score or walked_m >= settings.moved_m
 
     def _miss(self, track: _Track, predicted: State, box: Array) -> None:
         track.sightings.append(_Sighting(predicted, box, 0.0, seen=False))
@@ -220,20 +232,16 @@ class Tracker:
         found = observation.boxes_px[box]
         sighting = _Sighting(state, found, float(observation.scores[box]), seen=True)
         track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
-        track.first_seen_ms = track.last_seen_ms = observation.t_ms
-        track.confirmed = self._settings.confirm_hits <= 1
+        track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
+        track.last_seen_ms = observation.t_ms
+        track.confirmed = self._convinces(track)
         self._next_id += 1
         self._tracks.append(track)
 
     def _end_overdue(self, t_ms: int) -> None:
         for track in self._tracks:
-            unseen_s = (t_ms - track.last_seen_ms) / 1000
-            age_s = (t_ms - track.first_seen_ms) / 1000
-            if track.confirmed:
-                gone = unseen_s > self._settings.lost_s
-            else:
-                gone = age_s > self._settings.confirm_within_s
-            track.ended = track.ended or gone
+            patience_s = self._settings.lost_s if track.confirmed else self._settings.tentative_lost_s
+            track.ended = track.ended or t_ms - track.last_seen_ms > patience_s * 1000
 
     def _expected_boxes(self, alive: list[_Track], predicted: list[State]) -> Array:
         if not alive:

@@ -1,0 +1,116 @@
+"""The camera processes of a box: started, listened to, and started anew when one dies or hangs."""
+
+from __future__ import annotations
+
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from branchloop.errors import InputError
+from branchloop.messages import DeviceState
+from edge.perceive.anchor import Clock
+from edge.perceive.backoff import Backoff
+from edge.perceive.health import Event
+from edge.perceive.report import EventReport, FrameReport, decode
+
+Report = FrameReport | EventReport
+
+SILENT_S = 4.5
+"""A process that was up and says nothing for this long hangs: its camera counts as stalled."""
+KILL_S = 15.0
+"""After this much silence the process is replaced."""
+_STEADY_S = 60.0
+
+
+class CameraProcess:
+    """One camera's process; its reports go into `reports`, its own death is reported as `down`."""
+
+    def __init__(
+        self, config: Path, camera: str, reports: queue.SimpleQueue[Report], now_ms: Callable[[], int]
+    ) -> None:
+        self._args = [sys.executable, "-m", "edge.perceive.watch", str(config), camera]
+        self._camera = camera
+        self._reports = reports
+        self._now_ms = now_ms
+        self._clock = Clock()
+        self._heard_s = self._clock.now_s()
+        self._up = False
+        self._hung = False
+        self._stopping = threading.Event()
+        self._process: subprocess.Popen[str] | None = None
+        self._thread = threading.Thread(target=self._run, name=f"camera-{camera}", daemon=True)
+        self.restarts = 0
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the running child."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def start(self) -> None:
+        """Start the process and its listener."""
+        self._thread.start()
+
+    def watchdog(self) -> None:
+        """Call it often: tells a hanging process as stalled, and replaces it after a while."""
+        silent_s = self._clock.now_s() - self._heard_s
+        if self._up and silent_s > SILENT_S:
+            self._up, self._hung = False, True
+            self._tell("stalled", f"its process said nothing for {silent_s:.0f} s")
+        elif self._hung and silent_s > KILL_S and self._process is not None:
+            self._hung = False
+            self._process.kill()
+
+    def stop(self) -> None:
+        """End the process; returns when it is gone."""
+        self._stopping.set()
+        if self._process is not None and self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(3.0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+        if self._thread.ident is not None:
+            self._thread.join(5.0)
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            begun_s = self._heard_s = self._clock.now_s()
+            with subprocess.Popen(
+                self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            ) as process:
+                self._process = process
+                self._listen(process)
+                process.kill()
+            self._up = self._hung = False
+            if self._stopping.is_set():
+                return
+            self.restarts += 1
+            self._tell("down", f"its process ended with code {process.returncode}; starting it anew")
+            if self._clock.now_s() - begun_s > _STEADY_S:
+                backoff.succeeded()
+            self._stopping.wait(backoff.next_s())
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        if process.stdout is None:
+            return
+        for line in process.stdout:
+            self._heard_s = self._clock.now_s()
+            try:
+                report = decode(line)
+            except InputError as error:
+                self._tell("down", str(error))
+                return
+            self._hung = False
+            if isinstance(report, FrameReport):
+                self._up = True
+            elif report.event.what == "state":
+                self._up = report.event.state == "up"
+            self._reports.put(report)
+
+    def _tell(self, state: DeviceState, detail: str) -> None:
+        event = Event("state", self._now_ms(), state=state, detail=detail)
+        self._reports.put(EventReport(self._camera, event))

@@ -1,0 +1,173 @@
+"""The wiring of a box: camera processes and sensors → floor → outbox → link. Nothing is computed here."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from pathlib import Path
+
+from branchloop import __version__
+from branchloop.messages import DeviceLight, DeviceState, Notice
+from branchloop.site import Box, Site, config_hash
+from edge.cameras import CameraProcess, Report
+from edge.floor.floor import Floor, Settled
+from edge.floor.observation import observe
+from edge.perceive.anchor import Clock
+from edge.perceive.health import Event
+from edge.perceive.report import EventReport, FrameReport
+from edge.send.link import BoxLink, Link
+from edge.send.outbox import Outbox
+from edge.sensors import SensorReport, Sensors
+
+DOTS_EVERY_S = 1.0
+SAME_STEP_S = 5.0
+"""Every process notices a step of the wall clock for itself; within this time it is one step."""
+DRAIN_S = 10.0
+
+
+class Pipeline:
+    """One box at work. `step` handles one report; `run` does so until told to stop."""
+
+    def __init__(self, site: Site, box: Box, config: Path, data_dir: Path) -> None:
+        self._site = site
+        self._clock = Clock()
+        self._reports: queue.SimpleQueue[Report | SensorReport] = queue.SimpleQueue()
+        self._outbox = Outbox(data_dir / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
+        self._lights: dict[str, DeviceLight] = {}
+        since_ms = self._now_ms()
+        for part in (*site.cameras, *site.sensors):
+            self._lights[part.id] = DeviceLight(id=part.id, state="starting", since_ms=since_ms)
+        self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status)
+        self._config_hash = config_hash(config.read_text(encoding="utf-8"))
+        self._prefix = f"{box.id}-{self._link.boot[:12]}"
+        self._floor = Floor(site, prefix=self._prefix, method=f"{box.detector}+floor")
+        self._sensors = Sensors(site.sensors, config.parent, self._reports)  # type: ignore[arg-type]
+        self._cameras = [
+            CameraProcess(config, camera.id, self._reports, self._now_ms)
+            for camera in site.cameras  # type: ignore[arg-type]
+        ]
+        self._serial = 0
+        self._dots_s = 0.0
+        self._step_s = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
+        self._link.start()
+        self._sensors.start()
+        for camera in self._cameras:
+            camera.start()
+        try:
+            while not stop.is_set():
+                self._tick()
+                try:
+                    self.step(self._reports.get(timeout=0.1))
+                except queue.Empty:
+                    self._enter(self._floor.settle(self._now_ms(), self._sensors.window))
+        finally:
+            for camera in self._cameras:
+                camera.stop()
+            self._sensors.stop()
+            self._enter(self._floor.finish(self._sensors.window))
+            self._outbox.flush()
+            self._link.stop(drain_s=DRAIN_S)
+            self._outbox.close()
+
+    def step(self, report: Report | SensorReport) -> None:
+        """Handle one report of a camera or sensor."""
+        match report:
+            case FrameReport(camera, t_ms, boxes):
+                self._frame(camera, t_ms, boxes)
+            case EventReport(camera, event):
+                self._event(camera, "camera", event)
+            case SensorReport(sensor, got):
+                self._sensors.take(report)
+                if isinstance(got, Event):
+                    self._event(sensor, "sensor", got)
+
+    def _frame(self, camera: str, t_ms: int, boxes: object) -> None:
+        calibration = self._floor.calibration(camera)
+        observation = None if boxes is None else observe(t_ms, boxes, calibration)  # type: ignore[arg-type]
+        try:
+            notices = self._floor.frame(camera, t_ms, observation)
+        except ValueError:
+            self._clock_step(f"camera {camera} sent a frame from {t_ms} ms, before its last one")
+            return
+        for notice in notices:
+            self._tell(notice)
+        self._enter(self._floor.settle(t_ms, self._sensors.window))
+
+    def _event(self, source: str, kind: str, event: Event) -> None:
+        if event.what == "step":
+            self._clock_step(f"the wall clock was set by {event.step_ms} ms")
+        elif event.what == "cut":
+            if kind == "camera":
+                self._floor.cut(source)
+        elif event.state is not None:
+            self._state(source, kind, event.state, event.detail)
+
+    def _state(self, source: str, kind: str, state: DeviceState, detail: str) -> None:
+        now_ms = self._now_ms()
+        if kind == "camera":
+            self._floor.state(source, state)
+        before = self._lights[source].state
+        self._lights[source] = DeviceLight(
+            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None
+        )
+        self._link.status_changed()
+        if before != "starting" or state != "up":
+            self._tell(
+                Notice.model_validate(
+                    {
+                        "id": self._notice_id(), "what": kind, "at_ms": now_ms, "subject": source,
+                        "state": state, "detail": detail[:300] or None,
+                    }
+                )
+            )  # fmt: skip
+
+    def _clock_step(self, detail: str) -> None:
+        now_s = self._clock.now_s()
+        if now_s - self._step_s < SAME_STEP_S:
+            return
+        self._step_s = now_s
+        self._enter(self._floor.finish(self._sensors.window, "step"))
+        self._tell(Notice(id=self._notice_id(), what="clock_step", at_ms=self._now_ms(), detail=detail[:300]))
+
+    def _tick(self) -> None:
+        step = self._clock.check()
+        if step is not None:
+            self._clock_step(f"the wall clock was set by {step.by_ms} ms")
+        for camera in self._cameras:
+            camera.watchdog()
+        now_s = self._clock.now_s()
+        if now_s - self._dots_s >= DOTS_EVERY_S:
+            self._dots_s = now_s
+            self._link.live(
+                self._now_ms(), [(round(x * 1000), round(y * 1000)) for x, y in self._floor.present()]
+            )
+
+    def _tell(self, notice: Notice) -> None:
+        self._outbox.append_now("notice", notice)
+        self._link.urgent()
+
+    def _enter(self, settled: Settled) -> None:
+        for window in settled.windows:
+            self._outbox.append_now("window", window)
+            self._link.urgent()
+
+    def _notice_id(self) -> str:
+        self._serial += 1
+        return f"{self._prefix}-s{self._serial}"
+
+    def _now_ms(self) -> int:
+        return self._clock.utc_ms(self._clock.now_s())
+
+    def _status(self) -> dict[str, object]:
+        cameras = [self._lights[camera.id] for camera in self._site.cameras]
+        sensors = [self._lights[sensor.id] for sensor in self._site.sensors]
+        return {
+            "version": __version__,
+            "config_hash": self._config_hash,
+            "config_version": self._site.version,
+            "cameras": cameras,
+            "sensors": sensors,
+        }
