@@ -1,0 +1,1 @@
+"""The hub of a bank: takes what boxes report, keeps it truthfully, answers for it."""

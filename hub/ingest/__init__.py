@@ -1,0 +1,1 @@
+"""From payloads to facts: validated, de-duplicated, stored, and only then acknowledged."""

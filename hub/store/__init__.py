@@ -1,0 +1,1 @@
+"""Where the hub keeps its facts: one small interface, back ends side by side."""
