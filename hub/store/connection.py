@@ -1,0 +1,89 @@
+"""Opening the hub's SQLite files: one set of pragmas, one place that migrates."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Literal
+
+from sqlite_utils import Database, Migrations
+
+from branchloop.errors import DependencyError
+from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+def connect(
+    path: Path,
+    *,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    busy_timeout_ms: int = BUSY_TIMEOUT_MS,
+    any_thread: bool = False,
+) -> sqlite3.Connection:
+    """A writing connection in autocommit mode (transactions are begun explicitly).
+
+    Raises DependencyError when the file cannot be opened as a database.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=busy_timeout_ms / 1000, isolation_level=None, check_same_thread=not any_thread
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={synchronous}")
+        connection.execute("PRAGMA foreign_keys=ON")
+    except sqlite3.Error as error:
+        raise _unreachable(path, error) from error
+    return connection
+
+
+def connect_readonly(path: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+    """A connection that cannot write; the file must exist. Raises DependencyError otherwise."""
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            isolation_level=None,
+            check_same_thread=not any_thread,
+        )
+        connection.execute("PRAGMA query_only=ON")
+        connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise _unreachable(path, error) from error
+    return connection
+
+
+def prepare(data_dir: Path) -> None:
+    """Create or migrate both files of a data directory; safe to call from several processes.
+
+    Raises DependencyError when the directory or a file in it cannot be written.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DependencyError(
+            f"data directory {data_dir} cannot be made: {error.strerror}.",
+            hint="Choose a data_dir that the hub may write.",
+        ) from error
+    _migrate(data_dir / DATABASE, hub_migrations)
+    _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
+
+
+def _migrate(path: Path, migrations: Migrations) -> None:
+    connection = connect(path)
+    try:
+        database = Database(connection)
+        if migrations.pending(database):
+            migrations.apply(database)
+    except sqlite3.Error as error:
+        raise _unreachable(path, error) from error
+    finally:
+        connection.close()
+
+
+def _unreachable(path: Path, error: sqlite3.Error) -> DependencyError:
+    return DependencyError(
+        f"database {path} cannot be used: {error}.",
+        hint="Check that the disk has room, that the file may be written and that it is the hub's own.",
+    )
