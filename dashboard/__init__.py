@@ -1,0 +1,1 @@
+"""The managers' pages. Their only door is the hub's API."""

@@ -1,0 +1,23 @@
+"""The look of the house as tokens: Streamlit's theme, the kiosk and the cards all take them from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+INK: Final = "#14213D"
+PAPER: Final = "#FBFBF8"
+ACCENT: Final = "#0B6E69"
+WARN: Final = "#9A5B00"
+BAD: Final = "#B3261E"
+GOOD: Final = "#1B7F3B"
+MUTED: Final = "#5A6376"
+"""Stale values: contrast 5.9:1 on paper."""
+HAIRLINE: Final = "rgba(20, 33, 61, 0.12)"
+PLAN_LINE: Final = "#8A93A3"
+DARK: Final[Mapping[str, str]] = {"ink": "#E8EAF0", "paper": "#10141F", "accent": "#4FB3AA"}
+
+HEAT_FLOOR: Final = 0.05
+"""Share of the scale under which heat is transparent."""
+HEAT_ALPHA: Final = 0.85
+"""Opacity at the top of the scale."""

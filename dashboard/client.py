@@ -1,0 +1,69 @@
+"""The dashboard's only door: the hub's API over HTTP, with typed failures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+
+TIMEOUT_S = 5.0
+
+
+class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the code
+    """The hub does not answer."""
+
+
+class Refused(Exception):  # noqa: N818
+    """The token is unknown or may not see this."""
+
+
+class Problem(Exception):  # noqa: N818
+    """The hub said no, with its reason."""
+
+
+class Hub:
+    """One viewer's view of the hub; nothing is cached beyond a call."""
+
+    def __init__(self, api: str, token: str, http: httpx.Client | None = None) -> None:
+        self._api = api.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+
+    def branches(self) -> list[dict[str, Any]]:
+        """All branches in scope."""
+        items: list[dict[str, Any]] = self._get("/api/v1/branches")["items"]
+        return items
+
+    def branch(self, site: str) -> dict[str, Any]:
+        """Plan, lines, zones, cameras and sensors of a branch."""
+        return self._get(f"/api/v1/branches/{site}")
+
+    def live(self, site: str) -> dict[str, Any]:
+        """What is the case right now."""
+        return self._get(f"/api/v1/branches/{site}/live")
+
+    def heat(self, site: str, start: str, end: str) -> dict[str, Any]:
+        """Person·seconds per cell between two moments (RFC 3339)."""
+        return self._get(f"/api/v1/branches/{site}/heat", {"from": start, "to": end})
+
+    def footfall(self, site: str, start: str, end: str, bucket: str) -> dict[str, Any]:
+        """Crossings of the entrances by bucket."""
+        return self._get(f"/api/v1/branches/{site}/footfall", {"from": start, "to": end, "bucket": bucket})
+
+    def zones(self, site: str, start: str, end: str) -> dict[str, Any]:
+        """Visits and dwell of every zone."""
+        return self._get(f"/api/v1/branches/{site}/zones", {"from": start, "to": end})
+
+    def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        try:
+            answer = self._http.get(self._api + path, params=query, headers=self._headers)
+        except httpx.HTTPError as error:
+            raise Unreachable(str(error)) from error
+        if answer.status_code in {401, 403}:
+            raise Refused
+        if answer.status_code >= 500:
+            raise Unreachable(f"HTTP {answer.status_code}")
+        body: dict[str, Any] = answer.json()
+        if answer.status_code >= 400:
+            raise Problem(" ".join(filter(None, [body.get("detail"), body.get("hint")])))
+        return body
