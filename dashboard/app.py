@@ -1,0 +1,40 @@
+"""The Streamlit app: language, sign-in, branch, and the pages."""
+
+from __future__ import annotations
+
+import gc
+
+import streamlit as st
+
+from branchloop.text import say
+from dashboard import session
+from dashboard.pages import heat, live
+from dashboard.style import CSS
+
+
+@st.cache_resource
+def _settle_memory() -> None:
+    """Streamlit collects garbage after every run; what was imported by now never becomes garbage."""
+    gc.collect()
+    gc.freeze()
+
+
+def main() -> None:
+    """One run of the script for one viewer."""
+    st.set_page_config(page_title="branchloop", layout="wide")
+    _settle_memory()
+    st.html(CSS)
+    session.choose_language()
+    spoken = session.language()
+    pages = [
+        st.Page(live.page, title=say("page.live", spoken), url_path="live", default=True),
+        st.Page(heat.page, title=say("page.heat", spoken), url_path="heat"),
+    ]
+    page = st.navigation(pages)
+    if session.hub() is None:
+        session.sign_in()
+        return
+    page.run()
+
+
+main()

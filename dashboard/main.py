@@ -1,0 +1,53 @@
+"""The dashboard's command line: `branchloop dashboard run CONFIG`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from branchloop import exits, theme
+from dashboard.config import read_config, read_token
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The managers' pages."""
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def run(config: Path) -> None:
+    """Serve the pages of CONFIG until stopped."""
+    settings = read_config(config)
+    read_token(settings, config.parent)
+    host, _, port = settings.listen.rpartition(":")
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": "true",
+        "server.fileWatcherType": "none",
+        "server.enableStaticServing": "false",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "minimal",
+        "client.showErrorDetails": "none",
+        "runner.postScriptGC": "false",
+        "theme.base": "light",
+        "theme.primaryColor": theme.ACCENT,
+        "theme.backgroundColor": theme.PAPER,
+        "theme.textColor": theme.INK,
+        "theme.font": "system-ui, 'Noto Sans SC', sans-serif",
+        "theme.baseRadius": "8px",
+        "logger.level": "warning",
+    }
+    flags = [f"--{key}={value}" for key, value in options.items()]
+    app = Path(__file__).with_name("app.py")
+    os.environ["BRANCHLOOP_DASHBOARD"] = str(config.resolve())
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
+
+
+if __name__ == "__main__":
+    exits.run(cli, prog="branchloop dashboard")

@@ -1,0 +1,106 @@
+"""What every page needs of its viewer: language, token, branch; and how failures are told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from html import escape
+from pathlib import Path
+from typing import Any, cast
+
+import streamlit as st
+
+from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
+from dashboard.client import Hub, Problem, Refused, Unreachable
+from dashboard.config import Dashboard, read_config, read_token
+
+
+@st.cache_resource
+def settings() -> tuple[Dashboard, str | None]:
+    """Configuration and shared token, read once a process."""
+    path = Path(os.environ["BRANCHLOOP_DASHBOARD"])
+    config = read_config(path)
+    return config, read_token(config, path.parent)
+
+
+def language() -> Language:
+    """The viewer's language; Chinese unless chosen otherwise."""
+    return cast("Language", st.session_state.get("language", LANGUAGES[0]))
+
+
+def choose_language() -> None:
+    """The switch in the side bar; `?lang=en` opens a page in English."""
+    asked = st.query_params.get("lang")
+    if "language" not in st.session_state and asked in LANGUAGES:
+        st.session_state["language"] = asked
+    st.sidebar.segmented_control(
+        "Language / 语言",
+        LANGUAGES,
+        format_func=lambda code: LANGUAGE_NAMES[code],
+        key="language",
+        required=True,
+        default=None if "language" in st.session_state else LANGUAGES[0],
+    )
+
+
+def hub() -> Hub | None:
+    """The viewer's door to the hub; None until signed in."""
+    config, shared = settings()
+    token = shared or st.session_state.get("token")
+    return Hub(config.api, token) if token else None
+
+
+def sign_in() -> None:
+    """The form shown to those without a token."""
+    spoken = language()
+    with st.form("sign-in"):
+        token = st.text_input(say("sign_in.token", spoken), type="password", help=say("sign_in.hint", spoken))
+        if st.form_submit_button(say("sign_in", spoken)) and token:
+            st.session_state["token"] = token.strip()
+            st.rerun()
+
+
+def choose_branch(door: Hub) -> str | None:
+    """The branch in view, kept in the address as `?branch=`; None when there is none in scope."""
+    branches = {item["id"]: item for item in door.branches()}
+    if not branches:
+        st.info(say("branches.none", language()))
+        return None
+    ids = list(branches)
+    asked = st.query_params.get("branch")
+    chosen = st.sidebar.selectbox(
+        say("branch", language()),
+        ids,
+        index=ids.index(asked) if asked in ids else 0,
+        format_func=lambda site: branches[site]["name"][language()],
+    )
+    st.query_params["branch"] = chosen
+    return chosen
+
+
+def ribbon(branch: Mapping[str, Any]) -> None:
+    """The quiet sentence over simulated or demo data."""
+    note = branch.get("note")
+    if note or branch.get("simulated"):
+        text = note[language()] if note else say("simulated", language())
+        st.html(f'<div class="bl-ribbon">{escape(text)}</div>')
+
+
+def head(text: str) -> None:
+    """A section's title."""
+    st.html(f'<h3 class="bl-head">{escape(text)}</h3>')
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Failures of the hub become one sentence on the page."""
+    try:
+        yield
+    except Unreachable:
+        st.warning(say("error.unreachable", language()))
+    except Refused:
+        st.error(say("error.refused", language()))
+        st.session_state.pop("token", None)
+    except Problem as problem:
+        st.error(str(problem))
