@@ -8,19 +8,21 @@ can never be kept.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from branchloop.errors import InputError
+from hub.store.sums import Bucket, Level, RollUp
 
-Level = Literal["minute", "hour", "day"]
-LEVELS: tuple[Level, ...] = ("minute", "hour", "day")
 Fate = Literal["open", "confirmed", "withdrawn"]
 Treatment = Literal["applied", "future"]
 """`future` messages are stored but stay out of everything derived from messages."""
+Prunable = Literal["message", "minute", "hour", "quarantine", "notice", "alarm", "gap", "feed"]
+ALARM_SILENCE_MS = 600_000
+MAX_ENVELOPES = 1_000
+"""Unreadable envelopes kept per device; further ones are only counted by their alarm."""
 Runs = tuple[tuple[int, int], ...]
 """Ascending, disjoint, inclusive ranges of seqs."""
 
@@ -168,101 +170,6 @@ class FeedEvent:
     body: str
 
 
-@dataclass(slots=True)
-class Totals:
-    """Sums of the windows of one bucket."""
-
-    windows: int = 0
-    windows_ms: int = 0
-    expected_ms: int = 0
-    observed_ms: int = 0
-    open_expected_ms: int = 0
-    open_observed_ms: int = 0
-    person_ms: int = 0
-    first_ms: int = 2**62
-    last_ms: int = 0
-
-
-@dataclass(slots=True)
-class LineSums:
-    """Crossings of one line."""
-
-    crossings_in: int = 0
-    crossings_out: int = 0
-
-
-@dataclass(slots=True)
-class ZoneSums:
-    """One zone: `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
-
-    person_ms: int = 0
-    entries: int = 0
-    dwell_count: int = 0
-    dwell_sum_ms: int = 0
-    bins: Counter[int] = field(default_factory=Counter)
-
-
-@dataclass(slots=True)
-class CameraSums:
-    """One camera's share; `up_ms` is the length of the windows it ended in state `up`."""
-
-    windows_ms: int = 0
-    up_ms: int = 0
-    observed_ms: int = 0
-    frames: int = 0
-    analysed: int = 0
-
-
-@dataclass(slots=True)
-class SensorSums:
-    """One sensor; `presence_observed_ms` is the time in which presence could be told."""
-
-    windows_ms: int = 0
-    up_ms: int = 0
-    observed_ms: int = 0
-    readings: int = 0
-    valid: int = 0
-    sum_mm: int = 0
-    nearest_mm: int | None = None
-    farthest_mm: int | None = None
-    present_ms: int = 0
-    presence_observed_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class GridShape:
-    """Geometry of a heat grid; grids of different shapes are never added."""
-
-    cell_mm: int
-    rows: int
-    cols: int
-
-
-@dataclass(frozen=True, slots=True)
-class SparseHeat:
-    """Milli-person-seconds at ascending cell indices, row * cols + col."""
-
-    cells: list[int]
-    mps: list[int]
-
-
-@dataclass(slots=True)
-class RollUp:
-    """Everything known of one bucket of one device: an increment, or what is stored."""
-
-    totals: Totals = field(default_factory=Totals)
-    methods: Counter[str] = field(default_factory=Counter)
-    lines: dict[str, LineSums] = field(default_factory=dict)
-    zones: dict[str, ZoneSums] = field(default_factory=dict)
-    cameras: dict[str, CameraSums] = field(default_factory=dict)
-    sensors: dict[str, SensorSums] = field(default_factory=dict)
-    heat: dict[GridShape, list[SparseHeat]] = field(default_factory=dict)
-
-
-Bucket = tuple[Level, int]
-"""Level and start (UTC ms) of a bucket; hours and days are the site's local ones."""
-
-
 @dataclass(frozen=True, slots=True)
 class Import:
     """A history imported from a file; `shifted_to` is the local date it was shifted to end on."""
@@ -302,8 +209,8 @@ class Transaction(Protocol):
         """Record seqs that never come; the same range again changes nothing."""
         ...
 
-    def raise_alarm(self, alarm: Alarm) -> None:
-        """Record an alarm, or count it up."""
+    def raise_alarm(self, alarm: Alarm) -> bool:
+        """Record an alarm, or count it up; True when it is new or was silent for ten minutes."""
         ...
 
     def add_rollups(self, site: str, device: str, rollups: Mapping[Bucket, RollUp]) -> None:
@@ -360,6 +267,10 @@ class Transaction(Protocol):
         """Outboxes known of a device."""
         ...
 
+    def prune(self, what: Prunable, site: str, before_ms: int) -> int:
+        """Delete a site's rows older than that, remember it, and return how many there were."""
+        ...
+
 
 class Store(Protocol):
     """A store: transactions for writing, and the few reads that operators' commands need."""
@@ -370,6 +281,10 @@ class Store(Protocol):
 
     def cursors(self, site: str | None = None) -> list[Cursor]:
         """All cursors, of one site or of all."""
+        ...
+
+    def sites(self) -> list[str]:
+        """Sites that anything is stored of."""
         ...
 
     def devices(self, site: str) -> list[str]:
@@ -384,8 +299,12 @@ class Store(Protocol):
         """Stored buckets that start in `[from_ms, to_ms)`, each grid as one SparseHeat."""
         ...
 
-    def messages_pruned_to_ms(self, site: str) -> int:
-        """Messages with an earlier event time may have been pruned; 0 when none ever was."""
+    def pruned_to_ms(self, what: Prunable) -> int:
+        """Rows with an earlier event time (start of bucket) may have been pruned; 0 when none ever was."""
+        ...
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Reads inside see one moment of the store, whatever is committed meanwhile."""
         ...
 
     def heartbeat(self, worker: str, at_ms: int, *, connected: bool, committed_ms: int | None) -> None:

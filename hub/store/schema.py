@@ -114,9 +114,8 @@ CREATE TABLE imported (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE pruned (
-  site TEXT NOT NULL, what TEXT NOT NULL,  -- message | minute | hour
-  before_ms INTEGER NOT NULL,
-  PRIMARY KEY (site, what)
+  what TEXT PRIMARY KEY,              -- message | minute | hour | quarantine | notice | alarm | gap | feed
+  before_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
 

@@ -1,0 +1,157 @@
+"""Roll-ups in SQLite: adding increments with UPSERTs that sum, reading buckets back, deleting them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hub.store import grid
+from hub.store.sums import (
+    Bucket,
+    CameraSums,
+    GridShape,
+    Level,
+    LineSums,
+    RollUp,
+    SensorSums,
+    Totals,
+    ZoneSums,
+)
+
+ROLLUP_TABLES = (
+    "rollup",
+    "rollup_method",
+    "rollup_line",
+    "rollup_zone",
+    "rollup_dwell",
+    "rollup_camera",
+    "rollup_sensor",
+    "heat",
+)
+_KEY = "site, level, start_ms, device"
+_Row = tuple[object, ...]
+
+_TOTALS = (
+    "windows", "windows_ms", "expected_ms", "observed_ms", "open_expected_ms", "open_observed_ms", "person_ms",
+)  # fmt: skip
+_LINE = ("crossings_in", "crossings_out")
+_ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms")
+_CAMERA = ("windows_ms", "up_ms", "observed_ms", "frames", "analysed")
+_SENSOR = (
+    "windows_ms", "up_ms", "observed_ms", "readings", "valid", "sum_mm", "present_ms", "presence_observed_ms",
+)  # fmt: skip
+
+
+def _upsert(table: str, part: str, sums: tuple[str, ...], extremes: Mapping[str, str] | None = None) -> str:
+    extremes = extremes or {}
+    columns = [*_KEY.split(", "), *part.split(), *sums, *extremes]
+    keys = ", ".join([_KEY, *part.split()])
+    sets = [f"{c} = {c} + excluded.{c}" for c in sums]
+    sets += [
+        f"{c} = {how}(coalesce({c}, excluded.{c}), coalesce(excluded.{c}, {c}))"
+        for c, how in extremes.items()
+    ]
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "
+        f"ON CONFLICT ({keys}) DO UPDATE SET {', '.join(sets)}"
+    )
+
+
+_ADD_TOTALS = _upsert("rollup", "", _TOTALS, {"first_ms": "min", "last_ms": "max"})
+_ADD_METHOD = _upsert("rollup_method", "method", ("windows_ms",))
+_ADD_LINE = _upsert("rollup_line", "line", _LINE)
+_ADD_ZONE = _upsert("rollup_zone", "zone", _ZONE)
+_ADD_DWELL = _upsert("rollup_dwell", "zone bin", ("visits",))
+_ADD_CAMERA = _upsert("rollup_camera", "camera", _CAMERA)
+_ADD_SENSOR = _upsert("rollup_sensor", "sensor", _SENSOR, {"nearest_mm": "min", "farthest_mm": "max"})
+_HEAT_KEY = f"{_KEY}, cell_mm, rows, cols"
+_ADD_HEAT = (
+    f"INSERT INTO heat ({_HEAT_KEY}, total_mps, grid) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT ({_HEAT_KEY}) "
+    "DO UPDATE SET total_mps = total_mps + excluded.total_mps, grid = excluded.grid"
+)
+_GET_HEAT = "SELECT grid FROM heat WHERE site=? AND level=? AND start_ms=? AND device=? AND cell_mm=? AND rows=? AND cols=?"
+_RANGE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<? AND device=?"
+
+
+def add(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket, RollUp]) -> None:
+    """Add increments; one statement per table, one read per grid."""
+    keyed = [((site, level, start, device), r) for (level, start), r in rollups.items()]
+    db.executemany(
+        _ADD_TOTALS,
+        [(*k, *_values(r.totals, _TOTALS), r.totals.first_ms, r.totals.last_ms) for k, r in keyed],
+    )
+    db.executemany(_ADD_METHOD, [(*k, method, ms) for k, r in keyed for method, ms in r.methods.items()])
+    db.executemany(_ADD_LINE, [(*k, i, *_values(s, _LINE)) for k, r in keyed for i, s in r.lines.items()])
+    db.executemany(_ADD_ZONE, [(*k, i, *_values(s, _ZONE)) for k, r in keyed for i, s in r.zones.items()])
+    db.executemany(
+        _ADD_DWELL,
+        [(*k, i, b, n) for k, r in keyed for i, s in r.zones.items() for b, n in s.bins.items()],
+    )
+    db.executemany(
+        _ADD_CAMERA, [(*k, i, *_values(s, _CAMERA)) for k, r in keyed for i, s in r.cameras.items()]
+    )
+    db.executemany(
+        _ADD_SENSOR,
+        [
+            (*k, i, *_values(s, _SENSOR), s.nearest_mm, s.farthest_mm)
+            for k, r in keyed
+            for i, s in r.sensors.items()
+        ],
+    )
+    for key, rollup in keyed:
+        for shape, parts in rollup.heat.items():
+            place = (*key, shape.cell_mm, shape.rows, shape.cols)
+            row = db.execute(_GET_HEAT, place).fetchone()
+            total = grid.add(grid.unpack(row[0]) if row else grid.empty(shape), parts)
+            db.execute(_ADD_HEAT, (*place, sum(sum(part.mps) for part in parts), grid.pack(total)))
+
+
+def read(
+    db: sqlite3.Connection, site: str, device: str, level: Level, from_ms: int, to_ms: int
+) -> dict[Bucket, RollUp]:
+    """Stored buckets of one device that start in `[from_ms, to_ms)`."""
+    place = (site, level, from_ms, to_ms, device)
+    found: dict[Bucket, RollUp] = {}
+    for start, *values in _select(db, "rollup", (*_TOTALS, "first_ms", "last_ms"), place):
+        names = (*_TOTALS, "first_ms", "last_ms")
+        found[level, start] = RollUp(totals=Totals(**dict(zip(names, values, strict=True))))
+    for start, method, windows_ms in _select(db, "rollup_method", ("method", "windows_ms"), place):
+        _at(found, level, start).methods[method] = windows_ms
+    for start, line, *sums in _select(db, "rollup_line", ("line", *_LINE), place):
+        _at(found, level, start).lines[line] = LineSums(*sums)
+    for start, zone, *sums in _select(db, "rollup_zone", ("zone", *_ZONE), place):
+        _at(found, level, start).zones[zone] = ZoneSums(*sums)
+    for start, zone, index, visits in _select(db, "rollup_dwell", ("zone", "bin", "visits"), place):
+        _at(found, level, start).zones.setdefault(zone, ZoneSums()).bins[index] = visits
+    for start, camera, *sums in _select(db, "rollup_camera", ("camera", *_CAMERA), place):
+        _at(found, level, start).cameras[camera] = CameraSums(*sums)
+    sensor_columns = ("sensor", "nearest_mm", "farthest_mm", *_SENSOR)
+    for start, sensor, nearest, farthest, *sums in _select(db, "rollup_sensor", sensor_columns, place):
+        _at(found, level, start).sensors[sensor] = SensorSums(
+            **dict(zip(_SENSOR, sums, strict=True)), nearest_mm=nearest, farthest_mm=farthest
+        )
+    for start, cell_mm, rows, cols, blob in _select(db, "heat", ("cell_mm", "rows", "cols", "grid"), place):
+        _at(found, level, start).heat[GridShape(cell_mm, rows, cols)] = [grid.sparse(grid.unpack(blob))]
+    return found
+
+
+def delete(db: sqlite3.Connection, site: str, device: str, buckets: Iterable[Bucket]) -> None:
+    """Delete whole buckets."""
+    keys = [(site, level, start_ms, device) for level, start_ms in buckets]
+    for table in ROLLUP_TABLES:
+        db.executemany(f"DELETE FROM {table} WHERE site=? AND level=? AND start_ms=? AND device=?", keys)
+
+
+def _select(
+    db: sqlite3.Connection, table: str, columns: tuple[str, ...], place: _Row
+) -> Iterable[tuple[Any, ...]]:
+    return db.execute(f"SELECT start_ms, {', '.join(columns)} FROM {table} {_RANGE}", place)
+
+
+def _at(found: dict[Bucket, RollUp], level: Level, start_ms: int) -> RollUp:
+    return found.setdefault((level, start_ms), RollUp())
+
+
+def _values(sums: object, columns: tuple[str, ...]) -> _Row:
+    return tuple(getattr(sums, column) for column in columns)
