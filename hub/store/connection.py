@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sqlite3
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 
 BUSY_TIMEOUT_MS = 10_000
+LOCK = "migrate.lock"
 
 
 def connect(
@@ -61,13 +63,16 @@ def prepare(data_dir: Path) -> None:
     """
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
+        with (data_dir / LOCK).open("w") as lock:
+            # Two processes that start together must not both create the tables.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            _migrate(data_dir / DATABASE, hub_migrations)
+            _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
     except OSError as error:
         raise DependencyError(
-            f"data directory {data_dir} cannot be made: {error.strerror}.",
+            f"data directory {data_dir} cannot be used: {error.strerror}.",
             hint="Choose a data_dir that the hub may write.",
         ) from error
-    _migrate(data_dir / DATABASE, hub_migrations)
-    _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
 
 
 def _migrate(path: Path, migrations: Migrations) -> None:

@@ -295,6 +295,10 @@ class Store(Protocol):
         """Retained messages with `from_ms <= event_ms < to_ms`, by event time."""
         ...
 
+    def message_days(self, site: str, device: str) -> list[int]:
+        """UTC days (ms // 86,400,000) of which messages are retained."""
+        ...
+
     def rollups(self, site: str, device: str, level: Level, from_ms: int, to_ms: int) -> dict[Bucket, RollUp]:
         """Stored buckets that start in `[from_ms, to_ms)`, each grid as one SparseHeat."""
         ...

@@ -311,6 +311,14 @@ class SqliteStore:
                 values = (*row[:-1], bool(row[-1]))
                 yield Message(*values)
 
+    def message_days(self, site: str, device: str) -> list[int]:
+        with self._as_errors():
+            rows = self._db.execute(
+                "SELECT DISTINCT event_ms / 86400000 FROM message WHERE site=? AND device=? ORDER BY 1",
+                (site, device),
+            )
+            return [row[0] for row in rows]
+
     def rollups(self, site: str, device: str, level: Level, from_ms: int, to_ms: int) -> dict[Bucket, RollUp]:
         with self._as_errors():
             return sqlite_rollups.read(self._db, site, device, level, from_ms, to_ms)

@@ -1,0 +1,272 @@
+"""What one transaction of `apply` does: dedupe, derive, gather, and write each row once at its end."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
+from branchloop.messages import Ack, Dropped, Notice, Status, Window
+from branchloop.site import Site
+from hub.ingest.parsing import Delivery, Prepared, Refused, Report, event_ms
+from hub.store.interface import (
+    Alarm,
+    Cursor,
+    FeedEvent,
+    KnownGap,
+    Latest,
+    Message,
+    NoticeRow,
+    Quarantined,
+    StatusRow,
+    Stored,
+    Transaction,
+)
+from hub.store.rollup import collect
+from hub.store.sequences import Sequences
+from hub.store.sums import Bucket, RollUp
+
+ENVELOPE_BYTES = 4_096
+"""So much of an unreadable payload is kept for whoever looks into it."""
+Outbox = tuple[str, str, str]
+"""Site, device, epoch."""
+
+
+@dataclass(slots=True)
+class Applied:
+    """What became of one payload."""
+
+    ack: Ack | None = None
+    stored: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+
+
+class Application:
+    """One transaction in the making."""
+
+    def __init__(self, transaction: Transaction, sites: Mapping[str, Site], now_ms: int) -> None:
+        self._store = transaction
+        self._sites = sites
+        self._now_ms = now_ms
+        self._outboxes: dict[Outbox, Sequences] = {}
+        self._fresh: dict[tuple[Outbox, int], Stored] = {}
+        self._messages: list[Message] = []
+        self._rollups: dict[tuple[str, str], dict[Bucket, RollUp]] = {}
+        self._latest: dict[tuple[str, str], Latest] = {}
+        self._feed: list[FeedEvent] = []
+
+    def lock(self, outboxes: Iterable[Outbox]) -> None:
+        """Lock the cursors that will be needed, in one order for all workers, so that none deadlock."""
+        for outbox in sorted(set(outboxes)):
+            cursor = self._store.lock_cursor(*outbox)
+            self._outboxes[outbox] = Sequences(cursor.upto, cursor.sparse)
+
+    def deliver(self, delivery: Delivery) -> Applied:
+        """Take a batch."""
+        outbox = (delivery.site, delivery.device, delivery.epoch)
+        seqs = self._outboxes[outbox]
+        if delivery.site in self._sites:
+            self._store.seen(delivery.site, delivery.device, delivery.arrived_ms)
+        self._skip_forgotten(delivery, seqs)
+        applied = Applied()
+        again: list[Prepared] = []
+        for message in delivery.messages:
+            if message.seq in seqs:
+                again.append(message)
+            elif not seqs.room_for(message.seq):
+                self._alarm(delivery, "holes", delivery.epoch, "sends seqs with too many holes between them")
+            else:
+                self._take(delivery, message, applied)
+                seqs.add(message.seq)
+        applied.duplicates = len(again)
+        self._look_for_clones(delivery, outbox, again)
+        applied.ack = Ack(epoch=delivery.epoch, upto=seqs.upto)
+        return applied
+
+    def report(self, report: Report) -> Applied:
+        """Take a status, unless a newer one is known."""
+        self._store.seen(report.site, report.device, report.arrived_ms)
+        status = report.status
+        if supersedes(status, self._store.status(report.site, report.device)):
+            body = status.to_json()
+            self._store.put_status(
+                StatusRow(
+                    report.site, report.device, status.online, status.boot, status.connect_no, status.at_ms,
+                    report.arrived_ms, body,
+                )
+            )  # fmt: skip
+            self._tell(report.site, report.device, "status", report.arrived_ms, body)
+        return Applied()
+
+    def refuse(self, refused: Refused) -> Applied:
+        """Keep the beginning of a payload that cannot be read; it gets no acknowledgement."""
+        self._store.quarantine([
+            Quarantined(
+                refused.site, refused.device, refused.reason, refused.arrived_ms,
+                hashlib.sha256(refused.payload).hexdigest()[:32], refused.payload[:ENVELOPE_BYTES],
+                len(refused.payload),
+            )
+        ])  # fmt: skip
+        self._alarm(refused, "envelope", "", f"sent a payload that cannot be read: {refused.reason}")
+        return Applied(quarantined=1)
+
+    def finish(self) -> None:
+        """Write what was gathered; the transaction is ready to be committed."""
+        self._store.insert_messages(self._messages)
+        for (site, device), rollups in self._rollups.items():
+            self._store.add_rollups(site, device, rollups)
+        for latest in self._latest.values():
+            self._store.put_latest(latest)
+        self._store.feed(self._feed)
+        for (site, device, epoch), seqs in self._outboxes.items():
+            self._store.put_cursor(Cursor(site, device, epoch, seqs.upto, seqs.runs))
+
+    def _skip_forgotten(self, delivery: Delivery, seqs: Sequences) -> None:
+        """The box holds nothing below `oldest`: what is missing there was acknowledged by a lost copy."""
+        missing = seqs.jump(delivery.oldest - 1)
+        if not missing:
+            return
+        self._store.record_gaps(
+            KnownGap(delivery.site, delivery.device, delivery.epoch, first, last, "restored", self._now_ms)
+            for first, last in missing
+        )
+        count = sum(last - first + 1 for first, last in missing)
+        self._alarm(delivery, "gap", delivery.epoch, f"no longer holds {count} messages that are not here")
+
+    def _take(self, delivery: Delivery, message: Prepared, applied: Applied) -> None:
+        outbox = (delivery.site, delivery.device, delivery.epoch)
+        self._fresh[outbox, message.seq] = Stored(message.kind, message.digest)
+        site = self._sites.get(delivery.site)
+        if message.body is None or site is None:
+            self._put_aside(delivery, message)
+            applied.quarantined += 1
+            return
+        at_ms = event_ms(message.body)
+        future = at_ms > delivery.arrived_ms + FUTURE_LIMIT_MS
+        is_open = isinstance(message.body, Window) and site.is_open(at_ms)
+        self._messages.append(
+            Message(
+                *outbox, message.seq, message.kind, at_ms, delivery.arrived_ms, message.digest, message.text,
+                "future" if future else "applied", is_open,
+            )
+        )  # fmt: skip
+        applied.stored += 1
+        if isinstance(message.body, Dropped):
+            self._dropped(delivery, message.seq, message.body)
+        elif future:
+            self._alarm(delivery, "future", "", f"sent a {message.kind} of {iso(at_ms)}; its clock is ahead")
+        elif isinstance(message.body, Window):
+            self._window(delivery, site, message.body, message.text, open_hours=is_open)
+        else:
+            self._notice(delivery, message.body)
+
+    def _window(self, delivery: Delivery, site: Site, window: Window, text: str, *, open_hours: bool) -> None:
+        place = (delivery.site, delivery.device)
+        collect(self._rollups.setdefault(place, {}), window, site.zone_info, open_hours=open_hours)
+        end_ms = window.start_ms + window.duration_ms
+        latest = self._latest.get(place)
+        if latest is None or window.start_ms >= latest.start_ms:
+            self._latest[place] = Latest(*place, window.start_ms, end_ms, delivery.arrived_ms, text)
+        for line in window.lines:
+            self._store.settle_notices(*place, line.confirmed, "confirmed", window.start_ms)
+            self._store.settle_notices(*place, line.withdrawn, "withdrawn", window.start_ms)
+            for notice in (*line.confirmed, *line.withdrawn):
+                self._tell(*place, "notice", end_ms, json.dumps({"id": notice}))
+        summary = {
+            "start_ms": window.start_ms,
+            "end_ms": end_ms,
+            "people_end": window.people_end,
+            "person_ms": window.person_ms,
+            "observed_ms": window.observed_ms,
+            "expected_ms": window.expected_ms,
+            "lines": {line.line: [line.in_, line.out] for line in window.lines},
+        }
+        self._tell(*place, "window", end_ms, json.dumps(summary, separators=(",", ":")))
+
+    def _notice(self, delivery: Delivery, notice: Notice) -> None:
+        place = (delivery.site, delivery.device)
+        self._store.add_notices([
+            NoticeRow(
+                *place, notice.id, notice.at_ms, notice.what, notice.line, notice.direction, notice.subject,
+                notice.state, notice.detail,
+            )
+        ])  # fmt: skip
+        self._tell(*place, "notice", notice.at_ms, json.dumps({"id": notice.id}))
+
+    def _dropped(self, delivery: Delivery, seq: int, dropped: Dropped) -> None:
+        self._store.record_gaps([
+            KnownGap(
+                delivery.site, delivery.device, delivery.epoch, seq, seq, "dropped", self._now_ms, dropped.kind,
+                dropped.count, dropped.first_ms, dropped.last_ms,
+            )
+        ])  # fmt: skip
+
+    def _put_aside(self, delivery: Delivery, message: Prepared) -> None:
+        cause = message.fault.cause if message.fault else "unknown site"
+        reason = message.fault.reason if message.fault else f"site {delivery.site!r} is not known here."
+        body = message.text.encode()
+        self._store.quarantine([
+            Quarantined(
+                delivery.site, delivery.device, reason, delivery.arrived_ms, message.digest, body, len(body),
+                message.kind, delivery.epoch, message.seq,
+            )
+        ])  # fmt: skip
+        self._alarm(delivery, "quarantine", cause, f"sent what cannot be applied: {reason}")
+
+    def _look_for_clones(self, delivery: Delivery, outbox: Outbox, again: list[Prepared]) -> None:
+        """The same seq with other content comes from a second box that runs on a copy of the outbox.
+
+        A tombstone is no such thing: it stands for content whose acknowledgement was lost.
+        """
+        unseen = [message.seq for message in again if (outbox, message.seq) not in self._fresh]
+        known = self._store.stored(*outbox, unseen) if unseen else {}
+        for message in again:
+            kept = self._fresh.get((outbox, message.seq)) or known.get(message.seq)
+            if kept is None or kept.digest == message.digest or "dropped" in (kept.kind, message.kind):
+                continue
+            detail = f"sent seq {message.seq} twice with different content; is it cloned?"
+            self._alarm(delivery, "clone", delivery.epoch, detail)
+
+    def _alarm(
+        self,
+        source: Delivery | Refused,
+        what: Literal["clone", "future", "envelope", "quarantine", "gap", "holes"],
+        key: str,
+        detail: str,
+    ) -> None:
+        place = (source.site, source.device)
+        if self._store.raise_alarm(Alarm(*place, what, key, source.arrived_ms, detail)):
+            body = json.dumps({"what": what, "detail": detail, "device": source.device}, ensure_ascii=False)
+            self._tell(*place, "alarm", source.arrived_ms, body)
+
+    def _tell(
+        self,
+        site: str,
+        device: str,
+        event: Literal["notice", "window", "status", "alarm"],
+        at_ms: int,
+        body: str,
+    ) -> None:
+        """To the feed, unless it is too old for anybody to wait for: a backlog is silent."""
+        if self._now_ms - at_ms < ALARM_AGE_MS:
+            self._feed.append(FeedEvent(site, device, event, at_ms, body))
+
+
+def supersedes(status: Status, known: StatusRow | None) -> bool:
+    """Whether a status replaces the one known.
+
+    A will was written when its connection began, so it counts only for that very connection; and
+    a connection whose will was heard is over.
+    """
+    if known is None:
+        return True
+    same_boot = status.boot == known.boot
+    if not status.online:
+        return same_boot and status.connect_no == known.connect_no
+    if not same_boot or status.connect_no > known.connect_no:
+        return True
+    return status.connect_no == known.connect_no and known.online

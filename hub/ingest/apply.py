@@ -1,0 +1,105 @@
+"""Apply what boxes send: nothing lost, nothing twice.
+
+A message is known by (site, device, epoch, seq). The message, what is derived from it and the cursor
+that remembers it are written in one transaction under that cursor's lock, and an acknowledgement is
+returned only after the commit: again for every duplicate, since the first may have been lost. What
+cannot be applied goes into quarantine under its own seq and counts as committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from branchloop.messages import Ack, Batch
+from branchloop.site import Site
+from hub.ingest.application import Application, Applied
+from hub.ingest.parsing import Delivery, Fault, Refused, Report, Work, read_batch, read_payload
+from hub.store.interface import Store, Unstorable
+
+Payload = tuple[str, bytes, int]
+"""Topic, payload, arrival in UTC ms."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of several batches."""
+
+    stored: int = 0
+    duplicates: int = 0
+    quarantined: int = 0
+
+
+class Applier:
+    """Applies payloads to a store. Not for use by several threads at once."""
+
+    def __init__(self, store: Store, sites: Mapping[str, Site], now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._sites = sites
+        self._now_ms = now_ms
+
+    def apply(self, topic: str, payload: bytes, arrived_ms: int) -> Ack | None:
+        """Apply one payload; see `apply_many`."""
+        return self.apply_many([(topic, payload, arrived_ms)])[0]
+
+    def apply_many(self, payloads: Sequence[Payload]) -> list[Ack | None]:
+        """Apply payloads in one transaction; the acknowledgements to publish, None where there is none.
+
+        A status and a payload that cannot be read get none. Never raises for what a payload holds;
+        raises DependencyError when the store cannot take it now: nothing is acknowledged, try again.
+        """
+        work = [read_payload(*payload, self._sites) for payload in payloads]
+        return [applied.ack for applied in self._commit(work)]
+
+    def apply_batches(self, site: str, device: str, batches: Sequence[Batch], arrived_ms: int) -> Counts:
+        """Apply batches that did not come over the broker, in one transaction. Raises as `apply_many`."""
+        work = [read_batch(site, device, batch, arrived_ms, self._sites) for batch in batches]
+        counts = Counts()
+        for applied in self._commit(work):
+            counts.stored += applied.stored
+            counts.duplicates += applied.duplicates
+            counts.quarantined += applied.quarantined
+        return counts
+
+    def _commit(self, work: Sequence[Work]) -> list[Applied]:
+        try:
+            with self._store.transaction() as transaction:
+                application = Application(transaction, self._sites, self._now_ms())
+                application.lock([(w.site, w.device, w.epoch) for w in work if isinstance(w, Delivery)])
+                results = [_take(application, each) for each in work]
+                application.finish()
+        except Unstorable as error:
+            return self._commit_apart(work, error)
+        return results
+
+    def _commit_apart(self, work: Sequence[Work], error: Unstorable) -> list[Applied]:
+        """One message among these cannot be stored: find it and put it, and only it, into quarantine."""
+        if len(work) > 1:
+            return [applied for each in work for applied in self._commit([each])]
+        only = work[0]
+        if not isinstance(only, Delivery):
+            raise error
+        if len(only.messages) > 1:
+            total = Applied()
+            for message in only.messages:
+                part = self._commit([replace(only, messages=(message,))])[0]
+                total.ack = part.ack
+                total.stored += part.stored
+                total.duplicates += part.duplicates
+                total.quarantined += part.quarantined
+            return [total]
+        message = only.messages[0]
+        if message.fault is not None:
+            raise error
+        faulty = replace(message, body=None, fault=Fault("cannot be stored", error.message[:500]))
+        return self._commit([replace(only, messages=(faulty,))])
+
+
+def _take(application: Application, work: Work) -> Applied:
+    match work:
+        case Delivery():
+            return application.deliver(work)
+        case Report():
+            return application.report(work)
+        case Refused():
+            return application.refuse(work)

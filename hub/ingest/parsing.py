@@ -1,0 +1,185 @@
+"""From bytes to something that can be applied: everything that can be refused is refused here. Pure.
+
+Nothing is written before a payload has been read and validated as a whole, so a hostile one cannot
+spoil the transaction it shares with others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from branchloop.errors import InputError
+from branchloop.messages import (
+    BODIES,
+    MAX_BATCH_BYTES,
+    WIRE_VERSION,
+    Batch,
+    Dropped,
+    Item,
+    Notice,
+    Status,
+    Window,
+    Wire,
+    body_digest,
+)
+from branchloop.topics import Topic, parse
+from hub.store.rollup import check_plausible
+
+MAX_SHAPES = 4
+"""Heat grids of so many shapes may share a batch: each costs a dense grid per level to add."""
+Body = Window | Notice | Dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a message cannot be applied: `cause` is one of a few, `reason` a sentence."""
+
+    cause: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One message, read: `body` or `fault` is set, never both. `text` is its JSON."""
+
+    seq: int
+    kind: str
+    digest: str
+    text: str
+    body: Body | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One batch, read."""
+
+    site: str
+    device: str
+    epoch: str
+    oldest: int
+    arrived_ms: int
+    messages: tuple[Prepared, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One status, read."""
+
+    site: str
+    device: str
+    arrived_ms: int
+    status: Status
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A payload that cannot be read; `site` and `device` are empty when the topic tells neither."""
+
+    site: str
+    device: str
+    arrived_ms: int
+    reason: str
+    payload: bytes
+
+
+Work = Delivery | Report | Refused
+
+
+def read_payload(topic: str, payload: bytes, arrived_ms: int, sites: Collection[str]) -> Work:
+    """Read one MQTT payload; never raises."""
+    try:
+        place = parse(topic)
+    except InputError as error:
+        return Refused("", "", arrived_ms, str(error).encode(errors="replace").decode(), payload)
+    try:
+        return _read(place, payload, arrived_ms, sites)
+    except (InputError, ValueError, RecursionError) as error:
+        return Refused(place.site, place.device, arrived_ms, _sentence(error), payload)
+
+
+def read_batch(site: str, device: str, batch: Batch, arrived_ms: int, sites: Collection[str]) -> Delivery:
+    """Read the messages of a batch. Raises InputError when the whole of it must be refused.
+
+    A batch of a newer version is refused, not guessed: it stays unacknowledged, so the box keeps it
+    until the hub understands it.
+    """
+    if batch.v > WIRE_VERSION:
+        raise InputError(
+            f"a batch of version {batch.v} is newer than this hub's {WIRE_VERSION}.", hint="Upgrade the hub."
+        )
+    shapes: set[tuple[int, int, int]] = set()
+    unknown_site = None if site in sites else site
+    messages = tuple(_prepare(item, unknown_site, shapes) for item in batch.items)
+    return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, messages)
+
+
+def event_ms(body: Body) -> int:
+    """When it happened: the start of a window, the end of what was dropped."""
+    match body:
+        case Window():
+            return body.start_ms
+        case Notice():
+            return body.at_ms
+        case Dropped():
+            return body.last_ms
+
+
+def _read(place: Topic, payload: bytes, arrived_ms: int, sites: Collection[str]) -> Work:
+    if len(payload) > MAX_BATCH_BYTES:
+        raise InputError(f"a payload of {len(payload)} bytes exceeds {MAX_BATCH_BYTES}.")
+    if place.kind == "data":
+        batch = Batch.model_validate_json(payload)
+        return read_batch(place.site, place.device, batch, arrived_ms, sites)
+    if place.kind == "status":
+        if place.site not in sites:
+            raise InputError(f"site {place.site!r} is not known here.", hint="Add its file to hub.sites.")
+        return Report(place.site, place.device, arrived_ms, Status.model_validate_json(payload))
+    raise InputError(f"this hub takes nothing on {place.kind!r}.")
+
+
+def _prepare(item: Item, unknown_site: str | None, shapes: set[tuple[int, int, int]]) -> Prepared:
+    text = json.dumps(item.body, separators=(",", ":"), ensure_ascii=False)
+    digest = body_digest(item.kind, item.body)
+    try:
+        if unknown_site is not None:
+            return _faulty(item, digest, text, "unknown site", f"site {unknown_site!r} is not known here.")
+        if item.kind not in BODIES:
+            return _faulty(item, digest, text, "unknown kind", f"kind {item.kind!r} is not known here.")
+        if item.v > WIRE_VERSION:
+            reason = f"{item.kind} of version {item.v} is newer than this hub's {WIRE_VERSION}."
+            return _faulty(item, digest, text, "newer version", reason)
+        body = BODIES[item.kind].model_validate_json(text)
+        return Prepared(item.seq, item.kind, digest, text, body=_checked(body, shapes))
+    except (ValidationError, InputError) as error:
+        return _faulty(item, digest, text, "invalid body", _sentence(error))
+
+
+def _checked(body: Wire, shapes: set[tuple[int, int, int]]) -> Body:
+    if isinstance(body, Window):
+        check_plausible(body)
+        if body.heat is not None:
+            shapes.add((body.heat.cell_mm, body.heat.rows, body.heat.cols))
+            if len(shapes) > MAX_SHAPES:
+                raise InputError(f"the batch holds heat grids of more than {MAX_SHAPES} shapes.")
+    if not isinstance(body, Window | Notice | Dropped):
+        raise InputError(f"{type(body).__name__} cannot be applied here.", hint="Upgrade the hub.")
+    return body
+
+
+def _faulty(item: Item, digest: str, text: str, cause: str, reason: str) -> Prepared:
+    return Prepared(item.seq, item.kind, digest, text, fault=Fault(cause, reason))
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        text = f"{where}: {first['msg']}" if where else first["msg"]
+    else:
+        text = str(error)
+    return text[:500].encode(errors="replace").decode()

@@ -1,0 +1,105 @@
+"""Bearer tokens: shown once, kept only as their SHA-256, with a role and the sites they may see."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from branchloop.errors import DependencyError, UsageError
+from hub.store.connection import connect, prepare
+from hub.store.schema import DATABASE
+
+Role = Literal["device", "kiosk", "staff", "manager", "head_office", "auditor"]
+ROLES: tuple[Role, ...] = get_args(Role)
+ALL_SITES: tuple[Role, ...] = ("head_office", "auditor")
+"""Roles that see every site; the others name theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What is known of a token; `sites` is empty for roles that see all."""
+
+    name: str
+    role: Role
+    sites: tuple[str, ...]
+    created_ms: int
+    revoked_ms: int | None = None
+
+
+class Tokens:
+    """The token table of a data directory. May be used by several threads."""
+
+    def __init__(self, data_dir: Path) -> None:
+        prepare(data_dir)
+        self._db = connect(data_dir / DATABASE, any_thread=True)
+        self._lock = threading.Lock()
+
+    def add(self, name: str, role: str, sites: Sequence[str], now_ms: int) -> str:
+        """Make a token and return it: the only time it can be seen. Raises UsageError."""
+        if not name.strip() or len(name) > 80:
+            raise UsageError("a token needs a name of 1 to 80 characters.", hint="Name who uses it.")
+        if role not in ROLES:
+            raise UsageError(f"{role!r} is not a role.", hint=f"Choose one of {', '.join(ROLES)}.")
+        if role in ALL_SITES and sites:
+            raise UsageError(f"a {role} sees every site.", hint="Leave --site out.")
+        if role not in ALL_SITES and not sites:
+            raise UsageError(f"a {role} sees only named sites.", hint="Give --site once per site.")
+        token = secrets.token_urlsafe(32)
+        row = (_sha256(token), name, role, json.dumps(sorted(set(sites))), now_ms)
+        self._run("INSERT INTO token (sha256, name, role, sites, created_ms) VALUES (?,?,?,?,?)", row)
+        return token
+
+    def find(self, token: str) -> Token | None:
+        """The token's row; None when it is unknown or revoked."""
+        rows = self._run(
+            "SELECT name, role, sites, created_ms, revoked_ms FROM token WHERE sha256=? AND revoked_ms IS NULL",
+            (_sha256(token),),
+        )
+        return _token(rows[0]) if rows else None
+
+    def revoke(self, name: str, now_ms: int) -> int:
+        """Revoke every token of that name; returns how many."""
+        with self._lock, _as_errors():
+            return self._db.execute(
+                "UPDATE token SET revoked_ms=? WHERE name=? AND revoked_ms IS NULL", (now_ms, name)
+            ).rowcount
+
+    def all(self) -> list[Token]:
+        """Every token ever made, revoked ones included."""
+        rows = self._run(
+            "SELECT name, role, sites, created_ms, revoked_ms FROM token ORDER BY created_ms, name", ()
+        )
+        return [_token(row) for row in rows]
+
+    def close(self) -> None:
+        """Release the database."""
+        self._db.close()
+
+    def _run(self, sql: str, values: tuple[object, ...]) -> list[tuple[str, Role, str, int, int | None]]:
+        with self._lock, _as_errors():
+            return self._db.execute(sql, values).fetchall()
+
+
+@contextmanager
+def _as_errors() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DependencyError(f"the token table cannot be used: {error}.", hint="Try again.") from error
+
+
+def _token(row: tuple[str, Role, str, int, int | None]) -> Token:
+    name, role, sites, created_ms, revoked_ms = row
+    return Token(name, role, tuple(json.loads(sites)), created_ms, revoked_ms)
+
+
+def _sha256(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="replace")).hexdigest()
