@@ -15,7 +15,8 @@ from edge.floor.observation import observe
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport
-from edge.send.link import BoxLink, Link
+from edge.send.boxlink import BoxLink
+from edge.send.link import Link
 from edge.send.outbox import Outbox
 from edge.sensors import SensorReport, Sensors
 
@@ -31,17 +32,17 @@ class Pipeline:
     def __init__(self, site: Site, box: Box, config: Path, data_dir: Path) -> None:
         self._site = site
         self._clock = Clock()
-        self._reports: queue.SimpleQueue[Report | SensorReport] = queue.SimpleQueue()
+        self._reports: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._outbox = Outbox(data_dir / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
         self._lights: dict[str, DeviceLight] = {}
         since_ms = self._now_ms()
-        for part in (*site.cameras, *site.sensors):
-            self._lights[part.id] = DeviceLight(id=part.id, state="starting", since_ms=since_ms)
+        for part in [*(c.id for c in site.cameras), *(s.id for s in site.sensors)]:
+            self._lights[part] = DeviceLight(id=part, state="starting", since_ms=since_ms)
         self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status)
         self._config_hash = config_hash(config.read_text(encoding="utf-8"))
         self._prefix = f"{box.id}-{self._link.boot[:12]}"
         self._floor = Floor(site, prefix=self._prefix, method=f"{box.detector}+floor")
-        self._sensors = Sensors(site.sensors, config.parent, self._reports)  # type: ignore[arg-type]
+        self._sensors = Sensors(site.sensors, config.parent, self._reports)
         self._cameras = [
             CameraProcess(config, camera.id, self._reports, self._now_ms)
             for camera in site.cameras  # type: ignore[arg-type]
@@ -84,9 +85,9 @@ class Pipeline:
                 if isinstance(got, Event):
                     self._event(sensor, "sensor", got)
 
-    def _frame(self, camera: str, t_ms: int, boxes: object) -> None:
+    def _frame(self, camera: str, t_ms: int, boxes: NDArray[np.float32] | None) -> None:
         calibration = self._floor.calibration(camera)
-        observation = None if boxes is None else observe(t_ms, boxes, calibration)  # type: ignore[arg-type]
+        observation = None if boxes is None else observe(t_ms, boxes, calibration)
         try:
             notices = self._floor.frame(camera, t_ms, observation)
         except ValueError:
@@ -171,3 +172,33 @@ class Pipeline:
             "cameras": cameras,
             "sensors": sensors,
         }
+
+
+def run_core(config: Path) -> None:
+    """The core process of a box: everything but the cameras' own processes, which it starts."""
+    site, box = read_box(config)
+    stop = threading.Event()
+
+    def told(_signal: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, told)
+    signal.signal(signal.SIGINT, told)
+    data_dir = config.parent / box.data_dir
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with lock_directory(data_dir):
+        Pipeline(site, box, config, data_dir).run(stop)
+
+
+def read_box(config: Path) -> tuple[Site, Box]:
+    """The site and its box. Raises ConfigError when the file has no [box]."""
+    try:
+        text = config.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    site = parse_site(text, str(config))
+    if site.box is None:
+        raise ConfigError(
+            f"{config}: key `box` is missing: add it.", hint="configs/branch-template.toml shows it."
+        )
+    return site, site.box

@@ -1,0 +1,1 @@
+"""The MQTT broker of a hub: who may do what, and the embedded nats-server."""

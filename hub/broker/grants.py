@@ -1,0 +1,39 @@
+"""Who may publish and subscribe what: one list, from which every broker's rules are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from branchloop import topics
+from branchloop.credentials import HUB_API, HUB_INGEST, username
+from branchloop.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One broker user; topics are MQTT filters, `+` included."""
+
+    user: str
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def grants(sites: Iterable[Site]) -> list[Grant]:
+    """The hub's own two users and one per box. A box reaches nothing but its own topics."""
+    hub_publishes = [f"{topics.ROOT}/+/+/{kind}" for kind in topics.EDGE_SUBSCRIBES]
+    listed = [
+        Grant(HUB_INGEST, (*hub_publishes, topics.HUB_STATUS), tuple(topics.hub_filters()[:3])),
+        Grant(HUB_API, (), (f"{topics.ROOT}/+/+/live",)),
+    ]
+    for site in sites:
+        if site.box is not None:
+            box = site.box.id
+            listed.append(
+                Grant(
+                    username(site.id, box),
+                    tuple(topics.build(site.id, box, kind) for kind in topics.EDGE_PUBLISHES),
+                    tuple(topics.edge_filters(site.id, box)),
+                )
+            )
+    return listed

