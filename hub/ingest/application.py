@@ -33,6 +33,7 @@ ENVELOPE_BYTES = 4_096
 """So much of an unreadable payload is kept for whoever looks into it."""
 Outbox = tuple[str, str, str]
 """Site, device, epoch."""
+Event = Literal["notice", "window", "status", "alarm"]
 
 
 @dataclass(slots=True)
@@ -172,10 +173,12 @@ class Application:
         if latest is None or window.start_ms >= latest.start_ms:
             self._latest[place] = Latest(*place, window.start_ms, end_ms, delivery.arrived_ms, text)
         for line in window.lines:
-            self._store.settle_notices(*place, line.confirmed, "confirmed", window.start_ms)
-            self._store.settle_notices(*place, line.withdrawn, "withdrawn", window.start_ms)
+            if line.confirmed:
+                self._store.settle_notices(*place, line.confirmed, "confirmed", window.start_ms)
+            if line.withdrawn:
+                self._store.settle_notices(*place, line.withdrawn, "withdrawn", window.start_ms)
             for notice in (*line.confirmed, *line.withdrawn):
-                self._tell(*place, "notice", end_ms, json.dumps({"id": notice}))
+                self._tell(*place, "notice", end_ms, {"id": notice})
         summary = {
             "start_ms": window.start_ms,
             "end_ms": end_ms,
@@ -185,7 +188,7 @@ class Application:
             "expected_ms": window.expected_ms,
             "lines": {line.line: [line.in_, line.out] for line in window.lines},
         }
-        self._tell(*place, "window", end_ms, json.dumps(summary, separators=(",", ":")))
+        self._tell(*place, "window", end_ms, summary)
 
     def _notice(self, delivery: Delivery, notice: Notice) -> None:
         place = (delivery.site, delivery.device)
@@ -195,7 +198,7 @@ class Application:
                 notice.state, notice.detail,
             )
         ])  # fmt: skip
-        self._tell(*place, "notice", notice.at_ms, json.dumps({"id": notice.id}))
+        self._tell(*place, "notice", notice.at_ms, {"id": notice.id})
 
     def _dropped(self, delivery: Delivery, seq: int, dropped: Dropped) -> None:
         self._store.record_gaps([
@@ -240,20 +243,18 @@ class Application:
     ) -> None:
         place = (source.site, source.device)
         if self._store.raise_alarm(Alarm(*place, what, key, source.arrived_ms, detail)):
-            body = json.dumps({"what": what, "detail": detail, "device": source.device}, ensure_ascii=False)
+            body = {"what": what, "detail": detail, "device": source.device}
             self._tell(*place, "alarm", source.arrived_ms, body)
 
     def _tell(
-        self,
-        site: str,
-        device: str,
-        event: Literal["notice", "window", "status", "alarm"],
-        at_ms: int,
-        body: str,
+        self, site: str, device: str, event: Event, at_ms: int, body: Mapping[str, object] | str
     ) -> None:
         """To the feed, unless it is too old for anybody to wait for: a backlog is silent."""
         if self._now_ms - at_ms < ALARM_AGE_MS:
-            self._feed.append(FeedEvent(site, device, event, at_ms, body))
+            text = (
+                body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+            )
+            self._feed.append(FeedEvent(site, device, event, at_ms, text))
 
 
 def supersedes(status: Status, known: StatusRow | None) -> bool:

@@ -6,9 +6,11 @@ spoil the transaction it shares with others.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,7 +26,6 @@ from branchloop.messages import (
     Status,
     Window,
     Wire,
-    body_digest,
 )
 from branchloop.topics import Topic, parse
 from hub.store.rollup import check_plausible
@@ -142,9 +143,15 @@ def _read(place: Topic, payload: bytes, arrived_ms: int, sites: Collection[str])
     raise InputError(f"this hub takes nothing on {place.kind!r}.")
 
 
+def canonical(kind: str, body: dict[str, Any]) -> tuple[str, str]:
+    """JSON text of a body with sorted keys, and `branchloop.messages.body_digest` without encoding twice."""
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    whole = f"[{json.dumps(kind, ensure_ascii=False)},{text}]"
+    return text, hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+
 def _prepare(item: Item, unknown_site: str | None, shapes: set[tuple[int, int, int]]) -> Prepared:
-    text = json.dumps(item.body, separators=(",", ":"), ensure_ascii=False)
-    digest = body_digest(item.kind, item.body)
+    text, digest = canonical(item.kind, item.body)
     try:
         if unknown_site is not None:
             return _faulty(item, digest, text, "unknown site", f"site {unknown_site!r} is not known here.")

@@ -47,7 +47,7 @@ def recompute(
                     skipped += 1
                     continue
                 sentences, seen = _day(store, site, device, day_ms, end_ms, write=write)
-                days += 1
+                days += 1 if seen or sentences else 0
                 windows += seen
                 count += len(sentences)
                 found += [
