@@ -2,43 +2,56 @@
 
 from __future__ import annotations
 
-from branchloop.clock import HOUR_MS
+from collections.abc import Mapping
+from typing import Protocol
+
+from branchloop.clock import HOUR_MS, bucket_start_ms
+from branchloop.site import Site
 from hub.store.interface import Prunable, Store
 
-DAY_H = 24
 FEED_H = 1
 """Whoever lost the stream for longer reads the figures anew."""
 
 
-def prune(
-    store: Store,
-    *,
-    messages_h: float,
-    minutes_days: float,
-    hours_days: float,
-    quarantine_days: float,
-    now_ms: int,
-) -> dict[str, int]:
-    """Delete what is past its time; returns how many rows of each kind went.
+class Retention(Protocol):
+    """How long each kind of data is kept."""
 
-    Messages, notices and roll-ups age by event time, quarantine, gaps and alarms by arrival. One
-    short transaction per site and kind, so that ingest waits for none of them for long.
+    @property
+    def messages_h(self) -> float: ...
+    @property
+    def minutes_days(self) -> float: ...
+    @property
+    def hours_days(self) -> float: ...
+    @property
+    def quarantine_days(self) -> float: ...
+
+
+def prune(store: Store, retention: Retention, sites: Mapping[str, Site], now_ms: int) -> dict[str, int]:
+    """Delete what is past its time; returns how many rows of each kind went. Raises DependencyError.
+
+    Messages, notices and roll-ups age by event time; quarantine, gaps and alarms by arrival. Roll-ups
+    go by whole local days of the site, also of sites no longer configured. One short transaction per
+    site and kind, so that ingest waits for none of them for long.
     """
     keep_h: dict[Prunable, float] = {
-        "message": messages_h,
-        "minute": minutes_days * DAY_H,
-        "hour": hours_days * DAY_H,
-        "notice": minutes_days * DAY_H,
-        "quarantine": quarantine_days * DAY_H,
-        "alarm": quarantine_days * DAY_H,
-        "gap": hours_days * DAY_H,
+        "message": retention.messages_h,
+        "minute": retention.minutes_days * 24,
+        "hour": retention.hours_days * 24,
+        "notice": retention.minutes_days * 24,
+        "quarantine": retention.quarantine_days * 24,
+        "alarm": retention.quarantine_days * 24,
+        "gap": retention.hours_days * 24,
         "feed": FEED_H,
     }
+    stored = store.sites()
     deleted: dict[str, int] = {}
     for what, hours in keep_h.items():
-        before_ms = max(0, now_ms - int(hours * HOUR_MS))
         deleted[what] = 0
-        for site in store.sites():
+        oldest_ms = max(0, now_ms - int(hours * HOUR_MS))
+        for site_id in stored:
+            site, before_ms = sites.get(site_id), oldest_ms
+            if what in ("minute", "hour") and site is not None:
+                before_ms = max(0, bucket_start_ms(oldest_ms, "day", site.zone_info))
             with store.transaction() as transaction:
-                deleted[what] += transaction.prune(what, site, before_ms)
+                deleted[what] += transaction.prune(what, site_id, before_ms)
     return deleted
