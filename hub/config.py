@@ -1,0 +1,104 @@
+"""The hub's configuration: hub.toml and the site files it names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from branchloop.config import Part, parse_config
+from branchloop.errors import ConfigError
+from branchloop.site import Site, Tls, parse_site
+
+Days = Annotated[float, Field(gt=0, le=10_000)]
+
+
+class Hub(Part):
+    """Where the hub keeps its data, listens, and finds its broker and sites."""
+
+    data_dir: str = Field(min_length=1)
+    listen: str = Field(default="127.0.0.1:8080", pattern=r"^[^\s]+:[0-9]{1,5}$")
+    broker: str = Field(default="embedded", pattern=r"^(embedded|mqtts?://[^/\s@]+:[0-9]{1,5})$")
+    broker_listen: str = Field(default="127.0.0.1:1883", pattern=r"^[^\s]+:[0-9]{1,5}$")
+    credentials: str | None = Field(
+        default=None, description="folder of broker passwords; DATA_DIR/broker/credentials without it"
+    )
+    tls: Tls | None = None
+    sites: Annotated[list[str], Field(min_length=1, max_length=50_000)]
+
+    @model_validator(mode="after")
+    def _guarded(self) -> Hub:
+        for key, address in (("broker", self.broker), ("broker_listen", self.broker_listen)):
+            if address == "embedded":
+                continue
+            host = address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
+            local = host in {"localhost", "::1"} or host.startswith("127.")
+            if not local and (self.tls is None or address.startswith("mqtt://")):
+                raise ValueError(
+                    f"{key} {address} is not on this machine: add a [hub.tls] table (and mqtts:// for a broker)"
+                )
+        return self
+
+
+class Retention(Part):
+    """How long details are kept; day roll-ups are kept for ever."""
+
+    messages_h: Annotated[float, Field(gt=0, le=100_000)] = 48.0
+    minutes_days: Days = 35.0
+    hours_days: Days = 400.0
+    quarantine_days: Days = 90.0
+
+
+class HubFile(Part):
+    """The whole of hub.toml."""
+
+    hub: Hub
+    retention: Retention = Retention()
+
+
+@dataclass(frozen=True, slots=True)
+class HubConfig:
+    """A hub.toml that was read, with its sites by id."""
+
+    path: Path
+    hub: Hub
+    retention: Retention
+    sites: dict[str, Site]
+
+    @property
+    def data_dir(self) -> Path:
+        """The data directory, relative to the file that names it."""
+        return self.path.parent / self.hub.data_dir
+
+    @property
+    def credentials_dir(self) -> Path:
+        """The folder of broker passwords."""
+        if self.hub.credentials is not None:
+            return self.path.parent / self.hub.credentials
+        return self.data_dir / "broker" / "credentials"
+
+
+def read_config(path: Path) -> HubConfig:
+    """Read hub.toml and its sites. Raises ConfigError naming file, key and remedy."""
+    file = parse_config(_text(path), str(path), HubFile)
+    sites: dict[str, Site] = {}
+    for name in file.hub.sites:
+        site_path = path.parent / name
+        site = parse_site(_text(site_path), str(site_path))
+        if site.id in sites:
+            raise ConfigError(
+                f"{path}: key `hub.sites`: two files describe site {site.id!r}.", hint="Give each its own id."
+            )
+        sites[site.id] = site
+    return HubConfig(path, file.hub, file.retention, sites)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error

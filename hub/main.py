@@ -1,0 +1,214 @@
+"""The hub's command line: `branchloop hub …`, `branchloop audit …`, `branchloop broker-config …`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from branchloop import exits
+from branchloop.errors import ConfigError, UsageError
+from branchloop.processes import stop_event
+from hub.config import HubConfig, read_config
+
+_FILE = click.Path(path_type=Path)
+_JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """The hub of a bank: broker, ingest and API."""
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@click.option(
+    "--json-ready", "ready_file", type=_FILE, help="write addresses and process ids here once ready"
+)
+def run(config: Path, ready_file: Path | None) -> None:
+    """Run the hub of CONFIG until it is stopped."""
+    from hub.supervise import run_hub
+
+    run_hub(read_config(config), stop_event(), ready_file)
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@click.argument("name")
+@click.option("--role", required=True, help="device, kiosk, staff, manager, head_office or auditor")
+@click.option("--site", "sites", multiple=True, help="a branch it may see; repeat it")
+@click.option("--revoke", is_flag=True, help="revoke all tokens of NAME instead")
+@_JSON
+def token(config: Path, name: str, role: str, sites: tuple[str, ...], revoke: bool, as_json: bool) -> None:
+    """Make a bearer token for NAME. It is shown this once; only its digest is kept."""
+    from hub.store.tokens import Tokens
+
+    settings = read_config(config)
+    for site in sites:
+        _site(settings, site)
+    tokens = Tokens(settings.data_dir)
+    try:
+        if revoke:
+            exits.report({"revoked": tokens.revoke(name, _now_ms())}, as_json=as_json)
+            return
+        made = tokens.add(name, role, list(sites), _now_ms())
+    finally:
+        tokens.close()
+    exits.report({"name": name, "role": role, "sites": list(sites), "token": made}, as_json=as_json)
+
+
+@cli.command("import")
+@click.argument("config", type=_FILE)
+@click.argument("file", type=_FILE)
+@click.option("--site", "site_id", required=True, help="the branch it belongs to")
+@click.option("--device", required=True, help="the device it is said to come from")
+@click.option("--shift-to-today", is_flag=True, help="move it by whole days so that it ends today")
+@_JSON
+def import_(config: Path, file: Path, site_id: str, device: str, shift_to_today: bool, as_json: bool) -> None:
+    """Import a history FILE (.ndjson or .ndjson.xz) through the hub's own apply."""
+    from hub.ingest.apply import Applier
+    from hub.ingest.importing import import_items
+    from hub.store.sqlite import SqliteStore
+
+    settings = read_config(config)
+    site = _site(settings, site_id)
+    store = SqliteStore(settings.data_dir)
+    try:
+        applier = Applier(store, settings.sites, _now_ms)
+        imported = import_items(
+            file,
+            settings.sites[site],
+            device,
+            store=store,
+            applier=applier,
+            now_ms=_now_ms(),
+            shift_to_today=shift_to_today,
+        )
+    finally:
+        store.close()
+    exits.report(imported.as_json(), as_json=as_json)
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@click.option("--check", is_flag=True, help="only compare; exit with 4 on a difference")
+@_JSON
+def recompute(config: Path, check: bool, as_json: bool) -> None:
+    """Recompute the roll-ups from the messages that are kept; mend them unless --check."""
+    from hub.ingest.recompute import recompute as compare
+    from hub.store.sqlite import SqliteStore
+
+    settings = read_config(config)
+    store = SqliteStore(settings.data_dir)
+    try:
+        found = compare(store, settings.sites, write=not check)
+    finally:
+        store.close()
+    exits.report(found, as_json=as_json)
+    if check and not found["equal"]:
+        sys.exit(4)
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@_JSON
+def stats(config: Path, as_json: bool) -> None:
+    """How much came from each device, what is in quarantine, what is missing."""
+    from hub.store.stats import stats as gather
+
+    exits.report(gather(read_config(config).data_dir), as_json=as_json)
+
+
+@cli.group()
+def audit() -> None:
+    """The hash-chained log of who saw what."""
+
+
+@audit.command()
+@click.argument("config", type=_FILE)
+@click.option(
+    "--head", "head_text", metavar="SEQ:HASH", help="a head exported earlier, to find a cut-off log"
+)
+@_JSON
+def verify(config: Path, head_text: str | None, as_json: bool) -> None:
+    """Verify the chain; exit with 4 when it is broken."""
+    from hub.store.audit import AuditLog, Head
+
+    exported = None
+    if head_text is not None:
+        seq, colon, digest = head_text.partition(":")
+        if not (colon and seq.isdigit()):
+            raise UsageError(f"--head {head_text!r} is not SEQ:HASH.")
+        exported = Head(int(seq), digest)
+    log = AuditLog(read_config(config).data_dir)
+    try:
+        verdict = log.verify(exported)
+    finally:
+        log.close()
+    intact = verdict.broken_seq is None
+    exits.report({"intact": intact, **asdict(verdict)}, as_json=as_json)
+    if not intact:
+        sys.exit(4)
+
+
+@cli.command("broker-config")
+@click.argument("broker", type=click.Choice(["nats", "mosquitto"]))
+@click.argument("config", type=_FILE)
+@click.option("--out", type=_FILE, required=True, help="folder for the broker's files")
+@click.option("--listen", help="HOST:PORT of the broker; hub.broker_listen without it")
+def broker_config(broker: str, config: Path, out: Path, listen: str | None) -> None:
+    """Write a broker's configuration: one user per device, nothing allowed that is not listed."""
+    from hub.broker.files import write_mosquitto, write_nats
+
+    settings = read_config(config)
+    write = write_nats if broker == "nats" else write_mosquitto
+    path = write(settings, out, listen or settings.hub.broker_listen)
+    program = "nats-server -c" if broker == "nats" else "mosquitto -c"
+    click.echo(f"Wrote {path}. Start it with: {program} {path}")
+    click.echo(
+        f"Each box's password lies in {settings.credentials_dir}: copy SITE--DEVICE to its box, mode 0600."
+    )
+
+
+@cli.command("check-config")
+@click.argument("config", type=_FILE)
+def check_config(config: Path) -> None:
+    """Say whether a hub file and the site files it names are right."""
+    settings = read_config(config)
+    click.echo(f"{config}: right; {len(settings.sites)} site(s): {', '.join(sorted(settings.sites))}.")
+
+
+@cli.command()
+@click.argument("config", type=_FILE, required=False)
+@_JSON
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Say whether this machine can run a hub."""
+    from hub.doctor import examine
+
+    findings = examine(read_config(config) if config else None)
+    click.echo(
+        json.dumps(findings) if as_json else "\n".join(f"{f['state']:>5}  {f['text']}" for f in findings)
+    )
+    if any(finding["state"] == "bad" for finding in findings):
+        sys.exit(5)
+
+
+def _site(settings: HubConfig, site: str) -> str:
+    if site not in settings.sites:
+        raise ConfigError(
+            f"site {site!r} is not in {settings.path}.",
+            hint=f"Its sites: {', '.join(sorted(settings.sites))}.",
+        )
+    return site
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    exits.run(cli, prog="branchloop hub")
