@@ -36,7 +36,8 @@ def lock_directory(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DependencyError(
-                f"{path} is in use: this is running already.", hint="Stop the other one or name another directory."
+                f"{path} is in use: this is running already.",
+                hint="Stop the other one or name another directory.",
             ) from error
         yield
 
@@ -125,7 +126,8 @@ class Supervisor:
         try:
             while not stop.is_set():
                 now_s = time.monotonic()
-                if any([child.keep(now_s) for child in self.children]):
+                started = [child for child in self.children if child.keep(now_s)]
+                if started:
                     self._changed()
                 stop.wait(0.1)
         finally:

@@ -49,5 +49,14 @@ def run(config: Path) -> None:
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
 
 
+@cli.command("check-config")
+@click.argument("config", type=click.Path(path_type=Path))
+def check_config(config: Path) -> None:
+    """Say whether a dashboard file is right."""
+    settings = read_config(config)
+    read_token(settings, config.parent)
+    click.echo(f"{config}: right; the hub is at {settings.api}.")
+
+
 if __name__ == "__main__":
     exits.run(cli, prog="branchloop dashboard")

@@ -69,7 +69,7 @@ def choose_branch(door: Hub) -> str | None:
         return None
     ids = list(branches)
     asked = st.query_params.get("branch")
-    chosen = st.sidebar.selectbox(
+    chosen: str = st.sidebar.selectbox(
         say("branch", language()),
         ids,
         index=ids.index(asked) if asked in ids else 0,

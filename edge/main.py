@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TypeVar
 import click
 
 from branchloop import exits
-from branchloop.errors import ConfigError, UsageError
+from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.site import Site, parse_site
 
 Value = TypeVar("Value")
@@ -27,9 +28,53 @@ def cli() -> None:
 @click.argument("config", type=_FILE)
 def run(config: Path) -> None:
     """Run the box of the site CONFIG until it is stopped."""
-    from edge.pipeline import run as run_box
+    from edge.supervise import run_box
 
     run_box(config)
+
+
+@cli.command(hidden=True)
+@click.argument("config", type=_FILE)
+def core(config: Path) -> None:
+    """The process of the box that tracks, counts and sends; `run` supervises it."""
+    from edge.pipeline import run_core
+
+    run_core(config)
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@_JSON
+def outbox(config: Path, as_json: bool) -> None:
+    """How many messages the box has produced, and how many the hub has not confirmed yet."""
+    from edge.pipeline import read_box
+    from edge.send.outbox import Outbox
+
+    _, box = read_box(config)
+    path = config.parent / box.data_dir / "outbox.db"
+    if not path.exists():
+        raise InputError(f"{path} does not exist.", hint="This box has never run.")
+    held = Outbox(path)
+    try:
+        figures = {"produced": held.produced, "waiting": held.depth, "epoch": held.epoch}
+    finally:
+        held.close()
+    exits.report(figures, as_json=as_json)
+
+
+@cli.command()
+@click.argument("config", type=_FILE, required=False)
+@_JSON
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Say whether this machine can be the box of the site CONFIG."""
+    from edge.doctor import examine
+
+    findings = examine(read_site(config) if config else None, config)
+    click.echo(
+        json.dumps(findings) if as_json else "\n".join(f"{f['state']:>5}  {f['text']}" for f in findings)
+    )
+    if any(finding["state"] == "bad" for finding in findings):
+        sys.exit(5)
 
 
 @cli.command()

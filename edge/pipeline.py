@@ -5,10 +5,16 @@ from __future__ import annotations
 import queue
 import threading
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from branchloop import __version__
+from branchloop.errors import ConfigError
 from branchloop.messages import DeviceLight, DeviceState, Notice
-from branchloop.site import Box, Site, config_hash
+from branchloop.processes import lock_directory, stop_event
+from branchloop.site import Box, Site, config_hash, parse_site
 from edge.cameras import CameraProcess, Report
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
@@ -44,8 +50,7 @@ class Pipeline:
         self._floor = Floor(site, prefix=self._prefix, method=f"{box.detector}+floor")
         self._sensors = Sensors(site.sensors, config.parent, self._reports)
         self._cameras = [
-            CameraProcess(config, camera.id, self._reports, self._now_ms)
-            for camera in site.cameras  # type: ignore[arg-type]
+            CameraProcess(config, camera.id, self._reports, self._now_ms) for camera in site.cameras
         ]
         self._serial = 0
         self._dots_s = 0.0
@@ -177,17 +182,10 @@ class Pipeline:
 def run_core(config: Path) -> None:
     """The core process of a box: everything but the cameras' own processes, which it starts."""
     site, box = read_box(config)
-    stop = threading.Event()
-
-    def told(_signal: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
     data_dir = config.parent / box.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     with lock_directory(data_dir):
-        Pipeline(site, box, config, data_dir).run(stop)
+        Pipeline(site, box, config, data_dir).run(stop_event())
 
 
 def read_box(config: Path) -> tuple[Site, Box]:

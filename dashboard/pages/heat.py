@@ -113,7 +113,7 @@ def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: Z
             "visitors": [i["in"] for i in items],
         }
     )
-    return (
+    chart: alt.Chart = (
         alt.Chart(table)
         .mark_bar(color=theme.ACCENT)
         .encode(
@@ -122,6 +122,7 @@ def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: Z
         )
         .properties(height=180)
     )
+    return chart
 
 
 def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo) -> str:

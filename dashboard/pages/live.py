@@ -84,13 +84,10 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
         coverage = camera.get("coverage")
         detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
         rows.append(tiles.light(names.get(camera["id"], camera["id"]), camera["state"], spoken, detail))
-    for sensor in live["sensors"]:
-        rows.append(
-            tiles.light(
-                names.get(sensor["id"], sensor["id"]), sensor["state"], spoken, _reading(sensor, spoken)
-            )
-        )
-    return rows
+    return rows + [
+        tiles.light(names.get(sensor["id"], sensor["id"]), sensor["state"], spoken, _reading(sensor, spoken))
+        for sensor in live["sensors"]
+    ]
 
 
 def _reading(sensor: Mapping[str, Any], spoken: Language) -> str:

@@ -1,0 +1,43 @@
+"""`branchloop check-config FILE`: whether a configuration file is right, and how to mend it."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import click
+
+from branchloop import exits
+from branchloop.cli import Program, replace
+from branchloop.errors import ConfigError
+from branchloop.site import parse_site
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+def check(file: Path) -> None:
+    """Say whether a site, hub or dashboard FILE is right; exit with 3 and the remedy if not."""
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    try:
+        keys = tomllib.loads(text).keys()
+    except tomllib.TOMLDecodeError:
+        keys = {}.keys()  # parse_site says where
+    if "hub" in keys:
+        replace(Program("hub.main", ("check-config",), ""), (str(file),))
+    if "dashboard" in keys:
+        replace(Program("dashboard.main", ("check-config",), ""), (str(file),))
+    site = parse_site(text, str(file))
+    click.echo(
+        f"{file}: right; site {site.id}, plan {site.plan.width_m:g} × {site.plan.height_m:g} m, "
+        f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "
+        f"{len(site.sensors)} sensor(s)."
+    )
+
+
+if __name__ == "__main__":
+    exits.run(check, prog="branchloop check-config")

@@ -1,0 +1,82 @@
+"""`branchloop doctor [CONFIG]`: whether this machine can do its work, room by room."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+
+from branchloop import __version__, exits
+
+MARKS = {"good": "ok  ", "warn": "warn", "bad": "BAD "}
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
+def doctor(config: Path | None, as_json: bool) -> None:
+    """Examine this machine, and what CONFIG (a site or hub file) asks of it; exit with 5 if it cannot work."""
+    findings: list[dict[str, str]] = [
+        {
+            "room": "branchloop",
+            "state": "good",
+            "text": f"branchloop {__version__}, Python {sys.version.split()[0]}",
+        }
+    ]
+    asked = _room_of(config) if config is not None else None
+    for room in ("edge", "hub"):
+        if importlib.util.find_spec(room) is None or not _installed(room):
+            findings.append({"room": room, "state": "warn" if asked != room else "bad",
+                             "text": f"not installed here; pip install 'branchloop[{room}]'"})  # fmt: skip
+            continue
+        arguments = [str(config)] if config is not None and asked == room else []
+        shown = subprocess.run(
+            [sys.executable, "-m", f"{room}.main", "doctor", "--json", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        findings += _read(room, shown)
+    if as_json:
+        click.echo(json.dumps({"findings": findings}))
+    else:
+        for finding in findings:
+            click.echo(f"{MARKS[finding['state']]} {finding['room']:>10}  {finding['text']}")
+    if any(finding["state"] == "bad" for finding in findings):
+        sys.exit(5)
+
+
+def _read(room: str, shown: subprocess.CompletedProcess[str]) -> list[dict[str, str]]:
+    lines = shown.stdout.strip().splitlines()
+    try:
+        return [{"room": room, **finding} for finding in json.loads(lines[-1])]
+    except (ValueError, IndexError):
+        text = (shown.stderr.strip().splitlines() or ["it does not start"])[-1]
+        return [{"room": room, "state": "bad", "text": text}]
+
+
+def _installed(room: str) -> bool:
+    """Whether the room's own distributions are there, by one that only it needs."""
+    needed = {"edge": "onnxruntime", "hub": "fastapi"}[room]
+    try:
+        importlib.metadata.distribution(needed)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _room_of(config: Path) -> str:
+    try:
+        return "hub" if "hub" in tomllib.loads(config.read_text(encoding="utf-8")) else "edge"
+    except (OSError, ValueError):
+        return "edge"
+
+
+if __name__ == "__main__":
+    exits.run(doctor, prog="branchloop doctor")

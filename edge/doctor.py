@@ -1,0 +1,109 @@
+"""Whether this machine can be a branch's box: libraries, model, cameras, broker, disk."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+import socket
+import time
+from pathlib import Path
+from typing import TypedDict
+
+import cv2
+import numpy as np
+
+from branchloop.errors import BranchloopError
+from branchloop.site import Camera, Sensor, Site
+from edge.perceive.camera import open_clip, open_stream
+from edge.perceive.people import load_detector
+from edge.perceive.source import resolve
+from edge.perceive.ultrasonic_log import read_log
+from edge.send.boxlink import BoxLink
+
+LEAST_FREE_GB = 2.0
+
+
+class Finding(TypedDict):
+    """One thing looked at; `state` is good, warn or bad."""
+
+    state: str
+    text: str
+
+
+def examine(site: Site | None, config: Path | None) -> list[Finding]:
+    """All findings; nothing is changed."""
+    findings = [opencv(), _model(site)]
+    if site is not None and config is not None:
+        findings += [_camera(camera, config.parent) for camera in site.cameras]
+        findings += [_sensor(sensor, config.parent) for sensor in site.sensors]
+        findings.append(_disk(config.parent))
+        if site.box is not None:
+            findings.append(_broker(site, config.parent))
+    return findings
+
+
+def opencv() -> Finding:
+    """Exactly one version may own the `cv2` folder."""
+    owners = {
+        dist.metadata["Name"]: dist.version
+        for dist in importlib.metadata.distributions()
+        if dist.metadata["Name"].lower().replace("_", "-").startswith("opencv-")
+    }
+    named = ", ".join(f"{name} {version}" for name, version in sorted(owners.items()))
+    if len(set(owners.values())) != 1:
+        return Finding(state="bad", text=f"several OpenCV versions share one folder: {named}; keep one")
+    return Finding(state="good", text=f"OpenCV {cv2.__version__} ({named})")
+
+
+def _model(site: Site | None) -> Finding:
+    name = site.box.detector if site is not None and site.box is not None else "nanodet"
+    try:
+        detector = load_detector(name)
+    except BranchloopError as error:
+        return Finding(state="bad", text=str(error))
+    picture = np.full((576, 768, 3), 127, np.uint8)
+    detector.detect(picture)
+    begun_s = time.perf_counter()
+    for _ in range(5):
+        detector.detect(picture)
+    each_ms = (time.perf_counter() - begun_s) / 5 * 1000
+    return Finding(
+        state="good",
+        text=f"detector {name}: {each_ms:.0f} ms a picture, about {200 / each_ms:.0f} cameras a core",
+    )
+
+
+def _camera(camera: Camera, base_dir: Path) -> Finding:
+    try:
+        source = resolve(camera, base_dir)
+        if source.live:
+            open_stream(source).release()
+        else:
+            open_clip(Path(source.shown), camera.fps)
+    except BranchloopError as error:
+        return Finding(state="bad", text=f"camera {camera.id}: {error}")
+    return Finding(state="good", text=f"camera {camera.id}: {source.shown} gives pictures")
+
+
+def _sensor(sensor: Sensor, base_dir: Path) -> Finding:
+    try:
+        log = read_log(base_dir / sensor.source.removeprefix("log:"))
+    except BranchloopError as error:
+        return Finding(state="bad", text=f"sensor {sensor.id}: {error}")
+    return Finding(state="good", text=f"sensor {sensor.id}: {len(log)} readings")
+
+
+def _disk(folder: Path) -> Finding:
+    free_gb = shutil.disk_usage(folder).free / 1e9
+    return Finding(state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free")
+
+
+def _broker(site: Site, base_dir: Path) -> Finding:
+    if site.box is None:
+        raise ValueError("a site without a box has no broker")
+    try:
+        link = BoxLink.of(site.id, site.box, base_dir)
+        socket.create_connection((link.host, link.port), timeout=3).close()
+    except (BranchloopError, OSError) as error:
+        return Finding(state="warn", text=f"broker {site.box.broker}: {error} (readings wait in the outbox)")
+    return Finding(state="good", text=f"broker {site.box.broker} answers")

@@ -1,0 +1,21 @@
+"""`edge run`: a small process that keeps the box's core running; the core keeps the cameras."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from branchloop.processes import Child, Supervisor, stop_event
+from edge.pipeline import read_box
+
+
+def run_box(config: Path) -> None:
+    """Supervise the box of a site file until SIGTERM or SIGINT. Raises ConfigError before it begins."""
+    site, box = read_box(config)
+    stop = stop_event()
+    core = Child("core", [sys.executable, "-m", "edge.main", "core", str(config)])
+    sys.stdout.write(
+        f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n"
+    )
+    sys.stdout.flush()
+    Supervisor([core]).run(stop)
