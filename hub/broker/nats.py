@@ -64,11 +64,14 @@ def subject(topic_filter: str) -> str:
 
 
 def _user(grant: Grant, password: str) -> str:
-    publish = [subject(topic) for topic in grant.publish]
-    subscribe = [subject(topic) for topic in grant.subscribe]
     return (
         f"    {{ user: {json.dumps(grant.user)}, password: {json.dumps(password)}, "
         'allowed_connection_types: ["MQTT"], permissions: { '
-        f"publish: {{ allow: {json.dumps(publish)} }}, "
-        f"subscribe: {{ allow: {json.dumps(subscribe)} }} }} }}"
+        f"publish: {_permission(grant.publish)}, subscribe: {_permission(grant.subscribe)} }} }}"
     )
+
+
+def _permission(topics: Sequence[str]) -> str:
+    if not topics:
+        return '{ deny: ">" }'  # an empty list of what is allowed allows everything
+    return f"{{ allow: {json.dumps([subject(topic) for topic in topics])} }}"
