@@ -15,6 +15,7 @@ from hub.ingest.parsing import Delivery, Prepared, Refused, Report, event_ms
 from hub.store.interface import (
     Alarm,
     Cursor,
+    Fate,
     FeedEvent,
     KnownGap,
     Latest,
@@ -173,12 +174,8 @@ class Application:
         if latest is None or window.start_ms >= latest.start_ms:
             self._latest[place] = Latest(*place, window.start_ms, end_ms, delivery.arrived_ms, text)
         for line in window.lines:
-            if line.confirmed:
-                self._store.settle_notices(*place, line.confirmed, "confirmed", window.start_ms)
-            if line.withdrawn:
-                self._store.settle_notices(*place, line.withdrawn, "withdrawn", window.start_ms)
-            for notice in (*line.confirmed, *line.withdrawn):
-                self._tell(*place, "notice", end_ms, {"id": notice})
+            self._settle(place, line.confirmed, "confirmed", window.start_ms, end_ms)
+            self._settle(place, line.withdrawn, "withdrawn", window.start_ms, end_ms)
         summary = {
             "start_ms": window.start_ms,
             "end_ms": end_ms,
@@ -190,6 +187,14 @@ class Application:
         }
         self._tell(*place, "window", end_ms, summary)
 
+    def _settle(
+        self, place: tuple[str, str], notices: list[str], fate: Fate, at_ms: int, end_ms: int
+    ) -> None:
+        if notices:
+            self._store.settle_notices(*place, notices, fate, at_ms)
+        for notice in notices:
+            self._tell(*place, "notice", end_ms, {"id": notice, "fate": fate})
+
     def _notice(self, delivery: Delivery, notice: Notice) -> None:
         place = (delivery.site, delivery.device)
         self._store.add_notices([
@@ -198,7 +203,7 @@ class Application:
                 notice.state, notice.detail,
             )
         ])  # fmt: skip
-        self._tell(*place, "notice", notice.at_ms, {"id": notice.id})
+        self._tell(*place, "notice", notice.at_ms, notice.to_json())
 
     def _dropped(self, delivery: Delivery, seq: int, dropped: Dropped) -> None:
         self._store.record_gaps([

@@ -179,15 +179,7 @@ class Ingest:
         )
 
     def _prune(self) -> None:
-        keep = self._config.retention
-        prune(
-            self._store,
-            messages_h=keep.messages_h,
-            minutes_days=keep.minutes_days,
-            hours_days=keep.hours_days,
-            quarantine_days=keep.quarantine_days,
-            now_ms=now_ms(),
-        )
+        prune(self._store, self._config.retention, self._config.sites, now_ms())
 
     def _quietly(self, task: Callable[[], object]) -> None:
         """Housekeeping must not end ingest: a store that is away is reported, and tried again later."""

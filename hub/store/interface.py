@@ -158,7 +158,7 @@ class StatusRow:
 class FeedEvent:
     """One line of the live feed, written only for events young enough to matter now.
 
-    `body` is JSON text. notice: {"id"} (also when its fate changes); window: {"start_ms", "end_ms",
+    `body` is JSON text. notice: the Notice, or {"id", "fate"} when a window settles it; window: {"start_ms", "end_ms",
     "people_end", "person_ms", "observed_ms", "expected_ms", "lines": {id: [in, out]}};
     status: the Status; alarm: {"what", "detail", "device"}.
     """

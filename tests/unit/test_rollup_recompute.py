@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from box import T0_MS, Box, make_site, window
+
+from hub.ingest.apply import Applier
+from hub.ingest.recompute import MOST_DIFFERENCES, recompute
+from hub.store.sqlite import SqliteStore
+
+SITE = make_site()
+SITES = {SITE.id: SITE}
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path)
+    box = Box()
+    for day in range(2):
+        for n in range(30):
+            box.produce("window", window(T0_MS + day * DAY_MS + n * 120_000, people=n))
+    Applier(store, SITES, lambda: T0_MS).apply(*box.payload(arrived_ms=T0_MS + 3 * DAY_MS))
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE rollup SET person_ms = person_ms + 1 WHERE level='hour'",
+        "UPDATE rollup SET open_observed_ms = 0 WHERE level='day'",
+        "UPDATE rollup_line SET crossings_in = 0 WHERE level='minute'",
+        "UPDATE rollup_dwell SET visits = visits + 1 WHERE level='day'",
+        "DELETE FROM heat WHERE level='day'",
+        "DELETE FROM rollup WHERE level='day'",
+        "UPDATE heat SET grid = (SELECT grid FROM heat ORDER BY start_ms LIMIT 1) WHERE level='minute'",
+        "UPDATE rollup_sensor SET nearest_mm = 1 WHERE level='day'",
+        "UPDATE rollup_camera SET start_ms = start_ms + 1 WHERE level='day'",
+        "UPDATE rollup_method SET method = 'other' WHERE level='day'",
+        "DELETE FROM message WHERE seq = 7",
+    ],
+)
+def test_damage_is_found_and_mended(store: SqliteStore, damage: str) -> None:
+    """Whatever is wrong in any table is told, not mended by a check, and mended on demand."""
+    assert recompute(store, SITES)["equal"]
+    store._db.execute(damage)
+    report = recompute(store, SITES)
+    assert not report["equal"]
+    assert not report["written"]
+    assert 0 < len(report["differences"]) <= MOST_DIFFERENCES
+    assert report["difference_count"] >= len(report["differences"])
+    assert report["differences"][0].startswith("hall/box-1 ")
+    assert recompute(store, SITES, write=True)["written"]
+    assert recompute(store, SITES)["equal"]
+
+
+def test_a_period_touches_whole_local_days(store: SqliteStore) -> None:
+    """Only days that the period touches are judged."""
+    assert recompute(store, SITES, from_ms=T0_MS, to_ms=T0_MS + 1)["days"] == 1
+    assert recompute(store, SITES, from_ms=T0_MS, to_ms=T0_MS + DAY_MS)["days"] == 2
+    assert recompute(store, SITES, from_ms=T0_MS + 5 * DAY_MS)["days"] == 0
