@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,8 +15,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -25,27 +27,66 @@ STEADY_S = 60.0
 FIRST_DELAY_S = 0.3
 LONGEST_DELAY_S = 20.0
 GRACE_S = 12.0
+LARGEST_LOG = 5_000_000
+ORPHANS_S = 15.0
+# Loaded here because a forked child of a process with threads must not load libraries.
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-@contextmanager
-def lock_directory(path: Path) -> Iterator[None]:
-    """Own a data directory while this process lives. Raises DependencyError when another one does."""
-    path.mkdir(parents=True, exist_ok=True)
-    with (path / ".lock").open("a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise DependencyError(
-                f"{path} is in use: this is running already.",
-                hint="Stop the other one or name another directory.",
-            ) from error
-        yield
+@contextlib.contextmanager
+def lock_directory(path: Path) -> Iterator[int]:
+    """Own a data directory while this process lives; yields the descriptor that holds the lock.
+
+    Children that inherit the descriptor (`Child.fds`) hold the lock too, so nobody else begins while
+    children of a killed owner are still ending. Raises DependencyError when another one owns it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        file = (path / ".lock").open("a+")
+    except OSError as error:
+        raise DependencyError(
+            f"{path} cannot be used: {error.strerror}.", hint="Name a directory that you may write."
+        ) from error
+    with file:
+        until_s = time.monotonic() + ORPHANS_S
+        while not _locked(file.fileno()):
+            file.seek(0)
+            if _lives(file.read()) or time.monotonic() > until_s:
+                raise DependencyError(
+                    f"{path} is in use: this is running already.",
+                    hint="Stop the other one or name another directory.",
+                )
+            time.sleep(0.1)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield file.fileno()
 
 
-def die_with_parent() -> None:
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _lives(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def die_with_parent(parent: int) -> None:
     """Have the kernel end this process when its parent dies, by whatever signal (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before the kernel was asked
+            os._exit(0)
 
 
 def stop_event() -> threading.Event:
@@ -74,6 +115,9 @@ class Child:
     args: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
     log: Path | None = None
+    fds: Sequence[int] = ()
+    """Descriptors it inherits, such as that of `lock_directory`."""
+    grace_s: float = GRACE_S
     process: subprocess.Popen[bytes] | None = None
     restarts: int = -1
     _due_s: float = 0.0
@@ -85,33 +129,71 @@ class Child:
         """Process id while it runs."""
         return self.process.pid if self.process is not None and self.process.poll() is None else None
 
+    def rest(self) -> None:
+        """End it for good: SIGTERM, a grace period, SIGKILL."""
+        self._due_s = float("inf")
+        if self.pid is not None and self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(self.grace_s)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
     def keep(self, now_s: float) -> bool:
         """Start it if it does not run and is due; True when it was started."""
         if self.pid is not None:
             return False
         if self.process is not None:
-            steady = now_s - self._begun_s > STEADY_S
-            self._delay_s = FIRST_DELAY_S if steady else min(LONGEST_DELAY_S, self._delay_s * 2)
-            self._due_s = now_s + self._delay_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+            self._report(self.process.returncode)
+            self._back_off(now_s, steady=now_s - self._begun_s > STEADY_S)
             self.process = None
         if now_s < self._due_s:
             return False
+        try:
+            self.process = self._start()
+        except OSError as error:
+            self._say(f"cannot be started: {error}")
+            self._back_off(now_s, steady=False)
+            return False
+        self._begun_s = now_s
+        self.restarts += 1
+        return True
+
+    def _start(self) -> subprocess.Popen[bytes]:
         out = self.log.open("ab") if self.log else None
         try:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 self.args,
                 env={**os.environ, **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has one thread
+                pass_fds=self.fds,
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - it makes two system calls
             )
         finally:
             if out is not None:
                 out.close()
-        self._begun_s = now_s
-        self.restarts += 1
-        return True
+
+    def _back_off(self, now_s: float, *, steady: bool) -> None:
+        self._delay_s = FIRST_DELAY_S if steady else min(LONGEST_DELAY_S, self._delay_s * 2)
+        self._due_s = max(self._due_s, now_s + self._delay_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+
+    def bound_log(self) -> None:
+        """Keep the log and one former one, each of about 5 MB; the running child goes on appending."""
+        if self.log is not None and self.log.exists() and self.log.stat().st_size > LARGEST_LOG:
+            with contextlib.suppress(OSError):  # a full disk: the former log is lost, never the supervisor
+                shutil.copyfile(self.log, self.log.with_name(self.log.name + ".1"))
+            os.truncate(self.log, 0)
+
+    def _report(self, code: int) -> None:
+        how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        self._say(f"{how}: starting it again" + (f"; its log is {self.log}" if self.log is not None else ""))
+
+    def _say(self, text: str) -> None:
+        sys.stderr.write(f"{self.name} {text}\n")
+        sys.stderr.flush()
 
 
 class Supervisor:
@@ -123,9 +205,14 @@ class Supervisor:
 
     def run(self, stop: threading.Event) -> None:
         """Supervise until `stop` is set."""
+        looked_s = float("-inf")
         try:
             while not stop.is_set():
                 now_s = time.monotonic()
+                if now_s - looked_s > 10:
+                    looked_s = now_s
+                    for child in self.children:
+                        child.bound_log()
                 started = [child for child in self.children if child.keep(now_s)]
                 if started:
                     self._changed()
@@ -136,11 +223,4 @@ class Supervisor:
     def end(self) -> None:
         """SIGTERM, a grace period, SIGKILL; last started first."""
         for child in reversed(self.children):
-            if child.pid is None or child.process is None:
-                continue
-            child.process.terminate()
-            try:
-                child.process.wait(GRACE_S)
-            except subprocess.TimeoutExpired:
-                child.process.kill()
-                child.process.wait()
+            child.rest()
