@@ -132,17 +132,18 @@ class Child:
     def rest(self) -> None:
         """End it for good: SIGTERM, a grace period, SIGKILL."""
         self._due_s = float("inf")
-        if self.pid is not None and self.process is not None:
-            self.process.terminate()
+        process = self.process
+        if process is not None and process.poll() is None:
+            process.terminate()
             try:
-                self.process.wait(self.grace_s)
+                process.wait(self.grace_s)
             except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+                process.kill()
+                process.wait()
 
     def keep(self, now_s: float) -> bool:
         """Start it if it does not run and is due; True when it was started."""
-        if self.pid is not None:
+        if self.pid is not None or self._due_s == float("inf"):
             return False
         if self.process is not None:
             self._report(self.process.returncode)

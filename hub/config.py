@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from branchloop.config import Part, parse_config
-from branchloop.errors import ConfigError
+from branchloop.errors import ConfigError, UsageError
 from branchloop.site import Site, Tls, parse_site
 
 Days = Annotated[float, Field(gt=0, le=10_000)]
@@ -30,12 +30,18 @@ class Hub(Part):
 
     @model_validator(mode="after")
     def _guarded(self) -> Hub:
-        for key, address in (("broker", self.broker), ("broker_listen", self.broker_listen)):
+        for key, address in (
+            ("listen", self.listen), ("broker", self.broker), ("broker_listen", self.broker_listen)
+        ):  # fmt: skip
             if address == "embedded":
                 continue
-            host = address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
-            local = host in {"localhost", "::1"} or host.startswith("127.")
-            if not local and (self.tls is None or address.startswith("mqtt://")):
+            try:
+                host, port = split_address(address)
+            except UsageError as error:
+                raise ValueError(f"{key}: {error}") from error
+            if key == "broker" and not port:
+                raise ValueError(f"{key}: {address} names no port")
+            if key != "listen" and not is_local(host) and (self.tls is None or "mqtt://" in address):
                 raise ValueError(
                     f"{key} {address} is not on this machine: add a [hub.tls] table (and mqtts:// for a broker)"
                 )
@@ -78,6 +84,29 @@ class HubConfig:
         if self.hub.credentials is not None:
             return self.path.parent / self.hub.credentials
         return self.data_dir / "broker" / "credentials"
+
+    @property
+    def external_broker(self) -> str | None:
+        """HOST:PORT of a broker that the hub does not start itself."""
+        return None if self.hub.broker == "embedded" else self.hub.broker.split("://")[1]
+
+    @property
+    def ca_file(self) -> str | None:
+        """The certificate by which the hub knows its broker."""
+        return str(self.path.parent / self.hub.tls.ca_file) if self.hub.tls is not None else None
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Host and port of `HOST:PORT` or `SCHEME://HOST:PORT`. Raises UsageError when it is neither."""
+    host, _, port = address.rsplit("://", maxsplit=1)[-1].rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(f"{address!r} is not an address.", hint="Write HOST:PORT, such as 127.0.0.1:1883.")
+    return host.strip("[]"), int(port)
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach what listens on `host`."""
+    return host in {"localhost", "::1"} or host.startswith("127.")
 
 
 def read_config(path: Path) -> HubConfig:

@@ -159,19 +159,21 @@ def verify(config: Path, head_text: str | None, as_json: bool) -> None:
 @click.argument("broker", type=click.Choice(["nats", "mosquitto"]))
 @click.argument("config", type=_FILE)
 @click.option("--out", type=_FILE, required=True, help="folder for the broker's files")
-@click.option("--listen", help="HOST:PORT of the broker; hub.broker_listen without it")
-def broker_config(broker: str, config: Path, out: Path, listen: str | None) -> None:
+@click.option("--listen", help="HOST:PORT of the broker; without it hub.broker, or hub.broker_listen")
+@click.option("--run-as", help="account that mosquitto runs as and that gets the files; you without it")
+def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_as: str | None) -> None:
     """Write a broker's configuration: one user per device, nothing allowed that is not listed."""
     from hub.broker.files import write_mosquitto, write_nats
 
     settings = read_config(config)
-    write = write_nats if broker == "nats" else write_mosquitto
-    path = write(settings, out, listen or settings.hub.broker_listen)
-    program = "nats-server -c" if broker == "nats" else "mosquitto -c"
-    click.echo(f"Wrote {path}. Start it with: {program} {path}")
-    click.echo(
-        f"Each box's password lies in {settings.credentials_dir}: copy SITE--DEVICE to its box, mode 0600."
-    )
+    listen = listen or settings.external_broker or settings.hub.broker_listen
+    if broker == "nats":
+        if run_as is not None:
+            raise UsageError("--run-as is for mosquitto: nats-server runs as whoever starts it.")
+        path = write_nats(settings, out, listen)
+    else:
+        path = write_mosquitto(settings, out, listen, run_as)
+    click.echo(f"Wrote {path}; {out / 'README'} tells how to go on.")
 
 
 @cli.command("check-config")

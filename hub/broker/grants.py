@@ -9,6 +9,9 @@ from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST, username
 from branchloop.site import Site
 
+LIVE_FILTER = f"{topics.ROOT}/+/+/live"
+INGEST_FILTERS = tuple(name for name in topics.hub_filters() if name != LIVE_FILTER)
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -23,8 +26,8 @@ def grants(sites: Iterable[Site]) -> list[Grant]:
     """The hub's own two users and one per box. A box reaches nothing but its own topics."""
     hub_publishes = [f"{topics.ROOT}/+/+/{kind}" for kind in topics.EDGE_SUBSCRIBES]
     listed = [
-        Grant(HUB_INGEST, (*hub_publishes, topics.HUB_STATUS), tuple(topics.hub_filters()[:3])),
-        Grant(HUB_API, (), (f"{topics.ROOT}/+/+/live",)),
+        Grant(HUB_INGEST, (*hub_publishes, topics.HUB_STATUS), INGEST_FILTERS),
+        Grant(HUB_API, (), (LIVE_FILTER,)),
     ]
     for site in sites:
         if site.box is not None:

@@ -20,10 +20,13 @@ def config_text(
     passwords: Mapping[str, str],
     *,
     listen: str,
-    store_dir: Path,
+    folder: Path,
     tls: tuple[str, str] | None = None,
 ) -> str:
-    """The whole of nats.conf; it holds passwords, so keep it readable by the owner alone."""
+    """The whole of nats.conf; it holds passwords, so keep it readable by the owner alone.
+
+    The log beside the store is rotated by the server itself: three files of 10 MB at most.
+    """
     users = ",\n".join(_user(grant, passwords[grant.user]) for grant in grants)
     secure = ""
     if tls is not None:
@@ -31,7 +34,10 @@ def config_text(
     return f"""# Made by `branchloop broker-config nats`; regenerate it rather than edit it.
 server_name: branchloop
 listen: "127.0.0.1:-1"
-jetstream {{ store_dir: {json.dumps(str(store_dir))}, max_file_store: 4GB }}
+log_file: {json.dumps(str(folder / "nats.log"))}
+logfile_size_limit: 10MB
+logfile_max_num: 3
+jetstream {{ store_dir: {json.dumps(str(folder / "jetstream"))}, max_file_store: 4GB }}
 max_payload: 1MB
 mqtt {{
   listen: {json.dumps(listen)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from brokers import KINDS, Broker, Client, running, until
 
 from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST
+from hub.broker.grants import INGEST_FILTERS
 
 MINE = "branchloop/1/north/box-1"
 OTHER = "branchloop/1/south/box-1"
@@ -24,7 +24,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def hub(broker: Broker) -> Iterator[Client]:
     client = broker.client(HUB_INGEST)
-    assert client.subscribe(*topics.hub_filters()[:3]) == [1, 1, 1]
+    assert client.subscribe(*INGEST_FILTERS) == [1, 1, 1]
     yield client
     client.close()
 
@@ -85,7 +85,7 @@ def test_a_box_writes_nowhere_else(broker: Broker, hub: Client, topic: str) -> N
     box.close()
     fence(broker, hub, f"after {topic}")
     late = broker.client(HUB_INGEST, id="late")
-    late.subscribe(*topics.hub_filters()[:3])
+    late.subscribe(*INGEST_FILTERS)
     for client in (hub, south, own, late):
         assert b"evil" not in [payload for _, payload in client.received]
         client.close()
@@ -138,7 +138,7 @@ def test_a_last_will_goes_nowhere_else(broker: Broker, hub: Client) -> None:
     until(lambda: (f"{MINE}/status", b"own will") in hub.received, "the own will")
     fence(broker, hub, "after wills")
     late = broker.client(HUB_INGEST, id="late")
-    late.subscribe(*topics.hub_filters()[:3])
+    late.subscribe(*INGEST_FILTERS)
     fence(broker, late, "late")
     for client in (hub, late):
         assert b"evil will" not in [payload for _, payload in client.received]
