@@ -155,6 +155,9 @@ class Notice(Wire):
     id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
     what: Literal["crossing", "camera", "sensor", "clock_step", "disk"]
     at_ms: TimeMs
+    seen_ms: TimeMs | None = Field(
+        default=None, description="capture of the frame that made it certain, after at_ms"
+    )
     line: Id | None = None
     direction: Literal["in", "out"] | None = None
     subject: Id | None = Field(default=None, description="camera or sensor concerned")

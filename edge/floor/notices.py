@@ -58,6 +58,7 @@ class CrossingNotices:
                         id=told.id,
                         what="crossing",
                         at_ms=crossing.at_ms,
+                        seen_ms=t_ms,
                         line=crossing.line,
                         direction=crossing.direction,
                     )

@@ -1,0 +1,1 @@
+"""The hub's HTTP API: one door, with access decided in one place."""

@@ -1,0 +1,269 @@
+"""`branchloop demo`: a whole branch on this machine, from real footage to the manager's heatmap.
+
+It starts the same programs as a bank would, with their own configuration files, credentials and tokens,
+and asks the hub's API what came of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import webbrowser
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from branchloop import exits
+from branchloop.demoapi import DemoApi, Latencies, wait_for
+from branchloop.errors import DependencyError
+from branchloop.processes import Child, Supervisor, free_port, stop_event
+from branchloop.share import share
+
+SITE = "plaza"
+SIMULATED = "river-street"
+START_S = 90.0
+DRAIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where one demo keeps everything."""
+
+    root: Path
+
+    @property
+    def hub(self) -> Path:
+        """The hub's configuration."""
+        return self.root / "hub.toml"
+
+    @property
+    def box(self) -> Path:
+        """The demo branch's site file."""
+        return self.root / "configs" / "demo.toml"
+
+    @property
+    def dashboard(self) -> Path:
+        """The dashboard's configuration."""
+        return self.root / "dashboard.toml"
+
+    @property
+    def ready(self) -> Path:
+        """Written by the hub when it answers."""
+        return self.root / "hub-ready.json"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--seconds", type=click.FloatRange(min=5), help="end by itself after this long")
+@click.option("--no-browser", is_flag=True, help="open no browser")
+@click.option("--json", "as_json", is_flag=True, help="print the sums as one JSON object at the end")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="keep the data here (a new temporary folder without it)"
+)
+@click.option("--port-base", type=click.IntRange(1024, 65000), help="fixed ports from here on")
+def demo(
+    seconds: float | None, no_browser: bool, as_json: bool, data: Path | None, port_base: int | None
+) -> None:
+    """A whole branch on this machine: camera clip, box, broker, hub, dashboard."""
+    stop = stop_event()
+    with _folder(data) as root:
+        files = _prepare(root, port_base)
+        say = _speaker(as_json)
+        supervisor = Supervisor([])
+        keeper = threading.Thread(target=supervisor.run, args=(stop,), name="children")
+        hub = _child("hub", files, "hub.main", "run", str(files.hub), "--json-ready", str(files.ready))
+        hub.keep(time.monotonic())
+        try:
+            supervisor.children = [hub]
+            ready = wait_for(lambda: _ready(files), START_S, "the hub", stop)
+            say("hub", f"{ready['api']}  (broker {ready['broker']})")
+            tokens = _tokens(files)
+            _import_history(files, say)
+            _write_box(files, ready["broker"])
+            dashboard_url = _write_dashboard(files, ready["api"], tokens["head_office"], port_base)
+            api = DemoApi(ready["api"], tokens["head_office"])
+            latencies = Latencies(api, SITE)
+            latencies.start()
+            children = [
+                hub,
+                _child("box", files, "edge.main", "run", str(files.box)),
+                _child("dashboard", files, "dashboard.main", "run", str(files.dashboard)),
+            ]
+            for child in children[1:]:
+                child.keep(time.monotonic())
+            supervisor.children = children
+            keeper.start()
+            wait_for(lambda: api.frames(SITE) or None, START_S, "the camera", stop)
+            wait_for(lambda: _answers(dashboard_url), START_S, "the dashboard", stop)
+            say("manager's page", f"{dashboard_url}/?branch={SITE}&lang=en")
+            say("simulated branch", f"{dashboard_url}/heat?branch={SIMULATED}&lang=en")
+            for role, token in tokens.items():
+                say(f"token, {role}", token)
+            say("logs and data", str(root))
+            say("", "Ctrl-C ends the demo." if seconds is None else f"Ends by itself after {seconds:g} s.")
+            if not no_browser:
+                webbrowser.open(f"{dashboard_url}/?branch={SITE}")
+            stop.wait(seconds)
+            sums = _sum_up(files, api, latencies, children[1])
+        finally:
+            stop.set()
+            if keeper.ident is not None:
+                keeper.join(40)
+            else:
+                supervisor.end()
+        exits.report(sums, as_json=as_json)
+
+
+def _sum_up(files: Files, api: DemoApi, latencies: Latencies, box: Child) -> dict[str, Any]:
+    """Stop the box, let everything drain, then ask box and hub what came of it."""
+    box.rest()
+    produced = int(_run(files, "edge.main", "outbox", str(files.box), "--json")["produced"])
+    until_s = time.monotonic() + DRAIN_S
+    while time.monotonic() < until_s:
+        device = _run(files, "hub.main", "stats", str(files.hub), "--json")["devices"].get(
+            f"{SITE}/box-1", {}
+        )
+        if device.get("acknowledged", 0) >= produced:
+            break
+        time.sleep(0.5)
+    p50_s, p95_s = latencies.quantiles()
+    return {
+        "messages_produced": produced,
+        "messages_stored": device.get("messages", 0),
+        "messages_acknowledged": device.get("acknowledged", 0),
+        "frames_analysed": api.frames(SITE),
+        "crossings": api.crossings(SITE),
+        "latency_p50_s": p50_s,
+        "latency_p95_s": p95_s,
+        "latency_samples": latencies.count,
+        "person_seconds": api.person_seconds(SITE),
+        "roll_ups_equal_recomputation": _run(
+            files, "hub.main", "recompute", str(files.hub), "--check", "--json"
+        )["equal"],
+    }
+
+
+def _prepare(root: Path, port_base: int | None) -> Files:
+    files = Files(root.resolve())
+    (files.root / "configs").mkdir(parents=True, exist_ok=True)
+    for name in ("demo.toml", "simulated.toml"):
+        shutil.copyfile(share(f"configs/{name}"), files.root / "configs" / name)
+    shutil.copytree(share("sample_video"), files.root / "sample_video", dirs_exist_ok=True)
+    api_port, broker_port = (port_base, port_base + 1) if port_base else (0, 0)
+    files.hub.write_text(
+        "[hub]\n"
+        'data_dir = "hub"\n'
+        f'listen = "127.0.0.1:{api_port}"\n'
+        f'broker_listen = "127.0.0.1:{broker_port}"\n'
+        'sites = ["configs/demo.toml", "configs/simulated.toml"]\n'
+    )
+    files.ready.unlink(missing_ok=True)
+    return files
+
+
+def _write_box(files: Files, broker: str) -> None:
+    """Point the box's site file at this demo's broker and credential."""
+    text = files.box.read_text(encoding="utf-8")
+    start = text.index("[box]")
+    files.box.write_text(
+        text[:start]
+        + "[box]\n"
+        + 'id = "box-1"\n'
+        + f'broker = "{broker}"\n'
+        + 'data_dir = "../box-1"\n'
+        + f'credential_file = "../hub/broker/credentials/{SITE}--box-1"\n',
+        encoding="utf-8",
+    )
+
+
+def _write_dashboard(files: Files, api: str, token: str, port_base: int | None) -> str:
+    token_file = files.root / "dashboard.token"
+    descriptor = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(token)
+    port = port_base + 2 if port_base else free_port()
+    files.dashboard.write_text(
+        f'[dashboard]\napi = "{api}"\nlisten = "127.0.0.1:{port}"\ntoken_file = "dashboard.token"\n'
+    )
+    return f"http://127.0.0.1:{port}"
+
+
+def _tokens(files: Files) -> dict[str, str]:
+    """A head office token for the pages, and one that sees the demo branch alone."""
+    wanted: tuple[tuple[str, list[str]], ...] = (("head_office", []), ("manager", ["--site", SITE]))
+    return {
+        role: _run(
+            files, "hub.main", "token", str(files.hub), f"demo-{role}", "--role", role, *scope, "--json"
+        )["token"]
+        for role, scope in wanted
+    }
+
+
+def _import_history(files: Files, say: Any) -> None:
+    history = share("sample_history") / "river-street.ndjson.xz"
+    begun_s = time.monotonic()
+    arguments = ["--site", SIMULATED, "--device", "simulator", "--shift-to-today", "--json"]
+    imported = _run(files, "hub.main", "import", str(files.hub), str(history), *arguments)
+    say("history", f"{imported['stored']} simulated windows in {time.monotonic() - begun_s:.1f} s")
+
+
+def _child(name: str, files: Files, module: str, *args: str) -> Child:
+    return Child(name, [sys.executable, "-m", module, *args], log=files.root / f"{name}.log")
+
+
+def _run(files: Files, module: str, *args: str) -> dict[str, Any]:
+    shown = subprocess.run([sys.executable, "-m", module, *args], capture_output=True, text=True, check=False)
+    try:
+        answer: dict[str, Any] = json.loads(shown.stdout.strip().splitlines()[-1])
+    except (ValueError, IndexError) as error:
+        reason = (shown.stderr.strip().splitlines() or ["no output"])[-1]
+        raise DependencyError(
+            f"{module} {args[0]} failed: {reason.removeprefix('error: ')}", hint=f"Its logs: {files.root}."
+        ) from error
+    return answer
+
+
+def _ready(files: Files) -> dict[str, Any] | None:
+    try:
+        ready: dict[str, Any] = json.loads(files.ready.read_text())
+    except (OSError, ValueError):
+        return None
+    return ready
+
+
+def _answers(url: str) -> bool | None:
+    import urllib.request
+
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:  # noqa: S310
+        return bool(answer.status == 200)
+    return None
+
+
+@contextlib.contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+        yield data
+        return
+    with tempfile.TemporaryDirectory(prefix="branchloop-demo-") as folder:
+        yield Path(folder)
+
+
+def _speaker(as_json: bool) -> Any:
+    def say(label: str, text: str) -> None:
+        click.echo(f"{label:>18}  {text}", err=as_json)
+
+    return say
+
+
+if __name__ == "__main__":
+    exits.run(demo, prog="branchloop demo")

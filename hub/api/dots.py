@@ -1,0 +1,78 @@
+"""Live dots: the API's own MQTT subscription. Kept in memory for seconds, never stored."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
+
+from branchloop import topics
+from branchloop.credentials import HUB_API, client_id
+from branchloop.errors import InputError
+from branchloop.messages import Live
+from hub.broker.passwords import ensure_password
+from hub.config import HubConfig
+from hub.runtime import Runtime
+
+FRESH_MS = 5_000
+
+
+class Dots:
+    """The last dots of every site."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: dict[str, Live] = {}
+        self._told: Callable[[str, Live], None] | None = None
+        self._client: mqtt.Client | None = None
+
+    def connect(self, config: HubConfig, runtime: Runtime) -> None:
+        """Subscribe, and keep subscribing for as long as the process lives."""
+        password = ensure_password(config.credentials_dir, HUB_API)
+        client = self._client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id(HUB_API, password),
+            protocol=mqtt.MQTTv311,
+        )
+        client.username_pw_set(HUB_API, password)
+        if runtime.broker_tls and config.hub.tls is not None:
+            client.tls_set(ca_certs=str(config.path.parent / config.hub.tls.ca_file))
+        client.reconnect_delay_set(1, 20)
+        client.on_connect = self._subscribe
+        client.on_message = self._take
+        client.connect_async(runtime.broker_host, runtime.broker_port, keepalive=15)
+        client.loop_start()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    def tell(self, told: Callable[[str, Live], None]) -> None:
+        """Call `told` (from the MQTT thread) for every message."""
+        self._told = told
+
+    def of(self, site: str, now_ms: int) -> Live | None:
+        """The dots of a site, unless they are old."""
+        with self._lock:
+            live = self._last.get(site)
+        return live if live is not None and now_ms - live.at_ms < FRESH_MS else None
+
+    def _subscribe(self, client: mqtt.Client, *_: Any) -> None:
+        client.subscribe(f"{topics.ROOT}/+/+/live", 0)
+
+    def _take(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            site = topics.parse(message.topic).site
+            live = Live.model_validate_json(message.payload)
+        except (InputError, ValidationError):
+            return  # dots are a courtesy: what cannot be read is not shown
+        with self._lock:
+            self._last[site] = live
+        if self._told is not None:
+            self._told(site, live)

@@ -1,0 +1,42 @@
+"""The API's process: `python -m hub.api.main CONFIG`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import uvicorn
+
+from branchloop import exits
+from hub.api.app import create_app
+from hub.api.dots import Dots
+from hub.api.state import State
+from hub.config import read_config
+from hub.runtime import read
+from hub.store.audit import AuditLog
+from hub.store.tokens import Tokens
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def main(config: Path) -> None:
+    """Serve the API of the hub CONFIG."""
+    settings = read_config(config)
+    runtime = read(settings)
+    state = State(settings, Tokens(settings.data_dir), AuditLog(settings.data_dir), Dots())
+    state.dots.connect(settings, runtime)
+    try:
+        uvicorn.run(
+            create_app(state),
+            host=runtime.api_host,
+            port=runtime.api_port,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    finally:
+        state.dots.close()
+
+
+if __name__ == "__main__":
+    exits.run(main)
