@@ -25,7 +25,12 @@ mon = "09:00-17:00"
 
 def make_site(site_id: str = "hall", zone: str = "Asia/Kolkata") -> Site:
     """A small site: 2 × 4 heat cells, open on Mondays from 9 to 5."""
-    return parse_site(SITE.format(id=site_id, zone=zone))
+    return parse_site(site_text(site_id, zone))
+
+
+def site_text(site_id: str = "hall", zone: str = "Asia/Kolkata") -> str:
+    """The site file of `make_site`."""
+    return SITE.format(id=site_id, zone=zone)
 
 
 def window(start_ms: int = T0_MS, people: int = 1, **more: Any) -> dict[str, Any]:
