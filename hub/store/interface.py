@@ -303,6 +303,10 @@ class Store(Protocol):
         """Stored buckets that start in `[from_ms, to_ms)`, each grid as one SparseHeat."""
         ...
 
+    def notice_fates(self, site: str, device: str) -> dict[str, Fate]:
+        """Notice -> fate, also of notices that were settled before they came."""
+        ...
+
     def pruned_to_ms(self, what: Prunable) -> int:
         """Rows with an earlier event time (start of bucket) may have been pruned; 0 when none ever was."""
         ...

@@ -323,6 +323,11 @@ class SqliteStore:
         with self._as_errors():
             return sqlite_rollups.read(self._db, site, device, level, from_ms, to_ms)
 
+    def notice_fates(self, site: str, device: str) -> dict[str, Fate]:
+        with self._as_errors():
+            rows = self._db.execute("SELECT id, fate FROM notice WHERE site=? AND device=?", (site, device))
+            return {row[0]: row[1] for row in rows}
+
     def pruned_to_ms(self, what: Prunable) -> int:
         with self._as_errors():
             row = self._db.execute("SELECT before_ms FROM pruned WHERE what=?", (what,)).fetchone()

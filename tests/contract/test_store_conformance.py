@@ -15,6 +15,7 @@ from hub.store.interface import (
     ALARM_SILENCE_MS,
     Alarm,
     Cursor,
+    Fate,
     FeedEvent,
     Import,
     KnownGap,
@@ -231,6 +232,16 @@ def test_alarms_count_up_and_are_news_after_silence(store: Store) -> None:
     assert not alarm(T0_MS + 1)
     assert not alarm(T0_MS + ALARM_SILENCE_MS)
     assert alarm(T0_MS + 2 * ALARM_SILENCE_MS + 1)
+
+
+@pytest.mark.parametrize("order", [("confirmed", "withdrawn"), ("withdrawn", "confirmed")])
+def test_a_withdrawn_notice_stays_withdrawn(store: Store, order: tuple[Fate, Fate]) -> None:
+    """Settled both ways, a notice ends the same whatever came first."""
+    with store.transaction() as transaction:
+        transaction.add_notices([NoticeRow("hall", "box-1", "n-1", T0_MS, "crossing")])
+        for fate in order:
+            transaction.settle_notices("hall", "box-1", ["n-1"], fate, T0_MS)
+    assert store.notice_fates("hall", "box-1") == {"n-1": "withdrawn"}
 
 
 def test_status_and_last_seen(store: Store) -> None:
