@@ -25,6 +25,7 @@ _VIRIDIS = np.array(
     dtype=np.float64,
 )  # fmt: skip
 _PX_PER_M = 40.0
+SMOOTH_M = 0.5
 _SMOOTH = 4
 """The heat raster is enlarged this often, smoothly, before the browser scales it."""
 
@@ -42,8 +43,19 @@ class Scale:
 
 
 def density(person_seconds: NDArray[np.float64], cell_m: float) -> NDArray[np.float64]:
-    """(rows, columns) person·seconds per cell -> per m²."""
-    return person_seconds / (cell_m * cell_m)
+    """(rows, columns) person·seconds per cell -> per m², averaged over `SMOOTH_M`, the room of a person.
+
+    Binomial weights; nothing is lost but what is spread over the plan's border. The figures beside
+    the picture are those of the hub, not of the picture.
+    """
+    smooth = person_seconds / (cell_m * cell_m)
+    for _ in range(max(1, round(SMOOTH_M / cell_m / 2)) * 2):
+        for axis in (0, 1):
+            near = np.pad(smooth, [(1, 1) if a == axis else (0, 0) for a in (0, 1)])
+            before = np.take(near, range(smooth.shape[axis]), axis)
+            after = np.take(near, range(2, smooth.shape[axis] + 2), axis)
+            smooth = (before + 2 * smooth + after) / 4
+    return smooth
 
 
 def scale_of(density_per_m2: NDArray[np.float64]) -> Scale:
@@ -52,14 +64,19 @@ def scale_of(density_per_m2: NDArray[np.float64]) -> Scale:
 
 
 def colours(density_per_m2: NDArray[np.float64], scale: Scale) -> NDArray[np.uint8]:
-    """(rows, columns) -> (rows, columns, 4) RGBA: viridis, clear under 5 % of the scale, rising to .85."""
+    """(rows, columns) -> (rows, columns, 4) RGBA: viridis by the square root of the share of the scale.
+
+    Clear under 5 % of the colour scale, opacity rising to .85. The root keeps the ways people walk
+    visible beside the places where they stand; the legend's ticks follow it.
+    """
     share = np.clip(density_per_m2 / scale.top, 0, 1) if not scale.empty else np.zeros_like(density_per_m2)
-    at = share * (len(_VIRIDIS) - 1)
+    at = np.sqrt(share) * (len(_VIRIDIS) - 1)
     below = np.minimum(at.astype(int), len(_VIRIDIS) - 2)
     part = (at - below)[..., None]
     rgb = _VIRIDIS[below] * (1 - part) + _VIRIDIS[below + 1] * part
-    rise = np.clip((share - HEAT_FLOOR) / (1 - HEAT_FLOOR), 0, 1) ** 0.5
-    alpha = np.where(share < HEAT_FLOOR, 0.0, (0.25 + (HEAT_ALPHA - 0.25) * rise) * 255)
+    root = np.sqrt(share)
+    rise = np.clip((root - HEAT_FLOOR) / (1 - HEAT_FLOOR), 0, 1)
+    alpha = np.where(root < HEAT_FLOOR, 0.0, (0.2 + (HEAT_ALPHA - 0.2) * rise) * 255)
     return np.concatenate([rgb, alpha[..., None]], axis=2).round().astype(np.uint8)
 
 
@@ -93,7 +110,7 @@ def floor_svg(
         ),
         f'<rect width="{width:.0f}" height="{height:.0f}" fill="{PAPER}"/>',
     ]
-    parts += [_zone(zone, language) for zone in branch["zones"]]
+    parts += [_zone(zone) for zone in branch["zones"]]
     if heat is not None and heat.size:
         per_m2 = density(heat, cell_m)
         data = base64.b64encode(raster(per_m2, scale_of(per_m2))).decode()
@@ -103,9 +120,10 @@ def floor_svg(
             f'href="data:image/png;base64,{data}"/>'
         )
     parts += [_path(wall, PLAN_LINE, 4) for wall in plan["walls"]]
-    parts += [_line(line, language) for line in branch["lines"]]
+    font = max(9.0, min(20.0, width / 45))
+    parts += [_line(line, language, font) for line in branch["lines"]]
     parts += [_sensor(sensor, (sensors or {}).get(sensor["id"])) for sensor in branch["sensors"]]
-    parts += [_label(zone, language) for zone in branch["zones"]]
+    parts += [_label(zone, language, font, width) for zone in branch["zones"]]
     parts += [
         f'<circle cx="{x * _PX_PER_M:.1f}" cy="{y * _PX_PER_M:.1f}" r="9" fill="{ACCENT}" '
         f'stroke="{PAPER}" stroke-width="3"/>'
@@ -126,7 +144,7 @@ def as_image(svg: str, alt: str) -> str:
 def legend(scale: Scale, language: Language) -> str:
     """HTML of the colour scale with its unit and a tick at the busiest cell."""
     stops = ", ".join(f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in _VIRIDIS)
-    ticks = "".join(f"<span>{_number(scale.top * share)}</span>" for share in (0, 0.25, 0.5, 0.75))
+    ticks = "".join(f"<span>{_number(scale.top * share**2)}</span>" for share in (0, 0.25, 0.5, 0.75))
     return (
         f'<div class="bl-legend" role="img" aria-label="{escape(say("heat.legend", language))}: 0 – '
         f'{_number(scale.top)}">'
@@ -158,31 +176,36 @@ def _path(points: Sequence[Sequence[float]], colour: str, width: float) -> str:
     )
 
 
-def _zone(zone: Mapping[str, Any], language: Language) -> str:
-    del language
+def _zone(zone: Mapping[str, Any]) -> str:
     return (
         f'<polygon points="{_points(zone["polygon"])}" fill="{INK}" fill-opacity="0.03" '
         f'stroke="{PLAN_LINE}" stroke-width="1.5" stroke-dasharray="6 6"/>'
     )
 
 
-def _label(zone: Mapping[str, Any], language: Language) -> str:
-    x = min(p[0] for p in zone["polygon"]) * _PX_PER_M + 8
-    y = min(p[1] for p in zone["polygon"]) * _PX_PER_M + 24
-    return (
-        f'<text x="{x:.0f}" y="{y:.0f}" font-size="20" fill="{INK}" stroke="{PAPER}" stroke-width="4" '
-        f'paint-order="stroke">{escape(named(zone, language))}</text>'
-    )
+def _label(zone: Mapping[str, Any], language: Language, font: float, width: float) -> str:
+    """The zone's name in its upper corner, on the side that keeps it on the plan."""
+    left = min(p[0] for p in zone["polygon"]) * _PX_PER_M + 6
+    right = max(p[0] for p in zone["polygon"]) * _PX_PER_M - 6
+    y = min(p[1] for p in zone["polygon"]) * _PX_PER_M + font * 1.2
+    x, anchor = (right, "end") if left > 0.7 * width else (left, "start")
+    return _words(x, y, named(zone, language), font, INK, anchor)
 
 
-def _line(line: Mapping[str, Any], language: Language) -> str:
+def _line(line: Mapping[str, Any], language: Language, font: float) -> str:
     (x0, y0), (x1, y1) = line["from"], line["to"]
-    middle = ((x0 + x1) / 2 * _PX_PER_M, (y0 + y1) / 2 * _PX_PER_M)
+    x, y = (x0 + x1) / 2 * _PX_PER_M + 8, (y0 + y1) / 2 * _PX_PER_M - 8
     dash = "" if line["entrance"] else ' stroke-dasharray="10 8"'
     return (
         f'<polyline points="{_points([line["from"], line["to"]])}" stroke="{ACCENT}" stroke-width="3"{dash}/>'
-        f'<text x="{middle[0] + 8:.0f}" y="{middle[1] - 8:.0f}" font-size="18" fill="{ACCENT}" '
-        f'stroke="{PAPER}" stroke-width="4" paint-order="stroke">{escape(named(line, language))}</text>'
+        + _words(x, y, named(line, language), font * 0.9, ACCENT, "start")
+    )
+
+
+def _words(x: float, y: float, text: str, font: float, colour: str, anchor: str) -> str:
+    return (
+        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{font:.1f}" fill="{colour}" text-anchor="{anchor}" '
+        f'stroke="{PAPER}" stroke-width="{font / 5:.1f}" paint-order="stroke">{escape(text)}</text>'
     )
 
 

@@ -6,11 +6,12 @@ from branchloop import theme
 
 CSS = f"""<style>
 .block-container {{ max-width: 1200px; padding-top: 2.5rem; }}
+.block-container h1 {{ font-size: 28px; font-weight: 600; padding: 0 0 8px; }}
 .bl-row {{ display: flex; flex-wrap: wrap; gap: 12px; }}
-.bl-tile {{ flex: 1 1 150px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
+.bl-tile {{ flex: 1 1 auto; min-width: 150px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
   font-variant-numeric: tabular-nums; background: {theme.PAPER}; }}
 .bl-label {{ font-size: 14px; color: {theme.INK}; }}
-.bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; color: {theme.INK}; }}
+.bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; white-space: nowrap; color: {theme.INK}; }}
 .bl-value small {{ font-size: 14px; font-weight: 400; }}
 .bl-stale .bl-value {{ color: {theme.MUTED}; }}
 .bl-bar {{ height: 3px; background: {theme.HAIRLINE}; border-radius: 2px; margin-top: 4px; }}
