@@ -202,7 +202,7 @@ class Supervisor:
 
     def __init__(self, children: Sequence[Child], changed: Callable[[], None] = lambda: None) -> None:
         self.children = children
-        self._changed = changed
+        self.changed = changed
 
     def run(self, stop: threading.Event) -> None:
         """Supervise until `stop` is set."""
@@ -216,7 +216,7 @@ class Supervisor:
                         child.bound_log()
                 started = [child for child in self.children if child.keep(now_s)]
                 if started:
-                    self._changed()
+                    self.changed()
                 stop.wait(0.1)
         finally:
             self.end()

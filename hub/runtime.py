@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import ssl
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from socket import create_server
 
-from branchloop.errors import DependencyError
+import paho.mqtt.client as mqtt
+
+from branchloop.errors import ConfigError, DependencyError
 from branchloop.processes import free_port
-from hub.config import HubConfig
+from hub.config import HubConfig, split_address
+
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to dial for what listens everywhere
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Addresses of the broker and the API."""
+    """Addresses of the broker and the API; the hosts are those listened on."""
 
     broker_host: str
     broker_port: int
@@ -22,33 +30,59 @@ class Runtime:
 
     @property
     def api(self) -> str:
-        """Base address of the API."""
-        return f"http://{self.api_host}:{self.api_port}"
+        """Base address of the API, for this machine."""
+        return f"http://{_bracketed(_ANY.get(self.api_host, self.api_host))}:{self.api_port}"
 
     @property
     def broker(self) -> str:
-        """Address of the broker."""
-        return f"mqtt{'s' if self.broker_tls else ''}://{self.broker_host}:{self.broker_port}"
+        """Address of the broker, for this machine."""
+        return f"mqtt{'s' if self.broker_tls else ''}://{_bracketed(self.broker_dial)}:{self.broker_port}"
+
+    @property
+    def broker_listen(self) -> str:
+        """HOST:PORT that an embedded broker listens on."""
+        return f"{_bracketed(self.broker_host)}:{self.broker_port}"
+
+    @property
+    def broker_dial(self) -> str:
+        """The host by which this machine reaches the broker."""
+        return _ANY.get(self.broker_host, self.broker_host)
+
+    def secure(self, client: mqtt.Client, config: HubConfig) -> None:
+        """Have an MQTT client check the broker's certificate, where there is TLS.
+
+        The embedded broker runs on this machine under whatever name its certificate has: the chain is
+        checked, the name is not. Raises ConfigError when the certificate cannot be read.
+        """
+        if not self.broker_tls or config.ca_file is None:
+            return
+        try:
+            client.tls_set(ca_certs=config.ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(
+                f"{config.path}: key `hub.tls.ca_file`: {config.ca_file} cannot be used: {error}."
+            ) from error
+        client.tls_insecure_set(config.external_broker is None)
 
 
 def decide(config: HubConfig) -> Runtime:
-    """Choose the ports that the configuration leaves open (0), keep former choices, and note them."""
+    """Choose the ports that the configuration leaves open (0), keep former choices, and note them.
+
+    Call it as owner of the data directory. Raises DependencyError when a port is taken already.
+    """
     path = config.data_dir / "runtime.json"
-    former = json.loads(path.read_text()) if path.exists() else {}
-    address = (
-        config.hub.broker_listen if config.hub.broker == "embedded" else config.hub.broker.split("://")[1]
-    )
-    broker_host, broker_port = _split(address)
-    api_host, api_port = _split(config.hub.listen)
-    runtime = Runtime(
-        broker_host,
-        broker_port or former.get("broker_port") or free_port(broker_host),
-        config.hub.tls is not None
-        if config.hub.broker == "embedded"
-        else config.hub.broker.startswith("mqtts"),
-        api_host,
-        api_port or former.get("api_port") or free_port(api_host),
-    )
+    former = _former(path)
+    api_host, api_port = split_address(config.hub.listen)
+    api_port = _port(api_host, api_port, former.get("api_port"), "the API")
+    if config.external_broker is None:
+        broker_host, broker_port = split_address(config.hub.broker_listen)
+        taken = api_port if api_host == broker_host else None
+        broker_port = _port(broker_host, broker_port, former.get("broker_port"), "the broker", taken)
+        tls = config.hub.tls is not None
+    else:
+        broker_host, broker_port = split_address(config.external_broker)
+        tls = config.hub.broker.startswith("mqtts")
+    runtime = Runtime(broker_host, broker_port, tls, api_host, api_port)
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(asdict(runtime)))
     fresh.replace(path)
@@ -60,12 +94,45 @@ def read(config: HubConfig) -> Runtime:
     path = config.data_dir / "runtime.json"
     try:
         return Runtime(**json.loads(path.read_text()))
-    except OSError as error:
+    except (OSError, ValueError, TypeError) as error:
         raise DependencyError(
-            f"{path} is missing.", hint="Start the hub with `branchloop hub run`."
+            f"{path} is missing or not the hub's.", hint="Start the hub with `branchloop hub run`."
         ) from error
 
 
-def _split(address: str) -> tuple[str, int]:
-    host, _, port = address.rpartition(":")
-    return host.strip("[]"), int(port)
+def _former(path: Path) -> dict[str, int]:
+    try:
+        former = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return former if isinstance(former, dict) else {}
+
+
+def _port(host: str, wanted: int, former: int | None, what: str, taken: int | None = None) -> int:
+    if wanted:
+        if not _free(host, wanted):
+            raise DependencyError(
+                f"{what} cannot listen on {host}:{wanted}: it is taken, or not this machine's.",
+                hint="Stop the other program or choose another address.",
+            )
+        return wanted
+    if former and former != taken and _free(host, former):
+        return former
+    return next(port for port in _ports(host) if port != taken)
+
+
+def _ports(host: str) -> Iterator[int]:
+    while True:
+        yield free_port(host)
+
+
+def _free(host: str, port: int) -> bool:
+    try:
+        create_server((host, port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

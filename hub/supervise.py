@@ -2,122 +2,148 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
-
-from branchloop.credentials import HUB_API, client_id
+from branchloop.credentials import HUB_API, HUB_INGEST
+from branchloop.errors import DependencyError
 from branchloop.processes import Child, Supervisor, lock_directory
 from hub.broker.files import write_nats
 from hub.broker.nats import executable
-from hub.broker.passwords import ensure_password
+from hub.broker.passwords import read_password
+from hub.broker.probe import answers
 from hub.config import HubConfig
 from hub.runtime import Runtime, decide
 from hub.store.connection import prepare
+from hub.store.reading import Reader
 
-READY_S = 60.0
+LATE_S = 60.0
+GRACE_S = 3.5
+"""Per child: all three must have ended before whoever stops the hub loses patience."""
 
 
 def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -> None:
-    """Supervise the hub of a configuration until `stop` is set."""
-    with lock_directory(config.data_dir):
+    """Supervise the hub of a configuration until `stop` is set.
+
+    Raises DependencyError when it runs already, a port is taken, or a password or the broker is missing.
+    """
+    with lock_directory(config.data_dir) as lock:
         runtime = decide(config)
         prepare(config.data_dir)
-        logs = config.data_dir / "logs"
-        logs.mkdir(exist_ok=True)
-        python = [sys.executable, "-m"]
-        children = [
-            Child("ingest", [*python, "hub.ingest.mqtt", str(config.path)], log=logs / "ingest.log"),
-            Child("api", [*python, "hub.api.main", str(config.path)], log=logs / "api.log"),
-        ]
-        if config.hub.broker == "embedded":
-            broker_dir = config.data_dir / "broker"
-            conf = write_nats(config, broker_dir, f"{runtime.broker_host}:{runtime.broker_port}")
-            children.insert(0, Child("broker", [str(executable()), "-c", str(conf)], log=logs / "broker.log"))
-        changed = threading.Event()
-        supervisor = Supervisor(children, changed.set)
-        thread = threading.Thread(
-            target=_announce, args=(config, runtime, supervisor, stop, changed, ready_file), daemon=True
-        )
+        supervisor = Supervisor(_children(config, runtime, lock))
+        readiness = Readiness(config, runtime, supervisor, ready_file)
+        supervisor.changed = readiness.changed
+        thread = threading.Thread(target=readiness.run, args=(stop,), name="readiness")
         thread.start()
-        supervisor.run(stop)
+        try:
+            supervisor.run(stop)
+        finally:
+            stop.set()
+            thread.join()
+            readiness.withdraw()
 
 
-def _announce(
-    config: HubConfig,
-    runtime: Runtime,
-    supervisor: Supervisor,
-    stop: threading.Event,
-    changed: threading.Event,
-    ready_file: Path | None,
-) -> None:
-    """Say where the hub can be reached once it answers; keep the ready file true."""
-    told = False
-    while not stop.is_set():
-        changed.clear()
-        if _answers(config, runtime):
-            if not told:
-                sys.stdout.write(f"hub ready: API {runtime.api}, broker {runtime.broker}\n")
-                sys.stdout.flush()
+def _children(config: HubConfig, runtime: Runtime, lock: int) -> list[Child]:
+    logs = config.data_dir / "logs"
+    logs.mkdir(exist_ok=True)
+    programs: dict[str, list[str]] = {}
+    if config.external_broker is None:
+        conf = write_nats(config, config.data_dir / "broker", runtime.broker_listen)
+        programs["broker"] = [str(executable()), "-c", str(conf)]
+    else:
+        for user in (HUB_INGEST, HUB_API):
+            read_password(config.credentials_dir, user)
+    for name, module in (("ingest", "hub.ingest.worker"), ("api", "hub.api.main")):
+        programs[name] = [sys.executable, "-m", module, str(config.path)]
+    return [
+        Child(name, args, log=logs / f"{name}.log", fds=(lock,), grace_s=GRACE_S)
+        for name, args in programs.items()
+    ]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Says once where the hub can be reached, and keeps the ready file true to the running processes."""
+
+    config: HubConfig
+    runtime: Runtime
+    supervisor: Supervisor
+    file: Path | None
+    _changed: threading.Event = field(default_factory=threading.Event)
+    _changed_ms: int = 0
+
+    def changed(self) -> None:
+        """A child was started, or started again."""
+        self._changed_ms = time.time_ns() // 1_000_000
+        self._changed.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Look after each change until everything answers."""
+        told, begun_s, late = False, time.monotonic(), False
+        self.withdraw()
+        while not stop.is_set():
+            self._changed.clear()
+            missing = self._missing()
+            if missing is None:
+                if not told:
+                    sys.stdout.write(f"API ready: {self.runtime.api}\nbroker ready: {self.runtime.broker}\n")
+                    sys.stdout.flush()
                 told = True
-            if ready_file is not None:
-                _write(ready_file, runtime, supervisor)
-            while not changed.wait(0.5) and not stop.is_set():
-                pass
-        else:
-            stop.wait(0.2)
+                self._write()
+                while not self._changed.wait(0.5) and not stop.is_set():
+                    pass
+            else:
+                if not told and not late and time.monotonic() - begun_s > LATE_S:
+                    late = True
+                    sys.stderr.write(f"hub: {missing}; see the logs in {self.config.data_dir / 'logs'}\n")
+                    sys.stderr.flush()
+                stop.wait(0.1)
 
+    def withdraw(self) -> None:
+        """Nobody shall believe the ready file of a hub that does not run."""
+        if self.file is not None:
+            self.file.unlink(missing_ok=True)
 
-def _answers(config: HubConfig, runtime: Runtime) -> bool:
-    try:
-        with urllib.request.urlopen(f"{runtime.api}/health", timeout=2) as answer:  # noqa: S310 - our own address
-            health = json.load(answer)
-    except (urllib.error.URLError, OSError, ValueError):
-        return False
-    return bool(health["ingest"]["connected"]) and _broker_accepts(config, runtime)
+    def _missing(self) -> str | None:
+        runtime = self.runtime
+        if self.config.external_broker is None and not answers(
+            runtime.broker_dial,
+            runtime.broker_port,
+            ca_file=self.config.ca_file if runtime.broker_tls else None,
+        ):
+            return f"the broker {runtime.broker} does not answer"
+        try:
+            with Reader.open(self.config.data_dir) as reader:
+                connected, heard_ms, _ = reader.ingest()
+        except DependencyError as error:
+            return str(error)
+        if not connected or heard_ms <= self._changed_ms:
+            return f"ingest is not connected to the broker {runtime.broker}"
+        try:
+            urllib.request.urlopen(f"{runtime.api}/health", timeout=2).close()  # noqa: S310 - our own address
+        except (urllib.error.URLError, OSError):
+            return f"the API {runtime.api} does not answer"
+        return None
 
-
-def _broker_accepts(config: HubConfig, runtime: Runtime) -> bool:
-    password = ensure_password(config.credentials_dir, HUB_API)
-    accepted = threading.Event()
-    client = mqtt.Client(
-        CallbackAPIVersion.VERSION2,
-        client_id=f"{client_id(HUB_API, password)}-probe",
-        protocol=mqtt.MQTTv311,
-        reconnect_on_failure=False,
-    )
-    client.username_pw_set(HUB_API, password)
-    if runtime.broker_tls and config.hub.tls is not None:
-        client.tls_set(ca_certs=str(config.path.parent / config.hub.tls.ca_file))
-    client.on_connect = lambda *told: None if told[3].is_failure else accepted.set()
-    try:
-        client.connect(runtime.broker_host, runtime.broker_port, keepalive=5)
-    except (OSError, ValueError):
-        return False
-    client.loop_start()
-    answered = accepted.wait(2.0)
-    client.disconnect()
-    client.loop_stop()
-    return answered
-
-
-def _write(path: Path, runtime: Runtime, supervisor: Supervisor) -> None:
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(
-        json.dumps(
+    def _write(self) -> None:
+        if self.file is None:
+            return
+        text = json.dumps(
             {
-                "api": runtime.api,
-                "broker": runtime.broker,
-                "pids": {child.name: child.pid for child in supervisor.children},
-                "at": time.time(),
+                "api": self.runtime.api,
+                "broker": self.runtime.broker,
+                "pids": {"hub": os.getpid(), **{child.name: child.pid for child in self.supervisor.children}},
             }
         )
-    )
-    fresh.replace(path)
+        fresh = self.file.with_name(self.file.name + ".new")
+        with contextlib.suppress(OSError):  # a full disk: the file stays away, the hub goes on
+            fresh.write_text(text)
+            fresh.replace(self.file)

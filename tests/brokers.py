@@ -130,12 +130,14 @@ def _mosquitto() -> str:
 
 
 @contextmanager
-def running(kind: str, folder: Path, config_file: Path | None = None) -> Iterator[Broker]:
+def running(
+    kind: str, folder: Path, config_file: Path | None = None, port: int | None = None
+) -> Iterator[Broker]:
     """A broker of that kind, started from what `broker-config` writes."""
     if kind == "mosquitto":
         _mosquitto()
     config = read_config(config_file or write_hub(folder))
-    port = free_port()
+    port = port or free_port()
     write = write_nats if kind == "nats" else write_mosquitto
     path = write(config, folder / kind, f"127.0.0.1:{port}")
     broker = Broker(kind, config, path.parent, port)

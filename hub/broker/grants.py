@@ -10,7 +10,7 @@ from branchloop.credentials import HUB_API, HUB_INGEST, username
 from branchloop.site import Site
 
 LIVE_FILTER = f"{topics.ROOT}/+/+/live"
-INGEST_FILTERS = tuple(name for name in topics.hub_filters() if name != LIVE_FILTER)
+INGEST_FILTERS = (*(name for name in topics.hub_filters() if name != LIVE_FILTER), topics.HUB_STATUS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def hub(broker: Broker) -> Iterator[Client]:
     client = broker.client(HUB_INGEST)
-    assert client.subscribe(*INGEST_FILTERS) == [1, 1, 1]
+    assert client.subscribe(*INGEST_FILTERS) == [1] * 4
     yield client
     client.close()
 

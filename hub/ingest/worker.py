@@ -1,0 +1,132 @@
+"""One ingest worker: groups of payloads, one commit a group, acknowledgements only after it.
+
+Run as `python -m hub.ingest.worker CONFIG` by `hub run`.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from branchloop import exits
+from branchloop.errors import DependencyError
+from branchloop.messages import Ack
+from branchloop.processes import stop_event
+from hub.config import HubConfig, read_config
+from hub.ingest.apply import Applier
+from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
+from hub.runtime import read
+from hub.store.retention import prune
+from hub.store.sqlite import SqliteStore
+
+GROUP = 50
+GATHER_S = 0.02
+HEARTBEAT_S = 2.0
+FIRST_PRUNE_S = 60.0
+PRUNE_S = 3_600.0
+LONGEST_RETRY_S = 10.0
+WORKER = "ingest-1"
+
+
+class Ingest:
+    """Moves what arrives into the store."""
+
+    def __init__(self, source: MqttSource, store: SqliteStore, applier: Applier) -> None:
+        self._source = source
+        self._store = store
+        self._applier = applier
+        self._committed_ms: int | None = None
+        self._beaten_s = float("-inf")
+        self._said = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; a broker or store that is away is waited for."""
+        retry_s = 0.2
+        while not stop.is_set():
+            if not self._source.connected.is_set():
+                self._heartbeat()
+                if not self._source.connect():
+                    stop.wait(retry_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                    retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+                    continue
+                retry_s = 0.2
+                self._heartbeat()
+            group = self._source.receive(GROUP, 0.2, GATHER_S)
+            if group and (acks := self._commit(group, stop)) is not None:
+                self._source.committed(group, acks)
+            if time.monotonic() - self._beaten_s >= HEARTBEAT_S:
+                self._heartbeat()
+        self._source.close()
+        self._heartbeat()
+
+    def _commit(self, group: Sequence[Arrived], stop: threading.Event) -> Sequence[Ack | None] | None:
+        """Apply until the store takes it; None when told to stop before."""
+        payloads = [(arrived.topic, arrived.payload, arrived.arrived_ms) for arrived in group]
+        retry_s = 0.2
+        while not stop.is_set():
+            try:
+                acks = self._applier.apply_many(payloads)
+            except DependencyError as error:
+                self._say_once(f"{error} Nothing is acknowledged until it works.")
+                stop.wait(retry_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                retry_s = min(LONGEST_RETRY_S, retry_s * 2)
+            else:
+                self._committed_ms = now_ms()
+                self._said = ""
+                return acks
+        return None
+
+    def _heartbeat(self) -> None:
+        self._beaten_s = time.monotonic()
+        try:
+            self._store.heartbeat(
+                WORKER, now_ms(), connected=self._source.connected.is_set(), committed_ms=self._committed_ms
+            )
+        except DependencyError as error:
+            self._say_once(str(error))
+
+    def _say_once(self, text: str) -> None:
+        if text != self._said:
+            say(text)
+        self._said = text
+
+
+def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int] = now_ms) -> None:
+    """Delete what is past its time, over a connection of its own, so that ingest goes on meanwhile."""
+    wait_s = FIRST_PRUNE_S
+    while not stop.wait(wait_s):
+        wait_s = PRUNE_S
+        try:
+            store = SqliteStore(config.data_dir)
+            try:
+                prune(store, config.retention, config.sites, now())
+            finally:
+                store.close()
+        except DependencyError as error:
+            say(f"nothing was pruned: {error}")
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def main(config: Path) -> None:
+    """Run one ingest worker of the hub CONFIG."""
+    settings = read_config(config)
+    stop = stop_event()
+    source = MqttSource(settings, read(settings))
+    store = SqliteStore(settings.data_dir)
+    pruning = threading.Thread(target=prune_hourly, args=(settings, stop), name="prune", daemon=True)
+    pruning.start()
+    try:
+        Ingest(source, store, Applier(store, settings.sites, now_ms)).run(stop)
+    finally:
+        stop.set()
+        store.close()
+
+
+if __name__ == "__main__":
+    exits.run(main)

@@ -1,0 +1,299 @@
+"""The way from a box over a real broker into the store and back, with programs killed on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from box import Box, notice, window
+from brokers import KINDS, Broker, Client, running, until, write_hub
+
+from branchloop.messages import Ack, HubStatus, Notice, Window
+from branchloop.processes import free_port
+from branchloop.topics import HUB_STATUS
+from edge.send.boxlink import BoxLink
+from edge.send.link import Link
+from edge.send.outbox import Outbox
+from hub.broker.passwords import read_password
+from hub.config import read_config
+from hub.store.connection import prepare
+
+NOW_MS = time.time_ns() // 1_000_000 // 5_000 * 5_000 - 600_000
+
+
+@dataclass
+class Worker:
+    """The ingest program of a hub on an external broker."""
+
+    config: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        data = self.config.parent / "data"
+        prepare(data)
+        (data / "runtime.json").write_text(
+            json.dumps(
+                {
+                    "broker_host": "127.0.0.1", "broker_port": self.port, "broker_tls": False,
+                    "api_host": "127.0.0.1", "api_port": 1,
+                }
+            )
+        )  # fmt: skip
+        with (self.config.parent / "ingest.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "hub.ingest.worker", str(self.config)], stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(15)
+
+    def ask(self, sql: str, *values: Any) -> list[Any]:
+        db = sqlite3.connect(f"file:{self.config.parent / 'data' / 'hub.db'}?mode=ro", uri=True)
+        try:
+            return db.execute(sql, values).fetchall()
+        finally:
+            db.close()
+
+    def connected(self) -> bool:
+        return self.ask("SELECT connected FROM heartbeat") == [(1,)]
+
+
+@contextmanager
+def hub(kind: str, folder: Path) -> Iterator[tuple[Broker, Worker]]:
+    port = free_port()
+    config = write_hub(folder, broker=f"mqtt://127.0.0.1:{port}")
+    with running(kind, folder, config, port=port) as broker:
+        worker = Worker(config, port)
+        worker.start()
+        try:
+            until(worker.connected, f"ingest is connected; see {folder / 'ingest.log'}")
+            yield broker, worker
+        finally:
+            worker.kill()
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[tuple[Broker, Worker]]:
+    with hub("nats", tmp_path) as made:
+        yield made
+
+
+@pytest.fixture(params=KINDS)
+def parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Broker, Worker]]:
+    with hub(request.param, tmp_path) as made:
+        yield made
+
+
+def acks(client: Client) -> list[int]:
+    return [Ack.model_validate_json(p).upto for t, p in client.received if t.endswith("/ack")]
+
+
+def births(client: Client) -> list[HubStatus]:
+    return [HubStatus.model_validate_json(p) for t, p in client.received if t == HUB_STATUS]
+
+
+def link_of(broker: Broker, folder: Path) -> tuple[Outbox, Link]:
+    outbox = Outbox(folder / "outbox.db")
+    box = BoxLink(
+        "north", "box-1", "127.0.0.1", broker.port, "north/box-1",
+        read_password(broker.config.credentials_dir, "north/box-1"), None, folder,
+    )  # fmt: skip
+    return outbox, Link(outbox, box, dict)
+
+
+def produce(outbox: Outbox, count: int) -> None:
+    for _ in range(count):
+        seq = outbox.append_now("notice", Notice(**notice(f"n-{outbox.epoch[:8]}-{outbox.depth}", NOW_MS)))
+        assert seq is not None
+
+
+def test_a_batch_is_stored_and_acknowledged_and_so_is_its_duplicate(parts: tuple[Broker, Worker]) -> None:
+    """An acknowledgement comes only for what is in the database, and again for a duplicate."""
+    broker, worker = parts
+    client = broker.client("north/box-1")
+    client.subscribe("branchloop/1/north/box-1/ack", HUB_STATUS)
+    until(lambda: births(client) and births(client)[-1].online, "the hub's birth")
+    box = Box(site="north")
+    box.produce("window", window(NOW_MS))
+    box.produce("notice", notice("a", NOW_MS))
+    topic, payload, _ = box.payload()
+    client.publish(topic, payload)
+    until(lambda: acks(client) == [2], "the acknowledgement")
+    assert worker.ask("SELECT site, device, seq, kind FROM message ORDER BY seq") == [
+        ("north", "box-1", 1, "window"),
+        ("north", "box-1", 2, "notice"),
+    ]
+    client.publish(topic, payload)
+    until(lambda: acks(client) == [2, 2], "the acknowledgement of the duplicate")
+    assert worker.ask("SELECT count(*) FROM message") == [(2,)]
+    assert worker.ask("SELECT sum(person_ms) FROM rollup WHERE level='day'") == [(5_000,)]
+    late = broker.client("north/box-1", id="late")
+    late.subscribe("branchloop/1/north/box-1/ack", HUB_STATUS)
+    until(lambda: births(late), "the retained birth")
+    assert acks(late) == [], "an acknowledgement was retained"
+    late.close()
+    client.close()
+
+
+def test_hostile_payloads_leave_ingest_working(parts: tuple[Broker, Worker]) -> None:
+    """What cannot be read gets no acknowledgement, is kept in quarantine, and stops nothing."""
+    broker, worker = parts
+    client = broker.client("north/box-1")
+    client.subscribe("branchloop/1/north/box-1/ack")
+    bad = [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"epoch":"x"}', b"x" * 600_000]
+    for payload in bad:
+        assert client.publish("branchloop/1/north/box-1/data", payload)
+    client.publish("branchloop/1/north/box-1/status", b"nonsense", retain=True)
+    client.publish("branchloop/1/north/box-1/reply", b"nobody asked")
+    box = Box(site="north")
+    box.produce("window", window(NOW_MS))
+    topic, payload, _ = box.payload()
+    client.publish(topic, payload)
+    until(lambda: acks(client) == [1], "the good one's acknowledgement")
+    assert worker.ask("SELECT count(*) FROM quarantine WHERE seq IS NULL") == [(len(bad) + 2,)]
+    client.close()
+
+
+def test_a_killed_ingest_loses_and_doubles_nothing(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
+    """kill -9 of ingest again and again while a real box sends: stored = produced, none twice."""
+    broker, worker = parts
+    outbox, link = link_of(broker, tmp_path)
+    link.start()
+    produced = 0
+    for _ in range(3):
+        produce(outbox, 150)
+        produced += 150
+        link.urgent()
+        stored = worker.ask("SELECT count(*) FROM message")[0][0]
+        until(lambda: worker.ask("SELECT count(*) FROM message")[0][0] > stored, "something is stored")  # noqa: B023
+        worker.kill()
+        produce(outbox, 50)
+        produced += 50
+        link.urgent()
+        worker.start()
+    assert link.stop(60.0), f"{outbox.depth} of {produced} not acknowledged"
+    assert worker.ask("SELECT count(*), count(DISTINCT seq), max(seq) FROM message") == [(produced,) * 3]
+    assert worker.ask("SELECT upto FROM cursor") == [(produced,)]
+    assert worker.ask("SELECT count(*) FROM alarm WHERE what <> 'envelope'") == [(0,)]
+    outbox.close()
+
+
+def test_a_killed_broker_loses_and_doubles_nothing(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
+    """kill -9 of the broker, away for some seconds: ingest and box come back by themselves."""
+    broker, worker = parts
+    outbox, link = link_of(broker, tmp_path)
+    link.start()
+    produce(outbox, 200)
+    link.urgent()
+    until(lambda: worker.ask("SELECT count(*) FROM message")[0][0] > 0, "something is stored")
+    broker.kill()
+    produce(outbox, 100)
+    until(lambda: not worker.connected(), "the heartbeat tells that the broker is away")
+    broker.start()
+    until(worker.connected, "ingest is back")
+    assert link.stop(60.0), f"{outbox.depth} not acknowledged"
+    assert worker.ask("SELECT count(*), count(DISTINCT seq), max(seq) FROM message") == [(300,) * 3]
+    outbox.close()
+    client = broker.client("south/box-1")
+    client.subscribe(HUB_STATUS)
+    until(lambda: births(client) and births(client)[-1].online, "the hub's birth after the broker's restart")
+    client.close()
+
+
+def test_a_store_that_is_away_is_waited_for(nats: tuple[Broker, Worker]) -> None:
+    """While the database is locked nothing is acknowledged; afterwards everything is."""
+    broker, worker = nats
+    client = broker.client("north/box-1")
+    client.subscribe("branchloop/1/north/box-1/ack", HUB_STATUS)
+    until(lambda: births(client), "the hub's birth")
+    lock = sqlite3.connect(worker.config.parent / "data" / "hub.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    box = Box(site="north")
+    box.produce("window", window(NOW_MS))
+    topic, payload, _ = box.payload()
+    client.publish(topic, payload)
+    log = worker.config.parent / "ingest.log"
+    until(lambda: "Nothing is acknowledged" in log.read_text(), "ingest says so", wait_s=30)
+    assert acks(client) == []
+    lock.execute("ROLLBACK")
+    lock.close()
+    until(lambda: acks(client), "the acknowledgement", wait_s=40)
+    assert set(acks(client)) == {1}
+    assert worker.ask("SELECT count(*) FROM message") == [(1,)]
+    client.close()
+
+
+def test_the_hub_parts_and_dies_audibly(parts: tuple[Broker, Worker]) -> None:
+    """SIGTERM and kill -9 both leave a retained offline status; a new process has a new boot."""
+    broker, worker = parts
+    client = broker.client("south/box-1")
+    client.subscribe(HUB_STATUS)
+    until(lambda: births(client) and births(client)[-1].online, "online")
+    first = births(client)[-1].boot
+    assert worker.stop() == 0
+    until(lambda: not births(client)[-1].online, "offline after SIGTERM")
+    worker.start()
+    until(lambda: births(client)[-1].online and births(client)[-1].boot != first, "online again")
+    worker.kill()
+    until(lambda: not births(client)[-1].online, "offline by last will")
+    client.close()
+
+
+def test_a_silent_connection_is_given_up(nats: tuple[Broker, Worker]) -> None:
+    """A broker that stops answering (SIGSTOP) is noticed by keep-alive, and ingest returns to it."""
+    broker, worker = nats
+    assert broker.process is not None
+    os.kill(broker.process.pid, signal.SIGSTOP)
+    try:
+        until(lambda: not worker.connected(), "noticed", wait_s=60)
+    finally:
+        os.kill(broker.process.pid, signal.SIGCONT)
+    until(worker.connected, "back", wait_s=40)
+
+
+def test_a_wrong_password_is_told_and_tried_again(nats: tuple[Broker, Worker]) -> None:
+    """A refusal by the broker is a line in the log, not the end of the process."""
+    _, worker = nats
+    worker.kill()
+    path = read_config(worker.config).credentials_dir / "hub--ingest"
+    right = path.read_text()
+    path.write_text("wrong\n")
+    worker.start()
+    log = worker.config.parent / "ingest.log"
+    until(lambda: "refuses the hub" in log.read_text(), "the refusal is told")
+    path.write_text(right)
+    until(worker.connected, "connected with the right one")
+
+
+def test_windows_make_equal_sums_over_any_way(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
+    """Windows sent by a real box over a real broker give the sums of what was put in."""
+    broker, worker = parts
+    outbox, link = link_of(broker, tmp_path)
+    for i in range(40):
+        outbox.append_now("window", Window.model_validate(window(NOW_MS - i * 5_000, people=i % 3)))
+    link.start()
+    assert link.stop(30.0)
+    people = sum(i % 3 for i in range(40))
+    assert worker.ask("SELECT sum(person_ms), sum(windows_ms) FROM rollup WHERE level='day'") == [
+        (people * 5_000, 200_000)
+    ]
+    outbox.close()
