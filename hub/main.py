@@ -163,7 +163,7 @@ def verify(config: Path, head_text: str | None, as_json: bool) -> None:
 @click.option("--run-as", help="account that mosquitto runs as and that gets the files; you without it")
 def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_as: str | None) -> None:
     """Write a broker's configuration: one user per device, nothing allowed that is not listed."""
-    from hub.broker.files import write_mosquitto, write_nats
+    from hub.broker.files import write_mosquitto, write_nats, write_readme
 
     settings = read_config(config)
     listen = listen or settings.external_broker or settings.hub.broker_listen
@@ -173,7 +173,7 @@ def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_
         path = write_nats(settings, out, listen)
     else:
         path = write_mosquitto(settings, out, listen, run_as)
-    click.echo(f"Wrote {path}; {out / 'README'} tells how to go on.")
+    click.echo(f"Wrote {path}; {write_readme(broker, settings, path, listen)} tells how to go on.")
 
 
 @cli.command("check-config")

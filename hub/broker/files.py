@@ -34,9 +34,7 @@ def write_nats(config: HubConfig, folder: Path, listen: str) -> Path:
     text = nats.config_text(
         granted, passwords, listen=listen, folder=folder.resolve(), tls=_server_tls(config)
     )
-    path = _write(folder / "nats.conf", text)
-    _write(folder / "README", _readme("nats", config, f"nats-server -c {path}", listen))
-    return path
+    return _write(folder / "nats.conf", text)
 
 
 def write_mosquitto(config: HubConfig, folder: Path, listen: str, run_as: str | None = None) -> Path:
@@ -51,10 +49,23 @@ def write_mosquitto(config: HubConfig, folder: Path, listen: str, run_as: str | 
     _write(folder / "passwd", mosquitto.passwd_text(passwords), run_as)
     text = mosquitto.config_text(folder.resolve(), listen=listen, run_as=owner, tls=_server_tls(config))
     path = _write(folder / "mosquitto.conf", text, run_as)
-    _write(folder / "README", _readme("mosquitto", config, f"mosquitto -c {path}", listen), run_as)
     if run_as is not None:
         _give(folder, run_as)
     return path
+
+
+def write_readme(broker: str, config: HubConfig, path: Path, listen: str) -> Path:
+    """README beside a broker's configuration: how to go on."""
+    text = _README.format(
+        broker=broker,
+        devices=sum(site.box is not None for site in config.sites.values()),
+        command=f"{'nats-server' if broker == 'nats' else 'mosquitto'} -c {path}",
+        credentials=config.credentials_dir,
+        scheme="mqtt" if config.hub.tls is None else "mqtts",
+        listen=listen,
+        config=config.path,
+    )
+    return _write(path.with_name("README"), text)
 
 
 def _users(config: HubConfig) -> tuple[list[Grant], dict[str, str]]:
@@ -83,18 +94,6 @@ def _server_tls(config: HubConfig) -> tuple[str, str] | None:
         )
     base = config.path.parent.resolve()
     return str(base / tls.cert_file), str(base / tls.key_file)
-
-
-def _readme(broker: str, config: HubConfig, command: str, listen: str) -> str:
-    return _README.format(
-        broker=broker,
-        devices=sum(site.box is not None for site in config.sites.values()),
-        command=command,
-        credentials=config.credentials_dir,
-        scheme="mqtt" if config.hub.tls is None else "mqtts",
-        listen=listen,
-        config=config.path,
-    )
 
 
 def _account(run_as: str | None) -> str:

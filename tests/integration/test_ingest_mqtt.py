@@ -174,7 +174,7 @@ def test_hostile_payloads_leave_ingest_working(parts: tuple[Broker, Worker]) -> 
 
 
 def test_a_killed_ingest_loses_and_doubles_nothing(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
-    """kill -9 of ingest again and again while a real box sends: stored = produced, none twice."""
+    """Kill -9 of ingest again and again while a real box sends: stored = produced, none twice."""
     broker, worker = parts
     outbox, link = link_of(broker, tmp_path)
     link.start()
@@ -198,7 +198,7 @@ def test_a_killed_ingest_loses_and_doubles_nothing(parts: tuple[Broker, Worker],
 
 
 def test_a_killed_broker_loses_and_doubles_nothing(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
-    """kill -9 of the broker, away for some seconds: ingest and box come back by themselves."""
+    """Kill -9 of the broker, away for some seconds: ingest and box come back by themselves."""
     broker, worker = parts
     outbox, link = link_of(broker, tmp_path)
     link.start()

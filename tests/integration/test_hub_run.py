@@ -1,0 +1,230 @@
+"""`hub run` as the operator has it: a real process with real children, some of which are killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from box import Box, window
+from brokers import Client, running, until, write_hub
+
+from branchloop.credentials import HUB_INGEST
+from branchloop.messages import Ack
+from branchloop.processes import free_port
+from hub.broker.passwords import read_password
+from hub.config import read_config
+
+NOW_MS = 1_774_234_800_000
+
+
+@dataclass
+class Hub:
+    """A running hub."""
+
+    config: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def ready_file(self) -> Path:
+        return self.config.parent / "ready.json"
+
+    def ready(self) -> dict[str, Any] | None:
+        with suppress(OSError, ValueError):
+            told: dict[str, Any] = json.loads(self.ready_file.read_text())
+            return told
+        return None
+
+    def error(self) -> str:
+        return (self.config.parent / "stderr").read_text()
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, with_signal: int = signal.SIGTERM) -> int:
+        self.process.send_signal(with_signal)
+        return self.process.wait(20)
+
+
+def start(config: Path) -> Hub:
+    (config.parent / "ready.json").unlink(missing_ok=True)
+    with (config.parent / "stderr").open("wb") as error, (config.parent / "stdout").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hub.main", "run", str(config), "--json-ready",
+             str(config.parent / "ready.json")],
+            stdout=out,
+            stderr=error,
+        )  # fmt: skip
+    return Hub(config, process)
+
+
+@contextmanager
+def hub(config: Path) -> Iterator[Hub]:
+    started = start(config)
+    children: list[psutil.Process] = []
+    try:
+        until(lambda: started.ready() or started.process.poll() is not None, "the ready file", wait_s=60)
+        assert started.process.poll() is None, started.error()
+        children = started.children()
+        yield started
+    finally:
+        if started.process.poll() is None:
+            children = started.children()
+            started.stop()
+        for child in children:
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+
+
+def health(api: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310 - the test's own hub
+        told: dict[str, Any] = json.load(answer)
+        return told
+
+
+def send(config: Path, broker: str, box: Box) -> int:
+    """Send a box's batch until it is acknowledged; how far."""
+    password = read_password(read_config(config).credentials_dir, f"{box.site}/{box.device}")
+    client = Client(int(broker.rsplit(":", 1)[1]), f"{box.site}/{box.device}", password)
+    client.subscribe(f"branchloop/1/{box.site}/{box.device}/ack")
+    topic, payload, _ = box.payload()
+    assert client.publish(topic, payload)
+    until(lambda: client.received, "the acknowledgement")
+    client.close()
+    return Ack.model_validate_json(client.received[-1][1]).upto
+
+
+def test_each_killed_child_comes_back_at_the_same_address(tmp_path: Path) -> None:
+    """Kill -9 of broker, ingest and API in turn: same ports, and nothing that was stored is lost."""
+    config = write_hub(tmp_path)
+    with hub(config) as running_hub:
+        first = running_hub.ready()
+        assert first is not None
+        assert health(first["api"])["status"] == "ok"
+        out = (tmp_path / "stdout").read_text()
+        assert first["api"] in out
+        assert first["broker"] in out
+        box = Box(site="north")
+        for name in ("broker", "ingest", "api"):
+            box.produce("window", window(NOW_MS + len(box.items) * 5_000))
+            assert send(config, first["broker"], box) == len(box.items)
+            before = running_hub.ready()
+            assert before is not None
+            os.kill(before["pids"][name], signal.SIGKILL)
+            after = until(
+                lambda: (now := running_hub.ready()) and now["pids"][name] != before["pids"][name] and now,  # noqa: B023
+                f"{name} is back",
+                wait_s=40,
+            )
+            assert (after["api"], after["broker"]) == (first["api"], first["broker"])
+            assert health(first["api"])["status"] == "ok"
+            assert f"{name} was ended by signal 9" in running_hub.error()
+        assert send(config, first["broker"], box) == 3
+
+
+def test_stopping_leaves_no_child_and_starting_again_keeps_the_ports(tmp_path: Path) -> None:
+    """SIGTERM ends everything in order with code 0; the next start has the same addresses and data."""
+    config = write_hub(tmp_path)
+    box = Box(site="north")
+    box.produce("window", window(NOW_MS))
+    with hub(config) as running_hub:
+        first = running_hub.ready()
+        assert first is not None
+        assert send(config, first["broker"], box) == 1
+        children = running_hub.children()
+        assert len(children) == 3
+        assert running_hub.stop() == 0
+        assert not [child for child in children if child.is_running()]
+        assert running_hub.ready() is None, "the ready file of a hub that does not run"
+        assert running_hub.error() == ""
+    with hub(config) as again:
+        second = again.ready()
+        assert second is not None
+        assert (second["api"], second["broker"]) == (first["api"], first["broker"])
+        assert send(config, second["broker"], box) == 1
+        assert again.stop(signal.SIGINT) == 0
+
+
+def test_children_end_with_a_killed_supervisor_and_the_next_start_waits_for_them(tmp_path: Path) -> None:
+    """Kill -9 of `hub run` itself leaves no child; a start right after it succeeds."""
+    config = write_hub(tmp_path)
+    with hub(config) as running_hub:
+        children = running_hub.children()
+        running_hub.process.kill()
+        running_hub.process.wait()
+        with hub(config) as again:
+            assert not [child for child in children if child.is_running()]
+            told = again.ready()
+            assert told is not None
+            assert health(told["api"])["status"] == "ok"
+
+
+def test_a_second_start_is_refused(tmp_path: Path) -> None:
+    """The same data directory twice: one sentence, exit code 5, and the first hub is not disturbed."""
+    config = write_hub(tmp_path)
+    with hub(config) as running_hub:
+        told = running_hub.ready()
+        assert told is not None
+        second = subprocess.run(
+            [sys.executable, "-m", "hub.main", "run", str(config)],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert second.returncode == 5
+        assert second.stderr.startswith("error: ")
+        assert "running already" in second.stderr
+        assert len(second.stderr.splitlines()) == 1
+        assert running_hub.ready() == told
+        assert health(told["api"])["status"] == "ok"
+
+
+@pytest.mark.parametrize("key", ["listen", "broker_listen"])
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, key: str) -> None:
+    """Exit code 5 and a sentence that names the address."""
+    config = write_hub(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        config.write_text(config.read_text().replace(f'{key} = "127.0.0.1:0"', f'{key} = "{address}"'))
+        refused = subprocess.run(
+            [sys.executable, "-m", "hub.main", "run", str(config)],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert refused.returncode == 5
+    assert address in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_external_mosquitto_serves_too(tmp_path: Path) -> None:
+    """With hub.broker = mqtt://… the hub starts no broker and uses the passwords of broker-config."""
+    port = free_port()
+    config = write_hub(tmp_path, broker=f"mqtt://127.0.0.1:{port}")
+    with running("mosquitto", tmp_path, config, port=port), hub(config) as running_hub:
+        told = running_hub.ready()
+        assert told is not None
+        assert told["broker"] == f"mqtt://127.0.0.1:{port}"
+        assert sorted(told["pids"]) == ["api", "hub", "ingest"]
+        box = Box(site="north")
+        box.produce("window", window(NOW_MS))
+        assert send(config, told["broker"], box) == 1
+
+
+def test_an_external_broker_without_passwords_is_told(tmp_path: Path) -> None:
+    """Exit code 5, naming the missing file and the command that makes it."""
+    config = write_hub(tmp_path, broker="mqtt://127.0.0.1:1")
+    refused = subprocess.run(
+        [sys.executable, "-m", "hub.main", "run", str(config)],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert refused.returncode == 5
+    assert HUB_INGEST.replace("/", "--") in refused.stderr
+    assert "broker-config" in refused.stderr
