@@ -1,16 +1,20 @@
-"""Whether this machine can run a hub: program, database, disk, ports."""
+"""Whether this machine can run a hub: program, database, disk, ports, broker, certificates."""
 
 from __future__ import annotations
 
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 from typing import TypedDict
 
+from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
 from hub.broker.nats import executable
-from hub.config import HubConfig
+from hub.broker.passwords import read_password
+from hub.broker.probe import answers
+from hub.config import HubConfig, split_address
 
 LEAST_FREE_GB = 2.0
 
@@ -24,18 +28,19 @@ class Finding(TypedDict):
 
 def examine(config: HubConfig | None) -> list[Finding]:
     """All findings; nothing is changed."""
-    findings = [_broker(), _database()]
+    findings = [_database()]
+    if config is None or config.external_broker is None:
+        findings.append(_program())
     if config is not None:
-        findings.append(_disk(config))
-        findings += [_port("API", config.hub.listen)]
-        if config.hub.broker == "embedded":
-            findings.append(_port("broker", config.hub.broker_listen))
-        else:
-            findings.append(_reach(config.hub.broker.split("://")[1]))
+        findings += [_disk(config), _port("API", config.hub.listen)]
+        findings += (
+            _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
+        )
+        findings.append(_certificates(config))
     return findings
 
 
-def _broker() -> Finding:
+def _program() -> Finding:
     try:
         shown = subprocess.run([executable(), "--version"], capture_output=True, text=True, check=True)
     except (DependencyError, OSError, subprocess.CalledProcessError) as error:
@@ -58,9 +63,11 @@ def _disk(config: HubConfig) -> Finding:
 
 
 def _port(what: str, address: str) -> Finding:
-    host, _, port = address.rpartition(":")
+    host, port = split_address(address)
+    if not port:
+        return Finding(state="good", text=f"{what}: a free port of {host} is chosen at the first start")
     try:
-        socket.create_server((host.strip("[]"), int(port))).close()
+        socket.create_server((host, port)).close()
     except OSError as error:
         return Finding(
             state="warn", text=f"{what} address {address} is taken: {error.strerror} (is the hub running?)"
@@ -68,10 +75,36 @@ def _port(what: str, address: str) -> Finding:
     return Finding(state="good", text=f"{what} address {address} is free")
 
 
-def _reach(address: str) -> Finding:
-    host, _, port = address.rpartition(":")
+def _external(config: HubConfig) -> list[Finding]:
+    address = config.external_broker or ""
+    ca_file = config.ca_file if config.hub.broker.startswith("mqtts") else None
+    up = answers(*split_address(address), ca_file=ca_file)
+    findings = [
+        Finding(
+            state="good" if up else "bad",
+            text=f"broker {address} {'answers' if up else 'does not answer MQTT'}",
+        )
+    ]
+    for user in (HUB_INGEST, HUB_API):
+        try:
+            read_password(config.credentials_dir, user)
+        except DependencyError as error:
+            findings.append(Finding(state="bad", text=str(error)))
+    return findings
+
+
+def _certificates(config: HubConfig) -> Finding:
+    tls, base = config.hub.tls, config.path.parent
+    if tls is None:
+        return Finding(state="good", text="no TLS: broker and boxes share this machine")
+    names = [tls.ca_file, *(name for name in (tls.cert_file, tls.key_file) if name is not None)]
+    for name in names:
+        if not (base / name).is_file():
+            return Finding(state="bad", text=f"[hub.tls] names {base / name}, which is not there")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=3).close()
-    except OSError as error:
-        return Finding(state="bad", text=f"broker {address} cannot be reached: {error}")
-    return Finding(state="good", text=f"broker {address} answers")
+        context = ssl.create_default_context(cafile=config.ca_file)
+        if tls.cert_file is not None:
+            context.load_cert_chain(base / tls.cert_file, base / tls.key_file if tls.key_file else None)
+    except (OSError, ssl.SSLError) as error:
+        return Finding(state="bad", text=f"[hub.tls] cannot be used: {error}")
+    return Finding(state="good", text="certificates of [hub.tls] can be read")

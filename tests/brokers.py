@@ -50,6 +50,21 @@ credential_env = "UNUSED"
 """
 
 
+def write_certificate(folder: Path, name: str) -> Path:
+    """A self-signed certificate for a host name, as cert.pem and key.pem; returns the first."""
+    if shutil.which("openssl") is None:
+        if os.environ.get("CI"):
+            pytest.fail("openssl is not installed: apt-get install openssl")
+        pytest.skip("openssl is not installed: apt-get install openssl")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
+         "-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return folder / "cert.pem"
+
+
 def write_hub(folder: Path, *, broker: str = "embedded", sites: tuple[str, ...] = ("north", "south")) -> Path:
     """hub.toml with a few small sites, each with a box called box-1; all ports ephemeral."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +112,7 @@ class Broker:
     def _up(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "test.log").read_text()[-2000:]
-        return answers("127.0.0.1", self.port)
+        return answers("127.0.0.1", self.port, ca_file=self.config.ca_file)
 
     def kill(self) -> None:
         """As a power cut of the program: SIGKILL."""

@@ -39,12 +39,11 @@ class Dots:
             protocol=mqtt.MQTTv311,
         )
         client.username_pw_set(HUB_API, password)
-        if runtime.broker_tls and config.hub.tls is not None:
-            client.tls_set(ca_certs=str(config.path.parent / config.hub.tls.ca_file))
+        runtime.secure(client, config)
         client.reconnect_delay_set(1, 20)
         client.on_connect = self._subscribe
         client.on_message = self._take
-        client.connect_async(runtime.broker_host, runtime.broker_port, keepalive=15)
+        client.connect_async(runtime.broker_dial, runtime.broker_port, keepalive=15)
         client.loop_start()
 
     def close(self) -> None:

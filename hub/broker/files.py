@@ -93,6 +93,12 @@ def _server_tls(config: HubConfig) -> tuple[str, str] | None:
             f"{config.path}: key `hub.tls` lacks cert_file or key_file.", hint="The broker needs both."
         )
     base = config.path.parent.resolve()
+    for key, name in (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file)):
+        if not (base / name).is_file():
+            raise ConfigError(
+                f"{config.path}: key `hub.tls.{key}`: there is no file {base / name}.",
+                hint="Put the certificate there, or name another file.",
+            )
     return str(base / tls.cert_file), str(base / tls.key_file)
 
 

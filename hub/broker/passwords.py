@@ -34,9 +34,15 @@ def read_password(folder: Path, user: str) -> str:
     """The user's password. Raises DependencyError when there is none."""
     path = password_file(folder, user)
     try:
-        return path.read_text(encoding="utf-8").strip()
+        password = path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise DependencyError(
             f"the broker password {path} cannot be read: {error.strerror}.",
             hint="Run `branchloop broker-config` and keep its credentials folder.",
         ) from error
+    if not password:
+        raise DependencyError(
+            f"the broker password {path} is empty.",
+            hint="Delete it and run `branchloop broker-config` again.",
+        )
+    return password

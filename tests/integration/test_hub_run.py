@@ -17,12 +17,16 @@ from typing import Any
 
 import psutil
 import pytest
-from box import Box, window
-from brokers import Client, running, until, write_hub
+from box import Box, notice, window
+from brokers import KINDS, Client, running, until, write_certificate, write_hub
 
 from branchloop.credentials import HUB_INGEST
-from branchloop.messages import Ack
+from branchloop.messages import Ack, Notice
 from branchloop.processes import free_port
+from branchloop.site import Tls
+from edge.send.boxlink import BoxLink
+from edge.send.link import Link
+from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
 from hub.config import read_config
 
@@ -228,3 +232,74 @@ def test_an_external_broker_without_passwords_is_told(tmp_path: Path) -> None:
     assert refused.returncode == 5
     assert HUB_INGEST.replace("/", "--") in refused.stderr
     assert "broker-config" in refused.stderr
+
+
+TLS = """
+[hub.tls]
+ca_file = "cert.pem"
+cert_file = "cert.pem"
+key_file = "key.pem"
+"""
+
+
+def send_over_tls(config: Path, folder: Path, port: int, ca: Path) -> bool:
+    """One notice from a real box to localhost over TLS; True when it was acknowledged."""
+    outbox = Outbox(folder / "outbox.db")
+    password = read_password(read_config(config).credentials_dir, "north/box-1")
+    tls = Tls(ca_file=str(ca))
+    box = BoxLink("north", "box-1", "localhost", port, "north/box-1", password, tls, folder)
+    link = Link(outbox, box, dict)
+    outbox.append_now("notice", Notice(**notice("over-tls", NOW_MS)))
+    link.start()
+    try:
+        return link.stop(8.0)
+    finally:
+        outbox.close()
+
+
+def test_the_embedded_broker_speaks_tls_to_the_outside(tmp_path: Path) -> None:
+    """On all interfaces with TLS: hub and API reach their broker, and a box that trusts its certificate."""
+    write_certificate(tmp_path, "localhost")
+    config = write_hub(tmp_path)
+    config.write_text(
+        config.read_text().replace('broker_listen = "127.0.0.1:0"', 'broker_listen = "0.0.0.0:0"')
+    )
+    bare = subprocess.run(
+        [sys.executable, "-m", "hub.main", "check-config", str(config)],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert bare.returncode == 3
+    assert "hub.tls" in bare.stderr
+    config.write_text(config.read_text() + TLS)
+    with hub(config) as running_hub:
+        told = running_hub.ready()
+        assert told is not None
+        assert told["broker"].startswith("mqtts://127.0.0.1:")
+        port = int(told["broker"].rsplit(":", 1)[1])
+        assert send_over_tls(config, tmp_path, port, tmp_path / "cert.pem")
+        strange = tmp_path / "strange"
+        strange.mkdir()
+        write_certificate(strange, "localhost")
+        assert not send_over_tls(config, strange, port, strange / "cert.pem")
+        assert running_hub.error() == ""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_external_broker_is_reached_over_tls_by_name(tmp_path: Path, kind: str) -> None:
+    """mqtts:// to a broker whose certificate names it; one that names another is refused."""
+    write_certificate(tmp_path, "localhost")
+    port = free_port()
+    config = write_hub(tmp_path, broker=f"mqtts://localhost:{port}")
+    config.write_text(config.read_text() + TLS)
+    with running(kind, tmp_path, config, port=port):
+        with hub(config) as running_hub:
+            assert running_hub.ready()
+            assert send_over_tls(config, tmp_path, port, tmp_path / "cert.pem")
+        config.write_text(config.read_text().replace("mqtts://localhost", "mqtts://127.0.0.1"))
+        stranger = start(config)
+        try:
+            log = tmp_path / "data" / "logs" / "ingest.log"
+            until(lambda: "certificate" in log.read_text(), "the refusal is told")
+            assert stranger.ready() is None
+        finally:
+            stranger.stop()

@@ -1,0 +1,94 @@
+"""hub.toml: every fault names file, key and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from brokers import write_hub
+
+from branchloop.errors import ConfigError, UsageError
+from hub.config import read_config, split_address
+
+TLS = '[hub.tls]\nca_file = "ca.pem"\n'
+
+
+def refused(path: Path, *, old: str, new: str) -> str:
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(ConfigError) as caught:
+        read_config(path)
+    return str(caught.value)
+
+
+def test_a_right_file_is_read_with_its_sites(tmp_path: Path) -> None:
+    """Site files and the data directory are found relative to hub.toml; retention has its defaults."""
+    config = read_config(write_hub(tmp_path))
+    assert sorted(config.sites) == ["north", "south"]
+    assert config.data_dir == tmp_path / "data"
+    assert config.credentials_dir == tmp_path / "data" / "broker" / "credentials"
+    assert config.external_broker is None
+    kept = config.retention
+    assert (kept.messages_h, kept.minutes_days, kept.hours_days, kept.quarantine_days) == (48, 35, 400, 90)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('data_dir = "data"', 'data_dirr = "data"', "did you mean `data_dir`?"),
+        ('data_dir = "data"', "", "key `hub.data_dir` is missing"),
+        ('"north.toml", "south.toml"', "", "hub.sites"),
+        ('"south.toml"', '"north.toml"', "two files describe site 'north'"),
+        ('"south.toml"', '"west.toml"', "west.toml cannot be read"),
+        ('broker = "embedded"', 'broker = "mqtt://hub.bank:1883"', "[hub.tls]"),
+        ('broker = "embedded"', 'broker = "mqtt://user:word@127.0.0.1:1883"', "hub.broker"),
+        ('broker = "embedded"', 'broker = "mqtt://127.0.0.1:0"', "names no port"),
+        ('broker_listen = "127.0.0.1:0"', 'broker_listen = "0.0.0.0:1883"', "[hub.tls]"),
+        ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:99999"', "is not an address"),
+        ('listen = "127.0.0.1:0"', 'listen = "8080"', "hub.listen"),
+        ("sites = [", "[retention]\nmessages_h = 0\n[hub]\nsites = [", "hub.toml is not valid TOML"),
+    ],
+)
+def test_a_fault_names_file_key_and_remedy(tmp_path: Path, old: str, new: str, told: str) -> None:
+    message = refused(write_hub(tmp_path), old=old, new=new)
+    assert told in message
+    assert ".toml" in message
+
+
+def test_a_fault_of_a_site_file_names_that_file(tmp_path: Path) -> None:
+    path = write_hub(tmp_path)
+    (tmp_path / "south.toml").write_text('id = "South!"')
+    with pytest.raises(ConfigError, match=r"south\.toml"):
+        read_config(path)
+
+
+def test_a_plain_broker_elsewhere_needs_tls_and_its_scheme(tmp_path: Path) -> None:
+    """mqtt:// off this machine stays refused with a certificate; mqtts:// with one is right."""
+    path = write_hub(tmp_path, broker="mqtt://hub.bank:8883")
+    path.write_text(path.read_text() + TLS)
+    with pytest.raises(ConfigError, match="mqtts://"):
+        read_config(path)
+    path.write_text(path.read_text().replace("mqtt://", "mqtts://"))
+    config = read_config(path)
+    assert config.external_broker == "hub.bank:8883"
+    assert config.ca_file == str(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("127.0.0.1:1", ("127.0.0.1", 1)), ("[::1]:1883", ("::1", 1883)), ("mqtts://h:8883", ("h", 8883))],
+)
+def test_addresses(text: str, address: tuple[str, int]) -> None:
+    assert split_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "host", "host:", ":80", "host:http", "host:70000"])
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError, match="HOST:PORT"):
+        split_address(text)
+
+
+def test_the_template_is_right() -> None:
+    """What operators copy parses, with TLS on and the shipped branch template."""
+    config = read_config(Path(__file__).parents[2] / "configs" / "hub-template.toml")
+    assert config.hub.tls is not None
+    assert len(config.sites) == 1

@@ -1,0 +1,180 @@
+"""Supervision: one owner per data directory, children that come back, and none left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from brokers import until, write_hub
+
+from branchloop import processes
+from branchloop.errors import DependencyError
+from branchloop.processes import Child, Supervisor, free_port, lock_directory
+from hub.config import read_config
+from hub.runtime import decide, read
+
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def test_a_directory_has_one_owner(tmp_path: Path) -> None:
+    """While it is owned nobody else gets it, and they are told at once; afterwards anybody does."""
+    with lock_directory(tmp_path / "data"):
+        begun_s = time.monotonic()
+        script = (
+            "import sys; from pathlib import Path; from branchloop.processes import lock_directory\n"
+            "with lock_directory(Path(sys.argv[1])): pass"
+        )
+        other = subprocess.run(
+            [sys.executable, "-c", script, str(tmp_path / "data")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "running already" in other.stderr
+        assert time.monotonic() - begun_s < 5
+    with lock_directory(tmp_path / "data"):
+        pass
+
+
+def test_an_unusable_directory_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DependencyError, match="cannot be used"), lock_directory(tmp_path / "file"):
+        pass
+
+
+def test_orphans_hold_the_lock_until_they_end(tmp_path: Path) -> None:
+    """A child that inherits the lock keeps the directory taken; a new owner waits for it."""
+    with lock_directory(tmp_path) as lock:
+        orphan = subprocess.Popen(SLEEP, pass_fds=(lock,))
+    (tmp_path / ".lock").write_text("4194304")  # an owner that lives no more
+    threading.Timer(0.5, orphan.kill).start()
+    begun_s = time.monotonic()
+    with lock_directory(tmp_path):
+        assert time.monotonic() - begun_s > 0.3
+    orphan.wait()
+
+
+def test_a_killed_child_comes_back_and_an_ended_supervisor_leaves_none(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A kill is told and mended in a moment; stopping ends what refuses to listen, too."""
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    log = tmp_path / "deaf.log"
+    children = [Child("meek", SLEEP), Child("deaf", [sys.executable, "-c", deaf], log=log, grace_s=0.3)]
+    stop = threading.Event()
+    thread = threading.Thread(target=Supervisor(children).run, args=(stop,))
+    thread.start()
+    try:
+        first = until(lambda: children[0].pid, "it runs")
+        until(lambda: log.exists() and "deaf" in log.read_text(), "the other one is deaf")
+        os.kill(first, signal.SIGKILL)
+        until(lambda: children[0].pid not in (None, first), "it is back")
+        pids = [child.pid for child in children]
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
+    assert "meek was ended by signal 9: starting it again" in capfd.readouterr().err
+    assert children[0].restarts == 1
+
+
+def test_a_child_that_cannot_live_is_started_ever_more_seldom() -> None:
+    """The delay doubles with each early death; a steady minute resets it."""
+    child = Child("brief", [sys.executable, "-c", "raise SystemExit(3)"])
+    now_s, delays = 0.0, []
+    for _ in range(4):
+        assert child.keep(now_s)
+        assert child.process is not None
+        child.process.wait()
+        assert not child.keep(now_s)
+        delays.append(child._due_s - now_s)
+        now_s = child._due_s
+    assert 0.3 <= delays[0] <= 0.9
+    assert 2.4 <= delays[3] <= 7.2
+    assert child.keep(now_s)
+    assert child.process is not None
+    child.process.wait()
+    assert not child.keep(now_s + 61)
+    assert child._due_s - (now_s + 61) <= 0.45
+
+
+def test_a_program_that_is_missing_is_told_and_tried_again(capfd: pytest.CaptureFixture[str]) -> None:
+    child = Child("ghost", ["/nonexistent/program"])
+    assert not child.keep(0.0)
+    assert child._due_s > 0.0
+    assert "ghost cannot be started" in capfd.readouterr().err
+
+
+def test_a_log_stays_bounded_while_its_writer_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log is cut and one former one kept; the running child appends to the new one."""
+    monkeypatch.setattr(processes, "LARGEST_LOG", 1_000)
+    log = tmp_path / "a.log"
+    writer = "import sys, time\nwhile True: print('x' * 99, flush=True); time.sleep(.01)"
+    child = Child("writer", [sys.executable, "-c", writer], log=log)
+    child.keep(0.0)
+    try:
+        until(lambda: log.stat().st_size > 1_000, "it has written")
+        child.bound_log()
+        assert log.stat().st_size < 1_000
+        assert (tmp_path / "a.log.1").stat().st_size > 1_000
+        until(lambda: log.stat().st_size > 200, "it goes on")
+        assert b"\0" not in log.read_bytes()
+    finally:
+        child.rest()
+    assert not child.keep(1e9)
+
+
+def test_children_end_with_a_killed_parent(tmp_path: Path) -> None:
+    """Kill -9 of a supervisor: the kernel ends its children."""
+    script = (
+        "import sys, threading; from branchloop.processes import Child, Supervisor\n"
+        f"child = Child('c', {SLEEP!r})\n"
+        "s = Supervisor([child], lambda: print(child.pid, flush=True)); s.run(threading.Event())"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, "the child has ended")
+
+
+def test_ports_are_chosen_once_and_kept(tmp_path: Path) -> None:
+    """Port 0 is decided at the first start; a former choice that is taken meanwhile is made anew."""
+    config = read_config(write_hub(tmp_path))
+    config.data_dir.mkdir()
+    first = decide(config)
+    assert first.api_port != first.broker_port
+    assert decide(config) == first == read(config)
+    with socket.create_server(("127.0.0.1", first.api_port)):
+        other = decide(config)
+    assert other.api_port != first.api_port
+    assert other.broker_port == first.broker_port
+    (config.data_dir / "runtime.json").write_text("{")
+    with pytest.raises(DependencyError, match="hub run"):
+        read(config)
+    assert decide(config).api_port
+
+
+def test_a_fixed_port_that_is_taken_is_told(tmp_path: Path) -> None:
+    path = write_hub(tmp_path)
+    port = free_port()
+    path.write_text(path.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"', 1))
+    config = read_config(path)
+    config.data_dir.mkdir()
+    with (
+        socket.create_server(("127.0.0.1", port)),
+        pytest.raises(DependencyError, match=f"the API cannot listen on 127.0.0.1:{port}"),
+    ):
+        decide(config)
