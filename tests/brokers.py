@@ -19,6 +19,8 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from branchloop.credentials import client_id
 from branchloop.processes import free_port
+from branchloop.site import Box, Tls
+from edge.send.boxlink import BoxLink
 from hub.broker.files import write_mosquitto, write_nats
 from hub.broker.nats import executable
 from hub.broker.passwords import ensure_password
@@ -76,6 +78,18 @@ def write_hub(folder: Path, *, broker: str = "embedded", sites: tuple[str, ...] 
         f'broker_listen = "127.0.0.1:0"\nsites = [{names}]\n'
     )
     return folder / "hub.toml"
+
+
+def box_link(config: HubConfig, broker: str, ca_file: Path | None = None) -> BoxLink:
+    """The north box's end of the link, with the credential that the hub made for it."""
+    box = Box(
+        id="box-1",
+        broker=broker,
+        data_dir="box",
+        credential_file=str(config.credentials_dir.resolve() / "north--box-1"),
+        tls=Tls(ca_file=str(ca_file)) if ca_file is not None else None,
+    )
+    return BoxLink.of("north", box, config.path.parent)
 
 
 def until(told: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> Any:

@@ -18,16 +18,15 @@ from typing import Any
 import psutil
 import pytest
 from box import Box, notice, window
-from brokers import KINDS, Client, running, until, write_certificate, write_hub
+from brokers import KINDS, Client, box_link, running, until, write_certificate, write_hub
 
 from branchloop.credentials import HUB_INGEST
 from branchloop.messages import Ack, Notice
 from branchloop.processes import free_port
-from branchloop.site import Tls
-from edge.send.boxlink import BoxLink
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
+from hub.broker.probe import answers
 from hub.config import read_config
 
 NOW_MS = 1_774_234_800_000
@@ -91,6 +90,14 @@ def hub(config: Path) -> Iterator[Hub]:
                 child.kill()
 
 
+def ended(process: psutil.Process) -> bool:
+    """Whether it runs no more; whoever adopted an orphan may leave it a zombie for a while."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def health(api: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{api}/health", timeout=5) as answer:  # noqa: S310 - the test's own hub
         told: dict[str, Any] = json.load(answer)
@@ -149,7 +156,7 @@ def test_stopping_leaves_no_child_and_starting_again_keeps_the_ports(tmp_path: P
         children = running_hub.children()
         assert len(children) == 3
         assert running_hub.stop() == 0
-        assert not [child for child in children if child.is_running()]
+        assert all(ended(child) for child in children)
         assert running_hub.ready() is None, "the ready file of a hub that does not run"
         assert running_hub.error() == ""
     with hub(config) as again:
@@ -168,7 +175,7 @@ def test_children_end_with_a_killed_supervisor_and_the_next_start_waits_for_them
         running_hub.process.kill()
         running_hub.process.wait()
         with hub(config) as again:
-            assert not [child for child in children if child.is_running()]
+            assert all(ended(child) for child in children)
             told = again.ready()
             assert told is not None
             assert health(told["api"])["status"] == "ok"
@@ -245,10 +252,7 @@ key_file = "key.pem"
 def send_over_tls(config: Path, folder: Path, port: int, ca: Path) -> bool:
     """One notice from a real box to localhost over TLS; True when it was acknowledged."""
     outbox = Outbox(folder / "outbox.db")
-    password = read_password(read_config(config).credentials_dir, "north/box-1")
-    tls = Tls(ca_file=str(ca))
-    box = BoxLink("north", "box-1", "localhost", port, "north/box-1", password, tls, folder)
-    link = Link(outbox, box, dict)
+    link = Link(outbox, box_link(read_config(config), f"mqtts://localhost:{port}", ca), dict)
     outbox.append_now("notice", Notice(**notice("over-tls", NOW_MS)))
     link.start()
     try:
@@ -277,10 +281,7 @@ def test_the_embedded_broker_speaks_tls_to_the_outside(tmp_path: Path) -> None:
         assert told["broker"].startswith("mqtts://127.0.0.1:")
         port = int(told["broker"].rsplit(":", 1)[1])
         assert send_over_tls(config, tmp_path, port, tmp_path / "cert.pem")
-        strange = tmp_path / "strange"
-        strange.mkdir()
-        write_certificate(strange, "localhost")
-        assert not send_over_tls(config, strange, port, strange / "cert.pem")
+        assert not answers("127.0.0.1", port), "MQTT without TLS is not answered"
         assert running_hub.error() == ""
 
 

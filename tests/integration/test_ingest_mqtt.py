@@ -17,15 +17,13 @@ from typing import Any
 
 import pytest
 from box import Box, notice, window
-from brokers import KINDS, Broker, Client, running, until, write_hub
+from brokers import KINDS, Broker, Client, box_link, running, until, write_hub
 
 from branchloop.messages import Ack, HubStatus, Notice, Window
 from branchloop.processes import free_port
 from branchloop.topics import HUB_STATUS
-from edge.send.boxlink import BoxLink
 from edge.send.link import Link
 from edge.send.outbox import Outbox
-from hub.broker.passwords import read_password
 from hub.config import read_config
 from hub.store.connection import prepare
 
@@ -113,11 +111,7 @@ def births(client: Client) -> list[HubStatus]:
 
 def link_of(broker: Broker, folder: Path) -> tuple[Outbox, Link]:
     outbox = Outbox(folder / "outbox.db")
-    box = BoxLink(
-        "north", "box-1", "127.0.0.1", broker.port, "north/box-1",
-        read_password(broker.config.credentials_dir, "north/box-1"), None, folder,
-    )  # fmt: skip
-    return outbox, Link(outbox, box, dict)
+    return outbox, Link(outbox, box_link(broker.config, f"mqtt://127.0.0.1:{broker.port}"), dict)
 
 
 def produce(outbox: Outbox, count: int) -> None:
