@@ -150,10 +150,10 @@ class Zone(Part):
     @field_validator("polygon")
     @classmethod
     def _sound(cls, polygon: list[tuple[float, float]]) -> Any:
-        if geometry.area(polygon) < 0.05:
-            raise ValueError("has no area; give at least three corners that span it")
         if not geometry.is_simple(polygon):
             raise ValueError("crosses itself; list the corners in order round the zone")
+        if geometry.area(polygon) < 0.05:
+            raise ValueError("has no area; give at least three corners that span it")
         return polygon
 
 

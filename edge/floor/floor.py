@@ -126,7 +126,8 @@ class Floor:
     def _settle(self, watermark_ms: int, sensors: Sensors, closed_by: ClosedBy) -> Settled:
         self._settled_ms = watermark_ms
         for camera, eye in self._eyes.items():
-            self._fusion.add(camera, eye.tracker.settle(watermark_ms - 1))
+            outlook = eye.tracker.outlook() if len(self._eyes) > 1 else {}
+            self._fusion.add(camera, eye.tracker.settle(watermark_ms - 1), outlook)
         settled = Settled(stretches=self._fusion.advance(watermark_ms))
         account(self._book, self._notices, settled)
         for line, notice in self._notices.overdue(watermark_ms):

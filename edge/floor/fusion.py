@@ -57,12 +57,22 @@ class Fusion:
         self._now: dict[str, tuple[int, list[Person]]] = {}
         self._person_of: dict[Key, int] = {}
         self._last_ms: dict[Key, int] = {}
+        self._outlook: dict[str, dict[int, dict[int, Person]]] = {}
         self._next_id = 1
         self._upto_ms: int | None = None
 
-    def add(self, camera: str, frames: Sequence[tuple[int, list[Person]]]) -> None:
-        """Settled frames of one camera, in time order."""
+    def add(
+        self,
+        camera: str,
+        frames: Sequence[tuple[int, list[Person]]],
+        outlook: Mapping[int, Mapping[int, Person]],
+    ) -> None:
+        """Settled frames of one camera, in time order, and what is believed of the frames after them.
+
+        The outlook only helps to tell who is who: one frame alone says little about that.
+        """
         self._pending[camera].extend(frames)
+        self._outlook[camera] = {track: dict(path) for track, path in outlook.items()}
 
     def person_of(self, camera: str, track: int) -> int | None:
         """The site's id of a camera's track, once settled."""
@@ -89,12 +99,20 @@ class Fusion:
                     tracks[camera, person.id][t_ms] = person
                     self._last_ms[camera, person.id] = t_ms
         if len(self._cameras) > 1:
+            paths: dict[Key, dict[int, Person]] = {
+                (camera, track): {**path, **tracks.get((camera, track), {})}
+                for camera in self._cameras
+                for track, path in self._outlook.get(camera, {}).items()
+            }
+            for key, path in tracks.items():
+                paths.setdefault(key, path)
             for first, second in itertools.combinations(self._cameras, 2):
                 self._join(
-                    {key: path for key, path in tracks.items() if key[0] == first},
-                    {key: path for key, path in tracks.items() if key[0] == second},
+                    {key: path for key, path in paths.items() if key[0] == first},
+                    {key: path for key, path in paths.items() if key[0] == second},
                 )
-        for key in sorted(tracks, key=lambda key: (min(tracks[key]), self._cameras.index(key[0]), key[1])):
+        order = sorted(tracks, key=lambda key: (min(tracks[key]), self._cameras.index(key[0]), key[1]))
+        for key in order:
             if key not in self._person_of:
                 self._person_of[key] = self._next_id
                 self._next_id += 1

@@ -129,6 +129,19 @@ class Tracker:
             if track.confirmed and not track.ended and track.last_seen_ms == self._t_ms
         ]
 
+    def outlook(self) -> dict[int, dict[int, Person]]:
+        """Track -> time -> where it is believed to have been, in frames not settled yet."""
+        first_ms = self._frames[0] if self._frames else self._t_ms
+        return {
+            track.id: {
+                s.state.t_ms: _person(track, s, s.state)
+                for s in track.sightings
+                if s.seen and s.state.t_ms >= first_ms
+            }
+            for track in self._tracks
+            if track.confirmed
+        }
+
     def settle(self, upto_ms: int) -> list[tuple[int, list[Person]]]:
         """People of each frame up to `upto_ms`, final and smoothed, in time order."""
         due: list[int] = []

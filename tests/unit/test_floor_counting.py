@@ -1,0 +1,126 @@
+"""Lines, zones, heat and windows on synthetic walks with known truth."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walkers import lab
+
+from branchloop.messages import Window
+from branchloop.site import Line
+from edge.floor.fusion import SitePerson, Stretch
+from edge.floor.lines import LineCounter
+from edge.floor.windows import WindowBook
+from edge.simulate import count
+
+LINE = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})
+
+
+def crossings(path: list[tuple[float, float]], step_ms: int = 200) -> list[str]:
+    counter = LineCounter(LINE)
+    found = [counter.step(i * step_ms, 1, place) for i, place in enumerate(path)]
+    return [crossing.direction for crossing in found if crossing is not None]
+
+
+def test_walking_through_counts_once_in_its_direction() -> None:
+    """There and back is one in and one out."""
+    there = [(x / 10, 0.0) for x in range(-20, 21)]
+    assert crossings(there) == ["in"]
+    assert crossings(there + there[::-1]) == ["in", "out"]
+
+
+@given(st.lists(st.floats(-0.19, 0.19), min_size=2, max_size=60))
+def test_swaying_on_the_line_counts_nothing(offsets: list[float]) -> None:
+    """Whoever stands on the line and sways has not crossed it."""
+    assert crossings([(-1.0, 0.0), *((x, 0.0) for x in offsets), (-1.0, 0.0)]) == []
+
+
+def test_passing_round_the_end_counts_nothing() -> None:
+    """The line has ends."""
+    assert crossings([(x / 10, 3.5) for x in range(-20, 21)]) == []
+
+
+@given(st.lists(st.tuples(st.floats(-2, 2), st.floats(-2, 2)), min_size=2, max_size=80))
+def test_in_minus_out_is_where_one_stands(path: list[tuple[float, float]]) -> None:
+    """Crossings alternate, and their balance says on which side a person who is clearly off the line is."""
+    path = [(-1.5, 0.0), *path, (1.5, 0.0)]
+    found = crossings(path)
+    assert all(a != b for a, b in zip(found, found[1:], strict=False))
+    assert found.count("in") - found.count("out") == 1
+
+
+def test_two_people_are_two_people() -> None:
+    """A walk is never continued by another person's."""
+    counter = LineCounter(LINE)
+    assert counter.step(0, 1, (-1.0, 0.0)) is None
+    assert counter.step(200, 2, (1.0, 0.0)) is None
+
+
+@st.composite
+def floors(draw: st.DrawFn) -> list[tuple[int, dict[int, tuple[float, float]]]]:
+    """Moments with people anywhere on the floor, now and then off it."""
+    times = sorted(draw(st.sets(st.integers(0, 40_000), min_size=2, max_size=60)))
+    people = st.dictionaries(
+        st.integers(1, 6), st.tuples(st.floats(-0.5, 10.5), st.floats(-0.5, 8.5)), max_size=5
+    )
+    return [(t_ms, draw(people)) for t_ms in times]
+
+
+@given(floors())
+@settings(max_examples=60, deadline=None)
+def test_heat_is_exactly_the_time_spent(moments: list[tuple[int, dict[int, tuple[float, float]]]]) -> None:
+    """Σ heat = Σ person time = what the moments say, to the millisecond, however windows cut it."""
+    site = lab(())
+    windows = [window for settled in count(site, moments) for window in settled.windows]
+    truth_ms = sum(
+        min(after - t_ms, 1_000) * sum(site.plan.holds(place) for place in places.values())
+        for (t_ms, places), (after, _) in zip(moments, [*moments[1:], (moments[-1][0] + 1, {})], strict=True)
+    )
+    assert sum(window.person_ms for window in windows) == truth_ms
+    assert sum(sum(window.heat.mps) for window in windows if window.heat) == truth_ms
+    assert all(window.observed_ms <= window.expected_ms for window in windows)
+    assert [window.start_ms for window in windows] == sorted({window.start_ms for window in windows})
+
+
+def windows_of(path: dict[int, tuple[float, float]], until_ms: int) -> list[Window]:
+    moments = [(t_ms, {1: path[t_ms]} if t_ms in path else {}) for t_ms in range(0, until_ms, 200)]
+    return [window for settled in count(lab(()), moments) for window in settled.windows]
+
+
+def test_a_visit_ends_with_its_dwell() -> None:
+    """Ten seconds in the zone are one visit of ten seconds, told in the window in which it ended."""
+    path = {t: (7.0 if 2_000 <= t < 12_000 else 2.0, 4.0) for t in range(0, 20_000, 200)}
+    zones = [window.zones[0] for window in windows_of(path, 20_000)]
+    assert sum(zone.entries for zone in zones) == 1
+    assert sum(zone.dwell.count for zone in zones) == 1
+    assert sum(zone.dwell.sum_ms for zone in zones) == pytest.approx(10_000, abs=400)
+    assert sum(zone.person_ms for zone in zones) == 10_000
+
+
+def test_a_step_over_the_border_is_no_second_visit() -> None:
+    """One second outside does not end a visit."""
+    path = {t: (7.0 if t < 5_000 or 6_000 <= t < 12_000 else 2.0, 4.0) for t in range(0, 20_000, 200)}
+    zones = [window.zones[0] for window in windows_of(path, 20_000)]
+    assert sum(zone.dwell.count for zone in zones) == 1
+
+
+def test_time_nobody_observed_is_a_gap() -> None:
+    """A window without an observing camera has no people, which is not zero people."""
+    book = WindowBook(lab(()), "test")
+    book.begin(0)
+    book.stretch(Stretch(0, 2_000, (SitePerson(1, (1, 1), ()),), frozenset({"north"}), frozenset()))
+    book.stretch(Stretch(2_000, 5_000, (), frozenset(), frozenset()))
+    (window,) = book.close(5_000, {}, lambda _start: ())
+    assert window.observed_ms == 2_000
+    assert window.person_ms == 2_000
+    assert window.people_end is None
+
+
+def test_a_window_is_cut_at_the_end_of_a_run() -> None:
+    """Stopping closes the unfinished window and says why."""
+    windows = windows_of(dict.fromkeys(range(0, 7000, 200), (1.0, 1.0)), 7_000)
+    assert [window.closed_by for window in windows] == ["time", "stop"]
+    assert math.isclose(sum(window.person_ms for window in windows), 6_801, abs_tol=1)

@@ -1,0 +1,199 @@
+"""The tracker, the fusion and the floor on synthetic walkers with known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from walkers import Walk, boxes, calibration, lab, present, straight
+
+from branchloop.messages import Window
+from edge.floor.floor import Floor, Settled
+from edge.floor.observation import observe
+from edge.floor.tracks import Tracker
+from edge.floor.windows import no_sensors
+
+
+def run(
+    walks: list[Walk],
+    seconds: float,
+    fps: float = 7.0,
+    cameras: tuple[str, ...] = ("north",),
+    drop: float = 0.0,
+    noise_m: float = 0.0,
+    seed: int = 1,
+) -> list[Settled]:
+    """Every camera sees everybody, but for drop-outs and noise."""
+    random = np.random.default_rng(seed)
+    floor = Floor(lab(cameras), prefix="test", method="test")
+    settled: list[Settled] = []
+    for i in range(int(seconds * fps)):
+        for number, camera in enumerate(cameras):
+            t_ms = round(i * 1000 / fps) + 37 * number
+            places = [
+                (x + random.normal(0, noise_m), y + random.normal(0, noise_m))
+                for x, y in present(walks, t_ms / 1000)
+                if random.random() >= drop
+            ]
+            floor.frame(camera, t_ms, observe(t_ms, boxes(places, camera), calibration(camera)))
+            settled.append(floor.settle(t_ms, no_sensors))
+    settled.append(floor.finish(no_sensors))
+    return settled
+
+
+def windows(settled: list[Settled]) -> list[Window]:
+    return [window for each in settled for window in each.windows]
+
+
+def crossed(settled: list[Settled]) -> tuple[int, int]:
+    lines = [window.lines[0] for window in windows(settled)]
+    return sum(line.in_ for line in lines), sum(line.out for line in lines)
+
+
+def people(settled: list[Settled]) -> set[int]:
+    return {person.id for each in settled for stretch in each.stretches for person in stretch.people}
+
+
+@pytest.mark.parametrize("fps", [3.0, 7.0, 15.0])
+@pytest.mark.parametrize("speed", [0.5, 1.3, 2.5])
+def test_one_walker_is_one_person_and_one_crossing(fps: float, speed: float) -> None:
+    """At any frame rate and walking speed."""
+    settled = run([straight(1, 9, 4, 0.5, speed)], 2 + 8 / speed, fps)
+    assert crossed(settled) == (1, 0)
+    assert len(people(settled)) == 1
+
+
+def test_slow_steady_flow_is_never_handed_over() -> None:
+    """A walker every four seconds: a lost track is not given to the next one, and all are counted."""
+    walks = [straight(1, 9, 4 + 0.3 * (i % 3), 4.0 * i, 1.2) for i in range(15)]
+    settled = run(walks, 70)
+    assert crossed(settled) == (15, 0)
+    assert len(people(settled)) == 15
+
+
+def test_people_side_by_side_and_in_opposite_directions() -> None:
+    """A pair abreast and one who comes towards them are three crossings."""
+    walks = [straight(1, 9, 3.0, 1, 1.2), straight(1, 9, 3.9, 1, 1.2), straight(9, 1, 5.5, 1, 1.2)]
+    settled = run(walks, 10)
+    assert crossed(settled) == (2, 1)
+    assert len(people(settled)) == 3
+
+
+@given(st.integers(0, 1000))
+@settings(max_examples=8, deadline=None)
+def test_drop_outs_and_noise_lose_nobody(seed: int) -> None:
+    """With 20 % of the detections missing and 5 cm of noise, everybody is still counted once."""
+    walks = [straight(1, 9, 2.0 + 1.5 * i, 1.0 + i, 1.3) for i in range(4)]
+    assert crossed(run(walks, 14, drop=0.2, noise_m=0.05, seed=seed)) == (4, 0)
+
+
+def test_two_cameras_see_one_person_once() -> None:
+    """Frames 37 ms apart, one person: one id, and heat for one."""
+    settled = run([straight(1, 9, 4, 0.5, 1.0)], 10, cameras=("north", "south"))
+    assert len(people(settled)) == 1
+    assert crossed(settled) == (1, 0)
+    seen_ms = sum(window.person_ms for window in windows(settled))
+    assert seen_ms == pytest.approx(8_000, abs=400)
+
+
+def test_notices_come_at_once_and_are_confirmed() -> None:
+    """The notice precedes its window, which lists its id."""
+    floor = Floor(lab(), prefix="test", method="test")
+    told: dict[str, int] = {}
+    confirmed: dict[str, int] = {}
+    walk = straight(1, 9, 4, 0.5, 1.2)
+    for i in range(100):
+        t_ms = round(i * 1000 / 7)
+        for notice in floor.frame(
+            "north", t_ms, observe(t_ms, boxes(present([walk], t_ms / 1000)), calibration())
+        ):
+            assert notice.seen_ms == t_ms
+            told[notice.id] = t_ms
+        for window in floor.settle(t_ms, no_sensors).windows:
+            confirmed |= dict.fromkeys(window.lines[0].confirmed, t_ms)
+    assert len(told) == 1
+    assert told.keys() == confirmed.keys()
+    assert all(told[notice] < confirmed[notice] for notice in told)
+
+
+def test_what_is_weak_and_still_never_starts() -> None:
+    """A cone that scores .55 for a minute is nobody; somebody who walks in and stands is."""
+    tracker = Tracker(calibration())
+    seen = 0
+    for i in range(420):
+        t_ms = round(i * 1000 / 7)
+        walker = (min(2.0 + 0.15 * i, 6.0), 4.0)
+        found = np.vstack([boxes([(3.0, 7.0)], score=0.62), boxes([walker], score=0.66)])
+        tracker.step(observe(t_ms, found, calibration()))
+        seen = max(seen, len(tracker.present()))
+    assert seen == 1
+    assert tracker.present()[0].place_m == pytest.approx((6.0, 4.0), abs=0.1)
+
+
+def test_who_stands_behind_a_closed_gate_goes_on_counting() -> None:
+    """Held frames keep everybody where they were."""
+    floor = Floor(lab(), prefix="test", method="test")
+    settled: list[Settled] = []
+    for i in range(210):
+        t_ms = round(i * 1000 / 7)
+        place = (min(1 + 0.2 * i, 7.0), 4.0)
+        observation = observe(t_ms, boxes([place]), calibration()) if i < 60 or i % 7 == 0 else None
+        floor.frame("north", t_ms, observation)
+        settled.append(floor.settle(t_ms, no_sensors))
+    settled.append(floor.finish(no_sensors))
+    assert sum(window.person_ms for window in windows(settled)) == pytest.approx(29_800, abs=300)
+    assert len(people(settled)) == 1
+
+
+def test_a_cut_ends_every_track() -> None:
+    """Where a clip starts anew, nobody is the same person, and no crossing bridges the cut."""
+    floor = Floor(lab(), prefix="test", method="test")
+    settled: list[Settled] = []
+    for i in range(60):
+        t_ms = round(i * 1000 / 7)
+        if i == 30:
+            floor.cut("north")
+        place = (4.5, 4.0) if i < 30 else (5.5, 4.0)
+        floor.frame("north", t_ms, observe(t_ms, boxes([place]), calibration()))
+        settled.append(floor.settle(t_ms, no_sensors))
+    settled.append(floor.finish(no_sensors))
+    assert len(people(settled)) == 2
+    assert crossed(settled) == (0, 0)
+
+
+def test_a_camera_that_is_out_does_not_hold_up_the_windows() -> None:
+    """The other one goes on, and coverage says that half is missing."""
+    floor = Floor(lab(("north", "south")), prefix="test", method="test")
+    for camera in ("north", "south"):
+        floor.frame(camera, 0, observe(0, boxes([]), calibration(camera)))
+    floor.state("south", "stalled")
+    closed: list[Window] = []
+    for i in range(1, 120):
+        t_ms = round(i * 1000 / 7)
+        floor.frame("north", t_ms, observe(t_ms, boxes([(3, 3)]), calibration()))
+        closed += floor.settle(t_ms, no_sensors).windows
+    assert [window.start_ms for window in closed] == [0, 5_000, 10_000]
+    assert closed[1].observed_ms == 5_000
+    assert closed[1].expected_ms == 10_000
+    assert {camera.camera: camera.state for camera in closed[1].cameras} == {
+        "north": "up",
+        "south": "stalled",
+    }
+
+
+def test_with_every_camera_out_windows_say_so() -> None:
+    """Time goes on by the clock; the windows hold nothing observed."""
+    floor = Floor(lab(), prefix="test", method="test")
+    floor.state("north", "down")
+    closed = [w for now_ms in range(0, 20_000, 100) for w in floor.settle(now_ms, no_sensors).windows]
+    assert [window.start_ms for window in closed] == [0, 5_000, 10_000]
+    assert all(window.observed_ms == 0 and window.people_end is None for window in closed)
+
+
+def test_time_may_not_run_backwards() -> None:
+    """A frame from before the last one is refused, so that the caller can tell a clock step."""
+    tracker = Tracker(calibration())
+    tracker.step(observe(1_000, boxes([]), calibration()))
+    with pytest.raises(ValueError, match="does not follow"):
+        tracker.hold(1_000)

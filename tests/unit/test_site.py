@@ -1,0 +1,97 @@
+"""A site file is accepted when it is right, and refused with file, key and remedy when it is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from branchloop.errors import ConfigError
+from branchloop.share import share
+from branchloop.site import Site, parse_site
+
+GOOD = share("configs/demo.toml").read_text(encoding="utf-8")
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_site(text, "branch.toml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["demo.toml", "simulated.toml", "branch-template.toml"])
+def test_every_shipped_site_file_is_right(name: str) -> None:
+    """What we ship passes our own check."""
+    assert isinstance(parse_site(share(f"configs/{name}").read_text(encoding="utf-8")), Site)
+
+
+def test_an_unknown_key_names_its_neighbour() -> None:
+    """A typing error is answered with the key that was meant."""
+    said = refused(GOOD.replace("width_m = 22.5", "widht_m = 22.5"))
+    assert "branch.toml" in said
+    assert "`plan.widht_m` is unknown: did you mean `width_m`?" in said
+
+
+def test_a_zone_outside_the_plan_is_refused() -> None:
+    """The sentence names the zone, the point and the mend."""
+    said = refused(GOOD.replace("[[10.0, 9.0], [16.0, 9.0]", "[[10.0, 9.0], [96.0, 9.0]"))
+    assert "zone 'middle'" in said
+    assert "(96, 9)" in said
+    assert "enlarge plan.width_m" in said
+
+
+def test_three_calibration_points_are_refused() -> None:
+    """Three marks fix no floor."""
+    head, _, rest = GOOD.partition("points = [")
+    body = rest[rest.index("\n]") :]
+    said = refused(head + "points = [[1,1,1,1],[9,1,9,1],[5,9,5,9]" + body)
+    assert "3 calibration points fix no floor; give at least 4" in said
+
+
+def test_marks_on_one_line_are_refused() -> None:
+    """So are any number of marks that lie on one line."""
+    head, _, rest = GOOD.partition("points = [")
+    body = rest[rest.index("\n]") :]
+    marks = ",".join(f"[{i * 10},{i * 10},{i},{i}]" for i in range(1, 9))
+    assert "lie on one line" in refused(head + "points = [" + marks + body)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('timezone = "Asia/Shanghai"', 'timezone = "Asia/Atlantis"', "is not a time zone"),
+        ('mon = "00:00-24:00"', 'mon = "9 to 5"', "are not opening hours"),
+        ('mon = "00:00-24:00"', 'mon = "17:00-09:00"', "does not run forwards"),
+        ('id = "street"', 'id = "park"', "two lines are called 'park'"),
+        ('id = "street"', 'id = "Street Door"', "an id has 1 to 32 of a-z, 0-9 and '-'"),
+        ("inside = [12.0, 16.0]", "inside = [17.9, 18.25]", "lies on the line"),
+        ('broker = "mqtt://127.0.0.1:1883"', 'broker = "mqtt://10.1.2.3:1883"', "use mqtts://"),
+        ('source = "../sample_video/plaza.mp4"', 'source = "rtsp://u:p@camera/1"', "holds a password"),
+        (
+            "[[10.0, 9.0], [16.0, 9.0], [16.0, 13.5]",
+            "[[10.0, 9.0], [16.0, 13.5], [16.0, 9.0]",
+            "crosses itself",
+        ),
+        ("width_m = 22.5", "width_m = ", "is not valid TOML"),
+    ],
+)
+def test_faults_are_named_with_their_remedy(old: str, new: str, words: str) -> None:
+    """Each kind of fault has its own sentence."""
+    assert old in GOOD
+    assert words in refused(GOOD.replace(old, new))
+
+
+def test_hours_follow_the_branch_clock() -> None:
+    """Opening spans are local: a branch in Shanghai opens at 01:00 UTC."""
+    site = parse_site(share("configs/simulated.toml").read_text(encoding="utf-8"))
+    nine_local_ms = 1_794_186_000_000  # Monday 2026-11-09 01:00 UTC
+    assert site.is_open(nine_local_ms)
+    assert not site.is_open(nine_local_ms - 1)
+
+
+def test_files_that_ship_lie_in_a_checkout_or_wheel() -> None:
+    """`share` finds them, and says so when one is missing."""
+    assert share("sample_video/plaza.mp4").is_file()
+    with pytest.raises(FileNotFoundError, match="install branchloop anew"):
+        share("configs/nowhere.toml")
+    assert isinstance(share("configs"), Path)
