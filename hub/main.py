@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from branchloop import exits
-from branchloop.errors import ConfigError, UsageError
+from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 
@@ -33,17 +33,21 @@ def run(config: Path, ready_file: Path | None) -> None:
     """Run the hub of CONFIG until it is stopped."""
     from hub.supervise import run_hub
 
+    if ready_file is not None and not ready_file.absolute().parent.is_dir():
+        raise UsageError(f"--json-ready: there is no folder {ready_file.absolute().parent}.")
     run_hub(read_config(config), stop_event(), ready_file)
 
 
 @cli.command()
 @click.argument("config", type=_FILE)
 @click.argument("name")
-@click.option("--role", required=True, help="device, kiosk, staff, manager, head_office or auditor")
+@click.option("--role", help="device, kiosk, staff, manager, head_office or auditor")
 @click.option("--site", "sites", multiple=True, help="a branch it may see; repeat it")
 @click.option("--revoke", is_flag=True, help="revoke all tokens of NAME instead")
 @_JSON
-def token(config: Path, name: str, role: str, sites: tuple[str, ...], revoke: bool, as_json: bool) -> None:
+def token(
+    config: Path, name: str, role: str | None, sites: tuple[str, ...], revoke: bool, as_json: bool
+) -> None:
     """Make a bearer token for NAME. It is shown this once; only its digest is kept."""
     from hub.store.tokens import Tokens
 
@@ -55,6 +59,8 @@ def token(config: Path, name: str, role: str, sites: tuple[str, ...], revoke: bo
         if revoke:
             exits.report({"revoked": tokens.revoke(name, _now_ms())}, as_json=as_json)
             return
+        if role is None:
+            raise UsageError("--role is missing.", hint="A token needs one; only --revoke does without.")
         made = tokens.add(name, role, list(sites), _now_ms())
     finally:
         tokens.close()
@@ -102,7 +108,7 @@ def recompute(config: Path, check: bool, as_json: bool) -> None:
     from hub.ingest.recompute import recompute as compare
     from hub.store.sqlite import SqliteStore
 
-    settings = read_config(config)
+    settings = _with_data(read_config(config))
     store = SqliteStore(settings.data_dir)
     try:
         found = compare(store, settings.sites, write=not check)
@@ -120,7 +126,7 @@ def stats(config: Path, as_json: bool) -> None:
     """How much came from each device, what is in quarantine, what is missing."""
     from hub.store.stats import stats as gather
 
-    exits.report(gather(read_config(config).data_dir), as_json=as_json)
+    exits.report(gather(_with_data(read_config(config)).data_dir), as_json=as_json)
 
 
 @cli.group()
@@ -144,7 +150,7 @@ def verify(config: Path, head_text: str | None, as_json: bool) -> None:
         if not (colon and seq.isdigit()):
             raise UsageError(f"--head {head_text!r} is not SEQ:HASH.")
         exported = Head(int(seq), digest)
-    log = AuditLog(read_config(config).data_dir)
+    log = AuditLog(_with_data(read_config(config)).data_dir)
     try:
         verdict = log.verify(exported)
     finally:
@@ -197,6 +203,17 @@ def doctor(config: Path | None, as_json: bool) -> None:
     )
     if any(finding["state"] == "bad" for finding in findings):
         sys.exit(5)
+
+
+def _with_data(settings: HubConfig) -> HubConfig:
+    """A mistyped directory must not pass for an empty, faultless hub."""
+    from hub.store.schema import DATABASE
+
+    if not (settings.data_dir / DATABASE).exists():
+        raise DependencyError(
+            f"{settings.data_dir} holds no hub's data.", hint="Check hub.data_dir, or start the hub once."
+        )
+    return settings
 
 
 def _site(settings: HubConfig, site: str) -> str:

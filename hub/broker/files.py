@@ -59,11 +59,11 @@ def write_readme(broker: str, config: HubConfig, path: Path, listen: str) -> Pat
     text = _README.format(
         broker=broker,
         devices=sum(site.box is not None for site in config.sites.values()),
-        command=f"{'nats-server' if broker == 'nats' else 'mosquitto'} -c {path}",
-        credentials=config.credentials_dir,
+        command=f"{'nats-server' if broker == 'nats' else 'mosquitto'} -c {path.resolve()}",
+        credentials=config.credentials_dir.resolve(),
         scheme="mqtt" if config.hub.tls is None else "mqtts",
         listen=listen,
-        config=config.path,
+        config=config.path.resolve(),
     )
     return _write(path.with_name("README"), text)
 

@@ -1,0 +1,88 @@
+"""The hub's commands as an operator types them: one clear sentence and the right exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from brokers import write_hub
+
+from hub.store.connection import prepare
+
+
+def hub(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hub.main", *map(str, args)],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = write_hub(tmp_path)
+    prepare(tmp_path / "data")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "told"),
+    [
+        (["run", "absent.toml"], 3, "absent.toml cannot be read"),
+        (["run", "{config}", "--json-ready", "{dir}/none/ready.json"], 2, "there is no folder"),
+        (["token", "{config}", "ann", "--role", "king"], 2, "is not a role"),
+        (["token", "{config}", "ann"], 2, "--role is missing"),
+        (["token", "{config}", "ann", "--role", "manager"], 2, "--site"),
+        (["token", "{config}", "ann", "--role", "manager", "--site", "west"], 3, "Its sites: north, south"),
+        (["import", "{config}", "{dir}/none.xz", "--site", "north", "--device", "d"], 4, "cannot be read"),
+        (["import", "{config}", "{config}", "--site", "north", "--device", "d"], 4, "hub.toml"),
+        (["audit", "verify", "{config}", "--head", "x"], 2, "SEQ:HASH"),
+        (["broker-config", "nats", "{config}", "--out", "{dir}/n"], 2, "names no port"),
+        (["broker-config", "nats", "{config}", "--out", "{dir}/n", "--listen", "1.2.3.4:1883"], 3, "TLS"),
+        (["broker-config", "nats", "{config}", "--out", "{dir}/n", "--run-as", "root"], 2, "mosquitto"),
+        (["broker-config", "mosquitto", "{config}", "--out", "{config}/m", "--listen", "127.0.0.1:1"], 5, "cannot be written"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_sentence_and_a_code(config: Path, args: list[str], code: int, told: str) -> None:
+    shown = hub(*(arg.format(config=config, dir=config.parent) for arg in args))
+    assert shown.returncode == code, shown.stderr
+    assert told in shown.stderr
+    assert shown.stderr.startswith("error: ")
+    assert len(shown.stderr.splitlines()) == 1
+    assert shown.stdout == ""
+
+
+@pytest.mark.parametrize("command", [["stats"], ["recompute", "--check"], ["audit", "verify"]])
+def test_an_empty_directory_does_not_pass_for_a_faultless_hub(tmp_path: Path, command: list[str]) -> None:
+    """A mistyped data_dir is told, and nothing is created in it."""
+    path = write_hub(tmp_path)
+    shown = hub(*command, path)
+    assert shown.returncode == 5
+    assert "holds no hub's data" in shown.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_ordinary_way(config: Path) -> None:
+    """Token, stats, recompute, audit, check-config and doctor answer in JSON where asked."""
+    made = json.loads(hub("token", config, "ann", "--role", "head_office", "--json").stdout)
+    assert len(made["token"]) >= 43
+    files = [path for path in (config.parent / "data").rglob("*") if path.is_file()]
+    assert files
+    assert not any(made["token"].encode() in path.read_bytes() for path in files)
+    assert json.loads(hub("token", config, "ann", "--revoke", "--json").stdout) == {"revoked": 1}
+    assert json.loads(hub("stats", config, "--json").stdout)["quarantined"] == 0
+    assert json.loads(hub("recompute", config, "--check", "--json").stdout)["equal"] is True
+    assert json.loads(hub("audit", "verify", config, "--json").stdout)["intact"] is True
+    assert "2 site(s): north, south" in hub("check-config", config).stdout
+    findings = json.loads(hub("doctor", "--json", config).stdout)
+    assert {finding["state"] for finding in findings} <= {"good", "warn"}
+
+
+def test_doctor_finds_a_missing_broker(tmp_path: Path) -> None:
+    """An external broker that is away and its missing passwords: exit code 5, each named."""
+    shown = hub("doctor", write_hub(tmp_path, broker="mqtt://127.0.0.1:1"))
+    assert shown.returncode == 5
+    assert "does not answer MQTT" in shown.stdout
+    assert "hub--ingest" in shown.stdout
