@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import ssl
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from branchloop.credentials import client_id, username
 from branchloop.errors import ConfigError
 from branchloop.site import Box, Tls
 
+PLAIN_PORT = 1883
+TLS_PORT = 8883
+
 
 @dataclass(frozen=True, slots=True)
 class BoxLink:
-    """One box's end of the link; `password` never appears in a representation."""
+    """One box's end of the link; the password never appears in a representation."""
 
     site: str
     device: str
     host: str
     port: int
     user: str
-    password: str
-    tls: Tls | None
-    base_dir: Path
+    password: str = field(repr=False)
+    tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, site: str, box: Box, base_dir: Path) -> BoxLink:
-        """Read the credential. Raises ConfigError when it is missing or others may read it."""
-        address = box.broker.split("://", 1)[1]
-        host, _, port = address.rpartition(":") if ":" in address.rsplit("]", 1)[-1] else (address, "", "")
-        default = 8883 if box.broker.startswith("mqtts") else 1883
+        """Read the credential and certificates, by paths relative to `base_dir`.
+
+        Raises ConfigError when one is missing, or when others may read the credential.
+        """
+        scheme, _, address = box.broker.partition("://")
+        secure = scheme == "mqtts"
+        host, port = _split(address)
         return cls(
             site,
             box.id,
-            host.strip("[]"),
-            int(port or default),
+            host,
+            port if port is not None else TLS_PORT if secure else PLAIN_PORT,
             username(site, box.id),
             _password(box, base_dir),
-            box.tls,
-            base_dir,
+            _context(box.tls, base_dir) if secure else None,
         )
 
     @property
@@ -46,25 +51,54 @@ class BoxLink:
         """The MQTT client id, bound to the credential."""
         return client_id(self.user, self.password)
 
-    def __repr__(self) -> str:
-        return f"BoxLink({self.user} at {self.host}:{self.port})"
+
+def _split(address: str) -> tuple[str, int | None]:
+    host, colon, port = address.rpartition(":")
+    if not colon or address.endswith("]"):
+        return address.strip("[]"), None
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ConfigError(
+            f"key `box.broker`: {port[:20]!r} is not a port.", hint="Write mqtt://HOST:PORT with 1 to 65535."
+        )
+    return host.strip("[]"), int(port)
 
 
 def _password(box: Box, base_dir: Path) -> str:
     if box.credential_env is not None:
-        value = os.environ.get(box.credential_env)
+        value = os.environ.get(box.credential_env, "").strip()
         if not value:
             raise ConfigError(
-                f"key `box.credential_env`: the environment has no {box.credential_env}.", hint="Set it."
+                f"key `box.credential_env`: the environment has no {box.credential_env}.",
+                hint="Set it to the box's broker password.",
             )
         return value
     path = base_dir / str(box.credential_file)
     try:
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"{path} may be read by others.", hint=f"Run: chmod 600 {path}")
-        return path.read_text(encoding="utf-8").strip()
-    except OSError as error:
+        value = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError(
-            f"key `box.credential_file`: {path} cannot be read: {error.strerror}.",
+            f"key `box.credential_file`: {path} cannot be read: {why}.",
             hint="Copy the box's credential file from the hub.",
         ) from error
+    if not value:
+        raise ConfigError(f"{path} is empty.", hint="Copy the box's credential file from the hub.")
+    return value
+
+
+def _context(tls: Tls | None, base_dir: Path) -> ssl.SSLContext:
+    """TLS 1.2 or newer that checks the broker's certificate and name."""
+    try:
+        context = ssl.create_default_context(cafile=str(base_dir / tls.ca_file) if tls else None)
+        if tls is not None and tls.cert_file is not None:
+            key_file = str(base_dir / tls.key_file) if tls.key_file else None
+            context.load_cert_chain(str(base_dir / tls.cert_file), key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"key `box.tls`: the certificates cannot be used: {error}.",
+            hint="Check ca_file, cert_file and key_file: PEM files, relative to the site file.",
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

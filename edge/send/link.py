@@ -1,42 +1,45 @@
-"""The link of a box to its hub: outbox batches, acknowledgements, birth and last will, over MQTT 3.1.1.
+"""The link of a box to its hub: outbox batches, acknowledgements, birth, last will and live dots.
 
-One thread owns the conversation and the outbox's send state; paho's network thread only hands it
-events, so that no lock is ever held around a call into paho. The session is clean: what is
-unacknowledged is resent from the outbox anyway, and a broker that kept old acknowledgements would only
-deliver stale ones.
+One thread does all of it; the others only leave word. A batch goes every 5 s, and at once, but at most
+one a second, when somebody waits; a backlog goes as fast as acknowledgements come.
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
+import logging
 import random
 import secrets
-import ssl
+import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
 from branchloop import topics
+from branchloop.errors import DependencyError
 from branchloop.messages import Ack, Batch, HubStatus, Live, Status
 from edge.send.boxlink import BoxLink
-from edge.send.inflight import InFlight
+from edge.send.connection import CONNECT_TIMEOUT_S, Connection, Received
+from edge.send.inflight import InFlight, Verdict
 from edge.send.outbox import Outbox
+from edge.send.rows import Turn
 
 CADENCE_S = 5.0
 URGENT_S = 1.0
-"""Urgent messages are coalesced to one batch in this time; the first leaves at once."""
 BATCH_ITEMS = 100
 BATCH_BYTES = 200_000
-KEEPALIVE_S = 10
+READY_TIMEOUT_S = 10.0
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+STEADY_S = 10.0
+"""A connection that held for less is no reason to hurry: two boxes with one credential evict each other."""
+_TICK_S = 0.25
+_PART_S = 2.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -45,47 +48,52 @@ class LinkCounters:
 
     connects: int = 0
     published: int = 0
+    """Batches, resent ones included."""
     acknowledged: int = 0
+    """Messages."""
     resends: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Connected:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Lost:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Message:
-    topic: str
-    payload: bytes
+    """How often everything unacknowledged went out again."""
+    unbelieved: int = 0
+    """Acknowledgements of messages that were never sent."""
+    unreadable: int = 0
+    """Messages from the hub that could not be read."""
 
 
 class Link:
-    """Sends what the outbox holds; `status` supplies the fields of each birth."""
+    """Sends what the outbox holds; `status` supplies the fields of each birth: lights and versions.
+
+    The methods may be called from any thread; they raise DependencyError once the link has failed for a
+    reason that reconnecting does not mend.
+    """
 
     def __init__(self, outbox: Outbox, box: BoxLink, status: Callable[[], dict[str, Any]]) -> None:
         self.boot = secrets.token_hex(16)
         self.counters = LinkCounters()
+        self.online = False
         self._outbox = outbox
         self._box = box
         self._status = status
-        acked = outbox.oldest - 1
-        self._flight = InFlight(outbox.epoch, acked=acked, sent=acked)
-        self._events: queue.SimpleQueue[_Connected | _Lost | _Message] = queue.SimpleQueue()
-        self._wake = threading.Event()
+        self._topic = {kind: topics.build(box.site, box.device, kind) for kind in topics.KINDS}
+        self._connection: Connection | None = None
+        self._attempts = 0
+        self._ready_by_s = 0.0
+        self._ready_at_s = 0.0
+        self._retry_s = FIRST_RETRY_S
+        self._retry_at_s = 0.0
+        self._reason: str | None = None
+        turn = outbox.turn()
+        self._flight = _flight(turn)
+        self._backlog = False
+        self._left_s = self._looked_s = float("-inf")
+        self._told_depth = 0
         self._urgent = threading.Event()
         self._changed = threading.Event()
-        self._stopping = threading.Event()
-        self._drained = threading.Event()
-        self._online = False
-        self._more = False
-        self._client: mqtt.Client | None = None
-        self._topic = {kind: topics.build(box.site, box.device, kind) for kind in topics.KINDS}
+        self._dots: str | None = None
+        self._stop_at_s: float | None = None
+        self._failure: Exception | None = None
+        self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
+        self._wake.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
 
     def start(self) -> None:
@@ -95,207 +103,248 @@ class Link:
     def urgent(self) -> None:
         """Somebody waits for what was just committed."""
         self._urgent.set()
-        self._wake.set()
+        self._nudge()
 
     def status_changed(self) -> None:
         """A light changed: the birth goes out anew."""
         self._changed.set()
-        self._wake.set()
+        self._nudge()
 
     def live(self, at_ms: int, dots_mm: Sequence[tuple[int, int]]) -> None:
-        """Dots for the live page: QoS 0, outside the outbox, gone when nobody is connected."""
-        if self._online:
-            self._publish("live", Live(at_ms=at_ms, dots_mm=list(dots_mm)).to_json(), qos=0)
+        """Dots for the live page: QoS 0, outside the outbox; only the latest count, and only while online."""
+        if self.online:
+            self._dots = Live(at_ms=at_ms, dots_mm=list(dots_mm)).to_json()
+        self._nudge()
 
     def stop(self, drain_s: float) -> bool:
-        """Let the outbox drain for at most `drain_s`, then part with an offline status; True if drained."""
-        self._drained.clear()
-        self._stopping.set()
-        self.urgent()
-        drained = self._drained.wait(drain_s)
-        self._drained.set()
-        self._wake.set()
-        self._thread.join(5.0)
-        return drained and self._outbox.depth == 0
+        """Let the outbox drain for at most `drain_s`, part with an offline status; True if it drained."""
+        self._stop_at_s = time.monotonic() + drain_s
+        self._nudge()
+        self._thread.join(drain_s + CONNECT_TIMEOUT_S + _PART_S + 1.0)
+        return self._outbox.depth == 0
 
     def _run(self) -> None:
-        retry_s, retry_at_s, sent_at_s = FIRST_RETRY_S, 0.0, float("-inf")
-        connecting = False
-        while True:
-            now_s = time.monotonic()
-            if not self._online and not connecting and now_s >= retry_at_s:
-                connecting = self._connect()
-                retry_at_s = now_s + retry_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
-                retry_s = min(LONGEST_RETRY_S, retry_s * 2)
-            for event in self._events_now():
-                match event:
-                    case _Connected():
-                        self._online, connecting, retry_s = True, False, FIRST_RETRY_S
-                        self._on_connected()
-                    case _Lost():
-                        self._online = connecting = False
-                        retry_at_s = now_s + retry_s * random.uniform(0.5, 1.5)  # noqa: S311
-                    case _Message(topic, payload):
-                        self._on_message(topic, payload, now_s)
-            if self._online:
-                if self._changed.is_set():
-                    self._changed.clear()
-                    self._birth()
-                if self._flight.tick(now_s):
-                    self.counters.resends += 1
-                    self._more = True
-                if self._due(now_s, sent_at_s):
-                    self._urgent.clear()
-                    if self._send(now_s):
-                        sent_at_s = now_s
-            if self._stopping.is_set() and (self._drained.is_set() or self._outbox.depth == 0):
-                self._drained.set()
-                break
-            self._wake.wait(0.1)
-            self._wake.clear()
-        self._part()
+        try:
+            while not self._finished():
+                try:
+                    self._round(time.monotonic())
+                except DependencyError as error:
+                    # The outbox is out of reach. What was just heard is said again: it was not acted on.
+                    self._say(str(error))
+                    time.sleep(_TICK_S)
+            with contextlib.suppress(DependencyError):  # the broker then says the will
+                self._part()
+        except Exception as error:  # noqa: BLE001 - the thread's border: the callers' next call raises it
+            _LOG.exception("the link has failed")
+            self._failure = error
+            self.online = False
+            self._lose("failed", time.monotonic())
+        finally:
+            self._woken.close()
+            self._wake.close()
 
-    def _due(self, now_s: float, sent_at_s: float) -> bool:
-        """Urgent messages a second after the last batch, others after 5 s; a backlog without pause."""
-        if self._more or self._stopping.is_set():
-            return self._flight.may_send()
-        return now_s - sent_at_s >= (URGENT_S if self._urgent.is_set() else CADENCE_S)
+    def _round(self, now_s: float) -> None:
+        if self._connection is None and now_s >= self._retry_at_s:
+            self._connect()
+        received: list[Received] = []
+        if self._connection is None:
+            with contextlib.suppress(OSError):
+                self._woken.settimeout(_TICK_S)
+                self._woken.recv(1)
+        else:
+            received = self._connection.step(self._woken, self._wait_s(now_s))
+        self._woken.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(4_096)
+        if self._connection is not None:
+            self._converse(self._connection, received, time.monotonic())
 
-    def _send(self, now_s: float) -> bool:
-        """Send batches while there is room in flight; True when one went out."""
-        sent = self._more = False
-        while True:
-            if not self._flight.may_send():
-                self._more = True
-                break
-            stored = self._outbox.batch(self._flight.sent, BATCH_ITEMS, BATCH_BYTES)
+    def _converse(self, connection: Connection, received: list[Received], now_s: float) -> None:
+        for message in received:
+            self._hear(message, now_s)
+        if connection.ready and not self.online:
+            self._on_ready(now_s)
+        if self.online:
+            self._speak(connection, now_s)
+        if connection.lost is None and not self.online and now_s >= self._ready_by_s:
+            connection.drop()
+            connection.lost = "the broker does not answer"
+        if connection.lost is not None:
+            self._lose(connection.lost, now_s)
+
+    def _on_ready(self, now_s: float) -> None:
+        """The subscriptions stand: acknowledgements will be heard."""
+        self.online = True
+        self.counters.connects += 1
+        self._ready_at_s, self._reason = now_s, None
+        self._changed.set()
+        self._dots = None
+        self._flight.reconnected()
+        self._backlog = True
+        _LOG.info("connected to %s:%d", self._box.host, self._box.port)
+
+    def _speak(self, connection: Connection, now_s: float) -> None:
+        turn = self._outbox.turn()
+        if turn.epoch != self._flight.epoch:
+            self._flight = _flight(turn)
+            self._backlog = True
+            self._changed.set()
+        if self._outbox.others_appended():
+            self._urgent.set()
+        if self._flight.tick(now_s):
+            self._backlog = True
+        self.counters.resends = self._flight.resends
+        if self._changed.is_set():
+            self._changed.clear()
+            self._birth(connection)
+        if self._due(now_s):
+            if turn.oldest <= self._flight.acked:  # it could not be deleted when it was acknowledged
+                self._outbox.acknowledge(turn.epoch, self._flight.acked)
+            self._send(connection, now_s)
+        if self._dots is not None and not connection.congested:
+            dots, self._dots = self._dots, None
+            connection.publish(self._topic["live"], dots, qos=0)
+
+    def _due(self, now_s: float) -> bool:
+        if self._backlog or self._stop_at_s is not None:
+            return self._flight.may_send
+        if self._urgent.is_set() and now_s - self._left_s >= URGENT_S:
+            return True
+        return now_s - self._looked_s >= CADENCE_S
+
+    def _send(self, connection: Connection, now_s: float) -> None:
+        """Send what is there, as far as there is room in flight."""
+        self._looked_s = now_s
+        self._urgent.clear()
+        self._outbox.flush()
+        flight = self._flight
+        self._backlog = True
+        while flight.may_send and connection.lost is None:
+            stored = self._outbox.take(flight.epoch, flight.sent, BATCH_ITEMS, BATCH_BYTES)
             if not stored:
+                self._backlog = False
                 break
-            self._outbox.mark_sent(stored[-1].seq)
             batch = Batch(
-                epoch=self._outbox.epoch,
+                epoch=flight.epoch,
                 boot=self.boot,
-                oldest=self._flight.acked + 1,
-                sent_ms=time.time_ns() // 1_000_000,
+                oldest=flight.acked + 1,
+                sent_ms=_now_ms(),
                 items=[row.item() for row in stored],
             )
-            self._publish("data", batch.to_json(), qos=1)
-            self._flight.published(stored[-1].seq, now_s)
+            connection.publish(self._topic["data"], batch.to_json(), qos=1)
+            flight.published(stored[-1].seq, now_s)
             self.counters.published += 1
-            sent = True
-        return sent
+            self._left_s = now_s
+        if not self._backlog and self._told_depth > BATCH_ITEMS and self._outbox.depth <= BATCH_ITEMS:
+            self._changed.set()  # the depth that was told is no longer true
 
-    def _on_connected(self) -> None:
-        self.counters.connects += 1
-        self._flight.connected()
-        self._more = True
-        if self._client is None:
-            return
-        self._client.subscribe([(self._topic["ack"], 1), (topics.HUB_STATUS, 1)])
-        self._birth()
+    def _hear(self, message: Received, now_s: float) -> None:
+        try:
+            if message.topic == self._topic["ack"]:
+                self._on_ack(Ack.model_validate_json(message.payload), now_s)
+            elif message.topic == topics.HUB_STATUS:
+                hub = HubStatus.model_validate_json(message.payload)
+                if hub.online and self._flight.hub_born(hub.boot, retained=message.retained):
+                    self._backlog = True
+        except ValidationError as error:
+            self.counters.unreadable += 1
+            _LOG.warning("the hub sent what cannot be read on %s: %s", message.topic, error)
 
-    def _on_message(self, topic: str, payload: bytes, now_s: float) -> None:
-        with contextlib.suppress(ValidationError):  # what cannot be read acknowledges nothing
-            if topic == self._topic["ack"]:
-                ack = Ack.model_validate_json(payload)
-                if self._flight.acknowledged(ack.epoch, ack.upto, now_s):
-                    self.counters.acknowledged += self._outbox.acknowledge(ack.upto)
-            elif topic == topics.HUB_STATUS:
-                hub = HubStatus.model_validate_json(payload)
-                if hub.online and self._flight.hub_born(hub.boot):
-                    self._more = True
+    def _on_ack(self, ack: Ack, now_s: float) -> None:
+        before = self._flight.acked
+        match self._flight.acknowledged(ack.epoch, ack.upto, now_s):
+            case Verdict.NEWS:
+                self.counters.acknowledged += ack.upto - before
+                self._outbox.acknowledge(ack.epoch, ack.upto)
+            case Verdict.BEYOND:
+                self.counters.unbelieved += 1
+                _LOG.warning(
+                    "the hub acknowledges seq %d, but only %d was sent", ack.upto, self._flight.highest
+                )
+                self._outbox.disown(ack.epoch, ack.upto)
+            case Verdict.OLD | Verdict.OTHER_EPOCH:
+                pass
 
-    def _birth(self) -> None:
-        self._publish("status", self._state(online=True), qos=1, retain=True)
+    def _birth(self, connection: Connection) -> None:
+        self._told_depth = self._outbox.depth
+        state = self._state(online=True, outbox_depth=self._told_depth, **self._status())
+        connection.publish(self._topic["status"], state, qos=1, retain=True)
 
-    def _state(self, *, online: bool, connect_no: int | None = None) -> str:
-        fields = self._status() if online else {}
+    def _state(self, *, online: bool, **fields: Any) -> str:
+        """A status of this connection; `connect_no` counts attempts, since each leaves a will behind."""
         return Status(
             online=online,
             boot=self.boot,
-            connect_no=self.counters.connects if connect_no is None else connect_no,
-            at_ms=time.time_ns() // 1_000_000,
+            connect_no=self._attempts,
+            at_ms=_now_ms(),
             epoch=self._outbox.epoch,
-            outbox_depth=self._outbox.depth,
             **fields,
         ).to_json()
 
-    def _publish(self, kind: str, payload: str, *, qos: int, retain: bool = False) -> None:
-        client = self._client
-        if client is not None:
-            client.publish(self._topic[kind], payload, qos=qos, retain=retain)
+    def _connect(self) -> None:
+        self._attempts += 1
+        will = (self._topic["status"], self._state(online=False))
+        self._connection = connection = Connection(self._box, will, [self._topic["ack"], topics.HUB_STATUS])
+        connection.open()
+        self._ready_by_s = time.monotonic() + READY_TIMEOUT_S
 
-    def _connect(self) -> bool:
-        """Begin to connect with a new client, whose will names the connection that it belongs to.
+    def _lose(self, reason: str, now_s: float) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+        if self.online and now_s - self._ready_at_s >= STEADY_S:
+            self._retry_s = FIRST_RETRY_S
+        self.online = False
+        self._say(f"no link to {self._box.host}:{self._box.port}: {reason}")
+        self._retry_at_s = now_s + self._retry_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
+        self._retry_s = min(LONGEST_RETRY_S, self._retry_s * 2)
 
-        A client of paho's that is used again would resend batches by itself, behind the outbox's back.
-        """
-        self._drop_client()
-        client = self._client = self._new_client()
-        will = self._state(online=False, connect_no=self.counters.connects + 1)
-        client.will_set(self._topic["status"], will, qos=1, retain=True)
-        try:
-            client.connect(self._box.host, self._box.port, KEEPALIVE_S)
-        except (OSError, ValueError):
+    def _say(self, reason: str) -> None:
+        """Once to the log, not at every attempt."""
+        if reason != self._reason:
+            self._reason = reason
+            _LOG.warning("%s", reason)
+
+    def _wait_s(self, now_s: float) -> float:
+        if self._urgent.is_set():
+            return min(_TICK_S, max(0.0, self._left_s + URGENT_S - now_s))
+        return _TICK_S
+
+    def _finished(self) -> bool:
+        if self._stop_at_s is None:
             return False
-        client.loop_start()
-        return True
+        if time.monotonic() >= self._stop_at_s:
+            return True
+        with contextlib.suppress(DependencyError):  # then it has not drained
+            self._outbox.flush()
+            return self._outbox.depth == 0
+        return False
 
     def _part(self) -> None:
-        client = self._client
-        if self._online and client is not None:
-            info = client.publish(self._topic["status"], self._state(online=False), qos=1, retain=True)
-            with contextlib.suppress(ValueError, RuntimeError):
-                info.wait_for_publish(2.0)
-            client.disconnect()
-        self._drop_client()
+        """Say goodbye; the will of this connection is then not published."""
+        connection = self._connection
+        if connection is None or not self.online:
+            return
+        connection.publish(self._topic["status"], self._state(online=False), qos=1, retain=True)
+        until_s = time.monotonic() + _PART_S
+        while connection.congested and connection.lost is None and time.monotonic() < until_s:
+            connection.step(self._woken, 0.05)
+        self.online = False
+        connection.close()
+        self._connection = None
 
-    def _drop_client(self) -> None:
-        """End the old connection's thread; what it still says is not listened to."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.on_connect = client.on_disconnect = client.on_connect_fail = client.on_message = None
-            client.loop_stop()
+    def _nudge(self) -> None:
+        if self._failure is not None:
+            raise DependencyError(
+                f"the link to the hub has failed: {self._failure}.", hint="Restart the box."
+            ) from self._failure
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: it has stopped
+            self._wake.send(b"\0")
 
-    def _events_now(self) -> list[_Connected | _Lost | _Message]:
-        events = []
-        with contextlib.suppress(queue.Empty):
-            while True:
-                events.append(self._events.get_nowait())
-        return events
 
-    def _new_client(self) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=self._box.client_id,
-            protocol=mqtt.MQTTv311,
-            clean_session=True,
-            reconnect_on_failure=False,
-        )
-        client.username_pw_set(self._box.user, self._box.password)
-        client.max_inflight_messages_set(40)
-        if self._box.tls is not None:
-            tls, base = self._box.tls, self._box.base_dir
-            client.tls_set(
-                ca_certs=str(base / tls.ca_file),
-                certfile=str(base / tls.cert_file) if tls.cert_file else None,
-                keyfile=str(base / tls.key_file) if tls.key_file else None,
-                cert_reqs=ssl.CERT_REQUIRED,
-            )
-        client.on_connect = self._told_connected
-        client.on_disconnect = self._told_lost
-        client.on_connect_fail = lambda *_: self._tell(_Lost())
-        client.on_message = lambda _client, _data, message: self._tell(
-            _Message(message.topic, bytes(message.payload))
-        )
-        return client
+def _flight(turn: Turn) -> InFlight:
+    return InFlight(turn.epoch, acked=turn.oldest - 1, highest=turn.sent)
 
-    def _told_connected(self, _client: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
-        self._tell(_Lost() if reason.is_failure else _Connected())
 
-    def _told_lost(self, *_: Any) -> None:
-        self._tell(_Lost())
-
-    def _tell(self, event: _Connected | _Lost | _Message) -> None:
-        self._events.put(event)
-        self._wake.set()
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,218 +1,302 @@
 """The durable outbox: a message is *produced* once it is committed here, and stays until the hub has it.
 
-SQLite in WAL mode with synchronous=FULL. `epoch` is a random id made with the file, so a new file, a
-re-imaged disk or a restored backup is a new source. `seq` comes from AUTOINCREMENT in the INSERT and is
-never used again, even after the outbox has drained. A bounded outbox that must drop replaces a message
-in place by a `dropped` tombstone under its own seq: no holes. Only messages that were never sent are
-replaced: the hub may hold a sent one already, and the same seq with other content is a clone to it.
+SQLite in WAL mode with synchronous=FULL. `seq` comes from AUTOINCREMENT in the INSERT and is never used
+again, even after the outbox has drained. `append` commits in groups; `append_now` commits at once and tells
+the seq. A message that cannot be committed (disk full) was not produced: it is counted, and reported by a
+notice as soon as one can be committed again. Nothing here reads a clock: times come from the messages.
 """
 
 from __future__ import annotations
 
-import json
+import logging
+import os
 import secrets
 import sqlite3
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import Dropped, Item, Notice, Window, Wire
+from branchloop.messages import MAX_BATCH_BYTES, Notice, Window, Wire
+from edge.send import rows
+from edge.send.outboxfile import CURRENT, OutboxFile
+from edge.send.room import Room, used_bytes
 
 GROUP = 20
-_ROW_BYTES = 64
-"""What a row costs beside its body."""
+GROUP_S = 0.2
+HELD = 1_000
+"""So many messages wait in memory while none can be committed; the oldest of more are lost and counted."""
+RESERVE_BYTES = 16_000_000
+"""Appending stops when the disk has less room: acknowledging needs some, and it is what frees the outbox."""
+_SLACK_BYTES = 1_000_000
+_MARGIN_BYTES = 8_192
+_SHARE_IN_FLIGHT = 80
+_MAX_BODY_BYTES = MAX_BATCH_BYTES - 4_096
+_RETRY_S = 1.0
+_LOG = logging.getLogger(__name__)
 
-_TABLES = """
-CREATE TABLE IF NOT EXISTS outbox (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, first_ms INTEGER NOT NULL,
-    last_ms INTEGER NOT NULL, sent INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS outbox_unsent ON outbox (kind, seq) WHERE sent = 0;
-CREATE TABLE IF NOT EXISTS source (epoch TEXT NOT NULL);
-"""
-_DROP_FIRST = ("window", "notice")
-"""Kinds that a full outbox may replace, the most dispensable first."""
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A message in the outbox."""
-
-    seq: int
+@dataclass(slots=True)
+class _Entry:
     kind: str
+    first_ms: int
+    last_ms: int
     body: str
-    bytes: int
+    awaited: bool = False
+    settled: bool = False
+    seq: int | None = None
 
-    def item(self) -> Item:
-        """The message as it goes on the wire."""
-        return Item(seq=self.seq, kind=self.kind, body=json.loads(self.body))
+    def row(self) -> tuple[str, int, int, str]:
+        return self.kind, self.first_ms, self.last_ms, self.body
+
+
+@dataclass(slots=True)
+class _Lost:
+    count: int
+    first_ms: int
+    last_ms: int
 
 
 class Outbox:
-    """One box's outbox; several threads and processes may append."""
+    """One box's outbox; several threads and processes may append, one link sends.
 
-    def __init__(self, path: Path, max_bytes: int = 512_000_000) -> None:
+    Raises DependencyError when the file cannot be opened or read. A damaged file is set aside, and one that
+    was copied or restored starts a new epoch; both can happen at any time: `turn` tells the epoch to send.
+    """
+
+    def __init__(
+        self, path: Path, max_bytes: int = 512_000_000, *, reserve_bytes: int = RESERVE_BYTES
+    ) -> None:
         self.path = path
-        self._max_bytes = max_bytes
-        self._lock = threading.RLock()
-        self._pending: list[tuple[str, Wire]] = []
         self.refused = 0
-        """Messages that could not be committed because the disk was full: each is a gap."""
-        self._db = self._open()
-        self._bytes = self._count_bytes()
-        self.epoch: str = self._db.execute("SELECT epoch FROM source").fetchone()[0]
+        """Messages that could not be committed: each is a gap."""
+        self._max_bytes = max_bytes
+        self._reserve_bytes = reserve_bytes
+        self._file = OutboxFile(path)
+        self._room = Room()
+        self._using = threading.RLock()
+        self._appended = threading.Condition()
+        self._closing = threading.Event()
+        self._pending: list[_Entry] = []
+        self._lost: _Lost | None = None
+        self._reason: str | None = None
+        self._sent: dict[str, int] = {}
+        self._opened_at = {self.epoch: self.produced}
+        self._data_version = -1
+        self._flusher = threading.Thread(target=self._flush_groups, name="outbox", daemon=True)
+        self._flusher.start()
 
     def append(self, kind: str, body: Wire) -> None:
-        """Commit with the next group of messages, or at the next `flush`."""
-        with self._lock:
-            self._pending.append((kind, body))
-            if len(self._pending) >= GROUP:
-                self.flush()
+        """Commit with the next 20 messages, or within 200 ms."""
+        entry = _entry(kind, body)
+        with self._appended:
+            self._pending.append(entry)
+            group = len(self._pending)
+            self._appended.notify()
+        if group >= GROUP and self._reason is None:
+            self.flush()
 
     def append_now(self, kind: str, body: Wire) -> int | None:
-        """Commit at once; returns the seq, or None when the disk is full (counted in `refused`)."""
-        with self._lock:
-            self._pending.append((kind, body))
-            return self.flush()
+        """Commit at once, with what is pending; returns the seq, or None when it could not be committed."""
+        entry = _entry(kind, body)
+        entry.awaited = True
+        with self._appended:
+            self._pending.append(entry)
+        with self._using:
+            if not entry.settled:
+                self.flush()
+        return entry.seq
 
     def flush(self) -> int | None:
-        """Commit what is pending in one transaction; returns the last seq, None if nothing was committed."""
-        with self._lock:
-            pending, self._pending = self._pending, []
-            if not pending:
-                return None
-            rows = [_row(kind, body) for kind, body in pending]
+        """Commit what is pending; returns the last seq given, None when nothing was committed."""
+        with self._using:
+            with self._appended:
+                entries, self._pending = self._pending, []
+            return self._commit(entries) if entries else None
+
+    def turn(self) -> rows.Turn:
+        """Whose turn it is to be sent: a former epoch that still holds something, else the present one."""
+        return self._read(rows.turn)
+
+    def take(self, epoch: str, after: int, limit: int, max_bytes: int) -> list[rows.Stored]:
+        """The next messages of `epoch` above seq `after`: at most `limit` and about `max_bytes` of them.
+
+        That they are sent is committed before they are returned: what was ever sent is never replaced.
+        On a full disk they are returned all the same, or it could never drain; nothing can be replaced
+        there either.
+        """
+        most = min(max_bytes, self._max_bytes // _SHARE_IN_FLIGHT)
+        with self._using:
+            taken = self._file.read(lambda db: rows.select(db, epoch, after, limit, most))
+            if taken and taken[-1].seq > self._sent.get(epoch, 0):
+                try:
+                    taken = self._file.write(lambda db: rows.select_to_send(db, epoch, after, limit, most))
+                except DependencyError as error:
+                    _LOG.warning("%s Sending all the same.", error)
+                if taken:
+                    self._sent[epoch] = taken[-1].seq
+        return taken
+
+    def acknowledge(self, epoch: str, upto: int) -> int:
+        """Delete what the hub has committed; returns how many messages, 0 if it cannot be done now."""
+        with self._using:
             try:
-                self._db.execute("BEGIN IMMEDIATE")
-                for row in rows:
-                    last = self._db.execute(
-                        "INSERT INTO outbox (kind, first_ms, last_ms, bytes, body) VALUES (?,?,?,?,?)", row
-                    ).lastrowid
-                self._db.execute("COMMIT")
-            except sqlite3.OperationalError:
-                self._roll_back()
-                self.refused += len(rows)
-                return None
-            self._bytes += sum(row[3] for row in rows)
-            if self._bytes > self._max_bytes:
-                self._make_room()
-            return last
+                return self._file.write(lambda db: rows.delete(db, epoch, upto))
+            except DependencyError as error:
+                _LOG.warning("%s What is acknowledged stays for now.", error)
+                return 0
 
-    def batch(self, after: int, limit: int, max_bytes: int) -> list[Stored]:
-        """The next messages above seq `after`, at most `limit` of them and about `max_bytes`."""
-        with self._lock:
-            rows = self._db.execute(
-                "SELECT seq, kind, body, bytes FROM outbox WHERE seq > ? ORDER BY seq LIMIT ?", (after, limit)
-            ).fetchall()
-        batch: list[Stored] = []
-        total = 0
-        for row in rows:
-            total += row[3]
-            if batch and total > max_bytes:
-                break
-            batch.append(Stored(*row))
-        return batch
+    def disown(self, epoch: str, upto: int) -> bool:
+        """Start a new epoch if the hub has seqs of `epoch` that were never given out here; True if so.
 
-    def mark_sent(self, upto: int) -> None:
-        """Persist, before they are published, that messages up to `upto` may be at the hub."""
-        with self._lock:
-            self._db.execute("UPDATE outbox SET sent = 1 WHERE seq <= ? AND sent = 0", (upto,))
+        This is then the image of a disk that lived on elsewhere. The hub has all that was in the image;
+        what was added since this process opened it is numbered anew.
+        """
+        with self._using:
+            above = self._opened_at.get(epoch, 0)
+            if not self._file.write(lambda db: rows.disown(db, epoch, upto, above)):
+                return False
+            self._file.remarks.append(
+                f"the hub has more of epoch {epoch[:8]} than this box produced: a new epoch begins"
+            )
+        return True
 
-    def acknowledge(self, upto: int) -> int:
-        """Delete what the hub has committed; returns how many messages."""
-        with self._lock:
-            freed = self._db.execute(
-                "SELECT coalesce(sum(bytes), 0) FROM outbox WHERE seq <= ?", (upto,)
-            ).fetchone()[0]
-            deleted = self._db.execute("DELETE FROM outbox WHERE seq <= ?", (upto,)).rowcount
-            self._bytes -= freed
-            return deleted
+    def others_appended(self) -> bool:
+        """Whether another process has changed the outbox since this was last asked."""
+        version = self._read(lambda db: int(db.execute("PRAGMA data_version").fetchone()[0]))
+        changed = self._data_version not in {-1, version}
+        self._data_version = version
+        return changed
 
     @property
-    def oldest(self) -> int:
-        """The lowest seq still held; the next one to come when empty."""
-        with self._lock:
-            row = self._db.execute("SELECT min(seq) FROM outbox").fetchone()
-            return int(row[0]) if row[0] is not None else self.produced + 1
+    def epoch(self) -> str:
+        """The epoch that new messages get."""
+        query = "SELECT epoch FROM source WHERE messages = ?"
+        return self._read(lambda db: str(db.execute(query, (CURRENT,)).fetchone()[0]))
 
     @property
     def produced(self) -> int:
-        """How many messages were ever committed: the highest seq given."""
-        with self._lock:
-            row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").fetchone()
-            return int(row[0]) if row else 0
+        """How many messages of the present epoch were ever committed: the highest seq given."""
+        return self._read(lambda db: rows.produced(db, CURRENT))
+
+    @property
+    def oldest(self) -> int:
+        """The lowest seq held of the present epoch; the next one to come when it holds none."""
+        return self._read(lambda db: rows.oldest(db, CURRENT))
 
     @property
     def depth(self) -> int:
-        """How many messages are held."""
-        with self._lock:
-            return int(self._db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+        """How many messages are held, former epochs included."""
+
+        def count(db: sqlite3.Connection) -> int:
+            return sum(rows.produced(db, table) - rows.oldest(db, table) + 1 for table in rows.tables(db))
+
+        return self._read(count)
+
+    @property
+    def held_bytes(self) -> int:
+        """Room taken in the file, former epochs included."""
+        return self._read(used_bytes)
 
     def close(self) -> None:
         """Flush and close."""
-        with self._lock:
+        self._closing.set()
+        with self._appended:
+            self._appended.notify()
+        self._flusher.join()
+        with self._using:
             self.flush()
-            self._db.close()
+            self._file.close()
 
-    def _make_room(self) -> None:
-        """Replace unsent messages by tombstones, oldest first, until a tenth of the room is free."""
-        goal = self._max_bytes * 9 // 10
-        self._db.execute("BEGIN IMMEDIATE")
-        for kind in _DROP_FIRST:
-            rows = self._db.execute(
-                "SELECT seq, first_ms, last_ms, bytes FROM outbox WHERE sent = 0 AND kind = ? ORDER BY seq",
-                (kind,),
+    def _commit(self, entries: list[_Entry]) -> int | None:
+        remarks = len(self._file.remarks)
+        reports = self._reports(entries)
+        try:
+            self._check_disk()
+            self._file.write(lambda db: self._insert(db, [*reports, *entries]))
+        except DependencyError as error:
+            self._room.rolled_back()
+            self._put_back(entries, error)
+            return None
+        self._room.committed()
+        self._reason = self._lost = None
+        del self._file.remarks[:remarks]
+        for entry in entries:
+            entry.settled = True
+        return entries[-1].seq
+
+    def _insert(self, db: sqlite3.Connection, entries: list[_Entry]) -> None:
+        fresh = sum(len(entry.body) + rows.ENVELOPE_BYTES for entry in entries)
+        allowed = self._max_bytes - 2 * fresh - _MARGIN_BYTES  # a page is half full at the least
+        if used_bytes(db) > allowed:
+            self._room.make(db, allowed - min(_SLACK_BYTES, self._max_bytes // 10), self._sent)
+            if used_bytes(db) > allowed:
+                raise DependencyError("the outbox is full.", hint="Raise box.outbox_max_mb or mend the link.")
+        for entry in entries:
+            entry.seq = rows.insert(db, entry.row())
+
+    def _reports(self, entries: list[_Entry]) -> list[_Entry]:
+        """Notices of what happened to the outbox, dated by the messages at hand."""
+        details = [(entries[-1].last_ms, remark) for remark in self._file.remarks]
+        lost = self._lost
+        if lost is not None:
+            span = f"{iso(lost.first_ms)} to {iso(lost.last_ms)}"
+            details.append((lost.last_ms, f"{lost.count} messages of {span} are lost: {self._reason}"))
+        return [
+            _entry("notice", Notice(id=_notice_id(), what="disk", at_ms=at_ms, detail=detail[:300]))
+            for at_ms, detail in details
+        ]
+
+    def _put_back(self, entries: list[_Entry], error: DependencyError) -> None:
+        """Keep what nobody waits for until it can be committed; tell those who wait that it was not."""
+        if self._reason is None:
+            _LOG.warning("%s Messages wait in memory.", error)
+        self._reason = str(error.__cause__ or error.message)
+        with self._appended:
+            waiting = [entry for entry in entries if not entry.awaited] + self._pending
+            self._pending = waiting[-HELD:]
+        for entry in [*(entry for entry in entries if entry.awaited), *waiting[:-HELD]]:
+            entry.settled, entry.seq = True, None
+            lost = self._lost or _Lost(0, entry.first_ms, entry.last_ms)
+            self._lost = _Lost(
+                lost.count + 1, min(lost.first_ms, entry.first_ms), max(lost.last_ms, entry.last_ms)
             )
-            for seq, first_ms, last_ms, size in rows.fetchall():
-                if self._bytes <= goal:
-                    break
-                tombstone = Dropped(kind=kind, count=1, first_ms=first_ms, last_ms=last_ms).to_json()
-                self._db.execute(
-                    "UPDATE outbox SET kind='dropped', body=?, bytes=? WHERE seq=?",
-                    (tombstone, len(tombstone) + _ROW_BYTES, seq),
-                )
-                self._bytes -= size - len(tombstone) - _ROW_BYTES
-        self._db.execute("COMMIT")
+            self.refused += 1
 
-    def _open(self) -> sqlite3.Connection:
-        try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
-                raise DependencyError(f"the outbox {self.path} cannot be opened: {error}.") from error
-            aside = self.path.with_suffix(f".corrupt-{secrets.token_hex(4)}")
-            self.path.rename(aside)
-            for extra in ("-wal", "-shm"):
-                Path(f"{self.path}{extra}").unlink(missing_ok=True)
-            return self._connect()
+    def _check_disk(self) -> None:
+        disk = os.statvfs(self.path.parent)
+        if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
+            raise DependencyError("the disk is full.", hint="Free some space.")
 
-    def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=FULL")
-            db.executescript(_TABLES)
-            db.execute("BEGIN IMMEDIATE")
-            if db.execute("SELECT count(*) FROM source").fetchone()[0] == 0:
-                db.execute("INSERT INTO source VALUES (?)", (secrets.token_hex(16),))
-            db.execute("COMMIT")
-        except BaseException:
-            db.close()
-            raise
-        return db
+    def _flush_groups(self) -> None:
+        while not self._closing.is_set():
+            with self._appended:
+                self._appended.wait_for(lambda: self._pending or self._closing.is_set())
+            self._closing.wait(GROUP_S if self._reason is None else _RETRY_S)
+            self.flush()
 
-    def _count_bytes(self) -> int:
-        return int(self._db.execute("SELECT coalesce(sum(bytes), 0) FROM outbox").fetchone()[0])
-
-    def _roll_back(self) -> None:
-        if self._db.in_transaction:
-            self._db.execute("ROLLBACK")
+    def _read(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        with self._using:
+            return self._file.read(work)
 
 
-def _row(kind: str, body: Wire) -> tuple[str, int, int, int, str]:
+def _notice_id() -> str:
+    return f"disk-{secrets.token_hex(8)}"
+
+
+def _entry(kind: str, body: Wire) -> _Entry:
     text = body.to_json()
     first_ms, last_ms = _span_ms(body)
-    return kind, first_ms, last_ms, len(text) + _ROW_BYTES, text
+    size = len(text.encode())
+    if size > _MAX_BODY_BYTES:
+        _LOG.warning("a %s of %d bytes is too large for any batch; a tombstone takes its place", kind, size)
+        kind, text = rows.DROPPED, kind
+    return _Entry(kind, first_ms, last_ms, text)
 
 
 def _span_ms(body: Wire) -> tuple[int, int]:
