@@ -1,0 +1,129 @@
+"""What is checked in as documentation is what the code does."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel
+
+from branchloop.cli import COMMANDS
+from branchloop.messages import Ack, Batch, Item, Live, Status
+from branchloop.schema import documents
+from branchloop.site import Site
+from dashboard.config import DashboardFile
+from hub.api.openapi import text as openapi_text
+from hub.config import HubFile
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def test_the_protocol_documents_are_up_to_date() -> None:
+    """`python -m branchloop.schema docs/protocol` changes nothing."""
+    for name, text in documents().items():
+        assert (ROOT / "docs/protocol" / name).read_text(encoding="utf-8") == text, name
+
+
+def test_the_api_description_is_up_to_date() -> None:
+    """`python -m hub.api.openapi` prints what is checked in."""
+    assert (ROOT / "docs/protocol/openapi.json").read_text(encoding="utf-8") == openapi_text()
+
+
+@pytest.mark.parametrize(
+    ("schema", "payload"),
+    [
+        ("ack", Ack(epoch="0" * 32, upto=7)),
+        ("live", Live(at_ms=1, dots_mm=[(1, 2)])),
+        ("status", Status(online=True, boot="0" * 32, connect_no=1, at_ms=1)),
+        (
+            "batch",
+            Batch(epoch="0" * 32, boot="1" * 32, oldest=1, sent_ms=1, items=[Item(seq=1, kind="window", body={})]),
+        ),
+    ],
+)
+def test_payloads_fit_their_schema(schema: str, payload: Any) -> None:
+    """What we send is what the schema allows, and rubbish is not."""
+    document = json.loads((ROOT / f"docs/protocol/{schema}.schema.json").read_text())
+    Draft202012Validator.check_schema(document)
+    assert Draft202012Validator(document).is_valid(json.loads(payload.to_json()))
+    assert not Draft202012Validator(document).is_valid({"online": "perhaps", "epoch": 3})
+
+
+def commands(group: click.Group, prefix: str) -> set[str]:
+    found = {prefix}
+    for name, command in group.commands.items():
+        found |= commands(command, f"{prefix} {name}") if isinstance(command, click.Group) else {f"{prefix} {name}"}
+    return found
+
+
+def known_commands() -> set[str]:
+    from dashboard.main import cli as dashboard_cli
+    from edge.main import cli as edge_cli
+    from hub.main import cli as hub_cli
+
+    known = {f"branchloop {name}" for name in COMMANDS}
+    known |= commands(edge_cli, "branchloop edge") | commands(hub_cli, "branchloop hub")
+    known |= commands(dashboard_cli, "branchloop dashboard")
+    known |= {f"branchloop {c}" for c in ("bench edge", "evaluate people", "evaluate heat", "audit verify")}
+    return known | {"branchloop broker-config mosquitto", "branchloop broker-config nats"}
+
+
+def test_every_documented_command_exists() -> None:
+    """A command named in the README or the docs can be run."""
+    known = known_commands()
+    for page in PAGES:
+        for named in re.findall(r"`?(branchloop(?: [a-z][a-z-]+){1,2})", page.read_text(encoding="utf-8")):
+            words = named.split()
+            if words[1] not in COMMANDS:
+                continue
+            assert named in known or " ".join(words[:2]) in known, f"{page.name}: {named}"
+
+
+def test_every_command_is_documented() -> None:
+    """No command is a secret."""
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES) + (ROOT / "Makefile").read_text()
+    for name in COMMANDS:
+        assert f"branchloop {name}" in text, name
+
+
+def keys(model: type[BaseModel]) -> set[str]:
+    found: set[str] = set()
+    for name, field in model.model_fields.items():
+        found.add(field.alias or name)
+        for part in [field.annotation, *getattr(field.annotation, "__args__", ())]:
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found |= keys(part)
+    return found
+
+
+def test_every_documented_key_exists() -> None:
+    """TOML in the docs and keys like `box.outbox_max_mb` are keys of a configuration."""
+    known = keys(Site) | keys(HubFile) | keys(DashboardFile)
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
+            assert flat(tomllib.loads(block)) <= known, page.name
+        for key in re.findall(r"`(?:plan|box|hub|retention|tracking|camera|dashboard)\.([a-z_]+)`", text):
+            assert key == "toml" or key in known, f"{page.name}: {key}"
+
+
+def flat(tree: dict[str, Any]) -> set[str]:
+    found = set(tree)
+    for value in tree.values():
+        if isinstance(value, dict):
+            found |= flat(value)
+    return found
+
+
+def test_links_in_the_docs_lead_somewhere() -> None:
+    """Relative links of the README and docs exist."""
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"

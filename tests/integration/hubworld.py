@@ -1,0 +1,80 @@
+"""A hub's data directory with real messages in it, and its API on an ephemeral port."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from branchloop.processes import free_port
+from hub.api.app import create_app
+from hub.api.dots import Dots
+from hub.api.state import State, now_ms
+from hub.config import HubConfig, read_config
+from hub.store.audit import AuditLog
+from hub.store.sqlite import SqliteStore
+from hub.store.tokens import Tokens
+
+SITE = """
+id = "{id}"
+name = {{ en = "Hall", zh = "大厅" }}
+timezone = "Asia/Kolkata"
+plan = {{ width_m = 2.0, height_m = 1.0, cell_m = 0.5 }}
+[[line]]
+id = "door"
+from = [0.5, 0.2]
+to = [0.5, 0.8]
+inside = [1.5, 0.5]
+entrance = true
+[[zone]]
+id = "queue"
+kind = "queue"
+polygon = [[1.0, 0.1], [1.9, 0.1], [1.9, 0.9], [1.0, 0.9]]
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A hub without broker: configuration, store, and the API's address."""
+
+    config: HubConfig
+    store: SqliteStore
+    api: str
+    state: State
+
+    def token(self, role: str, *sites: str) -> dict[str, str]:
+        """Headers of a new token."""
+        made = self.state.tokens.add(f"test-{role}-{time.monotonic_ns()}", role, sites, now_ms())
+        return {"Authorization": f"Bearer {made}"}
+
+
+@contextlib.contextmanager
+def world(folder: Path) -> Iterator[World]:
+    """Two branches, `hall` and `annex`, empty, with their API running."""
+    for site in ("hall", "annex"):
+        (folder / f"{site}.toml").write_text(SITE.format(id=site), encoding="utf-8")
+    (folder / "hub.toml").write_text('[hub]\ndata_dir = "data"\nsites = ["hall.toml", "annex.toml"]\n')
+    config = read_config(folder / "hub.toml")
+    store = SqliteStore(config.data_dir)
+    state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots())
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(state), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until_s = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < until_s
+        time.sleep(0.02)
+    try:
+        yield World(config, store, f"http://127.0.0.1:{port}", state)
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        store.close()
+        state.tokens.close()
+        state.audit.close()

@@ -1,0 +1,90 @@
+"""Denied by default: every route, every role, every scope."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import product
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+from hubworld import World, world
+
+from hub.api.access import PERMISSIONS
+from hub.api.app import create_app
+from hub.store.tokens import ROLES
+
+OPEN = {"/health"}
+NEEDED = {
+    "/api/v1/branches": "branches",
+    "/api/v1/branches/{site_id}": "branches",
+    "/api/v1/branches/{site_id}/live": "live",
+    "/api/v1/branches/{site_id}/stream": "live",
+    "/api/v1/branches/{site_id}/heat": "figures",
+    "/api/v1/branches/{site_id}/footfall": "figures",
+    "/api/v1/branches/{site_id}/occupancy": "figures",
+    "/api/v1/branches/{site_id}/zones": "figures",
+}
+QUERY = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+def status(hub: World, route: str, site: str, headers: dict[str, str]) -> int:
+    path = re.sub(r"\{site_id\}", site, route)
+    with httpx.stream("GET", f"{hub.api}{path}", params=QUERY, headers=headers, timeout=10) as answer:
+        return answer.status_code
+
+
+def test_every_route_is_known_here() -> None:
+    """A new route has to be added to this table, with the permission that it needs."""
+    documented = set(create_app(None).openapi()["paths"])
+    assert documented == set(NEEDED) | OPEN
+    routes = [route for route in create_app(None).routes if isinstance(route, APIRoute)]
+    for route in routes:
+        permissions = {
+            getattr(dependency.call, "permission", None) for dependency in route.dependant.dependencies
+        } - {None}
+        assert permissions == ({NEEDED[route.path]} if route.path in NEEDED else set()), route.path
+
+
+@pytest.mark.parametrize("route", sorted(NEEDED))
+def test_without_a_valid_token_nothing_is_told(hub: World, route: str) -> None:
+    """401 for no token, a wrong one, a revoked one and another scheme."""
+    revoked = hub.token("head_office")
+    for token in hub.state.tokens.all():
+        hub.state.tokens.revoke(token.name, 1)
+    for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, revoked):
+        assert status(hub, route, "hall", headers) == 401
+
+
+@pytest.mark.parametrize(("route", "role"), list(product(sorted(NEEDED), ROLES)))
+def test_roles_get_what_their_permissions_say(hub: World, route: str, role: str) -> None:
+    """Allowed within the scope, refused without the permission, refused outside the scope."""
+    scoped = role not in {"head_office", "auditor"}
+    headers = hub.token(role, "hall") if scoped else hub.token(role)
+    allowed = NEEDED[route] in PERMISSIONS[role]
+    assert status(hub, route, "hall", headers) == (200 if allowed else 403)
+    if scoped and "{site_id}" in route:
+        assert status(hub, route, "annex", headers) == 403
+
+
+def test_a_branch_that_does_not_exist_looks_like_one_out_of_scope(hub: World) -> None:
+    """So that nobody can find out which branches there are."""
+    headers = hub.token("manager", "hall")
+    answers = [
+        httpx.get(f"{hub.api}/api/v1/branches/{site}/live", headers=headers).json()
+        for site in ("annex", "nowhere")
+    ]
+    assert answers[0]["detail"].replace("annex", "nowhere") == answers[1]["detail"]
+
+
+def test_a_scoped_list_holds_only_its_branches(hub: World) -> None:
+    """A manager of one branch does not see that there is another."""
+    answer = httpx.get(f"{hub.api}/api/v1/branches", headers=hub.token("manager", "hall"))
+    assert [item["id"] for item in answer.json()["items"]] == ["hall"]
