@@ -34,6 +34,7 @@ persistence true
 persistence_location {folder}/
 autosave_on_changes true
 autosave_interval 1000
+set_tcp_nodelay true
 max_inflight_messages 100
 max_queued_messages 100000
 max_packet_size 1048576

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +13,7 @@ from brokers import KINDS, Broker, Client, running, until
 from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST
 from hub.broker.grants import INGEST_FILTERS
+from hub.broker.passwords import ensure_password
 
 MINE = "branchloop/1/north/box-1"
 OTHER = "branchloop/1/south/box-1"
@@ -181,3 +185,22 @@ def test_one_box_cannot_evict_another(broker: Broker, hub: Client) -> None:
     until(lambda: (f"{OTHER}/reply", b"still here") in hub.received, "the older connection works")
     assert not south.lost.is_set()
     south.close()
+
+
+@pytest.mark.parametrize("user", ["north/box-1", "hub/ingest", "hub/api"])
+def test_the_nats_protocol_is_closed_to_mqtt_users(broker: Broker, user: str) -> None:
+    """nats-server's own port, where subscriptions to its internal subjects could be tried, lets nobody in."""
+    if broker.kind != "nats":
+        return
+    listening = re.search(
+        r"client connections on 127\.0\.0\.1:(\d+)", (broker.folder / "nats.log").read_text()
+    )
+    assert listening, "the port is on this machine only"
+    password = ensure_password(broker.config.credentials_dir, user)
+    with socket.create_connection(("127.0.0.1", int(listening[1])), timeout=10) as nats:
+        stream = nats.makefile("rb")
+        assert stream.readline().startswith(b"INFO")
+        told = json.dumps({"user": user, "pass": password, "verbose": False, "lang": "x", "version": "1"})
+        nats.sendall(f"CONNECT {told}\r\nSUB > 1\r\nPING\r\n".encode())
+        assert stream.readline().startswith(b"-ERR 'Authorization Violation")
+        stream.close()
