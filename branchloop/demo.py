@@ -79,7 +79,8 @@ def demo(
         files = _prepare(root, port_base)
         say = _speaker(as_json)
         supervisor = Supervisor([])
-        keeper = threading.Thread(target=supervisor.run, args=(stop,), name="children")
+        ended = threading.Event()
+        keeper = threading.Thread(target=supervisor.run, args=(ended,), name="children")
         hub = _child("hub", files, "hub.main", "run", str(files.hub), "--json-ready", str(files.ready))
         hub.keep(time.monotonic())
         try:
@@ -115,7 +116,7 @@ def demo(
             stop.wait(seconds)
             sums = _sum_up(files, api, latencies, children[1])
         finally:
-            stop.set()
+            ended.set()
             if keeper.ident is not None:
                 keeper.join(40)
             else:

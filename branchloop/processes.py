@@ -171,6 +171,7 @@ class Child:
                 stdout=out,
                 stderr=out,
                 pass_fds=self.fds,
+                start_new_session=True,  # Ctrl-C ends the parent, which ends its children in order
                 preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - it makes two system calls
             )
         finally:

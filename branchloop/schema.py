@@ -63,9 +63,7 @@ def asyncapi() -> dict[str, Any]:
         "defaultContentType": "application/json",
         "channels": channels,
         "operations": operations,
-        "components": {
-            "messages": {name: {"payload": {"$ref": f"./{name}.schema.json"}} for name in used}
-        },
+        "components": {"messages": {name: {"payload": {"$ref": f"./{name}.schema.json"}} for name in used}},
     }
 
 

@@ -1,0 +1,158 @@
+"""The manager's pages in a real browser, over the demo run from the installed wheel."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from demoworld import ROOT, Demo, demo, install_wheel
+from playwright.sync_api import Page, expect, sync_playwright
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    found = shutil.which("chromium")
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def running(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("demo")
+    with demo(folder / "data", python=python, cwd=folder) as started:
+        yield started
+
+
+@pytest.fixture
+def page(chromium: str) -> Iterator[Page]:
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
+        tab = browser.new_page(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+        tab.set_default_timeout(30_000)
+        yield tab
+        browser.close()
+
+
+def test_the_wheel_runs_outside_the_checkout(python: Path, tmp_path: Path) -> None:
+    """Modules, models, clips and site files all come from the installed wheel."""
+    query = (
+        "import json, branchloop, edge, hub, dashboard; from branchloop.share import share;"
+        "from edge.perceive.detectors.weights import MODELS;"
+        "print(json.dumps([branchloop.__file__, edge.__file__, hub.__file__, dashboard.__file__,"
+        "str(share('sample_video/plaza.mp4')), str(share('configs/demo.toml')), str(MODELS)]))"
+    )
+    shown = subprocess.run([python, "-c", query], capture_output=True, text=True, check=True, cwd=tmp_path)
+    for place in json.loads(shown.stdout):
+        assert str(python.parents[1]) in place
+        assert str(ROOT) + "/" not in place
+
+
+def test_live_shows_what_the_api_says(running: Demo, page: Page) -> None:
+    """Figures, lights, plan and note; the page refreshes by itself."""
+    expect_crossings(running)
+    page.goto(f"{running.pages}/?branch=plaza&lang=en")
+    expect(page.get_by_role("heading", name="Plaza branch (demo)")).to_be_visible()
+    expect(page.get_by_text("plays the branch hall")).to_be_visible()
+    expect(page.get_by_text("In branch now")).to_be_visible()
+    expect(page.get_by_text("Hall camera · works")).to_be_visible()
+    expect(page.get_by_text("Ceiling range sensor (simulated log) · works")).to_be_visible()
+    plan = page.get_by_role("img", name="Floor plan of Plaza branch (demo) with heat")
+    expect(plan).to_be_visible()
+    assert plan.evaluate("image => image.naturalWidth") > 100
+    first = plan.get_attribute("src") or ""
+    page.wait_for_function(
+        "before => [...document.querySelectorAll('img[alt]')].some(i => i.alt.startsWith('Floor plan') && i.src !== before)",
+        arg=first,
+    )
+
+
+def test_live_speaks_chinese(running: Demo, page: Page) -> None:
+    """The same page from the same catalogue."""
+    page.goto(f"{running.pages}/?branch=plaza&lang=zh")
+    expect(page.get_by_role("heading", name="广场网点（演示）")).to_be_visible()
+    expect(page.get_by_text("当前在店人数")).to_be_visible()
+    expect(page.get_by_text("盒子在线")).to_be_visible()
+
+
+def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
+    """The displayed total equals the API's for the very hours shown; the simulated branch says so."""
+    page.goto(f"{running.pages}/heat?branch=river-street&lang=en")
+    expect(page.get_by_role("heading", name="River Street (simulated)")).to_be_visible()
+    expect(page.get_by_text("every figure comes from a simulator")).to_be_visible()
+    day = page.get_by_label("Day").first.input_value() if page.get_by_label("Day").count() else None
+    shown = page.locator(".bl-tile", has_text="Time spent on the floor").locator(".bl-value")
+    expect(shown).to_be_visible()
+    from datetime import datetime, timedelta
+    from zoneinfo import ZoneInfo
+
+    zone = ZoneInfo("Asia/Shanghai")
+    start = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    if day:
+        start = datetime.strptime(day, "%Y/%m/%d").replace(tzinfo=zone)
+    answer = httpx.get(
+        f"{running.hub}/api/v1/branches/river-street/heat",
+        params={"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()},
+        headers={"Authorization": f"Bearer {running.token}"},
+    ).json()
+    expected = "—" if not answer["coverage"] else f"{answer['total']:,.1f}"
+    expect(shown).to_contain_text(expected)
+
+
+def test_two_weeks_of_history_are_there(running: Demo) -> None:
+    """Fourteen days of the simulated branch, weekends quieter, marked as simulated."""
+    from datetime import UTC, datetime, timedelta
+
+    now = datetime.now(UTC)
+    answer = httpx.get(
+        f"{running.hub}/api/v1/branches/river-street/footfall",
+        params={"from": (now - timedelta(days=13)).isoformat(), "to": now.isoformat(), "bucket": "day"},
+        headers={"Authorization": f"Bearer {running.token}"},
+    ).json()
+    days = [item["in"] for item in answer["items"] if item["in"]]
+    assert len(days) >= 13
+    assert 1_500 < answer["total_in"] < 5_000
+    branch = httpx.get(
+        f"{running.hub}/api/v1/branches/river-street", headers={"Authorization": f"Bearer {running.token}"}
+    ).json()
+    assert branch["simulated"] is True
+
+
+def test_everything_produced_is_stored(running: Demo) -> None:
+    """The demo's own sums: nothing lost, roll-ups right, the API soon enough to be called live."""
+    sums = running.finish()
+    assert sums["messages_produced"] > 10
+    assert sums["messages_stored"] == sums["messages_produced"] == sums["messages_acknowledged"]
+    assert sums["roll_ups_equal_recomputation"] is True
+    assert sums["crossings"] > 0
+    assert sums["person_seconds"] > 0
+    assert sums["latency_samples"] > 0
+
+
+def expect_crossings(running: Demo) -> None:
+    """Wait until somebody has crossed a line: then there is footage behind the figures."""
+    import time
+
+    until_s = time.monotonic() + 60
+    while time.monotonic() < until_s:
+        live = httpx.get(
+            f"{running.hub}/api/v1/branches/plaza/live", headers={"Authorization": f"Bearer {running.token}"}
+        ).json()
+        if sum((line["in"] or 0) + (line["out"] or 0) for line in live["lines"]) >= 3:
+            return
+        time.sleep(0.5)
+    raise AssertionError("nobody crossed a line within a minute of footage")

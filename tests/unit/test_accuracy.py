@@ -1,0 +1,109 @@
+"""Accuracy figures agree with TrackEval's, and with what can be computed by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from branchloop.errors import InputError
+from branchloop.share import share
+from edge.accuracy.heat import Grid, earth_mover_m, heat_accuracy, truth_grid
+from edge.accuracy.mot import tracking_accuracy
+from edge.evaluate import evaluate_heat, evaluate_people, read_mot
+
+
+def box(x: float) -> list[float]:
+    return [x, 0.0, 10.0, 20.0]
+
+
+def frames(ids: list[list[int]], places: list[list[float]]) -> dict[int, tuple[list[int], np.ndarray]]:
+    return {
+        number: (who, np.array([box(x) for x in where]).reshape(-1, 4))
+        for number, (who, where) in enumerate(zip(ids, places, strict=True), 1)
+    }
+
+
+def test_a_perfect_tracker_is_perfect() -> None:
+    """The truth against itself."""
+    truth = read_mot(share("sample_video/plaza_truth.txt"))
+    figures = tracking_accuracy(truth, truth, sorted(truth))
+    assert (figures.mota, figures.idf1, figures.hota, figures.id_switches) == (1, 1, 1, 0)
+
+
+def test_figures_equal_those_of_trackeval() -> None:
+    """A miss, a false box, a swap and a shifted box; TrackEval 1.3.0 gives these numbers for them."""
+    truth = frames([[1, 2]] * 6, [[0, 100]] * 6)
+    tracks = frames(
+        [[7, 8], [7, 8], [7], [8, 7], [8, 7, 9], [8, 7]],
+        [[0, 100], [2, 100], [0], [0, 100], [0, 100, 200], [1, 104]],
+    )
+    figures = tracking_accuracy(truth, tracks, list(range(1, 7)))
+    assert (figures.id_switches, figures.false_positives, figures.misses) == (2, 2, 2)
+    assert figures.mota == pytest.approx(0.5)
+    assert figures.idf1 == pytest.approx(0.4166666666666667)
+    assert figures.hota == pytest.approx(0.4558801853116937)
+    assert figures.deta == pytest.approx(0.7179294389820705)
+    assert figures.assa == pytest.approx(0.2896752613857877)
+
+
+def test_only_the_frames_of_the_truth_count(tmp_path: Path) -> None:
+    """Tracks after the last true frame are neither right nor wrong."""
+    truth = share("sample_video/plaza_truth.txt")
+    more = tmp_path / "tracks.txt"
+    more.write_text(truth.read_text() + "700,9,1,1,50,50,1,-1,-1,-1\n")
+    assert evaluate_people(more, truth)["false_positives"] == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["", "1,2,3\n", "a,b,c,d,e,f\n", "1,1,0,0,5,5\n1,1,0,0,5,5\n", "\x00\xff"]
+)
+def test_a_broken_truth_is_named(tmp_path: Path, content: str) -> None:
+    """File and row, one sentence."""
+    path = tmp_path / "truth.txt"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=r"truth\.txt"):
+        evaluate_people(path, path)
+
+
+def test_earth_is_moved_straight() -> None:
+    """A single cell moved by a knight's move, in metres; nothing moved costs nothing."""
+    a, b = np.zeros((12, 12)), np.zeros((12, 12))
+    a[2, 3] = b[4, 7] = 5
+    assert earth_mover_m(a, b, 0.5) == pytest.approx(0.5 * np.hypot(2, 4))
+    assert earth_mover_m(a, a, 0.5) == pytest.approx(0, abs=1e-9)
+    assert earth_mover_m(a, np.zeros((12, 12)), 0.5) is None
+
+
+def test_equal_grids_agree_and_a_half_weighs_half() -> None:
+    """R 1, distance 0, mass as it is."""
+    random = np.random.default_rng(1)
+    grid = Grid(random.random((16, 20)), -1.0, 2.0, 0.25)
+    same = heat_accuracy(grid, grid)
+    assert (same.r, same.mass_ratio) == (pytest.approx(1), pytest.approx(1))
+    half = heat_accuracy(Grid(grid.person_seconds / 2, -1.0, 2.0, 0.25), grid)
+    assert half.mass_ratio == pytest.approx(0.5)
+    assert half.emd_m == pytest.approx(0, abs=1e-6)
+
+
+def test_truth_is_binned_where_it_belongs() -> None:
+    """Row 0 starts at y0; places off the grid are left out."""
+    like = Grid(np.zeros((2, 2)), 10.0, 20.0, 1.0)
+    grid = truth_grid(like, np.array([[10.5, 20.5], [11.5, 21.5], [9.9, 20.5]]), np.array([1.0, 2.0, 4.0]))
+    assert grid.person_seconds.tolist() == [[1, 0], [0, 2]]
+
+
+def test_heat_files_are_read_and_checked(tmp_path: Path) -> None:
+    """A truth in frames needs its rate; a file that is no grid is refused."""
+    heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
+    truth.write_text(
+        "frame,id,x_m,y_m\n" + "".join(f"{i},1,{i % 8 / 2 + 0.1},{i // 8 / 2 + 0.1}\n" for i in range(64))
+    )
+    with pytest.raises(InputError, match="--fps"):
+        evaluate_heat(heat, truth)
+    assert evaluate_heat(heat, truth, fps=2)["mass_ratio"] == pytest.approx(64 / 32)
+    heat.write_bytes(b"rubbish")
+    with pytest.raises(InputError, match="heat grid"):
+        evaluate_heat(heat, truth, fps=2)
