@@ -1,0 +1,142 @@
+"""The pages' parts are pure: figures in, HTML and SVG out, gaps and staleness told."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from branchloop.errors import ConfigError
+from dashboard import heat, tiles
+from dashboard.client import Hub, Unreachable
+from dashboard.config import read_config, read_token
+from dashboard.pages.heat import figures, footfall_chart, gap_list
+from dashboard.pages.live import notices
+
+ZONE = ZoneInfo("Asia/Shanghai")
+BRANCH: dict[str, Any] = {
+    "plan": {"width_m": 4.0, "height_m": 2.0, "walls": [[[0, 0], [4, 0], [4, 2]]]},
+    "zones": [
+        {"id": "q", "name": {"en": "Queue <1>", "zh": "排队区"}, "polygon": [[1, 0.5], [2, 0.5], [2, 1.5]]}
+    ],
+    "lines": [{"id": "door", "name": None, "from": [0, 1], "to": [1, 1], "entrance": True}],
+    "cameras": [],
+    "sensors": [{"id": "s", "name": None, "x_m": 1.0, "y_m": 1.0}],
+}
+
+
+def test_heat_is_clear_where_nobody_was_and_strong_where_most_were() -> None:
+    """Alpha 0 under the floor of the scale, .85 at its top."""
+    cells = np.zeros((8, 16))
+    cells[2, 3] = 100.0
+    picture = heat.colours(cells, heat.scale_of(cells))
+    assert picture[0, 0, 3] == 0
+    assert picture[2, 3, 3] == round(0.85 * 255)
+    assert tuple(picture[2, 3, :3]) == (253, 231, 37)
+
+
+def test_smoothing_moves_heat_but_loses_none() -> None:
+    """Away from the border the mass is the same."""
+    cells = np.zeros((20, 20))
+    cells[9:11, 9:11] = 3.0
+    assert heat.density(cells, 0.5).sum() * 0.25 == pytest.approx(cells.sum())
+
+
+def test_nobody_at_all_is_an_empty_scale() -> None:
+    """No division by nothing, and a picture without colour."""
+    cells = np.zeros((4, 8))
+    assert heat.scale_of(cells).empty
+    picture = Image.open(io.BytesIO(heat.raster(cells, heat.scale_of(cells))))
+    assert np.asarray(picture)[..., 3].max() == 0
+
+
+def test_the_floor_is_a_picture_with_words() -> None:
+    """Names in the language, escaped; people as dots; the image carries its text alternative."""
+    svg = heat.floor_svg(BRANCH, "en", np.ones((8, 16)), 0.25, [[1.0, 1.0], [2.0, 1.0]], {"s": True})
+    assert "Queue &lt;1&gt;" in svg
+    assert svg.count("<circle") == 2
+    assert "data:image/png;base64," in svg
+    assert "排队区" in heat.floor_svg(BRANCH, "zh")
+    html = heat.as_image(svg, 'a "plan"')
+    assert 'alt="a &quot;plan&quot;"' in html
+    encoded = re.search(r"base64,([^\"]+)", html)
+    assert encoded is not None
+    assert base64.b64decode(encoded[1]).decode() == svg
+
+
+def test_a_tile_tells_value_coverage_and_gap() -> None:
+    """A value with its bar; an em dash and why; stale with its time."""
+    good = tiles.tile(
+        "Visitors", {"value": 1234, "unit": "people", "coverage": 0.5, "as_of": None}, "en", ZONE
+    )
+    assert "1,234" in good
+    assert "width:50%" in good
+    gap = tiles.tile(
+        "Visitors", {"value": None, "unit": "people", "coverage": None, "as_of": None}, "en", ZONE
+    )
+    assert "—" in gap
+    assert "not measured" in gap
+    old = {"value": 3, "unit": "people", "coverage": 1.0, "as_of": "2026-11-23T01:00:00Z"}
+    stale = tiles.tile("In branch now", old, "en", ZONE, stale=True)
+    assert "bl-stale" in stale
+    assert "as of 09:00:00" in stale
+
+
+def test_lights_have_shapes_and_words() -> None:
+    """Never colour alone."""
+    shown = {state: tiles.light("Hall", state, "en") for state in tiles.LIGHTS}
+    assert len({re.search(r'hidden="true">(.)', html)[1] for html in shown.values()}) == len(shown)  # type: ignore[index]
+    assert "stalled" in shown["stalled"]
+    assert "not heard of" in tiles.light("Hall", "strange", "en")
+
+
+def test_the_heat_page_shows_the_hubs_total() -> None:
+    """The sum in the tile is the API's; without coverage it is absent, not 0."""
+    answer = {"total": 8207.0, "coverage": 0.96, "as_of": None}
+    footfall = {"total_in": 26, "coverage": 0.96, "as_of": None}
+    assert "8,207.0" in figures(answer, footfall, "en", ZONE)[0]
+    assert "—" in figures({**answer, "total": 0.0, "coverage": 0.0}, footfall, "en", ZONE)[0]
+
+
+def test_gaps_are_listed_and_unobserved_hours_are_breaks() -> None:
+    """Times in the branch's clock; None stays None in the chart's data."""
+    html = gap_list([{"from": "2026-11-23T01:00:00Z", "to": "2026-11-23T02:30:00Z"}], "en", ZONE)
+    assert "11-23 09:00 to 11-23 10:30" in html
+    items = [{"start": "2026-11-23T01:00:00Z", "in": None}, {"start": "2026-11-23T02:00:00Z", "in": 4}]
+    table = footfall_chart(items, "en", ZONE).data
+    assert table["visitors"].isna().tolist() == [True, False]
+
+
+def test_withdrawn_notices_are_struck_out() -> None:
+    """What did not come true stays visible, as such."""
+    notice = {
+        "id": "n", "what": "crossing", "at": "2026-11-23T01:00:00Z", "line": "door", "direction": "in",
+        "subject": None, "state": None, "fate": "withdrawn",
+    }  # fmt: skip
+    assert "<s>door: one person in</s>" in notices(BRANCH, {"notices": [notice]}, "en", ZONE)
+    assert "Nothing to report" in notices(BRANCH, {"notices": []}, "en", ZONE)
+
+
+def test_a_hub_that_is_away_is_unreachable() -> None:
+    """The page gets a typed failure, to say so in words."""
+    with pytest.raises(Unreachable):
+        Hub("http://127.0.0.1:9", "token").branches()
+
+
+def test_a_token_file_must_be_private(tmp_path: Path) -> None:
+    """A token that others may read is refused before anything is served."""
+    (tmp_path / "d.toml").write_text('[dashboard]\napi = "http://127.0.0.1:1"\ntoken_file = "t"\n')
+    (tmp_path / "t").write_text("secret\n")
+    (tmp_path / "t").chmod(0o644)
+    config = read_config(tmp_path / "d.toml")
+    with pytest.raises(ConfigError, match="chmod 600"):
+        read_token(config, tmp_path)
+    (tmp_path / "t").chmod(0o600)
+    assert read_token(config, tmp_path) == "secret"
