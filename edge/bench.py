@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,7 @@ def bench_edge(clip: Path | None, baseline: Path | None, frames: int) -> dict[st
     camera = site.cameras[0]
     source = open_clip(clip or config.parent / camera.source, camera.fps)
     shipped = load_detector("nanodet")
+    baseline = baseline or reference_baseline()
     yardstick = load_detector(str(baseline)) if baseline else None
     floor = Floor(site, prefix="bench", method="bench")
     gate = MotionGate(source.fps)
@@ -91,8 +93,17 @@ def bench_edge(clip: Path | None, baseline: Path | None, frames: int) -> dict[st
             "pipeline_to_baseline": round(pipeline_ms / base_ms, 3),
         }
     else:
-        figures["baseline"] = "none: give --baseline YOLOX_NANO.onnx for the ratio"
+        figures["baseline"] = (
+            "absent: give --baseline YOLOX_NANO.onnx, or name the reference data in BRANCHLOOP_REFERENCE"
+        )
     return figures
+
+
+def reference_baseline() -> Path | None:
+    """YOLOX-nano among the reference data (BRANCHLOOP_REFERENCE, ../shared without it), if they are there."""
+    folder = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared"))
+    path = folder / "models" / "yolox_nano" / "yolox_nano.onnx"
+    return path if path.is_file() else None
 
 
 def _account(floor: Floor, camera: str, t_ms: int, boxes: NDArray[np.float32]) -> None:

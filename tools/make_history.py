@@ -33,7 +33,9 @@ HZ = 2.0
 
 def main() -> None:
     """Simulate, count, merge, compress."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("sample_history/river-street.ndjson.xz"))
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--seed", type=int, default=1)
@@ -45,9 +47,11 @@ def main() -> None:
     for number in range(args.days):
         day = FIRST_DAY + timedelta(days=number)
         for window in minutes(site, day_windows(site, day, args.seed)):
-            lines.append(json.dumps(
-                {"seq": len(lines) + 1, "kind": "window", "body": slim(window)}, separators=(",", ":")
-            ))
+            lines.append(
+                json.dumps(
+                    {"seq": len(lines) + 1, "kind": "window", "body": slim(window)}, separators=(",", ":")
+                )
+            )
         print(day, len(lines), "windows")
     text = "\n".join(lines) + "\n"
     args.out.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
@@ -59,9 +63,7 @@ def day_windows(site: Site, day: date, seed: int) -> Iterator[Window]:
     simulated = simulate_branch.simulate_day(day, seed, hz=HZ)
     midnight_ms = round(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp() * 1000)
     moments: dict[int, dict[int, tuple[float, float]]] = {}
-    for t_s, person, x_m, y_m in zip(
-        simulated.t_s, simulated.id, simulated.x_m, simulated.y_m, strict=True
-    ):
+    for t_s, person, x_m, y_m in zip(simulated.t_s, simulated.id, simulated.x_m, simulated.y_m, strict=True):
         places = moments.setdefault(midnight_ms + round(float(t_s) * 1000), {})
         places[int(person)] = (float(x_m), float(y_m))
     for start_ms, end_ms in site.open_spans_ms(day):
@@ -78,10 +80,10 @@ def minutes(site: Site, windows: Iterable[Window]) -> Iterator[Window]:
     for window in windows:
         by_minute[window.start_ms - window.start_ms % MINUTE_MS].append(window)
     for start_ms in sorted(by_minute):
-        yield merged(site, start_ms, by_minute[start_ms])
+        yield merged(site, by_minute[start_ms])
 
 
-def merged(site: Site, start_ms: int, parts: list[Window]) -> Window:
+def merged(site: Site, parts: list[Window]) -> Window:
     """One window of as many slots as there are parts; integers add, so nothing is lost."""
     cells: Counter[int] = Counter()
     for part in parts:

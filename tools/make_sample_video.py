@@ -37,7 +37,9 @@ SHIFT_M = (10.5, 3.0)
 
 def main() -> None:
     """Encode the clip and write the marks; print the digests for LICENSE.md."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("vtest", type=Path)
     parser.add_argument("--out", type=Path, default=Path("sample_video"))
     args = parser.parse_args()
@@ -60,8 +62,24 @@ def encode(source: Path, clip: Path) -> None:
     shape = ["-c:v", "libx264", "-preset", "slow", "-crf", "29", "-g", "70", "-keyint_min", "7"]
     rate = ["-r", str(FPS)]
     subprocess.run(
-        ["ffmpeg", "-v", "error", "-y", *rate, "-i", source, "-an", *shape, "-pix_fmt", "yuv420p", *rate]
-        + [*exact, "-movflags", "+faststart", clip],
+        [
+            "ffmpeg",
+            "-v",
+            "error",
+            "-y",
+            *rate,
+            "-i",
+            source,
+            "-an",
+            *shape,
+            "-pix_fmt",
+            "yuv420p",
+            *rate,
+            *exact,
+            "-movflags",
+            "+faststart",
+            clip,
+        ],
         check=True,
     )
 

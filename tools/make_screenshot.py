@@ -1,6 +1,6 @@
 """Make the README's screenshot: the demo, a minute of real footage, the Live page in Chromium.
 
-    python tools/make_screenshot.py docs/live.png
+python tools/make_screenshot.py docs/live.png
 """
 
 from __future__ import annotations
@@ -17,10 +17,16 @@ from playwright.sync_api import sync_playwright
 
 from branchloop.processes import free_port
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 FOOTAGE_S = 75
 
 
@@ -34,7 +40,16 @@ def main() -> None:
     args = parser.parse_args()
     base = free_port()
     with tempfile.TemporaryDirectory() as data:
-        command = [sys.executable, "-m", "branchloop.demo", "--no-browser", "--data", data, "--port-base", str(base)]
+        command = [
+            sys.executable,
+            "-m",
+            "branchloop.demo",
+            "--no-browser",
+            "--data",
+            data,
+            "--port-base",
+            str(base),
+        ]
         demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             for line in demo.stdout or ():
@@ -42,7 +57,9 @@ def main() -> None:
                 if "Ctrl-C" in line:
                     break
             time.sleep(FOOTAGE_S)
-            shoot(f"http://127.0.0.1:{base + 2}/{args.page}?branch={args.branch}&lang={args.language}", args.out)
+            shoot(
+                f"http://127.0.0.1:{base + 2}/{args.page}?branch={args.branch}&lang={args.language}", args.out
+            )
         finally:
             demo.terminate()
             demo.wait(60)

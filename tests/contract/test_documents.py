@@ -44,7 +44,13 @@ def test_the_api_description_is_up_to_date() -> None:
         ("status", Status(online=True, boot="0" * 32, connect_no=1, at_ms=1)),
         (
             "batch",
-            Batch(epoch="0" * 32, boot="1" * 32, oldest=1, sent_ms=1, items=[Item(seq=1, kind="window", body={})]),
+            Batch(
+                epoch="0" * 32,
+                boot="1" * 32,
+                oldest=1,
+                sent_ms=1,
+                items=[Item(seq=1, kind="window", body={})],
+            ),
         ),
     ],
 )
@@ -59,7 +65,11 @@ def test_payloads_fit_their_schema(schema: str, payload: Any) -> None:
 def commands(group: click.Group, prefix: str) -> set[str]:
     found = {prefix}
     for name, command in group.commands.items():
-        found |= commands(command, f"{prefix} {name}") if isinstance(command, click.Group) else {f"{prefix} {name}"}
+        found |= (
+            commands(command, f"{prefix} {name}")
+            if isinstance(command, click.Group)
+            else {f"{prefix} {name}"}
+        )
     return found
 
 

@@ -16,7 +16,7 @@ FROZEN_S = 30.0
 
 
 def kill(running: Demo, words: str) -> int:
-    """kill -9 the process, once it is there."""
+    """Kill -9 the process, once it is there."""
     until_s = time.monotonic() + 40
     while time.monotonic() < until_s:
         pid = running.pid_of(words)
@@ -52,7 +52,13 @@ def test_nothing_is_lost_whatever_dies(tmp_path: Path) -> None:
     """Stored = produced = acknowledged, none twice, roll-ups equal to a recomputation; no process is left."""
     with demo(tmp_path / "data") as running:
         wait_live(running)
-        for words in ("edge.perceive.watch", "hub.ingest.worker", "nats-server", "hub.api.main", "edge.main core"):
+        for words in (
+            "edge.perceive.watch",
+            "hub.ingest.worker",
+            "nats-server",
+            "hub.api.main",
+            "edge.main core",
+        ):
             kill(running, words)
             wait_live(running)
         broker = running.pid_of("nats-server")

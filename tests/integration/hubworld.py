@@ -63,7 +63,9 @@ def world(folder: Path) -> Iterator[World]:
     store = SqliteStore(config.data_dir)
     state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots())
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(state), host="127.0.0.1", port=port, log_level="warning"))
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(state), host="127.0.0.1", port=port, log_level="warning")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until_s = time.monotonic() + 20
