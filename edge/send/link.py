@@ -35,6 +35,7 @@ BATCH_BYTES = 200_000
 READY_TIMEOUT_S = 10.0
 FIRST_RETRY_S = 0.5
 LONGEST_RETRY_S = 30.0
+MAX_DOTS = 1_000
 STEADY_S = 10.0
 """A connection that held for less is no reason to hurry: two boxes with one credential evict each other."""
 _TICK_S = 0.25
@@ -113,7 +114,7 @@ class Link:
     def live(self, at_ms: int, dots_mm: Sequence[tuple[int, int]]) -> None:
         """Dots for the live page: QoS 0, outside the outbox; only the latest count, and only while online."""
         if self.online:
-            self._dots = Live(at_ms=at_ms, dots_mm=list(dots_mm)).to_json()
+            self._dots = Live(at_ms=at_ms, dots_mm=list(dots_mm[:MAX_DOTS])).to_json()
         self._nudge()
 
     def stop(self, drain_s: float) -> bool:
