@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from functools import cached_property
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -212,7 +213,7 @@ class Box(Part):
 
     @model_validator(mode="after")
     def _guarded(self) -> Box:
-        host = self.broker.split("://", 1)[1].rsplit(":", 1)[0].strip("[]")
+        host = urlsplit(self.broker).hostname or ""
         loopback = host in {"localhost", "::1"} or host.startswith("127.")
         if not loopback and (self.broker.startswith("mqtt://") or self.tls is None):
             raise ValueError(

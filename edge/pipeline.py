@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from branchloop import __version__
 from branchloop.errors import ConfigError
-from branchloop.messages import DeviceLight, DeviceState, Notice
+from branchloop.messages import DeviceLight, DeviceState, Notice, Wire
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Box, Site, config_hash, parse_site
 from edge.cameras import CameraProcess, Report
@@ -152,13 +152,17 @@ class Pipeline:
             )
 
     def _tell(self, notice: Notice) -> None:
-        self._outbox.append_now("notice", notice)
-        self._link.urgent()
+        self._keep("notice", notice)
 
     def _enter(self, settled: Settled) -> None:
         for window in settled.windows:
-            self._outbox.append_now("window", window)
-            self._link.urgent()
+            self._keep("window", window)
+
+    def _keep(self, kind: str, body: Wire) -> None:
+        """Commit at once; what a full disk refuses waits in the outbox's memory for room."""
+        self._outbox.append(kind, body)
+        self._outbox.flush()
+        self._link.urgent()
 
     def _notice_id(self) -> str:
         self._serial += 1
