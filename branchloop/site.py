@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 from functools import cached_property
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
@@ -213,7 +212,8 @@ class Box(Part):
 
     @model_validator(mode="after")
     def _guarded(self) -> Box:
-        host = urlsplit(self.broker).hostname or ""
+        address = self.broker.split("://", 1)[1]
+        host = address[1:].split("]")[0] if address.startswith("[") else address.split(":")[0]
         loopback = host in {"localhost", "::1"} or host.startswith("127.")
         if not loopback and (self.broker.startswith("mqtt://") or self.tls is None):
             raise ValueError(

@@ -1,6 +1,7 @@
 """What an offline run writes: MOT tracks, the fused floor, events and heat, byte for byte repeatable.
 
-People off the plan are in nobody's branch: they are written nowhere.
+People off the plan are in nobody's branch: they are written nowhere, but for the boxes of those whose
+feet may be on it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from branchloop.messages import Window
 from branchloop.site import Plan
 from edge.floor.floor import Settled
 from edge.floor.fusion import Stretch
+
+BORDER_M = 0.5
 
 
 class Results:
@@ -90,7 +93,9 @@ class Results:
         self._people.update(person.id for person in on_plan)
         for camera in sorted(stretch.frame_of & self._tracks.keys()):
             frame = frame_of[camera][stretch.start_ms]
-            for person in on_plan:
+            for person in stretch.people:
+                if not self._near(person.place_m):
+                    continue
                 for seen_by, seen in person.seen:
                     if seen_by == camera:
                         x0, y0, x1, y1 = seen.box_px
@@ -107,6 +112,12 @@ class Results:
                         *(f"{v:.3f}" for v in self._place(person.place_m)),
                     ]
                 )
+
+    def _near(self, place_m: tuple[float, float]) -> bool:
+        """On the plan but for the uncertainty of a foot point: a box at its border is not dropped."""
+        x, y = place_m
+        width, height = self._plan.width_m, self._plan.height_m
+        return -BORDER_M <= x <= width + BORDER_M and -BORDER_M <= y <= height + BORDER_M
 
     def _window(self, window: Window) -> None:
         self._summary["windows"] += 1

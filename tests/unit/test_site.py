@@ -81,6 +81,16 @@ def test_faults_are_named_with_their_remedy(old: str, new: str, words: str) -> N
     assert words in refused(GOOD.replace(old, new))
 
 
+@pytest.mark.parametrize(
+    "broker", ["mqtt://127.0.0.1", "mqtt://[::1]", "mqtt://[::1]:1883", "mqtt://localhost:1"]
+)
+def test_loopback_needs_no_tls_in_any_spelling(broker: str) -> None:
+    """A broker on this machine is one, with and without a port."""
+    site = parse_site(GOOD.replace("mqtt://127.0.0.1:1883", broker))
+    assert site.box is not None
+    assert site.box.broker == broker
+
+
 def test_hours_follow_the_branch_clock() -> None:
     """Opening spans are local: a branch in Shanghai opens at 01:00 UTC."""
     site = parse_site(share("configs/simulated.toml").read_text(encoding="utf-8"))
