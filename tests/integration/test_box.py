@@ -1,0 +1,184 @@
+"""The box's own processes and wiring: a camera process that hangs or dies, a clock that is set, a camera that stalls."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from branchloop.share import share
+from edge.cameras import CameraProcess, Report
+from edge.perceive.health import Event
+from edge.perceive.report import EventReport, FrameReport, decode, encode
+from edge.pipeline import Pipeline, read_box
+
+T0_MS = 1_795_000_000_000
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """The demo's site file with a credential and a broker that nobody serves."""
+    shutil.copytree(share("sample_video"), tmp_path / "sample_video")
+    (tmp_path / "configs").mkdir()
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    text = text.replace("data/hub/broker/credentials/plaza--box-1", "secret").replace(":1883", ":9")
+    (tmp_path / "configs" / "demo.toml").write_text(text, encoding="utf-8")
+    (tmp_path / "configs" / "secret").write_text("password\n")
+    (tmp_path / "configs" / "secret").chmod(0o600)
+    return tmp_path / "configs" / "demo.toml"
+
+
+@pytest.fixture
+def camera(config: Path) -> Iterator[tuple[CameraProcess, queue.SimpleQueue[Report]]]:
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process.start()
+    yield process, reports
+    process.stop()
+    assert process.pid is None
+
+
+def wait_for(
+    camera: tuple[CameraProcess, queue.SimpleQueue[Report]], seconds: float, state: str | None
+) -> tuple[Report, float]:
+    """The next frame (state None) or change to `state`, and how long it took."""
+    process, reports = camera
+    begun_s = time.monotonic()
+    while time.monotonic() - begun_s < seconds:
+        process.watchdog()
+        try:
+            report = reports.get(timeout=0.1)
+        except queue.Empty:
+            continue
+        found = report.event.state if isinstance(report, EventReport) else None
+        if found == state and (state is not None or isinstance(report, FrameReport)):
+            return report, time.monotonic() - begun_s
+    raise AssertionError(f"no {state or 'frame'} within {seconds} s")
+
+
+def drain(reports: queue.SimpleQueue[Report]) -> None:
+    while not reports.empty():
+        reports.get()
+
+
+def test_a_camera_process_that_hangs_is_told_within_5_s_and_replaced(
+    camera: tuple[CameraProcess, queue.SimpleQueue[Report]],
+) -> None:
+    """SIGSTOP: stalled within 5 s; after a while it is killed, and frames come again."""
+    wait_for(camera, 30, None)
+    process, reports = camera
+    first = process.pid
+    assert first is not None
+    os.kill(first, signal.SIGSTOP)
+    drain(reports)
+    _, took_s = wait_for(camera, 10, "stalled")
+    assert took_s <= 5
+    wait_for(camera, 30, "down")
+    wait_for(camera, 30, None)
+    assert process.pid != first
+    assert process.restarts == 1
+
+
+def test_a_camera_process_that_dies_comes_back(
+    camera: tuple[CameraProcess, queue.SimpleQueue[Report]],
+) -> None:
+    """Kill -9: down at once, with the reason, and frames again."""
+    wait_for(camera, 30, None)
+    process, reports = camera
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    drain(reports)
+    report, _ = wait_for(camera, 10, "down")
+    assert isinstance(report, EventReport)
+    assert "ended with code -9" in report.event.detail
+    wait_for(camera, 30, None)
+
+
+def messages(data_dir: Path) -> list[tuple[str, dict[str, Any]]]:
+    """What the outbox holds."""
+    db = sqlite3.connect(data_dir / "outbox.db")
+    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
+    (table,) = (name for name in tables if {"seq", "kind", "body"} <= columns(db, name))
+    rows = [
+        (kind, json.loads(body)) for kind, body in db.execute(f"SELECT kind, body FROM {table} ORDER BY seq")
+    ]
+    db.close()
+    return rows
+
+
+def columns(db: sqlite3.Connection, table: str) -> set[str]:
+    return {row[1] for row in db.execute(f"PRAGMA table_info({table})")}
+
+
+def box(x: float) -> np.ndarray:
+    return np.array([[x, 300.0, x + 40, 400.0, 0.9]], np.float32)
+
+
+def run(config: Path, reports: list[Report]) -> list[tuple[str, dict[str, Any]]]:
+    """Feed reports to a box's wiring, whose broker is away, and read its outbox."""
+    site, settings = read_box(config)
+    data = config.parent / "data"
+    data.mkdir()
+    pipeline = Pipeline(site, settings, config, data)
+    for report in reports:
+        pipeline.step(report)
+    pipeline._outbox.close()
+    for end in (
+        pipeline._link._wake,
+        pipeline._link._woken,
+    ):  # the link was never started, so it closes nothing
+        end.close()
+    return messages(data)
+
+
+def test_a_clock_that_is_set_closes_the_window_and_is_told(config: Path) -> None:
+    """The window says `step`, a notice says why, and time goes on from there without mixing the two."""
+    before = [FrameReport("hall", T0_MS + 143 * i, box(300 + 4 * i)) for i in range(20)]
+    step = EventReport("hall", Event("step", T0_MS - 3_600_000, step_ms=-3_600_000))
+    after = [FrameReport("hall", T0_MS - 3_600_000 + 143 * i, box(300 + 4 * i)) for i in range(60)]
+    kept = run(config, [*before, step, *after])
+    windows = [body for kind, body in kept if kind == "window"]
+    assert windows[0]["closed_by"] == "step"
+    assert windows[0]["person_ms"] > 2_000
+    assert [window["closed_by"] for window in windows[1:]] == ["time"]
+    assert windows[1]["start_ms"] == (T0_MS - 3_600_000) // 5_000 * 5_000
+    notices = [body for kind, body in kept if kind == "notice" and body["what"] == "clock_step"]
+    assert len(notices) == 1
+    assert "3600000" in notices[0]["detail"]
+
+
+def test_a_camera_that_stalls_is_told_and_its_window_says_so(config: Path) -> None:
+    """The notice names camera and state; the light follows; a second of silence is not observed time."""
+    frames = [FrameReport("hall", T0_MS + 143 * i, box(300)) for i in range(10)]
+    stalled = EventReport("hall", Event("state", T0_MS + 5_000, state="stalled", detail="no picture for 3 s"))
+    again = [FrameReport("hall", T0_MS + 10_000 + 143 * i, box(300)) for i in range(20)]
+    kept = run(config, [*frames, stalled, *again])
+    (notice,) = [body for kind, body in kept if kind == "notice" and body["what"] == "camera"]
+    assert (notice["subject"], notice["state"], notice["detail"]) == ("hall", "stalled", "no picture for 3 s")
+    first = next(body for kind, body in kept if kind == "window")
+    assert first["observed_ms"] < 2_500
+    assert first["expected_ms"] == 5_000
+    assert "people_end" not in first
+
+
+def test_reports_survive_the_pipe() -> None:
+    """Frames with boxes, held frames, events: line by line."""
+    for report in (
+        FrameReport("hall", 7, box(1.25)),
+        FrameReport("hall", 8, None),
+        EventReport("hall", Event("state", 9, state="down", detail="gone\nfor good")),
+    ):
+        line = encode(report)
+        assert "\n" not in line
+        back = decode(line)
+        assert encode(back) == line
