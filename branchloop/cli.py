@@ -38,6 +38,10 @@ COMMANDS: dict[str, Program] = {
 }
 
 
+ROOM_NEEDS = {"edge": "onnxruntime", "hub": "fastapi", "dashboard": "streamlit"}
+"""A module that only the room's own extra brings."""
+
+
 class _Launcher(click.Group):
     """Lists its table without importing any room."""
 
@@ -73,12 +77,17 @@ def cli() -> None:
 def replace(program: Program, args: tuple[str, ...]) -> None:
     """Become the program: same terminal, same signals, its exit code."""
     room = program.module.split(".", maxsplit=1)[0]
-    if importlib.util.find_spec(room) is None or importlib.util.find_spec(program.module) is None:
+    if not installed(room):
         raise DependencyError(
-            f"this installation has no {room} room.", hint=f"Install it: pip install 'branchloop[{room}]'."
+            f"the {room} room is not installed here.", hint=f"Install it: pip install 'branchloop[{room}]'."
         )
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", program.module, *program.args, *args])
+
+
+def installed(room: str) -> bool:
+    """Whether a room's own dependencies are there; the contract needs none."""
+    return room not in ROOM_NEEDS or importlib.util.find_spec(ROOM_NEEDS[room]) is not None
 
 
 def main() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import json
 import subprocess
 import sys
@@ -13,6 +11,7 @@ from pathlib import Path
 import click
 
 from branchloop import __version__, exits
+from branchloop.cli import installed
 
 MARKS = {"good": "ok  ", "warn": "warn", "bad": "BAD "}
 
@@ -31,7 +30,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
     ]
     asked = _room_of(config) if config is not None else None
     for room in ("edge", "hub"):
-        if importlib.util.find_spec(room) is None or not _installed(room):
+        if not installed(room):
             findings.append({"room": room, "state": "warn" if asked != room else "bad",
                              "text": f"not installed here; pip install 'branchloop[{room}]'"})  # fmt: skip
             continue
@@ -59,16 +58,6 @@ def _read(room: str, shown: subprocess.CompletedProcess[str]) -> list[dict[str, 
     except (ValueError, IndexError):
         text = (shown.stderr.strip().splitlines() or ["it does not start"])[-1]
         return [{"room": room, "state": "bad", "text": text}]
-
-
-def _installed(room: str) -> bool:
-    """Whether the room's own distributions are there, by one that only it needs."""
-    needed = {"edge": "onnxruntime", "hub": "fastapi"}[room]
-    try:
-        importlib.metadata.distribution(needed)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _room_of(config: Path) -> str:

@@ -109,9 +109,8 @@ def messages(data_dir: Path) -> list[tuple[str, dict[str, Any]]]:
     db = sqlite3.connect(data_dir / "outbox.db")
     tables = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type='table'")]
     (table,) = (name for name in tables if {"seq", "kind", "body"} <= columns(db, name))
-    rows = [
-        (kind, json.loads(body)) for kind, body in db.execute(f"SELECT kind, body FROM {table} ORDER BY seq")
-    ]
+    query = f"SELECT kind, body FROM {table} ORDER BY seq"  # noqa: S608
+    rows = [(kind, json.loads(body)) for kind, body in db.execute(query)]
     db.close()
     return rows
 
