@@ -141,7 +141,7 @@ def test_two_weeks_of_history_are_there(running: Demo) -> None:
 def test_everything_produced_is_stored(running: Demo) -> None:
     """The demo's own sums: nothing lost, roll-ups right, the API soon enough to be called live."""
     sums = running.finish()
-    assert sums["messages_produced"] > 10
+    assert sums["messages_produced"] >= 4  # three crossings were waited for, and a window has closed
     assert sums["messages_stored"] == sums["messages_produced"] == sums["messages_acknowledged"]
     assert sums["roll_ups_equal_recomputation"] is True
     assert sums["crossings"] > 0
