@@ -52,8 +52,23 @@ def bucket_start_ms(t_ms: int, bucket: Bucket, zone: ZoneInfo) -> int:
         return local_day_start_ms(local.date(), zone)
     if bucket == "hour":
         into_ms = local.minute * MINUTE_MS + local.second * 1000 + local.microsecond // 1000
-        return t_ms - into_ms
+        start_ms = t_ms - into_ms
+        # Where clocks move by half an hour, the hour is cut in two: neither part may reach into the other.
+        while start_ms < t_ms and from_ms(start_ms, zone).utcoffset() != local.utcoffset():
+            start_ms = min(start_ms + MINUTE_MS, t_ms)
+        return start_ms
     raise ValueError(f"unknown bucket {bucket!r}; choose one of {', '.join(BUCKETS)}")
+
+
+def bucket_end_ms(t_ms: int, bucket: Bucket, zone: ZoneInfo) -> int:
+    """End (UTC ms) of the local minute, hour or day that holds `t_ms`: the start of the next one."""
+    start_ms = bucket_start_ms(t_ms, bucket, zone)
+    if bucket == "minute":
+        return start_ms + MINUTE_MS
+    if bucket == "day":
+        return local_day_end_ms(from_ms(start_ms, zone).date(), zone)
+    next_ms = bucket_start_ms(start_ms + HOUR_MS - 1, "hour", zone)
+    return start_ms + HOUR_MS if next_ms == start_ms else next_ms
 
 
 def local_day_start_ms(day: date, zone: ZoneInfo) -> int:

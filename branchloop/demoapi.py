@@ -34,10 +34,10 @@ class DemoApi:
         return sum((line["in"] or 0) + (line["out"] or 0) for line in self.get(f"{site}/live")["lines"])
 
     def person_seconds(self, site: str) -> float:
-        """The heat's total over the last two hours."""
+        """The heat's total over the last two hours; 0 when nothing was observed in them."""
         now = datetime.now(UTC)
         query = f"?from={_stamp(now - timedelta(hours=2))}&to={_stamp(now)}"
-        return float(self.get(f"{site}/heat{query}")["total"])
+        return float(self.get(f"{site}/heat{query}")["total"] or 0)
 
     def get(self, path: str) -> dict[str, Any]:
         """An answer of the API. Raises DependencyError when there is none."""

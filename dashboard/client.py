@@ -31,7 +31,11 @@ class Hub:
 
     def branches(self) -> list[dict[str, Any]]:
         """All branches in scope."""
-        items: list[dict[str, Any]] = self._get("/api/v1/branches")["items"]
+        page = self._get("/api/v1/branches")
+        items: list[dict[str, Any]] = page["items"]
+        while page["next"] is not None:
+            page = self._get("/api/v1/branches", {"after": page["next"]})
+            items += page["items"]
         return items
 
     def branch(self, site: str) -> dict[str, Any]:

@@ -159,7 +159,12 @@ def _at(start: datetime, hour: int) -> datetime:
 def _floor(branch: Mapping[str, Any], answer: Mapping[str, Any], spoken: Language) -> None:
     cells = np.asarray(answer["person_seconds"], dtype=np.float64)
     svg = heat.floor_svg(branch, spoken, cells, answer["cell_m"])
-    words = say("plan.alt", spoken, branch=branch["name"][spoken], value=f"{answer['total']:.0f}")
+    words = say(
+        "plan.alt",
+        spoken,
+        branch=branch["name"][spoken],
+        value="—" if answer["total"] is None else f"{answer['total']:.0f}",
+    )
     st.html(heat.as_image(svg, words))
     scale = heat.scale_of(heat.density(cells, answer["cell_m"]))
     if not answer["coverage"]:

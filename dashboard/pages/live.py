@@ -157,7 +157,12 @@ def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken
     cells = np.asarray(answer["person_seconds"], dtype=np.float64)
     present = {sensor["id"]: sensor["present"] for sensor in live["sensors"]}
     svg = heat.floor_svg(branch, spoken, cells, answer["cell_m"], live["dots"], present)
-    alt = say("plan.alt", spoken, branch=branch["name"][spoken], value=f"{answer['total']:.0f}")
+    alt = say(
+        "plan.alt",
+        spoken,
+        branch=branch["name"][spoken],
+        value="—" if answer["total"] is None else f"{answer['total']:.0f}",
+    )
     st.html(heat.as_image(svg, alt))
     st.html(heat.legend(heat.scale_of(heat.density(cells, answer["cell_m"])), spoken))
 

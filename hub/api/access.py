@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from branchloop.errors import AccessError
+from branchloop.site import Site
+from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-PERMISSIONS: Mapping[Role, frozenset[str]] = {
+Permission = Literal["branches", "live", "figures"]
+
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
     "staff": frozenset({"branches", "live"}),
@@ -21,12 +26,15 @@ PERMISSIONS: Mapping[Role, frozenset[str]] = {
 }
 """What each role may ask; a permission that is not listed is refused."""
 
+_bearer = HTTPBearer(auto_error=False, description="A token made by `branchloop hub token`.")
+
 
 class Caller:
-    """An authenticated caller of one permission."""
+    """An authenticated caller with one permission."""
 
-    def __init__(self, token: Token, state: State, permission: str) -> None:
+    def __init__(self, token: Token, value: str, state: State, permission: Permission) -> None:
         self._token = token
+        self._value = value
         self._state = state
         self._permission = permission
 
@@ -34,32 +42,43 @@ class Caller:
         """Whether a site is in the token's scope."""
         return self._token.role in ALL_SITES or site in self._token.sites
 
-    def enter(self, site: str, detail: str = "") -> None:
+    def enter(self, site: str, detail: str = "") -> Site:
         """Ask for one site: refused outside the scope, and noted in the audit log within it.
 
-        A site that does not exist is refused like one out of scope, so that nothing can be guessed.
+        To a token of named sites, one that does not exist looks like one out of scope: nothing can be
+        guessed. Who sees every site is told that there is none.
         """
-        if not self.sites_known(site):
+        if not self.sees(site):
+            raise AccessError(
+                f"this token does not see branch {site[:40]!r}.", hint="Ask for a token that does."
+            )
+        found = self._state.config.sites.get(site)
+        if found is None and self._token.role in ALL_SITES:
+            raise NotFoundError(f"there is no branch {site[:40]!r}.", hint="GET /api/v1/branches lists them.")
+        if found is None:
             raise AccessError(
                 f"this token does not see branch {site[:40]!r}.", hint="Ask for a token that does."
             )
         self._state.audit.append(
             now_ms(), self._token.name, self._token.role, f"read {self._permission}", site, detail[:300]
         )
+        return found
 
-    def sites_known(self, site: str) -> bool:
-        """Whether a site exists and is in scope."""
-        return self.sees(site) and site in self._state.config.sites
+    def still_may(self) -> bool:
+        """Whether the token still holds: for answers that last."""
+        return self._state.tokens.find(self._value) is not None
 
 
-def may(permission: str) -> Callable[[Request], Caller]:
+def may(permission: Permission) -> Callable[..., Caller]:
     """A dependency that lets through who has `permission`. Every route has exactly one."""
 
-    def decide(request: Request) -> Caller:
+    def decide(
+        request: Request, sent: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> Caller:
         state: State = request.app.state.hub
-        scheme, _, value = request.headers.get("authorization", "").partition(" ")
-        token = state.tokens.find(value.strip()) if scheme.lower() == "bearer" and value.strip() else None
-        if token is None:
+        # Found by its digest: the time a look-up takes tells nothing of a token.
+        token = state.tokens.find(sent.credentials) if sent is not None else None
+        if sent is None or token is None:
             raise AccessError(
                 "no valid token came with this request.",
                 hint="Send `Authorization: Bearer TOKEN`.",
@@ -67,7 +86,7 @@ def may(permission: str) -> Callable[[Request], Caller]:
             )
         if permission not in PERMISSIONS[token.role]:
             raise AccessError(f"role {token.role} may not do this.", hint="Ask for a token of another role.")
-        return Caller(token, state, permission)
+        return Caller(token, sent.credentials, state, permission)
 
     decide.permission = permission  # type: ignore[attr-defined]
     return decide

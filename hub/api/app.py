@@ -4,29 +4,55 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from branchloop import __version__
 from branchloop.clock import iso, to_ms
 from branchloop.errors import DependencyError, InputError
 from branchloop.site import Site
-from hub.api import history, problems
+from branchloop.topics import ID_PATTERN
+from hub.api import history, models, problems
 from hub.api import live as live_facts
-from hub.api.access import Branches, Caller, Figures, Live
+from hub.api.access import Branches, Figures, Live
+from hub.api.guard import Guard
 from hub.api.state import State, now_ms
 from hub.api.stream import Stream
 from hub.store.reading import Reader
 
 ALIVE_MS = 10_000
-MAX_BODY_BYTES = 1 << 20
+LATEST_MS = 4_102_444_800_000
 From = Annotated[str, Query(alias="from", description="RFC 3339 with zone", max_length=40)]
 To = Annotated[str, Query(description="RFC 3339 with zone", max_length=40)]
 Bucket = Annotated[str, Query(description="minute, hour or day", max_length=10)]
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": description,
+        "content": {problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status, description in {
+        401: "No valid token came with the request.",
+        403: "The token's role or sites do not allow this.",
+        404: "There is no such branch (told only to roles that see all).",
+        422: "The question is wrong; `hint` says how to mend it.",
+        503: "The hub cannot answer now.",
+    }.items()
+}
+
+
+class HubApi(FastAPI):
+    """FastAPI whose description knows our problems."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        document = super().openapi()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = models.Problem.model_json_schema()
+        return document
 
 
 def create_app(state: State | None) -> FastAPI:
@@ -37,88 +63,94 @@ def create_app(state: State | None) -> FastAPI:
         if state is None:
             yield
             return
-        app.state.stream = Stream(state)
-        task = asyncio.create_task(app.state.stream.run())
+        stream = app.state.stream = Stream(state)
+        await asyncio.to_thread(stream.begin)
+        task = asyncio.create_task(stream.run())
         yield
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
 
-    app = FastAPI(
+    app = HubApi(
         title="branchloop hub",
         version=__version__,
         description="Foot traffic, heat and queues of a bank's branches. Every figure carries its quality.",
         lifespan=life,
+        docs_url=None,  # its page would fetch scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
     app.state.hub = state
     problems.install(app)
-    app.middleware("http")(_guard)
-    _routes(app)
+    app.add_middleware(Guard)
+    app.include_router(_operation())
+    app.include_router(_branches())
     return app
 
 
-async def _guard(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    """A limit on bodies, and the headers of a bank."""
-    length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
-        return problems.problem(413, "input", "the request is too large.", f"At most {MAX_BODY_BYTES} bytes.")
-    response = await call(request)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
-    response.headers.setdefault("X-Frame-Options", "DENY")
-    if request.url.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "no-store")
-    return response
+def _operation() -> APIRouter:
+    router = APIRouter(tags=["operation"])
 
-
-def _routes(app: FastAPI) -> None:
-    @app.get("/health", tags=["operation"])
-    def health(request: Request) -> dict[str, Any]:
+    @router.get("/health")
+    def health(request: Request) -> models.Health:
         """Whether the hub works; needs no token and tells nothing of any branch."""
         state: State = request.app.state.hub
+        stream: Stream = request.app.state.stream
+        readable = True
+        connected, heard_ms, committed_ms = False, 0, None
         try:
             with Reader.open(state.data_dir) as reader:
                 connected, heard_ms, committed_ms = reader.ingest()
         except DependencyError:
-            return {
-                "status": "degraded",
-                "version": __version__,
-                "ingest": {"connected": False, "last_commit": None},
-            }
+            readable = False
         alive = connected and now_ms() - heard_ms < ALIVE_MS
-        return {
-            "status": "ok" if alive else "degraded",
-            "version": __version__,
-            "ingest": {
-                "connected": alive,
-                "last_commit": None if committed_ms is None else iso(committed_ms),
+        return models.Health(
+            status="ok" if alive and readable and stream.running else "degraded",
+            version=__version__,
+            ingest=models.Ingest(
+                connected=alive, last_commit=None if committed_ms is None else iso(committed_ms)
+            ),
+            checks={
+                "database": readable,
+                "ingest": alive,
+                "live": state.dots.connected,
+                "stream": stream.running,
             },
-        }
+        )
 
-    @app.get("/api/v1/branches", tags=["branches"])
-    def branches(request: Request, caller: Branches) -> dict[str, Any]:
-        """The branches in the token's scope."""
+    return router
+
+
+def _branches() -> APIRouter:
+    router = APIRouter(prefix="/api/v1/branches", responses=_PROBLEMS)
+
+    @router.get("", tags=["branches"])
+    def branches(
+        request: Request,
+        caller: Branches,
+        after: Annotated[
+            str | None, Query(pattern=ID_PATTERN, description="`next` of the page before")
+        ] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 100,
+    ) -> models.Branches:
+        """The branches in the token's scope, by id."""
         state: State = request.app.state.hub
-        items = []
-        for site in state.config.sites.values():
-            if caller.sees(site.id):
-                caller.enter(site.id, "list")
-                items.append(_summary(state, site))
-        return {"items": items, "next": None}
+        seen = [site for site in sorted(state.config.sites) if caller.sees(site) and site > (after or "")]
+        with Reader.open(state.data_dir) as reader:
+            items = [live_facts.summary(reader, caller.enter(site, "list")) for site in seen[:limit]]
+        return models.Branches(items=items, next=seen[limit - 1] if len(seen) > limit else None)
 
-    @app.get("/api/v1/branches/{site_id}", tags=["branches"])
-    def branch(request: Request, caller: Branches, site_id: str) -> dict[str, Any]:
+    @router.get("/{site_id}", tags=["branches"])
+    def branch(caller: Branches, site_id: str) -> models.Branch:
         """Plan, lines, zones, cameras and sensors of a branch."""
-        return _described(_enter(request, caller, site_id))
+        return _described(caller.enter(site_id))
 
-    @app.get("/api/v1/branches/{site_id}/live", tags=["figures"])
-    def live(request: Request, caller: Live, site_id: str) -> dict[str, Any]:
+    @router.get("/{site_id}/live", tags=["figures"])
+    def live(request: Request, caller: Live, site_id: str) -> models.Live:
         """What is the case right now."""
-        site = _enter(request, caller, site_id)
-        return live_facts.live(request.app.state.hub, site)
+        return live_facts.live(request.app.state.hub, caller.enter(site_id))
 
-    @app.get("/api/v1/branches/{site_id}/heat", tags=["figures"])
+    @router.get("/{site_id}/heat", tags=["figures"])
     def heat(
         request: Request,
         caller: Figures,
@@ -126,51 +158,56 @@ def _routes(app: FastAPI) -> None:
         from_: From,
         to: To,
         cell_m: Annotated[float | None, Query(gt=0, le=100)] = None,
-    ) -> dict[str, Any]:
-        """Person·seconds per cell of the floor plan."""
-        site = _enter(request, caller, site_id, f"heat {from_} {to}")
+    ) -> models.Heat:
+        """Person·seconds per cell of the floor plan, at most 400 days at once."""
+        site = caller.enter(site_id, f"heat {from_} {to}")
         return history.heat(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), cell_m)
 
-    @app.get("/api/v1/branches/{site_id}/footfall", tags=["figures"])
+    @router.get("/{site_id}/footfall", tags=["figures"])
     def footfall(
         request: Request, caller: Figures, site_id: str, from_: From, to: To, bucket: Bucket = "hour"
-    ) -> dict[str, Any]:
-        """Crossings of the entrances by minute, hour or day of the branch."""
-        site = _enter(request, caller, site_id, f"footfall {from_} {to}")
+    ) -> models.Footfall:
+        """Crossings of the entrances by minute (7 days), hour (62) or day (800) of the branch."""
+        site = caller.enter(site_id, f"footfall {from_} {to}")
         return history.footfall(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
 
-    @app.get("/api/v1/branches/{site_id}/occupancy", tags=["figures"])
+    @router.get("/{site_id}/occupancy", tags=["figures"])
     def occupancy(
         request: Request, caller: Figures, site_id: str, from_: From, to: To, bucket: Bucket = "hour"
-    ) -> dict[str, Any]:
-        """Mean number of people by minute, hour or day of the branch."""
-        site = _enter(request, caller, site_id, f"occupancy {from_} {to}")
+    ) -> models.Occupancy:
+        """Mean number of people by minute (7 days), hour (62) or day (800) of the branch."""
+        site = caller.enter(site_id, f"occupancy {from_} {to}")
         return history.occupancy(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
 
-    @app.get("/api/v1/branches/{site_id}/zones", tags=["figures"])
-    def zones(request: Request, caller: Figures, site_id: str, from_: From, to: To) -> dict[str, Any]:
-        """Visits and dwell of every zone."""
-        site = _enter(request, caller, site_id, f"zones {from_} {to}")
+    @router.get("/{site_id}/zones", tags=["figures"])
+    def zones(request: Request, caller: Figures, site_id: str, from_: From, to: To) -> models.Zones:
+        """Visits and dwell of every zone, at most 400 days at once."""
+        site = caller.enter(site_id, f"zones {from_} {to}")
         return history.zones(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"))
 
-    @app.get("/api/v1/branches/{site_id}/stream", tags=["figures"], response_class=StreamingResponse)
+    @router.get(
+        "/{site_id}/stream",
+        tags=["figures"],
+        response_class=StreamingResponse,
+        responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
+    )
     async def stream(
         request: Request,
         caller: Live,
         site_id: str,
-        last_event_id: Annotated[str | None, Header(max_length=20)] = None,
+        last_event_id: Annotated[str | None, Header(max_length=40)] = None,
     ) -> StreamingResponse:
-        """Server-sent events: notice, window, status, alarm and dots, as they come."""
-        site = await asyncio.to_thread(_enter, request, caller, site_id, "stream")
-        resume = int(last_event_id) if last_event_id and last_event_id.isdigit() else None
-        events = request.app.state.stream.follow(site.id, resume)
-        return StreamingResponse(events, media_type="text/event-stream")
+        """Server-sent events: notice, window, status, alarm and dots as they come, gap where some are gone."""
+        events: Stream = request.app.state.stream
+        events.admit()
+        site = await asyncio.to_thread(caller.enter, site_id, "stream")
+        return StreamingResponse(
+            events.follow(site.id, _event_id(last_event_id), caller.still_may),
+            media_type="text/event-stream",
+            headers={"X-Accel-Buffering": "no"},
+        )
 
-
-def _enter(request: Request, caller: Caller, site_id: str, detail: str = "") -> Site:
-    caller.enter(site_id, detail)
-    state: State = request.app.state.hub
-    return state.config.sites[site_id]
+    return router
 
 
 def _ms(text: str, name: str) -> int:
@@ -181,47 +218,52 @@ def _ms(text: str, name: str) -> int:
             f"`{name}` is {text[:40]!r}: {error}.",
             hint="Write RFC 3339 with a zone: 2026-11-23T09:00:00+08:00.",
         ) from error
-    if not 0 <= moment <= 4_102_444_800_000:
+    if not 0 <= moment <= LATEST_MS:
         raise InputError(f"`{name}` is {text[:40]!r}: out of range.", hint="Give a time from 1970 to 2099.")
     return moment
 
 
-def _summary(state: State, site: Site) -> dict[str, Any]:
-    facts = live_facts.live(state, site)
-    device = facts["device"]
-    return {
-        "id": site.id,
-        "name": site.name.model_dump(),
-        "timezone": site.timezone,
-        "simulated": site.simulated,
-        "note": site.note.model_dump() if site.note else None,
-        "open_now": site.is_open(now_ms()),
-        "online": bool(device and device["online"]),
-        "occupancy": facts["occupancy"],
-        "footfall_today": facts["footfall_today"],
-        "as_of": facts["as_of"],
-    }
+def _event_id(text: str | None) -> int | None:
+    """The id to resume after; what is no id of ours resumes nothing."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
-def _described(site: Site) -> dict[str, Any]:
-    """A site as pages need it: nothing of its sources, calibration or box."""
-    return {
-        "id": site.id,
-        "name": site.name.model_dump(),
-        "timezone": site.timezone,
-        "simulated": site.simulated,
-        "note": site.note.model_dump() if site.note else None,
-        "hours": site.hours,
-        "version": site.version,
-        "plan": {**site.plan.model_dump(), "rows": site.plan.rows, "cols": site.plan.cols},
-        "lines": [line.model_dump(by_alias=True) for line in site.lines],
-        "zones": [zone.model_dump() for zone in site.zones],
-        "cameras": [{"id": c.id, "name": c.name.model_dump() if c.name else None} for c in site.cameras],
-        "sensors": [
-            {
-                "id": s.id, "kind": s.kind, "name": s.name.model_dump() if s.name else None,
-                "x_m": s.x_m, "y_m": s.y_m, "height_m": s.height_m, "cone_deg": s.cone_deg,
-            }
-            for s in site.sensors
+def _described(site: Site) -> models.Branch:
+    plan = site.plan
+    return models.Branch(
+        id=site.id,
+        name=site.name,
+        timezone=site.timezone,
+        simulated=site.simulated,
+        note=site.note,
+        hours=dict(site.hours),
+        version=site.version,
+        plan=models.FloorPlan(
+            width_m=plan.width_m,
+            height_m=plan.height_m,
+            cell_m=plan.cell_m,
+            rows=plan.rows,
+            cols=plan.cols,
+            walls=plan.walls,
+        ),
+        lines=[
+            models.LinePlace(
+                id=line.id, name=line.name, from_=line.from_, to=line.to, inside=line.inside, entrance=line.entrance
+            )
+            for line in site.lines
         ],
-    }  # fmt: skip
+        zones=[
+            models.ZonePlace(
+                id=zone.id, kind=zone.kind, name=zone.name, polygon=zone.polygon, min_stay_s=zone.min_stay_s
+            )
+            for zone in site.zones
+        ],
+        cameras=[models.CameraPlace(id=camera.id, name=camera.name) for camera in site.cameras],
+        sensors=[
+            models.SensorPlace(
+                id=sensor.id, kind=sensor.kind, name=sensor.name,
+                x_m=sensor.x_m, y_m=sensor.y_m, height_m=sensor.height_m, cone_deg=sensor.cone_deg,
+            )
+            for sensor in site.sensors
+        ],
+    )  # fmt: skip

@@ -19,6 +19,8 @@ from hub.config import HubConfig
 from hub.runtime import Runtime
 
 FRESH_MS = 5_000
+"""Dots that are older, or that far ahead of the hub's clock, are not shown."""
+FARTHEST_MM = 1_000_000
 
 
 class Dots:
@@ -29,9 +31,16 @@ class Dots:
         self._last: dict[str, Live] = {}
         self._told: Callable[[str, Live], None] | None = None
         self._client: mqtt.Client | None = None
+        self._sites: frozenset[str] = frozenset()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is reached right now."""
+        return self._client is not None and self._client.is_connected()
 
     def connect(self, config: HubConfig, runtime: Runtime) -> None:
         """Subscribe, and keep subscribing for as long as the process lives."""
+        self._sites = frozenset(config.sites)
         password = ensure_password(config.credentials_dir, HUB_API)
         client = self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -52,15 +61,15 @@ class Dots:
             self._client.disconnect()
             self._client.loop_stop()
 
-    def tell(self, told: Callable[[str, Live], None]) -> None:
-        """Call `told` (from the MQTT thread) for every message."""
+    def tell(self, told: Callable[[str, Live], None] | None) -> None:
+        """Call `told` (from the MQTT thread) for every message; None ends that."""
         self._told = told
 
     def of(self, site: str, now_ms: int) -> Live | None:
         """The dots of a site, unless they are old."""
         with self._lock:
             live = self._last.get(site)
-        return live if live is not None and now_ms - live.at_ms < FRESH_MS else None
+        return live if live is not None and abs(now_ms - live.at_ms) < FRESH_MS else None
 
     def _subscribe(self, client: mqtt.Client, *_: Any) -> None:
         client.subscribe(f"{topics.ROOT}/+/+/live", 0)
@@ -71,7 +80,10 @@ class Dots:
             live = Live.model_validate_json(message.payload)
         except (InputError, ValidationError):
             return  # dots are a courtesy: what cannot be read is not shown
+        if site not in self._sites or any(abs(mm) > FARTHEST_MM for dot in live.dots_mm for mm in dot):
+            return
         with self._lock:
             self._last[site] = live
-        if self._told is not None:
-            self._told(site, live)
+        told = self._told
+        if told is not None:
+            told(site, live)

@@ -1,37 +1,66 @@
-"""Coverage, means and gaps from integer sums. Pure: what was not measured is None, never 0."""
+"""Coverage, means, gaps and grids from integer sums. Pure: what was not measured is None, never 0."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from branchloop.clock import HOUR_MS, MINUTE_MS, from_ms, iso, local_day_end_ms
+import numpy as np
+from numpy.typing import NDArray
+
+from branchloop.clock import (
+    BUCKETS,
+    HOUR_MS,
+    MINUTE_MS,
+    bucket_end_ms,
+    bucket_start_ms,
+    from_ms,
+    iso,
+    local_day_end_ms,
+)
 from branchloop.errors import InputError
-from branchloop.site import Site
+from branchloop.site import Plan, Site
+from hub.store.stretch import Kept, Span, widened
+from hub.store.sums import LEVELS, Level
 
-Span = tuple[int, int]
+Grid = NDArray[np.int64]
 
-MOST_DAYS = {"minute": 7, "hour": 62, "day": 800}
+MOST_DAYS: Mapping[str, int] = {"minute": 7, "hour": 62, "day": 800}
 HEAT_DAYS = 400
 GAP_BY_MINUTE_DAYS = 7
-
-
-def figure(value: float | None, unit: str, coverage: float | None, as_of_ms: int | None) -> dict[str, object]:
-    """A figure with its quality."""
-    return {
-        "value": value,
-        "unit": unit,
-        "coverage": coverage,
-        "as_of": None if as_of_ms is None else iso(as_of_ms),
-    }
+_DAY_MS = 24 * HOUR_MS
 
 
 def snap(from_: int, to: int, most_days: int) -> Span:
     """The stretch widened to whole minutes. Raises InputError when it is empty or too long."""
     if to <= from_:
         raise InputError("`to` is not after `from`.", hint="Swap them, or ask for a longer time.")
-    if to - from_ > most_days * 86_400_000 + 2 * HOUR_MS:
+    if to - from_ > most_days * _DAY_MS + 2 * HOUR_MS:  # a span of local days may be an hour longer
         raise InputError(f"more than {most_days} days at once.", hint="Ask for less, or for larger buckets.")
     return from_ - from_ % MINUTE_MS, to + -to % MINUTE_MS
+
+
+def level_of(bucket: str) -> Level:
+    """The level of a bucket's name. Raises InputError for any other text."""
+    for level in LEVELS:
+        if level == bucket:
+            return level
+    raise InputError(f"bucket {bucket[:20]!r} is not known.", hint=f"Choose one of {', '.join(BUCKETS)}.")
+
+
+def tellable(site: Site, span: Span, kept: Kept, level: Level | None = None) -> Span:
+    """The stretch widened to what is still kept.
+
+    Raises InputError when buckets of `level` were asked for that are gone.
+    """
+    if level is not None and not kept.has(level, span[0]):
+        first_ms = kept.minute_ms if level == "minute" else kept.hour_ms
+        raise InputError(
+            f"figures by {level} are no longer kept before {iso(first_ms)}.",
+            hint=f"Ask for bucket={kept.finest(span[0])}, or for a later time.",
+        )
+    return widened(span, site.zone_info, kept)
 
 
 def cameras_expected(site: Site) -> int:
@@ -39,32 +68,34 @@ def cameras_expected(site: Site) -> int:
     return max(1, len(site.cameras))
 
 
-def open_ms(site: Site, start_ms: int, end_ms: int) -> int:
-    """Opening time within `[start_ms, end_ms)`."""
-    return sum(end - start for start, end in open_spans(site, start_ms, end_ms))
-
-
-def open_spans(site: Site, start_ms: int, end_ms: int) -> list[Span]:
-    """Opening spans within `[start_ms, end_ms)`, in order."""
+def open_spans(site: Site, span: Span) -> list[Span]:
+    """Opening spans within a stretch, in order."""
     spans: list[Span] = []
-    at_ms = start_ms
-    while at_ms < end_ms:
+    at_ms = span[0]
+    while at_ms < span[1]:
         day = from_ms(at_ms, site.zone_info).date()
         for start, end in site.open_spans_ms(day):
-            first, last = max(start, start_ms), min(end, end_ms)
+            first, last = max(start, span[0]), min(end, span[1])
             if first < last:
                 spans.append((first, last))
         at_ms = local_day_end_ms(day, site.zone_info)
     return spans
 
 
-def coverage(
-    site: Site, span: Span, now_ms: int, *, observed_ms: int, expected_ms: int, open_observed_ms: int
-) -> float | None:
+def overlap_ms(spans: Sequence[Span], part: Span) -> int:
+    """Time of `part` that lies within ordered, disjoint `spans`."""
+    total = 0
+    for start, end in spans[max(0, bisect_right(spans, part) - 1) :]:
+        if start >= part[1]:
+            break
+        total += max(0, min(end, part[1]) - max(start, part[0]))
+    return total
+
+
+def coverage(open_elapsed_ms: int, cameras: int, observed_ms: int, expected_ms: int, open_observed_ms: int) -> float | None:  # fmt: skip
     """Share of the opening time so far that was observed; of all stored time where it was closed."""
-    elapsed_ms = open_ms(site, span[0], min(span[1], now_ms))
-    if elapsed_ms > 0:
-        return min(1.0, open_observed_ms / (cameras_expected(site) * elapsed_ms))
+    if open_elapsed_ms > 0:
+        return min(1.0, open_observed_ms / (cameras * open_elapsed_ms))
     if observed_ms > 0 and expected_ms > 0:
         return min(1.0, observed_ms / expected_ms)
     return None
@@ -72,21 +103,58 @@ def coverage(
 
 def mean_people(person_ms: int, windows_ms: int, observed_ms: int, expected_ms: int) -> float | None:
     """Mean number of people over the observed time."""
-    if observed_ms <= 0 or expected_ms <= 0:
+    if observed_ms <= 0 or expected_ms <= 0 or windows_ms <= 0:
         return None
     return person_ms * expected_ms / (windows_ms * observed_ms)
 
 
-def gaps(site: Site, span: Span, now_ms: int, observed: Mapping[int, int], step_ms: int) -> list[Span]:
-    """Opening time that nobody observed, in whole buckets of `step_ms`, up to now."""
+def gap_level(span: Span, kept: Kept) -> Level:
+    """By which buckets gaps are told: minutes for a week, hours beyond, and what is kept where that is gone."""
+    by_minute = span[1] - span[0] <= GAP_BY_MINUTE_DAYS * _DAY_MS + 2 * HOUR_MS
+    if by_minute and kept.has("minute", span[0]):
+        return "minute"
+    return "hour" if kept.has("hour", span[0]) else "day"
+
+
+def gaps(site: Site, opening: Sequence[Span], now_ms: int, observed: Collection[int], level: Level) -> list[Span]:  # fmt: skip
+    """Opening time, up to now, in buckets that are not among `observed` (their starts)."""
     found: list[Span] = []
-    for start, end in open_spans(site, span[0], min(span[1], now_ms - now_ms % MINUTE_MS)):
-        for at_ms in range(start - start % step_ms, end, step_ms):
-            if observed.get(at_ms, 0) > 0:
-                continue
-            first, last = max(at_ms, start), min(at_ms + step_ms, end)
-            if found and found[-1][1] == first:
-                found[-1] = (found[-1][0], last)
-            else:
+    until_ms = now_ms - now_ms % MINUTE_MS
+    for start, end in opening:
+        at_ms = bucket_start_ms(start, level, site.zone_info)
+        while at_ms < min(end, until_ms):
+            next_ms = at_ms + MINUTE_MS if level == "minute" else bucket_end_ms(at_ms, level, site.zone_info)
+            if at_ms not in observed:
+                first, last = max(at_ms, start), min(next_ms, end, until_ms)
+                if found and found[-1][1] == first:
+                    first = found.pop()[0]
                 found.append((first, last))
+            at_ms = next_ms
     return found
+
+
+def factor(plan: Plan, cell_m: float | None) -> int:
+    """How many cells of the plan a cell of `cell_m` is wide. Raises InputError when that is no whole number."""
+    if cell_m is None:
+        return 1
+    times = round(cell_m / plan.cell_m)
+    if times < 1 or abs(times * plan.cell_m - cell_m) > 1e-9:
+        raise InputError(
+            f"cell_m {cell_m:g} is not a whole multiple of the plan's {plan.cell_m:g} m.",
+            hint=f"Ask for {plan.cell_m:g}, {2 * plan.cell_m:g}, {4 * plan.cell_m:g} …",
+        )
+    return min(times, max(plan.rows, plan.cols))
+
+
+def coarse(cells: Grid, times: int) -> Grid:
+    """The grid with `times` × `times` cells added up into one; the last ones hold what remains."""
+    rows, cols = cells.shape
+    padded = np.pad(cells, ((0, -rows % times), (0, -cols % times)))
+    shape = (padded.shape[0] // times, times, padded.shape[1] // times, times)
+    return np.asarray(padded.reshape(shape).sum(axis=(1, 3)))
+
+
+def total(items: Sequence[Any]) -> int | None:
+    """Sum of what is known; None when nothing is."""
+    known = [item for item in items if item is not None]
+    return sum(known) if known else None

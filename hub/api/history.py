@@ -1,200 +1,207 @@
-"""Heat, footfall, occupancy and zones over a stretch of time."""
+"""Heat, footfall, occupancy and zones over a stretch of time: read, then handed to the figures."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
-from branchloop.clock import BUCKETS, HOUR_MS, MINUTE_MS, bucket_start_ms, from_ms, iso, local_day_end_ms
-from branchloop.errors import InputError
+from branchloop.clock import bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
-from hub.api import figures
-from hub.api.figures import Span
+from hub.api import figures, models
 from hub.api.state import State, now_ms
-from hub.store.reading import Reader, Sums
+from hub.store.reading import Crossings, Reader, Sums
+from hub.store.stretch import Span, buckets, is_whole
+from hub.store.sums import Level
 
 
-def heat(state: State, site: Site, from_: int, to: int, cell_m: float | None) -> dict[str, Any]:
-    """Person·seconds per cell; exact until the last division."""
-    span = figures.snap(from_, to, figures.HEAT_DAYS)
-    factor = _factor(site, cell_m)
-    now = now_ms()
-    by_minute = span[1] - span[0] <= figures.GAP_BY_MINUTE_DAYS * 24 * HOUR_MS
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A site and a stretch, with its opening time, at one moment."""
+
+    site: Site
+    span: Span
+    opening: Sequence[Span]
+    now_ms: int
+
+    @classmethod
+    def of(cls, reader: Reader, site: Site, span: Span, level: Level | None = None) -> Question:
+        """The question widened to what is kept. Raises InputError when buckets of `level` are gone."""
+        told = figures.tellable(site, span, reader.kept(site), level)
+        return cls(site, told, figures.open_spans(site, told), now_ms())
+
+    def coverage(self, part: Span, sums: Sums) -> float | None:
+        """Coverage of a part of the stretch."""
+        return figures.coverage(
+            figures.overlap_ms(self.opening, (part[0], min(part[1], self.now_ms))),
+            figures.cameras_expected(self.site),
+            sums.observed_ms,
+            sums.expected_ms,
+            sums.open_observed_ms,
+        )
+
+
+class _Quality(TypedDict):
+    from_: str
+    to: str
+    timezone: str
+    coverage: float | None
+    as_of: str | None
+
+
+class _Place(TypedDict):
+    start: str
+    end: str
+    coverage: float | None
+    open: bool
+
+
+def heat(state: State, site: Site, from_: int, to: int, cell_m: float | None) -> models.Heat:
+    """Person·seconds per cell; integers until the last division."""
+    asked = figures.snap(from_, to, figures.HEAT_DAYS)
+    times = figures.factor(site.plan, cell_m)
     with Reader.open(state.data_dir) as reader:
-        grid = reader.heat(site, *span)
-        sums = reader.sums(site, *span)
-        methods = reader.methods(site, *span)
-        observed = reader.observed_minutes(site, *span, "minute" if by_minute else "hour")
+        question = Question.of(reader, site, asked)
+        span = question.span
+        grid = reader.heat(site, span)
+        left_out = reader.heat_left_out(site, span)
+        sums = reader.sums(site, span)
+        methods = reader.methods(site, span)
+        level = figures.gap_level(span, reader.kept(site))
+        from_ms = bucket_start_ms(span[0], level, site.zone_info)
+        observed = reader.observed(site, (from_ms, span[1]), level)
     cells = np.zeros((site.plan.rows, site.plan.cols), np.int64)
     if grid is not None:
         cells = grid.reshape(cells.shape)
-    cells = _coarse(cells, factor)
-    share = _coverage(site, span, now, sums)
-    gaps = figures.gaps(site, span, now, observed, MINUTE_MS if by_minute else HOUR_MS)
-    return {
-        **_stretch(site, span),
-        "cell_m": site.plan.cell_m * factor,
-        "rows": cells.shape[0],
-        "cols": cells.shape[1],
-        "x0_m": 0.0,
-        "y0_m": 0.0,
-        "unit": "person·s",
-        "person_seconds": (cells / 1000).tolist(),
-        "total": int(cells.sum()) / 1000,
-        "max": int(cells.max(initial=0)) / 1000,
-        "coverage": share,
-        "as_of": None if sums.last_ms is None else iso(sums.last_ms),
-        "gaps": [{"from": iso(start), "to": iso(end)} for start, end in gaps],
-        "method": methods,
-        "simulated": site.simulated,
-    }
-
-
-def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> dict[str, Any]:
-    """Crossings of the entrances by local bucket; None where nothing was observed."""
-    span = _checked(from_, to, bucket)
-    entrances = [line.id for line in site.lines if line.entrance]
-    now = now_ms()
-    items: list[dict[str, object]] = []
-    with Reader.open(state.data_dir) as reader:
-        whole = reader.sums(site, *span)
-        for part in _buckets(site, span, bucket):
-            sums = reader.sums(site, *part)
-            lines = reader.lines(site, *part)
-            measured = sums.observed_ms > 0
-            items.append(
-                {
-                    **_item(site, part, now, sums),
-                    "in": sum(lines.get(e, (0, 0))[0] for e in entrances) if measured else None,
-                    "out": sum(lines.get(e, (0, 0))[1] for e in entrances) if measured else None,
-                }
-            )
-    return {
-        **_stretch(site, span),
-        "bucket": bucket,
-        "entrances": entrances,
-        "items": items,
-        "total_in": _total(items, "in"),
-        "total_out": _total(items, "out"),
-        **_quality(site, span, now, whole),
-    }
-
-
-def occupancy(state: State, site: Site, from_: int, to: int, bucket: str) -> dict[str, Any]:
-    """Mean people on the floor by local bucket; None where nothing was observed."""
-    span = _checked(from_, to, bucket)
-    now = now_ms()
-    with Reader.open(state.data_dir) as reader:
-        whole = reader.sums(site, *span)
-        items = []
-        for part in _buckets(site, span, bucket):
-            sums = reader.sums(site, *part)
-            mean = figures.mean_people(sums.person_ms, sums.windows_ms, sums.observed_ms, sums.expected_ms)
-            seconds = sums.person_ms / 1000 if sums.observed_ms else None
-            items.append({**_item(site, part, now, sums), "mean": mean, "person_seconds": seconds})
-    return {**_stretch(site, span), "bucket": bucket, "items": items, **_quality(site, span, now, whole)}
-
-
-def zones(state: State, site: Site, from_: int, to: int) -> dict[str, Any]:
-    """Visits and dwell of every zone."""
-    span = figures.snap(from_, to, figures.HEAT_DAYS)
-    now = now_ms()
-    with Reader.open(state.data_dir) as reader:
-        sums = reader.sums(site, *span)
-        found = reader.zones(site, *span)
+    cells = figures.coarse(cells, times)
     measured = sums.observed_ms > 0
-    quality = _quality(site, span, now, sums)
+    gaps = figures.gaps(site, question.opening, question.now_ms, observed, level)
+    return models.Heat(
+        **_quality(question, sums),
+        cell_m=round(site.plan.cell_m * times, 9),
+        rows=cells.shape[0],
+        cols=cells.shape[1],
+        x0_m=0.0,
+        y0_m=0.0,
+        unit="person·s",
+        person_seconds=(cells / 1000).tolist(),
+        total=int(cells.sum()) / 1000 if measured else None,
+        max=int(cells.max(initial=0)) / 1000 if measured else None,
+        open_coverage=sums.open_observed_ms / sums.open_expected_ms if sums.open_expected_ms else None,
+        left_out_person_seconds=left_out / 1000,
+        gaps=[models.Gap(from_=iso(start), to=iso(end)) for start, end in gaps],
+        method=methods,
+        simulated=site.simulated,
+    )
+
+
+def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
+    """Crossings of the entrances by local bucket."""
+    level = figures.level_of(bucket)
+    asked = figures.snap(from_, to, figures.MOST_DAYS[level])
+    entrances = [line.id for line in site.lines if line.entrance]
+    items = []
+    with Reader.open(state.data_dir) as reader:
+        question = Question.of(reader, site, asked, level)
+        whole = reader.sums(site, question.span)
+        crossings = reader.lines_by_bucket(site, question.span, level)
+        for part, sums, is_bucket in _parts(reader, question, level):
+            lines = crossings.get(part[0], {}) if is_bucket else reader.lines(site, part)
+            went_in, went_out = through(lines, entrances, sums)
+            items.append(models.FootfallBucket(**_place(question, part, sums), in_=went_in, out=went_out))
+    return models.Footfall(
+        **_quality(question, whole),
+        bucket=level,
+        entrances=entrances,
+        items=items,
+        total_in=figures.total([item.in_ for item in items]),
+        total_out=figures.total([item.out for item in items]),
+    )
+
+
+def occupancy(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Occupancy:
+    """Mean people on the floor by local bucket."""
+    level = figures.level_of(bucket)
+    asked = figures.snap(from_, to, figures.MOST_DAYS[level])
+    with Reader.open(state.data_dir) as reader:
+        question = Question.of(reader, site, asked, level)
+        whole = reader.sums(site, question.span)
+        items = [
+            models.OccupancyBucket(
+                **_place(question, part, sums),
+                mean=figures.mean_people(sums.person_ms, sums.windows_ms, sums.observed_ms, sums.expected_ms),
+                person_seconds=sums.person_ms / 1000 if sums.observed_ms else None,
+            )
+            for part, sums, _ in _parts(reader, question, level)
+        ]
+    return models.Occupancy(**_quality(question, whole), bucket=level, items=items)
+
+
+def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
+    """Visits and dwell of every zone."""
+    asked = figures.snap(from_, to, figures.HEAT_DAYS)
+    with Reader.open(state.data_dir) as reader:
+        question = Question.of(reader, site, asked)
+        sums = reader.sums(site, question.span)
+        found = reader.zones(site, question.span)
+    measured = sums.observed_ms > 0
+    quality = _quality(question, sums)
     items = []
     for zone in site.zones:
         person_ms, entries, bins = found.get(zone.id, (0, 0, {}))
         items.append(
-            {
-                "id": zone.id,
-                "kind": zone.kind,
-                "person_seconds": person_ms / 1000 if measured else None,
-                "visits": entries if measured else None,
-                "dwell_median_s": duration_quantile_s(bins, 0.5),
-                "dwell_p90_s": duration_quantile_s(bins, 0.9),
-                "coverage": quality["coverage"],
-            }
+            models.ZoneFigures(
+                id=zone.id,
+                kind=zone.kind,
+                person_seconds=person_ms / 1000 if measured else None,
+                visits=entries if measured else None,
+                dwell_median_s=duration_quantile_s(bins, 0.5),
+                dwell_p90_s=duration_quantile_s(bins, 0.9),
+                coverage=quality["coverage"],
+            )
         )
-    return {**_stretch(site, span), "items": items, **quality}
+    return models.Zones(**quality, items=items)
 
 
-def _stretch(site: Site, span: Span) -> dict[str, Any]:
-    return {"from": iso(span[0]), "to": iso(span[1]), "timezone": site.timezone}
+def through(lines: Crossings, names: Sequence[str], sums: Sums) -> tuple[int | None, int | None]:
+    """Crossings in and out of some lines together; None when nothing was observed, or there is no line."""
+    if sums.observed_ms <= 0 or not names:
+        return None, None
+    passed = [lines.get(name, (0, 0)) for name in names]
+    return sum(count_in for count_in, _ in passed), sum(count_out for _, count_out in passed)
 
 
-def _coverage(site: Site, span: Span, now: int, sums: Sums) -> float | None:
-    return figures.coverage(
-        site,
-        span,
-        now,
-        observed_ms=sums.observed_ms,
-        expected_ms=sums.expected_ms,
-        open_observed_ms=sums.open_observed_ms,
-    )
+def _parts(reader: Reader, question: Question, level: Level) -> list[tuple[Span, Sums, bool]]:
+    """Every bucket of the stretch with its totals, and whether it is a whole one."""
+    site, zone = question.site, question.site.zone_info
+    stored = reader.sums_by_bucket(site, question.span, level)
+    parts = buckets(question.span, level, zone)
+    partial = {part for part in (parts[0], parts[-1]) if not is_whole(part, level, zone)}
+    return [
+        (part, reader.sums(site, part), False)
+        if part in partial
+        else (part, stored.get(part[0], Sums()), True)
+        for part in parts
+    ]
 
 
-def _quality(site: Site, span: Span, now: int, sums: Sums) -> dict[str, Any]:
+def _quality(question: Question, sums: Sums) -> _Quality:
     return {
-        "coverage": _coverage(site, span, now, sums),
+        "from_": iso(question.span[0]),
+        "to": iso(question.span[1]),
+        "timezone": question.site.timezone,
+        "coverage": question.coverage(question.span, sums),
         "as_of": None if sums.last_ms is None else iso(sums.last_ms),
     }
 
 
-def _item(site: Site, part: Span, now: int, sums: Sums) -> dict[str, object]:
+def _place(question: Question, part: Span, sums: Sums) -> _Place:
     return {
         "start": iso(part[0]),
         "end": iso(part[1]),
-        "coverage": _coverage(site, part, now, sums),
-        "open": figures.open_ms(site, *part) > 0,
+        "coverage": question.coverage(part, sums),
+        "open": figures.overlap_ms(question.opening, part) > 0,
     }
-
-
-def _checked(from_: int, to: int, bucket: str) -> Span:
-    if bucket not in BUCKETS:
-        raise InputError(f"bucket {bucket[:20]!r} is not known.", hint=f"Choose one of {', '.join(BUCKETS)}.")
-    return figures.snap(from_, to, figures.MOST_DAYS[bucket])
-
-
-def _buckets(site: Site, span: Span, bucket: str) -> list[Span]:
-    """The stretch cut at the local borders of its buckets; the first and last may be partial."""
-    parts: list[Span] = []
-    at_ms = span[0]
-    while at_ms < span[1]:
-        if bucket == "minute":
-            end_ms = at_ms + MINUTE_MS
-        elif bucket == "hour":
-            end_ms = bucket_start_ms(at_ms, "hour", site.zone_info) + HOUR_MS
-        else:
-            end_ms = local_day_end_ms(from_ms(at_ms, site.zone_info).date(), site.zone_info)
-        parts.append((at_ms, min(end_ms, span[1])))
-        at_ms = end_ms
-    return parts
-
-
-def _factor(site: Site, cell_m: float | None) -> int:
-    if cell_m is None:
-        return 1
-    factor = round(cell_m / site.plan.cell_m)
-    if factor < 1 or abs(factor * site.plan.cell_m - cell_m) > 1e-9:
-        raise InputError(
-            f"cell_m {cell_m:g} is not a whole multiple of the plan's {site.plan.cell_m:g} m.",
-            hint=f"Ask for {site.plan.cell_m:g}, {2 * site.plan.cell_m:g}, {4 * site.plan.cell_m:g} …",
-        )
-    return min(factor, max(site.plan.rows, site.plan.cols))
-
-
-def _coarse(cells: np.ndarray[Any, Any], factor: int) -> np.ndarray[Any, Any]:
-    rows, cols = cells.shape
-    padded = np.pad(cells, ((0, -rows % factor), (0, -cols % factor)))
-    shape = (padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    return np.asarray(padded.reshape(shape).sum(axis=(1, 3)))
-
-
-def _total(items: list[dict[str, Any]], key: str) -> int | None:
-    known = [item[key] for item in items if item[key] is not None]
-    return sum(known) if known else None

@@ -2,178 +2,240 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from branchloop.clock import bucket_start_ms, iso
+from branchloop.clock import MINUTE_MS, WINDOW_MS, bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
-from hub.api import figures
-from hub.api.figures import figure
+from hub.api import figures, models
+from hub.api.history import through
 from hub.api.state import State, now_ms
-from hub.store.reading import Reader
+from hub.store.reading import Crossings, Reader, Sums
+from hub.store.stretch import Span
 
 STALE_MS = 15_000
 NOTICES = 20
+Device = tuple[bool | None, int, dict[str, Any]]
+"""(online, last heard of, last status)."""
 
 
-def live(state: State, site: Site) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest window of a site by event time, as stored; empty when there is none."""
+
+    body: dict[str, Any]
+
+    @property
+    def duration_ms(self) -> int:
+        """Length of the window."""
+        return WINDOW_MS * int(self.body.get("slots", 1))
+
+    @property
+    def end_ms(self) -> int | None:
+        """End of the window."""
+        return self.body["start_ms"] + self.duration_ms if self.body else None
+
+    def by_id(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
+        """Parts of the window by their id."""
+        return {part[key]: part for part in self.body.get(kind, [])}
+
+    def figure(self, value: float | None) -> models.Figure:
+        """A number of people in this window."""
+        expected_ms = self.body.get("expected_ms", 0)
+        share = min(1.0, self.body["observed_ms"] / expected_ms) if expected_ms else None
+        return _figure(value, share, self.end_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """Sums of the branch's own day so far."""
+
+    span: Span
+    sums: Sums
+    lines: Crossings
+    coverage: float | None
+
+    @classmethod
+    def read(cls, reader: Reader, site: Site, now: int) -> Today:
+        """From the branch's midnight to now."""
+        span = (bucket_start_ms(now, "day", site.zone_info), now - now % MINUTE_MS + MINUTE_MS)
+        sums = reader.sums(site, span)
+        opened_ms = figures.overlap_ms(figures.open_spans(site, span), (span[0], now))
+        share = figures.coverage(
+            opened_ms,
+            figures.cameras_expected(site),
+            sums.observed_ms,
+            sums.expected_ms,
+            sums.open_observed_ms,
+        )
+        return cls(span, sums, reader.lines(site, span), share)
+
+    @property
+    def measured(self) -> bool:
+        """Whether anything was observed today."""
+        return self.sums.observed_ms > 0
+
+    def through(self, site: Site) -> tuple[models.Figure, models.Figure]:
+        """Crossings of the entrances, in and out."""
+        entrances = [line.id for line in site.lines if line.entrance]
+        counts = through(self.lines, entrances, self.sums)
+        went_in, went_out = (_figure(count, self.coverage, self.sums.last_ms) for count in counts)
+        return went_in, went_out
+
+
+def summary(reader: Reader, site: Site) -> models.BranchSummary:
+    """A branch in the list."""
+    now = now_ms()
+    newest = Newest(reader.latest(site.id) or {})
+    device = reader.device(site.id)
+    return models.BranchSummary(
+        id=site.id,
+        name=site.name,
+        timezone=site.timezone,
+        simulated=site.simulated,
+        note=site.note,
+        open_now=site.is_open(now),
+        online=bool(device and device[0]),
+        occupancy=newest.figure(newest.body.get("people_end")),
+        footfall_today=Today.read(reader, site, now).through(site)[0],
+        as_of=_iso(newest.end_ms),
+    )
+
+
+def live(state: State, site: Site) -> models.Live:
     """The live page's facts: figures of the newest window and of today, lights, notices, dots."""
     now = now_ms()
     with Reader.open(state.data_dir) as reader:
-        window = reader.latest(site.id)
+        newest = Newest(reader.latest(site.id) or {})
         device = reader.device(site.id)
         notices = reader.notices(site.id, NOTICES)
-        today_ms = bucket_start_ms(now, "day", site.zone_info)
-        until_ms = now - now % 60_000 + 60_000
-        sums = reader.sums(site, today_ms, until_ms)
-        lines = reader.lines(site, today_ms, until_ms)
-        zones = reader.zones(site, today_ms, until_ms)
-        analysed = reader.cameras(site, today_ms, until_ms)
-    end_ms = None if window is None else window["start_ms"] + 5_000 * window.get("slots", 1)
-    day_coverage = figures.coverage(
-        site,
-        (today_ms, until_ms),
-        now,
-        observed_ms=sums.observed_ms,
-        expected_ms=sums.expected_ms,
-        open_observed_ms=sums.open_observed_ms,
-    )
-    measured = sums.observed_ms > 0
-    entrances = [line.id for line in site.lines if line.entrance]
-    went_in = sum(lines.get(line, (0, 0))[0] for line in entrances) if measured else None
-    went_out = sum(lines.get(line, (0, 0))[1] for line in entrances) if measured else None
+        today = Today.read(reader, site, now)
+        zones = reader.zones(site, today.span)
+        analysed = reader.cameras(site, today.span)
+    went_in, went_out = today.through(site)
     dots = state.dots.of(site.id, now)
-    return {
-        "as_of": None if end_ms is None else iso(end_ms),
-        "server_time": iso(now),
-        "timezone": site.timezone,
-        "stale": end_ms is None or now - end_ms > STALE_MS,
-        "simulated": site.simulated,
-        "occupancy": _occupancy(window, end_ms),
-        "in_today": figure(went_in, "people", day_coverage, sums.last_ms),
-        "out_today": figure(went_out, "people", day_coverage, sums.last_ms),
-        "footfall_today": figure(went_in, "people", day_coverage, sums.last_ms),
-        "lines": [
-            {
-                "id": line.id,
-                "in": lines.get(line.id, (0, 0))[0] if measured else None,
-                "out": lines.get(line.id, (0, 0))[1] if measured else None,
-            }
-            for line in site.lines
-        ],
-        "zones": [_zone(zone.id, window, end_ms, zones, measured=measured) for zone in site.zones],
-        "cameras": _cameras(site, window, device, analysed),
-        "sensors": _sensors(site, window, device),
-        "device": _device(device),
-        "notices": [
-            {**{k: v for k, v in notice.items() if k != "at_ms"}, "at": iso(notice["at_ms"])}
+    return models.Live(
+        as_of=_iso(newest.end_ms),
+        server_time=iso(now),
+        timezone=site.timezone,
+        stale=newest.end_ms is None or now - newest.end_ms > STALE_MS,
+        simulated=site.simulated,
+        occupancy=newest.figure(newest.body.get("people_end")),
+        in_today=went_in,
+        out_today=went_out,
+        footfall_today=went_in,
+        lines=[_line(line.id, today) for line in site.lines],
+        zones=[_zone(zone.id, newest, zones, measured=today.measured) for zone in site.zones],
+        cameras=_cameras(site, newest, _lights(device, "cameras"), analysed),
+        sensors=_sensors(site, newest, _lights(device, "sensors")),
+        device=_device(device),
+        notices=[
+            models.NoticeLine(**{k: v for k, v in notice.items() if k != "at_ms"}, at=iso(notice["at_ms"]))
             for notice in notices
         ],
-        "dots": [[x / 1000, y / 1000] for x, y in dots.dots_mm] if dots else [],
-        "dots_at": iso(dots.at_ms) if dots else None,
-    }
+        dots=[(x / 1000, y / 1000) for x, y in dots.dots_mm] if dots else [],
+        dots_at=iso(dots.at_ms) if dots else None,
+    )
 
 
-def _occupancy(window: dict[str, Any] | None, end_ms: int | None) -> dict[str, object]:
-    if window is None:
-        return figure(None, "people", None, None)
-    share = window["observed_ms"] / window["expected_ms"] if window["expected_ms"] else None
-    return figure(window.get("people_end"), "people", share, end_ms)
+def _line(line: str, today: Today) -> models.LineToday:
+    went_in, went_out = through(today.lines, [line], today.sums)
+    return models.LineToday(id=line, in_=went_in, out=went_out)
 
 
 def _zone(
-    zone: str,
-    window: dict[str, Any] | None,
-    end_ms: int | None,
-    today: dict[str, tuple[int, int, dict[int, int]]],
-    *,
-    measured: bool,
-) -> dict[str, object]:
-    found = next((z for z in (window or {}).get("zones", []) if z["zone"] == zone), None)
+    zone: str, newest: Newest, today: Mapping[str, tuple[int, int, dict[int, int]]], *, measured: bool
+) -> models.ZoneNow:
+    found = newest.by_id("zones", "zone").get(zone)
     people = None
-    share = None
-    if window is not None and found is not None and window["observed_ms"] > 0:
-        duration_ms = 5_000 * window.get("slots", 1)
-        share = window["observed_ms"] / window["expected_ms"]
+    if found is not None:
         people = figures.mean_people(
-            found["person_ms"], duration_ms, window["observed_ms"], window["expected_ms"]
+            found["person_ms"], newest.duration_ms, newest.body["observed_ms"], newest.body["expected_ms"]
         )
     _, visits, bins = today.get(zone, (0, 0, {}))
-    return {
-        "id": zone,
-        "occupancy": figure(people, "people", share, end_ms),
-        "visits_today": visits if measured else None,
-        "dwell_median_s": duration_quantile_s(bins, 0.5),
-        "dwell_p90_s": duration_quantile_s(bins, 0.9),
-    }
+    return models.ZoneNow(
+        id=zone,
+        occupancy=newest.figure(people),
+        visits_today=visits if measured else None,
+        dwell_median_s=duration_quantile_s(bins, 0.5),
+        dwell_p90_s=duration_quantile_s(bins, 0.9),
+    )
 
 
 def _cameras(
     site: Site,
-    window: dict[str, Any] | None,
-    device: tuple[bool | None, int, dict[str, Any]] | None,
-    analysed: dict[str, tuple[int, int, int]],
-) -> list[dict[str, object]]:
-    lights = _lights(device, "cameras")
-    seen = {camera["camera"]: camera for camera in (window or {}).get("cameras", [])}
-    duration_ms = 5_000 * (window or {}).get("slots", 1)
-    return [
-        {
-            "id": camera.id,
-            "state": lights.get(camera.id, ("unknown", None))[0],
-            "since": lights.get(camera.id, ("unknown", None))[1],
-            "coverage": seen[camera.id]["observed_ms"] / duration_ms if camera.id in seen else None,
-            "calibration_residual_mm": seen.get(camera.id, {}).get("calibration_residual_mm"),
-            "calibration_age_days": seen.get(camera.id, {}).get("calibration_age_days"),
-            "frames_analysed": analysed[camera.id][2] if camera.id in analysed else None,
-        }
-        for camera in site.cameras
-    ]
-
-
-def _sensors(
-    site: Site,
-    window: dict[str, Any] | None,
-    device: tuple[bool | None, int, dict[str, Any]] | None,
-) -> list[dict[str, object]]:
-    lights = _lights(device, "sensors")
-    seen = {sensor["sensor"]: sensor for sensor in (window or {}).get("sensors", [])}
-    duration_ms = 5_000 * (window or {}).get("slots", 1)
-    found: list[dict[str, object]] = []
-    for sensor in site.sensors:
-        read = seen.get(sensor.id, {})
-        observed_ms, present_ms = read.get("observed_ms"), read.get("present_ms")
+    newest: Newest,
+    lights: Mapping[str, tuple[models.Light, str]],
+    analysed: Mapping[str, tuple[int, int, int]],
+) -> list[models.CameraNow]:
+    seen = newest.by_id("cameras", "camera")
+    found = []
+    for camera in site.cameras:
+        state, since = lights.get(camera.id, ("unknown", None))
+        part = seen.get(camera.id)
         found.append(
-            {
-                "id": sensor.id,
-                "state": lights.get(sensor.id, ("unknown", None))[0],
-                "since": lights.get(sensor.id, ("unknown", None))[1],
-                "nearest_mm": read.get("nearest_mm"),
-                "mean_mm": round(read["sum_mm"] / read["valid"]) if read.get("valid") else None,
-                "present": present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
-                "coverage": min(1.0, observed_ms / duration_ms) if observed_ms is not None else None,
-            }
+            models.CameraNow(
+                id=camera.id,
+                state=state,
+                since=since,
+                coverage=None if part is None else min(1.0, part["observed_ms"] / newest.duration_ms),
+                calibration_residual_mm=(part or {}).get("calibration_residual_mm"),
+                calibration_age_days=(part or {}).get("calibration_age_days"),
+                frames_analysed=analysed[camera.id][2] if camera.id in analysed else None,
+            )
         )
     return found
 
 
-def _lights(
-    device: tuple[bool | None, int, dict[str, Any]] | None, kind: str
-) -> dict[str, tuple[str, str | None]]:
+def _sensors(
+    site: Site, newest: Newest, lights: Mapping[str, tuple[models.Light, str]]
+) -> list[models.SensorNow]:
+    seen = newest.by_id("sensors", "sensor")
+    found = []
+    for sensor in site.sensors:
+        state, since = lights.get(sensor.id, ("unknown", None))
+        read = seen.get(sensor.id, {})
+        observed_ms, present_ms = read.get("observed_ms"), read.get("present_ms")
+        valid, sum_mm = read.get("valid"), read.get("sum_mm")
+        found.append(
+            models.SensorNow(
+                id=sensor.id,
+                state=state,
+                since=since,
+                nearest_mm=read.get("nearest_mm"),
+                mean_mm=round(sum_mm / valid) if valid and sum_mm is not None else None,
+                present=present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
+                coverage=None if observed_ms is None else min(1.0, observed_ms / newest.duration_ms),
+            )
+        )
+    return found
+
+
+def _lights(device: Device | None, kind: str) -> dict[str, tuple[models.Light, str]]:
     """State by id; nothing is known of the lights of a box that is offline."""
     if device is None or not device[0]:
         return {}
     return {light["id"]: (light["state"], iso(light["since_ms"])) for light in device[2].get(kind, [])}
 
 
-def _device(device: tuple[bool | None, int, dict[str, Any]] | None) -> dict[str, object] | None:
+def _device(device: Device | None) -> models.Device | None:
     if device is None:
         return None
     online, heard_ms, status = device
-    return {
-        "online": bool(online),
-        "last_seen": iso(heard_ms),
-        "version": status.get("version"),
-        "config_version": status.get("config_version"),
-        "outbox_depth": status.get("outbox_depth"),
-    }
+    return models.Device(
+        online=bool(online),
+        last_seen=iso(heard_ms),
+        version=status.get("version"),
+        config_version=status.get("config_version"),
+        outbox_depth=status.get("outbox_depth"),
+    )
+
+
+def _figure(value: float | None, coverage: float | None, as_of_ms: int | None) -> models.Figure:
+    return models.Figure(value=value, unit="people", coverage=coverage, as_of=_iso(as_of_ms))
+
+
+def _iso(t_ms: int | None) -> str | None:
+    return None if t_ms is None else iso(t_ms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +12,33 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from branchloop.errors import AccessError, BranchloopError
+from hub.api.models import Problem
 
+MEDIA_TYPE = "application/problem+json"
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+"""Of every answer: nothing here is a page, and nothing is to be kept."""
 _LOG = logging.getLogger(__name__)
+
+
+class NotFoundError(BranchloopError):
+    """What was asked for does not exist, said only to those who may know."""
+
+    http_status: ClassVar[int] = 404
+    kind: ClassVar[str] = "not-found"
+
+
+class BusyError(BranchloopError):
+    """Too much is asked at once."""
+
+    http_status: ClassVar[int] = 503
+    kind: ClassVar[str] = "busy"
 
 
 def install(app: FastAPI) -> None:
@@ -28,32 +53,42 @@ def problem(
     status: int, kind: str, detail: str, hint: str = "", headers: dict[str, str] | None = None
 ) -> JSONResponse:
     """One problem."""
-    body = {
-        "type": f"urn:branchloop:problem:{kind}",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "hint": hint,
-    }
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    body = Problem(
+        type=f"urn:branchloop:problem:{kind}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        hint=hint,
+    )
+    return JSONResponse(body.model_dump(), status, headers, media_type=MEDIA_TYPE)
 
 
 def _ours(_request: Request, error: Any) -> JSONResponse:
     if isinstance(error, AccessError) and not error.authenticated:
         return problem(401, error.kind, error.message, error.hint, {"WWW-Authenticate": "Bearer"})
+    if error.http_status >= 500 and not isinstance(error, BusyError):
+        # Its sentence names files of this machine: that is for the operator, not for the network.
+        _LOG.error("%s", error)
+        return problem(error.http_status, error.kind, "the hub cannot answer now; its log says why.", "Try again.")  # fmt: skip
     return problem(error.http_status, error.kind, error.message, error.hint)
 
 
 def _invalid(_request: Request, error: Any) -> JSONResponse:
     first = error.errors()[0]
     where = " ".join(str(part) for part in first["loc"])
-    return problem(422, "input", f"{where}: {first['msg']}.", "See /docs for what is expected.")
+    return problem(422, "input", f"{where}: {first['msg']}.", "See /openapi.json for what is expected.")
 
 
 def _http(_request: Request, error: Any) -> JSONResponse:
-    return problem(error.status_code, "http", f"{error.detail}.", "See /docs for the paths there are.")
+    return problem(
+        error.status_code,
+        "http",
+        f"{error.detail}.",
+        "See /openapi.json for the paths there are.",
+        error.headers,
+    )
 
 
 def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     _LOG.exception("internal fault", exc_info=error)
-    return problem(500, "internal", "an internal fault; it was written to the hub's log.", "Try again.")
+    return problem(500, "internal", "an internal fault; it was written to the hub's log.", "Try again.", HEADERS)  # fmt: skip

@@ -10,15 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from branchloop.clock import HOUR_MS, MINUTE_MS, bucket_start_ms, from_ms, local_day_end_ms
 from branchloop.errors import DependencyError
 from branchloop.site import Site
 from hub.store.connection import connect_readonly
 from hub.store.grid import Grid, unpack
 from hub.store.schema import DATABASE
+from hub.store.stretch import Kept, Run, Span, runs
+from hub.store.sums import Level
 
-Run = tuple[str, int, int]
-"""(level, first bucket, end): a stretch read at one level."""
+Crossings = dict[str, tuple[int, int]]
+"""Line -> crossings in and out."""
+FeedRow = tuple[int, str, str, int, str]
+"""(id, site, event, at_ms, body)"""
+_SUMS = (
+    "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
+    " sum(open_observed_ms), sum(person_ms), max(last_ms)"
+)
+_WHERE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +42,13 @@ class Sums:
     last_ms: int | None = None
 
 
-def runs(site: Site, start_ms: int, end_ms: int) -> list[Run]:
-    """Cut `[start_ms, end_ms)` (whole minutes) into the largest local buckets that fit."""
-    found: list[Run] = []
-    at_ms = start_ms
-    while at_ms < end_ms:
-        level, next_ms = "minute", at_ms + MINUTE_MS
-        if bucket_start_ms(at_ms, "day", site.zone_info) == at_ms:
-            day_end_ms = local_day_end_ms(from_ms(at_ms, site.zone_info).date(), site.zone_info)
-            if day_end_ms <= end_ms:
-                level, next_ms = "day", day_end_ms
-        if level == "minute" and bucket_start_ms(at_ms, "hour", site.zone_info) == at_ms:
-            hour_end_ms = at_ms + HOUR_MS
-            same_hour = bucket_start_ms(hour_end_ms - 1, "hour", site.zone_info) == at_ms
-            if same_hour and hour_end_ms <= end_ms:
-                level, next_ms = "hour", hour_end_ms
-        if found and found[-1][0] == level and found[-1][2] == at_ms:
-            found[-1] = (level, found[-1][1], next_ms)
-        else:
-            found.append((level, at_ms, next_ms))
-        at_ms = next_ms
-    return found
-
-
 class Reader:
     """One request's view of the database: everything it reads is of one moment."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._kept: Kept | None = None
+        self._cut: dict[tuple[str, int, int], list[Run]] = {}
 
     @classmethod
     @contextmanager
@@ -76,103 +63,128 @@ class Reader:
         finally:
             db.close()
 
-    def sums(self, site: Site, start_ms: int, end_ms: int) -> Sums:
+    def kept(self, site: Site) -> Kept:
+        """What retention has left of a site's roll-ups."""
+        if self._kept is None:
+            marks = dict(self._db.execute("SELECT what, before_ms FROM pruned").fetchall())
+            self._kept = Kept(marks.get("minute", 0), marks.get("hour", 0))
+        return self._kept.of(site.zone_info)
+
+    def sums(self, site: Site, span: Span) -> Sums:
         """Totals of a stretch."""
         totals = [0] * 6
         last: int | None = None
-        for run in runs(site, start_ms, end_ms):
-            row = self._db.execute(
-                "SELECT sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
-                " sum(open_observed_ms), sum(person_ms), max(last_ms) FROM rollup"
-                " WHERE site=? AND level=? AND start_ms>=? AND start_ms<?",
-                (site.id, *run),
-            ).fetchone()
+        for run in self._runs(site, span):
+            row = self._db.execute(f"SELECT {_SUMS} FROM rollup {_WHERE}", (site.id, *run)).fetchone()
             totals = [total + (value or 0) for total, value in zip(totals, row[:6], strict=True)]
             last = max((value for value in (last, row[6]) if value is not None), default=None)
         return Sums(totals[0], totals[1], totals[2], totals[3], totals[4], totals[5], last)
 
-    def observed_minutes(self, site: Site, start_ms: int, end_ms: int, level: str) -> dict[int, int]:
-        """Start of bucket -> camera time observed in it."""
+    def sums_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, Sums]:
+        """Start of bucket -> its totals, for every bucket that something was stored for."""
         rows = self._db.execute(
-            "SELECT start_ms, sum(observed_ms) FROM rollup"
-            " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY start_ms",
-            (site.id, level, start_ms, end_ms),
+            f"SELECT start_ms, {_SUMS} FROM rollup {_WHERE} GROUP BY start_ms", (site.id, level, *span)
         )
-        return dict(rows.fetchall())
+        return {start_ms: Sums(*values) for start_ms, *values in rows}
 
-    def lines(self, site: Site, start_ms: int, end_ms: int) -> dict[str, tuple[int, int]]:
+    def observed(self, site: Site, span: Span, level: Level) -> set[int]:
+        """Starts of the buckets in which anything was observed."""
+        rows = self._db.execute(
+            f"SELECT DISTINCT start_ms FROM rollup {_WHERE} AND observed_ms > 0", (site.id, level, *span)
+        )
+        return {start_ms for (start_ms,) in rows}
+
+    def lines_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, Crossings]:
+        """Start of bucket -> line -> crossings in and out."""
+        found: dict[int, Crossings] = {}
+        for start_ms, line, count_in, count_out in self._db.execute(
+            "SELECT start_ms, line, sum(crossings_in), sum(crossings_out) FROM rollup_line"
+            f" {_WHERE} GROUP BY start_ms, line",
+            (site.id, level, *span),
+        ):
+            found.setdefault(start_ms, {})[line] = (count_in, count_out)
+        return found
+
+    def lines(self, site: Site, span: Span) -> Crossings:
         """Line -> crossings in and out."""
-        found: dict[str, tuple[int, int]] = {}
-        for run in runs(site, start_ms, end_ms):
+        found: Crossings = {}
+        for run in self._runs(site, span):
             for line, count_in, count_out in self._db.execute(
-                "SELECT line, sum(crossings_in), sum(crossings_out) FROM rollup_line"
-                " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY line",
+                f"SELECT line, sum(crossings_in), sum(crossings_out) FROM rollup_line {_WHERE} GROUP BY line",
                 (site.id, *run),
             ):
                 before = found.get(line, (0, 0))
                 found[line] = (before[0] + count_in, before[1] + count_out)
         return found
 
-    def zones(self, site: Site, start_ms: int, end_ms: int) -> dict[str, tuple[int, int, dict[int, int]]]:
+    def zones(self, site: Site, span: Span) -> dict[str, tuple[int, int, dict[int, int]]]:
         """Zone -> (person ms, visits begun, dwell histogram of the visits ended)."""
         found: dict[str, tuple[int, int, dict[int, int]]] = {}
-        for run in runs(site, start_ms, end_ms):
+        for run in self._runs(site, span):
             where = (site.id, *run)
             for zone, person_ms, entries in self._db.execute(
-                "SELECT zone, sum(person_ms), sum(entries) FROM rollup_zone"
-                " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY zone",
+                f"SELECT zone, sum(person_ms), sum(entries) FROM rollup_zone {_WHERE} GROUP BY zone",
                 where,
             ):
                 before = found.get(zone, (0, 0, {}))
                 found[zone] = (before[0] + person_ms, before[1] + entries, before[2])
             for zone, index, visits in self._db.execute(
-                "SELECT zone, bin, sum(visits) FROM rollup_dwell"
-                " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY zone, bin",
+                f"SELECT zone, bin, sum(visits) FROM rollup_dwell {_WHERE} GROUP BY zone, bin",
                 where,
             ):
                 bins = found.setdefault(zone, (0, 0, {}))[2]
                 bins[index] = bins.get(index, 0) + visits
         return found
 
-    def cameras(self, site: Site, start_ms: int, end_ms: int) -> dict[str, tuple[int, int, int]]:
+    def cameras(self, site: Site, span: Span) -> dict[str, tuple[int, int, int]]:
         """Camera -> (window ms, observed ms, frames analysed)."""
         found: dict[str, tuple[int, int, int]] = {}
-        for run in runs(site, start_ms, end_ms):
+        for run in self._runs(site, span):
             for camera, *values in self._db.execute(
                 "SELECT camera, sum(windows_ms), sum(observed_ms), sum(analysed) FROM rollup_camera"
-                " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY camera",
+                f" {_WHERE} GROUP BY camera",
                 (site.id, *run),
             ):
                 before = found.get(camera, (0, 0, 0))
                 found[camera] = (before[0] + values[0], before[1] + values[1], before[2] + values[2])
         return found
 
-    def heat(self, site: Site, start_ms: int, end_ms: int) -> Grid | None:
+    def heat(self, site: Site, span: Span) -> Grid | None:
         """Milli-person-seconds per plan cell (flat); None when no grid was stored for the stretch.
 
         Only grids of the plan's present cells are added: another shape is another plan.
         """
         plan = site.plan
         total: Grid | None = None
-        for run in runs(site, start_ms, end_ms):
+        for run in self._runs(site, span):
             for (blob,) in self._db.execute(
-                "SELECT grid FROM heat WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
-                " AND cell_mm=? AND rows=? AND cols=?",
+                f"SELECT grid FROM heat {_WHERE} AND cell_mm=? AND rows=? AND cols=?",
                 (site.id, *run, round(plan.cell_m * 1000), plan.rows, plan.cols),
             ):
                 grid = unpack(blob)
                 total = grid if total is None else total + grid
         return total
 
-    def methods(self, site: Site, start_ms: int, end_ms: int) -> list[str]:
+    def heat_left_out(self, site: Site, span: Span) -> int:
+        """Milli-person-seconds stored for another plan's cells, which `heat` does not add."""
+        plan = site.plan
+        return sum(
+            self._db.execute(
+                f"SELECT coalesce(sum(total_mps), 0) FROM heat {_WHERE}"
+                " AND (cell_mm, rows, cols) IS NOT (?,?,?)",
+                (site.id, *run, round(plan.cell_m * 1000), plan.rows, plan.cols),
+            ).fetchone()[0]
+            for run in self._runs(site, span)
+        )
+
+    def methods(self, site: Site, span: Span) -> list[str]:
         """How the figures of a stretch were made."""
         return sorted(
             {
                 method
-                for run in runs(site, start_ms, end_ms)
+                for run in self._runs(site, span)
                 for (method,) in self._db.execute(
-                    "SELECT DISTINCT method FROM rollup_method"
-                    " WHERE site=? AND level=? AND start_ms>=? AND start_ms<?",
+                    f"SELECT DISTINCT method FROM rollup_method {_WHERE}",
                     (site.id, *run),
                 )
             }
@@ -206,17 +218,29 @@ class Reader:
         )
         return [dict(zip(columns, row, strict=True)) for row in rows]
 
-    def feed(self, after: int, most: int) -> list[tuple[int, str, str, int, str]]:
-        """(id, site, event, at_ms, body) of the feed above `after`."""
-        rows = self._db.execute(
+    def feed(self, after: int, most: int) -> list[FeedRow]:
+        """The feed of all sites above `after`, in order."""
+        return self._db.execute(
             "SELECT id, site, event, at_ms, body FROM feed WHERE id > ? ORDER BY id LIMIT ?", (after, most)
-        )
-        return rows.fetchall()
+        ).fetchall()
+
+    def site_feed(self, site: str, after: int, upto: int, most: int) -> list[FeedRow]:
+        """One site's feed above `after`, up to and including `upto`, in order."""
+        return self._db.execute(
+            "SELECT id, site, event, at_ms, body FROM feed"
+            " WHERE site=? AND id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (site, after, upto, most),
+        ).fetchall()
 
     def feed_head(self) -> int:
         """The newest id of the feed."""
         row = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name='feed'").fetchone()
         return row[0] if row else 0
+
+    def feed_tail(self) -> int:
+        """The oldest id of the feed that is still kept; one above the head when none is."""
+        row = self._db.execute("SELECT min(id) FROM feed").fetchone()
+        return self.feed_head() + 1 if row[0] is None else row[0]
 
     def ingest(self) -> tuple[bool, int, int | None]:
         """(connected to the broker, last heartbeat, last commit), over all workers."""
@@ -224,3 +248,9 @@ class Reader:
             "SELECT max(connected), max(at_ms), max(committed_ms) FROM heartbeat"
         ).fetchone()
         return bool(row[0]), row[1] or 0, row[2]
+
+    def _runs(self, site: Site, span: Span) -> list[Run]:
+        key = (site.id, *span)
+        if key not in self._cut:
+            self._cut[key] = runs(span, site.zone_info, self.kept(site))
+        return self._cut[key]

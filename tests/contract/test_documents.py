@@ -13,8 +13,25 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
+from branchloop import topics
 from branchloop.cli import COMMANDS
-from branchloop.messages import Ack, Batch, Item, Live, Status
+from branchloop.messages import (
+    Ack,
+    Batch,
+    CameraWindow,
+    Dropped,
+    Heat,
+    Histogram,
+    HubStatus,
+    Item,
+    LineWindow,
+    Live,
+    Notice,
+    SensorWindow,
+    Status,
+    Window,
+    ZoneWindow,
+)
 from branchloop.schema import documents
 from branchloop.site import Site
 from dashboard.config import DashboardFile
@@ -42,6 +59,25 @@ def test_the_api_description_is_up_to_date() -> None:
         ("ack", Ack(epoch="0" * 32, upto=7)),
         ("live", Live(at_ms=1, dots_mm=[(1, 2)])),
         ("status", Status(online=True, boot="0" * 32, connect_no=1, at_ms=1)),
+        ("hub-status", HubStatus(online=False, boot="0" * 32, at_ms=1)),
+        ("dropped", Dropped(kind="window", count=3, first_ms=1, last_ms=2)),
+        ("notice", Notice(id="n-1", what="crossing", at_ms=1, line="door", direction="in")),
+        (
+            "window",
+            Window(
+                start_ms=5_000,
+                expected_ms=5_000,
+                observed_ms=4_000,
+                person_ms=9_000,
+                cameras=[CameraWindow(camera="c", state="up", observed_ms=4_000, frames=35, analysed=9)],
+                lines=[LineWindow(line="door", in_=1, out=0, confirmed=["n-1"])],
+                zones=[
+                    ZoneWindow(zone="queue", person_ms=1, entries=1, dwell=Histogram(count=1, bins={"3": 1}))
+                ],
+                sensors=[SensorWindow(sensor="s", state="down", observed_ms=0, readings=0, valid=0)],
+                heat=Heat(cell_mm=250, rows=2, cols=2, cells=[0, 3], mps=[1, 2]),
+            ),
+        ),
         (
             "batch",
             Batch(
@@ -60,6 +96,35 @@ def test_payloads_fit_their_schema(schema: str, payload: Any) -> None:
     Draft202012Validator.check_schema(document)
     assert Draft202012Validator(document).is_valid(json.loads(payload.to_json()))
     assert not Draft202012Validator(document).is_valid({"online": "perhaps", "epoch": 3})
+
+
+def test_the_wire_documents_lead_only_to_what_exists() -> None:
+    """Every reference in AsyncAPI resolves, every schema of a topic is checked in, and every topic is ours."""
+    document = json.loads((ROOT / "docs/protocol/asyncapi.json").read_text(encoding="utf-8"))
+    for reference in re.findall(r'"\$ref": "([^"]+)"', json.dumps(document)):
+        if reference.startswith("#/"):
+            found: Any = document
+            for part in reference[2:].split("/"):
+                found = found[part]
+        else:
+            assert (ROOT / "docs/protocol" / reference).is_file(), reference
+    for name, channel in document["channels"].items():
+        address = channel["address"].format(site="hall", device="box")
+        assert address == topics.HUB_STATUS or topics.parse(address).kind == name
+
+
+def test_the_api_description_is_typed() -> None:
+    """Every answer has a schema, every route under a token says so, and every failure is a problem."""
+    document = json.loads(openapi_text())
+    for path, operations in document["paths"].items():
+        operation = operations["get"]
+        content = operation["responses"]["200"]["content"]
+        assert path.endswith("/stream") or "$ref" in content["application/json"]["schema"], path
+        if path == "/health":
+            continue
+        assert operation["security"] == [{"HTTPBearer": []}]
+        for status in ("401", "403", "404", "422", "503"):
+            assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
 
 
 def commands(group: click.Group, prefix: str) -> set[str]:

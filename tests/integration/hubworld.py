@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from branchloop.processes import free_port
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
+from hub.api.stream import Stream
 from hub.config import HubConfig, read_config
 from hub.store.audit import AuditLog
+from hub.store.reading import Reader
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
 
@@ -46,6 +49,18 @@ class World:
     store: SqliteStore
     api: str
     state: State
+    app: FastAPI
+
+    @property
+    def stream(self) -> Stream:
+        """What feeds the readers of the stream."""
+        running: Stream = self.app.state.stream
+        return running
+
+    def feed_head(self) -> int:
+        """The newest id of the feed, as stored."""
+        with Reader.open(self.config.data_dir) as reader:
+            return reader.feed_head()
 
     def token(self, role: str, *sites: str) -> dict[str, str]:
         """Headers of a new token."""
@@ -63,9 +78,8 @@ def world(folder: Path) -> Iterator[World]:
     store = SqliteStore(config.data_dir)
     state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots())
     port = free_port()
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(state), host="127.0.0.1", port=port, log_level="warning")
-    )
+    app = create_app(state)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until_s = time.monotonic() + 20
@@ -73,7 +87,7 @@ def world(folder: Path) -> Iterator[World]:
         assert time.monotonic() < until_s
         time.sleep(0.02)
     try:
-        yield World(config, store, f"http://127.0.0.1:{port}", state)
+        yield World(config, store, f"http://127.0.0.1:{port}", state, app)
     finally:
         server.should_exit = True
         thread.join(10)

@@ -94,7 +94,7 @@ def test_a_gap_is_a_gap(hub: World) -> None:
     assert heat["coverage"] == pytest.approx(120 / 3600)
     assert heat["gaps"] == [{"from": iso(base + 2 * MINUTE), "to": iso(base + 3_600_000)}]
     empty = get(hub, "/annex/heat", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
-    assert (empty["total"], empty["coverage"], empty["as_of"]) == (0, 0.0, None)
+    assert (empty["total"], empty["max"], empty["coverage"], empty["as_of"]) == (None, None, 0.0, None)
     nothing = get(hub, "/annex/live", headers).json()
     assert nothing["occupancy"]["value"] is None
     assert nothing["footfall_today"]["value"] is None

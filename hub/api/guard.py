@@ -1,0 +1,42 @@
+"""Round every request: no bodies worth the name, and the headers of a bank on every answer."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hub.api.problems import HEADERS, problem
+
+MAX_BODY_BYTES = 1 << 16
+"""No route takes a body so far."""
+
+
+class Guard:
+    """ASGI middleware; streams pass through it unbuffered."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse what is too large, or of unknown length; add the headers."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def headed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        asked = Headers(scope=scope)
+        length = asked.get("content-length", "0")
+        if "transfer-encoding" in asked:
+            refused = problem(411, "input", "a body must say its length.", "Send Content-Length.")
+        elif not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
+            refused = problem(413, "input", "the body is too large.", f"At most {MAX_BODY_BYTES} bytes.")
+        else:
+            await self._app(scope, receive, headed)
+            return
+        await refused(scope, receive, headed)

@@ -1,0 +1,327 @@
+"""What the API answers, typed. Null means not measured, never zero; times are RFC 3339 in UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from branchloop.messages import DeviceState
+from branchloop.site import PlanPoint, Text
+
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Share = Annotated[float, Field(ge=0, le=1, description="share of the time truly observed")]
+Light = DeviceState | Literal["unknown"]
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True)
+
+
+class Problem(Answer):
+    """What is wrong, and how to mend it (RFC 9457, application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    hint: str
+
+
+class Figure(Answer):
+    """One figure with its quality."""
+
+    value: int | float | None
+    unit: str
+    coverage: Share | None
+    as_of: Moment | None
+
+
+class Ingest(Answer):
+    """How the way from the boxes into the database fares."""
+
+    connected: bool
+    last_commit: Moment | None
+
+
+class Health(Answer):
+    """Whether the hub works."""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    ingest: Ingest
+    checks: dict[Literal["database", "ingest", "live", "stream"], bool]
+
+
+class BranchSummary(Answer):
+    """A branch in the list."""
+
+    id: str
+    name: Text
+    timezone: str
+    simulated: bool
+    note: Text | None
+    open_now: bool
+    online: bool
+    occupancy: Figure
+    footfall_today: Figure
+    as_of: Moment | None
+
+
+class Branches(Answer):
+    """Some branches; `next` is to be given as `after` for the following ones."""
+
+    items: list[BranchSummary]
+    next: str | None
+
+
+class FloorPlan(Answer):
+    """Size in metres and the heat cells of a floor plan; walls as line art."""
+
+    width_m: float
+    height_m: float
+    cell_m: float
+    rows: int
+    cols: int
+    walls: list[list[PlanPoint]]
+
+
+class LinePlace(Answer):
+    """A counting line."""
+
+    id: str
+    name: Text | None
+    from_: PlanPoint = Field(alias="from")
+    to: PlanPoint
+    inside: PlanPoint
+    entrance: bool
+
+
+class ZonePlace(Answer):
+    """A zone."""
+
+    id: str
+    kind: str
+    name: Text | None
+    polygon: list[PlanPoint]
+    min_stay_s: float
+
+
+class CameraPlace(Answer):
+    """A camera."""
+
+    id: str
+    name: Text | None
+
+
+class SensorPlace(Answer):
+    """A sensor on the plan."""
+
+    id: str
+    kind: str
+    name: Text | None
+    x_m: float
+    y_m: float
+    height_m: float
+    cone_deg: float
+
+
+class Branch(Answer):
+    """A branch as pages need it: nothing of its sources, calibration or box."""
+
+    id: str
+    name: Text
+    timezone: str
+    simulated: bool
+    note: Text | None
+    hours: dict[str, str]
+    version: int
+    plan: FloorPlan
+    lines: list[LinePlace]
+    zones: list[ZonePlace]
+    cameras: list[CameraPlace]
+    sensors: list[SensorPlace]
+
+
+class LineToday(Answer):
+    """Crossings of a line today."""
+
+    id: str
+    in_: int | None = Field(alias="in")
+    out: int | None
+
+
+class ZoneNow(Answer):
+    """A zone right now, and its visits today."""
+
+    id: str
+    occupancy: Figure
+    visits_today: int | None
+    dwell_median_s: float | None
+    dwell_p90_s: float | None
+
+
+class CameraNow(Answer):
+    """A camera's light and what it saw in the newest window."""
+
+    id: str
+    state: Light
+    since: Moment | None
+    coverage: Share | None
+    calibration_residual_mm: int | None
+    calibration_age_days: int | None
+    frames_analysed: int | None
+
+
+class SensorNow(Answer):
+    """A sensor's light and what it read in the newest window."""
+
+    id: str
+    state: Light
+    since: Moment | None
+    nearest_mm: int | None
+    mean_mm: int | None
+    present: bool | None
+    coverage: Share | None
+
+
+class Device(Answer):
+    """A branch's box."""
+
+    online: bool
+    last_seen: Moment
+    version: str | None
+    config_version: int | None
+    outbox_depth: int | None
+
+
+class NoticeLine(Answer):
+    """Something that happened; `fate` says whether the figures confirmed it."""
+
+    id: str
+    what: str
+    at: Moment
+    line: str | None
+    direction: Literal["in", "out"] | None
+    subject: str | None
+    state: str | None
+    detail: str | None
+    fate: Literal["open", "confirmed", "withdrawn"]
+
+
+class Live(Answer):
+    """What is the case right now; `stale` when the newest window is old."""
+
+    as_of: Moment | None
+    server_time: Moment
+    timezone: str
+    stale: bool
+    simulated: bool
+    occupancy: Figure
+    in_today: Figure
+    out_today: Figure
+    footfall_today: Figure
+    lines: list[LineToday]
+    zones: list[ZoneNow]
+    cameras: list[CameraNow]
+    sensors: list[SensorNow]
+    device: Device | None
+    notices: list[NoticeLine]
+    dots: list[tuple[float, float]] = Field(description="x_m, y_m of the people right now")
+    dots_at: Moment | None
+
+
+class Stretch(Answer):
+    """The time that an answer is about: what was asked for, widened to what can be told."""
+
+    from_: Moment = Field(alias="from")
+    to: Moment
+    timezone: str
+    coverage: Share | None
+    as_of: Moment | None
+
+
+class Gap(Answer):
+    """Opening time that nobody observed."""
+
+    from_: Moment = Field(alias="from")
+    to: Moment
+
+
+class Heat(Stretch):
+    """Person·seconds per cell of the floor plan, rows from the top."""
+
+    cell_m: float
+    rows: int
+    cols: int
+    x0_m: float
+    y0_m: float
+    unit: Literal["person·s"]
+    person_seconds: list[list[float]]
+    total: float | None = Field(description="sum of all cells; null when nothing was observed")
+    max: float | None
+    open_coverage: Share | None = Field(description="share of the stored opening time that was observed")
+    left_out_person_seconds: float = Field(description="stored for another floor plan, not in the cells")
+    gaps: list[Gap]
+    method: list[str]
+    simulated: bool
+
+
+class Bucket(Answer):
+    """A bucket of the branch's own minutes, hours or days; `open` if it holds opening time."""
+
+    start: Moment
+    end: Moment
+    coverage: Share | None
+    open: bool
+
+
+class FootfallBucket(Bucket):
+    """Crossings of the entrances; null when nothing was observed."""
+
+    in_: int | None = Field(alias="in")
+    out: int | None
+
+
+class OccupancyBucket(Bucket):
+    """People on the floor; null when nothing was observed."""
+
+    mean: float | None
+    person_seconds: float | None
+
+
+class Footfall(Stretch):
+    """Crossings of the entrances."""
+
+    bucket: Literal["minute", "hour", "day"]
+    entrances: list[str]
+    items: list[FootfallBucket]
+    total_in: int | None
+    total_out: int | None
+
+
+class Occupancy(Stretch):
+    """Mean number of people."""
+
+    bucket: Literal["minute", "hour", "day"]
+    items: list[OccupancyBucket]
+
+
+class ZoneFigures(Answer):
+    """Visits and dwell of a zone; null when nothing was observed."""
+
+    id: str
+    kind: str
+    person_seconds: float | None
+    visits: int | None
+    dwell_median_s: float | None
+    dwell_p90_s: float | None
+    coverage: Share | None
+
+
+class Zones(Stretch):
+    """Every zone of a branch."""
+
+    items: list[ZoneFigures]
