@@ -27,6 +27,9 @@ Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Count = Annotated[int, Field(ge=0, le=MAX_SEQ)]
 TimeMs = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
 Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
+TicketNumber = Annotated[str, Field(pattern=r"^[A-Z][0-9]{3}$")]
+Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
+Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 DeviceState = Literal["up", "starting", "stalled", "down", "ended"]
 
 
@@ -174,7 +177,60 @@ class Dropped(Wire):
     last_ms: TimeMs
 
 
-BODIES: dict[str, type[Wire]] = {"window": Window, "notice": Notice, "dropped": Dropped}
+class Checkin(Wire):
+    """A customer has arrived; committed to the kiosk's outbox before the ticket is shown.
+
+    `id` is the kiosk's own and stays the same however often it is sent. No score, template or picture
+    ever travels.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    at_ms: TimeMs
+    appointment: Id
+    method: Literal["code", "face", "staff"]
+    policy: Literal["verify", "identify"] | None = Field(default=None, description="of a face check-in")
+    number: TicketNumber = Field(description="from the range that the hub assigned to this kiosk")
+    provisional: bool = Field(description="given while the hub was out of reach")
+    decided_ms: Count | None = Field(
+        default=None, description="from the first good frame, or the code, to the decision"
+    )
+
+
+class Attempt(Wire):
+    """A line for the audit log: something at the kiosk that did not, or not yet, give a ticket."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    at_ms: TimeMs
+    outcome: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="no_match, wrong_action, unknown_code, other_branch, outside_window, withdrawn, locked, …"
+    )
+    method: Literal["code", "face", "staff"] | None = None
+    appointment: Id | None = None
+    consent: Id | None = None
+    detail: str | None = Field(default=None, max_length=300)
+
+
+class ConsentGiven(Wire):
+    """A customer consented at the kiosk, apart from checking in, and was enrolled there."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    at_ms: TimeMs
+    consent: Id = Field(description="made at random by the kiosk")
+    appointment: Id = Field(description="whose customer consented")
+    text_version: str = Field(max_length=40)
+    language: Literal["zh", "en"]
+    guardian: bool = Field(default=False, description="a guardian consented for a minor, before staff")
+    expires_ms: TimeMs
+
+
+BODIES: dict[str, type[Wire]] = {
+    "window": Window,
+    "notice": Notice,
+    "checkin": Checkin,
+    "attempt": Attempt,
+    "consent": ConsentGiven,
+    "dropped": Dropped,
+}
 
 
 class Item(Wire):
@@ -213,6 +269,17 @@ class Ack(Wire):
     upto: Count
 
 
+class BoxCertificate(Wire):
+    """A box's public sealing key, signed by the bank's offline root; see `branchloop.boxkeys`."""
+
+    v: Count = WIRE_VERSION
+    site: Id
+    device: Id
+    public: Base64Url = Field(max_length=100, description="uncompressed P-256 point")
+    not_after_ms: TimeMs
+    signature: Base64Url = Field(max_length=100, description="ECDSA with SHA-256, r and s of 32 bytes each")
+
+
 class DeviceLight(Wire):
     """State of one camera or sensor."""
 
@@ -239,6 +306,7 @@ class Status(Wire):
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)
+    certificate: BoxCertificate | None = Field(default=None, description="of a kiosk: its sealing key")
 
 
 class HubStatus(Wire):
@@ -254,6 +322,135 @@ class Live(Wire):
 
     at_ms: TimeMs
     dots_mm: list[tuple[int, int]] = Field(max_length=1_000)
+
+
+class Sealed(Wire):
+    """Something encrypted to one key; see `branchloop.sealing`."""
+
+    v: Count = WIRE_VERSION
+    to: Fingerprint = Field(description="fingerprint of the recipient's public key")
+    epk: Annotated[str, Field(max_length=100)]
+    iv: Annotated[str, Field(max_length=20)]
+    ct: Annotated[str, Field(max_length=480_000)]
+
+
+class Expected(Wire):
+    """One of today's appointments, as far as the kiosk needs to know it."""
+
+    id: Id
+    booking_no: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+    code_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    start_ms: TimeMs
+    window_from_ms: TimeMs
+    window_to_ms: TimeMs
+    service: Id
+    masked_name: str = Field(max_length=40)
+    title: Literal["mr", "ms"] | None = None
+    state: Literal["booked", "arrived", "called", "served", "cancelled"] = "booked"
+    number: TicketNumber | None = Field(default=None, description="the ticket it has already")
+    consent: Id | None = Field(default=None, description="a consent to be recognised that holds now")
+
+
+class TicketRange(Wire):
+    """Numbers that this kiosk alone gives on this day: `series` and three digits, both ends included."""
+
+    day: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    series: Annotated[str, Field(pattern=r"^[A-Z]$")]
+    first: Annotated[int, Field(ge=1, le=999)]
+    last: Annotated[int, Field(ge=1, le=999)]
+
+
+class Queue(Wire):
+    """What is known of the wait for one service."""
+
+    service: Id
+    waiting: Count
+    busy: Count = Field(default=0, description="counters that serve somebody now")
+    counters: Count = Field(description="counters open for it; 0: none, so no wait can be told")
+    mean_service_s: float | None = Field(default=None, ge=0, description="absent when not known")
+    basis: Literal["measured", "planned"] = "planned"
+    as_of_ms: TimeMs
+
+
+class Gallery(Wire):
+    """What a kiosk needs for a day; travels as `Sealed` to that kiosk's key, and is never retained.
+
+    Templates are not in it: they live on the box alone, by consent.
+    """
+
+    v: Count = WIRE_VERSION
+    site: Id
+    device: Id
+    made_ms: TimeMs = Field(description="an older one never replaces a newer one")
+    valid_until_ms: TimeMs = Field(description="closing time; the kiosk then forgets all of it")
+    salt: Annotated[str, Field(min_length=16, max_length=64)]
+    appointments: list[Expected] = Field(max_length=2_000)
+    consents: list[Id] = Field(
+        max_length=20_000, description="consents that hold: other templates are erased"
+    )
+    tickets: TicketRange
+    queues: list[Queue] = Field(default_factory=list, max_length=64)
+
+
+class Command(Wire):
+    """Something the hub asks of one box. Idempotent by `id`; sent again until a reply comes or it expires."""
+
+    v: Count = WIRE_VERSION
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    what: Literal["enrol", "erase", "reseal", "adopt"]
+    at_ms: TimeMs
+    expires_ms: TimeMs
+    body: dict[str, Any]
+
+
+class Enrol(Wire):
+    """Body of `enrol`: one photo of a customer who consented; `of` photos make the template."""
+
+    customer: Id
+    consent: Id
+    index: Annotated[int, Field(ge=0, le=9)]
+    of: Annotated[int, Field(ge=1, le=10)]
+    expires_ms: TimeMs = Field(description="end of the consent's retention; also of the template")
+    photo: Sealed
+
+
+class Erase(Wire):
+    """Body of `erase`: delete the keys and templates of these consents."""
+
+    consents: list[Id] = Field(min_length=1, max_length=100)
+
+
+class Reseal(Wire):
+    """Body of `reseal`: hand a template over to another box, and delete it here. The reply holds `Sealed`."""
+
+    consent: Id
+    to: BoxCertificate
+
+
+class Adopt(Wire):
+    """Body of `adopt`: take over a template that another box sealed to this one."""
+
+    consent: Id
+    customer: Id
+    expires_ms: TimeMs
+    template: Sealed
+
+
+COMMANDS: dict[str, type[Wire]] = {"enrol": Enrol, "erase": Erase, "reseal": Reseal, "adopt": Adopt}
+
+
+class Reply(Wire):
+    """What became of a command; the same again for the same `id`."""
+
+    v: Count = WIRE_VERSION
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    at_ms: TimeMs
+    ok: bool
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="done, enrolled, partial, expired, old_key, bad_seal, no_face, two_faces, blurred, dark, …"
+    )
+    detail: str | None = Field(default=None, max_length=300)
+    body: dict[str, Any] = Field(default_factory=dict)
 
 
 def body_digest(kind: str, body: dict[str, Any]) -> str:

@@ -8,13 +8,45 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__, topics
-from branchloop.messages import Ack, Batch, Dropped, HubStatus, Live, Notice, Status, Window, Wire
+from branchloop.messages import (
+    Ack,
+    Adopt,
+    Attempt,
+    Batch,
+    Checkin,
+    Command,
+    ConsentGiven,
+    Dropped,
+    Enrol,
+    Erase,
+    Gallery,
+    HubStatus,
+    Live,
+    Notice,
+    Reply,
+    Reseal,
+    Sealed,
+    Status,
+    Window,
+    Wire,
+)
 
 SCHEMAS: dict[str, type[Wire]] = {
     "batch": Batch,
     "window": Window,
     "notice": Notice,
+    "checkin": Checkin,
+    "attempt": Attempt,
+    "consent": ConsentGiven,
     "dropped": Dropped,
+    "sealed": Sealed,
+    "gallery": Gallery,
+    "command": Command,
+    "enrol": Enrol,
+    "erase": Erase,
+    "reseal": Reseal,
+    "adopt": Adopt,
+    "reply": Reply,
     "ack": Ack,
     "status": Status,
     "hub-status": HubStatus,
@@ -24,6 +56,9 @@ CHANNELS: dict[str, tuple[str, str, str]] = {
     "data": ("batch", "receive", "QoS 1, not retained: messages of a box's outbox"),
     "status": ("status", "receive", "QoS 1, retained: birth and last will of a box"),
     "live": ("live", "receive", "QoS 0, not retained: anonymous places right now"),
+    "reply": ("reply", "receive", "QoS 1, not retained: what became of a command, by its id"),
+    "command": ("command", "send", "QoS 1, not retained: enrol, erase, reseal, adopt; again until replied"),
+    "gallery": ("sealed", "send", "QoS 1, not retained: the day's `gallery`, sealed to the kiosk's key"),
     "ack": ("ack", "send", "QoS 1, not retained: what the hub has committed"),
 }
 """Topic kind -> (schema, what the hub does, how)."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from branchloop import text_board, text_consent, text_kiosk
 from branchloop.kpis import BY_KEY
 
 Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 LANGUAGE_NAMES: Mapping[Language, str] = {"zh": "中文", "en": "English"}
 
-WORDS: Mapping[str, tuple[str, str]] = {
+_PAGES: Mapping[str, tuple[str, str]] = {
     "app": ("branchloop", "branchloop"),
     "page.live": ("Live", "实时"),
     "page.heat": ("Heatmap", "客流热力图"),
@@ -95,6 +96,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Floor plan of {branch} with heat: {value} person·seconds in total",
         "{branch} 平面图与热力：共 {value} 人·秒",
     ),
+}
+
+WORDS: Mapping[str, tuple[str, str]] = {
+    **_PAGES,
+    **text_board.WORDS,
+    **text_consent.WORDS,
+    **text_kiosk.WORDS,
 }
 
 

@@ -23,20 +23,20 @@ class Grant:
 
 
 def grants(sites: Iterable[Site]) -> list[Grant]:
-    """The hub's own two users and one per box. A box reaches nothing but its own topics."""
+    """The hub's own two users and one per box and kiosk. Each reaches nothing but its own topics."""
     hub_publishes = [f"{topics.ROOT}/+/+/{kind}" for kind in topics.EDGE_SUBSCRIBES]
     listed = [
         Grant(HUB_INGEST, (*hub_publishes, topics.HUB_STATUS), INGEST_FILTERS),
         Grant(HUB_API, (), (LIVE_FILTER,)),
     ]
     for site in sites:
-        if site.box is not None:
-            box = site.box.id
-            listed.append(
-                Grant(
-                    username(site.id, box),
-                    tuple(topics.build(site.id, box, kind) for kind in topics.EDGE_PUBLISHES),
-                    tuple(topics.edge_filters(site.id, box)),
-                )
+        devices = [*([site.box.id] if site.box is not None else []), *(kiosk.id for kiosk in site.kiosks)]
+        listed += [
+            Grant(
+                username(site.id, device),
+                tuple(topics.build(site.id, device, kind) for kind in topics.EDGE_PUBLISHES),
+                tuple(topics.edge_filters(site.id, device)),
             )
+            for device in devices
+        ]
     return listed
