@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge.floor import motion_model
 from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, mahalanobis
+from edge.floor.boxes import smooth_boxes
 from edge.floor.calibration import FloorCalibration
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
@@ -124,7 +125,7 @@ class Tracker:
     def present(self) -> list[Person]:
         """The people believed in right now: the online view, before any correction."""
         return [
-            _person(track, track.sightings[-1], track.state)
+            _person(track, track.sightings[-1].box_px, track.sightings[-1].score, track.state)
             for track in self._tracks
             if track.confirmed and not track.ended and track.last_seen_ms == self._t_ms
         ]
@@ -134,7 +135,7 @@ class Tracker:
         first_ms = self._frames[0] if self._frames else self._t_ms
         return {
             track.id: {
-                s.state.t_ms: _person(track, s, s.state)
+                s.state.t_ms: _person(track, s.box_px, s.score, s.state)
                 for s in track.sightings
                 if s.seen and s.state.t_ms >= first_ms
             }
@@ -276,27 +277,16 @@ class Tracker:
         """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
         sightings = track.sightings
         smoothed = motion_model.smooth([s.state for s in sightings])
+        boxes = _boxes(sightings)
         last_seen = max(i for i, s in enumerate(sightings) if s.seen)
         coast_ms = 0 if track.ended else self._settings.coast_s * 1000
         limit_ms = sightings[last_seen].state.t_ms + coast_ms
         wanted = set(due)
         return [
-            (s.state.t_ms, _person(track, s if s.seen else self._filled(track, i), smoothed[i]))
+            (s.state.t_ms, _person(track, boxes[i], s.score, smoothed[i]))
             for i, s in enumerate(sightings)
             if s.state.t_ms in wanted and s.state.t_ms <= limit_ms
         ]
-
-    def _filled(self, track: _Track, index: int) -> _Sighting:
-        """A missed sighting between two seen ones, its box interpolated in the picture."""
-        sightings = track.sightings
-        before = next((s for s in reversed(sightings[:index]) if s.seen), None)
-        after = next((s for s in sightings[index:] if s.seen), None)
-        here = sightings[index]
-        if before is None or after is None:
-            return here
-        share = (here.state.t_ms - before.state.t_ms) / (after.state.t_ms - before.state.t_ms)
-        box = before.box_px * (1 - share) + after.box_px * share
-        return _Sighting(here.state, box, min(before.score, after.score), seen=False)
 
     def _forget(self, settled_ms: int) -> None:
         """Drop what is settled, keeping one sighting so that the path goes on from it."""
@@ -315,12 +305,23 @@ class Tracker:
         self._tracks = kept
 
 
-def _person(track: _Track, sighting: _Sighting, state: State) -> Person:
-    x0, y0, x1, y1 = (float(v) for v in sighting.box_px)
+def _boxes(sightings: list[_Sighting]) -> Array:
+    """(n, 4): smoothed from the first sighting to the last, then as predicted."""
+    boxes = np.array([s.box_px for s in sightings])
+    seen = [i for i, s in enumerate(sightings) if s.seen]
+    t_s = np.array([s.state.t_ms for s in sightings]) / 1000
+    scores = np.array([sightings[i].score for i in seen])
+    held = slice(seen[0], seen[-1] + 1)
+    boxes[held] = smooth_boxes(t_s[seen], boxes[seen], scores, t_s[held])
+    return boxes
+
+
+def _person(track: _Track, box_px: Array, score: float, state: State) -> Person:
+    x0, y0, x1, y1 = (float(v) for v in box_px)
     return Person(
         track.id,
         (x0, y0, x1, y1),
         (float(state.mean[0]), float(state.mean[1])),
         float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
-        sighting.score,
+        score,
     )
