@@ -37,7 +37,7 @@ class TrackerSettings:
     high_score: float = 0.5
     low_score: float = 0.3
     confirm_hits: int = 4
-    sure_score: float = 0.7
+    sure_score: float = 0.65
     moved_m: float = 0.8
     tentative_lost_s: float = 0.5
     lost_s: float = 3.0
