@@ -1,0 +1,1 @@
+"""The loop between a bank's online and offline customers: pure, no adapter known."""
