@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -57,11 +57,32 @@ class Retention(Part):
     quarantine_days: Days = 90.0
 
 
+class People(Part):
+    """What guards names and consents, and where customers find the hub."""
+
+    key_env: str | None = Field(
+        default=None, description="variable with the key over names; a file of mode 0600 without it"
+    )
+    key_file: str | None = Field(default=None, description="that file; DATA_DIR/people.key without it")
+    root_public: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{87}$",
+        description="the bank's root, as `branchloop keys root` printed it; without it nobody can enrol",
+    )
+    public_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
+        description="where customers reach this hub; the API's own address without it",
+    )
+    consent_days: Annotated[int, Field(ge=1, le=365)] = 90
+
+
 class HubFile(Part):
     """The whole of hub.toml."""
 
     hub: Hub
     retention: Retention = Retention()
+    people: People = People()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class HubConfig:
     hub: Hub
     retention: Retention
     sites: dict[str, Site]
+    people: People = field(default_factory=People)
 
     @property
     def data_dir(self) -> Path:
@@ -121,7 +143,7 @@ def read_config(path: Path) -> HubConfig:
                 f"{path}: key `hub.sites`: two files describe site {site.id!r}.", hint="Give each its own id."
             )
         sites[site.id] = site
-    return HubConfig(path, file.hub, file.retention, sites)
+    return HubConfig(path, file.hub, file.retention, sites, file.people)
 
 
 def _text(path: Path) -> str:
