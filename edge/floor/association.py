@@ -25,6 +25,11 @@ def buffered_iou(a_px: Array, b_px: Array, buffer: float) -> Array:
     return np.asarray(shared / np.maximum(area_a[:, None] + area_b[None, :] - shared, 1e-9))
 
 
+def covered(box_px: Array, others_px: list[Array], limit: float) -> bool:
+    """Whether a box (4,) overlaps one of the others by more than `limit`."""
+    return bool(others_px) and bool(buffered_iou(box_px[None], np.array(others_px), 0.0).max() > limit)
+
+
 def mahalanobis(places_m: Array, covs_m2: Array, feet_m: Array, feet_cov_m2: Array) -> Array:
     """(n, 2)±(n, 2, 2) against (m, 2)±(m, 2, 2) -> (n, m) distance in standard deviations."""
     apart = feet_m[None, :, :] - places_m[:, None, :]

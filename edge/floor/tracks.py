@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.floor import motion_model
-from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, mahalanobis
+from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
 from edge.floor.boxes import smooth_boxes
 from edge.floor.calibration import FloorCalibration
 from edge.floor.motion_model import State
@@ -27,6 +27,8 @@ from edge.floor.observation import Observation
 Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
+RECENT_MS = 600
+LOW_RECENT_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class TrackerSettings:
     birth_score: float = 0.6
     high_score: float = 0.5
     low_score: float = 0.3
+    faint_score: float = 0.2
+    established_hits: int = 20
     confirm_hits: int = 4
     sure_score: float = 0.65
     moved_m: float = 0.8
@@ -159,41 +163,46 @@ class Tracker:
         return [(t_ms, sorted(people[t_ms], key=lambda person: person.id)) for t_ms in due]
 
     def _associate(self, observation: Observation) -> None:
+        """In a cascade: clear boxes to the tracks just seen, then weaker ones, each to who may claim it.
+
+        What is faint keeps only somebody long known, where that person is expected: a detector that
+        half sees a person behind a post scores .2 for seconds, and scores clutter alike.
+        """
         settings = self._settings
         alive = [track for track in self._tracks if not track.ended]
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
         boxes = self._expected_boxes(alive, predicted)
-        high = [i for i, score in enumerate(observation.scores) if score >= settings.high_score]
-        low = [
-            i
-            for i, score in enumerate(observation.scores)
-            if settings.low_score <= score < settings.high_score
-        ]
-        free = list(range(len(alive)))
         cost = self._cost(alive, predicted, boxes, observation)
-        matched_boxes: list[Array] = []
-        unmatched_high = high
-        recent = [i for i in free if observation.t_ms - alive[i].last_seen_ms <= 600]
+        bands = (settings.high_score, settings.low_score, settings.faint_score)
+        high, low, faint = (
+            [i for i, score in enumerate(observation.scores) if band <= score < above]
+            for band, above in zip(bands, (np.inf, *bands), strict=False)
+        )
+        unseen_ms = [observation.t_ms - track.last_seen_ms for track in alive]
+        known = [i for i, track in enumerate(alive) if track.confirmed]
+        established = [i for i in known if alive[i].hits >= settings.established_hits]
+        free, taken = set(range(len(alive))), list[int]()
         for rows, columns, limit in (
-            (recent, unmatched_high, 0.75),
-            ([i for i in recent if alive[i].confirmed], low, 0.6),
-            (free, unmatched_high, 0.9),
+            ([i for i in range(len(alive)) if unseen_ms[i] <= RECENT_MS], high, 0.75),
+            ([i for i in known if unseen_ms[i] <= LOW_RECENT_MS], low, 0.6),
+            (list(range(len(alive))), high, 0.9),
+            ([i for i in established if unseen_ms[i] <= LOW_RECENT_MS], faint, 0.3),
         ):
             open_rows = [i for i in rows if i in free]
-            pairs = assign(cost[open_rows][:, columns], limit)
-            for r, c in pairs:
-                track, box = open_rows[r], columns[c]
-                self._see(alive[track], predicted[track], observation, box)
-                matched_boxes.append(observation.boxes_px[box])
-                free.remove(track)
-            if columns is unmatched_high:
-                taken = {columns[c] for _, c in pairs}
-                unmatched_high[:] = [box for box in unmatched_high if box not in taken]
-        for index in free:
+            open_columns = [box for box in columns if box not in taken]
+            if columns is faint:
+                claimed = [observation.boxes_px[box] for box in taken]
+                open_columns = [b for b in faint if not covered(observation.boxes_px[b], claimed, 0.5)]
+            for r, c in assign(cost[open_rows][:, open_columns], limit):
+                self._see(alive[open_rows[r]], predicted[open_rows[r]], observation, open_columns[c])
+                taken.append(open_columns[c])
+                free.remove(open_rows[r])
+        for index in sorted(free):
             self._miss(alive[index], predicted[index], boxes[index])
-        for box in unmatched_high:
+        claimed = [observation.boxes_px[box] for box in taken]
+        for box in high:
             sure = observation.scores[box] >= settings.birth_score
-            if sure and not self._covered(observation.boxes_px[box], matched_boxes):
+            if sure and box not in taken and not covered(observation.boxes_px[box], claimed, 0.6):
                 self._begin(observation, box)
 
     def _cost(
@@ -267,11 +276,6 @@ class Tracker:
             x, y = feet[i] if np.isfinite(feet[i]).all() else track.sightings[-1].box_px[[0, 3]]
             boxes[i] = (x - width / 2, y - height, x + width / 2, y)
         return boxes
-
-    def _covered(self, box: Array, matched: list[Array]) -> bool:
-        if not matched:
-            return False
-        return bool(buffered_iou(box[None], np.array(matched), 0.0).max() > 0.6)
 
     def _path(self, track: _Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
