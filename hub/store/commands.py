@@ -63,7 +63,19 @@ class Commands:
         self._db.execute(
             "INSERT INTO command (id, site, device, what, consent, customer, at_ms, expires_ms, body, photo, "
             "state, sends, next_ms) VALUES (?,?,?,?,?,?,?,?,?,?,'open',0,?)",
-            (made, site, device, what, consent, customer, now_ms, expires_ms, json.dumps(body), photo, now_ms),
+            (
+                made,
+                site,
+                device,
+                what,
+                consent,
+                customer,
+                now_ms,
+                expires_ms,
+                json.dumps(body),
+                photo,
+                now_ms,
+            ),
         )
         return made
 
@@ -118,12 +130,12 @@ class Commands:
     def _all(self, where: str, values: tuple[object, ...], most: int = 1_000) -> list[Asked]:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM command WHERE {where} ORDER BY at_ms, id LIMIT ?",
-            ),
             (*values, most),
         ).fetchall()
         return [_asked(row) for row in rows]
 
 
 def _asked(row: tuple[Any, ...]) -> Asked:
-    *first, body, photo, state, sends, code = row
-    return Asked(*first, json.loads(body), photo, state, sends, code)
+    fields = list(row)
+    fields[8] = json.loads(fields[8])
+    return Asked(*fields)
