@@ -190,9 +190,9 @@ class Tracker:
         ):
             open_rows = [i for i in rows if i in free]
             open_columns = [box for box in columns if box not in taken]
-            if columns is faint:
+            if columns is not high:
                 claimed = [observation.boxes_px[box] for box in taken]
-                open_columns = [b for b in faint if not covered(observation.boxes_px[b], claimed, 0.5)]
+                open_columns = [b for b in columns if not covered(observation.boxes_px[b], claimed, 0.5)]
             for r, c in assign(cost[open_rows][:, open_columns], limit):
                 self._see(alive[open_rows[r]], predicted[open_rows[r]], observation, open_columns[c])
                 taken.append(open_columns[c])
