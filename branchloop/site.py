@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
 from functools import cached_property
@@ -27,6 +28,8 @@ ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk",
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Metres = Annotated[float, Field(allow_inf_nan=False)]
 PlanPoint = tuple[Metres, Metres]
+_SENSOR_SOURCE = re.compile(r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}")
+MAX_HEAT_CELLS = 1_000_000
 
 
 class Text(Part):
@@ -43,6 +46,14 @@ class Plan(Part):
     height_m: Annotated[float, Field(gt=0.5, le=500)]
     cell_m: Annotated[float, Field(ge=0.05, le=2)] = 0.25
     walls: list[list[PlanPoint]] = Field(default_factory=list, max_length=500)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Plan:
+        if self.rows * self.cols > MAX_HEAT_CELLS:
+            raise ValueError(
+                f"has {self.rows * self.cols} heat cells, more than {MAX_HEAT_CELLS}; choose a larger cell_m"
+            )
+        return self
 
     @property
     def rows(self) -> int:
@@ -166,7 +177,12 @@ class Sensor(Part):
 
     id: Id
     kind: Literal["ultrasonic"] = "ultrasonic"
-    source: str = Field(min_length=1, max_length=500, description="log:FILE of recorded readings")
+    source: str = Field(
+        min_length=1,
+        max_length=500,
+        description="serial:DEVICE or serial:DEVICE@BAUD, udp:HOST:PORT, log:FILE",
+    )
+    unit: Literal["mm", "cm", "inch"] = Field(default="mm", description="of ASCII range finders (R1234)")
     name: Text | None = None
     x_m: Metres
     y_m: Metres
@@ -181,8 +197,10 @@ class Sensor(Part):
     @field_validator("source")
     @classmethod
     def _known(cls, source: str) -> str:
-        if not source.startswith("log:"):
-            raise ValueError(f"{source!r} is not a sensor source; write log:FILE")
+        if not _SENSOR_SOURCE.fullmatch(source):
+            raise ValueError(
+                f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT or log:FILE"
+            )
         return source
 
 

@@ -17,6 +17,9 @@ from branchloop.site import Camera, Sensor, Site
 from edge.perceive.camera import open_clip, open_stream
 from edge.perceive.people import load_detector
 from edge.perceive.source import resolve
+from edge.perceive.health import Event
+from edge.perceive.ultrasonic import SILENT_S, Reading
+from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import read_log
 from edge.send.boxlink import BoxLink
 
@@ -86,11 +89,32 @@ def _camera(camera: Camera, base_dir: Path) -> Finding:
 
 
 def _sensor(sensor: Sensor, base_dir: Path) -> Finding:
+    if not sensor.source.startswith("log:"):
+        return _live_sensor(sensor)
     try:
         log = read_log(base_dir / sensor.source.removeprefix("log:"))
     except BranchloopError as error:
         return Finding(state="bad", text=f"sensor {sensor.id}: {error}")
     return Finding(state="good", text=f"sensor {sensor.id}: {len(log)} readings")
+
+
+def _live_sensor(sensor: Sensor) -> Finding:
+    """Listens for as long as a sensor may be silent."""
+    live = LiveSensor(sensor)
+    until_s, heard = time.monotonic() + SILENT_S + 1.0, None
+    while time.monotonic() < until_s and not isinstance(heard, Reading):
+        got = live.next(0.2)
+        if isinstance(got, Event) and got.state in {"down", "stalled"}:
+            heard = got
+            break
+        heard = got if isinstance(got, Reading) else heard
+    live.stop()
+    live.next(0)
+    if isinstance(heard, Reading):
+        shown = "no echo" if heard.range_m is None else f"{heard.range_m:.2f} m"
+        return Finding(state="good", text=f"sensor {sensor.id}: {sensor.source} says {shown}")
+    reason = heard.detail if heard is not None else "no reading came"
+    return Finding(state="bad", text=f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
 
 
 def _disk(folder: Path) -> Finding:

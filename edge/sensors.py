@@ -13,6 +13,7 @@ from branchloop.messages import SensorWindow
 from branchloop.site import Sensor
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading, SensorWindows
+from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import LogSensor
 
 
@@ -28,7 +29,7 @@ class Sensors:
     """All sensors of a site."""
 
     def __init__(self, sensors: Sequence[Sensor], base_dir: Path, reports: queue.SimpleQueue[object]) -> None:
-        self._drivers = {sensor.id: LogSensor(sensor, base_dir) for sensor in sensors}
+        self._drivers = {sensor.id: _driver(sensor, base_dir) for sensor in sensors}
         self._windows = {sensor.id: SensorWindows(sensor) for sensor in sensors}
         self._reports = reports
         self._stopping = threading.Event()
@@ -71,3 +72,7 @@ class Sensors:
             got = driver.next(1.0)
             if got is not None:
                 self._reports.put(SensorReport(sensor, got))
+
+
+def _driver(sensor: Sensor, base_dir: Path) -> LogSensor | LiveSensor:
+    return LogSensor(sensor, base_dir) if sensor.source.startswith("log:") else LiveSensor(sensor)

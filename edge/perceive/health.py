@@ -60,6 +60,10 @@ class Health:
         """Time passed; notices silence."""
         return self._become("stalled") if now_s >= self.silent_at_s() else None
 
+    def silent(self) -> DeviceState | None:
+        """The source is open and has never said anything."""
+        return self._become("stalled")
+
     def silent_at_s(self) -> float:
         """When `tick` will notice silence if nothing comes; infinite when it waits for none."""
         return self._last_s + self._silent_after_s if self.state == "up" else float("inf")

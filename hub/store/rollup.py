@@ -15,6 +15,7 @@ from branchloop.clock import bucket_start_ms, iso
 from branchloop.errors import InputError
 from branchloop.kpis import DURATION_EDGES_S
 from branchloop.messages import Window
+from branchloop.site import MAX_HEAT_CELLS
 from hub.store import grid
 from hub.store.sums import (
     LEVELS,
@@ -31,7 +32,6 @@ from hub.store.sums import (
 
 MAX_SUM = 10**12
 """No window honestly holds more of anything; nine million such windows still fit 64 bits."""
-MAX_CELLS = 1_000_000
 
 
 def check_plausible(window: Window) -> None:
@@ -39,10 +39,10 @@ def check_plausible(window: Window) -> None:
     worst = max(_figures(window), default=0)
     if worst > MAX_SUM:
         raise InputError(f"a figure of {worst} is not plausible for {window.duration_ms} ms.")
-    if window.heat is not None and window.heat.rows * window.heat.cols > MAX_CELLS:
+    if window.heat is not None and window.heat.rows * window.heat.cols > MAX_HEAT_CELLS:
         raise InputError(
             f"a heat grid of {window.heat.rows} × {window.heat.cols} cells is too fine.",
-            hint=f"Choose a plan.cell_m that gives at most {MAX_CELLS} cells.",
+            hint=f"Choose a plan.cell_m that gives at most {MAX_HEAT_CELLS} cells.",
         )
     for zone in window.zones:
         for index in zone.dwell.bins:

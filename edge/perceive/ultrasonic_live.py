@@ -1,0 +1,208 @@
+"""Sensors that speak now: `serial:DEVICE` (optionally `@BAUD`) and `udp:HOST:PORT`, for one reader each.
+
+A port that cannot be opened, or is unplugged, shows as `down` and is opened again with growing waits;
+silence, and bytes that are no readings, show as `stalled` with the reason.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import threading
+from typing import Protocol
+
+import serial
+
+from branchloop.messages import DeviceState
+from branchloop.site import Sensor
+from edge.perceive.anchor import Clock
+from edge.perceive.backoff import Backoff
+from edge.perceive.health import Event, Health
+from edge.perceive.ultrasonic import SILENT_S, Reading
+from edge.perceive.ultrasonic_wire import LineReader
+
+BAUD = 9_600
+_POLL_S = 0.2
+_CHUNK = 4_096
+
+
+class Port(Protocol):
+    """Somewhere that bytes come from. Every method raises OSError when it is gone."""
+
+    def fileno(self) -> int:
+        """To wait for bytes."""
+        ...
+
+    def readings(self, reader: LineReader) -> list[float | None]:
+        """What has come since; never blocks."""
+        ...
+
+    def close(self) -> None:
+        """Release it."""
+        ...
+
+
+class SerialPort:
+    """A range finder on a serial line, 8N1."""
+
+    def __init__(self, source: str) -> None:
+        device, _, baud = source.removeprefix("serial:").partition("@")
+        try:
+            self._port = serial.Serial(device, int(baud or BAUD), timeout=0, exclusive=True)
+        except (serial.SerialException, ValueError) as error:
+            raise OSError(str(error)) from error
+
+    def fileno(self) -> int:
+        """The tty."""
+        return int(self._port.fileno())
+
+    def readings(self, reader: LineReader) -> list[float | None]:
+        """Whatever lines are complete."""
+        try:
+            data = self._port.read(_CHUNK)
+        except serial.SerialException as error:
+            raise OSError(str(error)) from error
+        if not data:
+            raise OSError("the device was unplugged")
+        return reader.feed(data)
+
+    def close(self) -> None:
+        """Release the tty."""
+        self._port.close()
+
+
+class UdpPort:
+    """A sensor, or the gateway of one, that sends datagrams here."""
+
+    def __init__(self, source: str) -> None:
+        host, _, port = source.removeprefix("udp:").rpartition(":")
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            self._socket.bind((host.strip("[]"), int(port)))
+        except OSError:
+            self._socket.close()
+            raise
+        self._socket.setblocking(False)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where it listens."""
+        name = self._socket.getsockname()
+        return str(name[0]), int(name[1])
+
+    def fileno(self) -> int:
+        """The socket."""
+        return self._socket.fileno()
+
+    def readings(self, reader: LineReader) -> list[float | None]:
+        """Of all datagrams that wait."""
+        found: list[float | None] = []
+        with contextlib.suppress(BlockingIOError):
+            for _ in range(100):
+                found += reader.whole(self._socket.recv(65_536))
+        return found
+
+    def close(self) -> None:
+        """Release the port."""
+        self._socket.close()
+
+
+class LiveSensor:
+    """Readings and events of a sensor that speaks now; shaped like `LogSensor`."""
+
+    def __init__(self, sensor: Sensor, clock: Clock | None = None, backoff: Backoff | None = None) -> None:
+        self._source = sensor.source
+        self._clock = clock or Clock()
+        self._backoff = backoff or Backoff()
+        self._health = Health(SILENT_S)
+        self._reader = LineReader(sensor.unit)
+        self._port: SerialPort | UdpPort | None = None
+        self._retry_s = float("-inf")
+        self._ready: list[Reading] = []
+        self._events: list[Event] = []
+        self._opened_s = 0.0
+        self._stopping = threading.Event()
+
+    @property
+    def state(self) -> DeviceState:
+        """State as last reported by `next`."""
+        return self._health.state
+
+    @property
+    def port(self) -> SerialPort | UdpPort | None:
+        """The open port."""
+        return self._port
+
+    def stop(self) -> None:
+        """Let `next` return soon from now on; the port is released by its last call."""
+        self._stopping.set()
+
+    def next(self, timeout_s: float) -> Reading | Event | None:
+        """The next reading or event; None when nothing came in time."""
+        until_s = self._clock.now_s() + timeout_s
+        while True:
+            step = self._clock.check()
+            if step is not None:
+                return Event("step", step.at_ms, detail="the wall clock was set", step_ms=step.by_ms)
+            if self._events:
+                return self._events.pop(0)
+            if self._ready:
+                return self._ready.pop(0)
+            now_s = self._clock.now_s()
+            if self._stopping.is_set():
+                self._close()
+                return None
+            if now_s >= until_s:
+                return None
+            self._listen(min(until_s - now_s, _POLL_S))
+
+    def _listen(self, wait_s: float) -> None:
+        now_s = self._clock.now_s()
+        try:
+            if self._port is None:
+                if now_s < self._retry_s:
+                    self._stopping.wait(min(wait_s, self._retry_s - now_s))
+                    return
+                self._port = _open(self._source)
+                self._opened_s = now_s
+            if select.select([self._port.fileno()], [], [], wait_s)[0]:
+                self._take(self._port.readings(self._reader))
+        except OSError as error:
+            self._close()
+            self._retry_s = now_s + self._backoff.next_s()
+            self._tell(self._health.lost(), f"{self._source}: {error.strerror or error}")
+        self._notice_silence()
+
+    def _take(self, ranges_m: list[float | None]) -> None:
+        now_s = self._clock.now_s()
+        if ranges_m:
+            self._backoff.succeeded()
+            self._tell(self._health.data(now_s), "")
+            at_ms = self._clock.utc_ms(now_s)
+            self._ready += [Reading(at_ms, range_m) for range_m in ranges_m]
+
+    def _notice_silence(self) -> None:
+        now_s = self._clock.now_s()
+        state = self._health.tick(now_s)
+        never_spoke = self._health.state in {"starting", "down"} and self._port is not None
+        if state is None and never_spoke and now_s - self._opened_s > SILENT_S:
+            state = self._health.silent()
+        noise = self._reader.unreadable
+        why = f"; {noise} lines that are no readings came: check baud rate and unit" if noise else ""
+        self._tell(state, f"no reading for {SILENT_S:.0f} s{why}")
+
+    def _tell(self, state: DeviceState | None, detail: str) -> None:
+        if state is not None:
+            at_ms = self._clock.utc_ms(self._clock.now_s())
+            self._events.append(Event("state", at_ms, state=state, detail=detail))
+
+    def _close(self) -> None:
+        port, self._port = self._port, None
+        if port is not None:
+            port.close()
+
+
+def _open(source: str) -> SerialPort | UdpPort:
+    return SerialPort(source) if source.startswith("serial:") else UdpPort(source)

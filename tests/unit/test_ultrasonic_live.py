@@ -1,0 +1,155 @@
+"""Sensors on real ports: a pty and a UDP socket, garbage included."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop.messages import DeviceState
+from branchloop.site import Sensor
+from edge.perceive.backoff import Backoff
+from edge.perceive.health import Event
+from edge.perceive.ultrasonic import Reading
+from edge.perceive.ultrasonic_live import LiveSensor, UdpPort
+from edge.perceive.ultrasonic_wire import LineReader
+
+SOON_S = 12.0
+
+
+def sensor(source: str, **more: object) -> Sensor:
+    fields = {"id": "door", "source": source, "x_m": 1.0, "y_m": 1.0, "height_m": 3.0}
+    return Sensor.model_validate({**fields, **more})
+
+
+def gather(
+    live: LiveSensor, enough: Callable[[list[Reading], list[Event]], bool]
+) -> tuple[list[Reading], list[Event]]:
+    readings: list[Reading] = []
+    events: list[Event] = []
+    until_s = time.monotonic() + SOON_S
+    while time.monotonic() < until_s and not enough(readings, events):
+        match live.next(0.1):
+            case Reading() as reading:
+                readings.append(reading)
+            case Event() as event:
+                events.append(event)
+    assert enough(readings, events), (readings, events)
+    return readings, events
+
+
+def told(state: DeviceState) -> Callable[[list[Reading], list[Event]], bool]:
+    return lambda _, events: any(event.state == state for event in events)
+
+
+def test_a_serial_range_finder_is_read_through_a_real_tty() -> None:
+    """Half a line at first, noise in between, CR and CRLF, a missing echo: each reading comes once, in order."""
+    master, slave = os.openpty()
+    live = LiveSensor(sensor(f"serial:{os.ttyname(slave)}@9600"))
+    try:
+        assert live.next(0.3) is None  # opens the port
+        os.write(master, b"34\rR1234\rR2000\r\n\xff\x00\x80R9x\rR\rR08")
+        os.write(master, b"50\r")
+        readings, events = gather(live, lambda got, _: len(got) == 4)
+        assert [reading.range_m for reading in readings] == pytest.approx([1.234, 2.0, None, 0.85])
+        assert [event.state for event in events] == ["up"]
+    finally:
+        live.stop()
+        live.next(0)
+        os.close(master)
+        os.close(slave)
+
+
+def test_an_unplugged_sensor_is_down_and_comes_back() -> None:
+    """The tty goes away: `down`, with the reason; when it is there again it is read again."""
+    master, slave = os.openpty()
+    name = os.ttyname(slave)
+    link = Path(f"{name}").parent  # a pty's name is free again once both ends are closed
+    assert link.is_dir()
+    live = LiveSensor(sensor(f"serial:{name}"), backoff=Backoff(0.05, 0.1, random.Random(1)))
+    try:
+        live.next(0.3)
+        os.write(master, b"R1000\r")
+        gather(live, told("up"))
+        os.close(master)
+        os.close(slave)
+        _, events = gather(live, told("down"))
+        assert events[-1].detail
+        master, slave = os.openpty()
+        if os.ttyname(slave) == name:
+            live.next(0.5)
+            os.write(master, b"R1500\r")
+            readings, _ = gather(live, lambda got, _: bool(got))
+            assert readings[0].range_m == pytest.approx(1.5)
+    finally:
+        live.stop()
+        live.next(0)
+        os.close(master)
+        os.close(slave)
+
+
+def test_nothing_but_noise_is_told_as_such() -> None:
+    """A wrong baud rate makes bytes that are no readings: stalled, and the reason says what to check."""
+    live = LiveSensor(sensor("udp:127.0.0.1:0"))
+    try:
+        live.next(0.1)
+        assert isinstance(live.port, UdpPort)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(random.Random(2).randbytes(300), live.port.address)
+            _, events = gather(live, told("stalled"))
+        assert "no readings came: check baud rate" in events[-1].detail
+    finally:
+        live.stop()
+        live.next(0)
+
+
+def test_datagrams_are_read_from_a_real_socket() -> None:
+    """JSON in metres and millimetres, an ASCII reading, rubbish between them."""
+    live = LiveSensor(sensor("udp:127.0.0.1:0"))
+    try:
+        live.next(0.1)
+        assert isinstance(live.port, UdpPort)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for said in (
+                b'{"range_mm": 1500, "battery": 3.1}', b'{"range_m": 2.25}', b"{", b'{"range_mm": null}',
+                b'{"range_mm": -4}', b'{"range_mm": true}', b"[1]", b"\x00" * 900, b"R0700",
+            ):  # fmt: skip
+                sender.sendto(said, live.port.address)
+            readings, _ = gather(live, lambda got, _: len(got) == 4)
+        assert [reading.range_m for reading in readings] == pytest.approx([1.5, 2.25, None, 0.7])
+    finally:
+        live.stop()
+        live.next(0)
+
+
+@given(st.lists(st.integers(0, 65_535), max_size=20), st.data())
+def test_however_a_stream_is_cut_the_readings_are_the_same(ranges_mm: list[int], data: st.DataObject) -> None:
+    """Bytes come in pieces of any size."""
+    stream = b"".join(b"R%d\r" % value for value in ranges_mm)
+    reader, got, rest = LineReader(), [], stream
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        got += reader.feed(rest[:size])
+        rest = rest[size:]
+    assert got == pytest.approx([value / 1000 for value in ranges_mm])
+
+
+@given(st.binary(max_size=2_000))
+def test_garbage_never_raises_and_never_outlives_a_line_end(noise: bytes) -> None:
+    """After any noise and a line end, the next line is read."""
+    reader = LineReader()
+    reader.feed(noise)
+    reader.feed(b"\r")
+    assert reader.feed(b"R0500\r") == [0.5]
+
+
+def test_inches_are_inches() -> None:
+    """A finder that speaks inches is told so in the site file."""
+    assert LineReader("inch").feed(b"R100\r") == [pytest.approx(2.54)]
