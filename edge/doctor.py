@@ -15,9 +15,9 @@ import numpy as np
 from branchloop.errors import BranchloopError
 from branchloop.site import Camera, Sensor, Site
 from edge.perceive.camera import open_clip, open_stream
+from edge.perceive.health import Event
 from edge.perceive.people import load_detector
 from edge.perceive.source import resolve
-from edge.perceive.health import Event
 from edge.perceive.ultrasonic import SILENT_S, Reading
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import read_log
