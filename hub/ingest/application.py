@@ -11,9 +11,12 @@ from typing import Literal
 from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
 from branchloop.messages import Ack, Dropped, Notice, Status, Window
 from branchloop.site import Site
-from hub.ingest.parsing import Delivery, Prepared, Refused, Report, event_ms
+from hub.ingest.commands import Trust, take_certificate, take_reply
+from hub.ingest.parsing import Delivery, Prepared, Refused, Replied, Report, event_ms
+from hub.store.commands import Commands
 from hub.store.interface import (
     Alarm,
+    AlarmKind,
     Cursor,
     Fate,
     FeedEvent,
@@ -50,8 +53,11 @@ class Applied:
 class Application:
     """One transaction in the making."""
 
-    def __init__(self, transaction: Transaction, sites: Mapping[str, Site], now_ms: int) -> None:
+    def __init__(
+        self, transaction: Transaction, sites: Mapping[str, Site], now_ms: int, trust: Trust | None = None
+    ) -> None:
         self._store = transaction
+        self._trust = trust
         self._sites = sites
         self._now_ms = now_ms
         self._outboxes: dict[Outbox, Sequences] = {}
@@ -102,6 +108,25 @@ class Application:
                 )
             )  # fmt: skip
             self._tell(report.site, report.device, "status", report.arrived_ms, body)
+            if status.online:
+                Commands(self._store.db).at_once(report.site, report.device, self._now_ms)
+            if status.certificate is not None and self._trust is not None:
+                fault = take_certificate(
+                    self._store.db, self._trust, report.site, report.device, status.certificate, self._now_ms
+                )
+                if fault is not None:
+                    self._alarm(report, "certificate", "", fault)
+        return Applied()
+
+    def replied(self, replied: Replied) -> Applied:
+        """Take a box's answer to a command; one that was taken before changes nothing."""
+        self._store.seen(replied.site, replied.device, replied.arrived_ms)
+        if self._trust is not None:
+            fault = take_reply(
+                self._store.db, self._trust, replied.site, replied.device, replied.reply, self._now_ms
+            )
+            if fault is not None:
+                self._alarm(replied, "reply", "", fault)
         return Applied()
 
     def refuse(self, refused: Refused) -> Applied:
@@ -241,8 +266,8 @@ class Application:
 
     def _alarm(
         self,
-        source: Delivery | Refused,
-        what: Literal["clone", "future", "envelope", "quarantine", "gap", "holes"],
+        source: Delivery | Report | Replied | Refused,
+        what: AlarmKind,
         key: str,
         detail: str,
     ) -> None:

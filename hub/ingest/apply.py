@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from branchloop.messages import Ack, Batch
 from branchloop.site import Site
 from hub.ingest.application import Application, Applied
-from hub.ingest.parsing import Delivery, Fault, Refused, Report, Work, read_batch, read_payload
+from hub.ingest.commands import Trust
+from hub.ingest.parsing import Delivery, Fault, Refused, Replied, Report, Work, read_batch, read_payload
 from hub.store.interface import Store, Unstorable
 
 Payload = tuple[str, bytes, int]
@@ -33,8 +34,15 @@ class Counts:
 class Applier:
     """Applies payloads to a store. Not for use by several threads at once."""
 
-    def __init__(self, store: Store, sites: Mapping[str, Site], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sites: Mapping[str, Site],
+        now_ms: Callable[[], int],
+        trust: Trust | None = None,
+    ) -> None:
         self._store = store
+        self._trust = trust
         self._sites = sites
         self._now_ms = now_ms
 
@@ -64,7 +72,7 @@ class Applier:
     def _commit(self, work: Sequence[Work]) -> list[Applied]:
         try:
             with self._store.transaction() as transaction:
-                application = Application(transaction, self._sites, self._now_ms())
+                application = Application(transaction, self._sites, self._now_ms(), self._trust)
                 application.lock([(w.site, w.device, w.epoch) for w in work if isinstance(w, Delivery)])
                 results = [_take(application, each) for each in work]
                 application.finish()
@@ -101,5 +109,7 @@ def _take(application: Application, work: Work) -> Applied:
             return application.deliver(work)
         case Report():
             return application.report(work)
+        case Replied():
+            return application.replied(work)
         case Refused():
             return application.refuse(work)

@@ -23,6 +23,7 @@ from branchloop.messages import (
     Dropped,
     Item,
     Notice,
+    Reply,
     Status,
     Window,
     Wire,
@@ -88,7 +89,17 @@ class Refused:
     payload: bytes
 
 
-Work = Delivery | Report | Refused
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """A box's answer to a command, read."""
+
+    site: str
+    device: str
+    arrived_ms: int
+    reply: Reply
+
+
+Work = Delivery | Report | Replied | Refused
 
 
 def read_payload(topic: str, payload: bytes, arrived_ms: int, sites: Collection[str]) -> Work:
@@ -140,6 +151,8 @@ def _read(place: Topic, payload: bytes, arrived_ms: int, sites: Collection[str])
         if place.site not in sites:
             raise InputError(f"site {place.site!r} is not known here.", hint="Add its file to hub.sites.")
         return Report(place.site, place.device, arrived_ms, Status.model_validate_json(payload))
+    if place.kind == "reply" and place.site in sites:
+        return Replied(place.site, place.device, arrived_ms, Reply.model_validate_json(payload))
     raise InputError(f"this hub takes nothing on {place.kind!r}.")
 
 

@@ -46,6 +46,7 @@ class Consenting:
     """The steps of a consent, over a connection that is in a transaction."""
 
     def __init__(self, db: sqlite3.Connection, key: ec.EllipticCurvePrivateKey) -> None:
+        db.execute("PRAGMA secure_delete=ON")  # what is deleted here is overwritten in the file
         self.consents = Consents(db)
         self.commands = Commands(db)
         self._key = key

@@ -242,7 +242,6 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
     db = connect(data_dir / DATABASE)
     try:
         with as_errors():
-            db.execute("PRAGMA secure_delete=ON")
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db

@@ -8,6 +8,7 @@ can never be kept.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import Literal, Protocol
 from branchloop.errors import InputError
 from hub.store.sums import Bucket, Level, RollUp
 
+AlarmKind = Literal[
+    "clone", "future", "envelope", "quarantine", "gap", "holes", "certificate", "reply", "kiosk"
+]
 Fate = Literal["open", "confirmed", "withdrawn"]
 Treatment = Literal["applied", "future"]
 """`future` messages are stored but stay out of everything derived from messages."""
@@ -106,7 +110,7 @@ class Alarm:
 
     site: str
     device: str
-    what: Literal["clone", "future", "envelope", "quarantine", "gap", "holes"]
+    what: AlarmKind
     key: str
     at_ms: int
     detail: str
@@ -184,6 +188,11 @@ class Import:
 
 class Transaction(Protocol):
     """One transaction: all of it is committed when its context ends well, none of it otherwise."""
+
+    @property
+    def db(self) -> sqlite3.Connection:
+        """For what is kept off the hot path in tables of its own: the book, consents, commands."""
+        ...
 
     def lock_cursor(self, site: str, device: str, epoch: str) -> Cursor:
         """Cursor of an outbox (a fresh one if unknown), locked until the transaction ends."""

@@ -55,6 +55,10 @@ class SqliteTransaction:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        return self._db
+
     def lock_cursor(self, site: str, device: str, epoch: str) -> Cursor:
         row = self._db.execute(
             "SELECT upto, sparse FROM cursor WHERE site=? AND device=? AND epoch=?", (site, device, epoch)

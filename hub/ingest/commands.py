@@ -1,0 +1,150 @@
+"""Commands out and replies in: what is queued in the store is published until its box has answered.
+
+A command is a row that was committed with what asked for it, so a killed worker loses none; a reply is
+applied in ingest's own transaction, once, whatever comes again. Boxes' certificates are judged here too.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from branchloop import topics
+from branchloop.boxkeys import verify_box_key
+from branchloop.errors import InputError
+from branchloop.messages import BoxCertificate, Command, Reply
+from branchloop.sealing import decode, fingerprint
+from hub.config import HubConfig
+from hub.store.commands import Asked, Commands
+from hub.store.consenting import Consenting
+from hub.store.consents import Consents, as_errors
+from hub.store.interface import Alarm, FeedEvent, Store, Transaction
+from hub.store.receiptkey import receipt_key
+
+Publish = Callable[[str, str], bool]
+"""Topic and payload; False when there is no connection now."""
+Unwrap = Callable[[str, bytes], str | None]
+"""Customer and wrapped photo; None when the customer's key is gone."""
+EXPIRE_EVERY_MS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """By what ingest judges certificates and signs receipts."""
+
+    root: bytes | None
+    receipt_key: ec.EllipticCurvePrivateKey
+    consent_days: int
+
+    @classmethod
+    def of(cls, config: HubConfig) -> Trust:
+        """As configured. Raises ConfigError or DependencyError when the receipt key cannot be used."""
+        root = config.people.root_public
+        return cls(
+            None if root is None else decode(root), receipt_key(config.data_dir), config.people.consent_days
+        )
+
+
+def take_certificate(
+    db: sqlite3.Connection, trust: Trust, site: str, device: str, certificate: BoxCertificate, now_ms: int
+) -> str | None:
+    """Keep a kiosk's certificate; a sentence for an alarm when it is refused."""
+    if trust.root is None:
+        return "sends a certificate, but hub.toml names no people.root_public to check it by"
+    if (certificate.site, certificate.device) != (site, device):
+        return f"sends the certificate of {certificate.site}/{certificate.device}"
+    try:
+        raw = verify_box_key(trust.root, certificate, now_ms)
+    except InputError as error:
+        return f"sends a certificate that is refused: {error}"
+    if not Consents(db).note_key(certificate, fingerprint(raw), now_ms):
+        return "sends a key that another one has replaced; is an old disk running?"
+    return None
+
+
+def take_reply(
+    db: sqlite3.Connection, trust: Trust, site: str, device: str, reply: Reply, now_ms: int
+) -> str | None:
+    """Apply a box's answer; a sentence for an alarm when it answers nothing that was asked."""
+    verdict = Consenting(db, trust.receipt_key).apply_reply(site, device, reply, now_ms)
+    match verdict:
+        case "unknown":
+            return f"answers a command that is not known here ({reply.id})"
+        case "foreign":
+            return f"answers a command of another box ({reply.id})"
+        case "wrong":
+            return f"does not do what was asked ({reply.id}: {reply.code})"
+        case _:
+            return None
+
+
+class Outgoing:
+    """Publishes what is due. For use by ingest's one thread."""
+
+    def __init__(
+        self, store: Store, db: sqlite3.Connection, trust: Trust, publish: Publish, unwrap: Unwrap
+    ) -> None:
+        """`db` reads what `store` writes."""
+        self._store = store
+        self._db = db
+        self._trust = trust
+        self._publish = publish
+        self._unwrap = unwrap
+        self._looked_ms = 0
+
+    def tick(self, now_ms: int) -> None:
+        """Publish open commands whose time has come; end what is past its time. Raises DependencyError."""
+        if now_ms - self._looked_ms >= EXPIRE_EVERY_MS:
+            self._looked_ms = now_ms
+            self._end_what_is_over(now_ms)
+        with as_errors():
+            due = Commands(self._db).due(now_ms)
+        if not due:
+            return
+        sent = [asked for asked in due if asked.expires_ms > now_ms and self._send(asked)]
+        if sent:
+            with self._store.transaction() as transaction:
+                commands = Commands(transaction.db)
+                for asked in sent:
+                    commands.sent(asked, now_ms)
+
+    def _end_what_is_over(self, now_ms: int) -> None:
+        with as_errors():
+            if not Commands(self._db).expired(now_ms) and not Consents(self._db).ended(now_ms):
+                return
+        with self._store.transaction() as transaction:
+            consenting = Consenting(transaction.db, self._trust.receipt_key)
+            for asked in consenting.commands.expired(now_ms):
+                alarm = Alarm(
+                    asked.site, asked.device, "reply", asked.what, now_ms,
+                    f"did not answer `{asked.what}` in time; is the kiosk switched on?",
+                )  # fmt: skip
+                raise_alarm(transaction, alarm)
+            consenting.expire(now_ms)
+            consenting.end_of_retention(now_ms)
+
+    def _send(self, asked: Asked) -> bool:
+        body = dict(asked.body)
+        if asked.photo is not None:
+            sealed = self._unwrap(asked.customer, asked.photo)
+            if sealed is None:  # forgotten meanwhile: nothing can be sent any more
+                with self._store.transaction() as transaction:
+                    Commands(transaction.db).settle(asked.id, "cancelled", "forgotten", asked.at_ms)
+                return False
+            body["photo"] = sealed
+        command = Command(
+            id=asked.id, what=asked.what, at_ms=asked.at_ms, expires_ms=asked.expires_ms, body=body
+        )
+        return self._publish(topics.build(asked.site, asked.device, "command"), command.to_json())
+
+
+def raise_alarm(transaction: Transaction, alarm: Alarm) -> None:
+    """Record an alarm, and tell who watches the branch when it is new."""
+    if transaction.raise_alarm(alarm):
+        body = {"what": alarm.what, "detail": alarm.detail, "device": alarm.device}
+        text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        transaction.feed([FeedEvent(alarm.site, alarm.device, "alarm", alarm.at_ms, text)])
