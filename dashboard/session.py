@@ -89,7 +89,7 @@ def ribbon(branch: Mapping[str, Any]) -> None:
 
 def head(text: str) -> None:
     """A section's title."""
-    st.html(f'<h3 class="bl-head">{escape(text)}</h3>')
+    st.html(f'<h2 class="bl-head">{escape(text)}</h2>')
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
 from playwright.sync_api import Page, expect, sync_playwright
 
@@ -117,6 +118,16 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
     ).json()
     expected = "—" if not answer["coverage"] else f"{answer['total']:,.1f}"
     expect(shown).to_contain_text(expected)
+
+
+@pytest.mark.parametrize("path", ["?branch=plaza&lang=en", "heat?branch=river-street&lang=zh"])
+def test_the_pages_are_accessible(running: Demo, page: Page, path: str) -> None:
+    """Axe finds nothing against WCAG, contrast and heading order included."""
+    page.goto(f"{running.pages}/{path}")
+    expect(page.get_by_role("img").first).to_be_visible()
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    found = Axe().run(page).response["violations"]
+    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
 
 
 def test_two_weeks_of_history_are_there(running: Demo) -> None:
