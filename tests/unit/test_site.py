@@ -34,8 +34,8 @@ def test_an_unknown_key_names_its_neighbour() -> None:
 
 def test_a_zone_outside_the_plan_is_refused() -> None:
     """The sentence names the zone, the point and the mend."""
-    said = refused(GOOD.replace("[[10.0, 9.0], [16.0, 9.0]", "[[10.0, 9.0], [96.0, 9.0]"))
-    assert "zone 'middle'" in said
+    said = refused(GOOD.replace("[[10.2, 10.8], [14.0, 10.8]", "[[10.2, 10.8], [96.0, 9.0]"))
+    assert "zone 'waiting'" in said
     assert "(96, 9)" in said
     assert "enlarge plan.width_m" in said
 
@@ -64,13 +64,22 @@ def test_marks_on_one_line_are_refused() -> None:
         ('mon = "00:00-24:00"', 'mon = "17:00-09:00"', "does not run forwards"),
         ('id = "street"', 'id = "park"', "two lines are called 'park'"),
         ('id = "street"', 'id = "Street Door"', "an id has 1 to 32 of a-z, 0-9 and '-'"),
-        ("inside = [12.0, 16.0]", "inside = [17.9, 18.25]", "lies on the line"),
+        ("inside = [12.0, 15.0]", "inside = [17.1, 17.8]", "lies on the line"),
         ('broker = "mqtt://127.0.0.1:1883"', 'broker = "mqtt://10.1.2.3:1883"', "use mqtts://"),
         ('source = "../sample_video/plaza.mp4"', 'source = "rtsp://u:p@camera/1"', "holds a password"),
         (
-            "[[10.0, 9.0], [16.0, 9.0], [16.0, 13.5]",
-            "[[10.0, 9.0], [16.0, 13.5], [16.0, 9.0]",
+            "[[10.2, 10.8], [14.0, 10.8], [14.0, 14.4]",
+            "[[10.2, 10.8], [14.0, 14.4], [14.0, 10.8]",
             "crosses itself",
+        ),
+        ('listen = "127.0.0.1:8091"', 'listen = "0.0.0.0:8091"', "add tls_cert_file and tls_key_file"),
+        ('id = "kiosk-1"', 'id = "box-1"', "is called 'box-1' like the box"),
+        ('source = "http://127.0.0.1', 'source = "http://me:pw@127.0.0.1', "holds a password"),
+        ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
+        (
+            "width_m = 22.5\nheight_m = 25.0\ncell_m = 0.25",
+            "width_m = 500\nheight_m = 500\ncell_m = 0.25",
+            "larger cell_m",
         ),
         ("width_m = 22.5", "width_m = ", "is not valid TOML"),
     ],
