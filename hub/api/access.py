@@ -14,13 +14,13 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-Permission = Literal["branches", "live", "figures"]
+Permission = Literal["branches", "live", "figures", "enrol"]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
-    "staff": frozenset({"branches", "live"}),
-    "manager": frozenset({"branches", "live", "figures"}),
+    "staff": frozenset({"branches", "live", "enrol"}),
+    "manager": frozenset({"branches", "live", "figures", "enrol"}),
     "head_office": frozenset({"branches", "live", "figures"}),
     "auditor": frozenset({"branches"}),
 }
@@ -95,3 +95,4 @@ def may(permission: Permission) -> Callable[..., Caller]:
 Branches = Annotated[Caller, Depends(may("branches"))]
 Live = Annotated[Caller, Depends(may("live"))]
 Figures = Annotated[Caller, Depends(may("figures"))]
+Enrolling = Annotated[Caller, Depends(may("enrol"))]

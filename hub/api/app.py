@@ -16,7 +16,7 @@ from branchloop.clock import iso, to_ms
 from branchloop.errors import DependencyError, InputError
 from branchloop.site import Site
 from branchloop.topics import ID_PATTERN
-from hub.api import history, models, problems
+from hub.api import consents, enrolment, history, models, pages, problems
 from hub.api import live as live_facts
 from hub.api.access import Branches, Figures, Live
 from hub.api.guard import Guard
@@ -39,6 +39,18 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         403: "The token's role or sites do not allow this.",
         404: "There is no such branch (told only to roles that see all).",
         422: "The question is wrong; `hint` says how to mend it.",
+        503: "The hub cannot answer now.",
+    }.items()
+}
+
+
+_LINK_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {**_PROBLEMS[422], "description": description}
+    for status, description in {
+        404: "The link is not known, or has expired.",
+        413: "The photos are too large.",
+        422: "What was sent is wrong; `hint` says how to mend it.",
+        429: "Too many unknown links were tried.",
         503: "The hub cannot answer now.",
     }.items()
 }
@@ -85,6 +97,10 @@ def create_app(state: State | None) -> FastAPI:
     app.add_middleware(Guard)
     app.include_router(_operation())
     app.include_router(_branches())
+    app.include_router(enrolment.staff_routes(), responses=_PROBLEMS)
+    app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
+    app.include_router(consents.routes(), responses=_PROBLEMS)
+    app.include_router(pages.routes())
     return app
 
 

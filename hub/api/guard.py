@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.api.problems import HEADERS, problem
 
 MAX_BODY_BYTES = 1 << 16
-"""No route takes a body so far."""
+MAX_PHOTOS_BYTES = 1_600_000
+"""Of the one route that takes sealed photos."""
+PHOTOS = re.compile(r"/api/v1/enrolments/[A-Za-z0-9_-]{1,100}")
 
 
 class Guard:
@@ -31,11 +35,13 @@ class Guard:
             await send(message)
 
         asked = Headers(scope=scope)
+        photos = scope["method"] == "POST" and PHOTOS.fullmatch(scope["path"]) is not None
+        most = MAX_PHOTOS_BYTES if photos else MAX_BODY_BYTES
         length = asked.get("content-length", "0")
         if "transfer-encoding" in asked:
             refused = problem(411, "input", "a body must say its length.", "Send Content-Length.")
-        elif not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
-            refused = problem(413, "input", "the body is too large.", f"At most {MAX_BODY_BYTES} bytes.")
+        elif not length.isdecimal() or int(length[:20]) > most:
+            refused = problem(413, "input", "the body is too large.", f"At most {most} bytes.")
         else:
             await self._app(scope, receive, headed)
             return

@@ -6,20 +6,30 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from branchloop.errors import DependencyError
 from hub.api.dots import Dots
 from hub.config import HubConfig
 from hub.store.audit import AuditLog
+from hub.store.people import People
 from hub.store.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Configuration, tokens, audit log and the live dots."""
+    """Configuration, tokens, audit log, the live dots, the book and the keyring."""
 
     config: HubConfig
     tokens: Tokens
     audit: AuditLog
     dots: Dots
+    known: People | None = None
+
+    @property
+    def people(self) -> People:
+        """The book and the keyring. Raises DependencyError when this hub has none."""
+        if self.known is None:
+            raise DependencyError("this hub keeps no appointments.", hint="Add a [people] table to hub.toml.")
+        return self.known
 
     @property
     def data_dir(self) -> Path:

@@ -17,7 +17,7 @@ from typing import Any
 from branchloop.errors import DependencyError
 from branchloop.messages import BoxCertificate
 from hub.loop.consent import Consent, Holder, HolderState, State
-from hub.store.connection import connect
+from hub.store.connection import connect, connect_readonly
 from hub.store.schema import DATABASE
 
 _CONSENT = (
@@ -250,6 +250,18 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
                 if db.in_transaction:
                     db.execute("ROLLBACK")
                 raise
+    finally:
+        db.close()
+
+
+@contextmanager
+def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
+    """One moment of hub.db, which nobody waits for. Raises DependencyError."""
+    db = connect_readonly(data_dir / DATABASE)
+    try:
+        with as_errors():
+            db.execute("BEGIN")
+            yield db
     finally:
         db.close()
 

@@ -334,7 +334,8 @@ def test_no_question_breaks_the_api(
     asking: httpx.Client, document: dict[str, Any], data: st.DataObject
 ) -> None:
     """Every answer fits the API's own description, whatever is asked; none is a fault."""
-    path = data.draw(st.sampled_from([p for p in sorted(document["paths"]) if not p.endswith("stream")]))
+    asked = [p for p, ways in sorted(document["paths"].items()) if "get" in ways and "{token}" not in p]
+    path = data.draw(st.sampled_from([p for p in asked if not p.endswith("stream")]))
     moments = st.datetimes().map(lambda moment: moment.isoformat() + "Z")
     texts = st.one_of(
         moments, st.text(max_size=30), st.sampled_from(FLAWED).map(lambda b: b.decode("latin-1"))

@@ -1,0 +1,66 @@
+"""The few pages the hub serves itself: files of its own, under a strict policy, pinned by their digest."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from branchloop.text_consent import WORDS
+
+STATIC = Path(__file__).parent / "static"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' blob:; "
+    "media-src 'self' blob:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+def integrity(content: bytes) -> str:
+    """The digest by which a page pins a file (SRI)."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(content).digest()).decode()
+
+
+def page(name: str) -> bytes:
+    """An HTML file with the digests of what it loads filled in."""
+    text = (STATIC / f"{name}.html").read_text(encoding="utf-8")
+    for kind in ("js", "css"):
+        text = text.replace("{{" + kind + "}}", integrity((STATIC / f"{name}.{kind}").read_bytes()))
+    return text.encode()
+
+
+def routes() -> APIRouter:
+    """The enrolment page, at both of its addresses, and what it loads. They tell nothing of anybody."""
+    router = APIRouter(include_in_schema=False)
+    html = page("enrol")
+    script = (STATIC / "enrol.js").read_bytes()
+    style = (STATIC / "enrol.css").read_bytes()
+    words = json.dumps(WORDS, ensure_ascii=False).encode()
+
+    @router.get("/enrol/{token}")
+    @router.get("/consent/{token}")
+    def enrol(token: str) -> Response:
+        del token  # the script sends it; the page is the same for all
+        return Response(html, media_type="text/html; charset=utf-8", headers=HEADERS)
+
+    @router.get("/static/enrol.js")
+    def enrol_script() -> Response:
+        return Response(script, media_type="text/javascript; charset=utf-8")
+
+    @router.get("/static/enrol.css")
+    def enrol_style() -> Response:
+        return Response(style, media_type="text/css; charset=utf-8")
+
+    @router.get("/static/enrol-words.json")
+    def enrol_words() -> Response:
+        return Response(words, media_type="application/json")
+
+    return router
