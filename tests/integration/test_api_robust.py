@@ -334,7 +334,8 @@ def test_no_question_breaks_the_api(
     asking: httpx.Client, document: dict[str, Any], data: st.DataObject
 ) -> None:
     """Every answer fits the API's own description, whatever is asked; none is a fault."""
-    asked = [p for p, ways in sorted(document["paths"].items()) if "get" in ways and "{token}" not in p]
+    ways = sorted(document["paths"].items())
+    asked = [p for p, way in ways if "get" in way and way["get"]["tags"] != ["consent"]]
     path = data.draw(st.sampled_from([p for p in asked if not p.endswith("stream")]))
     moments = st.datetimes().map(lambda moment: moment.isoformat() + "Z")
     texts = st.one_of(
