@@ -101,13 +101,12 @@ def _sensor(sensor: Sensor, base_dir: Path) -> Finding:
 def _live_sensor(sensor: Sensor) -> Finding:
     """Listens for as long as a sensor may be silent."""
     live = LiveSensor(sensor)
-    until_s, heard = time.monotonic() + SILENT_S + 1.0, None
-    while time.monotonic() < until_s and not isinstance(heard, Reading):
-        got = live.next(0.2)
-        if isinstance(got, Event) and got.state in {"down", "stalled"}:
-            heard = got
+    until_s = time.monotonic() + SILENT_S + 1.0
+    heard: Reading | Event | None = None
+    while time.monotonic() < until_s:
+        heard = live.next(0.2)
+        if isinstance(heard, Reading) or (heard is not None and heard.state in {"down", "stalled"}):
             break
-        heard = got if isinstance(got, Reading) else heard
     live.stop()
     live.next(0)
     if isinstance(heard, Reading):

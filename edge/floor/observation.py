@@ -15,13 +15,18 @@ FOOT_SIGMA_X = 0.04
 FOOT_SIGMA_Y = 0.08
 """Standard deviation of a detected foot point, as a share of the box height."""
 
+BORDER = 0.03
+"""A box that ends within this share of the picture's height of its border may be cut off by it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Boxes of one analysed frame.
 
     `boxes_px` (n, 4): x0, y0, x1, y1; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
-    (n, 2, 2): the foot point's covariance, carried from the picture through the homography.
+    (n, 2, 2): the foot point's covariance, carried from the picture through the homography;
+    `height_m` (n,): how tall the box is by the floor's scale across at its feet, NaN where a border of the
+    picture cuts it (true people of PETS and CAVIAR: 1.45 to 2.05 m; a traffic cone: 0.75 m).
     """
 
     t_ms: int
@@ -29,6 +34,7 @@ class Observation:
     scores: Array
     feet_m: Array
     cov_m2: Array
+    height_m: Array
 
 
 def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibration) -> Observation:
@@ -49,5 +55,9 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
     sigma[:, 0, 0] = (FOOT_SIGMA_X * height) ** 2
     sigma[:, 1, 1] = (np.where(cut, 0.2, FOOT_SIGMA_Y) * height) ** 2
     cov = jacobian @ sigma @ jacobian.transpose(0, 2, 1) + np.eye(2) * 0.02**2
+    across = np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0])
+    border = BORDER * calibration.picture_px[1]
+    whole = (boxes[:, 1] > border) & (boxes[:, 3] < calibration.picture_px[1] - border)
+    height_m = np.where(whole, across * height, np.nan)
     good = np.isfinite(feet).all(axis=1) & np.isfinite(cov).all(axis=(1, 2)) & (width > 0) & (height > 0)
-    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good])
+    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good])

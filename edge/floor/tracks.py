@@ -43,6 +43,7 @@ class TrackerSettings:
     confirm_hits: int = 4
     sure_score: float = 0.65
     moved_m: float = 0.8
+    height_m: tuple[float, float] = (1.1, 2.4)
     tentative_lost_s: float = 0.5
     lost_s: float = 3.0
     coast_s: float = 0.3
@@ -80,10 +81,18 @@ class _Track:
     last_seen_ms: int = 0
     score_sum: float = 0.0
     born_m: Array = field(default_factory=lambda: np.zeros(2))
+    height_m: float = 0.0
+    heights: int = 0
 
     @property
     def state(self) -> State:
         return self.sightings[-1].state
+
+    def measure(self, height_m: float) -> None:
+        """Fold in the height of one more box; a box that is cut off tells none."""
+        if not np.isnan(height_m):
+            self.heights += 1
+            self.height_m += max(0.2, 1 / self.heights) * (height_m - self.height_m)
 
 
 class Tracker:
@@ -237,15 +246,20 @@ class Tracker:
         track.hits += 1
         track.last_seen_ms = observation.t_ms
         track.score_sum += float(observation.scores[box])
+        track.measure(float(observation.height_m[box]))
         track.confirmed = track.confirmed or self._convinces(track)
 
     def _convinces(self, track: _Track) -> bool:
-        """Seen often, and either clearly a person or walking: what is weak and still is furniture."""
+        """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
         settings = self._settings
         if track.hits < settings.confirm_hits:
             return False
         walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
-        return track.score_sum / track.hits >= settings.sure_score or walked_m >= settings.moved_m
+        if walked_m >= settings.moved_m:
+            return True
+        low, high = settings.height_m
+        tall = track.heights < 3 or low <= track.height_m <= high
+        return tall and track.score_sum / track.hits >= settings.sure_score
 
     def _miss(self, track: _Track, predicted: State, box: Array) -> None:
         track.sightings.append(_Sighting(predicted, box, 0.0, seen=False))
@@ -257,6 +271,7 @@ class Tracker:
         track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
         track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
         track.last_seen_ms = observation.t_ms
+        track.measure(float(observation.height_m[box]))
         track.confirmed = self._convinces(track)
         self._next_id += 1
         self._tracks.append(track)
