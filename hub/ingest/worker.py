@@ -36,7 +36,15 @@ WORKER = "ingest-1"
 class Ingest:
     """Moves what arrives into the store."""
 
-    def __init__(self, source: MqttSource, store: SqliteStore, applier: Applier) -> None:
+    def __init__(
+        self,
+        source: MqttSource,
+        store: SqliteStore,
+        applier: Applier,
+        ticks: Sequence[Callable[[int], None]] = (),
+    ) -> None:
+        """`ticks` are called with the time, several times a second, while there is a connection."""
+        self._ticks = ticks
         self._source = source
         self._store = store
         self._applier = applier
@@ -59,6 +67,7 @@ class Ingest:
             group = self._source.receive(GROUP, 0.2, GATHER_S)
             if group and (acks := self._commit(group, stop)) is not None:
                 self._source.committed(group, acks)
+            self._tick()
             if time.monotonic() - self._beaten_s >= HEARTBEAT_S:
                 self._heartbeat()
         self._source.close()
@@ -80,6 +89,13 @@ class Ingest:
                 self._said = ""
                 return acks
         return None
+
+    def _tick(self) -> None:
+        for tick in self._ticks:
+            try:
+                tick(now_ms())
+            except DependencyError as error:
+                self._say_once(str(error))
 
     def _heartbeat(self) -> None:
         self._beaten_s = time.monotonic()

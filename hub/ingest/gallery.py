@@ -1,0 +1,174 @@
+"""What each kiosk may know of the day: built from the book and the consents, sealed whole to its key.
+
+Published, never retained: when the kiosk (re)connects, when something it must hear of changed (after a
+second, so that several changes make one gallery), and at least once a minute. A kiosk without a valid key
+gets none, and an alarm says so.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from branchloop import topics
+from branchloop.clock import from_ms, iso, local_day_end_ms
+from branchloop.messages import BoxCertificate, Expected, Gallery, Queue, TicketRange
+from branchloop.sealing import decode, gallery_context, seal
+from branchloop.site import Site
+from hub.ingest.commands import Publish, raise_alarm
+from hub.store.consents import Consents, as_errors
+from hub.store.interface import Alarm, Store
+
+DEBOUNCE_MS = 1_000
+AGAIN_MS = 55_000
+LOOK_MS = 400
+MAX_PLAIN = 350_000
+"""So much fits into one sealed message."""
+
+
+class Book(Protocol):
+    """The appointment book, as far as a gallery needs it."""
+
+    def expected(
+        self, db: sqlite3.Connection, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
+    ) -> list[Expected]:
+        """Appointments of the site's day; `consents` is customer -> consent of whom this kiosk can recognise."""
+        ...
+
+    def queues(self, db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
+        """What is known of the wait for each service."""
+        ...
+
+    def ticket_range(self, db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
+        """Numbers that this kiosk alone gives today."""
+        ...
+
+    def version(self, db: sqlite3.Connection, site: str) -> int:
+        """Rises with every change of the site's book and queues."""
+        ...
+
+
+def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: int) -> Gallery:
+    """The gallery of one kiosk, now. Consents are read with the appointments, in one moment of the store."""
+    consents = Consents(db)
+    salt = secrets.token_urlsafe(24)
+    return Gallery(
+        site=site.id,
+        device=device,
+        made_ms=now_ms,
+        valid_until_ms=valid_until_ms(site, now_ms),
+        salt=salt,
+        appointments=book.expected(db, site, now_ms, salt, consents.enrolled(site.id, device, now_ms)),
+        consents=sorted(consent.id for consent in consents.holding(site.id, now_ms)),
+        tickets=book.ticket_range(db, site, device, now_ms),
+        queues=book.queues(db, site, now_ms),
+    )
+
+
+def valid_until_ms(site: Site, now_ms: int) -> int:
+    """Closing time of the site's day; its end when it is closed already, or all day."""
+    day = from_ms(now_ms, site.zone_info).date()
+    closing_ms = max((end for _, end in site.open_spans_ms(day)), default=0)
+    return closing_ms if closing_ms > now_ms else local_day_end_ms(day, site.zone_info)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a kiosk was sent last: under which connection, by which key, of which state of the site."""
+
+    connection: str
+    key: str
+    version: tuple[int, int]
+    at_ms: int
+    changed_ms: int | None = None
+
+
+class Galleries:
+    """Publishes galleries. For use by ingest's one thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        db: sqlite3.Connection,
+        book: Book,
+        sites: Mapping[str, Site],
+        publish: Publish,
+        say: Callable[[str], None],
+    ) -> None:
+        """`db` reads what `store` writes."""
+        self._store = store
+        self._db = db
+        self._book = book
+        self._sites = sites
+        self._publish = publish
+        self._say = say
+        self._sent: dict[tuple[str, str], _Sent] = {}
+        self._missing: dict[tuple[str, str], str] = {}
+        self._looked_ms = 0
+
+    def tick(self, now_ms: int) -> None:
+        """Send what is due. Raises DependencyError."""
+        if 0 <= now_ms - self._looked_ms < LOOK_MS:
+            return
+        self._looked_ms = now_ms
+        with as_errors():
+            online = self._online()
+            versions = Consents(self._db).versions()
+            for place in set(self._sent) - set(online):
+                del self._sent[place]
+            for (site, device), connection in online.items():
+                version = (versions.get(site, 0), self._book.version(self._db, site))
+                self._look(self._sites[site], device, connection, version, now_ms)
+
+    def _online(self) -> dict[tuple[str, str], str]:
+        rows = self._db.execute(
+            "SELECT site, device, boot, connect_no FROM device_status WHERE online=1"
+        ).fetchall()
+        kiosks = {(site.id, kiosk.id) for site in self._sites.values() for kiosk in site.kiosks}
+        return {(site, device): f"{boot} {no}" for site, device, boot, no in rows if (site, device) in kiosks}
+
+    def _look(self, site: Site, device: str, connection: str, version: tuple[int, int], now_ms: int) -> None:
+        place = (site.id, device)
+        certificate = Consents(self._db).key(site.id, device, now_ms)
+        if certificate is None:
+            self._sent.pop(place, None)
+            self._tell_missing(site.id, device, connection, now_ms)
+            return
+        sent = self._sent.get(place)
+        if sent is not None and (sent.connection, sent.key) == (connection, certificate.public):
+            if sent.version != version and sent.changed_ms is None:
+                sent.changed_ms = now_ms
+            changed = sent.changed_ms is not None and now_ms - sent.changed_ms >= DEBOUNCE_MS
+            if not changed and 0 <= now_ms - sent.at_ms < AGAIN_MS:
+                return
+        if self._send(site, device, certificate, now_ms):
+            self._sent[place] = _Sent(connection, certificate.public, version, now_ms)
+
+    def _send(self, site: Site, device: str, certificate: BoxCertificate, now_ms: int) -> bool:
+        self._db.execute("BEGIN")
+        try:
+            made = build(self._db, self._book, site, device, now_ms)
+        finally:
+            self._db.execute("ROLLBACK")
+        plain = made.to_json().encode()
+        if len(plain) > MAX_PLAIN:
+            self._alarm(site.id, device, "has more appointments and consents than one gallery holds", now_ms)
+            return True  # not again until something changes
+        sealed = seal(decode(certificate.public), plain, gallery_context(site.id, device))
+        return self._publish(topics.build(site.id, device, "gallery"), sealed.to_json())
+
+    def _tell_missing(self, site: str, device: str, connection: str, now_ms: int) -> None:
+        """Once per connection: an alarm, and a line in the log."""
+        if self._missing.get((site, device)) == connection:
+            return
+        self._missing[site, device] = connection
+        detail = "has no valid key: it gets no appointments; sign its key with `branchloop keys sign`"
+        self._alarm(site, device, detail, now_ms)
+
+    def _alarm(self, site: str, device: str, detail: str, now_ms: int) -> None:
+        self._say(f"{site}/{device} {detail} ({iso(now_ms)}).")
+        with self._store.transaction() as transaction:
+            raise_alarm(transaction, Alarm(site, device, "kiosk", "", now_ms, detail))
