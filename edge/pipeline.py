@@ -116,6 +116,8 @@ class Pipeline:
         if kind == "camera":
             self._floor.state(source, state)
         before = self._lights[source].state
+        if (before, self._lights[source].detail) == (state, detail[:300] or None):
+            return
         self._lights[source] = DeviceLight(
             id=source, state=state, since_ms=now_ms, detail=detail[:300] or None
         )

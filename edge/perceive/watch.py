@@ -18,12 +18,19 @@ from branchloop.errors import BranchloopError, UsageError
 from branchloop.site import Site, parse_site
 from edge.perceive.capture import Capture
 from edge.perceive.health import Event
+from edge.perceive.integrity import Fault, Integrity
 from edge.perceive.motion import MotionGate
 from edge.perceive.people import load_detector
 from edge.perceive.report import EventReport, FrameReport, encode
 
 REFRESH_S = 1.0
 """The detector looks at least this often, whatever the gate says."""
+TELL_MS = 2_000
+SAID: dict[Fault, str] = {
+    "covered": "covered: the picture shows nothing. Look at the lens and the light.",
+    "blurred": "blurred: the picture has lost its detail. Clean the lens or focus it.",
+    "frozen": "frozen: the very same picture for a minute. Restart the camera.",
+}
 
 
 def watch(site: Site, camera_id: str, base_dir: Path) -> None:
@@ -37,6 +44,7 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
     )
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
+    integrity, fault, told_ms = Integrity(), None, 0
     threading.Thread(target=_end_with_input, name="hints", daemon=True).start()
     capture.start()
     try:
@@ -47,12 +55,29 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
             if isinstance(got, Event):
                 _write(encode(EventReport(camera_id, got)))
                 if got.what != "state":
+                    integrity, fault = Integrity(), None
                     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
+                continue
+            was, fault = fault, integrity.observe(got.image, got.t_ms / 1000)
+            if fault != was:
+                _write(encode(EventReport(camera_id, _judged(fault, got.t_ms))))
+                gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
+            if fault is not None:
+                if got.t_ms - told_ms >= TELL_MS:  # the box takes a silent process for a hanging one
+                    told_ms = got.t_ms
+                    _write(encode(EventReport(camera_id, _judged(fault, got.t_ms))))
                 continue
             boxes = detector.detect(got.image) if gate.observe(got.image, got.t_ms) else None
             _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
     finally:
         capture.stop()
+
+
+def _judged(fault: Fault | None, t_ms: int) -> Event:
+    """A camera whose pictures show nothing observes nothing: it is stalled, however many frames come."""
+    if fault is None:
+        return Event("state", t_ms, state="up", detail="the picture is well again")
+    return Event("state", t_ms, state="stalled", detail=SAID[fault])
 
 
 def _write(line: str) -> None:

@@ -1,0 +1,100 @@
+"""A camera whose pictures show nothing is found out; one that works is left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from branchloop.share import share
+from edge.perceive.integrity import FROZEN_S, Fault, Integrity
+from edge.perceive.report import EventReport, FrameReport, decode
+
+Image = NDArray[np.uint8]
+FPS = 7
+
+
+def plaza(frames: int) -> Iterator[Image]:
+    clip = cv2.VideoCapture(str(share("sample_video/plaza.mp4")))
+    for _ in range(frames):
+        ok, image = clip.read()
+        assert ok
+        yield np.asarray(image, np.uint8)
+    clip.release()
+
+
+def judge(integrity: Integrity, images: Iterator[Image] | list[Image], start_s: float) -> list[Fault | None]:
+    return [integrity.observe(image, start_s + i / FPS) for i, image in enumerate(images)]
+
+
+def test_real_footage_is_believed() -> None:
+    """Forty seconds of people walking about raise nothing."""
+    assert set(judge(Integrity(), plaza(280), 0)) == {None}
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil"),
+    [
+        ("covered", lambda image: np.full_like(image, 3)),
+        ("covered", lambda image: np.clip(cv2.blur(image, (301, 301)).astype(int) // 12, 0, 255).astype(np.uint8)),
+        ("blurred", lambda image: cv2.GaussianBlur(image, (0, 0), 7)),
+    ],
+)  # fmt: skip
+def test_a_spoiled_picture_is_found_within_five_seconds_and_forgiven_when_it_is_well(
+    name: Fault, spoil: object
+) -> None:
+    """A lens is covered or smeared after half a minute: told, and taken back once it is clean."""
+    assert callable(spoil)
+    integrity = Integrity()
+    images = list(plaza(210))
+    assert set(judge(integrity, images, 0)) == {None}
+    verdicts = judge(integrity, [spoil(image) for image in images[:70]], 30)
+    assert verdicts[35] == name
+    assert set(verdicts) <= {None, name}
+    assert judge(integrity, images[:70], 40)[35] is None
+
+
+def test_the_same_picture_for_a_minute_is_frozen() -> None:
+    """A stream that repeats its last picture shows nobody who comes."""
+    integrity = Integrity()
+    images = list(plaza(FPS))
+    judge(integrity, images, 0)
+    verdicts = judge(integrity, [images[-1]] * round((FROZEN_S + 5) * FPS), 1)
+    assert verdicts[round(50 * FPS)] is None
+    assert verdicts[-1] == "frozen"
+    assert integrity.observe(images[0], 80) in {None, "frozen"}
+    assert judge(integrity, images, 81)[-1] != "covered"
+
+
+def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
+    """The camera's own process says `stalled` with the reason, sends no frames meanwhile, then goes on."""
+    images = list(plaza(30))
+    video = cv2.VideoWriter(str(tmp_path / "c.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 5, (768, 576))
+    for image in (*images[:15], *([np.full_like(images[0], 4)] * 35), *images[:30]):
+        video.write(image)
+    video.release()
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    text = text.replace('"../sample_video/plaza.mp4"', '"c.mp4"').replace("fps = 7.0\n", "fps = 5.0\n", 1)
+    (tmp_path / "site.toml").write_text(text.replace("loop = true", "loop = false", 1), encoding="utf-8")
+    command = [sys.executable, "-m", "edge.perceive.watch", str(tmp_path / "site.toml"), "hall"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        reports = []
+        for line in process.stdout:
+            report = decode(line)
+            reports.append(report)
+            if isinstance(report, EventReport) and report.event.state == "ended":
+                break
+        process.kill()
+    stalled = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.state == "stalled"]
+    well = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and "well again" in r.event.detail]
+    assert len(stalled) >= 2, "told again, so that the box does not take the process for a hanging one"
+    assert "covered" in reports[stalled[0]].event.detail  # type: ignore[union-attr]
+    assert not any(isinstance(r, FrameReport) for r in reports[stalled[0] : well[0]])
+    assert any(isinstance(r, FrameReport) for r in reports[well[0] :])
