@@ -21,10 +21,16 @@ class Weights:
     sha256: str
 
 
-def shipped() -> dict[str, tuple[str, str]]:
-    """Name -> (file, SHA-256) of the models that ship."""
+def shipped(task: str = "people") -> dict[str, tuple[str, str]]:
+    """Name -> (file, SHA-256) of the models that ship for `people` or `faces`."""
     table = tomllib.loads((MODELS / "digests.toml").read_text(encoding="utf-8"))
-    return {name: (entry["file"], entry["sha256"]) for name, entry in table.items()}
+    return {name: (entry["file"], entry["sha256"]) for name, entry in table.items() if entry["task"] == task}
+
+
+def shipped_weights(name: str, task: str) -> Weights:
+    """A shipped model, its digest checked. Raises InputError as `load_weights`."""
+    file, sha256 = shipped(task)[name]
+    return load_weights(MODELS / file, sha256)
 
 
 def load_weights(path: Path, sha256: str | None) -> Weights:

@@ -1,0 +1,1 @@
+"""Faces at the kiosk: nothing in here runs unless a person has asked for it."""
