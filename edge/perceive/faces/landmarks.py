@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import mediapipe
@@ -56,7 +56,7 @@ class Landmarker:
         """Release the model's threads."""
         self._landmarker.close()
 
-    def __enter__(self) -> Landmarker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
