@@ -171,6 +171,23 @@ def heat(heat: Path, truth: Path, fps: float | None, as_json: bool) -> None:
     exits.report(evaluate_heat(heat, truth, fps), as_json=as_json)
 
 
+@evaluate.command()
+@click.option("--pairs", type=_FILE, help="CSV: a,b,same (or LFW's name,n1,n2 and name,n1,name,n2)")
+@click.option("--images", type=_FILE, required=True, help="folder that the pairs name pictures in")
+@click.option("--identities", is_flag=True, help="one folder per person: all pairs, attempts and galleries")
+@_JSON
+def faces(pairs: Path | None, images: Path, identities: bool, as_json: bool) -> None:
+    """Faces: TAR, FAR, FRR and EER of pairs; with --identities also per attempt and gallery."""
+    from edge.evaluate_faces import evaluate_identities, evaluate_pairs
+
+    if (pairs is None) != identities:
+        raise UsageError("give either --pairs CSV or --identities.")
+    if pairs is None:
+        exits.report(evaluate_identities(images, _progress), as_json=as_json)
+    else:
+        exits.report(evaluate_pairs(pairs, images, _progress), as_json=as_json)
+
+
 @cli.group()
 def bench() -> None:
     """Measure speed against a baseline in the same run."""

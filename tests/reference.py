@@ -16,3 +16,6 @@ needs_reference = pytest.mark.skipif(
 PETS = ROOT / "data" / "people" / "pets09"
 YOLOX = ROOT / "models" / "yolox_nano" / "yolox_nano.onnx"
 RETAIL = ROOT / "models" / "person-detection-retail-0013" / "FP16" / "person-detection-retail-0013.xml"
+FACES = ROOT / "data" / "faces" / "lfw10"
+PAD = ROOT / "data" / "faces" / "pad_sample"
+MINIFASNET = ROOT / "models" / "minifasnet"
