@@ -77,7 +77,7 @@ def test_lists_in_other_layouts_are_read(tmp_path: Path) -> None:
     ("text", "words"),
     [
         ("a,b,same\n", "lists no pair"),
-        ("x.jpg,y.jpg,perhaps\nx.jpg,y.jpg,maybe\n", "row 2 is not a pair"),
+        ("x.jpg,y.jpg,perhaps\nx.jpg,y.jpg,maybe\n", "row 1 is not a pair"),
         ("x.jpg,y.jpg,1\n", "lists only one person"),
         ("kiosk-1.jpg,kiosk-2.jpg,1\nkiosk-1.jpg,nobody.jpg,0\n", "nobody.jpg cannot be read"),
     ],
