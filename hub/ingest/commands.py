@@ -135,7 +135,7 @@ class Outgoing:
                 with self._store.transaction() as transaction:
                     Commands(transaction.db).settle(asked.id, "cancelled", "forgotten", asked.at_ms)
                 return False
-            body["photo"] = sealed
+            body["photo"] = json.loads(sealed)
         command = Command(
             id=asked.id, what=asked.what, at_ms=asked.at_ms, expires_ms=asked.expires_ms, body=body
         )

@@ -1,0 +1,290 @@
+"""Sealed enrolment, withdrawal, rotation and a change of branch, over a real broker to a box with a real key."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from boxpeer import BoxPeer
+from brokers import until
+from consentworld import ConsentWorld, consent_world
+
+from branchloop.boxkeys import new_private, sign_box_key
+from branchloop.messages import Reply
+from branchloop.sealing import decode
+from hub.api.state import now_ms
+from hub.loop.receipt import verify
+from hub.store.people import Booked
+
+PHOTOS = [b"\xff\xd8 photo %d " % i + secrets.token_bytes(20_000) for i in range(3)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[ConsentWorld]:
+    with consent_world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def kiosk(world: ConsentWorld) -> Iterator[BoxPeer]:
+    peer = world.peer()
+    yield peer
+    peer.close()
+
+
+def receipts(seen: dict[str, object]) -> list[str]:
+    listed = seen["receipts"]
+    assert isinstance(listed, list)
+    return [str(kept["event"]) for kept in listed]
+
+
+def test_photos_reach_the_box_as_they_were_and_leave_the_hub(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """The box opens the very bytes; the hub keeps no photo, shows the state and signs receipts."""
+    token = world.invite()
+    assert world.step(token) == "open"
+    assert world.enrol(token, kiosk, PHOTOS).json()["step"] == "waiting"
+    seen = world.reaches(token, "enrolled")
+    consent = str(seen["consent"])
+    assert [kiosk.photos[consent][i] for i in range(3)] == PHOTOS
+    assert world.ask("SELECT COUNT(*) FROM command WHERE photo IS NOT NULL") == [(0,)]
+    assert receipts(seen) == ["given", "enrolled"]
+    for kept in seen["receipts"]:  # type: ignore[attr-defined]
+        told = verify(kept["body"], decode(json.loads(kept["body"])["signer"]))
+        assert told["consent"] == consent
+    assert world.enrol(token, kiosk, PHOTOS).status_code == 422
+    until(lambda: kiosk.galleries[-1].appointments[0].consent == consent, "the gallery names the consent")
+
+
+def test_withdrawal_is_pending_until_the_box_confirms(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """Out of the gallery at once; `withdrawn`, with proof, only after the box has answered."""
+    token = world.invite()
+    world.enrol(token, kiosk, PHOTOS)
+    seen = world.reaches(token, "enrolled")
+    kiosk.mute = True
+    until(lambda: kiosk.galleries[-1].consents == [seen["consent"]], "the gallery names the consent")
+    answer = httpx.post(f"{world.api}/api/v1/enrolments/{token}/withdraw", json={})
+    assert answer.json()["step"] == "pending"
+    until(lambda: kiosk.galleries[-1].consents == [], "the consent has left the gallery")
+    assert kiosk.galleries[-1].appointments[0].consent is None
+    until(lambda: [c.what for c in kiosk.commands][-1] == "erase", "the box is asked to erase")
+    assert world.step(token) == "pending"
+    kiosk.mute = False
+    kiosk.birth()
+    done = world.reaches(token, "withdrawn")
+    assert receipts(done) == ["given", "enrolled", "withdrawn", "erased"]
+    assert kiosk.templates == {}
+    again = httpx.post(f"{world.api}/api/v1/enrolments/{token}/withdraw", json={}).json()
+    assert (again["step"], receipts(again)) == ("withdrawn", receipts(done))
+
+
+def test_an_offline_box_and_a_stopped_ingest_lose_no_command(world: ConsentWorld) -> None:
+    """Commands wait for the box and outlive ingest; the answer counts once however often it comes."""
+    kiosk = world.peer()
+    kiosk.close()
+    token = world.invite()
+    assert world.enrol(token, kiosk, PHOTOS).status_code == 200
+    world.stop_ingest()
+    world.start_ingest()
+    kiosk.connect()
+    seen = world.reaches(token, "enrolled")
+    for reply in list(kiosk.replies.values()):
+        kiosk.send(reply)
+    kiosk.send(Reply(id="0" * 32, at_ms=now_ms(), ok=True, code="done"))
+    unknown = "SELECT detail FROM alarm WHERE what='reply'"
+    until(lambda: world.ask(unknown), "the unknown answer is reported")
+    assert world.view(token) == seen | {"expires_ms": world.view(token)["expires_ms"]}
+    kiosk.close()
+
+
+def test_what_the_box_cannot_use_is_told_and_tried_again(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """A reply with a fault leads to a reason, and new photos by the same link to an enrolment."""
+    kiosk.fault = "no_face"
+    token = world.invite()
+    world.enrol(token, kiosk, PHOTOS)
+    seen = world.reaches(token, "retry")
+    assert seen["holders"] == [
+        {"branch": "north", "device": "kiosk-1", "state": "failed", "reason": "no_face"}
+    ]
+    kiosk.fault = None
+    assert world.enrol(token, kiosk, PHOTOS).status_code == 200
+    assert receipts(world.reaches(token, "enrolled")) == ["given", "enrolled"]
+
+
+def test_a_renewed_key_supersedes_and_the_old_one_does_not_come_back(
+    world: ConsentWorld, kiosk: BoxPeer
+) -> None:
+    """Photos sealed to the old key are answered `old_key`; a replaced certificate is refused with an alarm."""
+    old = kiosk.certificate
+    token = world.invite()
+    body = world.body(token, kiosk, PHOTOS)
+    assert kiosk.client is not None
+    kiosk.close()
+    assert httpx.post(f"{world.api}/api/v1/enrolments/{token}", json=body).status_code == 200
+    kiosk.renew()
+    kiosk.connect()
+    world.knows(kiosk)
+    seen = world.reaches(token, "retry")
+    assert seen["holders"][0]["reason"] == "old_key"  # type: ignore[index]
+    kiosk.birth(old)
+    until(lambda: world.ask("SELECT 1 FROM alarm WHERE what='certificate'"), "the old key is reported")
+    world.knows(kiosk)
+    assert httpx.post(f"{world.api}/api/v1/enrolments/{token}", json=body).status_code == 422
+    world.enrol(token, kiosk, PHOTOS)
+    world.reaches(token, "enrolled")
+
+
+@pytest.mark.parametrize("flaw", ["unsigned", "foreign", "expired", "none"])
+def test_a_kiosk_without_a_valid_certificate_gets_no_gallery(world: ConsentWorld, flaw: str) -> None:
+    """And an alarm says so; nobody can enrol there."""
+    peer = BoxPeer(world.broker, world.root, "north")
+    other = new_private()
+    end = now_ms() + 60_000
+    flawed = {
+        "unsigned": sign_box_key(other, "north", "kiosk-1", peer.raw, end),
+        "foreign": sign_box_key(world.root, "south", "kiosk-1", peer.raw, end),
+        "expired": sign_box_key(world.root, "north", "kiosk-1", peer.raw, now_ms() - 1),
+        "none": None,
+    }[flaw]
+    peer.connect(flawed, bare=flawed is None)
+    until(lambda: world.ask("SELECT 1 FROM alarm WHERE what='kiosk'"), "the missing key is reported")
+    assert bool(world.ask("SELECT 1 FROM alarm WHERE what='certificate'")) == (flaw != "none")
+    assert peer.galleries == []
+    assert world.view(world.invite())["kiosks"] == []
+    peer.close()
+
+
+def test_a_gallery_comes_at_birth_and_after_a_change(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """Sealed to the kiosk, with a fresh salt, without waiting for the minute."""
+    until(lambda: kiosk.galleries, "a gallery at birth")
+    first = kiosk.galleries[-1]
+    world.day.booked_["north", "a-2"] = Booked("c-2", "李*")
+    world.day.changes += 1
+    until(lambda: len(kiosk.galleries[-1].appointments) == 2, "a gallery after the change")
+    assert kiosk.galleries[-1].salt != first.salt
+    assert kiosk.galleries[-1].made_ms > first.made_ms
+    assert [queue.waiting for queue in kiosk.galleries[-1].queues] == [3]
+
+
+def test_a_consent_moves_with_its_template(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """The old box seals it to the new one's key and deletes it; meanwhile both states are shown."""
+    token = world.invite()
+    world.enrol(token, kiosk, PHOTOS)
+    consent = str(world.reaches(token, "enrolled")["consent"])
+    template = kiosk.templates[consent]
+    south = world.peer("south")
+    south.mute = True
+    path = f"{world.api}/api/v1/consents/{consent}/move"
+    assert httpx.post(path, headers=world.staff("south"), json={"site": "south"}).status_code == 404
+    answer = httpx.post(path, headers=world.staff(), json={"site": "south"})
+    assert (answer.status_code, answer.json()["step"]) == (200, "moving"), answer.text
+    until(lambda: consent in south.templates, "the new box has the template")
+    assert {(h["branch"], h["state"]) for h in world.view(token)["holders"]} == {  # type: ignore[attr-defined]
+        ("north", "erased"),
+        ("south", "waiting"),
+    }
+    south.mute = False
+    south.birth()
+    seen = world.reaches(token, "enrolled")
+    assert (south.templates[consent], kiosk.templates) == (template, {})
+    assert seen["branch"]["id"] == "south"  # type: ignore[index]
+    assert receipts(seen) == ["given", "enrolled", "erased", "moved"]
+    south.close()
+
+
+def test_staff_see_and_withdraw_only_what_is_of_their_branch(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """A consent of another branch looks like none; the list holds neither name nor face."""
+    token = world.invite()
+    world.enrol(token, kiosk, PHOTOS)
+    consent = str(world.reaches(token, "enrolled")["consent"])
+    path = f"{world.api}/api/v1/consents/{consent}/withdraw"
+    assert httpx.post(path, headers=world.staff("south")).status_code == 404
+    listed = httpx.get(f"{world.api}/api/v1/branches/north/consents", headers=world.staff()).json()["items"]
+    assert [(item["id"], item["state"]) for item in listed] == [(consent, "given")]
+    assert httpx.post(path, headers=world.staff()).json()["state"] == "pending"
+    world.reaches(token, "withdrawn")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"agreed": False}, "no consent"),
+        ({"sha256": "0" * 64}, "changed since"),
+        ({"version": "1999-01"}, "no consent text"),
+        ({"minor": True}, "guardian"),
+        ({"minor": True, "guardian": {"name": " ", "agreed": True}}, "name is missing"),
+        ({"minor": True, "guardian": {"name": "王五", "agreed": False}}, "guardian"),
+        ({"expires_ms": 1}, "retention"),
+    ],
+)
+def test_without_a_full_consent_nothing_is_kept(
+    world: ConsentWorld, kiosk: BoxPeer, given: dict[str, object], told: str
+) -> None:
+    """One sentence names what is missing, and nothing is stored or sent."""
+    token = world.invite()
+    answer = world.enrol(token, kiosk, PHOTOS, **given)
+    assert answer.status_code == 422
+    assert told in answer.json()["detail"]
+    assert world.ask("SELECT (SELECT COUNT(*) FROM consent) + (SELECT COUNT(*) FROM command)") == [(0,)]
+
+
+def test_a_guardian_consents_for_a_minor(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """The guardian's name lies encrypted under the customer's key."""
+    token = world.invite()
+    guardian = {"name": "王五", "agreed": True}
+    assert world.enrol(token, kiosk, PHOTOS, minor=True, guardian=guardian).status_code == 200
+    ((sealed,),) = world.ask("SELECT guardian_name FROM consent")
+    assert isinstance(sealed, bytes)
+    assert "王五".encode() not in sealed
+    assert world.keys.unwrap("c-1", sealed, "guardian's name") == "王五".encode()
+
+
+def test_unknown_links_tell_nothing_and_are_counted(world: ConsentWorld) -> None:
+    """404 for any wrong token, 429 for whoever goes on; a right one is not held up."""
+    token = world.invite()
+    with httpx.Client(base_url=f"{world.api}/api/v1/enrolments") as client:
+        codes = [client.get(f"/{secrets.token_urlsafe(32)}").status_code for _ in range(70)]
+        assert codes[0] == 404
+        assert codes[-1] == 429
+        assert client.get(f"/{token}").status_code == 200
+
+
+def test_only_the_route_for_photos_takes_large_bodies(world: ConsentWorld) -> None:
+    """1.6 MB there, 64 KiB elsewhere."""
+    token = world.invite()
+    big = {"Content-Type": "application/json"}
+    path = f"{world.api}/api/v1/enrolments/{token}"
+    assert httpx.post(path, content=b"x" * 1_500_000, headers=big).status_code == 422
+    assert httpx.post(path, content=b"x" * 1_700_000, headers=big).status_code == 413
+    assert httpx.post(f"{path}/withdraw", content=b"x" * 70_000, headers=big).status_code == 413
+
+
+def test_no_photo_and_no_name_lies_anywhere(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """A byte search of the hub's data, the broker's store and all logs, after enrolment and withdrawal."""
+    token = world.invite()
+    guardian = {"name": "Guardian Name-Nobody-Else-Has", "agreed": True}
+    world.enrol(token, kiosk, PHOTOS, minor=True, guardian=guardian)
+    world.reaches(token, "enrolled")
+    search(world, guardian["name"])  # type: ignore[arg-type]
+    httpx.post(f"{world.api}/api/v1/enrolments/{token}/withdraw", json={})
+    world.reaches(token, "withdrawn")
+    search(world, guardian["name"])  # type: ignore[arg-type]
+
+
+def search(world: ConsentWorld, name: str) -> None:
+    from base64 import b64encode, urlsafe_b64encode
+
+    needles = [name.encode(), name.encode("utf-16-le")]
+    for photo in PHOTOS:
+        part = photo[300:360]
+        needles += [part, b64encode(part), urlsafe_b64encode(part), part.hex().encode()]
+    files = [path for path in world.folder.rglob("*") if path.is_file()]
+    assert any(path.name == "hub.db" for path in files)
+    assert any(path.suffix == ".blk" for path in files), "the broker's store is searched"
+    for path in files:
+        content = path.read_bytes()
+        for needle in needles:
+            assert needle not in content, path
