@@ -94,9 +94,9 @@ def evaluate_identities(images: Path, progress: Progress | None = None) -> dict[
         "enrolment_images": IMAGES,
         "threshold": VERIFY,
         "genuine": len(genuine),
-        "frr": _rate(misses, len(genuine)),
+        "frr": share_of(misses, len(genuine)),
         "impostor": len(impostor),
-        "far": _rate(int((impostor >= VERIFY).sum()), len(impostor)),
+        "far": share_of(int((impostor >= VERIFY).sum()), len(impostor)),
     }
     figures["identification"] = [_identification(impostor, genuine, size, len(people)) for size in GALLERIES]
     return figures
@@ -214,7 +214,7 @@ def _identification(impostor: Array, genuine: Array, size: int, people: int) -> 
     """
     limit = threshold(0.001, size)
     accepted = int((impostor >= limit.cosine).sum())
-    per_comparison = _rate(accepted, len(impostor))
+    per_comparison = share_of(accepted, len(impostor))
     low, high = (
         -math.expm1(size * math.log1p(-min(rate, 0.999999))) for rate in per_comparison["interval_95"]
     )
@@ -225,11 +225,11 @@ def _identification(impostor: Array, genuine: Array, size: int, people: int) -> 
         "fpir": -math.expm1(size * math.log1p(-per_comparison["rate"])),
         "fpir_interval_95": [low, high],
         "fpir_extrapolated": size >= people,
-        "fnir": _rate(int((genuine < limit.cosine).sum()), len(genuine)),
+        "fnir": share_of(int((genuine < limit.cosine).sum()), len(genuine)),
     }
 
 
-def _rate(count: int, of: int) -> dict[str, Any]:
+def share_of(count: int, of: int) -> dict[str, Any]:
     """A share with its Wilson interval; the comparisons are not independent, so it is rather too narrow."""
     if not of:
         return {"rate": None, "count": 0, "of": 0, "interval_95": [0.0, 1.0]}
