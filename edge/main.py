@@ -188,6 +188,17 @@ def faces(pairs: Path | None, images: Path, identities: bool, as_json: bool) -> 
         exits.report(evaluate_pairs(pairs, images, _progress), as_json=as_json)
 
 
+@evaluate.command()
+@click.option("--manifest", type=_FILE, required=True, help="CSV: path,label,species[,actions]")
+@click.option("--pad-model", "pad_models", type=_FILE, multiple=True, help="passive model (ONNX); repeat it")
+@_JSON
+def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> None:
+    """Presentation attacks: APCER by species and BPCER, in the form of ISO/IEC 30107-3."""
+    from edge.evaluate_liveness import evaluate_liveness
+
+    exits.report(evaluate_liveness(manifest, pad_models, _progress), as_json=as_json)
+
+
 @cli.group()
 def bench() -> None:
     """Measure speed against a baseline in the same run."""
@@ -203,6 +214,16 @@ def bench_edge(clip: Path | None, baseline: Path | None, frames: int, as_json: b
     from edge.bench import bench_edge
 
     exits.report(bench_edge(clip, baseline, frames), as_json=as_json)
+
+
+@bench.command("checkin")
+@click.option("--frames", default=60, show_default=True, help="frames to measure")
+@_JSON
+def bench_checkin(frames: int, as_json: bool) -> None:
+    """Milliseconds of each stage of a face check-in, and from the first good frame to the decision."""
+    from edge.bench_checkin import bench_checkin
+
+    exits.report(bench_checkin(frames), as_json=as_json)
 
 
 def read_site(path: Path) -> Site:
