@@ -17,5 +17,7 @@ def run_box(config: Path) -> None:
     sys.stdout.write(
         f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n"
     )
+    for kiosk in site.kiosks:
+        sys.stdout.write(f"kiosk {kiosk.id}: not started, this version has no kiosk page yet\n")
     sys.stdout.flush()
     Supervisor([core]).run(stop)

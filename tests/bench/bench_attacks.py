@@ -1,4 +1,4 @@
-"""Attacks by the hundred, as pixels through the kiosk's code. `python tests/bench/bench_attacks.py [N]`
+"""Attacks by the hundred, as pixels through the kiosk's code: `python tests/bench/bench_attacks.py N`.
 
 Rendered, so not measured on people. With the reference data (BRANCHLOOP_REFERENCE) the flat attacks use
 other portraits too, faces are swapped, and the tablet is judged with a passive model as well.
