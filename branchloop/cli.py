@@ -35,6 +35,7 @@ COMMANDS: dict[str, Program] = {
     "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
     "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),
+    "erase": Program("hub.main", ("erase",), "forget a customer, and show what each box confirmed"),
     "broker-config": Program("hub.main", ("broker-config",), "write broker users and access lists"),
 }
 

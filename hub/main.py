@@ -129,6 +129,42 @@ def stats(config: Path, as_json: bool) -> None:
     exits.report(gather(_with_data(read_config(config)).data_dir), as_json=as_json)
 
 
+@cli.command()
+@click.argument("customer")
+@click.option(
+    "--config",
+    type=_FILE,
+    envvar="BRANCHLOOP_HUB",
+    default=Path("hub.toml"),
+    show_default=True,
+    help="the hub's file; BRANCHLOOP_HUB without it",
+)
+@_JSON
+def erase(customer: str, config: Path, as_json: bool) -> None:
+    """Forget CUSTOMER: consents withdrawn, boxes asked to delete; tells what each has confirmed."""
+    from hub.store.audit import AuditLog
+    from hub.store.erasure import erase_customer
+
+    settings = _with_data(read_config(config))
+    log = AuditLog(settings.data_dir)
+    try:
+        log.append(_now_ms(), "operator", "command line", "erase", None, f"customer {customer}")
+        found = erase_customer(settings.data_dir, customer, _now_ms(), None)
+    finally:
+        log.close()
+    pending = sum(each.holder == "erasing" for each in found)
+    if as_json:
+        exits.report(
+            {"customer": customer, "pending": pending, "consents": [asdict(each) for each in found]},
+            as_json=True,
+        )
+        return
+    for each in found:
+        where = f"{each.site}/{each.device}" if each.device else "no box"
+        click.echo(f"{each.consent}  {each.state:<10} {where:<40} {each.holder or ''}")
+    click.echo(f"{pending} box(es) still to confirm." if pending else "Everything is deleted.")
+
+
 @cli.group()
 def audit() -> None:
     """The hash-chained log of who saw what."""

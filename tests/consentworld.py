@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - the hub asks with more than a day of this size needs
 """A real broker, ingest and API for consent, in one process; kiosks connect as `boxpeer.BoxPeer`."""
 
 from __future__ import annotations

@@ -86,9 +86,14 @@ class Outgoing:
     """Publishes what is due. For use by ingest's one thread."""
 
     def __init__(
-        self, store: Store, db: sqlite3.Connection, trust: Trust, publish: Publish, unwrap: Unwrap
+        self,
+        store: Store,
+        db: sqlite3.Connection,
+        trust: Trust,
+        publish: Publish,
+        unwrap: Unwrap | None = None,
     ) -> None:
-        """`db` reads what `store` writes."""
+        """`db` reads what `store` writes. Without `unwrap` (a hub without keyring) photos wait."""
         self._store = store
         self._db = db
         self._trust = trust
@@ -130,6 +135,8 @@ class Outgoing:
     def _send(self, asked: Asked) -> bool:
         body = dict(asked.body)
         if asked.photo is not None:
+            if self._unwrap is None:
+                return False
             sealed = self._unwrap(asked.customer, asked.photo)
             if sealed is None:  # forgotten meanwhile: nothing can be sent any more
                 with self._store.transaction() as transaction:

@@ -19,9 +19,12 @@ from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.ingest.apply import Applier
+from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
 from hub.runtime import read
+from hub.store.connection import connect_readonly
 from hub.store.retention import prune
+from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
 
 GROUP = 50
@@ -138,7 +141,14 @@ def main(config: Path) -> None:
     pruning = threading.Thread(target=prune_hourly, args=(settings, stop), name="prune", daemon=True)
     pruning.start()
     try:
-        Ingest(source, store, Applier(store, settings.sites, now_ms)).run(stop)
+        trust = Trust.of(settings)
+        reader = connect_readonly(settings.data_dir / DATABASE)
+        outgoing = Outgoing(store, reader, trust, source.publish)
+        applier = Applier(store, settings.sites, now_ms, trust)
+        try:
+            Ingest(source, store, applier, [outgoing.tick]).run(stop)
+        finally:
+            reader.close()
     finally:
         stop.set()
         store.close()

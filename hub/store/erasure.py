@@ -1,0 +1,52 @@
+"""Forgetting a customer: every consent withdrawn, every box asked, name and key deleted here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from branchloop.errors import InputError
+from hub.loop.consent import HolderState, State
+from hub.store.consenting import Consenting
+from hub.store.consents import opened
+from hub.store.people import People
+from hub.store.receiptkey import receipt_key
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of one consent at one box; `site` and `device` are empty when no box ever had anything."""
+
+    consent: str
+    state: State
+    site: str
+    device: str
+    holder: HolderState | None
+
+
+def erase_customer(data_dir: Path, customer: str, now_ms: int, people: People | None) -> list[Erasure]:
+    """Withdraw everything of a customer and delete what names them here; again only tells the states.
+
+    Raises InputError for a customer who is not known, DependencyError when the store cannot be written.
+    """
+    found: list[Erasure] = []
+    with opened(data_dir) as db:
+        consenting = Consenting(db, receipt_key(data_dir))
+        consents = consenting.consents.of_customer(customer)
+        known = bool(consents) | bool(consenting.consents.forget_links(customer))
+        if people is not None:
+            known |= people.appointments.forget(db, customer, now_ms)
+        if not known:
+            raise InputError(
+                f"customer {customer[:40]!r} is not known here.",
+                hint="Give the pseudonym, as GET …/branches/SITE/consents shows it.",
+            )
+        for consent in consents:
+            ended = consenting.withdraw(consent, now_ms)
+            holders = consenting.consents.holders(consent.id)
+            found += [Erasure(ended.id, ended.state, h.site, h.device, h.state) for h in holders]
+            if not holders:
+                found.append(Erasure(ended.id, ended.state, "", "", None))
+    if people is not None:
+        people.wrapping.forget(customer)  # after the commit: a crash between leaves it to the next call
+    return found
