@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from boxpeer import BoxPeer
-from brokers import until
+from brokers import running, until, write_hub
 from consentworld import ConsentWorld, consent_world
+from test_ingest_mqtt import Worker
 
 from branchloop.boxkeys import new_private, sign_box_key
 from branchloop.messages import Reply
+from branchloop.processes import free_port
 from branchloop.sealing import decode
 from hub.api.state import now_ms
+from hub.loop.consent import Consent
 from hub.loop.receipt import verify
+from hub.store.consenting import Consenting
+from hub.store.consents import opened
 from hub.store.people import Booked
+from hub.store.receiptkey import receipt_key
 
 PHOTOS = [b"\xff\xd8 photo %d " % i + secrets.token_bytes(20_000) for i in range(3)]
 
@@ -288,3 +297,60 @@ def search(world: ConsentWorld, name: str) -> None:
         content = path.read_bytes()
         for needle in needles:
             assert needle not in content, path
+
+
+def test_erase_forgets_a_customer_and_shows_what_each_box_confirmed(
+    world: ConsentWorld, kiosk: BoxPeer
+) -> None:
+    """Pending while the box is silent, then withdrawn; again changes nothing; an unknown one is exit 4."""
+    token = world.invite()
+    world.enrol(token, kiosk, PHOTOS)
+    world.reaches(token, "enrolled")
+    kiosk.mute = True
+    told = json.loads(erase(world, "c-1", "--json").stdout.splitlines()[-1])
+    assert told["pending"] == 1
+    assert [(each["state"], each["holder"]) for each in told["consents"]] == [("pending", "erasing")]
+    kiosk.mute = False
+    kiosk.birth()
+    world.reaches(token, "withdrawn")
+    assert "Everything is deleted." in erase(world, "c-1").stdout
+    unknown = erase(world, "nobody")
+    assert (unknown.returncode, "is not known here" in unknown.stderr) == (4, True)
+
+
+def erase(world: ConsentWorld, *args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "branchloop.cli", "erase", *args],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "BRANCHLOOP_HUB": str(world.config.path)},
+    )  # fmt: skip
+
+
+def test_a_command_outlives_a_killed_ingest(tmp_path: Path) -> None:
+    """Kill -9 of the real process while a box is away: the box is asked as soon as both are back."""
+    port = free_port()
+    config = write_hub(tmp_path, broker=f"mqtt://127.0.0.1:{port}")
+    with running("nats", tmp_path, config, port=port) as broker:
+        worker = Worker(config, port)
+        worker.start()
+        until(worker.connected, "ingest is connected")
+        data = tmp_path / "data"
+        peer = BoxPeer(broker, new_private(), "north", "box-1")
+        with opened(data) as db:
+            consenting = Consenting(db, receipt_key(data))
+            given = Consent(
+                "f" * 32, "c-1", "north", "2026-11", "0" * 64, "checkin", "en", "kiosk", now_ms(),
+                now_ms() + 86_400_000, guardian=False,
+            )  # fmt: skip
+            consenting.kiosk_gave(given, "box-1", now_ms())
+            consenting.withdraw(given, now_ms())
+        until(lambda: worker.ask("SELECT sends FROM command WHERE sends>0"), "the command was sent")
+        worker.kill()
+        worker.start()
+        peer.connect(bare=True)
+        try:
+            until(lambda: worker.ask("SELECT state FROM consent") == [("withdrawn",)], "it is withdrawn")
+        finally:
+            peer.close()
+            worker.kill()
+        assert [command.what for command in peer.commands][-1] == "erase"
