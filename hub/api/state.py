@@ -28,7 +28,9 @@ class State:
     def people(self) -> People:
         """The book and the keyring. Raises DependencyError when this hub has none."""
         if self.known is None:
-            raise DependencyError("this hub keeps no appointments.", hint="This version has no appointment book yet.")
+            raise DependencyError(
+                "this hub keeps no appointments.", hint="This version has no appointment book yet."
+            )
         return self.known
 
     @property
