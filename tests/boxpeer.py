@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,15 +15,18 @@ from branchloop.boxkeys import new_private, sign_box_key, verify_box_key
 from branchloop.errors import InputError
 from branchloop.messages import (
     Adopt,
+    Batch,
     BoxCertificate,
     Command,
     Enrol,
     Erase,
     Gallery,
+    Item,
     Reply,
     Reseal,
     Sealed,
     Status,
+    Wire,
 )
 from branchloop.sealing import (
     decode,
@@ -95,6 +99,13 @@ class BoxPeer:
     def send(self, reply: Reply) -> None:
         assert self.client is not None
         self.client.paho.publish(topics.build(self.site, self.device, "reply"), reply.to_json(), qos=1)
+
+    def report(self, kind: str, body: Wire, seq: int = 1) -> None:
+        """Send one message as its outbox does."""
+        assert self.client is not None
+        item = Item(seq=seq, kind=kind, body=json.loads(body.to_json()))
+        batch = Batch(epoch="e" * 32, boot=self.boot, oldest=1, sent_ms=now_ms(), items=[item])
+        self.client.paho.publish(topics.build(self.site, self.device, "data"), batch.to_json(), qos=1)
 
     def _on_message(self, _client: Any, _data: Any, message: Any) -> None:
         kind = message.topic.rsplit("/", 1)[1]

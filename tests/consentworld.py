@@ -157,7 +157,7 @@ class ConsentWorld:
         source = MqttSource(self.config, Runtime("127.0.0.1", self.broker.port, False, "127.0.0.1", 1))
         store = SqliteStore(self.config.data_dir)
         db = connect_readonly(self.config.data_dir / DATABASE)
-        trust = Trust.of(self.config)
+        trust = Trust.of(self.config, self.day)
         outgoing = Outgoing(store, db, trust, source.publish, self.unwrap)
         galleries = Galleries(store, db, self.day, self.config.sites, source.publish, print)
         applier = Applier(store, self.config.sites, now_ms, trust)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
-from branchloop.messages import Ack, Dropped, Notice, Status, Window
+from branchloop.messages import Ack, ConsentGiven, Dropped, Notice, Status, Window
 from branchloop.site import Site
-from hub.ingest.commands import Trust, take_certificate, take_reply
-from hub.ingest.parsing import Delivery, Prepared, Refused, Replied, Report, event_ms
+from hub.ingest.commands import Trust, take_certificate, take_consent, take_reply
+from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
 from hub.store.commands import Commands
 from hub.store.interface import (
     Alarm,
@@ -168,6 +168,10 @@ class Application:
         outbox = (delivery.site, delivery.device, delivery.epoch)
         self._fresh[outbox, message.seq] = Stored(message.kind, message.digest)
         site = self._sites.get(delivery.site)
+        if isinstance(message.body, ConsentGiven):
+            fault = self._consent_given(delivery, message.body)
+            if fault is not None:
+                message = replace(message, body=None, fault=Fault("consent", fault))
         if message.body is None or site is None:
             self._put_aside(delivery, message)
             applied.quarantined += 1
@@ -186,6 +190,8 @@ class Application:
             self._dropped(delivery, message.seq, message.body)
         elif future:
             self._alarm(delivery, "future", "", f"sent a {message.kind} of {iso(at_ms)}; its clock is ahead")
+        elif isinstance(message.body, ConsentGiven):
+            pass  # taken above
         elif isinstance(message.body, Window):
             self._window(delivery, site, message.body, message.text, open_hours=is_open)
         else:
@@ -229,6 +235,12 @@ class Application:
             )
         ])  # fmt: skip
         self._tell(*place, "notice", notice.at_ms, notice.to_json())
+
+    def _consent_given(self, delivery: Delivery, given: ConsentGiven) -> str | None:
+        """Keep a consent given at the kiosk; a sentence when it cannot be, and the kiosk then erases it."""
+        if self._trust is None:
+            return "consents come over the broker only."
+        return take_consent(self._store.db, self._trust, delivery.site, delivery.device, given, self._now_ms)
 
     def _dropped(self, delivery: Delivery, seq: int, dropped: Dropped) -> None:
         self._store.record_gaps([

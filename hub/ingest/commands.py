@@ -15,14 +15,17 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from branchloop import topics
 from branchloop.boxkeys import verify_box_key
+from branchloop.consent_text import PURPOSE, consent_text
 from branchloop.errors import InputError
-from branchloop.messages import BoxCertificate, Command, Reply
+from branchloop.messages import BoxCertificate, Command, ConsentGiven, Reply
 from branchloop.sealing import decode, fingerprint
 from hub.config import HubConfig
+from hub.loop.consent import Consent, end_of_retention_ms
 from hub.store.commands import Asked, Commands
 from hub.store.consenting import Consenting
 from hub.store.consents import Consents, as_errors
 from hub.store.interface import Alarm, FeedEvent, Store, Transaction
+from hub.store.people import Appointments
 from hub.store.receiptkey import receipt_key
 
 Publish = Callable[[str, str], bool]
@@ -39,13 +42,17 @@ class Trust:
     root: bytes | None
     receipt_key: ec.EllipticCurvePrivateKey
     consent_days: int
+    appointments: Appointments | None = None
 
     @classmethod
-    def of(cls, config: HubConfig) -> Trust:
+    def of(cls, config: HubConfig, appointments: Appointments | None = None) -> Trust:
         """As configured. Raises ConfigError or DependencyError when the receipt key cannot be used."""
         root = config.people.root_public
         return cls(
-            None if root is None else decode(root), receipt_key(config.data_dir), config.people.consent_days
+            None if root is None else decode(root),
+            receipt_key(config.data_dir),
+            config.people.consent_days,
+            appointments,
         )
 
 
@@ -80,6 +87,32 @@ def take_reply(
             return f"does not do what was asked ({reply.id}: {reply.code})"
         case _:
             return None
+
+
+def take_consent(
+    db: sqlite3.Connection, trust: Trust, site: str, device: str, given: ConsentGiven, now_ms: int
+) -> str | None:
+    """Keep a consent that was given at a kiosk; a sentence when it cannot be."""
+    booked = trust.appointments.booked(db, site, given.appointment) if trust.appointments else None
+    if booked is None:
+        return f"appointment {given.appointment!r} is not known here."
+    if booked.minor and not given.guardian:
+        return "the customer is under 14, and no guardian consented."
+    try:
+        text = consent_text(given.language, trust.consent_days, given.text_version)
+    except InputError as error:
+        return str(error)
+    given_ms = min(given.at_ms, now_ms)
+    end_ms = min(given.expires_ms, end_of_retention_ms(given_ms, trust.consent_days))
+    consent = Consent(
+        given.consent, booked.customer, site, text.version, text.sha256, PURPOSE, given.language, "kiosk",
+        given_ms, end_ms, given.guardian,
+    )  # fmt: skip
+    known = Consents(db).find(given.consent)
+    if known is not None and (known.customer, known.site) != (consent.customer, site):
+        return f"consent {given.consent!r} is another customer's."
+    Consenting(db, trust.receipt_key).kiosk_gave(consent, device, now_ms)
+    return None
 
 
 class Outgoing:

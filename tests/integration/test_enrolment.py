@@ -18,7 +18,7 @@ from consentworld import ConsentWorld, consent_world
 from test_ingest_mqtt import Worker
 
 from branchloop.boxkeys import new_private, sign_box_key
-from branchloop.messages import Reply
+from branchloop.messages import ConsentGiven, Reply
 from branchloop.processes import free_port
 from branchloop.sealing import decode
 from hub.api.state import now_ms
@@ -354,3 +354,25 @@ def test_a_command_outlives_a_killed_ingest(tmp_path: Path) -> None:
             peer.close()
             worker.kill()
         assert [command.what for command in peer.commands][-1] == "erase"
+
+
+def test_a_consent_given_at_the_kiosk_is_kept_once(world: ConsentWorld, kiosk: BoxPeer) -> None:
+    """With a receipt and in the gallery; one for an unknown appointment goes into quarantine."""
+    given = ConsentGiven(
+        id="k-1", at_ms=now_ms(), consent="c" * 32, appointment="a-1", text_version="2026-11", language="zh",
+        expires_ms=now_ms() + 400 * 86_400_000,
+    )  # fmt: skip
+    kiosk.templates["c" * 32] = b"made here"
+    for seq in (1, 1, 2):
+        kiosk.report("consent", given, seq)
+    kiosk.report("consent", given.model_copy(update={"appointment": "a-9", "consent": "d" * 32}), 3)
+    until(lambda: world.ask("SELECT 1 FROM quarantine"), "the unknown appointment is put aside")
+    ((channel, expires_ms, given_ms),) = world.ask("SELECT channel, expires_ms, given_ms FROM consent")
+    assert channel == "kiosk"
+    assert int(str(expires_ms)) - int(str(given_ms)) == 90 * 86_400_000
+    assert world.ask("SELECT event FROM consent_receipt") == [("given",)]
+    until(lambda: kiosk.galleries[-1].appointments[0].consent == "c" * 32, "the gallery names the consent")
+    answer = httpx.post(f"{world.api}/api/v1/consents/{'c' * 32}/withdraw", headers=world.staff())
+    assert answer.json()["state"] == "pending"
+    until(lambda: world.ask("SELECT state FROM consent") == [("withdrawn",)], "it is withdrawn")
+    assert kiosk.templates == {}
