@@ -1,7 +1,7 @@
 """How alike two faces must be: a threshold per attempt, from the gallery's present size. Pure.
 
 A stranger who tries against N templates has N chances: FPIR(N) = 1 − (1 − FMR)^N. The curve of FMR over the
-cosine was measured with SFace on impostor pairs of 600 people (180,000 pairs); log FMR is close to a line
+cosine was measured with SFace on impostor pairs of 600 people; log FMR is close to a line
 there, and beyond the last measured point that line is continued: such a threshold is `extrapolated`, and
 every report says so.
 """
