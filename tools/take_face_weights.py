@@ -6,8 +6,8 @@
 
 YuNet and the face landmarker are taken as they are. SFace lists its weights as graph inputs and
 dequantises them block by block: the inputs are struck, and each block-wise DequantizeLinear becomes Cast,
-Sub, Mul and Reshape of constants, which onnxruntime computes once when it loads the file (14 ms a face
-instead of 36 in OpenCV). No number changes.
+Sub, Mul and Reshape of constants, which onnxruntime computes once when it loads the file. Each PRelu, on
+which onnxruntime spends half of the time, becomes a x + (1 - a) max(x, 0): the same but for the last bit.
 """
 
 from __future__ import annotations
@@ -59,6 +59,8 @@ def plain_weights(model: onnx.ModelProto) -> onnx.ModelProto:
     for node in graph.node:
         if node.op_type == "DequantizeLinear" and node.input[0] in constants:
             nodes += _folding(node, constants, graph)
+        elif node.op_type == "PRelu":
+            nodes += _rectifying(node, constants, graph)
         else:
             nodes.append(node)
     del graph.node[:], graph.input[:]
@@ -98,6 +100,21 @@ def _folding(
         helper.make_node("Sub", [f"{name}/blocked", zero], [f"{name}/centred"]),
         helper.make_node("Mul", [f"{name}/centred", scale], [f"{name}/scaled"]),
         helper.make_node("Reshape", [f"{name}/scaled", outer], [name]),
+    ]
+
+
+def _rectifying(
+    node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], graph: onnx.GraphProto
+) -> list[onnx.NodeProto]:
+    source, slope = node.input
+    name = node.output[0]
+    rest = (1 - numpy_helper.to_array(constants[slope])).astype(np.float32)
+    graph.initializer.append(numpy_helper.from_array(rest, f"{name}/rest"))
+    return [
+        helper.make_node("Relu", [source], [f"{name}/positive"]),
+        helper.make_node("Mul", [f"{name}/positive", f"{name}/rest"], [f"{name}/raised"]),
+        helper.make_node("Mul", [source, slope], [f"{name}/sloped"]),
+        helper.make_node("Add", [f"{name}/raised", f"{name}/sloped"], [name]),
     ]
 
 
