@@ -8,24 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__, topics
+from branchloop.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
 from branchloop.messages import (
     Ack,
-    Adopt,
     Attempt,
     Batch,
     Checkin,
-    Command,
     ConsentGiven,
     Dropped,
-    Enrol,
-    Erase,
-    Gallery,
     HubStatus,
     Live,
     Notice,
-    Reply,
-    Reseal,
-    Sealed,
     Status,
     Window,
     Wire,

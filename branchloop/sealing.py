@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from branchloop.commands import Sealed
 from branchloop.errors import InputError
-from branchloop.messages import Sealed
 
 INFO = b"branchloop/1/seal"
 CURVE = ec.SECP256R1()

@@ -20,23 +20,15 @@ from branchloop import geometry
 from branchloop.clock import from_ms, local_day_start_ms, to_ms
 from branchloop.config import Part, parse_config
 from branchloop.hours import spans_min
-from branchloop.topics import ID_PATTERN
+from branchloop.kiosk import Kiosk, Service
+from branchloop.parts import Id, Metres, Text, without_secret
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Metres = Annotated[float, Field(allow_inf_nan=False)]
 PlanPoint = tuple[Metres, Metres]
 _SENSOR_SOURCE = re.compile(r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}")
 MAX_HEAT_CELLS = 1_000_000
-
-
-class Text(Part):
-    """A name in the languages of the house."""
-
-    en: str = Field(min_length=1, max_length=200)
-    zh: str = Field(min_length=1, max_length=200)
 
 
 class Plan(Part):
@@ -104,14 +96,6 @@ class Calibration(Part):
         return self
 
 
-def _without_secret(source: str) -> str:
-    if "://" in source and "@" in source.split("://", 1)[1].split("/", 1)[0]:
-        raise ValueError(
-            "holds a password; put user:password into an environment variable and name it as credential_env"
-        )
-    return source
-
-
 class Camera(Part):
     """One camera: `source` is a file, `rtsp://…` or `usb:N`; secrets come from `credential_env`."""
 
@@ -131,7 +115,7 @@ class Camera(Part):
     @field_validator("source")
     @classmethod
     def _no_secret(cls, source: str) -> str:
-        return _without_secret(source)
+        return without_secret(source)
 
 
 class Line(Part):
@@ -202,82 +186,6 @@ class Sensor(Part):
                 f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT or log:FILE"
             )
         return source
-
-
-class Service(Part):
-    """What customers book: its planned length, its slots and how many can be served at once."""
-
-    id: Id
-    name: Text
-    minutes: Annotated[int, Field(ge=1, le=480)] = Field(description="planned length of a visit")
-    slot_minutes: Annotated[int, Field(ge=5, le=240)] = 15
-    per_slot: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="appointments per slot")
-    counters: Annotated[int, Field(ge=0, le=100)] = Field(default=1, description="counters open for it")
-
-
-class Liveness(Part):
-    """How the kiosk makes sure of a living person: a random challenge, and a passive model of the bank's."""
-
-    challenge: bool = True
-    actions: Annotated[int, Field(ge=1, le=4)] = Field(default=2, description="how many are asked")
-    pad_models: list[str] = Field(
-        default_factory=list, max_length=2, description="ONNX files, see docs/faces.md"
-    )
-    pad_sha256: list[str] = Field(default_factory=list, max_length=2)
-
-    @model_validator(mode="after")
-    def _pinned(self) -> Liveness:
-        if len(self.pad_models) != len(self.pad_sha256):
-            raise ValueError("every file of pad_models needs its digest in pad_sha256; add it")
-        return self
-
-
-class Kiosk(Part):
-    """A check-in kiosk: where it stands, its camera, and what the bank allows it.
-
-    `recognise` is `verify` (a code or booking number names the appointment, the face is compared with one)
-    unless the bank turns `identify` on (one among those expected now), or `off`.
-    """
-
-    id: Id
-    x_m: Metres
-    y_m: Metres
-    source: str = Field(
-        min_length=1, max_length=500, description="camera: a file, `rtsp://…`, `http://…` or `usb:N`"
-    )
-    credential_env: str | None = Field(default=None, description="user:password of an rtsp camera")
-    loop: bool = False
-    recognise: Literal["off", "verify", "identify"] = "verify"
-    fpir: Annotated[float, Field(gt=0, le=0.01)] = 0.001
-    liveness: Liveness = Liveness()
-    listen: str = Field(default="127.0.0.1:8091", pattern=r"^[^\s]+:[0-9]{1,5}$")
-    tls_cert_file: str | None = None
-    tls_key_file: str | None = None
-    broker_credential_file: str | None = Field(
-        default=None, description="file with this kiosk's broker password"
-    )
-    broker_credential_env: str | None = None
-    root_public: str | None = Field(
-        default=None, description="the bank's root, as `branchloop keys root` printed it"
-    )
-    template_key_env: str | None = Field(
-        default=None,
-        description="variable with the key that guards templates; a file of mode 0600 without it",
-    )
-    language: Literal["zh", "en"] = "zh"
-
-    @field_validator("source")
-    @classmethod
-    def _no_secret(cls, source: str) -> str:
-        return _without_secret(source)
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Kiosk:
-        host = self.listen.rpartition(":")[0].strip("[]")
-        local = host in {"localhost", "::1"} or host.startswith("127.")
-        if not local and (self.tls_cert_file is None or self.tls_key_file is None):
-            raise ValueError(f"listens on {host}, which others can reach: add tls_cert_file and tls_key_file")
-        return self
 
 
 class Tls(Part):

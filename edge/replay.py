@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from branchloop.errors import ConfigError, InputError, UsageError
-from branchloop.site import Calibration, Camera, Plan, Site, Text
+from branchloop.parts import Text
+from branchloop.site import Calibration, Camera, Plan, Site
 from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors

@@ -12,22 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from branchloop import topics
 from branchloop.boxkeys import new_private, sign_box_key, verify_box_key
+from branchloop.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
 from branchloop.errors import InputError
-from branchloop.messages import (
-    Adopt,
-    Batch,
-    BoxCertificate,
-    Command,
-    Enrol,
-    Erase,
-    Gallery,
-    Item,
-    Reply,
-    Reseal,
-    Sealed,
-    Status,
-    Wire,
-)
+from branchloop.messages import Batch, BoxCertificate, Item, Status, Wire
 from branchloop.sealing import (
     decode,
     fingerprint,

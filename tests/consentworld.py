@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from branchloop.boxkeys import new_private
 from branchloop.clock import from_ms
 from branchloop.codes import code_digest
+from branchloop.commands import Expected, Queue, Sealed, TicketRange
 from branchloop.consent_text import consent_text
-from branchloop.messages import Expected, Queue, Sealed, TicketRange
 from branchloop.processes import free_port
 from branchloop.sealing import encode, fingerprint, photo_context, raw_public, seal
 from branchloop.site import Site

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from branchloop.messages import DeviceState
-from branchloop.site import PlanPoint, Text
+from branchloop.parts import Text
+from branchloop.site import PlanPoint
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Share = Annotated[float, Field(ge=0, le=1, description="share of the time truly observed")]

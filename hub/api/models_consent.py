@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from branchloop.messages import BoxCertificate, Fingerprint, Id, Sealed
-from branchloop.site import Text
+from branchloop.commands import Sealed
+from branchloop.messages import BoxCertificate, Fingerprint, Id
+from branchloop.parts import Text
 from hub.api.models import Answer, Moment
 from hub.loop.consent import Channel, HolderState, State, Step
 

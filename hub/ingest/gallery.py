@@ -15,7 +15,8 @@ from typing import Protocol
 
 from branchloop import topics
 from branchloop.clock import from_ms, iso, local_day_end_ms
-from branchloop.messages import BoxCertificate, Expected, Gallery, Queue, TicketRange
+from branchloop.commands import Expected, Gallery, Queue, TicketRange
+from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, gallery_context, seal
 from branchloop.site import Site
 from hub.ingest.commands import Publish, raise_alarm

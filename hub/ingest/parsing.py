@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from branchloop.commands import Reply
 from branchloop.errors import InputError
 from branchloop.messages import (
     BODIES,
@@ -24,7 +25,6 @@ from branchloop.messages import (
     Dropped,
     Item,
     Notice,
-    Reply,
     Status,
     Window,
     Wire,

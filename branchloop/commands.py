@@ -1,0 +1,150 @@
+"""What the hub tells a kiosk, and what it answers: the sealed gallery of the day, commands and replies.
+
+Part of the wire, see `branchloop.messages`. Nothing of it is retained at the broker.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from branchloop.messages import (
+    WIRE_VERSION,
+    BoxCertificate,
+    Count,
+    Fingerprint,
+    Id,
+    TicketNumber,
+    TimeMs,
+    Wire,
+)
+
+
+class Sealed(Wire):
+    """Something encrypted to one key; see `branchloop.sealing`."""
+
+    v: Count = WIRE_VERSION
+    to: Fingerprint = Field(description="fingerprint of the recipient's public key")
+    epk: Annotated[str, Field(max_length=100)]
+    iv: Annotated[str, Field(max_length=20)]
+    ct: Annotated[str, Field(max_length=480_000)]
+
+
+class Expected(Wire):
+    """One of today's appointments, as far as the kiosk needs to know it."""
+
+    id: Id
+    booking_no: Annotated[str, Field(pattern=r"^[0-9]{4}$")]
+    code_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    start_ms: TimeMs
+    window_from_ms: TimeMs
+    window_to_ms: TimeMs
+    service: Id
+    masked_name: str = Field(max_length=40)
+    title: Literal["mr", "ms"] | None = None
+    state: Literal["booked", "arrived", "called", "served", "cancelled"] = "booked"
+    number: TicketNumber | None = Field(default=None, description="the ticket it has already")
+    consent: Id | None = Field(default=None, description="a consent to be recognised that holds now")
+
+
+class TicketRange(Wire):
+    """Numbers that this kiosk alone gives on this day: `series` and three digits, both ends included."""
+
+    day: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    series: Annotated[str, Field(pattern=r"^[A-Z]$")]
+    first: Annotated[int, Field(ge=1, le=999)]
+    last: Annotated[int, Field(ge=1, le=999)]
+
+
+class Queue(Wire):
+    """What is known of the wait for one service."""
+
+    service: Id
+    waiting: Count
+    busy: Count = Field(default=0, description="counters that serve somebody now")
+    counters: Count = Field(description="counters open for it; 0: none, so no wait can be told")
+    mean_service_s: float | None = Field(default=None, ge=0, description="absent when not known")
+    basis: Literal["measured", "planned"] = "planned"
+    as_of_ms: TimeMs
+
+
+class Gallery(Wire):
+    """What a kiosk needs for a day; travels as `Sealed` to that kiosk's key, and is never retained.
+
+    Templates are not in it: they live on the box alone, by consent.
+    """
+
+    v: Count = WIRE_VERSION
+    site: Id
+    device: Id
+    made_ms: TimeMs = Field(description="an older one never replaces a newer one")
+    valid_until_ms: TimeMs = Field(description="closing time; the kiosk then forgets all of it")
+    salt: Annotated[str, Field(min_length=16, max_length=64)]
+    appointments: list[Expected] = Field(max_length=2_000)
+    consents: list[Id] = Field(
+        max_length=20_000, description="consents that hold: other templates are erased"
+    )
+    tickets: TicketRange
+    queues: list[Queue] = Field(default_factory=list, max_length=64)
+
+
+class Command(Wire):
+    """Something the hub asks of one box. Idempotent by `id`; sent again until a reply comes or it expires."""
+
+    v: Count = WIRE_VERSION
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    what: Literal["enrol", "erase", "reseal", "adopt"]
+    at_ms: TimeMs
+    expires_ms: TimeMs
+    body: dict[str, Any]
+
+
+class Enrol(Wire):
+    """Body of `enrol`: one photo of a customer who consented; `of` photos make the template."""
+
+    customer: Id
+    consent: Id
+    index: Annotated[int, Field(ge=0, le=9)]
+    of: Annotated[int, Field(ge=1, le=10)]
+    expires_ms: TimeMs = Field(description="end of the consent's retention; also of the template")
+    photo: Sealed
+
+
+class Erase(Wire):
+    """Body of `erase`: delete the keys and templates of these consents."""
+
+    consents: list[Id] = Field(min_length=1, max_length=100)
+
+
+class Reseal(Wire):
+    """Body of `reseal`: hand a template over to another box, and delete it here. The reply holds `Sealed`."""
+
+    consent: Id
+    to: BoxCertificate
+
+
+class Adopt(Wire):
+    """Body of `adopt`: take over a template that another box sealed to this one."""
+
+    consent: Id
+    customer: Id
+    expires_ms: TimeMs
+    template: Sealed
+
+
+COMMANDS: dict[str, type[Wire]] = {"enrol": Enrol, "erase": Erase, "reseal": Reseal, "adopt": Adopt}
+
+
+class Reply(Wire):
+    """What became of a command; the same again for the same `id`."""
+
+    v: Count = WIRE_VERSION
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    at_ms: TimeMs
+    ok: bool
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="done, enrolled, partial, expired, old_key, bad_seal, no_face, two_faces, blurred, dark, …"
+    )
+    detail: str | None = Field(default=None, max_length=300)
+    body: dict[str, Any] = Field(default_factory=dict)

@@ -1,0 +1,29 @@
+"""What the tables of a site file share: ids, metres, names, and sources without secrets."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from branchloop.config import Part
+from branchloop.topics import ID_PATTERN
+
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Metres = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Text(Part):
+    """A name in the languages of the house."""
+
+    en: str = Field(min_length=1, max_length=200)
+    zh: str = Field(min_length=1, max_length=200)
+
+
+def without_secret(source: str) -> str:
+    """A camera's source as it is; ValueError when it holds a password."""
+    if "://" in source and "@" in source.split("://", 1)[1].split("/", 1)[0]:
+        raise ValueError(
+            "holds a password; put user:password into an environment variable and name it as credential_env"
+        )
+    return source
