@@ -26,7 +26,7 @@ class Observation:
     `boxes_px` (n, 4): x0, y0, x1, y1; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
     (n, 2, 2): the foot point's covariance, carried from the picture through the homography;
     `height_m` (n,): how tall the box is by the floor's scale across at its feet, NaN where a border of the
-    picture cuts it (true people of PETS and CAVIAR: 1.45 to 2.05 m; a traffic cone: 0.75 m).
+    picture cuts it (the people of PETS09-S2L1's truth come out 1.45 to 2.05 m tall, a traffic cone 0.75 m).
     """
 
     t_ms: int

@@ -14,6 +14,8 @@ from typing import Literal
 Action = Literal["turn_left", "turn_right", "nod", "blink", "smile"]
 Reason = Literal["wrong_action", "too_slow"]
 ACTIONS: tuple[Action, ...] = ("turn_left", "turn_right", "nod", "blink", "smile")
+HEAD: tuple[Action, ...] = ("turn_left", "turn_right", "nod")
+"""One of these is always asked for: only a head that moves shows its depth."""
 TURN_DEG = 14.0
 NOD_DEG = 10.0
 BLINK = 0.35
@@ -39,7 +41,8 @@ class Pose:
 class Challenge:
     """One challenge; `feed` every frame, then look at `prompt`, `passed` and `failed`.
 
-    `asked` fixes the sequence (to judge a recording); without it `count` different actions are drawn.
+    `asked` fixes the sequence (to judge a recording); without it `count` different
+    actions (at least one) are drawn.
     """
 
     def __init__(
@@ -76,7 +79,13 @@ class Challenge:
 
     def _draw(self, pose: Pose) -> list[Action]:
         able = [action for action in ACTIONS if action != "smile" or pose.smile < SERIOUS]
-        return self._rng.sample(able, min(self._count, len(able)))
+        head = self._rng.choice(HEAD)
+        rest = self._rng.sample(
+            [action for action in able if action != head], min(self._count, len(able)) - 1
+        )
+        drawn = [head, *rest]
+        self._rng.shuffle(drawn)
+        return drawn
 
     def _wait(self, t_s: float) -> None:
         self.prompt = None

@@ -13,12 +13,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from attacks import Customer, attempt, on_tablet, other_action, planar, stills, swapped
+from attacks import Customer, Image, attempt, on_tablet, other_action, planar, plane, stills, swapped
 from reference import FACES, MINIFASNET
 
+from edge.kiosk.challenge import HEAD
+from edge.kiosk.liveness import TURNED_DEG, parallax
 from edge.perceive.faces.engine import FaceEngine
-from edge.perceive.faces.landmarks import Landmarker
+from edge.perceive.faces.landmarks import Landmarker, Landmarks
 from edge.perceive.faces.padmodel import PadModel
+from edge.perceive.faces.quality import largest
 
 
 def main() -> None:
@@ -30,6 +33,8 @@ def main() -> None:
     pad = PadModel(models) if models else None
     ends: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with Landmarker() as landmarker:
+        for line in depths(customer, portraits, engine, landmarker):
+            print(json.dumps(line))
 
         def note(species: str, state: object) -> None:
             kind, reason = getattr(state, "kind", ""), getattr(state, "reason", "")
@@ -67,6 +72,38 @@ def main() -> None:
         print(
             json.dumps({"species": species, "shown": shown, "accepted": counts.pop("accepted", 0), **counts})
         )
+
+
+def depths(
+    customer: Customer, portraits: list[Image], engine: FaceEngine, landmarker: Landmarker
+) -> list[dict[str, object]]:
+    """What a homography leaves over: of prints turned in space, and of the head that turns."""
+
+    def marks(image: Image) -> Landmarks | None:
+        faces = engine.detect(image)
+        return landmarker.find(image, largest(faces)) if faces else None
+
+    def spread(name: str, pairs: list[tuple[Landmarks | None, Landmarks | None]]) -> dict[str, object]:
+        left = [parallax(a.points, b.points) for a, b in pairs if a is not None and b is not None]
+        return {
+            "parallax": name,
+            "views": len(left),
+            "least": round(min(left), 4),
+            "most": round(max(left), 4),
+        }
+
+    turns = [(yaw, pitch) for yaw in (-45, -30, -15, 15, 30, 45) for pitch in (0, 20)] + [(0, -30), (0, 30)]
+    flat = [(marks(still), marks(plane(still, yaw, pitch))) for still in portraits for yaw, pitch in turns]
+    rest = marks(customer.segment("neutral")[0])
+    seen = [marks(image) for name in HEAD for image in customer.segment(name)]
+    turned = [
+        (rest, one)
+        for one in seen
+        if rest is not None
+        and one is not None
+        and max(abs(one.yaw_deg - rest.yaw_deg), abs(one.pitch_deg - rest.pitch_deg)) >= TURNED_DEG
+    ]
+    return [spread("prints turned by up to 45 degrees", flat), spread("turned head (rendered)", turned)]
 
 
 if __name__ == "__main__":

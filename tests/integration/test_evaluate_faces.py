@@ -90,3 +90,56 @@ def test_wrong_lists_are_refused_with_a_sentence(tmp_path: Path, text: str, word
     shown = evaluate("--pairs", tmp_path / "pairs.csv", "--images", tmp_path)
     assert shown.returncode == 4
     assert words in shown.stderr
+
+
+def test_clips_are_judged_against_what_was_asked(tmp_path: Path) -> None:
+    """The demo's clip turns left first: right for that challenge, wrong for another; a still can do none."""
+    clip, still = share("sample_video/kiosk.mp4"), STILLS[0]
+    (tmp_path / "m.csv").write_text(
+        "path,label,species,actions\n"
+        f"{clip},live,,turn_left\n{clip},attack,recording,nod\n{still},attack,print,\n"
+    )
+    command = [
+        sys.executable,
+        "-m",
+        "edge.main",
+        "evaluate",
+        "liveness",
+        "--manifest",
+        str(tmp_path / "m.csv"),
+        "--json",
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    figures = json.loads(shown.stdout.splitlines()[-1])
+    assert figures["bpcer"] == 0
+    assert figures["apcer"] == 0
+    assert figures["decided_by"] == {"accepted": 1, "wrong_action": 1, "still_picture": 1}
+    assert set(figures["species"]) == {"recording", "print"}
+    assert "not measured on people" in figures["remark"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("path,label,species\n", "lists nothing"),
+        ("path,label,species\nx.jpg,perhaps,print\n", "row 2 is not a presentation"),
+        ("path,label,species,actions\nx.mp4,live,,dance\n", "'dance' is no action"),
+        ("path,label,species\nx.jpg,attack,print\n", "x.jpg cannot be read"),
+    ],
+)
+def test_wrong_manifests_are_refused_with_a_sentence(tmp_path: Path, text: str, words: str) -> None:
+    """Exit code 4 and what to mend."""
+    (tmp_path / "m.csv").write_text(text)
+    command = [
+        sys.executable,
+        "-m",
+        "edge.main",
+        "evaluate",
+        "liveness",
+        "--manifest",
+        str(tmp_path / "m.csv"),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert shown.returncode == 4
+    assert words in shown.stderr

@@ -68,8 +68,7 @@ def test_the_same_picture_for_a_minute_is_frozen() -> None:
     verdicts = judge(integrity, [images[-1]] * round((FROZEN_S + 5) * FPS), 1)
     assert verdicts[round(50 * FPS)] is None
     assert verdicts[-1] == "frozen"
-    assert integrity.observe(images[0], 80) in {None, "frozen"}
-    assert judge(integrity, images, 81)[-1] != "covered"
+    assert judge(integrity, images * 5, 80)[-1] is None, "pictures that move again are believed"
 
 
 def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:

@@ -67,32 +67,35 @@ def test_a_serial_range_finder_is_read_through_a_real_tty() -> None:
         os.close(slave)
 
 
-def test_an_unplugged_sensor_is_down_and_comes_back() -> None:
-    """The tty goes away: `down`, with the reason; when it is there again it is read again."""
-    master, slave = os.openpty()
-    name = os.ttyname(slave)
-    link = Path(f"{name}").parent  # a pty's name is free again once both ends are closed
-    assert link.is_dir()
+def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
+    """The tty goes away: `down`, with the reason; plugged in again, under the same name, it is read again."""
+    name = tmp_path / "ttyUSB0"
+    first, tty = os.openpty()
+    name.symlink_to(os.ttyname(tty))
     live = LiveSensor(sensor(f"serial:{name}"), backoff=Backoff(0.05, 0.1, random.Random(1)))
     try:
         live.next(0.3)
-        os.write(master, b"R1000\r")
+        os.write(first, b"R1000\r")
         gather(live, told("up"))
-        os.close(master)
-        os.close(slave)
+        name.unlink()
+        os.close(first)
+        os.close(tty)
         _, events = gather(live, told("down"))
         assert events[-1].detail
-        master, slave = os.openpty()
-        if os.ttyname(slave) == name:
-            live.next(0.5)
-            os.write(master, b"R1500\r")
-            readings, _ = gather(live, lambda got, _: bool(got))
-            assert readings[0].range_m == pytest.approx(1.5)
+        again, tty = os.openpty()
+        name.symlink_to(os.ttyname(tty))
+        until_s = time.monotonic() + SOON_S
+        while live.port is None and time.monotonic() < until_s:
+            live.next(0.1)
+        os.write(again, b"R1500\r")
+        readings, events = gather(live, lambda got, _: bool(got))
+        assert readings[0].range_m == pytest.approx(1.5)
+        assert events[-1].state == "up"
+        os.close(again)
+        os.close(tty)
     finally:
         live.stop()
         live.next(0)
-        os.close(master)
-        os.close(slave)
 
 
 def test_nothing_but_noise_is_told_as_such() -> None:
