@@ -13,11 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
 from attacks import Customer, Image, attempt, on_tablet, other_action, planar, plane, stills, swapped
 from reference import FACES, MINIFASNET
 
 from edge.kiosk.challenge import HEAD
-from edge.kiosk.liveness import TURNED_DEG, parallax
+from edge.kiosk.liveness import DEPTH, TURNED_DEG, parallax
 from edge.perceive.faces.engine import FaceEngine
 from edge.perceive.faces.landmarks import Landmarker, Landmarks
 from edge.perceive.faces.padmodel import PadModel
@@ -74,6 +75,11 @@ def main() -> None:
         )
 
 
+def turn(rest: Landmarks, seen: Landmarks) -> float:
+    """How far the landmarks say that the head has turned, in degrees."""
+    return max(abs(seen.yaw_deg - rest.yaw_deg), abs(seen.pitch_deg - rest.pitch_deg))
+
+
 def depths(
     customer: Customer, portraits: list[Image], engine: FaceEngine, landmarker: Landmarker
 ) -> list[dict[str, object]]:
@@ -84,12 +90,18 @@ def depths(
         return landmarker.find(image, largest(faces)) if faces else None
 
     def spread(name: str, pairs: list[tuple[Landmarks | None, Landmarks | None]]) -> dict[str, object]:
-        left = [parallax(a.points, b.points) for a, b in pairs if a is not None and b is not None]
+        both = [(a, b) for a, b in pairs if a is not None and b is not None]
+        left = np.array([parallax(a.points, b.points) for a, b in both])
+        misread = [v >= DEPTH and turn(a, b) >= TURNED_DEG for v, (a, b) in zip(left, both, strict=True)]
         return {
             "parallax": name,
-            "views": len(left),
-            "least": round(min(left), 4),
-            "most": round(max(left), 4),
+            "views": len(both),
+            "least": round(float(left.min()), 4),
+            "median": round(float(np.median(left)), 4),
+            "p95": round(float(np.quantile(left, 0.95)), 4),
+            "most": round(float(left.max()), 4),
+            "above_the_limit": int((left >= DEPTH).sum()),
+            "above_it_and_read_as_turned": int(sum(misread)),
         }
 
     turns = [(yaw, pitch) for yaw in (-45, -30, -15, 15, 30, 45) for pitch in (0, 20)] + [(0, -30), (0, 30)]
@@ -97,11 +109,7 @@ def depths(
     rest = marks(customer.segment("neutral")[0])
     seen = [marks(image) for name in HEAD for image in customer.segment(name)]
     turned = [
-        (rest, one)
-        for one in seen
-        if rest is not None
-        and one is not None
-        and max(abs(one.yaw_deg - rest.yaw_deg), abs(one.pitch_deg - rest.pitch_deg)) >= TURNED_DEG
+        (rest, one) for one in seen if rest is not None and one is not None and turn(rest, one) >= TURNED_DEG
     ]
     return [spread("prints turned by up to 45 degrees", flat), spread("turned head (rendered)", turned)]
 

@@ -63,8 +63,7 @@ class Attempt:
         self._seen_s = 0.0
         self._compared_s = float("-inf")
         self._rest: Landmarks | None = None
-        self._depth = 0.0
-        self._turned = False
+        self._depths: list[float] = []
         self._live: list[float] = []
         self.embeddings: list[NDArray[np.float32]] = []
         self.first_good_s: float | None = None
@@ -128,13 +127,14 @@ class Attempt:
             if likeness < (SAME_FRONT if turned < FRONT_DEG else SAME_TURNED):
                 return State("rejected", reason="face_changed")
         if turned >= TURNED_DEG:
-            self._turned = True
-            self._depth = max(self._depth, parallax(self._rest.points, marks.points))
+            self._depths.append(parallax(self._rest.points, marks.points))
         challenge.feed(Pose(t_s, marks.yaw_deg, marks.pitch_deg, marks.blink, marks.smile))
         if challenge.failed is not None:
             return State("rejected", reason=challenge.failed)
         if challenge.passed:
-            flat = self._turned and self._depth < DEPTH
+            flat = (
+                bool(self._depths) and float(np.median(self._depths)) < DEPTH
+            )  # one misread frame is no depth
             return State("rejected", reason="flat") if flat else State("done")
         return State("prompt", "ok", challenge.prompt)
 
