@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 WINDOW_MS = 5_000
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
 FUTURE_LIMIT_MS = 60_000
 """Events further ahead of the hub's clock than this stay out of the roll-ups."""
 ALARM_AGE_MS = 120_000

@@ -63,3 +63,11 @@ class AccessError(BranchloopError):
     def __init__(self, message: str, *, hint: str = "", authenticated: bool = True) -> None:
         super().__init__(message, hint=hint)
         self.authenticated = authenticated
+
+
+class ConflictError(BranchloopError):
+    """What is asked is right, but somebody else was faster, or it was done already."""
+
+    exit_code = 4
+    http_status = 409
+    kind = "conflict"

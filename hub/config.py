@@ -75,6 +75,9 @@ class People(Part):
         description="where customers reach this hub; the API's own address without it",
     )
     consent_days: Annotated[int, Field(ge=1, le=365)] = 90
+    keep_days: Annotated[int, Field(ge=1, le=3_650)] = Field(
+        default=90, description="after so long an appointment no longer names its customer"
+    )
 
 
 class HubFile(Part):

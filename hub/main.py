@@ -143,13 +143,17 @@ def stats(config: Path, as_json: bool) -> None:
 def erase(customer: str, config: Path, as_json: bool) -> None:
     """Forget CUSTOMER: consents withdrawn, boxes asked to delete; tells what each has confirmed."""
     from hub.store.audit import AuditLog
+    from hub.store.book import Book
     from hub.store.erasure import erase_customer
+    from hub.store.keyring import Keyring
+    from hub.store.people import People
 
     settings = _with_data(read_config(config))
+    keyring = Keyring.of(settings)
     log = AuditLog(settings.data_dir)
     try:
         log.append(_now_ms(), "operator", "command line", "erase", None, f"customer {customer}")
-        found = erase_customer(settings.data_dir, customer, _now_ms(), None)
+        found = erase_customer(settings.data_dir, customer, _now_ms(), People(Book(keyring), keyring))
     finally:
         log.close()
     pending = sum(each.holder == "erasing" for each in found)

@@ -14,13 +14,13 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-Permission = Literal["branches", "live", "figures", "enrol"]
+Permission = Literal["branches", "live", "figures", "enrol", "book", "board"]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
-    "staff": frozenset({"branches", "live", "enrol"}),
-    "manager": frozenset({"branches", "live", "figures", "enrol"}),
+    "staff": frozenset({"branches", "live", "enrol", "book", "board"}),
+    "manager": frozenset({"branches", "live", "figures", "enrol", "book", "board"}),
     "head_office": frozenset({"branches", "live", "figures"}),
     "auditor": frozenset({"branches"}),
 }
@@ -37,6 +37,11 @@ class Caller:
         self._value = value
         self._state = state
         self._permission = permission
+
+    @property
+    def name(self) -> str:
+        """What the token is called."""
+        return self._token.name
 
     def sees(self, site: str) -> bool:
         """Whether a site is in the token's scope."""
@@ -96,3 +101,5 @@ Branches = Annotated[Caller, Depends(may("branches"))]
 Live = Annotated[Caller, Depends(may("live"))]
 Figures = Annotated[Caller, Depends(may("figures"))]
 Enrolling = Annotated[Caller, Depends(may("enrol"))]
+Booking = Annotated[Caller, Depends(may("book"))]
+OnBoard = Annotated[Caller, Depends(may("board"))]

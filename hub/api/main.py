@@ -14,6 +14,9 @@ from hub.api.state import State
 from hub.config import read_config
 from hub.runtime import read
 from hub.store.audit import AuditLog
+from hub.store.book import Book
+from hub.store.keyring import Keyring
+from hub.store.people import People
 from hub.store.tokens import Tokens
 
 
@@ -23,7 +26,11 @@ def main(config: Path) -> None:
     """Serve the API of the hub CONFIG."""
     settings = read_config(config)
     runtime = read(settings)
-    state = State(settings, Tokens(settings.data_dir), AuditLog(settings.data_dir), Dots())
+    keyring = Keyring.of(settings)
+    book = Book(keyring)
+    state = State(
+        settings, Tokens(settings.data_dir), AuditLog(settings.data_dir), Dots(), People(book, keyring), book
+    )
     state.dots.connect(settings, runtime)
     try:
         uvicorn.run(

@@ -10,6 +10,7 @@ from branchloop.errors import DependencyError
 from hub.api.dots import Dots
 from hub.config import HubConfig
 from hub.store.audit import AuditLog
+from hub.store.book import Book
 from hub.store.people import People
 from hub.store.tokens import Tokens
 
@@ -23,15 +24,21 @@ class State:
     audit: AuditLog
     dots: Dots
     known: People | None = None
+    kept: Book | None = None
 
     @property
     def people(self) -> People:
         """The book and the keyring. Raises DependencyError when this hub has none."""
         if self.known is None:
-            raise DependencyError(
-                "this hub keeps no appointments.", hint="This version has no appointment book yet."
-            )
+            raise DependencyError("this hub keeps no appointments.", hint="Start it by `branchloop hub run`.")
         return self.known
+
+    @property
+    def book(self) -> Book:
+        """The appointment book. Raises DependencyError when this hub has none."""
+        if self.kept is None:
+            raise DependencyError("this hub keeps no appointments.", hint="Start it by `branchloop hub run`.")
+        return self.kept
 
     @property
     def data_dir(self) -> Path:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
-from branchloop.messages import Ack, ConsentGiven, Dropped, Notice, Status, Window
+from branchloop.messages import Ack, Dropped, Notice, Status, Window
 from branchloop.site import Site
-from hub.ingest.commands import Trust, take_certificate, take_consent, take_reply
+from hub.ingest.checkins import FromKiosk, take_from_kiosk
+from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
 from hub.store.commands import Commands
 from hub.store.interface import (
@@ -168,10 +169,14 @@ class Application:
         outbox = (delivery.site, delivery.device, delivery.epoch)
         self._fresh[outbox, message.seq] = Stored(message.kind, message.digest)
         site = self._sites.get(delivery.site)
-        if isinstance(message.body, ConsentGiven):
-            fault = self._consent_given(delivery, message.body)
-            if fault is not None:
-                message = replace(message, body=None, fault=Fault("consent", fault))
+        if site is not None and isinstance(message.body, FromKiosk):
+            taken = take_from_kiosk(
+                self._store.db, self._trust, site, delivery.device, message.body, self._now_ms
+            )
+            if taken.fault is not None:
+                message = replace(message, body=None, fault=Fault("kiosk", taken.fault))
+            if taken.alarm is not None:
+                self._alarm(delivery, "kiosk", "", taken.alarm)
         if message.body is None or site is None:
             self._put_aside(delivery, message)
             applied.quarantined += 1
@@ -188,9 +193,9 @@ class Application:
         applied.stored += 1
         if isinstance(message.body, Dropped):
             self._dropped(delivery, message.seq, message.body)
-        elif future:
+        elif future:  # what a kiosk tells counts nevertheless: its customer stands there
             self._alarm(delivery, "future", "", f"sent a {message.kind} of {iso(at_ms)}; its clock is ahead")
-        elif isinstance(message.body, ConsentGiven):
+        elif isinstance(message.body, FromKiosk):
             pass  # taken above
         elif isinstance(message.body, Window):
             self._window(delivery, site, message.body, message.text, open_hours=is_open)
@@ -235,12 +240,6 @@ class Application:
             )
         ])  # fmt: skip
         self._tell(*place, "notice", notice.at_ms, notice.to_json())
-
-    def _consent_given(self, delivery: Delivery, given: ConsentGiven) -> str | None:
-        """Keep a consent given at the kiosk; a sentence when it cannot be, and the kiosk then erases it."""
-        if self._trust is None:
-            return "consents come over the broker only."
-        return take_consent(self._store.db, self._trust, delivery.site, delivery.device, given, self._now_ms)
 
     def _dropped(self, delivery: Delivery, seq: int, dropped: Dropped) -> None:
         self._store.record_gaps([

@@ -22,6 +22,7 @@ from branchloop.messages import BoxCertificate, ConsentGiven
 from branchloop.sealing import decode, fingerprint
 from hub.config import HubConfig
 from hub.loop.consent import Consent, end_of_retention_ms
+from hub.store.book import Book
 from hub.store.commands import Asked, Commands
 from hub.store.consenting import Consenting
 from hub.store.consents import Consents, as_errors
@@ -44,9 +45,12 @@ class Trust:
     receipt_key: ec.EllipticCurvePrivateKey
     consent_days: int
     appointments: Appointments | None = None
+    book: Book | None = None
 
     @classmethod
-    def of(cls, config: HubConfig, appointments: Appointments | None = None) -> Trust:
+    def of(
+        cls, config: HubConfig, appointments: Appointments | None = None, book: Book | None = None
+    ) -> Trust:
         """As configured. Raises ConfigError or DependencyError when the receipt key cannot be used."""
         root = config.people.root_public
         return cls(
@@ -54,6 +58,7 @@ class Trust:
             receipt_key(config.data_dir),
             config.people.consent_days,
             appointments,
+            book,
         )
 
 

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from branchloop.clock import WINDOW_MS, from_ms, to_ms
+from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, to_ms
 from branchloop.errors import InputError
 from branchloop.messages import MAX_ITEMS, Batch, Item
 from branchloop.site import Site
@@ -33,7 +33,6 @@ from branchloop.topics import check_id
 from hub.ingest.apply import Applier
 from hub.store.interface import Import, Store
 
-DAY_MS = 86_400_000
 _QUARTER_MS = 900_000
 _ITEMS_PER_TRANSACTION = 5 * MAX_ITEMS
 _TIMES = {"window": ("start_ms",), "notice": ("at_ms",), "dropped": ("first_ms", "last_ms")}

@@ -20,7 +20,9 @@ from branchloop.messages import (
     BODIES,
     MAX_BATCH_BYTES,
     WIRE_VERSION,
+    Attempt,
     Batch,
+    Checkin,
     ConsentGiven,
     Dropped,
     Item,
@@ -34,7 +36,7 @@ from hub.store.rollup import check_plausible
 
 MAX_SHAPES = 4
 """Heat grids of so many shapes may share a batch: each costs a dense grid per level to add."""
-Body = Window | Notice | Dropped | ConsentGiven
+Body = Window | Notice | Dropped | ConsentGiven | Checkin | Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def event_ms(body: Body) -> int:
     match body:
         case Window():
             return body.start_ms
-        case Notice() | ConsentGiven():
+        case Notice() | ConsentGiven() | Checkin() | Attempt():
             return body.at_ms
         case Dropped():
             return body.last_ms
@@ -187,7 +189,7 @@ def _checked(body: Wire, shapes: set[tuple[int, int, int]]) -> Body:
             shapes.add((body.heat.cell_mm, body.heat.rows, body.heat.cols))
             if len(shapes) > MAX_SHAPES:
                 raise InputError(f"the batch holds heat grids of more than {MAX_SHAPES} shapes.")
-    if not isinstance(body, Window | Notice | Dropped | ConsentGiven):
+    if not isinstance(body, Body):
         raise InputError(f"{type(body).__name__} cannot be applied here.", hint="Upgrade the hub.")
     return body
 

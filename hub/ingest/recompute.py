@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from branchloop.clock import bucket_start_ms, local_day_end_ms
+from branchloop.clock import DAY_MS, bucket_start_ms, local_day_end_ms
 from branchloop.clock import from_ms as from_utc_ms
 from branchloop.messages import Window
 from branchloop.site import Site
@@ -18,7 +18,6 @@ from hub.store.rollup import collect, differences
 from hub.store.sums import LEVELS, Bucket, Level, RollUp
 
 MOST_DIFFERENCES = 20
-DAY_MS = 86_400_000
 END_OF_TIME_MS = 2**53
 
 

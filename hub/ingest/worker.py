@@ -14,18 +14,26 @@ from pathlib import Path
 import click
 
 from branchloop import exits
+from branchloop.clock import DAY_MS
 from branchloop.errors import DependencyError
 from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.ingest.apply import Applier
+from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
+from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
 from hub.runtime import read
+from hub.store.audit import AuditLog
+from hub.store.book import Book
 from hub.store.connection import connect_readonly
+from hub.store.erasure import retire_people
+from hub.store.keyring import Keyring
 from hub.store.retention import prune
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
+from hub.store.tickets import assign_series
 
 GROUP = 50
 GATHER_S = 0.02
@@ -124,6 +132,8 @@ def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int
             store = SqliteStore(config.data_dir)
             try:
                 prune(store, config.retention, config.sites, now())
+                keep_ms = config.people.keep_days * DAY_MS
+                retire_people(config, now() - keep_ms, now())
             finally:
                 store.close()
         except DependencyError as error:
@@ -141,14 +151,23 @@ def main(config: Path) -> None:
     pruning = threading.Thread(target=prune_hourly, args=(settings, stop), name="prune", daemon=True)
     pruning.start()
     try:
-        trust = Trust.of(settings)
+        keyring = Keyring.of(settings)
+        book = Book(keyring)
+        with store.transaction() as transaction:
+            assign_series(transaction.db, settings.sites.values())
+        trust = Trust.of(settings, book, book)
+        audit = AuditLog(settings.data_dir)
         reader = connect_readonly(settings.data_dir / DATABASE)
-        outgoing = Outgoing(store, reader, trust, source.publish)
-        applier = Applier(store, settings.sites, now_ms, trust)
+        ticks = [
+            Outgoing(store, reader, trust, source.publish, keyring.photo).tick,
+            Galleries(store, reader, book, settings.sites, source.publish, say).tick,
+            Auditing(store, reader, audit).tick,
+        ]
         try:
-            Ingest(source, store, applier, [outgoing.tick]).run(stop)
+            Ingest(source, store, Applier(store, settings.sites, now_ms, trust), ticks).run(stop)
         finally:
             reader.close()
+            audit.close()
     finally:
         stop.set()
         store.close()

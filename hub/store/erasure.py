@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.errors import InputError
+from hub.config import HubConfig
 from hub.loop.consent import HolderState, State
+from hub.store.book import Book
 from hub.store.consenting import Consenting
 from hub.store.consents import opened
+from hub.store.keyring import Keyring
 from hub.store.people import People
 from hub.store.receiptkey import receipt_key
 
@@ -50,3 +53,11 @@ def erase_customer(data_dir: Path, customer: str, now_ms: int, people: People | 
     if people is not None:
         people.wrapping.forget(customer)  # after the commit: a crash between leaves it to the next call
     return found
+
+
+def retire_people(config: HubConfig, before_ms: int, now_ms: int) -> int:
+    """Overwrite what names customers of appointments that ended before; how many keys went. Raises DependencyError."""
+    keyring = Keyring.of(config)
+    with opened(config.data_dir) as db:
+        customers = Book(keyring).retire(db, before_ms, now_ms)
+    return sum(keyring.forget(customer) for customer in customers)

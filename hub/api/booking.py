@@ -1,0 +1,269 @@
+"""Slots, appointments and the day's board."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import statistics
+from datetime import date, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from segno import make as make_qr
+
+from branchloop.clock import from_ms, iso, to_ms
+from branchloop.codes import qr_text
+from branchloop.errors import ConflictError, InputError
+from branchloop.site import Site
+from branchloop.waiting import expected_wait_s
+from hub.api import models_book as models
+from hub.api.access import Booking, OnBoard
+from hub.api.problems import NotFoundError
+from hub.api.state import State, now_ms
+from hub.loop.appointments import Method
+from hub.store.book import Appointment, Book, Wanted
+from hub.store.consents import Consents, opened, reading
+from hub.store.tickets import aliases, arrive, provisional
+
+Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
+
+
+def routes() -> APIRouter:
+    """The routes under /api/v1/branches/SITE that need a token."""
+    router = APIRouter(prefix="/api/v1/branches/{site_id}", tags=["appointments"])
+
+    @router.get("/slots")
+    def slots(request: Request, caller: Booking, site_id: str, service: str, day: Day = None) -> models.Slots:
+        """When a service can be booked on a day."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"slots {service[:40]} {day or ''}")
+        wanted = _day(site, day)
+        with reading(state.data_dir) as db:
+            found = state.book.slots(db, site, service, wanted)
+        return models.Slots(
+            service=service,
+            day=wanted.isoformat(),
+            items=[
+                models.SlotAnswer(start=iso(s.start_ms), end=iso(s.end_ms), places=s.places, free=s.free)
+                for s in found
+            ],
+        )
+
+    @router.post("/appointments", status_code=201)
+    def book(
+        request: Request, caller: Booking, site_id: str, body: models.Book, key: Key = None
+    ) -> models.Booking:
+        """Book a place. With an Idempotency-Key the same request again answers the same booking."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"book {body.service} {body.start[:40]}")
+        digest = hashlib.sha256(json.dumps([site.id, body.model_dump()], sort_keys=True).encode()).hexdigest()
+        with opened(state.data_dir) as db:
+            known = None if key is None else _booked_before(db, caller.name, key, digest)
+            if known is not None:
+                made = state.book.get(db, site.id, known)
+            else:
+                wanted = Wanted(
+                    body.service, _start_ms(body.start), body.name, body.title, body.customer, body.minor
+                )
+                made = state.book.book(db, site, wanted, now_ms())
+                if key is not None:
+                    db.execute(
+                        "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
+                        (caller.name, key, digest, made.id, now_ms()),
+                    )
+            return _booking(db, state.book, site, made)
+
+    @router.get("/appointments")
+    def appointments(request: Request, caller: OnBoard, site_id: str, day: Day = None) -> models.Board:
+        """The day's board: masked names, arrivals, how they checked in, and the waits."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"board {day or ''}")
+        with reading(state.data_dir) as db:
+            return _board(db, state.book, site, _day(site, day))
+
+    @router.get("/appointments/{appointment}/name")
+    def name(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.NameAnswer:
+        """The clear name, for who serves the customer."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"name of {appointment[:40]}")
+        with reading(state.data_dir) as db:
+            found = state.book.name(db, _found(db, state.book, site, appointment))
+        if found is None:
+            raise NotFoundError("this customer was forgotten.", hint="Nothing names them any more.")
+        return models.NameAnswer(name=found)
+
+    @router.get(
+        "/appointments/{appointment}/qr.svg",
+        response_class=Response,
+        responses={200: {"content": {"image/svg+xml": {}}}},
+    )
+    def qr(request: Request, caller: Booking, site_id: str, appointment: str) -> Response:
+        """The QR code to show at the kiosk, as a picture."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"qr of {appointment[:40]}")
+        with reading(state.data_dir) as db:
+            code = state.book.code(db, _found(db, state.book, site, appointment))
+        if code is None:
+            raise NotFoundError("this customer was forgotten.", hint="There is no code any more.")
+        picture = make_qr(qr_text(site.id, code), error="q", micro=False)
+        return Response(picture.svg_inline(scale=8, border=4), media_type="image/svg+xml")
+
+    @router.post("/appointments/{appointment}/cancel")
+    def cancel(request: Request, caller: Booking, site_id: str, appointment: str) -> models.AppointmentAnswer:
+        """Cancel what was booked; its place is free at once. Again changes nothing."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"cancel {appointment[:40]}")
+        with opened(state.data_dir) as db:
+            found = _found(db, state.book, site, appointment)
+            return shown(db, state.book.step(db, found, "cancel", now_ms()), now_ms())
+
+    @router.post("/appointments/{appointment}/arrive")
+    def arrived(
+        request: Request, caller: OnBoard, site_id: str, appointment: str
+    ) -> models.AppointmentAnswer:
+        """Staff check somebody in, with the same place in the queue as by code or face."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"check in {appointment[:40]}")
+        with opened(state.data_dir) as db:
+            found = _found(db, state.book, site, appointment)
+            return shown(db, arrive(db, state.book, found, now_ms()), now_ms())
+
+    @router.post("/appointments/{appointment}/call")
+    def call(
+        request: Request, caller: OnBoard, site_id: str, appointment: str, body: models.Call
+    ) -> models.AppointmentAnswer:
+        """Call somebody who waits. Again changes nothing."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"call {appointment[:40]} to {body.counter or ''}")
+        with opened(state.data_dir) as db:
+            found = _found(db, state.book, site, appointment)
+            return shown(db, state.book.step(db, found, "call", now_ms(), body.counter), now_ms())
+
+    @router.post("/appointments/{appointment}/serve")
+    def serve(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.AppointmentAnswer:
+        """The visit is over. Again changes nothing."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"served {appointment[:40]}")
+        with opened(state.data_dir) as db:
+            found = _found(db, state.book, site, appointment)
+            return shown(db, state.book.step(db, found, "serve", now_ms()), now_ms())
+
+    return router
+
+
+def shown(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> models.AppointmentAnswer:
+    """An appointment as told to staff."""
+    return models.AppointmentAnswer(**_fields(db, appointment, at_ms))
+
+
+def _booking(db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment) -> models.Booking:
+    code = book.code(db, appointment)
+    if code is None:
+        raise ConflictError("this booking's customer was forgotten.", hint="Book anew with another key.")
+    fields = _fields(db, appointment, now_ms())
+    return models.Booking(
+        **fields,
+        customer=appointment.customer,
+        code=code,
+        qr=qr_text(site.id, code),
+    )
+
+
+def _fields(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> dict[str, object]:
+    ended_ms = appointment.called_ms or (at_ms if appointment.state == "arrived" else None)
+    arrived_ms = appointment.arrived_ms
+    waited_s = None if arrived_ms is None or ended_ms is None else max(0, ended_ms - arrived_ms) / 1000
+    consents = Consents(db).of_customer(appointment.customer)
+    return {
+        "id": appointment.id, "service": appointment.service,
+        "start": iso(appointment.start_ms), "end": iso(appointment.end_ms),
+        "arrive_from": iso(appointment.window_from_ms), "arrive_to": iso(appointment.window_to_ms),
+        "masked_name": appointment.masked_name, "title": appointment.title,
+        "booking_no": appointment.booking_no, "state": appointment.state,
+        "missed": appointment.state == "booked" and at_ms > appointment.window_to_ms,
+        "arrived": _moment(arrived_ms), "called": _moment(appointment.called_ms),
+        "served": _moment(appointment.served_ms), "number": appointment.number,
+        "aliases": list(aliases(db, appointment)), "provisional": provisional(db, appointment),
+        "method": appointment.method, "counter": appointment.counter, "waited_s": waited_s,
+        "recognisable": any(c.site == appointment.site and c.holds(at_ms) for c in consents),
+    }  # fmt: skip
+
+
+def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.Board:
+    at_ms = now_ms()
+    kept = book.of_day(db, site.id, day)
+    methods: dict[Method, int] = {}
+    for each in kept:
+        if each.method is not None:
+            methods[each.method] = methods.get(each.method, 0) + 1
+    waits = [
+        (each.called_ms - each.arrived_ms) / 1000
+        for each in kept
+        if each.called_ms is not None and each.arrived_ms is not None
+    ]
+    names = {service.id: service.name for service in site.services}
+    return models.Board(
+        day=day.isoformat(),
+        as_of=iso(at_ms),
+        items=[shown(db, each, at_ms) for each in kept],
+        next=[waiting.appointment for waiting in book.waiting(db, site.id, day)],
+        queues=[
+            models.ServiceQueue(
+                service=queue.service,
+                name=names[queue.service],
+                waiting=queue.waiting,
+                busy=queue.busy,
+                counters=queue.counters,
+                mean_service_s=queue.mean_service_s,
+                basis=queue.basis,
+                wait_s=expected_wait_s(queue.waiting, queue.counters, queue.busy, queue.mean_service_s),
+            )
+            for queue in book.queues(db, site, at_ms)
+        ],
+        methods=methods,
+        median_wait_s=statistics.median(waits) if waits else None,
+    )
+
+
+def _found(db: sqlite3.Connection, book: Book, site: Site, appointment: str) -> Appointment:
+    found = book.find(db, site.id, appointment)
+    if found is None:
+        raise NotFoundError("there is no such appointment.", hint="GET …/appointments lists them.")
+    return found
+
+
+def _booked_before(db: sqlite3.Connection, caller: str, key: str, digest: str) -> str | None:
+    row = db.execute(
+        "SELECT request, appointment FROM idempotency WHERE caller=? AND key=?", (caller, key)
+    ).fetchone()
+    if row is None:
+        return None
+    if row[0] != digest:
+        raise ConflictError(
+            "this Idempotency-Key was used for another request.", hint="Use a new key for each booking."
+        )
+    return str(row[1])
+
+
+def _day(site: Site, text: str | None) -> date:
+    if text is None:
+        return from_ms(now_ms(), site.zone_info).date()
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"`day` is {text!r}: {error}.", hint="Write YYYY-MM-DD.") from error
+
+
+def _start_ms(text: str) -> int:
+    try:
+        return to_ms(datetime.fromisoformat(text))
+    except (ValueError, OverflowError) as error:
+        raise InputError(
+            f"`start` is {text!r}: {error}.", hint="Give `start` of a slot, as GET …/slots answers it."
+        ) from error
+
+
+def _moment(at_ms: int | None) -> str | None:
+    return None if at_ms is None else iso(at_ms)

@@ -1,0 +1,113 @@
+"""What the API takes and answers about slots, appointments and the day's board."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from branchloop.messages import Id
+from hub.api.models import Answer, Moment
+from hub.api.models_consent import Asked
+from hub.loop.appointments import Method, State
+
+
+class SlotAnswer(Answer):
+    """A time at which a service can be booked."""
+
+    start: Moment
+    end: Moment
+    places: int
+    free: int
+
+
+class Slots(Answer):
+    """A day's slots in order."""
+
+    service: str
+    day: str
+    items: list[SlotAnswer]
+
+
+class Book(Asked):
+    """An appointment that is wanted."""
+
+    service: Id
+    start: Annotated[str, Field(max_length=40, description="RFC 3339 with zone; the start of a slot")]
+    name: Annotated[str, Field(min_length=1, max_length=60)]
+    title: Literal["mr", "ms"] | None = None
+    customer: Id | None = Field(
+        default=None, description="the bank's pseudonym for this customer; a new one without it"
+    )
+    minor: bool = False
+
+
+class Call(Asked):
+    """Who is called, and to where."""
+
+    counter: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+
+
+class AppointmentAnswer(Answer):
+    """One appointment: masked, as a board shows it."""
+
+    id: str
+    service: str
+    start: Moment
+    end: Moment
+    arrive_from: Moment
+    arrive_to: Moment
+    masked_name: str
+    title: Literal["mr", "ms"] | None
+    booking_no: str
+    state: State
+    missed: bool = Field(description="booked, and the arrival window is over")
+    arrived: Moment | None
+    called: Moment | None
+    served: Moment | None
+    number: str | None
+    aliases: list[str] = Field(description="other numbers given for it while kiosks were cut off")
+    provisional: bool = Field(description="a ticket of it was given while the hub was out of reach")
+    method: Method | None
+    counter: str | None
+    waited_s: float | None = Field(description="from arrival to the call, or until now")
+    recognisable: bool = Field(description="a consent to be recognised holds")
+
+
+class Booking(AppointmentAnswer):
+    """An appointment for its own customer: with the code that opens it."""
+
+    customer: str
+    code: str
+    qr: str = Field(description="what the QR code holds")
+
+
+class ServiceQueue(Answer):
+    """The wait for one service."""
+
+    service: str
+    name: str
+    waiting: int
+    busy: int
+    counters: int
+    mean_service_s: float | None
+    basis: Literal["measured", "planned"]
+    wait_s: float | None = Field(description="for somebody who arrives now; absent when it cannot be told")
+
+
+class Board(Answer):
+    """A day at a branch, for staff."""
+
+    day: str
+    as_of: Moment
+    items: list[AppointmentAnswer]
+    next: list[str] = Field(description="ids of those who wait, in the order of being called")
+    queues: list[ServiceQueue]
+    methods: dict[Method, int] = Field(description="check-ins of the day by way")
+    median_wait_s: float | None = Field(description="of those called today, from arrival to the call")
+
+
+class NameAnswer(Answer):
+    """A clear name, told to staff who serve the customer; every look is in the audit log."""
+
+    name: str

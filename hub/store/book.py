@@ -1,0 +1,345 @@
+"""The appointment book: who may come when, who has come, and what each kiosk may know of it.
+
+Works inside whatever transaction the connection is in. Two customers never get one place: a unique index
+over (branch, service, start, place) says so, not a lock of ours.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+from branchloop.clock import DAY_MS, from_ms, iso
+from branchloop.codes import code_digest, new_code, read_code
+from branchloop.commands import Expected, Queue, TicketRange
+from branchloop.errors import ConflictError, InputError
+from branchloop.site import Site
+from hub.loop import appointments as rules
+from hub.loop.appointments import Method, State
+from hub.loop.queue import Waiting, order
+from hub.store.keyring import Keyring
+from hub.store.people import Booked
+
+NAME = "customer's name"
+CODE = "booking code"
+MEASURED_DAYS = 28
+MEASURED_LEAST = 10
+"""So many visits make a measured mean; below it the planned length counts, and is called planned."""
+_COLUMNS = (
+    "id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, place, customer, masked_name, title, "
+    "minor, booking_no, state, booked_ms, arrived_ms, called_ms, served_ms, cancelled_ms, number, method, counter"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody asks for; without `customer` they get a pseudonym of their own."""
+
+    service: str
+    start_ms: int
+    name: str
+    title: Literal["mr", "ms"] | None = None
+    customer: str | None = None
+    minor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Appointment:
+    """One appointment as kept; no name and no code."""
+
+    id: str
+    site: str
+    service: str
+    day: str
+    start_ms: int
+    end_ms: int
+    window_from_ms: int
+    window_to_ms: int
+    place: int
+    customer: str
+    masked_name: str
+    title: Literal["mr", "ms"] | None
+    minor: bool
+    booking_no: str
+    state: State
+    booked_ms: int
+    arrived_ms: int | None
+    called_ms: int | None
+    served_ms: int | None
+    cancelled_ms: int | None
+    number: str | None
+    method: Method | None
+    counter: str | None
+
+
+class Book:
+    """Implements `hub.store.people.Appointments` and `hub.ingest.gallery.Book`."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self.keyring = keyring
+
+    def slots(self, db: sqlite3.Connection, site: Site, service: str, day: date) -> list[rules.Slot]:
+        """A day's slots. Raises InputError for a service that the branch has not."""
+        taken = db.execute(
+            "SELECT start_ms, count(*) FROM appointment WHERE site=? AND day=? AND service=? "
+            "AND state<>'cancelled' GROUP BY start_ms",
+            (site.id, day.isoformat(), service),
+        ).fetchall()
+        return rules.slots(site, rules.service_of(site, service), day, dict(taken))
+
+    def book(self, db: sqlite3.Connection, site: Site, wanted: Wanted, now_ms: int) -> Appointment:
+        """Take a place. Raises InputError for what is no slot or over, ConflictError when it is taken."""
+        service = rules.service_of(site, wanted.service)
+        day = from_ms(wanted.start_ms, site.zone_info).date()
+        slot = next((s for s in self.slots(db, site, service.id, day) if s.start_ms == wanted.start_ms), None)
+        if slot is None:
+            raise InputError(
+                f"{iso(wanted.start_ms)} is no slot of {service.id}.", hint="GET …/slots lists them."
+            )
+        window_from_ms, window_to_ms = rules.arrival_window_ms(site, slot.start_ms)
+        if window_to_ms <= now_ms or slot.start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
+            raise InputError(
+                f"{iso(wanted.start_ms)} is over, or more than {rules.AHEAD_DAYS} days ahead.",
+                hint="Choose another slot.",
+            )
+        name = rules.clean_name(wanted.name)
+        customer = wanted.customer or f"c-{secrets.token_hex(8)}"
+        code = new_code()
+        taken = {place for (place,) in db.execute(
+            "SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND state<>'cancelled'",
+            (site.id, service.id, slot.start_ms),
+        )}  # fmt: skip
+        place = next((place for place in range(service.per_slot) if place not in taken), None)
+        if place is None:
+            raise ConflictError("this slot is full.", hint="Choose another one.")
+        identity = secrets.token_hex(8)
+        try:
+            db.execute(
+                "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
+                "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?)",
+                (
+                    identity, site.id, service.id, day.isoformat(), slot.start_ms, slot.end_ms, window_from_ms,
+                    window_to_ms, place, customer, rules.masked(name), wanted.title, int(wanted.minor),
+                    self.keyring.wrap(customer, name.encode(), NAME),
+                    self.keyring.wrap(customer, code.encode(), CODE),
+                    self.keyring.mac(read_code(code)), self._booking_no(db, site.id, day.isoformat()), now_ms,
+                ),
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            raise ConflictError(
+                "the place was taken, or this customer has an appointment at that time.",
+                hint="Choose another slot.",
+            ) from error
+        self.touch(db, site.id)
+        return self.get(db, site.id, identity)
+
+    def find(self, db: sqlite3.Connection, site: str, appointment: str) -> Appointment | None:
+        """An appointment of a branch."""
+        rows = self._all(db, "site=? AND id=?", (site, appointment))
+        return rows[0] if rows else None
+
+    def get(self, db: sqlite3.Connection, site: str, appointment: str) -> Appointment:
+        """An appointment that must be there. Raises InputError."""
+        found = self.find(db, site, appointment)
+        if found is None:
+            raise InputError("there is no such appointment.", hint="GET …/appointments lists them.")
+        return found
+
+    def of_day(self, db: sqlite3.Connection, site: str, day: date) -> list[Appointment]:
+        """A day's appointments by start."""
+        return self._all(db, "site=? AND day=?", (site, day.isoformat()))
+
+    def code(self, db: sqlite3.Connection, appointment: Appointment) -> str | None:
+        """The code, for its customer; None once the customer was forgotten."""
+        (wrapped,) = db.execute("SELECT code FROM appointment WHERE id=?", (appointment.id,)).fetchone()
+        plain = self.keyring.unwrap(appointment.customer, wrapped, CODE)
+        return None if plain is None else plain.decode()
+
+    def name(self, db: sqlite3.Connection, appointment: Appointment) -> str | None:
+        """The clear name, for staff who serve the customer; None once the customer was forgotten."""
+        (wrapped,) = db.execute("SELECT name FROM appointment WHERE id=?", (appointment.id,)).fetchone()
+        plain = self.keyring.unwrap(appointment.customer, wrapped, NAME)
+        return None if plain is None else plain.decode()
+
+    def by_code(self, db: sqlite3.Connection, site: str, code: str) -> Appointment | None:
+        """The appointment that a code opens. Raises InputError for what is no code."""
+        rows = self._all(db, "site=? AND code_mac=?", (site, self.keyring.mac(read_code(code))))
+        return rows[0] if rows else None
+
+    def step(
+        self,
+        db: sqlite3.Connection,
+        appointment: Appointment,
+        step: Literal["call", "serve", "cancel"],
+        now_ms: int,
+        counter: str | None = None,
+    ) -> Appointment:
+        """Call, serve or cancel; again changes nothing. Raises ConflictError when it does not follow."""
+        if rules.done_already(appointment.state, step):
+            return appointment
+        state = rules.after(appointment.state, step)
+        column = {"call": "called_ms", "serve": "served_ms", "cancel": "cancelled_ms"}[step]
+        db.execute(
+            f"UPDATE appointment SET state=?, {column}=?, counter=coalesce(?, counter) WHERE id=?",
+            (state, now_ms, counter, appointment.id),
+        )
+        self.touch(db, appointment.site)
+        return self.get(db, appointment.site, appointment.id)
+
+    def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
+        """Who has arrived and was not called, in the order of being called."""
+        return order(
+            Waiting(each.id, each.service, each.start_ms, each.arrived_ms or each.start_ms)
+            for each in self._all(db, "site=? AND day=? AND state='arrived'", (site, day.isoformat()))
+        )
+
+    def booked(self, db: sqlite3.Connection, site: str, appointment: str) -> Booked | None:
+        """Whose appointment it is; None when there is none, or it was cancelled."""
+        found = self.find(db, site, appointment)
+        if found is None or found.state == "cancelled":
+            return None
+        return Booked(found.customer, found.masked_name, found.minor)
+
+    def forget(self, db: sqlite3.Connection, customer: str, now_ms: int) -> bool:
+        """Cancel what is to come; names, codes and the pseudonym are overwritten. Whether anything was known."""
+        rows = db.execute("SELECT id, site FROM appointment WHERE customer=?", (customer,)).fetchall()
+        for appointment, site in rows:
+            self._anonymise(db, appointment, now_ms)
+            self.touch(db, site)
+        return bool(rows)
+
+    def retire(self, db: sqlite3.Connection, before_ms: int, now_ms: int) -> list[str]:
+        """Overwrite what names customers of appointments that ended before; who they were, for their keys.
+
+        A customer with a later appointment, or a consent, keeps the key.
+        """
+        rows = db.execute(
+            "SELECT id, customer FROM appointment WHERE end_ms<? AND masked_name<>'*'", (before_ms,)
+        ).fetchall()
+        for appointment, _ in rows:
+            self._anonymise(db, appointment, now_ms)
+        return [
+            customer
+            for customer in dict.fromkeys(customer for _, customer in rows)
+            if not db.execute("SELECT 1 FROM appointment WHERE customer=? LIMIT 1", (customer,)).fetchone()
+            and not db.execute(
+                "SELECT 1 FROM consent WHERE customer=? AND state='given' LIMIT 1", (customer,)
+            ).fetchone()
+        ]
+
+    def expected(
+        self, db: sqlite3.Connection, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
+    ) -> list[Expected]:
+        """Appointments of the site's day; `consents` is customer -> consent of whom a kiosk can recognise."""
+        day = from_ms(now_ms, site.zone_info).date()
+        found: list[Expected] = []
+        for each in self.of_day(db, site.id, day):
+            code = self.code(db, each)
+            if code is None:
+                continue
+            found.append(
+                Expected(
+                    id=each.id, booking_no=each.booking_no, code_digest=code_digest(salt, code),
+                    start_ms=each.start_ms, window_from_ms=each.window_from_ms, window_to_ms=each.window_to_ms,
+                    service=each.service, masked_name=each.masked_name, title=each.title, state=each.state,
+                    number=each.number, consent=consents.get(each.customer),
+                )
+            )  # fmt: skip
+        return found
+
+    def queues(self, db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
+        """What is known of the wait for each service."""
+        day = from_ms(now_ms, site.zone_info).date().isoformat()
+        states = {
+            (service, state): count
+            for service, state, count in db.execute(
+                "SELECT service, state, count(*) FROM appointment WHERE site=? AND day=? GROUP BY service, state",
+                (site.id, day),
+            )
+        }
+        found: list[Queue] = []
+        for service in site.services:
+            count, mean_ms = db.execute(
+                "SELECT count(*), avg(served_ms - called_ms) FROM appointment "
+                "WHERE site=? AND service=? AND state='served' AND served_ms>=? AND called_ms IS NOT NULL",
+                (site.id, service.id, now_ms - MEASURED_DAYS * DAY_MS),
+            ).fetchone()
+            measured = count >= MEASURED_LEAST
+            found.append(
+                Queue(
+                    service=service.id,
+                    waiting=states.get((service.id, "arrived"), 0),
+                    busy=min(service.counters, states.get((service.id, "called"), 0)),
+                    counters=service.counters,
+                    mean_service_s=round(mean_ms / 1000, 1) if measured else service.minutes * 60.0,
+                    basis="measured" if measured else "planned",
+                    as_of_ms=now_ms,
+                )
+            )
+        return found
+
+    def ticket_range(self, db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
+        """Numbers that this kiosk alone gives today: from the one after the last that is known of here.
+
+        Raises InputError when the kiosk has no series; see `hub.store.tickets.assign_series`.
+        """
+        row = db.execute(
+            "SELECT series FROM ticket_series WHERE site=? AND device=?", (site.id, device)
+        ).fetchone()
+        if row is None:
+            raise InputError(f"{site.id}/{device} has no series of tickets.", hint="Restart ingest.")
+        day = from_ms(now_ms, site.zone_info).date().isoformat()
+        (last,) = db.execute(
+            "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ?",
+            (site.id, day, f"{row[0]}%"),
+        ).fetchone()
+        first = min(999, int(last[1:]) + 1) if last else 1
+        return TicketRange(day=day, series=row[0], first=first, last=999)
+
+    def version(self, db: sqlite3.Connection, site: str) -> int:
+        """Rises with every change of the site's book and queues."""
+        row = db.execute("SELECT version FROM book_change WHERE site=?", (site,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def touch(self, db: sqlite3.Connection, site: str) -> None:
+        """Something changed that kiosks and boards must hear of."""
+        db.execute(
+            "INSERT INTO book_change (site, version) VALUES (?, 1) ON CONFLICT DO UPDATE SET version=version+1",
+            (site,),
+        )
+
+    def _anonymise(self, db: sqlite3.Connection, appointment: str, now_ms: int) -> None:
+        db.execute("PRAGMA secure_delete=ON")
+        db.execute(
+            "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
+            "cancelled_ms=CASE WHEN state='booked' THEN ? ELSE cancelled_ms END, "
+            "state=CASE WHEN state='booked' THEN 'cancelled' ELSE state END WHERE id=?",
+            (f"x-{secrets.token_hex(8)}", now_ms, appointment),
+        )
+        db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
+
+    def _booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
+        taken = {no for (no,) in db.execute(
+            "SELECT booking_no FROM appointment WHERE site=? AND day=?", (site, day)
+        )}  # fmt: skip
+        free = [no for no in (f"{value:04d}" for value in range(10_000)) if no not in taken]
+        if not free:
+            raise ConflictError("this day has no booking number left.", hint="Choose another day.")
+        return secrets.choice(free)
+
+    def _all(self, db: sqlite3.Connection, where: str, values: tuple[object, ...]) -> list[Appointment]:
+        rows = db.execute(
+            f"SELECT {_COLUMNS} FROM appointment WHERE {where} ORDER BY start_ms, booked_ms, id", values
+        ).fetchall()
+        return [_appointment(row) for row in rows]
+
+
+def _appointment(row: tuple[object, ...]) -> Appointment:
+    fields = list(row)
+    fields[12] = bool(fields[12])
+    return Appointment(*fields)  # type: ignore[arg-type]

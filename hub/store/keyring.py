@@ -1,0 +1,174 @@
+"""One data key per customer, outside hub.db: what is encrypted under it is gone when the key is deleted.
+
+The keys lie in DATA_DIR/keys.db, each encrypted under the hub's own key, which comes from the environment
+or a file of mode 0600. keys.db has no write-ahead log and overwrites what it deletes, so that a deleted
+key is in no file; keep it out of backups of hub.db, or a backup can undo a deletion.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from branchloop.errors import ConfigError, DependencyError
+from hub.config import HubConfig
+from hub.store.people import PHOTO
+
+DATABASE = "keys.db"
+KEY_FILE = "people.key"
+KEY_BYTES = 32
+_IV = 12
+
+
+class Keyring:
+    """Implements `hub.store.people.Wrapping`. May be used by several threads and processes."""
+
+    def __init__(self, data_dir: Path, key: bytes) -> None:
+        """`key`: 32 bytes. Raises DependencyError when keys.db cannot be used."""
+        self._path = data_dir / DATABASE
+        self._over = AESGCM(_derive(key, b"branchloop customer keys"))
+        self._mac = _derive(key, b"branchloop codes")
+        with self._open() as db:
+            db.execute(
+                "CREATE TABLE IF NOT EXISTS key (customer TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT"
+            )
+        self._path.chmod(0o600)
+
+    @classmethod
+    def of(cls, config: HubConfig) -> Keyring:
+        """As configured. Raises ConfigError when the hub's key is no key, DependencyError for the disk."""
+        return cls(config.data_dir, hub_key(config))
+
+    def wrap(self, customer: str, plain: bytes, context: str) -> bytes:
+        """Encrypt under the customer's key, which is made when there is none."""
+        iv = secrets.token_bytes(_IV)
+        return iv + AESGCM(self._key(customer)).encrypt(iv, plain, _bound(customer, context))
+
+    def unwrap(self, customer: str, wrapped: bytes, context: str) -> bytes | None:
+        """Decrypt; None when the key is gone or it is not what was wrapped."""
+        found = self._find(customer)
+        if found is None:
+            return None
+        try:
+            return AESGCM(found).decrypt(wrapped[:_IV], wrapped[_IV:], _bound(customer, context))
+        except (InvalidTag, ValueError):
+            return None
+
+    def photo(self, customer: str, wrapped: bytes) -> str | None:
+        """A sealed photo as JSON text, see `hub.ingest.commands.Unwrap`."""
+        plain = self.unwrap(customer, wrapped, PHOTO)
+        return None if plain is None else plain.decode()
+
+    def forget(self, customer: str) -> bool:
+        """Delete the customer's key; whether there was one."""
+        with self._open() as db:
+            return db.execute("DELETE FROM key WHERE customer=?", (customer,)).rowcount > 0
+
+    def mac(self, text: str) -> str:
+        """By which a code is found again without being stored: HMAC-SHA256 under the hub's key."""
+        return hmac.new(self._mac, text.encode(), hashlib.sha256).hexdigest()
+
+    def _key(self, customer: str) -> bytes:
+        found = self._find(customer)
+        if found is not None:
+            return found
+        iv = secrets.token_bytes(_IV)
+        fresh = iv + self._over.encrypt(iv, secrets.token_bytes(KEY_BYTES), customer.encode())
+        with self._open() as db:  # another process may have been faster: its key counts
+            db.execute("INSERT OR IGNORE INTO key (customer, wrapped) VALUES (?,?)", (customer, fresh))
+        made = self._find(customer)
+        if made is None:
+            raise DependencyError("a customer's key was deleted while it was made.", hint="Try again.")
+        return made
+
+    def _find(self, customer: str) -> bytes | None:
+        with self._open() as db:
+            row = db.execute("SELECT wrapped FROM key WHERE customer=?", (customer,)).fetchone()
+        if row is None:
+            return None
+        try:
+            return self._over.decrypt(row[0][:_IV], row[0][_IV:], customer.encode())
+        except InvalidTag as error:
+            raise DependencyError(
+                f"{self._path} was made under another key.", hint="Restore the key of [people] in hub.toml."
+            ) from error
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            db = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+            try:
+                db.execute("PRAGMA journal_mode=DELETE")
+                db.execute("PRAGMA secure_delete=ON")
+                db.execute("PRAGMA synchronous=FULL")
+                yield db
+            finally:
+                db.close()
+        except sqlite3.Error as error:
+            raise DependencyError(f"{self._path} cannot be used: {error}.", hint="Check the disk.") from error
+
+
+def hub_key(config: HubConfig) -> bytes:
+    """The key over names: from the environment, or from its file, which is made at first use.
+
+    Raises ConfigError when it is no key or others may read it, DependencyError when it cannot be written.
+    """
+    people = config.people
+    if people.key_env is not None:
+        text = os.environ.get(people.key_env)
+        if text is None:
+            raise ConfigError(
+                f"{config.path}: people.key_env names {people.key_env}, which is not set.",
+                hint=f"Set it: export {people.key_env}=$(openssl rand -base64 32).",
+            )
+        return _read(text, people.key_env)
+    path = config.path.parent / people.key_file if people.key_file else config.data_dir / KEY_FILE
+    try:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f"{path.name}.{os.getpid()}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+                file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(fresh, path)  # whole or not at all, and never over another process's
+            fresh.unlink()
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
+        return _read(path.read_text(encoding="utf-8"), str(path))
+    except OSError as error:
+        raise DependencyError(f"{path} cannot be used: {error.strerror}.", hint="Check the disk.") from error
+
+
+def _read(text: str, where: str) -> bytes:
+    try:
+        key = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigError(
+            f"{where} holds no key of {KEY_BYTES} bytes in base64.", hint="Make one: openssl rand -base64 32."
+        )
+    return key
+
+
+def _derive(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_BYTES, salt=None, info=purpose).derive(key)
+
+
+def _bound(customer: str, context: str) -> bytes:
+    return f"{context}\n{customer}".encode()
