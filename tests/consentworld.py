@@ -1,14 +1,12 @@
-# ruff: noqa: ARG002 - the hub asks with more than a day of this size needs
 """A real broker, ingest and API for consent, in one process; kiosks connect as `boxpeer.BoxPeer`."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,33 +15,34 @@ import httpx
 import uvicorn
 from boxpeer import BoxPeer
 from brokers import Broker, running, until
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from branchloop.boxkeys import new_private
-from branchloop.clock import from_ms
-from branchloop.codes import code_digest
-from branchloop.commands import Expected, Queue, Sealed, TicketRange
+from branchloop.clock import MINUTE_MS
+from branchloop.commands import Sealed
 from branchloop.consent_text import consent_text
 from branchloop.processes import free_port
 from branchloop.sealing import encode, fingerprint, photo_context, raw_public, seal
-from branchloop.site import Site
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
 from hub.config import HubConfig, read_config
 from hub.ingest.apply import Applier
+from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import MqttSource
 from hub.ingest.worker import Ingest
 from hub.runtime import Runtime
 from hub.store.audit import AuditLog
+from hub.store.book import Appointment, Book, Wanted
 from hub.store.connection import connect_readonly
-from hub.store.people import PHOTO, Booked, People
+from hub.store.consents import opened
+from hub.store.keyring import Keyring
+from hub.store.people import People
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
+from hub.store.tickets import assign_series
 from hub.store.tokens import Tokens
 
 SITE = """
@@ -51,6 +50,16 @@ id = "{id}"
 name = {{ en = "{id} branch", zh = "网点" }}
 timezone = "Asia/Shanghai"
 plan = {{ width_m = 4.0, height_m = 3.0, cell_m = 0.5 }}
+[[service]]
+id = "loan"
+name = {{ en = "Loans", zh = "贷款" }}
+minutes = 15
+per_slot = 3
+[[service]]
+id = "desk"
+name = {{ en = "Desk", zh = "综合" }}
+minutes = 15
+per_slot = 50
 [[kiosk]]
 id = "kiosk-1"
 x_m = 1.0
@@ -58,69 +67,6 @@ y_m = 1.0
 source = "usb:0"
 {more}
 """
-CODE = "7K2M-Q4XD"
-
-
-@dataclass
-class Keys:
-    """A data key per customer, as the hub's keyring keeps them."""
-
-    keys: dict[str, bytes] = field(default_factory=dict)
-
-    def wrap(self, customer: str, plain: bytes, context: str) -> bytes:
-        key = self.keys.setdefault(customer, secrets.token_bytes(32))
-        iv = secrets.token_bytes(12)
-        return iv + AESGCM(key).encrypt(iv, plain, context.encode())
-
-    def unwrap(self, customer: str, wrapped: bytes, context: str) -> bytes | None:
-        key = self.keys.get(customer)
-        if key is None:
-            return None
-        try:
-            return AESGCM(key).decrypt(wrapped[:12], wrapped[12:], context.encode())
-        except InvalidTag:
-            return None
-
-    def forget(self, customer: str) -> bool:
-        return self.keys.pop(customer, None) is not None
-
-
-@dataclass
-class Day:
-    """A day of appointments: (site, id) -> who."""
-
-    booked_: dict[tuple[str, str], Booked] = field(default_factory=dict)
-    changes: int = 0
-
-    def booked(self, db: sqlite3.Connection, site: str, appointment: str) -> Booked | None:
-        return self.booked_.get((site, appointment))
-
-    def forget(self, db: sqlite3.Connection, customer: str, now_ms: int) -> bool:
-        kept = {place: who for place, who in self.booked_.items() if who.customer != customer}
-        known, self.booked_ = len(kept) < len(self.booked_), kept
-        return known
-
-    def expected(
-        self, db: sqlite3.Connection, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
-    ) -> list[Expected]:
-        return [
-            Expected(
-                id=appointment, booking_no="0001", code_digest=code_digest(salt, CODE), start_ms=now_ms,
-                window_from_ms=now_ms - 1_000, window_to_ms=now_ms + 1_000, service="loan",
-                masked_name=who.masked_name, consent=consents.get(who.customer),
-            )
-            for (at, appointment), who in self.booked_.items() if at == site.id
-        ]  # fmt: skip
-
-    def queues(self, db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
-        return [Queue(service="loan", waiting=3, counters=1, as_of_ms=now_ms)]
-
-    def ticket_range(self, db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
-        day = from_ms(now_ms, site.zone_info).date().isoformat()
-        return TicketRange(day=day, series="A", first=1, last=99)
-
-    def version(self, db: sqlite3.Connection, site: str) -> int:
-        return self.changes
 
 
 @dataclass
@@ -133,8 +79,8 @@ class ConsentWorld:
     root: ec.EllipticCurvePrivateKey
     api: str
     state: State
-    day: Day
-    keys: Keys
+    book: Book
+    keys: Keyring
     stop: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -157,19 +103,42 @@ class ConsentWorld:
         source = MqttSource(self.config, Runtime("127.0.0.1", self.broker.port, False, "127.0.0.1", 1))
         store = SqliteStore(self.config.data_dir)
         db = connect_readonly(self.config.data_dir / DATABASE)
-        trust = Trust.of(self.config, self.day)
-        outgoing = Outgoing(store, db, trust, source.publish, self.unwrap)
-        galleries = Galleries(store, db, self.day, self.config.sites, source.publish, print)
+        with store.transaction() as transaction:
+            assign_series(transaction.db, self.config.sites.values())
+        audit = AuditLog(self.config.data_dir)
+        trust = Trust.of(self.config, self.book, self.book)
+        ticks = [
+            Outgoing(store, db, trust, source.publish, self.keys.photo).tick,
+            Galleries(store, db, self.book, self.config.sites, source.publish, print).tick,
+            Auditing(store, db, audit).tick,
+        ]
         applier = Applier(store, self.config.sites, now_ms, trust)
         try:
-            Ingest(source, store, applier, [outgoing.tick, galleries.tick]).run(self.stop)
+            Ingest(source, store, applier, ticks).run(self.stop)
         finally:
             db.close()
             store.close()
+            audit.close()
 
-    def unwrap(self, customer: str, wrapped: bytes) -> str | None:
-        plain = self.keys.unwrap(customer, wrapped, PHOTO)
-        return None if plain is None else plain.decode()
+    def book_now(self, appointment: str, customer: str, name: str, **more: bool) -> Appointment:
+        """An appointment that may be checked in now, under an id that a test can name."""
+        site = self.config.sites["north"]
+        with opened(self.config.data_dir) as db:
+            start_ms = now_ms() - now_ms() % (15 * MINUTE_MS)
+            wanted = Wanted("desk", start_ms, name, customer=customer, **more)
+            made = self.book.book(db, site, wanted, now_ms())
+            db.execute("UPDATE appointment SET id=? WHERE id=?", (appointment, made.id))
+            return self.book.get(db, site.id, appointment)
+
+    def kept(self, appointment: str = "a-1") -> Appointment:
+        with opened(self.config.data_dir) as db:
+            return self.book.get(db, "north", appointment)
+
+    def code(self, appointment: str = "a-1") -> str:
+        with opened(self.config.data_dir) as db:
+            found = self.book.code(db, self.book.get(db, "north", appointment))
+        assert found is not None
+        return found
 
     def ask(self, sql: str, *values: object) -> list[tuple[object, ...]]:
         db = sqlite3.connect(self.config.data_dir / DATABASE)
@@ -255,18 +224,19 @@ def consent_world(folder: Path) -> Iterator[ConsentWorld]:
     )
     with running("nats", folder, folder / "hub.toml", port=port) as broker:
         config = read_config(folder / "hub.toml")
-        keys = Keys()
-        day = Day({("north", "a-1"): Booked("c-1", "王*")})
         SqliteStore(config.data_dir).close()
+        keys = Keyring.of(config)
+        book = Book(keys)
         tokens, audit = Tokens(config.data_dir), AuditLog(config.data_dir)
-        state = State(config, tokens, audit, Dots(), People(day, keys))
+        state = State(config, tokens, audit, Dots(), People(book, keys), book)
         api_port = free_port()
         options = uvicorn.Config(create_app(state), host="127.0.0.1", port=api_port, log_level="warning")
         server = uvicorn.Server(options)
         thread = threading.Thread(target=server.run, daemon=True)
         thread.start()
         until(lambda: server.started, "the API answers")
-        made = ConsentWorld(folder, config, broker, root, f"http://127.0.0.1:{api_port}", state, day, keys)
+        made = ConsentWorld(folder, config, broker, root, f"http://127.0.0.1:{api_port}", state, book, keys)
+        made.book_now("a-1", "c-1", "王小明")
         made.start_ingest()
         try:
             yield made

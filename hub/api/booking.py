@@ -75,8 +75,8 @@ def routes() -> APIRouter:
                     )
             return _booking(db, state.book, site, made)
 
-    @router.get("/appointments")
-    def appointments(request: Request, caller: OnBoard, site_id: str, day: Day = None) -> models.Board:
+    @router.get("/board")
+    def board(request: Request, caller: OnBoard, site_id: str, day: Day = None) -> models.Board:
         """The day's board: masked names, arrivals, how they checked in, and the waits."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"board {day or ''}")
@@ -230,7 +230,7 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
 def _found(db: sqlite3.Connection, book: Book, site: Site, appointment: str) -> Appointment:
     found = book.find(db, site.id, appointment)
     if found is None:
-        raise NotFoundError("there is no such appointment.", hint="GET …/appointments lists them.")
+        raise NotFoundError("there is no such appointment.", hint="GET …/board lists them.")
     return found
 
 

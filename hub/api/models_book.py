@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from branchloop.messages import Id
+from branchloop.parts import Text
 from hub.api.models import Answer, Moment
 from hub.api.models_consent import Asked
 from hub.loop.appointments import Method, State
@@ -86,7 +87,7 @@ class ServiceQueue(Answer):
     """The wait for one service."""
 
     service: str
-    name: str
+    name: Text
     waiting: int
     busy: int
     counters: int

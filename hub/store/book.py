@@ -147,7 +147,7 @@ class Book:
         """An appointment that must be there. Raises InputError."""
         found = self.find(db, site, appointment)
         if found is None:
-            raise InputError("there is no such appointment.", hint="GET …/appointments lists them.")
+            raise InputError("there is no such appointment.", hint="GET …/board lists them.")
         return found
 
     def of_day(self, db: sqlite3.Connection, site: str, day: date) -> list[Appointment]:

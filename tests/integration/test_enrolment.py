@@ -27,7 +27,6 @@ from hub.loop.consent import Consent
 from hub.loop.receipt import verify
 from hub.store.consenting import Consenting
 from hub.store.consents import opened
-from hub.store.people import Booked
 from hub.store.receiptkey import receipt_key
 
 PHOTOS = [b"\xff\xd8 photo %d " % i + secrets.token_bytes(20_000) for i in range(3)]
@@ -171,12 +170,11 @@ def test_a_gallery_comes_at_birth_and_after_a_change(world: ConsentWorld, kiosk:
     """Sealed to the kiosk, with a fresh salt, without waiting for the minute."""
     until(lambda: kiosk.galleries, "a gallery at birth")
     first = kiosk.galleries[-1]
-    world.day.booked_["north", "a-2"] = Booked("c-2", "李*")
-    world.day.changes += 1
+    world.book_now("a-2", "c-2", "李芳")
     until(lambda: len(kiosk.galleries[-1].appointments) == 2, "a gallery after the change")
     assert kiosk.galleries[-1].salt != first.salt
     assert kiosk.galleries[-1].made_ms > first.made_ms
-    assert [queue.waiting for queue in kiosk.galleries[-1].queues] == [3]
+    assert [queue.waiting for queue in kiosk.galleries[-1].queues] == [0, 0]
 
 
 def test_a_consent_moves_with_its_template(world: ConsentWorld, kiosk: BoxPeer) -> None:
