@@ -1,0 +1,135 @@
+"""What this kiosk knows of today: appointments, tickets, queues; forgotten at closing time. Pure.
+
+Codes are known by their keyed digest alone. Whatever is asked is answered from the gallery that came last
+and the tickets that this kiosk has given since, so it works with the hub out of reach.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+from branchloop.codes import code_digest
+from branchloop.commands import Expected, Gallery
+from branchloop.errors import ConflictError
+from branchloop.waiting import expected_wait_s
+
+Refusal = Literal["cancelled", "served", "too_early", "too_late", "no_gallery"]
+QUEUE_FRESH_MS = 900_000
+"""A queue that was told longer ago says nothing of the wait."""
+CLOCK_OFF_MS = 120_000
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A ticket that this kiosk gave."""
+
+    appointment: str
+    number: str
+    at_ms: int
+
+
+class Day:
+    """Today, as this kiosk knows it."""
+
+    def __init__(self, given: Collection[Given] = ()) -> None:
+        self.gallery: Gallery | None = None
+        self.clock_off_ms = 0
+        self._given = {each.appointment: each for each in given}
+
+    def take(self, gallery: Gallery, now_ms: int) -> bool:
+        """Take a newer gallery; False for an older one."""
+        if self.gallery is not None and gallery.made_ms <= self.gallery.made_ms:
+            return False
+        self.gallery = gallery
+        self.clock_off_ms = now_ms - gallery.made_ms
+        return True
+
+    def close(self, now_ms: int) -> bool:
+        """Forget the day once it is over; True when it just was."""
+        if self.gallery is None or now_ms < self.gallery.valid_until_ms:
+            return False
+        self.gallery = None
+        self._given = {}
+        return True
+
+    def by_code(self, code: str) -> Expected | None:
+        """The appointment that a code opens; compared with every one, in the same time."""
+        if self.gallery is None:
+            return None
+        wanted = code_digest(self.gallery.salt, code)
+        found = [each for each in self.gallery.appointments if hmac.compare_digest(each.code_digest, wanted)]
+        return found[0] if found else None
+
+    def by_number(self, booking_no: str) -> Expected | None:
+        """The appointment of a booking number."""
+        return next((each for each in self._all() if each.booking_no == booking_no), None)
+
+    def by_consent(self, consent: str) -> Expected | None:
+        """The earliest appointment of a consent that is still to come in."""
+        mine = [each for each in self._all() if each.consent == consent and each.state != "cancelled"]
+        return min(mine, key=lambda each: (each.state != "booked", each.start_ms), default=None)
+
+    def holds(self, consent: str) -> bool:
+        """Whether a consent holds, as far as the hub last said."""
+        return self.gallery is not None and consent in self.gallery.consents
+
+    def candidates(self, now_ms: int) -> list[Expected]:
+        """Who may be recognised now: a consent that holds, and within the arrival window."""
+        return [
+            each
+            for each in self._all()
+            if each.consent is not None and self.holds(each.consent) and self.refusal(each, now_ms) is None
+        ]
+
+    def refusal(self, expected: Expected, now_ms: int) -> Refusal | None:
+        """Why an appointment cannot be checked in now; who has a ticket already gets it shown again."""
+        if expected.state == "cancelled":
+            return "cancelled"
+        if expected.state == "served":
+            return "served"
+        if self.ticket(expected) is not None:
+            return None
+        if now_ms < expected.window_from_ms:
+            return "too_early"
+        return "too_late" if now_ms > expected.window_to_ms else None
+
+    def ticket(self, expected: Expected) -> str | None:
+        """The number that an appointment has, by this kiosk or another way."""
+        mine = self._given.get(expected.id)
+        return mine.number if mine is not None else expected.number
+
+    def next_number(self, used: int) -> str:
+        """The next number of this kiosk's range; `used` is the last one it gave itself today, 0 for none.
+
+        Raises ConflictError when the range is used up, or there is none.
+        """
+        if self.gallery is None:
+            raise ConflictError("this kiosk knows of no day.", hint="Ask our staff.")
+        tickets = self.gallery.tickets
+        count = max(tickets.first, used + 1)
+        if count > tickets.last:
+            raise ConflictError("this kiosk has no number left today.", hint="Ask our staff.")
+        return f"{tickets.series}{count:03d}"
+
+    def gave(self, given: Given) -> None:
+        """A ticket was given here."""
+        self._given[given.appointment] = given
+
+    def wait_s(self, service: str, now_ms: int, besides: str = "") -> float | None:
+        """Expected wait for a service; None when it cannot be told. `besides` is whose ticket does not count."""
+        queue = next((q for q in self.gallery.queues if q.service == service), None) if self.gallery else None
+        if queue is None or now_ms - queue.as_of_ms > QUEUE_FRESH_MS:
+            return None
+        services = {each.id: each.service for each in self._all()}
+        since = sum(
+            each.at_ms > queue.as_of_ms and services.get(each.appointment) == service
+            for each in self._given.values()
+            if each.appointment != besides
+        )
+        return expected_wait_s(queue.waiting + since, queue.counters, queue.busy, queue.mean_service_s)
+
+    def _all(self) -> list[Expected]:
+        return list(self.gallery.appointments) if self.gallery is not None else []
