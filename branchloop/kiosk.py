@@ -70,6 +70,9 @@ class Kiosk(Part):
         default=None,
         description="variable with the key that guards templates; a file of mode 0600 without it",
     )
+    consent_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=90, description="as people.consent_days in hub.toml"
+    )
     language: Literal["zh", "en"] = "zh"
 
     @field_validator("source")

@@ -12,6 +12,7 @@ import click
 
 from branchloop import exits
 from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.kiosk import Kiosk
 from branchloop.site import Site, parse_site
 
 Value = TypeVar("Value")
@@ -40,6 +41,46 @@ def core(config: Path) -> None:
     from edge.pipeline import run_core
 
     run_core(config)
+
+
+@cli.command(hidden=True)
+@click.argument("config", type=_FILE)
+@click.argument("kiosk")
+def kiosk(config: Path, kiosk: str) -> None:
+    """The process of one kiosk; `run` supervises it."""
+    from edge.checkin.process import run_kiosk
+    from edge.pipeline import read_box
+
+    site, box = read_box(config)
+    run_kiosk(config, site, box, _kiosk(site, kiosk))
+
+
+@cli.command("kiosk-key")
+@click.argument("config", type=_FILE)
+@click.argument("kiosk")
+@click.option("--certificate", "signed", type=_FILE, help="what the root signed: put beside the key")
+@_JSON
+def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> None:
+    """Make KIOSK's sealing key and the request that the root signs; or put the certificate in its place."""
+    from branchloop.sealing import fingerprint, raw_public, shown_fingerprint
+    from edge.checkin.boxkey import REQUEST, box_key, put_certificate
+    from edge.checkin.process import kiosk_folder
+    from edge.pipeline import read_box
+
+    site, box = read_box(config)
+    part = _kiosk(site, kiosk)
+    folder = kiosk_folder(config, box, part)
+    key = box_key(folder, site.id, part.id)
+    if signed is not None:
+        put_certificate(folder, key, signed, part.root_public, time.time_ns() // 1_000_000)
+    short = fingerprint(raw_public(key.public_key()))
+    exits.report(
+        {
+            "request": str(folder / REQUEST), "fingerprint": short, "shown": shown_fingerprint(short),
+            "certificate": "put in place" if signed is not None else "not given",
+        },
+        as_json=as_json,
+    )  # fmt: skip
 
 
 @cli.command()
@@ -224,6 +265,14 @@ def bench_checkin(frames: int, as_json: bool) -> None:
     from edge.bench_checkin import bench_checkin
 
     exits.report(bench_checkin(frames), as_json=as_json)
+
+
+def _kiosk(site: Site, kiosk: str) -> Kiosk:
+    for part in site.kiosks:
+        if part.id == kiosk:
+            return part
+    names = ", ".join(part.id for part in site.kiosks) or "none"
+    raise ConfigError(f"{site.id} has no kiosk {kiosk[:40]!r}.", hint=f"It has: {names}.")
 
 
 def read_site(path: Path) -> Site:

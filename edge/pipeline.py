@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from branchloop.messages import DeviceLight, DeviceState, Notice, Wire
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Box, Site, config_hash, parse_site
 from edge.cameras import CameraProcess, Report
+from edge.crowding import CROWDING, Crowding
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
 from edge.perceive.anchor import Clock
@@ -52,6 +54,8 @@ class Pipeline:
         self._cameras = [
             CameraProcess(config, camera.id, self._reports, self._now_ms) for camera in site.cameras
         ]
+        self._crowding = Crowding(site.zone_info)
+        self._crowding_file = data_dir / CROWDING
         self._serial = 0
         self._dots_s = 0.0
         self._step_s = float("-inf")
@@ -159,6 +163,11 @@ class Pipeline:
     def _enter(self, settled: Settled) -> None:
         for window in settled.windows:
             self._keep("window", window)
+        if self._site.kiosks and self._crowding.take(settled.windows):
+            fresh = self._crowding_file.with_suffix(".new")
+            with contextlib.suppress(OSError):  # a full disk: the kiosk then shows no figure
+                fresh.write_text(self._crowding.text(), encoding="utf-8")
+                fresh.replace(self._crowding_file)
 
     def _keep(self, kind: str, body: Wire) -> None:
         """Commit at once; what a full disk refuses waits in the outbox's memory for room."""

@@ -17,7 +17,12 @@ def run_box(config: Path) -> None:
     sys.stdout.write(
         f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n"
     )
+    children = [core]
     for kiosk in site.kiosks:
-        sys.stdout.write(f"kiosk {kiosk.id}: not started, this version has no kiosk page yet\n")
+        children.append(
+            Child(f"kiosk {kiosk.id}", [sys.executable, "-m", "edge.main", "kiosk", str(config), kiosk.id])
+        )
+        scheme = "https" if kiosk.tls_cert_file else "http"
+        sys.stdout.write(f"kiosk {kiosk.id}: {scheme}://{kiosk.listen}/\n")
     sys.stdout.flush()
-    Supervisor([core]).run(stop)
+    Supervisor(children).run(stop)

@@ -145,6 +145,13 @@ def read_config(path: Path) -> HubConfig:
             raise ConfigError(
                 f"{path}: key `hub.sites`: two files describe site {site.id!r}.", hint="Give each its own id."
             )
+        for kiosk in site.kiosks:
+            if kiosk.recognise != "off" and kiosk.consent_days != file.people.consent_days:
+                raise ConfigError(
+                    f"{site_path}: kiosk {kiosk.id!r} says consent_days = {kiosk.consent_days}, "
+                    f"{path} says {file.people.consent_days}.",
+                    hint="What customers read must be what happens: write the same in both.",
+                )
         sites[site.id] = site
     return HubConfig(path, file.hub, file.retention, sites, file.people)
 

@@ -64,3 +64,19 @@ def certificate(
     except (InputError, OSError) as error:
         raise ConfigError(f"{path}: {error}", hint="Sign the request again: branchloop keys sign.") from error
     return found
+
+
+def put_certificate(
+    folder: Path, key: ec.EllipticCurvePrivateKey, signed: Path, root: str | None, now_ms: int
+) -> None:
+    """Put what the root signed beside the key, once it is seen to be about it. Raises ConfigError, InputError."""
+    try:
+        text = signed.read_text(encoding="utf-8")
+        found = read_certificate(text, signed)
+        if decode(found.public) != raw_public(key.public_key()):
+            raise InputError(f"{signed} is about another key.", hint=f"Have {folder / REQUEST} signed.")
+        if root is not None:
+            verify_box_key(decode(root), found, now_ms)
+        (folder / CERTIFICATE).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DependencyError(f"{signed} cannot be taken over: {error.strerror}.") from error

@@ -30,3 +30,7 @@ class Protection:
         """Unit vectors (…, 128) -> protected ones, rounded to float16 as they are stored."""
         turned = (embedding.astype(np.float64) @ self._turn.T).astype(np.float16).astype(np.float32)
         return turned if turned.ndim > 1 else template([turned])
+
+    def undo(self, protected: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Protected unit vectors back to embeddings, to seal one to another site's box."""
+        return np.asarray(protected.astype(np.float64) @ self._turn, np.float32)

@@ -42,6 +42,7 @@ _STREAM_OPTIONS = os.environ.get(
     # TCP, since UDP tears pictures; `nobuffer` drops the pictures of the probing, which are old by then.
     "rtsp_transport;tcp|fflags;nobuffer|analyzeduration;500000|protocol_whitelist;rtp,rtsp,tcp,crypto",
 )
+_HTTP_OPTIONS = "fflags;nobuffer|analyzeduration;100000|protocol_whitelist;http,tcp"
 _OPENING = threading.Lock()
 
 
@@ -133,7 +134,7 @@ def open_stream(source: Source) -> cv2.VideoCapture:
         if not video.isOpened():
             raise DependencyError(f"{source.shown} is not there.", hint="Plug the camera in or correct N.")
         return video
-    video = _open(source.target, _STREAM_OPTIONS)
+    video = _open(source.target, _HTTP_OPTIONS if source.kind == "http" else _STREAM_OPTIONS)
     if not video.isOpened():
         raise DependencyError(*_why_closed(source.target, source.shown))
     return video

@@ -19,9 +19,9 @@ from branchloop.site import Camera
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file (path), an RTSP stream (URL with its login) or a USB camera (number)."""
+    """A file (path), an RTSP or MJPEG stream (URL, of RTSP with its login) or a USB camera (number)."""
 
-    kind: Literal["file", "rtsp", "usb"]
+    kind: Literal["file", "rtsp", "http", "usb"]
     shown: str
     target: str | int = field(repr=False)
 
@@ -49,10 +49,12 @@ def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.envi
         if not (number.isascii() and number.isdigit() and len(number) <= 3):
             raise ConfigError(f"{where}: {text!r} is no USB camera.", hint="Write usb:0, usb:1, …")
         return Source("usb", text, int(number))
+    if text.startswith("http://"):
+        return Source("http", text, text)
     if "://" in text:
         raise ConfigError(
             f"{where}: a source of the kind {text.split('://')[0]}:// is not supported.",
-            hint="Write a file, rtsp://HOST/PATH or usb:N.",
+            hint="Write a file, rtsp://HOST/PATH, http://HOST/PATH (MJPEG) or usb:N.",
         )
     path = (base_dir / text).resolve()
     return Source("file", str(path), str(path))

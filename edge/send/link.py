@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import queue
 import random
 import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -67,7 +69,18 @@ class Link:
     reason that reconnecting does not mend.
     """
 
-    def __init__(self, outbox: Outbox, box: BoxLink, status: Callable[[], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        box: BoxLink,
+        status: Callable[[], dict[str, Any]],
+        hears: Mapping[str, Callable[[bytes], None]] = MappingProxyType({}),
+    ) -> None:
+        """`hears`: further kinds the box subscribes to, and who takes their payloads, in the link's thread."""
+        self._hears = hears
+        self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.hub_online = False
+        """Whether the hub was last heard to be there, over a connection that stands."""
         self.boot = secrets.token_hex(16)
         self.counters = LinkCounters()
         self.online = False
@@ -115,6 +128,11 @@ class Link:
         """Dots for the live page: QoS 0, outside the outbox; only the latest count, and only while online."""
         if self.online:
             self._dots = Live(at_ms=at_ms, dots_mm=list(dots_mm[:MAX_DOTS])).to_json()
+        self._nudge()
+
+    def reply(self, payload: str) -> None:
+        """Answer a command. One that is lost with the connection is asked for again."""
+        self._replies.put(payload)
         self._nudge()
 
     def stop(self, drain_s: float) -> bool:
@@ -202,6 +220,8 @@ class Link:
             if turn.oldest <= self._flight.acked:  # it could not be deleted when it was acknowledged
                 self._outbox.acknowledge(turn.epoch, self._flight.acked)
             self._send(connection, now_s)
+        while not self._replies.empty():
+            connection.publish(self._topic["reply"], self._replies.get(), qos=1)
         if self._dots is not None and not connection.congested:
             dots, self._dots = self._dots, None
             connection.publish(self._topic["live"], dots, qos=0)
@@ -245,8 +265,11 @@ class Link:
                 self._on_ack(Ack.model_validate_json(message.payload), now_s)
             elif message.topic == topics.HUB_STATUS:
                 hub = HubStatus.model_validate_json(message.payload)
+                self.hub_online = hub.online
                 if hub.online and self._flight.hub_born(hub.boot, retained=message.retained):
                     self._backlog = True
+            elif (hear := self._hears.get(message.topic.rpartition("/")[2])) is not None:
+                hear(message.payload)
         except ValidationError as error:
             self.counters.unreadable += 1
             _LOG.warning("the hub sent what cannot be read on %s: %s", message.topic, error)
@@ -285,7 +308,8 @@ class Link:
     def _connect(self) -> None:
         self._attempts += 1
         will = (self._topic["status"], self._state(online=False))
-        self._connection = connection = Connection(self._box, will, [self._topic["ack"], topics.HUB_STATUS])
+        filters = [self._topic["ack"], *(self._topic[kind] for kind in self._hears), topics.HUB_STATUS]
+        self._connection = connection = Connection(self._box, will, filters)
         connection.open()
         self._ready_by_s = time.monotonic() + READY_TIMEOUT_S
 
@@ -295,7 +319,7 @@ class Link:
             connection.drop()
         if self.online and now_s - self._ready_at_s >= STEADY_S:
             self._retry_s = FIRST_RETRY_S
-        self.online = False
+        self.online = self.hub_online = False
         self._say(f"no link to {self._box.host}:{self._box.port}: {reason}")
         self._retry_at_s = now_s + self._retry_s * random.uniform(0.5, 1.5)  # noqa: S311 - jitter
         self._retry_s = min(LONGEST_RETRY_S, self._retry_s * 2)

@@ -1,0 +1,141 @@
+"""The demo's customer before the kiosk's camera: a clip that does what the page asks, as an MJPEG stream.
+
+Run as `python -m edge.checkin.actor`. The person is a rendered animation of one public-domain portrait, see
+sample_video/LICENSE.md. It follows the page as somebody who stands there would: it turns when asked to turn,
+and holds up a QR code while the page asks for one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import sys
+import threading
+import time
+import tomllib
+import urllib.request
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+
+from branchloop import exits
+from branchloop.processes import stop_event
+from edge.perceive.camera import Image, open_clip
+
+HELD_UP = 0.62
+"""Of the picture's height: the QR code, held before the face."""
+
+
+class Actor:
+    """Frames of a person who obeys; `action` and `holds_code` are set by whoever watches the page."""
+
+    def __init__(self, clip: Path, segments: Path, qr: str | None) -> None:
+        told = tomllib.loads(segments.read_text(encoding="utf-8"))
+        self.fps = float(told.pop("fps"))
+        frames = [frame.image for frame in open_clip(clip).frames]
+        self._parts = {name: frames[first:last] for name, (first, last) in told.items()}
+        self._qr = None if qr is None else _card(qr)
+        self.action = ""
+        self.holds_code = False
+
+    def frames(self) -> Iterator[Image]:
+        """For ever: at rest to and fro, an action once each time it is asked for."""
+        rest = [*self._parts["neutral"], *reversed(self._parts["neutral"])]
+        done = ""
+        while True:
+            for image in rest:
+                if self.action != done:
+                    break
+                yield self._with_code(image)
+            if self.action != done:
+                done = self.action
+                yield from self._parts.get(done, ())
+
+    def _with_code(self, image: Image) -> Image:
+        if self._qr is None or not self.holds_code:
+            return image
+        side = int(image.shape[0] * HELD_UP)
+        held = image.copy()
+        top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+        held[top : top + side, left : left + side] = cv2.resize(
+            self._qr, (side, side), interpolation=cv2.INTER_NEAREST
+        )
+        return held
+
+
+def _card(text: str) -> Image:
+    code = cv2.QRCodeEncoder.create().encode(text)
+    framed = cv2.copyMakeBorder(code, 4, 4, 4, 4, cv2.BORDER_CONSTANT, value=255)
+    return np.asarray(cv2.cvtColor(framed, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def watch(actor: Actor, page: str, stop: threading.Event) -> None:
+    """Follow what the page of a kiosk asks, until `stop`; a kiosk that is away is waited for."""
+    while not stop.is_set():
+        with (
+            contextlib.suppress(OSError, ValueError),
+            urllib.request.urlopen(f"{page}/api/events", timeout=15) as events,  # noqa: S310
+        ):
+            for raw in events:
+                if stop.is_set():
+                    return
+                if raw.startswith(b"data: "):
+                    view = json.loads(raw[6:])
+                    actor.holds_code = view["stage"] == "code"
+                    actor.action = view["action"] or ""
+        stop.wait(0.5)
+
+
+def serve(actor: Actor, port: int) -> ThreadingHTTPServer:
+    """An MJPEG stream on loopback at any path."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self._stream()
+
+        def _stream(self) -> None:
+            begun_s = time.monotonic()
+            for count, image in zip(itertools.count(1), actor.frames(), strict=False):
+                content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
+                head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
+                self.wfile.write(head.encode() + content + b"\r\n")
+                time.sleep(max(0.0, begun_s + count / actor.fps - time.monotonic()))
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            del format, args
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, name="camera", daemon=True).start()
+    return server
+
+
+@click.command()
+@click.option("--clip", type=click.Path(path_type=Path), required=True)
+@click.option("--segments", type=click.Path(path_type=Path), required=True)
+@click.option("--page", required=True, help="address of the kiosk's page")
+@click.option("--port", type=int, required=True)
+@click.option("--qr", "qr_file", type=click.Path(path_type=Path), help="file with what the QR code says")
+def main(clip: Path, segments: Path, page: str, port: int, qr_file: Path | None) -> None:
+    """Stand before the camera."""
+    stop = stop_event()
+    qr = qr_file.read_text(encoding="utf-8").strip() if qr_file is not None and qr_file.exists() else None
+    actor = Actor(clip, segments, qr)
+    server = serve(actor, port)
+    sys.stdout.write(f"camera of the kiosk: http://127.0.0.1:{port}/\n")
+    sys.stdout.flush()
+    watch(actor, page, stop)
+    server.shutdown()
+
+
+if __name__ == "__main__":
+    exits.run(main)

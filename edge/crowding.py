@@ -1,0 +1,48 @@
+"""How full the branch is today, for the kiosk's idle page: people now, and the mean of each hour so far. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from branchloop.clock import from_ms
+from branchloop.messages import Window
+
+CROWDING = "crowding.json"
+
+
+class Crowding:
+    """Sums the windows of the branch's day; an hour that was not observed is absent."""
+
+    def __init__(self, zone: ZoneInfo) -> None:
+        self._zone = zone
+        self._day: date | None = None
+        self._hours: dict[int, tuple[int, int]] = {}
+        self._people: int | None = None
+        self._at_ms = 0
+
+    def take(self, windows: Sequence[Window]) -> bool:
+        """Add windows; whether there was one."""
+        for window in windows:
+            local = from_ms(window.start_ms, self._zone)
+            if local.date() != self._day:
+                self._day, self._hours = local.date(), {}
+            person_ms, seen_ms = self._hours.get(local.hour, (0, 0))
+            if window.expected_ms:
+                share = window.observed_ms / window.expected_ms
+                seen_ms += round(window.duration_ms * share)
+                self._hours[local.hour] = (person_ms + window.person_ms, seen_ms)
+            self._people = window.people_end
+            self._at_ms = window.start_ms + window.duration_ms
+        return bool(windows)
+
+    def text(self) -> str:
+        """As JSON: `at_ms`, `people` (null when not measured), `hours` of {hour, people}."""
+        hours = [
+            {"hour": hour, "people": round(person_ms / seen_ms, 1)}
+            for hour, (person_ms, seen_ms) in sorted(self._hours.items())
+            if seen_ms
+        ]
+        return json.dumps({"at_ms": self._at_ms, "people": self._people, "hours": hours})
