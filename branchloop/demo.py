@@ -25,12 +25,14 @@ import click
 
 from branchloop import exits
 from branchloop.demoapi import DemoApi, Latencies, wait_for
+from branchloop.democustomer import CUSTOMER, OTHERS, Booking, DemoCustomer, read_photos
 from branchloop.errors import DependencyError
 from branchloop.processes import Child, Supervisor, free_port, stop_event
 from branchloop.share import share
 
 SITE = "plaza"
 SIMULATED = "river-street"
+KIOSK = "kiosk-1"
 START_S = 90.0
 DRAIN_S = 30.0
 
@@ -89,7 +91,10 @@ def demo(
             say("hub", f"{ready['api']}  (broker {ready['broker']})")
             tokens = _tokens(files)
             _import_history(files, say)
-            _write_box(files, ready["broker"])
+            kiosk = _write_box(files, ready["broker"], port_base)
+            _sign_kiosk(files)
+            customer = DemoCustomer(ready["api"], tokens["staff"], SITE)
+            booked, code = _book(files, customer)
             dashboard_url = _write_dashboard(files, ready["api"], tokens["head_office"], port_base)
             api = DemoApi(ready["api"], tokens["head_office"])
             latencies = Latencies(api, SITE)
@@ -98,14 +103,23 @@ def demo(
                 hub,
                 _child("box", files, "edge.main", "run", str(files.box)),
                 _child("dashboard", files, "dashboard.main", "run", str(files.dashboard)),
+                _child("kiosk-customer", files, "edge.checkin.actor", *_acting(files, kiosk)),
             ]
             for child in children[1:]:
                 child.keep(time.monotonic())
             supervisor.children = children
             keeper.start()
             wait_for(lambda: api.frames(SITE) or None, START_S, "the camera", stop)
-            wait_for(lambda: _answers(dashboard_url), START_S, "the dashboard", stop)
+            wait_for(lambda: _answers(f"{dashboard_url}/_stcore/health"), START_S, "the dashboard", stop)
+            wait_for(lambda: _answers(kiosk.page), START_S, "the kiosk", stop)
+            wait_for(lambda: customer.kiosk_known(booked) or None, START_S, "the kiosk's key", stop)
+            photos = read_photos(files.root / "sample_video")
+            own_page = customer.enrol(booked, photos, _root_public(files))
+            wait_for(lambda: customer.enrolled(own_page) or None, START_S, "the enrolment", stop)
             say("manager's page", f"{dashboard_url}/?branch={SITE}&lang=en")
+            say("kiosk", f"{kiosk.page}  (touch a door; the rendered customer does the rest)")
+            say("code to type there", code)
+            say("customer's page", own_page)
             say("simulated branch", f"{dashboard_url}/heat?branch={SIMULATED}&lang=en")
             for role, token in tokens.items():
                 say(f"token, {role}", token)
@@ -115,6 +129,7 @@ def demo(
                 webbrowser.open(f"{dashboard_url}/?branch={SITE}")
             stop.wait(seconds)
             sums = _sum_up(files, api, latencies, children[1])
+            sums["checked_in"] = customer.checked_in(tokens["manager"])
         finally:
             ended.set()
             if keeper.ident is not None:
@@ -127,20 +142,23 @@ def demo(
 def _sum_up(files: Files, api: DemoApi, latencies: Latencies, box: Child) -> dict[str, Any]:
     """Stop the box, let everything drain, then ask box and hub what came of it."""
     box.rest()
-    produced = int(_run(files, "edge.main", "outbox", str(files.box), "--json")["produced"])
+    produced = sum(
+        int(_run(files, "edge.main", "outbox", str(files.box), *more, "--json")["produced"])
+        for more in ((), ("--kiosk", KIOSK))
+    )
     until_s = time.monotonic() + DRAIN_S
     while time.monotonic() < until_s:
-        device = _run(files, "hub.main", "stats", str(files.hub), "--json")["devices"].get(
-            f"{SITE}/box-1", {}
-        )
-        if device.get("acknowledged", 0) >= produced:
+        devices = _run(files, "hub.main", "stats", str(files.hub), "--json")["devices"]
+        held = [devices.get(f"{SITE}/{device}", {}) for device in ("box-1", KIOSK)]
+        acknowledged = sum(each.get("acknowledged", 0) for each in held)
+        if acknowledged >= produced:
             break
         time.sleep(0.5)
     p50_s, p95_s = latencies.quantiles()
     return {
         "messages_produced": produced,
-        "messages_stored": device.get("messages", 0),
-        "messages_acknowledged": device.get("acknowledged", 0),
+        "messages_stored": sum(each.get("messages", 0) for each in held),
+        "messages_acknowledged": acknowledged,
         "frames_analysed": api.frames(SITE),
         "crossings": api.crossings(SITE),
         "latency_p50_s": p50_s,
@@ -166,17 +184,74 @@ def _prepare(root: Path, port_base: int | None) -> Files:
         f'listen = "127.0.0.1:{api_port}"\n'
         f'broker_listen = "127.0.0.1:{broker_port}"\n'
         'sites = ["configs/demo.toml", "configs/simulated.toml"]\n'
+        "[people]\n"
+        f'root_public = "{_root_public(files)}"\n'
     )
     files.ready.unlink(missing_ok=True)
     return files
 
 
-def _write_box(files: Files, broker: str) -> None:
-    """Point the box's site file at this demo's broker and credential."""
+def _root_public(files: Files) -> str:
+    """The demo bank's root, which a bank keeps off the network; made at the first start."""
+    folder = files.root / "root"
+    if not folder.exists():
+        _run(files, "branchloop.keys", "root", str(folder), "--json")
+    return (folder / "root.pub").read_text(encoding="utf-8").strip()
+
+
+def _sign_kiosk(files: Files) -> None:
+    """The key ceremony in short: the kiosk's request, the root's signature, the certificate in its place."""
+    command = ("kiosk-key", str(files.box), KIOSK)
+    request = _run(files, "edge.main", *command, "--json")["request"]
+    signed = files.root / "root" / "kiosk-1.certificate.json"
+    root = str(files.root / "root" / "root.pem")
+    subprocess.run(
+        [sys.executable, "-m", "branchloop.keys", "sign", root, request, "--out", str(signed)],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    _run(files, "edge.main", *command, "--certificate", str(signed), "--json")
+
+
+def _book(files: Files, customer: DemoCustomer) -> tuple[Booking, str]:
+    """Today's bookings: the customer to be recognised; the other one's QR code goes before the camera."""
+    booked = customer.book(CUSTOMER, "ms")
+    others = [customer.book(name) for name in OTHERS]
+    (files.root / "qr.txt").write_text(others[0].qr, encoding="utf-8")
+    return booked, others[1].code
+
+
+@dataclass(frozen=True, slots=True)
+class KioskPlace:
+    """Where the demo's kiosk and its camera listen."""
+
+    page: str
+    camera_port: int
+
+
+def _acting(files: Files, kiosk: KioskPlace) -> list[str]:
+    video = files.root / "sample_video"
+    return [
+        "--clip", str(video / "kiosk.mp4"), "--segments", str(video / "kiosk.toml"), "--page", kiosk.page,
+        "--port", str(kiosk.camera_port), "--qr", str(files.root / "qr.txt"),
+    ]  # fmt: skip
+
+
+def _write_box(files: Files, broker: str, port_base: int | None) -> KioskPlace:
+    """Point the box's site file at this demo's broker, credentials, kiosk and its camera."""
     text = files.box.read_text(encoding="utf-8")
-    start = text.index("[box]")
+    start = text.index("[[kiosk]]")
+    port, camera_port = (port_base + 3, port_base + 4) if port_base else (free_port(), free_port())
     files.box.write_text(
         text[:start]
+        + "[[kiosk]]\n"
+        + f'id = "{KIOSK}"\n'
+        + "x_m = 15.4\n"
+        + "y_m = 15.6\n"
+        + f'source = "http://127.0.0.1:{camera_port}/"\n'
+        + 'recognise = "identify"\n'
+        + f'listen = "127.0.0.1:{port}"\n'
+        + f'root_public = "{_root_public(files)}"\n'
+        + f'broker_credential_file = "../hub/broker/credentials/{SITE}--{KIOSK}"\n'
         + "[box]\n"
         + 'id = "box-1"\n'
         + f'broker = "{broker}"\n'
@@ -184,6 +259,7 @@ def _write_box(files: Files, broker: str) -> None:
         + f'credential_file = "../hub/broker/credentials/{SITE}--box-1"\n',
         encoding="utf-8",
     )
+    return KioskPlace(f"http://127.0.0.1:{port}", camera_port)
 
 
 def _write_dashboard(files: Files, api: str, token: str, port_base: int | None) -> str:
@@ -199,8 +275,13 @@ def _write_dashboard(files: Files, api: str, token: str, port_base: int | None) 
 
 
 def _tokens(files: Files) -> dict[str, str]:
-    """A head office token for the pages, and one that sees the demo branch alone."""
-    wanted: tuple[tuple[str, list[str]], ...] = (("head_office", []), ("manager", ["--site", SITE]))
+    """A head office token for the pages, and two that see the demo branch alone."""
+    of_the_branch = ["--site", SITE]
+    wanted: tuple[tuple[str, list[str]], ...] = (
+        ("head_office", []),
+        ("manager", of_the_branch),
+        ("staff", of_the_branch),
+    )
     return {
         role: _run(
             files, "hub.main", "token", str(files.hub), f"demo-{role}", "--role", role, *scope, "--json"
@@ -244,7 +325,7 @@ def _ready(files: Files) -> dict[str, Any] | None:
 def _answers(url: str) -> bool | None:
     import urllib.request
 
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/_stcore/health", timeout=2) as answer:  # noqa: S310
+    with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310
         return bool(answer.status == 200)
     return None
 

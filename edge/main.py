@@ -85,14 +85,15 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
 
 @cli.command()
 @click.argument("config", type=_FILE)
+@click.option("--kiosk", help="of this kiosk, which has an outbox of its own")
 @_JSON
-def outbox(config: Path, as_json: bool) -> None:
+def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
     """How many messages the box has produced, and how many the hub has not confirmed yet."""
     from edge.pipeline import read_box
     from edge.send.outbox import Outbox
 
-    _, box = read_box(config)
-    path = config.parent / box.data_dir / "outbox.db"
+    site, box = read_box(config)
+    path = config.parent / box.data_dir / (_kiosk(site, kiosk).id if kiosk else "") / "outbox.db"
     if not path.exists():
         raise InputError(f"{path} does not exist.", hint="This box has never run.")
     held = Outbox(path)
