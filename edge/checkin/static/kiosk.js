@@ -49,8 +49,8 @@ function idle() {
     const bars = node("div", { className: "hours", role: "img", ariaLabel: `${say("kiosk.hours")}: ${crowd.hours.map((h) => `${h.hour}:00 ${h.people}`).join(", ")}` });
     for (const hour of crowd.hours) {
       const bar = node("span", { title: `${hour.hour}:00 ${hour.people}` });
-      bar.style.height = `${Math.round((100 * hour.people) / most)}%`;
-      bars.append(bar);
+      bar.style.height = `${Math.round((40 * hour.people) / most)}px`;
+      bars.append(node("div", { ariaHidden: "true" }, bar, `${hour.hour}`));
     }
     parts.push(node("p", { className: "facts", textContent: say("kiosk.hours") }), bars);
   }
@@ -66,8 +66,11 @@ function typing(kind) {
   for (const key of digits ? "1234567890" : "0123456789ABCDEFGHJKMNPQRSTVWXYZ") {
     keys.append(node("button", { type: "button", className: "quiet", textContent: key, onclick: () => { if (field.value.length < field.maxLength) field.value += key; act("touch"); } }));
   }
-  keys.append(node("button", { type: "button", className: "quiet", textContent: "⌫", ariaLabel: say("kiosk.delete"), onclick: () => { field.value = field.value.slice(0, -1); } }));
-  return node("div", {}, node("label", { htmlFor: "typed", textContent: say(digits ? "kiosk.number.hint" : "kiosk.code.or") }), field, keys, node("button", { type: "button", id: "enter", textContent: say("kiosk.enter"), onclick: enter }));
+  keys.append(
+    node("button", { type: "button", className: "quiet wide", textContent: "⌫", ariaLabel: say("kiosk.delete"), onclick: () => { field.value = field.value.slice(0, -1); } }),
+    node("button", { type: "button", className: "rest", id: "enter", textContent: say("kiosk.enter"), onclick: enter }),
+  );
+  return node("div", {}, node("label", { htmlFor: "typed", textContent: say(digits ? "kiosk.number.hint" : "kiosk.code.or") }), field, keys);
 }
 
 function ticket() {
