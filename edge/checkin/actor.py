@@ -128,8 +128,8 @@ def serve(actor: Actor, port: int) -> ThreadingHTTPServer:
 def main(clip: Path, segments: Path, page: str, port: int, qr_file: Path | None) -> None:
     """Stand before the camera."""
     stop = stop_event()
-    qr = qr_file.read_text(encoding="utf-8").strip() if qr_file is not None and qr_file.exists() else None
-    actor = Actor(clip, segments, qr)
+    held = qr_file.read_text(encoding="utf-8").strip() if qr_file is not None else ""
+    actor = Actor(clip, segments, held or None)
     server = serve(actor, port)
     sys.stdout.write(f"camera of the kiosk: http://127.0.0.1:{port}/\n")
     sys.stdout.flush()

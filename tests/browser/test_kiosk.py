@@ -1,0 +1,353 @@
+"""A kiosk as it is: its own process, a camera of pixels, a real hub and broker, a customer's browser.
+
+The customer is a rendered animation of one public-domain portrait: nothing here is measured on people.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from brokers import until
+from consentworld import SITE, ConsentWorld, consent_world
+from playwright.sync_api import Page, expect, sync_playwright
+from test_demo_pages import FLAGS
+
+from branchloop.boxkeys import sign_box_key
+from branchloop.codes import qr_text
+from branchloop.credentials import username
+from branchloop.messages import BoxCertificate
+from branchloop.processes import free_port
+from branchloop.sealing import decode, encode, raw_public
+from edge.checkin.vault import Vault, template_key
+from hub.api.state import now_ms
+from hub.broker.passwords import ensure_password
+
+ROOT = Path(__file__).parents[2]
+VIDEO = ROOT / "sample_video"
+NAME = "Wanda Findable"
+
+
+@dataclass
+class KioskWorld:
+    """One kiosk beside a hub; `customer` stands before its camera."""
+
+    hub: ConsentWorld
+    folder: Path
+    config: Path
+    url: str
+    camera_port: int
+    process: subprocess.Popen[bytes] | None = None
+    customer: subprocess.Popen[bytes] | None = None
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "box" / "kiosk-1"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "edge.main", "kiosk", str(self.config), "kiosk-1"]
+        with (self.folder / "kiosk.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        until(self.answers, "the kiosk's page answers", 40)
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/about.json").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def stand(self, qr: str) -> None:
+        """A customer before the camera, who holds up this code when asked."""
+        self.leave()
+        (self.folder / "qr.txt").write_text(qr, encoding="utf-8")
+        self.customer = subprocess.Popen(
+            [
+                sys.executable, "-m", "edge.checkin.actor", "--clip", str(VIDEO / "kiosk.mp4"), "--segments",
+                str(VIDEO / "kiosk.toml"), "--page", self.url, "--port", str(self.camera_port), "--qr",
+                str(self.folder / "qr.txt"),
+            ]
+        )  # fmt: skip
+        until(lambda: self.view()["camera"], "the kiosk sees its camera", 40)
+
+    def leave(self) -> None:
+        if self.customer is not None:
+            self.customer.terminate()
+            self.customer.wait(10)
+
+    def view(self) -> dict[str, Any]:
+        with httpx.stream("GET", f"{self.url}/api/events", timeout=10) as events:
+            for line in events.iter_lines():
+                if line.startswith("data: "):
+                    seen: dict[str, Any] = json.loads(line[6:])
+                    return seen
+        raise AssertionError("the kiosk tells nothing")
+
+    def peer(self) -> SimpleNamespace:
+        """The kiosk as a customer's browser sees it."""
+        text = (self.data / "box.certificate.json").read_text(encoding="utf-8")
+        raw = decode(BoxCertificate.model_validate_json(text).public)
+        return SimpleNamespace(raw=raw, site="north", device="kiosk-1")
+
+    def knows(self, appointment: str) -> None:
+        """The gallery with this appointment has come."""
+        version = "SELECT version FROM book_change WHERE site='north'"
+        assert self.hub.ask(version)
+        until(lambda: appointment in self.day(), f"the kiosk knows of {appointment}", 20)
+
+    def day(self) -> str:
+        vault = Vault(self.data, template_key(self.data, None))
+        try:
+            return vault.kept_day() or ""
+        finally:
+            vault.close()
+
+
+@pytest.fixture(scope="module")
+def kiosk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KioskWorld]:
+    folder = tmp_path_factory.mktemp("kiosk")
+    with consent_world(folder / "hub") as hub:
+        port, camera_port = free_port(), free_port()
+        credential = hub.config.credentials_dir.resolve() / "north--kiosk-1"
+        ensure_password(hub.config.credentials_dir, username("north", "kiosk-1"))
+        site = SITE.format(
+            id="north",
+            more=f'listen = "127.0.0.1:{port}"\nrecognise = "identify"\nlanguage = "en"\n'
+            f'root_public = "{encode(raw_public(hub.root.public_key()))}"\n'
+            f'broker_credential_file = "{credential}"\n',
+        ).replace('"usb:0"', f'"http://127.0.0.1:{camera_port}/"')
+        config = folder / "north.toml"
+        config.write_text(
+            f'{site}\n[box]\nid = "box-1"\nbroker = "mqtt://127.0.0.1:{hub.broker.port}"\ndata_dir = "box"\n'
+            'credential_env = "UNUSED"\n',
+            encoding="utf-8",
+        )
+        made = KioskWorld(hub, folder, config, f"http://127.0.0.1:{port}", camera_port)
+        sign(made)
+        made.start()
+        try:
+            yield made
+        finally:
+            made.leave()
+            if made.process is not None:
+                made.process.terminate()
+                made.process.wait(20)
+
+
+def sign(world: KioskWorld) -> None:
+    """The ceremony, by the commands that a bank uses."""
+    command = [sys.executable, "-m", "edge.main", "kiosk-key", str(world.config), "kiosk-1", "--json"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    request = json.loads(Path(json.loads(told.splitlines()[-1])["request"]).read_text(encoding="utf-8"))
+    raw = decode(request["public"])
+    certificate = sign_box_key(world.hub.root, "north", "kiosk-1", raw, now_ms() + 3_600_000)
+    signed = world.folder / "signed.json"
+    signed.write_text(certificate.to_json(), encoding="utf-8")
+    subprocess.run([*command, "--certificate", str(signed)], capture_output=True, check=True)
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    found = shutil.which("chromium")
+    assert found is not None, "Chromium is missing; `make test` installs it"
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found, args=FLAGS)
+        tab = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
+        tab.set_default_timeout(20_000)
+        yield tab
+        browser.close()
+
+
+def by_face(page: Page, kiosk: KioskWorld) -> str:
+    """Touch the door and wait for what comes of it; a challenge that failed once may be tried again."""
+    page.goto(kiosk.url)
+    page.locator("#door-face-large").click()
+    ended = ", ".join(f'body[data-stage="{stage}"]' for stage in ("confirm", "refused", "staff"))
+    page.locator(ended).wait_for(timeout=40_000)
+    return str(page.evaluate("document.body.dataset.stage"))
+
+
+def test_a_qr_code_before_the_camera_becomes_a_ticket(page: Page, kiosk: KioskWorld) -> None:
+    """Pixels in, ticket on the page, arrival at the hub; the same code again shows the same ticket."""
+    kiosk.hub.book_now("a-qr", "c-qr", "王小明")
+    kiosk.knows("a-qr")
+    kiosk.stand(qr_text("north", kiosk.hub.code("a-qr")))
+    page.goto(kiosk.url)
+    expect(page.locator("#crowding")).to_have_text("In branch now: not measured")
+    page.locator("#door-code-large").click()
+    number = page.locator("#number").inner_text()
+    assert number.startswith("A")
+    assert "王小明" not in page.content()
+    until(lambda: kiosk.hub.kept("a-qr").state == "arrived", "the hub knows of the arrival")
+    assert (kiosk.hub.kept("a-qr").number, kiosk.hub.kept("a-qr").method) == (number, "code")
+    page.locator("#back").click()
+    page.locator("#door-code-large").click()
+    expect(page.locator("#number")).to_have_text(number)
+    expect(page.locator("#main")).to_contain_text("You have checked in already")
+
+
+def test_a_face_that_consented_becomes_a_ticket_until_it_withdraws(page: Page, kiosk: KioskWorld) -> None:
+    """Sealed photos in, template on the box alone, challenge, confirmation, ticket; then nothing is left."""
+    kiosk.hub.book_now("a-face", "c-face", NAME)
+    kiosk.stand("")
+    token = kiosk.hub.invite("a-face")
+    photos = [path.read_bytes() for path in sorted(VIDEO.glob("kiosk-*.jpg"))]
+    seen: Any = kiosk.peer()
+    answer = kiosk.hub.enrol(token, seen, photos)
+    assert answer.status_code == 200, answer.text
+    consent = str(kiosk.hub.reaches(token, "enrolled")["consent"])
+    until(lambda: f'"consent":"{consent}"' in kiosk.day(), "the kiosk may recognise", 20)
+    stage = by_face(page, kiosk)
+    assert stage == "confirm", page.locator("#main").inner_text()
+    expect(page.locator("#who")).to_contain_text("W***")
+    page.locator("#yes").click()
+    number = page.locator("#number").inner_text()
+    until(lambda: kiosk.hub.kept("a-face").number == number, "the hub knows of the arrival")
+    assert kiosk.hub.kept("a-face").method == "face"
+    vectors = _templates(kiosk)
+    assert vectors
+
+    answer = httpx.post(f"{kiosk.hub.api}/api/v1/enrolments/{token}/withdraw", json={})
+    assert answer.status_code == 200, answer.text
+    kiosk.hub.reaches(token, "withdrawn")
+    assert by_face(page, kiosk) == "refused"
+    expect(page.locator("#why")).to_contain_text("No harm done")
+    _nothing_is_found(kiosk, photos, vectors)
+
+
+def test_without_the_hub_a_ticket_is_provisional_and_settles_once(page: Page, kiosk: KioskWorld) -> None:
+    """Ingest and broker gone, the kiosk killed and started again: the ticket still counts, once."""
+    kiosk.hub.book_now("a-dead", "c-dead", "李芳")
+    kiosk.knows("a-dead")
+    code = kiosk.hub.code("a-dead")
+    kiosk.hub.stop_ingest()
+    kiosk.hub.broker.kill()
+    until(lambda: not kiosk.view()["hub"], "the kiosk notices", 30)
+    kiosk.kill()
+    kiosk.start()
+    page.goto(kiosk.url)
+    page.locator("#door-code-large").click()
+    page.locator("#typed").fill(code)
+    page.locator("#enter").click()
+    expect(page.locator("#provisional")).to_be_visible()
+    number = page.locator("#number").inner_text()
+    kiosk.kill()
+    kiosk.start()
+    kiosk.hub.broker.start()
+    kiosk.hub.start_ingest()
+    until(lambda: kiosk.hub.kept("a-dead").number == number, "the ticket is settled", 60)
+    assert kiosk.hub.ask("SELECT count(*), max(provisional) FROM ticket WHERE appointment='a-dead'") == [
+        (1, 1)
+    ]
+
+
+def test_consent_and_enrolment_at_the_kiosk(page: Page, kiosk: KioskWorld) -> None:
+    """After the code: the text, the challenge, a template; the hub keeps the consent and a receipt."""
+    kiosk.hub.book_now("a-here", "c-here", "Ida Here")
+    kiosk.knows("a-here")
+    kiosk.stand("")
+    page.goto(kiosk.url)
+    page.locator("#door-code-large").click()
+    page.locator("#typed").fill(kiosk.hub.code("a-here"))
+    page.locator("#enter").click()
+    page.locator("#enrol").click()
+    expect(page.locator("#main")).to_contain_text("nothing else")
+    assert not Axe().run(page).response["violations"]
+    page.locator("#agree").click()
+    page.locator('body[data-stage="enrolled"]').wait_for(timeout=40_000)
+    until(
+        lambda: kiosk.hub.ask("SELECT channel, state FROM consent WHERE customer='c-here'") == [("kiosk", "given")],
+        "the hub keeps the consent",
+    )  # fmt: skip
+    consent = str(kiosk.hub.ask("SELECT id FROM consent WHERE customer='c-here'")[0][0])
+    until(lambda: f'"consent":"{consent}"' in kiosk.day(), "the kiosk may recognise", 20)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_stage_is_accessible(page: Page, kiosk: KioskWorld, language: str) -> None:
+    """Idle, code, refused and staff: no violation, keyboard alone is enough, both languages."""
+    kiosk.hub.book_now(f"a-{language}", f"c-{language}", "李芳")
+    page.goto(kiosk.url)
+    page.locator("#door-code-large").wait_for()
+    if language == "zh":
+        page.locator("#language").click()
+    assert page.evaluate("document.documentElement.lang").startswith(language)
+    assert not Axe().run(page).response["violations"]
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    page.locator("#door-code-large").focus()
+    page.keyboard.press("Enter")
+    page.locator("#typed").wait_for()
+    assert not Axe().run(page).response["violations"]
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    page.keyboard.type("0000-0000")
+    page.keyboard.press("Enter")
+    page.locator('body[data-stage="refused"]').wait_for()
+    assert not Axe().run(page).response["violations"]
+    page.locator("#staff").click()
+    page.locator('body[data-stage="staff"]').wait_for()
+    assert not Axe().run(page).response["violations"]
+    page.locator("#back").click()
+
+
+def test_only_its_own_page_may_act(kiosk: KioskWorld) -> None:
+    url = f"{kiosk.url}/api/act"
+    act = {"what": "choose", "value": "code"}
+    assert httpx.post(url, json=act).status_code == 403
+    assert (
+        httpx.post(url, json=act, headers={"X-Branchloop": "kiosk", "Host": "evil.example"}).status_code
+        == 400
+    )
+    own = {"X-Branchloop": "kiosk"}
+    for body in (
+        b"",
+        b"[]",
+        b'"x"',
+        b"{}",
+        b'{"what": "choose", "value": "gold"}',
+        b'{"what": "rm"}',
+        b"x" * 2_000,
+    ):
+        answer = httpx.post(url, content=body, headers=own)
+        assert answer.status_code == 422, body
+        assert answer.json()["detail"]
+
+
+def _templates(kiosk: KioskWorld) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+    vault = Vault(kiosk.data, template_key(kiosk.data, None))
+    try:
+        return [each.vector for each in vault.templates(now_ms())]
+    finally:
+        vault.close()
+
+
+def _nothing_is_found(kiosk: KioskWorld, photos: list[bytes], vectors: list[Any]) -> None:
+    """Byte search over everything that hub, broker and kiosk wrote: pictures, templates, clear names."""
+    needles = [NAME.encode(), *(photo[200:260] for photo in photos)]
+    needles += [base64.b64encode(photo[201:261]) for photo in photos]
+    for vector in vectors:
+        for form in (np.float16, np.float32):
+            raw = vector.astype(form).tobytes()
+            needles += [raw[:48], base64.b64encode(raw)[:48]]
+    files = [path for path in kiosk.folder.rglob("*") if path.is_file()]
+    assert {"hub.db", "audit.db", "keys.db", "kiosk.db", "outbox.db", "kiosk.log"} <= {f.name for f in files}
+    for file in files:
+        content = file.read_bytes()
+        found = [needle for needle in needles if needle in content]
+        assert not found, file
