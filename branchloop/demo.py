@@ -95,7 +95,7 @@ def demo(
             _sign_kiosk(files)
             customer = DemoCustomer(ready["api"], tokens["staff"], SITE)
             booked, code = _book(files, customer)
-            dashboard_url = _write_dashboard(files, ready["api"], tokens["head_office"], port_base)
+            dashboard_url = _write_dashboard(files, ready["api"], _pages_token(files), port_base)
             api = DemoApi(ready["api"], tokens["head_office"])
             latencies = Latencies(api, SITE)
             latencies.start()
@@ -120,6 +120,7 @@ def demo(
             say("kiosk", f"{kiosk.page}  (touch a door; the rendered customer does the rest)")
             say("code to type there", code)
             say("customer's page", own_page)
+            say("day board", f"{dashboard_url}/board?branch={SITE}&lang=en")
             say("simulated branch", f"{dashboard_url}/heat?branch={SIMULATED}&lang=en")
             for role, token in tokens.items():
                 say(f"token, {role}", token)
@@ -288,6 +289,13 @@ def _tokens(files: Files) -> dict[str, str]:
         )["token"]
         for role, scope in wanted
     }
+
+
+def _pages_token(files: Files) -> str:
+    """What the pages show is what a manager of both branches may see."""
+    scope = ["--site", SITE, "--site", SIMULATED]
+    arguments = ["demo-pages", "--role", "manager", *scope, "--json"]
+    return str(_run(files, "hub.main", "token", str(files.hub), *arguments)["token"])
 
 
 def _import_history(files: Files, say: Any) -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from branchloop.text import say
 from dashboard import session
-from dashboard.pages import heat, live
+from dashboard.pages import board, heat, live
 from dashboard.style import CSS
 
 
@@ -29,6 +29,7 @@ def main() -> None:
     pages = [
         st.Page(live.page, title=say("page.live", spoken), url_path="live", default=True),
         st.Page(heat.page, title=say("page.heat", spoken), url_path="heat"),
+        st.Page(board.page, title=say("page.board", spoken), url_path="board"),
     ]
     page = st.navigation(pages)
     if session.hub() is None:

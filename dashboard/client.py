@@ -58,16 +58,32 @@ class Hub:
         """Visits and dwell of every zone."""
         return self._get(f"/api/v1/branches/{site}/zones", {"from": start, "to": end})
 
+    def board(self, site: str) -> dict[str, Any]:
+        """The day's appointments, names masked."""
+        return self._get(f"/api/v1/branches/{site}/board")
+
+    def step(self, site: str, appointment: str, step: str) -> dict[str, Any]:
+        """`arrive`, `call` or `serve` somebody."""
+        path = f"/api/v1/branches/{site}/appointments/{appointment}/{step}"
+        return self._ask("POST", path, body={})
+
     def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        return self._ask("GET", path, query)
+
+    def _ask(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
         try:
-            answer = self._http.get(self._api + path, params=query, headers=self._headers)
+            answer = self._http.request(
+                method, self._api + path, params=query, json=body, headers=self._headers
+            )
         except httpx.HTTPError as error:
             raise Unreachable(str(error)) from error
         if answer.status_code in {401, 403}:
             raise Refused
         if answer.status_code >= 500:
             raise Unreachable(f"HTTP {answer.status_code}")
-        body: dict[str, Any] = answer.json()
+        told: dict[str, Any] = answer.json()
         if answer.status_code >= 400:
-            raise Problem(" ".join(filter(None, [body.get("detail"), body.get("hint")])))
-        return body
+            raise Problem(" ".join(filter(None, [told.get("detail"), told.get("hint")])))
+        return told

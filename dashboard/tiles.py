@@ -56,6 +56,15 @@ def tile(
     )
 
 
+def count(label: str, value: str, note: str = "") -> str:
+    """HTML of a figure that was counted, not measured: it needs no coverage."""
+    small = f'<div class="bl-note">{escape(note)}</div>' if note else ""
+    return (
+        f'<div class="bl-tile"><div class="bl-label">{escape(label)}</div>'
+        f'<div class="bl-value">{escape(value)}</div>{small}</div>'
+    )
+
+
 def row(tiles: Sequence[str]) -> str:
     """HTML of tiles side by side, wrapping on a narrow screen."""
     return f'<div class="bl-row">{"".join(tiles)}</div>'

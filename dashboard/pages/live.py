@@ -13,7 +13,7 @@ import streamlit as st
 
 from branchloop.text import Language, duration, label, say
 from dashboard import heat, session, tiles
-from dashboard.client import Hub
+from dashboard.client import Hub, Refused
 
 LAST = timedelta(minutes=15)
 
@@ -36,7 +36,7 @@ def _body(door: Hub, site: str) -> None:
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(branch["name"][spoken])
         session.ribbon(branch)
-        st.html(tiles.row(figures(live, spoken, zone)))
+        st.html(tiles.row([*figures(live, spoken, zone), *checked_in(door, site, spoken)]))
         left, right = st.columns([3, 2], gap="large")
         with left:
             session.head(say("heat.last15", spoken))
@@ -67,6 +67,20 @@ def figures(live: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> list[s
         ),
         tiles.tile(label("crossings_in", spoken), live["in_today"], spoken, zone, stale=stale),
         tiles.tile(label("crossings_out", spoken), live["out_today"], spoken, zone, stale=stale),
+    ]
+
+
+def checked_in(door: Hub, site: str, spoken: Language) -> list[str]:
+    """How many of the day's appointments have arrived; nothing for those who may not see the board."""
+    try:
+        items = [item for item in door.board(site)["items"] if item["state"] != "cancelled"]
+    except Refused:
+        return []
+    if not items:
+        return []
+    arrived = sum(item["number"] is not None for item in items)
+    return [
+        tiles.count(say("board.checked_in", spoken), str(arrived), say("board.of", spoken, value=len(items)))
     ]
 
 

@@ -1,0 +1,121 @@
+"""Day board: the day's appointments with masked names, arrivals, tickets and waits; one action a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from branchloop.text import Language, duration, say
+from dashboard import session, tiles
+from dashboard.client import Hub
+
+ACTIONS: Mapping[str, str] = {"booked": "arrive", "arrived": "call", "called": "serve"}
+WIDTHS = (1.0, 1.2, 2.2, 1.6, 2.2, 1.0, 1.4)
+
+
+def page() -> None:
+    """The page; its body refreshes by itself."""
+    door = session.hub()
+    if door is None:
+        return
+    with session.told():
+        site = session.choose_branch(door)
+        if site is not None:
+            refresh_s = session.settings()[0].refresh_s
+            st.fragment(_body, run_every=refresh_s)(door, site)
+
+
+def _body(door: Hub, site: str) -> None:
+    with session.told():
+        branch, board = door.branch(site), door.board(site)
+        spoken, zone = session.language(), ZoneInfo(branch["timezone"])
+        st.title(f"{branch['name'][spoken]} · {say('page.board', spoken)} · {board['day']}")
+        session.ribbon(branch)
+        st.html(tiles.row(figures(board, spoken)))
+        for queue in board["queues"]:
+            st.html(f'<div class="bl-light">{queue_line(queue, spoken)}</div>')
+        if not board["items"]:
+            st.info(say("board.none", spoken))
+            return
+        heads = ("time", "name", "service", "ticket", "state", "waited", "action")
+        for column, head in zip(st.columns(WIDTHS), heads, strict=True):
+            column.caption(say(f"board.{head}", spoken))
+        services = {queue["service"]: queue["name"][spoken] for queue in board["queues"]}
+        for item in board["items"]:
+            _row(door, site, item, cells(item, board["next"], services, spoken, zone), spoken)
+
+
+def figures(board: Mapping[str, Any], spoken: Language) -> list[str]:
+    """The tiles of the first row."""
+    items = [item for item in board["items"] if item["state"] != "cancelled"]
+    arrived = sum(item["number"] is not None for item in items)
+    ways = {way: board["methods"].get(way, 0) for way in ("code", "face", "staff")}
+    return [
+        tiles.count(say("board.checked_in", spoken), str(arrived), say("board.of", spoken, value=len(items))),
+        tiles.count(say("board.waiting", spoken), str(len(board["next"]))),
+        tiles.count(
+            say("board.median", spoken),
+            duration(board["median_wait_s"], spoken),
+            say("board.methods", spoken, **ways),
+        ),
+    ]
+
+
+def queue_line(queue: Mapping[str, Any], spoken: Language) -> str:
+    """The wait for one service, and what it rests on."""
+    wait = queue["wait_s"]
+    return say(
+        "board.wait",
+        spoken,
+        service=queue["name"][spoken],
+        waiting=queue["waiting"],
+        wait=say("board.wait.unknown", spoken) if wait is None else duration(wait, spoken),
+        basis=say(f"board.basis.{queue['basis']}", spoken),
+    )
+
+
+def cells(
+    item: Mapping[str, Any],
+    order: list[str],
+    services: Mapping[str, str],
+    spoken: Language,
+    zone: ZoneInfo,
+) -> list[str]:
+    """The words of one row, without its action."""
+    at = datetime.fromisoformat(item["start"]).astimezone(zone).strftime("%H:%M")
+    ticket = [item["number"] or "—"]
+    if item["aliases"]:
+        ticket.append(say("board.also", spoken, numbers=", ".join(item["aliases"])))
+    if item["provisional"]:
+        ticket.append(say("board.provisional", spoken))
+    state = [say("board.state.missed" if item["missed"] else f"board.state.{item['state']}", spoken)]
+    if item["method"]:
+        state.append(say(f"board.by.{item['method']}", spoken))
+    if item["id"] in order:
+        state.append(say("board.next", spoken, rank=order.index(item["id"]) + 1))
+    return [
+        at,
+        item["masked_name"],
+        services.get(item["service"], item["service"]),
+        " · ".join(ticket),
+        " · ".join(state),
+        duration(item["waited_s"], spoken),
+    ]
+
+
+def _row(door: Hub, site: str, item: Mapping[str, Any], words: list[str], spoken: Language) -> None:
+    columns = st.columns(WIDTHS, vertical_alignment="center")
+    for column, text in zip(columns, words, strict=False):
+        column.text(text)
+    action = ACTIONS.get(item["state"])
+    if action is None or item["missed"]:
+        return
+    if columns[-1].button(
+        say(f"board.do.{action}", spoken), key=f"{action}-{item['id']}", help=f"{words[1]} {words[0]}"
+    ):
+        door.step(site, item["id"], action)
+        st.rerun(scope="fragment")
