@@ -8,7 +8,7 @@ import streamlit as st
 
 from branchloop.text import say
 from dashboard import session
-from dashboard.pages import board, heat, live
+from dashboard.views import board, heat, live
 from dashboard.style import CSS
 
 

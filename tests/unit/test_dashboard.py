@@ -17,8 +17,8 @@ from branchloop.errors import ConfigError
 from dashboard import heat, tiles
 from dashboard.client import Hub, Unreachable
 from dashboard.config import read_config, read_token
-from dashboard.pages.heat import figures, footfall_chart, gap_list
-from dashboard.pages.live import notices
+from dashboard.views.heat import figures, footfall_chart, gap_list
+from dashboard.views.live import notices
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BRANCH: dict[str, Any] = {
