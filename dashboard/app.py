@@ -8,8 +8,8 @@ import streamlit as st
 
 from branchloop.text import say
 from dashboard import session
-from dashboard.views import board, heat, live
 from dashboard.style import CSS
+from dashboard.views import board, heat, live
 
 
 @st.cache_resource

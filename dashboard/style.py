@@ -30,5 +30,6 @@ CSS = f"""<style>
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}
 .bl-legend-ticks {{ display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }}
+.stButton button {{ min-height: 44px; }}
 .bl-head {{ font-size: 16px; font-weight: 600; margin: 16px 0 8px; color: {theme.INK}; }}
 </style>"""

@@ -72,6 +72,19 @@ def test_the_wheel_runs_outside_the_checkout(python: Path, tmp_path: Path) -> No
         assert str(ROOT) + "/" not in place
 
 
+def test_the_day_board_shows_masked_names_and_calls(running: Demo, page: Page) -> None:
+    """What the API says, one action a row, no clear name anywhere; opened by its link, first of all pages."""
+    page.goto(f"{running.pages}/board?branch=plaza&lang=en")
+    expect(page.get_by_text("of 4")).to_be_visible()
+    page.get_by_role("button", name="Check in").last.click()
+    expect(page.get_by_text("waiting · by staff")).to_be_visible()
+    expect(page.get_by_text("S001")).to_be_visible()
+    page.get_by_role("button", name="Call").click()
+    expect(page.get_by_text("called · by staff")).to_be_visible()
+    content = page.content()
+    assert not any(name in content for name in ("Eileen", "王小明", "李芳", "Schmidt"))
+
+
 def test_live_shows_what_the_api_says(running: Demo, page: Page) -> None:
     """Figures, lights, plan and note; the page refreshes by itself."""
     expect_crossings(running)
@@ -120,11 +133,18 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
     expect(shown).to_contain_text(expected)
 
 
-@pytest.mark.parametrize("path", ["?branch=plaza&lang=en", "heat?branch=river-street&lang=zh"])
-def test_the_pages_are_accessible(running: Demo, page: Page, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("?branch=plaza&lang=en", "[role=img], img"),
+        ("heat?branch=river-street&lang=zh", "[role=img], img"),
+        ("board?branch=plaza&lang=zh", ".bl-tile"),
+    ],
+)
+def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: str) -> None:
     """Axe finds nothing against WCAG, contrast and heading order included."""
     page.goto(f"{running.pages}/{path}")
-    expect(page.get_by_role("img").first).to_be_visible()
+    expect(page.locator(shown).first).to_be_visible()
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
     found = Axe().run(page).response["violations"]
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []

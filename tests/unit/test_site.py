@@ -10,16 +10,7 @@ from branchloop.errors import ConfigError
 from branchloop.share import share
 from branchloop.site import Site, parse_site
 
-KIOSK = """
-[[kiosk]]
-id = "kiosk-1"
-x_m = 15.4
-y_m = 15.6
-source = "http://127.0.0.1:8092/stream"
-recognise = "identify"
-listen = "127.0.0.1:8091"
-"""
-GOOD = share("configs/demo.toml").read_text(encoding="utf-8").replace("[box]", KIOSK + "\n[box]")
+GOOD = share("configs/demo.toml").read_text(encoding="utf-8")
 
 
 def refused(text: str) -> str:
