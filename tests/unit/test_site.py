@@ -74,7 +74,7 @@ def test_marks_on_one_line_are_refused() -> None:
         ),
         ('listen = "127.0.0.1:8091"', 'listen = "0.0.0.0:8091"', "add tls_cert_file and tls_key_file"),
         ('id = "kiosk-1"', 'id = "box-1"', "is called 'box-1' like the box"),
-        ('source = "http://127.0.0.1', 'source = "http://me:pw@127.0.0.1', "holds a password"),
+        ('source = "../sample_video/kiosk.mp4', 'source = "http://me:pw@127.0.0.1', "holds a password"),
         ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
         (
             "width_m = 22.5\nheight_m = 25.0\ncell_m = 0.25",
