@@ -14,6 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from branchloop.kiosk import Liveness
 from branchloop.share import share
 from edge.kiosk.challenge import ACTIONS, Action, Challenge
 from edge.kiosk.threshold import decide, template, threshold
@@ -83,9 +84,10 @@ def _match_ms(size: int) -> float:
 def _decisions(engine: FaceEngine, landmarker: Landmarker, clip: list[Image]) -> dict[str, Any]:
     """Attempts in real time: a frame is taken when the one before is done, as a camera would offer it."""
     spans = tomllib.loads(share("sample_video/kiosk.toml").read_text(encoding="utf-8"))
+    actions = int(Liveness().actions)
     plain = [_attempt(engine, landmarker, clip, spans, None) for _ in range(TRIES)]
     asked = [
-        _attempt(engine, landmarker, clip, spans, Challenge(random.Random(seed), 1))  # noqa: S311 - repeatable
+        _attempt(engine, landmarker, clip, spans, Challenge(random.Random(seed), actions))  # noqa: S311 - repeatable
         for seed in range(TRIES)
     ]
     done = [seconds for seconds in asked if seconds is not None]
@@ -94,6 +96,7 @@ def _decisions(engine: FaceEngine, landmarker: Landmarker, clip: list[Image]) ->
         "decision_p95_s": _quantile([s for s in plain if s is not None], 0.95),
         "decision_challenge_p50_s": _quantile(done, 0.5),
         "decision_challenge_p95_s": _quantile(done, 0.95),
+        "challenge_actions": actions,
         "challenges_passed": len(done),
         "challenges": len(asked),
     }

@@ -43,7 +43,7 @@ def _body(door: Hub, site: str) -> None:
             return
         heads = ("time", "name", "service", "ticket", "state", "waited", "action")
         for column, head in zip(st.columns(WIDTHS), heads, strict=True):
-            column.caption(say(f"board.{head}", spoken))
+            column.html(f'<div class="bl-label">{say(f"board.{head}", spoken)}</div>')
         services = {queue["service"]: queue["name"][spoken] for queue in board["queues"]}
         for item in board["items"]:
             _row(door, site, item, cells(item, board["next"], services, spoken, zone), spoken)
