@@ -52,6 +52,7 @@ class KioskWorld:
     camera_port: int
     process: subprocess.Popen[bytes] | None = None
     customer: subprocess.Popen[bytes] | None = None
+    held: str = ""
 
     @property
     def data(self) -> Path:
@@ -75,7 +76,10 @@ class KioskWorld:
         self.process.wait(10)
 
     def stand(self, qr: str) -> None:
-        """A customer before the camera, who holds up this code when asked."""
+        """A customer before the camera, who holds up this code when asked; stays who is there with the same."""
+        if self.customer is not None and self.customer.poll() is None and self.held == qr:
+            return
+        self.held = qr
         self.leave()
         (self.folder / "qr.txt").write_text(qr, encoding="utf-8")
         self.customer = subprocess.Popen(
