@@ -135,7 +135,7 @@ class Desk:
             session = self.session
             match what, value:
                 case "choose", "code" | "face":
-                    self._attempt = None
+                    self._attempt = self._decided_ms = None
                     session.choose(value, now_s)
                 case "typed", str():
                     session.typed(value[:40], now_ms, now_s)
@@ -219,7 +219,8 @@ class Desk:
                 plain = unseal(self.key, sealed, gallery_context(self.site, self.device))
                 self._take_gallery(Gallery.model_validate_json(plain), now_ms)
             else:
-                reply = answer(self, Command.model_validate_json(payload), now_ms)
+                with self.lock:  # the page's requests use the same vault
+                    reply = answer(self, Command.model_validate_json(payload), now_ms)
                 if self.link is not None:
                     self.link.reply(reply.to_json())
         except (ValidationError, InputError) as error:
