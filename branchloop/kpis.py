@@ -57,7 +57,28 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("zone_visits", "visits", "neither", "visits", "到访次数"),
     Kpi("dwell_median", "s", "neither", "median dwell time", "停留时长中位数"),
     Kpi("dwell_p90", "s", "lower", "dwell time, 90th percentile", "停留时长九成位"),
+    Kpi("queue_length", "people", "lower", "waiting", "排队人数"),
+    Kpi("wait_median", "s", "lower", "median wait", "等候时间中位数"),
+    Kpi("wait_p90", "s", "lower", "wait, 90th percentile", "等候时间九成位"),
+    Kpi("abandonment", "%", "lower", "left the queue", "离队率"),
+    Kpi("filled_person_seconds", "person·s", "neither", "estimated from sensors", "传感器估算停留时长"),
     Kpi("coverage", "%", "higher", "coverage", "数据覆盖率"),
 )
 
 BY_KEY: Mapping[str, Kpi] = {kpi.key: kpi for kpi in KPIS}
+
+_PLACES = ("crossings_in", "crossings_out", "footfall", "person_seconds", "zone_occupancy", "zone_visits",
+    "dwell_median", "dwell_p90", "queue_length", "wait_median", "wait_p90", "abandonment")  # fmt: skip
+_ALL = ("occupancy", *_PLACES)
+TAINTS: Mapping[str, tuple[str, ...]] = {
+    "covered": _ALL,
+    "blurred": _ALL,
+    "frozen": _ALL,
+    "looped": _ALL,
+    "moved": _PLACES,
+    "stuck": ("filled_person_seconds",),
+    "spiking": ("filled_person_seconds",),
+    "garbled": ("filled_person_seconds",),
+    "crosstalk": ("filled_person_seconds",),
+}
+"""Fault of a camera or sensor -> the figures that it spoils. A moved camera still sees how many there are."""

@@ -25,12 +25,16 @@ MAX_SEQ = 2**53 - 1
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
 Count = Annotated[int, Field(ge=0, le=MAX_SEQ)]
+SignedCount = Annotated[int, Field(ge=-MAX_SEQ, le=MAX_SEQ)]
 TimeMs = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
 Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
 TicketNumber = Annotated[str, Field(pattern=r"^[A-Z][0-9]{3}$")]
 Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 DeviceState = Literal["up", "starting", "stalled", "down", "ended"]
+CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved"]
+"""What may be wrong with a camera's picture; what each taints stands in `branchloop.kpis.TAINTS`."""
+SensorFault = Literal["stuck", "spiking", "garbled", "crosstalk"]
 
 
 class Wire(BaseModel):
@@ -63,6 +67,9 @@ class CameraWindow(Wire):
     analysed: Count = Field(description="frames the detector saw; the others were held by the motion gate")
     calibration_residual_mm: Count | None = None
     calibration_age_days: Count | None = None
+    fault: CameraFault | None = Field(
+        default=None, description="what was wrong with the picture, if anything"
+    )
 
 
 class SensorWindow(Wire):
@@ -77,14 +84,23 @@ class SensorWindow(Wire):
     farthest_mm: Count | None = None
     sum_mm: Count | None = Field(default=None, description="sum of valid ranges: mean = sum_mm / valid")
     present_ms: Count | None = Field(default=None, description="time somebody stood in the cone")
+    fault: SensorFault | None = Field(default=None, description="why its readings are not believed, if so")
 
 
 class LineWindow(Wire):
-    """Crossings of one counting line in a window, and the notices they settle."""
+    """Crossings of one counting line in a window, and the notices they settle.
+
+    Staff are in `staff_in` and `staff_out` alone.
+    """
 
     line: Id
     in_: Count = Field(alias="in")
     out: Count
+    returned: Count = Field(
+        default=0, description="of `in`: who had gone out within the re-entry window, and is no new visitor"
+    )
+    staff_in: Count = 0
+    staff_out: Count = 0
     confirmed: list[str] = Field(default_factory=list, max_length=2_000)
     withdrawn: list[str] = Field(default_factory=list, max_length=2_000)
 
@@ -96,6 +112,18 @@ class ZoneWindow(Wire):
     person_ms: Count
     entries: Count
     dwell: Histogram = Field(default_factory=Histogram)
+
+
+class QueueWindow(Wire):
+    """One queue in a window. A wait ends by being served or by leaving; each counts where it ended."""
+
+    queue: Id = Field(description="the zone of kind `queue`")
+    person_ms: Count = Field(description="time integral of people waiting")
+    waiting_end: Count | None = Field(default=None, description="people waiting at the end, if observed")
+    joined: Count = Field(description="waits that began in the window")
+    served: Histogram = Field(default_factory=Histogram, description="waits of those who were served")
+    abandoned: Histogram = Field(default_factory=Histogram, description="waits of those who left unserved")
+    lost: Count = Field(default=0, description="waits whose end nobody saw: neither served nor abandoned")
 
 
 class Heat(Wire):
@@ -118,6 +146,28 @@ class Heat(Wire):
         return self
 
 
+class Flow(Wire):
+    """Which way people walked, per cell of a coarse grid: sums of their steps, which merge by addition."""
+
+    cell_mm: Annotated[int, Field(ge=250, le=5_000)]
+    rows: Annotated[int, Field(ge=1, le=2_000)]
+    cols: Annotated[int, Field(ge=1, le=2_000)]
+    cells: list[Count] = Field(max_length=20_000, description="ascending cell indices, row * cols + col")
+    dx_mm: list[SignedCount] = Field(max_length=20_000, description="sum of steps to the right, one per cell")
+    dy_mm: list[SignedCount] = Field(max_length=20_000, description="sum of steps downwards, one per cell")
+    path_mm: list[Count] = Field(max_length=20_000, description="sum of the steps' lengths, one per cell")
+
+    @model_validator(mode="after")
+    def _aligned(self) -> Flow:
+        if len({len(self.cells), len(self.dx_mm), len(self.dy_mm), len(self.path_mm)}) > 1:
+            raise ValueError("cells, dx_mm, dy_mm and path_mm differ in length")
+        if any(b <= a for a, b in itertools.pairwise(self.cells)):
+            raise ValueError("cells must ascend without repeats")
+        if self.cells and self.cells[-1] >= self.rows * self.cols:
+            raise ValueError("a cell lies outside the grid")
+        return self
+
+
 class Window(Wire):
     """The figures of `slots` whole 5 s windows that start at `start_ms` and share one UTC minute."""
 
@@ -128,13 +178,21 @@ class Window(Wire):
     method: str = Field(default="", max_length=80, description="detector and tracker that produced it")
     expected_ms: Count = Field(description="camera time that full coverage would have given")
     observed_ms: Count = Field(description="camera time truly observed")
-    person_ms: Count = Field(description="time integral of people on the plan")
+    person_ms: Count = Field(description="time integral of people on the plan, staff excluded")
+    staff_ms: Count = Field(default=0, description="time integral of staff, who are in no other figure")
     people_end: Count | None = Field(default=None, description="people on the plan at the end, if observed")
     cameras: list[CameraWindow] = Field(default_factory=list, max_length=64)
     lines: list[LineWindow] = Field(default_factory=list, max_length=256)
     zones: list[ZoneWindow] = Field(default_factory=list, max_length=256)
+    queues: list[QueueWindow] = Field(default_factory=list, max_length=256)
     sensors: list[SensorWindow] = Field(default_factory=list, max_length=256)
     heat: Heat | None = None
+    filled: Heat | None = Field(
+        default=None,
+        description="person time where no camera looked, estimated from range sensors; never part of `heat`",
+    )
+
+    flow: Flow | None = None
 
     @property
     def duration_ms(self) -> int:
@@ -287,6 +345,7 @@ class DeviceLight(Wire):
     state: DeviceState
     since_ms: TimeMs
     detail: str | None = Field(default=None, max_length=300)
+    fault: CameraFault | SensorFault | None = None
 
 
 class Status(Wire):

@@ -145,6 +145,11 @@ class Zone(Part):
     name: Text | None = None
     polygon: Annotated[list[PlanPoint], Field(min_length=3, max_length=200)]
     min_stay_s: Annotated[float, Field(ge=0, le=600)] = 2.0
+    served_in: list[Id] = Field(
+        default_factory=list,
+        max_length=64,
+        description="of a queue: zones where its wait ends; all counters, desks and machines without it",
+    )
 
     @field_validator("polygon")
     @classmethod
@@ -242,6 +247,15 @@ class Site(Part):
     note: Text | None = Field(default=None, description="a sentence every page of this site shows")
     hours: dict[str, str] = Field(default_factory=dict)
     closed_on: list[date] = Field(default_factory=list, max_length=400)
+    reentry_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=120.0, description="who comes back within this time is the same visitor; 0: always a new one"
+    )
+    staff_after_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
+        default=10.0, description="who stays this long in a zone of kind staff is staff from then on"
+    )
+    staff_hours: dict[str, str] = Field(
+        default_factory=dict, description="by weekday: who crosses an entrance then is staff"
+    )
     plan: Plan
     cameras: list[Camera] = Field(default_factory=list, max_length=64, alias="camera")
     lines: list[Line] = Field(default_factory=list, max_length=256, alias="line")
@@ -263,7 +277,7 @@ class Site(Part):
             raise ValueError(f"{name!r} is not a time zone; write one such as Asia/Shanghai") from error
         return name
 
-    @field_validator("hours")
+    @field_validator("hours", "staff_hours")
     @classmethod
     def _hours(cls, hours: dict[str, str]) -> dict[str, str]:
         for day, text in hours.items():
@@ -287,6 +301,15 @@ class Site(Part):
                 if part.id in seen:
                     raise ValueError(f"two {what}s are called {part.id!r}; every id must be used once")
                 seen.add(part.id)
+        kinds = {zone.id: zone.kind for zone in self.zones}
+        for zone in self.zones:
+            if zone.served_in and zone.kind != "queue":
+                raise ValueError(f"zone {zone.id!r} has served_in but is no queue; set kind to queue")
+            for served_in in zone.served_in:
+                if kinds.get(served_in) not in {"counter", "desk", "self-service"}:
+                    raise ValueError(
+                        f"zone {zone.id!r} is served in {served_in!r}, which is no counter, desk or self-service zone"
+                    )
         if self.box is not None and any(kiosk.id == self.box.id for kiosk in self.kiosks):
             raise ValueError(f"a kiosk is called {self.box.id!r} like the box; give it an id of its own")
         for where, points in self._places():
@@ -323,6 +346,12 @@ class Site(Part):
         """Whether the branch is open at `t_ms`."""
         day = from_ms(t_ms, self.zone_info).date()
         return any(start <= t_ms < end for start, end in self.open_spans_ms(day))
+
+    def is_staff_time(self, t_ms: int) -> bool:
+        """Whether whoever crosses an entrance at `t_ms` is taken for staff."""
+        day = from_ms(t_ms, self.zone_info).date()
+        spans = spans_min(self.staff_hours.get(WEEKDAYS[day.weekday()], "closed"))
+        return any(self._at(day, start) <= t_ms < self._at(day, end) for start, end in spans)
 
     def _at(self, day: date, minutes: int) -> int:
         if minutes == 24 * 60:
