@@ -29,9 +29,7 @@ def sign_box_key(
 ) -> BoxCertificate:
     """Vouch for a box's public key until `not_after_ms`."""
     public = encode(public_raw)
-    text = certificate_text(site, device, public, not_after_ms)
-    r, s = decode_dss_signature(root.sign(text.encode(), _ALGORITHM))
-    signature = encode(r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big"))  # as WebCrypto reads it
+    signature = sign_bytes(root, certificate_text(site, device, public, not_after_ms).encode())
     return BoxCertificate(
         site=site, device=device, public=public, not_after_ms=not_after_ms, signature=signature
     )
@@ -42,19 +40,33 @@ def verify_box_key(root_raw: bytes, certificate: BoxCertificate, now_ms: int) ->
     text = certificate_text(
         certificate.site, certificate.device, certificate.public, certificate.not_after_ms
     )
-    signature = decode(certificate.signature)
     where = f"the key of {certificate.site}/{certificate.device}"
-    try:
-        root = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, root_raw)
-        r, s = (int.from_bytes(part, "big") for part in (signature[:_HALF], signature[_HALF:]))
-        root.verify(encode_dss_signature(r, s), text.encode(), _ALGORITHM)
-    except (InvalidSignature, ValueError) as error:
+    if not holds(root_raw, decode(certificate.signature), text.encode()):
         raise InputError(
             f"{where} is not signed by the bank's root.", hint="Sign it again: branchloop keys sign."
-        ) from error
+        )
     if now_ms >= certificate.not_after_ms:
         raise InputError(f"{where} has expired.", hint="Renew it: branchloop keys sign.")
     return decode(certificate.public)
+
+
+def sign_bytes(key: ec.EllipticCurvePrivateKey, content: bytes) -> str:
+    """ECDSA with SHA-256: r and s, 64 bytes in base64url, as WebCrypto reads them."""
+    r, s = decode_dss_signature(key.sign(content, _ALGORITHM))
+    return encode(r.to_bytes(_HALF, "big") + s.to_bytes(_HALF, "big"))
+
+
+def holds(public_raw: bytes, signature: bytes, content: bytes) -> bool:
+    """Whether a key (65 bytes) made this signature (64 bytes) of exactly this content."""
+    if len(signature) != 2 * _HALF:
+        return False
+    try:
+        public = ec.EllipticCurvePublicKey.from_encoded_point(CURVE, public_raw)
+        r, s = (int.from_bytes(part, "big") for part in (signature[:_HALF], signature[_HALF:]))
+        public.verify(encode_dss_signature(r, s), content, _ALGORITHM)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def new_private() -> ec.EllipticCurvePrivateKey:

@@ -34,6 +34,7 @@ COMMANDS: dict[str, Program] = {
     "evaluate": Program("edge.main", ("evaluate",), "measure tracks and heat against ground truth"),
     "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
+    "acceptance": Program("branchloop.accept", (), "measure a site, sign and verify the report"),
     "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),
     "erase": Program("hub.main", ("erase",), "forget a customer, and show what each box confirmed"),
     "broker-config": Program("hub.main", ("broker-config",), "write broker users and access lists"),
