@@ -43,15 +43,45 @@ def window(start_ms: int = T0_MS, people: int = 1, **more: Any) -> dict[str, Any
         "expected_ms": ms,
         "observed_ms": ms,
         "person_ms": people * ms,
+        "staff_ms": people * 10,
         "people_end": people,
-        "cameras": [{"camera": "north", "state": "up", "observed_ms": ms, "frames": 35, "analysed": 20}],
-        "lines": [{"line": "door", "in": people, "out": 1}],
+        "cameras": [
+            {
+                "camera": "north",
+                "state": "up",
+                "observed_ms": ms,
+                "frames": 35,
+                "analysed": 20,
+                "fault": "blurred" if people % 2 else None,
+            }
+        ],
+        "lines": [
+            {
+                "line": "door",
+                "in": people,
+                "out": 1,
+                "returned": people // 2,
+                "staff_in": 1,
+                "staff_out": people,
+            }
+        ],
         "zones": [
             {
                 "zone": "queue",
                 "person_ms": people * 1_000,
                 "entries": people,
                 "dwell": {"count": people, "sum_ms": people * 9_000, "bins": {"23": people}},
+            }
+        ],
+        "queues": [
+            {
+                "queue": "queue",
+                "person_ms": people * 700,
+                "waiting_end": people,
+                "joined": people,
+                "served": {"count": people, "sum_ms": people * 60_000, "bins": {"43": people}},
+                "abandoned": {"count": 1, "sum_ms": 9_000, "bins": {"23": 1}},
+                "lost": people % 3,
             }
         ],
         "sensors": [
@@ -65,9 +95,20 @@ def window(start_ms: int = T0_MS, people: int = 1, **more: Any) -> dict[str, Any
                 "farthest_mm": 900 + people,
                 "sum_mm": 7_000,
                 "present_ms": people * 100,
+                "fault": "stuck" if people % 3 == 1 else None,
             }
         ],
         "heat": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [people % 4, 7], "mps": [people * 1_000, 5]},
+        "filled": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [people % 4, 6], "mps": [people * 300, 2]},
+        "flow": {
+            "cell_mm": 1_000,
+            "rows": 1,
+            "cols": 2,
+            "cells": [0, 1],
+            "dx_mm": [-400 * people, 30],
+            "dy_mm": [people, -7],
+            "path_mm": [500 * people, 31],
+        },
         **more,
     }
 

@@ -25,6 +25,8 @@ from branchloop.messages import (
     Checkin,
     ConsentGiven,
     Dropped,
+    Flow,
+    Heat,
     Item,
     Notice,
     Status,
@@ -33,9 +35,11 @@ from branchloop.messages import (
 )
 from branchloop.topics import Topic, parse
 from hub.store.rollup import check_plausible
+from hub.store.sums import GRID_KINDS
 
 MAX_SHAPES = 4
-"""Heat grids of so many shapes may share a batch: each costs a dense grid per level to add."""
+"""Grids of one kind and so many shapes may share a batch: each costs a dense grid per level to add."""
+Shape = tuple[str, int, int, int]
 Body = Window | Notice | Dropped | ConsentGiven | Checkin | Attempt
 
 
@@ -127,7 +131,7 @@ def read_batch(site: str, device: str, batch: Batch, arrived_ms: int, sites: Col
         raise InputError(
             f"a batch of version {batch.v} is newer than this hub's {WIRE_VERSION}.", hint="Upgrade the hub."
         )
-    shapes: set[tuple[int, int, int]] = set()
+    shapes: set[Shape] = set()
     unknown_site = None if site in sites else site
     messages = tuple(_prepare(item, unknown_site, shapes) for item in batch.items)
     return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, messages)
@@ -166,7 +170,7 @@ def canonical(kind: str, body: dict[str, Any]) -> tuple[str, str]:
     return text, hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
-def _prepare(item: Item, unknown_site: str | None, shapes: set[tuple[int, int, int]]) -> Prepared:
+def _prepare(item: Item, unknown_site: str | None, shapes: set[Shape]) -> Prepared:
     text, digest = canonical(item.kind, item.body)
     try:
         if unknown_site is not None:
@@ -182,13 +186,17 @@ def _prepare(item: Item, unknown_site: str | None, shapes: set[tuple[int, int, i
         return _faulty(item, digest, text, "invalid body", _sentence(error))
 
 
-def _checked(body: Wire, shapes: set[tuple[int, int, int]]) -> Body:
+def _checked(body: Wire, shapes: set[Shape]) -> Body:
     if isinstance(body, Window):
         check_plausible(body)
-        if body.heat is not None:
-            shapes.add((body.heat.cell_mm, body.heat.rows, body.heat.cols))
-            if len(shapes) > MAX_SHAPES:
-                raise InputError(f"the batch holds heat grids of more than {MAX_SHAPES} shapes.")
+        for kind in GRID_KINDS:
+            grid: Heat | Flow | None = getattr(body, kind)
+            if grid is None:
+                continue
+            shape = (kind, grid.cell_mm, grid.rows, grid.cols)
+            if shape not in shapes and sum(other[0] == kind for other in shapes) >= MAX_SHAPES:
+                raise InputError(f"the batch holds {kind} grids of more than {MAX_SHAPES} shapes.")
+            shapes.add(shape)
     if not isinstance(body, Body):
         raise InputError(f"{type(body).__name__} cannot be applied here.", hint="Upgrade the hub.")
     return body

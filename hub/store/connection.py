@@ -11,6 +11,7 @@ from sqlite_utils import Database, Migrations
 
 from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
+from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
 from hub.store.schema_consent import consent_migrations
 
@@ -69,6 +70,7 @@ def prepare(data_dir: Path) -> None:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
             _migrate(data_dir / DATABASE, hub_migrations)
+            _migrate(data_dir / DATABASE, analytics_migrations)
             _migrate(data_dir / DATABASE, consent_migrations)
             _migrate(data_dir / DATABASE, book_migrations)
             _migrate(data_dir / AUDIT_DATABASE, audit_migrations)

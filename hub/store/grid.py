@@ -1,4 +1,4 @@
-"""Heat grids as they are stored: dense little-endian int64, zlib at its fastest level."""
+"""Grids as they are stored: dense little-endian int64, zlib at its fastest level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.store.sums import GridShape, SparseHeat
+from hub.store.sums import GridShape, SparseGrid
 
 Grid = NDArray[np.int64]
 
@@ -19,26 +19,30 @@ def pack(grid: Grid) -> bytes:
 
 
 def unpack(blob: bytes) -> Grid:
-    """The flat grid of `pack`, `rows * cols` milli-person-seconds, writable."""
+    """The flat grid of `pack`, writable."""
     return np.frombuffer(zlib.decompress(blob), "<i8").astype(np.int64)
 
 
 def empty(shape: GridShape) -> Grid:
     """A flat grid of zeros."""
-    return np.zeros(shape.rows * shape.cols, np.int64)
+    return np.zeros(shape.size, np.int64)
 
 
-def add(grid: Grid, parts: Iterable[SparseHeat]) -> Grid:
+def add(grid: Grid, parts: Iterable[SparseGrid]) -> Grid:
     """Add sparse grids in place. Raises OverflowError when a cell leaves the 64 bits."""
     for part in parts:
         # Cells are unique within a part, so indexed addition loses none.
-        grid[part.cells] += np.asarray(part.mps, np.int64)
-        if grid.size and int(grid[part.cells].min(initial=0)) < 0:
-            raise OverflowError("the sum of a heat cell does not fit 64 bits")
+        more = np.asarray(part.values, np.int64)
+        before = grid[part.cells]
+        after = before + more
+        # A sum has wrapped where it has the sign of neither of its parts.
+        if bool(((before ^ after) & (more ^ after) < 0).any()):
+            raise OverflowError("the sum of a cell of a grid does not fit 64 bits")
+        grid[part.cells] = after
     return grid
 
 
-def sparse(grid: Grid) -> SparseHeat:
-    """The cells of a grid where anybody was."""
+def sparse(grid: Grid) -> SparseGrid:
+    """The cells of a grid that are not zero."""
     cells = np.flatnonzero(grid)
-    return SparseHeat(cells.tolist(), grid[cells].tolist())
+    return SparseGrid(cells.tolist(), grid[cells].tolist())

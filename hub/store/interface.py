@@ -309,7 +309,7 @@ class Store(Protocol):
         ...
 
     def rollups(self, site: str, device: str, level: Level, from_ms: int, to_ms: int) -> dict[Bucket, RollUp]:
-        """Stored buckets that start in `[from_ms, to_ms)`, each grid as one SparseHeat."""
+        """Stored buckets that start in `[from_ms, to_ms)`, each grid as one SparseGrid."""
         ...
 
     def notice_fates(self, site: str, device: str) -> dict[str, Fate]:

@@ -6,6 +6,7 @@ once. Applying and recomputing share it; recomputing starts from nothing but the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
@@ -14,19 +15,21 @@ import numpy as np
 from branchloop.clock import bucket_start_ms, iso
 from branchloop.errors import InputError
 from branchloop.kpis import DURATION_EDGES_S
-from branchloop.messages import Window
+from branchloop.messages import Flow, Heat, Histogram, Window
 from branchloop.site import MAX_HEAT_CELLS
 from hub.store import grid
 from hub.store.sums import (
+    GRID_KINDS,
     LEVELS,
     Bucket,
     CameraSums,
     GridShape,
     Level,
     LineSums,
+    QueueSums,
     RollUp,
     SensorSums,
-    SparseHeat,
+    SparseGrid,
     ZoneSums,
 )
 
@@ -39,17 +42,21 @@ def check_plausible(window: Window) -> None:
     worst = max(_figures(window), default=0)
     if worst > MAX_SUM:
         raise InputError(f"a figure of {worst} is not plausible for {window.duration_ms} ms.")
-    if window.heat is not None and window.heat.rows * window.heat.cols > MAX_HEAT_CELLS:
-        raise InputError(
-            f"a heat grid of {window.heat.rows} × {window.heat.cols} cells is too fine.",
-            hint=f"Choose a plan.cell_m that gives at most {MAX_HEAT_CELLS} cells.",
-        )
-    for zone in window.zones:
-        for index in zone.dwell.bins:
+    for grid_ in (window.heat, window.filled, window.flow):
+        if grid_ is not None and grid_.rows * grid_.cols > MAX_HEAT_CELLS:
+            raise InputError(
+                f"a grid of {grid_.rows} × {grid_.cols} cells is too fine.",
+                hint=f"Choose a plan.cell_m that gives at most {MAX_HEAT_CELLS} cells.",
+            )
+    for histogram in _histograms(window):
+        for index in histogram.bins:
             if int(index) >= len(DURATION_EDGES_S):
                 raise InputError(
-                    f"dwell bin {index} does not exist; the last is {len(DURATION_EDGES_S) - 1}."
+                    f"duration bin {index} does not exist; the last is {len(DURATION_EDGES_S) - 1}."
                 )
+    for line in window.lines:
+        if line.returned > line.in_:
+            raise InputError(f"line {line.line!r}: {line.returned} of {line.in_} who came in had come back.")
 
 
 def collect(
@@ -80,6 +87,8 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         totals.open_expected_ms += window.expected_ms
         totals.open_observed_ms += window.observed_ms
     totals.person_ms += window.person_ms
+    totals.staff_ms += window.staff_ms
+    totals.filled_ms += sum(window.filled.mps) if window.filled is not None else 0
     totals.first_ms = min(totals.first_ms, window.start_ms)
     totals.last_ms = max(totals.last_ms, window.start_ms + duration_ms)
     if window.method:
@@ -88,15 +97,28 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         crossings = rollup.lines.setdefault(line.line, LineSums())
         crossings.crossings_in += line.in_
         crossings.crossings_out += line.out
+        crossings.returned += line.returned
+        crossings.staff_in += line.staff_in
+        crossings.staff_out += line.staff_out
     for zone in window.zones:
         visits = rollup.zones.setdefault(zone.zone, ZoneSums())
         visits.person_ms += zone.person_ms
         visits.entries += zone.entries
         visits.dwell_count += zone.dwell.count
         visits.dwell_sum_ms += zone.dwell.sum_ms
-        for index, count in zone.dwell.bins.items():
-            if count:
-                visits.bins[int(index)] += count
+        _add_bins(visits.bins, zone.dwell)
+    for queue in window.queues:
+        waits = rollup.queues.setdefault(queue.queue, QueueSums())
+        waits.windows_ms += duration_ms
+        waits.person_ms += queue.person_ms
+        waits.joined += queue.joined
+        waits.lost += queue.lost
+        waits.served_count += queue.served.count
+        waits.served_sum_ms += queue.served.sum_ms
+        waits.abandoned_count += queue.abandoned.count
+        waits.abandoned_sum_ms += queue.abandoned.sum_ms
+        _add_bins(waits.served, queue.served)
+        _add_bins(waits.abandoned, queue.abandoned)
     for camera in window.cameras:
         share = rollup.cameras.setdefault(camera.camera, CameraSums())
         share.windows_ms += duration_ms
@@ -104,6 +126,8 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         share.observed_ms += camera.observed_ms
         share.frames += camera.frames
         share.analysed += camera.analysed
+        if camera.fault is not None:
+            share.faults[camera.fault] += duration_ms
     for sensor in window.sensors:
         ranges = rollup.sensors.setdefault(sensor.sensor, SensorSums())
         ranges.windows_ms += duration_ms
@@ -117,9 +141,28 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         if sensor.present_ms is not None:
             ranges.present_ms += sensor.present_ms
             ranges.presence_observed_ms += sensor.observed_ms
-    if window.heat is not None:
-        shape = GridShape(window.heat.cell_mm, window.heat.rows, window.heat.cols)
-        rollup.heat.setdefault(shape, []).append(SparseHeat(window.heat.cells, window.heat.mps))
+        if sensor.fault is not None:
+            ranges.faults[sensor.fault] += duration_ms
+    for kind in GRID_KINDS:
+        part: Heat | Flow | None = getattr(window, kind)
+        if part is not None:
+            shape, values = _sparse(part)
+            rollup.grids(kind).setdefault(shape, []).append(values)
+
+
+def _sparse(part: Heat | Flow) -> tuple[GridShape, SparseGrid]:
+    if isinstance(part, Heat):
+        return GridShape(part.cell_mm, part.rows, part.cols), SparseGrid(part.cells, part.mps)
+    layer = part.rows * part.cols
+    cells = [number * layer + cell for number in range(3) for cell in part.cells]
+    values = [*part.dx_mm, *part.dy_mm, *part.path_mm]
+    return GridShape(part.cell_mm, part.rows, part.cols, layers=3), SparseGrid(cells, values)
+
+
+def _add_bins(into: Counter[int], histogram: Histogram) -> None:
+    for index, count in histogram.bins.items():
+        if count:
+            into[int(index)] += count
 
 
 def differences(stored: Mapping[Bucket, RollUp], wanted: Mapping[Bucket, RollUp]) -> Iterator[str]:
@@ -130,32 +173,48 @@ def differences(stored: Mapping[Bucket, RollUp], wanted: Mapping[Bucket, RollUp]
         if have is None or want is None:
             yield f"{where}: {'not stored' if have is None else 'stored, but no message is behind it'}"
             continue
-        for part in ("totals", "methods", "lines", "zones", "cameras", "sensors"):
+        for part in ("totals", "methods", "lines", "zones", "queues", "cameras", "sensors"):
             a, b = getattr(have, part), getattr(want, part)
             if a != b:
                 yield f"{where}: {part} stored {a}, recomputed {b}"
-        for shape in sorted(have.heat.keys() | want.heat.keys(), key=str):
-            kept = grid.add(grid.empty(shape), have.heat.get(shape, []))
-            anew = grid.add(grid.empty(shape), want.heat.get(shape, []))
-            if not np.array_equal(kept, anew):
-                cell = int(np.flatnonzero(kept != anew)[0])
-                yield f"{where}: heat cell {cell} stored {kept[cell]}, recomputed {anew[cell]} mps"
+        for kind in GRID_KINDS:
+            kept, anew = have.grids(kind), want.grids(kind)
+            for shape in sorted(kept.keys() | anew.keys(), key=str):
+                a_grid, b_grid = (grid.add(grid.empty(shape), of.get(shape, [])) for of in (kept, anew))
+                if not np.array_equal(a_grid, b_grid):
+                    cell = int(np.flatnonzero(a_grid != b_grid)[0])
+                    yield f"{where}: {kind} cell {cell} stored {a_grid[cell]}, recomputed {b_grid[cell]}"
 
 
 def _figures(window: Window) -> Iterator[int]:
-    yield from (window.expected_ms, window.observed_ms, window.person_ms)
+    yield from (window.expected_ms, window.observed_ms, window.person_ms, window.staff_ms)
     for line in window.lines:
-        yield from (line.in_, line.out)
+        yield from (line.in_, line.out, line.staff_in, line.staff_out)
     for zone in window.zones:
-        yield from (zone.person_ms, zone.entries, zone.dwell.count, zone.dwell.sum_ms)
-        yield from zone.dwell.bins.values()
+        yield from (zone.person_ms, zone.entries)
+    for queue in window.queues:
+        yield from (queue.person_ms, queue.joined, queue.lost)
+    for histogram in _histograms(window):
+        yield from (histogram.count, histogram.sum_ms, *histogram.bins.values())
     for camera in window.cameras:
         yield from (camera.observed_ms, camera.frames, camera.analysed)
     for sensor in window.sensors:
         yield from (sensor.observed_ms, sensor.readings, sensor.valid, sensor.sum_mm or 0)
         yield from (sensor.present_ms or 0, sensor.nearest_mm or 0, sensor.farthest_mm or 0)
-    if window.heat is not None:
-        yield max(window.heat.mps, default=0)
+    for heat in (window.heat, window.filled):
+        if heat is not None:
+            yield max(heat.mps, default=0)
+    if window.filled is not None:
+        yield sum(window.filled.mps)
+    if window.flow is not None:
+        yield from (abs(step) for steps in (window.flow.dx_mm, window.flow.dy_mm) for step in steps)
+        yield sum(window.flow.path_mm)
+
+
+def _histograms(window: Window) -> Iterator[Histogram]:
+    yield from (zone.dwell for zone in window.zones)
+    for queue in window.queues:
+        yield from (queue.served, queue.abandoned)
 
 
 def _least(a: int | None, b: int | None) -> int | None:

@@ -8,13 +8,17 @@ from typing import Any
 
 from hub.store import grid
 from hub.store.sums import (
+    GRID_KINDS,
     Bucket,
     CameraSums,
+    GridKind,
     GridShape,
     Level,
     LineSums,
+    QueueSums,
     RollUp,
     SensorSums,
+    SparseGrid,
     Totals,
     ZoneSums,
 )
@@ -25,18 +29,29 @@ ROLLUP_TABLES = (
     "rollup_line",
     "rollup_zone",
     "rollup_dwell",
+    "rollup_queue",
+    "rollup_wait",
     "rollup_camera",
     "rollup_sensor",
+    "rollup_fault",
     "heat",
+    "heat_filled",
+    "flow",
 )
 _KEY = "site, level, start_ms, device"
 _Row = tuple[object, ...]
 
 _TOTALS = (
     "windows", "windows_ms", "expected_ms", "observed_ms", "open_expected_ms", "open_observed_ms", "person_ms",
+    "staff_ms", "filled_ms",
 )  # fmt: skip
-_LINE = ("crossings_in", "crossings_out")
+_LINE = ("crossings_in", "crossings_out", "returned", "staff_in", "staff_out")
 _ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms")
+_QUEUE = (
+    "windows_ms", "person_ms", "joined", "lost", "served_count", "served_sum_ms", "abandoned_count",
+    "abandoned_sum_ms",
+)  # fmt: skip
+_FATES = ("served", "abandoned")
 _CAMERA = ("windows_ms", "up_ms", "observed_ms", "frames", "analysed")
 _SENSOR = (
     "windows_ms", "up_ms", "observed_ms", "readings", "valid", "sum_mm", "present_ms", "presence_observed_ms",
@@ -65,12 +80,15 @@ _ADD_ZONE = _upsert("rollup_zone", "zone", _ZONE)
 _ADD_DWELL = _upsert("rollup_dwell", "zone bin", ("visits",))
 _ADD_CAMERA = _upsert("rollup_camera", "camera", _CAMERA)
 _ADD_SENSOR = _upsert("rollup_sensor", "sensor", _SENSOR, {"nearest_mm": "min", "farthest_mm": "max"})
-_HEAT_KEY = f"{_KEY}, cell_mm, rows, cols"
-_ADD_HEAT = (
-    f"INSERT INTO heat ({_HEAT_KEY}, total_mps, grid) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT ({_HEAT_KEY}) "
-    "DO UPDATE SET total_mps = total_mps + excluded.total_mps, grid = excluded.grid"
-)
-_GET_HEAT = "SELECT grid FROM heat WHERE site=? AND level=? AND start_ms=? AND device=? AND cell_mm=? AND rows=? AND cols=?"
+_ADD_QUEUE = _upsert("rollup_queue", "queue", _QUEUE)
+_ADD_WAIT = _upsert("rollup_wait", "queue fate bin", ("waits",))
+_ADD_FAULT = _upsert("rollup_fault", "part subject fault", ("fault_ms",))
+GRID_TABLES: Mapping[GridKind, tuple[str, str, int]] = {
+    "heat": ("heat", "total_mps", 1),
+    "filled": ("heat_filled", "total_mps", 1),
+    "flow": ("flow", "total_path_mm", 3),
+}
+"""Kind -> table, column of the total, layers; the total is that of the last layer."""
 _RANGE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<? AND device=?"
 
 
@@ -99,12 +117,54 @@ def add(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket,
             for i, s in r.sensors.items()
         ],
     )
+    db.executemany(_ADD_QUEUE, [(*k, i, *_values(s, _QUEUE)) for k, r in keyed for i, s in r.queues.items()])
+    db.executemany(
+        _ADD_WAIT,
+        [
+            (*k, i, fate, b, n)
+            for k, r in keyed
+            for i, s in r.queues.items()
+            for fate in _FATES
+            for b, n in getattr(s, fate).items()
+        ],
+    )
+    db.executemany(
+        _ADD_FAULT,
+        [
+            (*k, part, i, fault, ms)
+            for k, r in keyed
+            for part, of in (("camera", r.cameras), ("sensor", r.sensors))
+            for i, s in of.items()
+            for fault, ms in s.faults.items()
+        ],
+    )
     for key, rollup in keyed:
-        for shape, parts in rollup.heat.items():
-            place = (*key, shape.cell_mm, shape.rows, shape.cols)
-            row = db.execute(_GET_HEAT, place).fetchone()
-            total = grid.add(grid.unpack(row[0]) if row else grid.empty(shape), parts)
-            db.execute(_ADD_HEAT, (*place, sum(sum(part.mps) for part in parts), grid.pack(total)))
+        for kind in GRID_KINDS:
+            for shape, parts in rollup.grids(kind).items():
+                _add_grid(db, kind, key, shape, parts)
+
+
+def _add_grid(
+    db: sqlite3.Connection, kind: GridKind, key: _Row, shape: GridShape, parts: list[SparseGrid]
+) -> None:
+    table, total, _ = GRID_TABLES[kind]
+    place = (*key, shape.cell_mm, shape.rows, shape.cols)
+    found = db.execute(
+        f"SELECT grid FROM {table} WHERE site=? AND level=? AND start_ms=? AND device=?"
+        " AND cell_mm=? AND rows=? AND cols=?",
+        place,
+    ).fetchone()
+    summed = grid.add(grid.unpack(found[0]) if found else grid.empty(shape), parts)
+    last = (shape.layers - 1) * shape.rows * shape.cols
+    added = sum(
+        value for part in parts for cell, value in zip(part.cells, part.values, strict=True) if cell >= last
+    )
+    db.execute(
+        f"INSERT INTO {table} ({_KEY}, cell_mm, rows, cols, {total}, grid) VALUES (?,?,?,?,?,?,?,?,?)"
+        f" ON CONFLICT ({_KEY}, cell_mm, rows, cols)"
+        f" DO UPDATE SET {total} = {total} + excluded.{total}, grid = excluded.grid",
+        (*place, added, grid.pack(summed)),
+    )
 
 
 def read(
@@ -126,13 +186,31 @@ def read(
         _at(found, level, start).zones.setdefault(zone, ZoneSums()).bins[index] = visits
     for start, camera, *sums in _select(db, "rollup_camera", ("camera", *_CAMERA), place):
         _at(found, level, start).cameras[camera] = CameraSums(*sums)
+    for start, queue, *sums in _select(db, "rollup_queue", ("queue", *_QUEUE), place):
+        _at(found, level, start).queues[queue] = QueueSums(*sums)
+    for start, queue, fate, index, waits in _select(
+        db, "rollup_wait", ("queue", "fate", "bin", "waits"), place
+    ):
+        getattr(_at(found, level, start).queues.setdefault(queue, QueueSums()), fate)[index] = waits
     sensor_columns = ("sensor", "nearest_mm", "farthest_mm", *_SENSOR)
     for start, sensor, nearest, farthest, *sums in _select(db, "rollup_sensor", sensor_columns, place):
         _at(found, level, start).sensors[sensor] = SensorSums(
             **dict(zip(_SENSOR, sums, strict=True)), nearest_mm=nearest, farthest_mm=farthest
         )
-    for start, cell_mm, rows, cols, blob in _select(db, "heat", ("cell_mm", "rows", "cols", "grid"), place):
-        _at(found, level, start).heat[GridShape(cell_mm, rows, cols)] = [grid.sparse(grid.unpack(blob))]
+    for start, part, subject, fault, fault_ms in _select(
+        db, "rollup_fault", ("part", "subject", "fault", "fault_ms"), place
+    ):
+        rollup = _at(found, level, start)
+        if part == "camera":
+            rollup.cameras.setdefault(subject, CameraSums()).faults[fault] = fault_ms
+        else:
+            rollup.sensors.setdefault(subject, SensorSums()).faults[fault] = fault_ms
+    for kind, (table, _, layers) in GRID_TABLES.items():
+        for start, cell_mm, rows, cols, blob in _select(
+            db, table, ("cell_mm", "rows", "cols", "grid"), place
+        ):
+            shape = GridShape(cell_mm, rows, cols, layers)
+            _at(found, level, start).grids(kind)[shape] = [grid.sparse(grid.unpack(blob))]
     return found
 
 

@@ -8,6 +8,9 @@ from typing import Literal
 
 Level = Literal["minute", "hour", "day"]
 LEVELS: tuple[Level, ...] = ("minute", "hour", "day")
+GridKind = Literal["heat", "filled", "flow"]
+GRID_KINDS: tuple[GridKind, ...] = ("heat", "filled", "flow")
+"""Person time that cameras saw; that was estimated from sensors where none looked; steps of walkers."""
 
 
 @dataclass(slots=True)
@@ -21,16 +24,26 @@ class Totals:
     open_expected_ms: int = 0
     open_observed_ms: int = 0
     person_ms: int = 0
+    staff_ms: int = 0
+    filled_ms: int = 0
     first_ms: int = 2**62
     last_ms: int = 0
 
 
 @dataclass(slots=True)
 class LineSums:
-    """Crossings of one line."""
+    """Crossings of one line; `returned` are among `crossings_in`, staff are in neither."""
 
     crossings_in: int = 0
     crossings_out: int = 0
+    returned: int = 0
+    staff_in: int = 0
+    staff_out: int = 0
+
+    @property
+    def visitors(self) -> int:
+        """Who came in and had not just gone out."""
+        return self.crossings_in - self.returned
 
 
 @dataclass(slots=True)
@@ -45,19 +58,39 @@ class ZoneSums:
 
 
 @dataclass(slots=True)
+class QueueSums:
+    """One queue; `windows_ms` is the length of the windows that told of it, bins are as in `ZoneSums`."""
+
+    windows_ms: int = 0
+    person_ms: int = 0
+    joined: int = 0
+    lost: int = 0
+    served_count: int = 0
+    served_sum_ms: int = 0
+    abandoned_count: int = 0
+    abandoned_sum_ms: int = 0
+    served: Counter[int] = field(default_factory=Counter)
+    abandoned: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class CameraSums:
-    """One camera's share; `up_ms` is the length of the windows it ended in state `up`."""
+    """One camera's share; `up_ms` is the length of the windows it ended in state `up`.
+
+    `faults` holds the length of the windows that had each fault.
+    """
 
     windows_ms: int = 0
     up_ms: int = 0
     observed_ms: int = 0
     frames: int = 0
     analysed: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class SensorSums:
-    """One sensor; `presence_observed_ms` is the time in which presence could be told."""
+    """One sensor; `presence_observed_ms` is the time in which presence could be told, `faults` as of cameras."""
 
     windows_ms: int = 0
     up_ms: int = 0
@@ -69,23 +102,34 @@ class SensorSums:
     farthest_mm: int | None = None
     present_ms: int = 0
     presence_observed_ms: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(frozen=True, slots=True)
 class GridShape:
-    """Geometry of a heat grid; grids of different shapes are never added."""
+    """Geometry of a grid; grids of different shapes are never added. Flow has three layers: dx, dy, path."""
 
     cell_mm: int
     rows: int
     cols: int
+    layers: int = 1
+
+    @property
+    def size(self) -> int:
+        """How many numbers the grid holds."""
+        return self.layers * self.rows * self.cols
 
 
 @dataclass(frozen=True, slots=True)
-class SparseHeat:
-    """Milli-person-seconds at ascending cell indices, row * cols + col."""
+class SparseGrid:
+    """Numbers at ascending indices, (layer * rows + row) * cols + col."""
 
     cells: list[int]
-    mps: list[int]
+    values: list[int]
+
+
+Grids = dict[GridShape, list[SparseGrid]]
+"""Grids by shape, each as parts that are still to be added."""
 
 
 @dataclass(slots=True)
@@ -96,9 +140,16 @@ class RollUp:
     methods: Counter[str] = field(default_factory=Counter)
     lines: dict[str, LineSums] = field(default_factory=dict)
     zones: dict[str, ZoneSums] = field(default_factory=dict)
+    queues: dict[str, QueueSums] = field(default_factory=dict)
     cameras: dict[str, CameraSums] = field(default_factory=dict)
     sensors: dict[str, SensorSums] = field(default_factory=dict)
-    heat: dict[GridShape, list[SparseHeat]] = field(default_factory=dict)
+    heat: Grids = field(default_factory=dict)
+    filled: Grids = field(default_factory=dict)
+    flow: Grids = field(default_factory=dict)
+
+    def grids(self, kind: GridKind) -> Grids:
+        """The grids of one kind."""
+        return {"heat": self.heat, "filled": self.filled, "flow": self.flow}[kind]
 
 
 Bucket = tuple[Level, int]

@@ -192,13 +192,21 @@ def test_grids_of_different_shapes_never_mix(store: Store) -> None:
     assert set(stored_rollups(store)["minute", T0_MS].heat) == {GridShape(500, 2, 4), GridShape(250, 4, 8)}
 
 
-@pytest.mark.parametrize("what", ["person_ms", "heat"])
+@pytest.mark.parametrize("what", ["person_ms", "heat", "filled", "flow", "staff", "waits"])
 def test_a_sum_that_overflows_is_refused(store: Store, what: str) -> None:
     """A sum beyond 64 bits is Unstorable, and the transaction leaves nothing."""
     increments = rollups(window())
     for rollup in increments.values():
         if what == "heat":
-            rollup.heat[GridShape(500, 2, 4)][0].mps[1] = 2**63 - 1
+            rollup.heat[GridShape(500, 2, 4)][0].values[1] = 2**63 - 1
+        elif what == "filled":
+            rollup.filled[GridShape(500, 2, 4)][0].values[0] = 2**63 - 1
+        elif what == "flow":
+            rollup.flow[GridShape(1_000, 1, 2, 3)][0].values[0] = -(2**63)
+        elif what == "staff":
+            rollup.totals.staff_ms = 2**63 - 1
+        elif what == "waits":
+            rollup.queues["queue"].served_sum_ms = 2**63 - 1
         else:
             rollup.totals.person_ms = 2**63 - 1
 

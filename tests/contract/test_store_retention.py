@@ -12,6 +12,7 @@ from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.retention import prune
 from hub.store.sqlite import SqliteStore
+from hub.store.sqlite_rollups import ROLLUP_TABLES
 
 DAY_MS = 86_400_000
 SITE = make_site()
@@ -52,6 +53,9 @@ def test_details_go_and_aggregates_stay(store: SqliteStore) -> None:
     assert count(store, "quarantine") == count(store, "alarm") == 0
     assert count(store, "heat WHERE level='minute'") == count(store, "rollup WHERE level='minute'") == 0
     assert count(store, "heat WHERE level='hour'") == 1
+    for table in ROLLUP_TABLES:
+        assert count(store, f"{table} WHERE level='minute'") == 0, table
+        assert count(store, f"{table} WHERE level='hour'") > 0, table
     prune(store, Keep(), SITES, T0_MS + 1_000 * DAY_MS)
     assert count(store, "rollup WHERE level='hour'") == count(store, "rollup_line WHERE level='hour'") == 0
     assert applier.apply(*box.payload()) == Ack(epoch=box.epoch, upto=2)

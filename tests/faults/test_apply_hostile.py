@@ -176,14 +176,26 @@ def test_unreadable_payloads_do_not_fill_the_disk(tmp_path: Path) -> None:
 
 
 def test_the_largest_grids_a_batch_may_hold_are_applied_in_time(tmp_path: Path) -> None:
-    """A batch of grids of many shapes is cut short at four; the rest is put aside, nothing is lost."""
+    """A batch of grids of many shapes is cut short at four of a kind; the rest is put aside, nothing is lost."""
     store = SqliteStore(tmp_path)
     box = Box()
     for n in range(8):
         heat = {"cell_mm": 50, "rows": 1_000, "cols": 990 + n, "cells": [0], "mps": [1]}
         box.produce("window", window(heat=heat))
+    for n in range(6):
+        flow = {
+            "cell_mm": 250,
+            "rows": 1_000,
+            "cols": 990 + n,
+            "cells": [0],
+            "dx_mm": [-1],
+            "dy_mm": [1],
+            "path_mm": [2],
+        }
+        box.produce("window", window(heat=None, flow=flow))
     ack = Applier(store, SITES, lambda: T0_MS).apply(*box.payload())
-    assert ack == Ack(epoch=box.epoch, upto=8)
-    assert store._db.execute("SELECT count(*) FROM heat").fetchone()[0] == 12
-    assert store._db.execute("SELECT count(*) FROM quarantine").fetchone()[0] == 4
+    assert ack == Ack(epoch=box.epoch, upto=14)
+    assert store._db.execute("SELECT count(*) FROM heat WHERE cols > 900").fetchone()[0] == 12
+    assert store._db.execute("SELECT count(*) FROM flow WHERE cols > 900").fetchone()[0] == 9
+    assert store._db.execute("SELECT count(*) FROM quarantine").fetchone()[0] == 7
     store.close()

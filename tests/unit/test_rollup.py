@@ -14,7 +14,7 @@ from branchloop.errors import InputError
 from branchloop.messages import Window
 from hub.store import grid
 from hub.store.rollup import MAX_SUM, check_plausible, collect, differences
-from hub.store.sums import Bucket, GridShape, RollUp, SparseHeat
+from hub.store.sums import Bucket, GridShape, RollUp, SparseGrid
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 
@@ -57,6 +57,19 @@ def test_everything_adds_up() -> None:
         assert rollup.cameras["north"].up_ms == 10_000
         desk = rollup.sensors["desk"]
         assert (desk.nearest_mm, desk.farthest_mm, desk.sum_mm) == (501, 903, 14_000)
+        assert (totals.staff_ms, totals.filled_ms) == (40, 1_204)
+        door = rollup.lines["door"]
+        assert (door.returned, door.staff_in, door.staff_out, door.visitors) == (1, 2, 4, 3)
+        queue = rollup.queues["queue"]
+        assert (queue.windows_ms, queue.person_ms, queue.joined, queue.lost) == (10_000, 2_800, 4, 1)
+        assert (queue.served_count, queue.served_sum_ms, queue.served) == (4, 240_000, {43: 4})
+        assert (queue.abandoned_count, queue.abandoned_sum_ms, queue.abandoned) == (2, 18_000, {23: 2})
+        assert rollup.cameras["north"].faults == {"blurred": 10_000}
+        assert desk.faults == {"stuck": 5_000}
+        filled = grid.add(grid.empty(GridShape(500, 2, 4)), rollup.filled[GridShape(500, 2, 4)])
+        assert filled.tolist() == [0, 300, 0, 900, 0, 0, 4, 0]
+        flow = grid.add(grid.empty(GridShape(1_000, 1, 2, 3)), rollup.flow[GridShape(1_000, 1, 2, 3)])
+        assert flow.tolist() == [-1_600, 60, 4, -14, 2_000, 62]
         heat = grid.add(grid.empty(GridShape(500, 2, 4)), rollup.heat[GridShape(500, 2, 4)])
         assert heat.tolist() == [0, 1_000, 0, 3_000, 0, 0, 0, 10]
 
@@ -95,6 +108,36 @@ def test_the_day_of_a_clock_change_is_one_day() -> None:
         {"zones": [{"zone": "queue", "person_ms": 0, "entries": 0, "dwell": {"bins": {"999": 1}}}]},
         {"heat": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [0], "mps": [MAX_SUM + 1]}},
         {"heat": {"cell_mm": 50, "rows": 4_000, "cols": 4_000, "cells": [], "mps": []}},
+        {"filled": {"cell_mm": 50, "rows": 4_000, "cols": 4_000, "cells": [], "mps": []}},
+        {"filled": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [0], "mps": [MAX_SUM + 1]}},
+        {"staff_ms": MAX_SUM + 1},
+        {"lines": [{"line": "door", "in": 0, "out": 0, "staff_out": MAX_SUM + 1}]},
+        {"lines": [{"line": "door", "in": 1, "out": 0, "returned": 2}]},
+        {"queues": [{"queue": "q", "person_ms": 0, "joined": MAX_SUM + 1}]},
+        {"queues": [{"queue": "q", "person_ms": 0, "joined": 0, "served": {"bins": {"999": 1}}}]},
+        {"queues": [{"queue": "q", "person_ms": 0, "joined": 0, "abandoned": {"sum_ms": MAX_SUM + 1}}]},
+        {
+            "flow": {
+                "cell_mm": 1_000,
+                "rows": 2_000,
+                "cols": 2_000,
+                "cells": [],
+                "dx_mm": [],
+                "dy_mm": [],
+                "path_mm": [],
+            }
+        },
+        {
+            "flow": {
+                "cell_mm": 1_000,
+                "rows": 1,
+                "cols": 1,
+                "cells": [0],
+                "dx_mm": [-MAX_SUM - 1],
+                "dy_mm": [0],
+                "path_mm": [0],
+            }
+        },
     ],
 )
 def test_implausible_figures_are_refused(more: dict[str, object]) -> None:
@@ -108,16 +151,25 @@ def test_a_sum_that_leaves_64_bits_is_noticed() -> None:
     cells = grid.empty(GridShape(500, 1, 1))
     cells[0] = 2**63 - 10
     with pytest.raises(OverflowError):
-        grid.add(cells, [SparseHeat([0], [10])])
+        grid.add(cells, [SparseGrid([0], [10])])
 
 
-@given(st.lists(st.integers(0, 2**40), min_size=1, max_size=50))
+def test_a_signed_sum_that_leaves_64_bits_is_noticed() -> None:
+    """Flow grows in both directions, and wraps in neither."""
+    cells = grid.empty(GridShape(1_000, 1, 1, 3))
+    cells[:] = (-(2**63) + 5, 0, 7)
+    assert grid.add(cells, [SparseGrid([0, 1], [-5, -4])]).tolist() == [-(2**63), -4, 7]
+    with pytest.raises(OverflowError):
+        grid.add(cells, [SparseGrid([0], [-1])])
+
+
+@given(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=50))
 def test_a_grid_survives_storing(values: list[int]) -> None:
     """Packing and unpacking give the same integers; the sparse form names only cells that are not 0."""
     cells = np.array(values, np.int64)
     assert np.array_equal(grid.unpack(grid.pack(cells)), cells)
     part = grid.sparse(cells)
-    assert 0 not in part.mps
+    assert 0 not in part.values
     assert np.array_equal(grid.add(np.zeros(len(values), np.int64), [part]), cells)
 
 
@@ -128,7 +180,7 @@ def test_every_difference_is_named() -> None:
     stored = gathered(parsed())
     stored["minute", T0_MS].totals.person_ms += 1
     stored["hour", ms("2026-03-23T02:30:00+00:00")].heat[GridShape(500, 2, 4)] = [
-        SparseHeat([1, 7], [1_001, 5])
+        SparseGrid([1, 7], [1_001, 5])
     ]
     del stored["day", ms("2026-03-22T18:30:00+00:00")]
     told = list(differences(stored, wanted))

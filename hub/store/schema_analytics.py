@@ -1,0 +1,76 @@
+"""What roll-ups gained after the first release, as migrations of their own (same file, hub.db).
+
+Additive: earlier rows read as zero in the new columns and have no row in the new tables. Messages that
+were stored while a hub did not know these figures are taken up by `branchloop hub recompute --write`.
+"""
+
+from __future__ import annotations
+
+from sqlite_utils import Database, Migrations
+
+analytics_migrations = Migrations("analytics")
+
+_KEY = "site TEXT NOT NULL, level TEXT NOT NULL, start_ms INTEGER NOT NULL, device TEXT NOT NULL"
+_ANALYTICS = f"""
+-- Person time of staff, who are in no other figure; person time that was estimated from sensors.
+ALTER TABLE rollup ADD COLUMN staff_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollup ADD COLUMN filled_ms INTEGER NOT NULL DEFAULT 0;
+
+-- Of crossings_in: who had just gone out. Staff are in neither of the crossings.
+ALTER TABLE rollup_line ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollup_line ADD COLUMN staff_in INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rollup_line ADD COLUMN staff_out INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE rollup_queue (
+  {_KEY},
+  queue TEXT NOT NULL,
+  windows_ms INTEGER NOT NULL,        -- length of the windows that told of the queue
+  person_ms INTEGER NOT NULL, joined INTEGER NOT NULL, lost INTEGER NOT NULL,
+  served_count INTEGER NOT NULL, served_sum_ms INTEGER NOT NULL,
+  abandoned_count INTEGER NOT NULL, abandoned_sum_ms INTEGER NOT NULL,
+  PRIMARY KEY (site, level, start_ms, device, queue)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rollup_wait (
+  {_KEY},
+  queue TEXT NOT NULL,
+  fate TEXT NOT NULL,                 -- served | abandoned
+  bin INTEGER NOT NULL,               -- index into the contract's DURATION_EDGES_S
+  waits INTEGER NOT NULL,
+  PRIMARY KEY (site, level, start_ms, device, queue, fate, bin)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rollup_fault (
+  {_KEY},
+  part TEXT NOT NULL,                 -- camera | sensor
+  subject TEXT NOT NULL, fault TEXT NOT NULL,
+  fault_ms INTEGER NOT NULL,          -- length of the windows that had it
+  PRIMARY KEY (site, level, start_ms, device, part, subject, fault)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE heat_filled (
+  id INTEGER PRIMARY KEY,
+  {_KEY},
+  cell_mm INTEGER NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL,
+  total_mps INTEGER NOT NULL,
+  grid BLOB NOT NULL,                 -- as of heat
+  UNIQUE (site, level, start_ms, device, cell_mm, rows, cols)
+) STRICT;
+
+CREATE TABLE flow (
+  id INTEGER PRIMARY KEY,
+  {_KEY},
+  cell_mm INTEGER NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL,
+  total_path_mm INTEGER NOT NULL,
+  grid BLOB NOT NULL,                 -- zlib of 3 * rows * cols little-endian int64: dx, dy, path in mm
+  UNIQUE (site, level, start_ms, device, cell_mm, rows, cols)
+) STRICT;
+"""
+
+
+@analytics_migrations()
+def m001_analytics(db: Database) -> None:
+    """Queues, staff, re-entry, faults, heat filled from sensors, flow."""
+    for statement in _ANALYTICS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)

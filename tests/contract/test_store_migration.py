@@ -1,0 +1,69 @@
+"""A database of an earlier release goes on as it is, and learns the figures that came later."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from box import T0_MS, Box, make_site, window
+from sqlite_utils import Database
+
+from hub.ingest.apply import Applier
+from hub.ingest.recompute import recompute
+from hub.store.connection import connect
+from hub.store.schema import DATABASE, hub_migrations
+from hub.store.sqlite import SqliteStore
+from hub.store.sums import LineSums
+
+SITE = make_site()
+SITES = {SITE.id: SITE}
+
+
+def earlier(folder: Path) -> None:
+    """A database of the first release, with one window in it, as that release wrote it."""
+    db = connect(folder / DATABASE)
+    hub_migrations.apply(Database(db))
+    body = window(people=2)
+    db.execute(
+        "INSERT INTO message VALUES (1, 'hall', 'box-1', '0123456789abcdef', 1, 'window', ?, ?, 'applied', 0, 'd', ?)",
+        (T0_MS, T0_MS, json.dumps(body)),
+    )
+    db.execute("INSERT INTO cursor VALUES ('hall', 'box-1', '0123456789abcdef', 1, '[]')")
+    bucket = ("hall", "day", 1_774_204_200_000, "box-1")
+    sums = (1, 5_000, 5_000, 5_000, 0, 0, 10_000, T0_MS, T0_MS + 5_000)
+    db.execute("INSERT INTO rollup VALUES (?,?,?,?, ?,?,?,?,?,?,?,?,?)", (*bucket, *sums))
+    db.execute("INSERT INTO rollup_line VALUES (?,?,?,?, 'door', 2, 1)", bucket)
+    db.close()
+
+
+def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
+    """What it held stays, what it could not hold reads as zero, and what comes next adds to it."""
+    earlier(tmp_path)
+    store = SqliteStore(tmp_path)
+    (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
+    assert (day.totals.person_ms, day.totals.staff_ms, day.totals.filled_ms) == (10_000, 0, 0)
+    assert day.lines == {"door": LineSums(2, 1)}
+    assert (day.queues, day.filled, day.flow) == ({}, {}, {})
+    box = Box()
+    box.produce("window", window(people=2))
+    box.produce("window", window(T0_MS + 5_000, people=3))
+    Applier(store, SITES, lambda: T0_MS).apply(*box.payload([2]))
+    (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
+    assert day.lines == {"door": LineSums(5, 2, returned=1, staff_in=1, staff_out=3)}
+    assert day.queues["queue"].joined == 3
+    store.close()
+    SqliteStore(tmp_path).close()  # a second opening migrates nothing
+
+
+def test_figures_that_an_earlier_hub_could_not_count_are_recomputed(tmp_path: Path) -> None:
+    """They are in the messages it stored: a recomputation names what is missing, and adds it on demand."""
+    earlier(tmp_path)
+    store = SqliteStore(tmp_path)
+    told = recompute(store, SITES)["differences"]
+    assert any("queues stored {}" in sentence for sentence in told)
+    assert recompute(store, SITES, write=True)["written"]
+    (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
+    assert day.queues["queue"].served == {43: 2}
+    assert day.totals.staff_ms == 20
+    assert recompute(store, SITES)["equal"]
+    store.close()
