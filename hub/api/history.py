@@ -15,7 +15,7 @@ from hub.api import figures, models
 from hub.api.state import State, now_ms
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span, buckets, is_whole
-from hub.store.sums import Level
+from hub.store.sums import Level, LineSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +170,8 @@ def through(lines: Crossings, names: Sequence[str], sums: Sums) -> tuple[int | N
     """Crossings in and out of some lines together; None when nothing was observed, or there is no line."""
     if sums.observed_ms <= 0 or not names:
         return None, None
-    passed = [lines.get(name, (0, 0)) for name in names]
-    return sum(count_in for count_in, _ in passed), sum(count_out for _, count_out in passed)
+    passed = [lines.get(name, LineSums()) for name in names]
+    return sum(line.crossings_in for line in passed), sum(line.crossings_out for line in passed)
 
 
 def _parts(reader: Reader, question: Question, level: Level) -> list[tuple[Span, Sums, bool]]:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from branchloop.errors import DependencyError
 from branchloop.site import Site
 from hub.store.connection import connect_readonly
 from hub.store.grid import Grid, unpack
 from hub.store.schema import DATABASE
+from hub.store.sqlite_rollups import GRID_TABLES
 from hub.store.stretch import Kept, Run, Span, runs
-from hub.store.sums import Level
+from hub.store.sums import Level, LineSums, QueueSums
 
-Crossings = dict[str, tuple[int, int]]
-"""Line -> crossings in and out."""
+Crossings = dict[str, LineSums]
+"""Line -> its crossings."""
+Faults = dict[tuple[str, str], Counter[str]]
+"""("camera" or "sensor", its id) -> fault -> how long (ms)."""
 FeedRow = tuple[int, str, str, int, str]
 """(id, site, event, at_ms, body)"""
 _SUMS = (
     "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
-    " sum(open_observed_ms), sum(person_ms), max(last_ms)"
+    " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), max(last_ms)"
+)
+_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out)"
+_QUEUE = (
+    "queue, sum(windows_ms), sum(person_ms), sum(joined), sum(lost), sum(served_count), sum(served_sum_ms),"
+    " sum(abandoned_count), sum(abandoned_sum_ms)"
 )
 _WHERE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
 
@@ -39,6 +49,8 @@ class Sums:
     open_expected_ms: int = 0
     open_observed_ms: int = 0
     person_ms: int = 0
+    staff_ms: int = 0
+    filled_ms: int = 0
     last_ms: int | None = None
 
 
@@ -72,13 +84,15 @@ class Reader:
 
     def sums(self, site: Site, span: Span) -> Sums:
         """Totals of a stretch."""
-        totals = [0] * 6
+        totals = [0] * 8
         last: int | None = None
         for run in self._runs(site, span):
-            row = self._db.execute(f"SELECT {_SUMS} FROM rollup {_WHERE}", (site.id, *run)).fetchone()
-            totals = [total + (value or 0) for total, value in zip(totals, row[:6], strict=True)]
-            last = max((value for value in (last, row[6]) if value is not None), default=None)
-        return Sums(totals[0], totals[1], totals[2], totals[3], totals[4], totals[5], last)
+            *values, run_last = self._db.execute(
+                f"SELECT {_SUMS} FROM rollup {_WHERE}", (site.id, *run)
+            ).fetchone()
+            totals = [total + (value or 0) for total, value in zip(totals, values, strict=True)]
+            last = max((value for value in (last, run_last) if value is not None), default=None)
+        return replace(Sums(*totals), last_ms=last)
 
     def sums_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, Sums]:
         """Start of bucket -> its totals, for every bucket that something was stored for."""
@@ -95,26 +109,61 @@ class Reader:
         return {start_ms for (start_ms,) in rows}
 
     def lines_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, Crossings]:
-        """Start of bucket -> line -> crossings in and out."""
+        """Start of bucket -> line -> its crossings."""
         found: dict[int, Crossings] = {}
-        for start_ms, line, count_in, count_out in self._db.execute(
-            "SELECT start_ms, line, sum(crossings_in), sum(crossings_out) FROM rollup_line"
-            f" {_WHERE} GROUP BY start_ms, line",
+        for start_ms, line, *values in self._db.execute(
+            f"SELECT start_ms, {_LINE} FROM rollup_line {_WHERE} GROUP BY start_ms, line",
             (site.id, level, *span),
         ):
-            found.setdefault(start_ms, {})[line] = (count_in, count_out)
+            found.setdefault(start_ms, {})[line] = LineSums(*values)
         return found
 
     def lines(self, site: Site, span: Span) -> Crossings:
-        """Line -> crossings in and out."""
+        """Line -> its crossings."""
         found: Crossings = {}
         for run in self._runs(site, span):
-            for line, count_in, count_out in self._db.execute(
-                f"SELECT line, sum(crossings_in), sum(crossings_out) FROM rollup_line {_WHERE} GROUP BY line",
+            for line, *values in self._db.execute(
+                f"SELECT {_LINE} FROM rollup_line {_WHERE} GROUP BY line", (site.id, *run)
+            ):
+                before = found.get(line, LineSums())
+                found[line] = LineSums(*(a + b for a, b in zip(astuple(before), values, strict=True)))
+        return found
+
+    def queues_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, dict[str, QueueSums]]:
+        """Start of bucket -> queue -> its sums, waits included."""
+        found: dict[int, dict[str, QueueSums]] = {}
+        where = (site.id, level, *span)
+        for start_ms, queue, *values in self._db.execute(
+            f"SELECT start_ms, {_QUEUE} FROM rollup_queue {_WHERE} GROUP BY start_ms, queue", where
+        ):
+            found.setdefault(start_ms, {})[queue] = QueueSums(*values)
+        for start_ms, queue, fate, index, waits in self._db.execute(
+            f"SELECT start_ms, queue, fate, bin, sum(waits) FROM rollup_wait {_WHERE}"
+            " GROUP BY start_ms, queue, fate, bin",
+            where,
+        ):
+            getattr(found[start_ms][queue], fate)[index] = waits
+        return found
+
+    def queues(self, site: Site, span: Span) -> dict[str, QueueSums]:
+        """Queue -> its sums, waits included."""
+        found: dict[str, QueueSums] = {}
+        for level, start_ms, end_ms in self._runs(site, span):
+            for queues in self.queues_by_bucket(site, (start_ms, end_ms), level).values():
+                for queue, sums in queues.items():
+                    found.setdefault(queue, QueueSums()).add(sums)
+        return found
+
+    def faults(self, site: Site, span: Span) -> Faults:
+        """How long each camera and sensor had which fault; what never had any is absent."""
+        found: Faults = {}
+        for run in self._runs(site, span):
+            for part, subject, fault, fault_ms in self._db.execute(
+                "SELECT part, subject, fault, sum(fault_ms) FROM rollup_fault"
+                f" {_WHERE} GROUP BY part, subject, fault",
                 (site.id, *run),
             ):
-                before = found.get(line, (0, 0))
-                found[line] = (before[0] + count_in, before[1] + count_out)
+                found.setdefault((part, subject), Counter())[fault] += fault_ms
         return found
 
     def zones(self, site: Site, span: Span) -> dict[str, tuple[int, int, dict[int, int]]]:
@@ -149,21 +198,46 @@ class Reader:
                 found[camera] = (before[0] + values[0], before[1] + values[1], before[2] + values[2])
         return found
 
-    def heat(self, site: Site, span: Span) -> Grid | None:
+    def heat(self, site: Site, span: Span, kind: Literal["heat", "filled"] = "heat") -> Grid | None:
         """Milli-person-seconds per plan cell (flat); None when no grid was stored for the stretch.
 
-        Only grids of the plan's present cells are added: another shape is another plan.
+        Only grids of the plan's present cells are added: another shape is another plan. `filled` is what
+        was estimated from sensors, and is in no cell of `heat`.
         """
         plan = site.plan
         total: Grid | None = None
         for run in self._runs(site, span):
             for (blob,) in self._db.execute(
-                f"SELECT grid FROM heat {_WHERE} AND cell_mm=? AND rows=? AND cols=?",
+                f"SELECT grid FROM {GRID_TABLES[kind][0]} {_WHERE} AND cell_mm=? AND rows=? AND cols=?",
                 (site.id, *run, round(plan.cell_m * 1000), plan.rows, plan.cols),
             ):
                 grid = unpack(blob)
                 total = grid if total is None else total + grid
         return total
+
+    def flow(self, site: Site, span: Span) -> tuple[int, Grid] | None:
+        """(cell in mm, sums of steps by layer dx, dy, path in mm, row and column), of the present plan's extent.
+
+        None when no walk was stored. Of grids of several cells, the one with the longest way: they cannot
+        be added.
+        """
+        totals: dict[tuple[int, int, int], Grid] = {}
+        for run in self._runs(site, span):
+            for cell_mm, rows, cols, blob in self._db.execute(
+                f"SELECT cell_mm, rows, cols, grid FROM flow {_WHERE}", (site.id, *run)
+            ):
+                if (rows, cols) != (
+                    _cells(site.plan.height_m, cell_mm),
+                    _cells(site.plan.width_m, cell_mm),
+                ):
+                    continue
+                grid = unpack(blob).reshape(3, rows, cols)
+                shape = (cell_mm, rows, cols)
+                totals[shape] = totals[shape] + grid if shape in totals else grid
+        if not totals:
+            return None
+        shape = max(totals, key=lambda each: int(totals[each][2].sum()))
+        return shape[0], totals[shape]
 
     def heat_left_out(self, site: Site, span: Span) -> int:
         """Milli-person-seconds stored for another plan's cells, which `heat` does not add."""
@@ -254,3 +328,7 @@ class Reader:
         if key not in self._cut:
             self._cut[key] = runs(span, site.zone_info, self.kept(site))
         return self._cut[key]
+
+
+def _cells(length_m: float, cell_mm: int) -> int:
+    return math.ceil(length_m * 1000 / cell_mm - 1e-9)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 Level = Literal["minute", "hour", "day"]
@@ -71,6 +71,11 @@ class QueueSums:
     abandoned_sum_ms: int = 0
     served: Counter[int] = field(default_factory=Counter)
     abandoned: Counter[int] = field(default_factory=Counter)
+
+    def add(self, other: QueueSums) -> None:
+        """Add the sums of another stretch."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 @dataclass(slots=True)
