@@ -1,4 +1,4 @@
-"""What the hub tells a kiosk, and what it answers: the sealed gallery of the day, commands and replies.
+"""What the hub tells boxes and kiosks, and what they answer: the sealed gallery of the day, commands, replies.
 
 Part of the wire, see `branchloop.messages`. Nothing of it is retained at the broker.
 """
@@ -19,6 +19,8 @@ from branchloop.messages import (
     TimeMs,
     Wire,
 )
+
+MAX_PICTURE_BYTES = 300_000
 
 
 class Sealed(Wire):
@@ -94,7 +96,7 @@ class Command(Wire):
 
     v: Count = WIRE_VERSION
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-    what: Literal["enrol", "erase", "reseal", "adopt"]
+    what: Literal["enrol", "erase", "reseal", "adopt", "background", "birdseye"]
     at_ms: TimeMs
     expires_ms: TimeMs
     body: dict[str, Any]
@@ -133,7 +135,63 @@ class Adopt(Wire):
     template: Sealed
 
 
-COMMANDS: dict[str, type[Wire]] = {"enrol": Enrol, "erase": Erase, "reseal": Reseal, "adopt": Adopt}
+class Background(Wire):
+    """Body of `background`, to a box: one camera's picture with the people removed. The reply holds `Picture`."""
+
+    camera: Id
+
+
+class Birdseye(Wire):
+    """Body of `birdseye`, to a box: all cameras' backgrounds on the plan. The reply holds `Picture`."""
+
+
+class Seam(Wire):
+    """How well two cameras' pictures agree where both see the floor."""
+
+    a: Id
+    b: Id
+    overlap_m2: float = Field(ge=0)
+    patches: Count = Field(description="places with enough texture to compare")
+    apart_cm: float | None = Field(
+        default=None,
+        ge=0,
+        description="median distance between what both show; absent when too few could be compared",
+    )
+
+
+class Picture(Wire):
+    """A picture without people, as it leaves a box: of one camera, or of the plan from above."""
+
+    media: Literal["image/jpeg", "image/webp"]
+    image: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9+/]+={0,2}$", max_length=MAX_PICTURE_BYTES * 4 // 3 + 4)
+    ] = Field(description="base64")
+    made_ms: TimeMs
+    width_px: Annotated[int, Field(ge=1, le=4_000)]
+    height_px: Annotated[int, Field(ge=1, le=4_000)]
+    blank_share: float = Field(
+        ge=0, le=1, description="share where no floor without people was seen; drawn grey"
+    )
+    samples: Count = Field(default=0, description="frames laid on each other")
+    camera_px: tuple[Count, Count] | None = Field(
+        default=None,
+        description="of a background: size of the camera's own pictures, in which its marks count",
+    )
+    bounds_m: tuple[float, float, float, float] | None = Field(
+        default=None, description="of a bird's-eye picture: x0, y0, x1, y1 on the plan"
+    )
+    cameras: list[Id] = Field(default_factory=list, max_length=64, description="whose pictures are in it")
+    seams: list[Seam] = Field(default_factory=list, max_length=256)
+
+
+COMMANDS: dict[str, type[Wire]] = {
+    "enrol": Enrol,
+    "erase": Erase,
+    "reseal": Reseal,
+    "adopt": Adopt,
+    "background": Background,
+    "birdseye": Birdseye,
+}
 
 
 class Reply(Wire):

@@ -8,7 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__, topics
-from branchloop.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
+from branchloop.commands import (
+    Adopt,
+    Background,
+    Birdseye,
+    Command,
+    Enrol,
+    Erase,
+    Gallery,
+    Picture,
+    Reply,
+    Reseal,
+    Sealed,
+)
 from branchloop.messages import (
     Ack,
     Attempt,
@@ -39,6 +51,9 @@ SCHEMAS: dict[str, type[Wire]] = {
     "erase": Erase,
     "reseal": Reseal,
     "adopt": Adopt,
+    "background": Background,
+    "birdseye": Birdseye,
+    "picture": Picture,
     "reply": Reply,
     "ack": Ack,
     "status": Status,
@@ -50,7 +65,11 @@ CHANNELS: dict[str, tuple[str, str, str]] = {
     "status": ("status", "receive", "QoS 1, retained: birth and last will of a box"),
     "live": ("live", "receive", "QoS 0, not retained: anonymous places right now"),
     "reply": ("reply", "receive", "QoS 1, not retained: what became of a command, by its id"),
-    "command": ("command", "send", "QoS 1, not retained: enrol, erase, reseal, adopt; again until replied"),
+    "command": (
+        "command",
+        "send",
+        "QoS 1, not retained: enrol, erase, reseal, adopt, background, birdseye; again until replied",
+    ),
     "gallery": ("sealed", "send", "QoS 1, not retained: the day's `gallery`, sealed to the kiosk's key"),
     "ack": ("ack", "send", "QoS 1, not retained: what the hub has committed"),
 }

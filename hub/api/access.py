@@ -14,14 +14,14 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-Permission = Literal["branches", "live", "figures", "enrol", "book", "board"]
+Permission = Literal["branches", "live", "figures", "enrol", "book", "board", "picture"]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
     "staff": frozenset({"branches", "live", "enrol", "book", "board"}),
-    "manager": frozenset({"branches", "live", "figures", "enrol", "book", "board"}),
-    "head_office": frozenset({"branches", "live", "figures"}),
+    "manager": frozenset({"branches", "live", "figures", "enrol", "book", "board", "picture"}),
+    "head_office": frozenset({"branches", "live", "figures", "picture"}),
     "auditor": frozenset({"branches"}),
 }
 """What each role may ask; a permission that is not listed is refused."""
@@ -103,3 +103,4 @@ Figures = Annotated[Caller, Depends(may("figures"))]
 Enrolling = Annotated[Caller, Depends(may("enrol"))]
 Booking = Annotated[Caller, Depends(may("book"))]
 OnBoard = Annotated[Caller, Depends(may("board"))]
+Picturing = Annotated[Caller, Depends(may("picture"))]

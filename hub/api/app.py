@@ -16,7 +16,7 @@ from branchloop.clock import iso, to_ms
 from branchloop.errors import DependencyError, InputError
 from branchloop.site import Site
 from branchloop.topics import ID_PATTERN
-from hub.api import booking, consents, enrolment, history, models, pages, problems
+from hub.api import booking, consents, enrolment, history, models, pages, pictures, problems
 from hub.api import live as live_facts
 from hub.api.access import Branches, Figures, Live
 from hub.api.guard import Guard
@@ -48,6 +48,7 @@ _TAKEN: dict[str, Any] = {
     **_PROBLEMS[422],
     "description": "Somebody was faster, or the step does not follow.",
 }
+_TOO_SOON: dict[str, Any] = {**_PROBLEMS[422], "description": "The picture that is there is young enough."}
 _LINK_PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {**_PROBLEMS[422], "description": description}
     for status, description in {
@@ -105,6 +106,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(enrolment.staff_routes(), responses=_PROBLEMS)
     app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
     app.include_router(consents.routes(), responses=_PROBLEMS)
+    app.include_router(pictures.routes(_TOO_SOON), responses=_PROBLEMS)
     app.include_router(pages.routes())
     return app
 

@@ -28,6 +28,7 @@ from hub.store.consenting import Consenting
 from hub.store.consents import Consents, as_errors
 from hub.store.interface import Alarm, FeedEvent, Store, Transaction
 from hub.store.people import Appointments
+from hub.store.pictures import WHATS, Pictures
 from hub.store.receiptkey import receipt_key
 
 Publish = Callable[[str, str], bool]
@@ -83,6 +84,10 @@ def take_reply(
     db: sqlite3.Connection, trust: Trust, site: str, device: str, reply: Reply, now_ms: int
 ) -> str | None:
     """Apply a box's answer; a sentence for an alarm when it answers nothing that was asked."""
+    asked = Commands(db).find(reply.id)
+    if asked is not None and asked.what in WHATS and (asked.site, asked.device) == (site, device):
+        fault = Pictures(db).answered(asked, reply, now_ms)
+        return None if fault is None else f"does not do what was asked ({reply.id}): {fault}"
     verdict = Consenting(db, trust.receipt_key).apply_reply(site, device, reply, now_ms)
     match verdict:
         case "unknown":
@@ -165,9 +170,11 @@ class Outgoing:
             for asked in consenting.commands.expired(now_ms):
                 alarm = Alarm(
                     asked.site, asked.device, "reply", asked.what, now_ms,
-                    f"did not answer `{asked.what}` in time; is the kiosk switched on?",
+                    f"did not answer `{asked.what}` in time; is it switched on?",
                 )  # fmt: skip
                 raise_alarm(transaction, alarm)
+                if asked.what in WHATS:
+                    Pictures(transaction.db).expire(asked, now_ms)
             consenting.expire(now_ms)
             consenting.end_of_retention(now_ms)
 

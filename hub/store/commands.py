@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-What = Literal["enrol", "erase", "reseal", "adopt"]
+What = Literal["enrol", "erase", "reseal", "adopt", "background", "birdseye"]
 State = Literal["open", "done", "failed", "expired", "cancelled"]
 FIRST_AGAIN_MS = 2_000
 LAST_AGAIN_MS = 300_000

@@ -14,6 +14,7 @@ from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_mig
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
 from hub.store.schema_consent import consent_migrations
+from hub.store.schema_pictures import picture_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
@@ -73,6 +74,7 @@ def prepare(data_dir: Path) -> None:
             _migrate(data_dir / DATABASE, analytics_migrations)
             _migrate(data_dir / DATABASE, consent_migrations)
             _migrate(data_dir / DATABASE, book_migrations)
+            _migrate(data_dir / DATABASE, picture_migrations)
             _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
     except OSError as error:
         raise DependencyError(

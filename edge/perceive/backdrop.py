@@ -1,0 +1,179 @@
+"""The people-free picture of a camera: what stood still in front of it, and a flat grey where that is not known.
+
+Frames spread over time are laid on each other. Whoever the detector finds, however faintly, is cut out with
+a margin; of what is left every pixel takes the sample of median brightness, if enough of its samples agree.
+What was never free of people, or never came to rest, stays blank: a person is never guessed away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from branchloop.errors import InputError
+from edge.perceive.nobody import Detector, Image, grown, people_anywhere
+
+WIDEST_PX = 1280
+"""Pictures are scaled down to this width or height before anything else."""
+MOST_BYTES = 300_000
+"""Of the picture as JPEG."""
+SCORE_FLOOR = 0.15
+"""The detector's: so faint a person is cut out of a sample."""
+CHECK_FLOOR = 0.2
+"""So faint a person in the finished picture is blanked."""
+MOST_BLANK = 0.6
+"""Share of the picture; with more of it blank there is no picture."""
+
+LEAST_CLEAN = 6
+_MARGIN = 0.25
+"""Share of a box by which it is grown on each side: feet, bags and shadows."""
+_AGREE = 30
+"""Grey levels between the quarters of a pixel's samples: more, and it never came to rest."""
+_ROUNDS = 5
+_NEVER = 255
+_BLANK = (150, 150, 150)
+_HATCH = (138, 138, 138)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """A picture without people (rows × columns × 3, BGR); `blank` (rows × columns) is where nothing is known."""
+
+    image: Image
+    blank: NDArray[np.bool_]
+    samples: int
+    camera_px: tuple[int, int]
+    """Width and height of the camera's own pictures, in which its calibration counts."""
+
+    @property
+    def blank_share(self) -> float:
+        """Share of the picture that is blank, 0..1."""
+        return float(self.blank.mean())
+
+
+class Backdrop:
+    """Collects samples of one camera; `finish` makes the picture. Holds at most `most` frames in memory."""
+
+    def __init__(self, detector: Detector, most: int = 30) -> None:
+        """`detector` tells people from `SCORE_FLOOR` on."""
+        self._detector = detector
+        self._most = most
+        self._frames: list[Image] = []
+        self._people: list[NDArray[np.bool_]] = []
+        self._clean: NDArray[np.int32] | None = None
+        self._camera_px = (0, 0)
+
+    @property
+    def samples(self) -> int:
+        """Frames taken so far."""
+        return len(self._frames)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more frames are taken."""
+        return len(self._frames) >= self._most
+
+    def clean_share(self, wanted: int = LEAST_CLEAN) -> float:
+        """Share of the picture that was seen without people at least `wanted` times."""
+        return 0.0 if self._clean is None else float((self._clean >= wanted).mean())
+
+    def add(self, image: Image) -> None:
+        """Take in a frame (rows × columns × 3, BGR). Raises InputError when the picture's size changes."""
+        size = (image.shape[1], image.shape[0])
+        if self._clean is None:
+            self._camera_px = size
+        elif size != self._camera_px:
+            raise InputError("the camera's pictures have changed their size.", hint="Ask again.")
+        if self.full:
+            return
+        small = fitted(image)
+        people = people_anywhere(self._detector, small, (1, 2))
+        mask = grown(people, (small.shape[1], small.shape[0]), _MARGIN)
+        self._frames.append(small)
+        self._people.append(mask)
+        clean = (~mask).astype(np.int32)
+        self._clean = clean if self._clean is None else self._clean + clean
+
+    def finish(self) -> Background:
+        """The picture. Raises InputError when it cannot be made without people."""
+        if self._clean is None:
+            raise InputError("no frame came.", hint="Look at the camera's light.")
+        image, unknown = self._median()
+        blank = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+        image, blank = without_people(self._detector, image, blank)
+        if blank.mean() > MOST_BLANK:
+            raise InputError(
+                f"{blank.mean():.0%} of the picture was never seen without people.",
+                hint="Ask again when fewer people are there.",
+            )
+        return Background(image, blank, len(self._frames), self._camera_px)
+
+    def _median(self) -> tuple[Image, NDArray[np.bool_]]:
+        """The sample of median brightness of every pixel, and where too few or too different ones were."""
+        height, width = self._people[0].shape
+        image = np.zeros((height, width, 3), np.uint8)
+        unknown = np.zeros((height, width), np.bool_)
+        for top in range(0, height, 64):
+            rows = slice(top, top + 64)
+            colour = np.stack([frame[rows] for frame in self._frames])
+            grey = colour.astype(np.uint16).sum(axis=3) // 3
+            grey[np.stack([mask[rows] for mask in self._people])] = _NEVER + 1
+            order = np.argsort(grey, axis=0, kind="stable")
+            count = (grey <= _NEVER).sum(axis=0)
+            taken = [
+                np.take_along_axis(order, ((count - 1).clip(0) * share // 4)[None], axis=0)
+                for share in (1, 2, 3)
+            ]
+            image[rows] = np.take_along_axis(colour, taken[1][..., None], axis=0)[0]
+            low, _, high = (np.take_along_axis(grey, index, axis=0)[0].astype(np.int32) for index in taken)
+            unknown[rows] = (count < min(LEAST_CLEAN, len(self._frames))) | (high - low > _AGREE)
+        return image, unknown
+
+
+def without_people(
+    detector: Detector, image: Image, blank: NDArray[np.bool_]
+) -> tuple[Image, NDArray[np.bool_]]:
+    """`image` blanked wherever the detector still finds somebody; nobody is found in what is returned.
+
+    Raises InputError when blanking does not come to an end.
+    """
+    height, width = blank.shape
+    shown = hatched(image, blank)
+    for turn in range(_ROUNDS):
+        found = people_anywhere(detector, shown)
+        found = found[found[:, 4] >= CHECK_FLOOR]
+        if not len(found):
+            return shown, blank
+        blank = blank | grown(found, (width, height), 0.05 + 0.1 * turn)
+        shown = hatched(image, blank)
+    raise InputError(
+        "the picture cannot be made without what looks like a person.", hint="Ask again at another time."
+    )
+
+
+def hatched(image: Image, blank: NDArray[np.bool_]) -> Image:
+    """A copy of `image` with `blank` in flat grey, lightly hatched."""
+    rows, columns = np.indices(blank.shape)
+    stripes = ((rows + columns) // 3 % 8 == 0)[..., None]
+    return np.where(blank[..., None], np.where(stripes, _HATCH, _BLANK), image).astype(np.uint8)
+
+
+def fitted(image: Image) -> Image:
+    """A copy of at most `WIDEST_PX` in width and height."""
+    scale = WIDEST_PX / max(image.shape[:2])
+    if scale >= 1:
+        return image.copy()
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def jpeg(image: Image, most_bytes: int = MOST_BYTES) -> bytes:
+    """The picture as JPEG without metadata, as good as fits. Raises InputError when nothing fits."""
+    for quality in (88, 75, 60, 45, 30):
+        ok, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        if ok and encoded.size <= most_bytes:
+            return encoded.tobytes()
+    raise InputError("the picture does not fit as JPEG.", hint="Use a smaller stream of the camera.")
