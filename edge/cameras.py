@@ -14,9 +14,7 @@ from branchloop.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
-from edge.perceive.report import EventReport, FrameReport, decode
-
-Report = FrameReport | EventReport
+from edge.perceive.report import EventReport, FrameReport, Report, decode
 
 SILENT_S = 4.5
 """A process that was up and says nothing for this long hangs: its camera counts as stalled."""
@@ -63,6 +61,21 @@ class CameraProcess:
             self._hung = False
             self._process.kill()
 
+    def ask_background(self, command: str, expires_ms: int) -> bool:
+        """Ask for a picture without people; False when there is no process to ask.
+
+        It comes as a `BackgroundReport`, as does the reason why there is none.
+        """
+        process = self._process
+        if process is None or process.stdin is None or process.poll() is not None:
+            return False
+        try:
+            process.stdin.write(f"background {command} {expires_ms}\n")
+            process.stdin.flush()
+        except (OSError, ValueError):  # it has just ended
+            return False
+        return True
+
     def stop(self) -> None:
         """End the process; returns when it is gone."""
         self._stopping.set()
@@ -107,7 +120,7 @@ class CameraProcess:
             self._hung = False
             if isinstance(report, FrameReport):
                 self._up = True
-            elif report.event.what == "state":
+            elif isinstance(report, EventReport) and report.event.what == "state":
                 self._up = report.event.state == "up"
             self._reports.put(report)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop import __version__
+from branchloop.commands import Reply
 from branchloop.errors import ConfigError
-from branchloop.messages import DeviceLight, DeviceState, Notice, Wire
+from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, Wire
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Box, Site, config_hash, parse_site
-from edge.cameras import CameraProcess, Report
+from edge.cameras import CameraProcess
 from edge.crowding import CROWDING, Crowding
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
-from edge.perceive.report import EventReport, FrameReport
+from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
+from edge.pictures import Pictures
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
 from edge.send.outbox import Outbox
@@ -32,6 +35,13 @@ DOTS_EVERY_S = 1.0
 SAME_STEP_S = 5.0
 """Every process notices a step of the wall clock for itself; within this time it is one step."""
 DRAIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A command of the hub, as it came."""
+
+    payload: bytes
 
 
 class Pipeline:
@@ -46,7 +56,8 @@ class Pipeline:
         since_ms = self._now_ms()
         for part in [*(c.id for c in site.cameras), *(s.id for s in site.sensors)]:
             self._lights[part] = DeviceLight(id=part, state="starting", since_ms=since_ms)
-        self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status)
+        hears = {"command": lambda payload: self._reports.put(Heard(payload))}
+        self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status, hears)
         self._config_hash = config_hash(config.read_text(encoding="utf-8"))
         self._prefix = f"{box.id}-{self._link.boot[:12]}"
         self._floor = Floor(site, prefix=self._prefix, method=f"{box.detector}+floor")
@@ -54,6 +65,14 @@ class Pipeline:
         self._cameras = [
             CameraProcess(config, camera.id, self._reports, self._now_ms) for camera in site.cameras
         ]
+        self._pictures = Pictures(
+            config,
+            {camera.id: process for camera, process in zip(site.cameras, self._cameras, strict=True)},
+            self._lights.__getitem__,
+            self._link.reply,
+            self._now_ms,
+            self._reports.put,
+        )
         self._crowding = Crowding(site.zone_info)
         self._crowding_file = data_dir / CROWDING
         self._serial = 0
@@ -82,13 +101,19 @@ class Pipeline:
             self._link.stop(drain_s=DRAIN_S)
             self._outbox.close()
 
-    def step(self, report: Report | SensorReport) -> None:
-        """Handle one report of a camera or sensor."""
+    def step(self, report: Report | SensorReport | Heard | Reply) -> None:
+        """Handle one report of a camera or sensor, a command, or an answer that was made aside."""
         match report:
             case FrameReport(camera, t_ms, boxes):
                 self._frame(camera, t_ms, boxes)
             case EventReport(camera, event):
                 self._event(camera, "camera", event)
+            case BackgroundReport():
+                self._pictures.background(report)
+            case Heard(payload):
+                self._pictures.take(payload)
+            case Reply():
+                self._pictures.answer(report)
             case SensorReport(sensor, got):
                 self._sensors.take(report)
                 if isinstance(got, Event):
@@ -113,17 +138,20 @@ class Pipeline:
             if kind == "camera":
                 self._floor.cut(source)
         elif event.state is not None:
-            self._state(source, kind, event.state, event.detail)
+            self._state(source, kind, event.state, event.detail, event.fault)
 
-    def _state(self, source: str, kind: str, state: DeviceState, detail: str) -> None:
+    def _state(
+        self, source: str, kind: str, state: DeviceState, detail: str, fault: CameraFault | None = None
+    ) -> None:
         now_ms = self._now_ms()
         if kind == "camera":
-            self._floor.state(source, state)
+            self._floor.state(source, state, fault)
+            self._pictures.state(source, state, detail)
         before = self._lights[source].state
         if (before, self._lights[source].detail) == (state, detail[:300] or None):
             return
         self._lights[source] = DeviceLight(
-            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None
+            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None, fault=fault
         )
         self._link.status_changed()
         if before != "starting" or state != "up":
@@ -150,6 +178,7 @@ class Pipeline:
             self._clock_step(f"the wall clock was set by {step.by_ms} ms")
         for camera in self._cameras:
             camera.watchdog()
+        self._pictures.tick()
         now_s = self._clock.now_s()
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from branchloop.clock import window_start_ms
-from branchloop.messages import DeviceState, Notice, Window
+from branchloop.messages import CameraFault, DeviceState, Notice, Window
 from branchloop.site import Site
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.fusion import Fusion, Stretch
@@ -37,6 +37,9 @@ class _Eye:
     calibration: FloorCalibration
     state: DeviceState = "starting"
     t_ms: int | None = None
+    fault: CameraFault | None = None
+    faulty: CameraFault | None = None
+    """The fault that a window which is still open has seen, gone or not."""
 
 
 class Floor:
@@ -93,10 +96,11 @@ class Floor:
         """The camera's scene was cut (a clip looped): all its tracks end."""
         self._eyes[camera].tracker.end_all()
 
-    def state(self, camera: str, state: DeviceState) -> None:
+    def state(self, camera: str, state: DeviceState, fault: CameraFault | None = None) -> None:
         """A camera's state changed; one that is not up no longer holds up the windows."""
         eye = self._eyes[camera]
-        eye.state = state
+        eye.state, eye.fault = state, fault
+        eye.faulty = fault or eye.faulty
         if state != "up":
             eye.tracker.end_all()
 
@@ -119,6 +123,7 @@ class Floor:
         for camera, eye in self._eyes.items():
             self._eyes[camera] = self._eye(camera)
             self._eyes[camera].state = eye.state
+            self._eyes[camera].fault = self._eyes[camera].faulty = eye.fault
         self._fusion = Fusion(list(self._eyes))
         self._notices = CrossingNotices(self.site.lines, f"{self._prefix}-{self._restarts}")
         return settled
@@ -133,9 +138,13 @@ class Floor:
         for line, notice in self._notices.overdue(watermark_ms):
             self._book.withdraw(line, notice, watermark_ms)
         quality = {
-            camera: CameraQuality(eye.state, eye.calibration.residual_m) for camera, eye in self._eyes.items()
+            camera: CameraQuality(eye.state, eye.calibration.residual_m, eye.faulty)
+            for camera, eye in self._eyes.items()
         }
         settled.windows = self._book.close(watermark_ms, quality, sensors, closed_by)
+        if settled.windows:
+            for eye in self._eyes.values():
+                eye.faulty = eye.fault
         return settled
 
     def _watermark(self, now_ms: int) -> int:

@@ -13,6 +13,7 @@ from typing import Literal
 from branchloop.clock import WINDOW_MS, from_ms, window_start_ms
 from branchloop.kpis import duration_bin
 from branchloop.messages import (
+    CameraFault,
     CameraWindow,
     DeviceState,
     Histogram,
@@ -37,6 +38,7 @@ class CameraQuality:
 
     state: DeviceState
     residual_m: float
+    fault: CameraFault | None = None
 
 
 @dataclass(slots=True)
@@ -176,6 +178,7 @@ class WindowBook:
                     analysed=window.analysed[camera.id],
                     calibration_residual_mm=round(cameras[camera.id].residual_m * 1000),
                     calibration_age_days=self._calibration_age_days(start_ms, camera.id),
+                    fault=cameras[camera.id].fault,
                 )
                 for camera in self._site.cameras
             ],

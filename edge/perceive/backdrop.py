@@ -7,19 +7,19 @@ What was never free of people, or never came to rest, stays blank: a person is n
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
 from edge.perceive.nobody import Detector, Image, grown, people_anywhere
 
 WIDEST_PX = 1280
 """Pictures are scaled down to this width or height before anything else."""
-MOST_BYTES = 300_000
-"""Of the picture as JPEG."""
 SCORE_FLOOR = 0.15
 """The detector's: so faint a person is cut out of a sample."""
 CHECK_FLOOR = 0.2
@@ -28,11 +28,16 @@ MOST_BLANK = 0.6
 """Share of the picture; with more of it blank there is no picture."""
 
 LEAST_CLEAN = 6
+"""So often a pixel must have been seen without people."""
+LEAST_SAMPLES = 16
+WELL_SEEN = 0.995
 _MARGIN = 0.25
 """Share of a box by which it is grown on each side: feet, bags and shadows."""
 _AGREE = 30
 """Grey levels between the quarters of a pixel's samples: more, and it never came to rest."""
-_ROUNDS = 5
+_ROUNDS = 6
+_CHECKED = (1, 2, 3, 4)
+"""The finished picture is looked at as a whole and in so many parts across."""
 _NEVER = 255
 _BLANK = (150, 150, 150)
 _HATCH = (138, 138, 138)
@@ -40,9 +45,9 @@ _HATCH = (138, 138, 138)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Background:
-    """A picture without people (rows × columns × 3, BGR); `blank` (rows × columns) is where nothing is known."""
+    """A picture without people as JPEG, checked as such; `blank` (rows × columns) is where nothing is known."""
 
-    image: Image
+    jpeg: bytes
     blank: NDArray[np.bool_]
     samples: int
     camera_px: tuple[int, int]
@@ -97,19 +102,23 @@ class Backdrop:
         clean = (~mask).astype(np.int32)
         self._clean = clean if self._clean is None else self._clean + clean
 
+    def enough(self) -> bool:
+        """Whether nearly all of the picture was seen without people often enough."""
+        return self.samples >= LEAST_SAMPLES and self.clean_share() >= WELL_SEEN
+
     def finish(self) -> Background:
         """The picture. Raises InputError when it cannot be made without people."""
-        if self._clean is None:
-            raise InputError("no frame came.", hint="Look at the camera's light.")
+        if self._clean is None or self.samples < LEAST_CLEAN:
+            raise InputError(f"only {self.samples} frames came.", hint="Look at the camera's light.")
         image, unknown = self._median()
         blank = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
-        image, blank = without_people(self._detector, image, blank)
+        blank = without_people(self._detector, image, blank)
         if blank.mean() > MOST_BLANK:
             raise InputError(
                 f"{blank.mean():.0%} of the picture was never seen without people.",
                 hint="Ask again when fewer people are there.",
             )
-        return Background(image, blank, len(self._frames), self._camera_px)
+        return Background(jpeg(hatched(image, blank)), blank, len(self._frames), self._camera_px)
 
     def _median(self) -> tuple[Image, NDArray[np.bool_]]:
         """The sample of median brightness of every pixel, and where too few or too different ones were."""
@@ -134,24 +143,40 @@ class Backdrop:
 
 
 def without_people(
-    detector: Detector, image: Image, blank: NDArray[np.bool_]
-) -> tuple[Image, NDArray[np.bool_]]:
-    """`image` blanked wherever the detector still finds somebody; nobody is found in what is returned.
+    detector: Detector,
+    image: Image,
+    blank: NDArray[np.bool_],
+    draw: Callable[[Image, NDArray[np.bool_]], Image] | None = None,
+) -> NDArray[np.bool_]:
+    """`blank`, grown until the detector finds nobody in the picture any more.
 
+    `draw` gives the picture as it will be seen: hatched where blank, packed and unpacked again.
     Raises InputError when blanking does not come to an end.
     """
+    draw = draw or as_sent
     height, width = blank.shape
-    shown = hatched(image, blank)
     for turn in range(_ROUNDS):
-        found = people_anywhere(detector, shown)
+        found = people_anywhere(detector, draw(image, blank), _CHECKED)
         found = found[found[:, 4] >= CHECK_FLOOR]
         if not len(found):
-            return shown, blank
+            return blank
         blank = blank | grown(found, (width, height), 0.05 + 0.1 * turn)
-        shown = hatched(image, blank)
     raise InputError(
         "the picture cannot be made without what looks like a person.", hint="Ask again at another time."
     )
+
+
+def as_sent(image: Image, blank: NDArray[np.bool_]) -> Image:
+    """The picture as whoever unpacks it will see it."""
+    return unpacked(jpeg(hatched(image, blank)))
+
+
+def unpacked(content: bytes) -> Image:
+    """A packed picture (JPEG, WebP, PNG), BGR. Raises InputError when it is none."""
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    if image is None:
+        raise InputError("this is no picture.", hint="Report this fault.")
+    return np.asarray(image, np.uint8)
 
 
 def hatched(image: Image, blank: NDArray[np.bool_]) -> Image:
@@ -170,7 +195,7 @@ def fitted(image: Image) -> Image:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def jpeg(image: Image, most_bytes: int = MOST_BYTES) -> bytes:
+def jpeg(image: Image, most_bytes: int = MAX_PICTURE_BYTES) -> bytes:
     """The picture as JPEG without metadata, as good as fits. Raises InputError when nothing fits."""
     for quality in (88, 75, 60, 45, 30):
         ok, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

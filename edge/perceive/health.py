@@ -12,14 +12,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from branchloop.messages import DeviceState
+from branchloop.messages import CameraFault, DeviceState
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something about a source that is not data.
 
-    `state`: the source changed to `state`, for the reason in `detail`.
+    `state`: the source changed to `state`, for the reason in `detail`; `fault` is what is wrong with its
+    pictures, if anything.
     `cut`: the data before and after do not continue each other (a loop restarted, a clip was held up):
     all tracks end here.
     `step`: the wall clock moved by `step_ms`; times after this event follow the new clock.
@@ -30,6 +31,7 @@ class Event:
     state: DeviceState | None = None
     detail: str = ""
     step_ms: int = 0
+    fault: CameraFault | None = None
 
 
 class Health:

@@ -1,4 +1,6 @@
-"""The process of one camera: capture, motion gate, detector. Boxes leave it, pictures do not.
+"""The process of one camera: capture, motion gate, detector. Boxes leave it, frames do not.
+
+On command a background leaves it as well: a picture made of many frames, with the people removed.
 
 `python -m edge.perceive.watch CONFIG CAMERA` writes one report a line to standard output and
 ends when its standard input does.
@@ -10,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import cv2
@@ -22,10 +25,12 @@ from edge.perceive.integrity import Fault, Integrity
 from edge.perceive.motion import MotionGate
 from edge.perceive.people import load_detector
 from edge.perceive.report import EventReport, FrameReport, encode
+from edge.perceive.taking import Taking
 
 REFRESH_S = 1.0
 """The detector looks at least this often, whatever the gate says."""
 TELL_MS = 2_000
+_WRITING = threading.Lock()
 SAID: dict[Fault, str] = {
     "covered": "covered: the picture shows nothing. Look at the lens and the light.",
     "blurred": "blurred: the picture has lost its detail. Clean the lens or focus it.",
@@ -45,12 +50,17 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
     integrity, fault, told_ms = Integrity(), None, 0
-    threading.Thread(target=_end_with_input, name="hints", daemon=True).start()
+    name = site.box.detector if site.box else "nanodet"
+    taking = Taking(
+        camera_id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
+    )
+    threading.Thread(target=_hear, args=(taking,), name="hints", daemon=True).start()
     capture.start()
     try:
         while True:
             got = capture.next(1.0)
             if got is None:
+                taking.offer(None, _now_ms())
                 continue
             if isinstance(got, Event):
                 _write(encode(EventReport(camera_id, got)))
@@ -66,7 +76,9 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
                 if got.t_ms - told_ms >= TELL_MS:  # the box takes a silent process for a hanging one
                     told_ms = got.t_ms
                     _write(encode(EventReport(camera_id, _judged(fault, got.t_ms))))
+                taking.offer(None, got.t_ms)
                 continue
+            taking.offer(got.image, got.t_ms)
             boxes = detector.detect(got.image) if gate.observe(got.image, got.t_ms) else None
             _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
     finally:
@@ -81,15 +93,25 @@ def _judged(fault: Fault | None, t_ms: int) -> Event:
 
 
 def _write(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    with _WRITING:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
-def _end_with_input() -> None:
-    """The parent holds the other end: when it dies, by whatever signal, so does this process."""
-    while sys.stdin.readline():
-        pass
+def _hear(taking: Taking) -> None:
+    """The parent holds the other end: when it dies, by whatever signal, so does this process.
+
+    What it may say is `background COMMAND EXPIRES_MS`.
+    """
+    while line := sys.stdin.readline():
+        words = line.split()
+        if len(words) == 3 and words[0] == "background" and words[2].isdecimal():
+            taking.ask(words[1], _now_ms(), int(words[2]))
     os._exit(0)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def main() -> None:

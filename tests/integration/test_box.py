@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from branchloop.share import share
-from edge.cameras import CameraProcess, Report
+from edge.cameras import CameraProcess
 from edge.perceive.health import Event
-from edge.perceive.report import EventReport, FrameReport, decode, encode
+from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
 from edge.pipeline import Pipeline, read_box
 
 T0_MS = 1_795_000_000_000
