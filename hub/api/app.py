@@ -6,17 +6,29 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
 from branchloop import __version__
 from branchloop.clock import iso, to_ms
 from branchloop.errors import DependencyError, InputError
 from branchloop.site import Site
 from branchloop.topics import ID_PATTERN
-from hub.api import booking, consents, enrolment, history, models, pages, pictures, problems
+from hub.api import (
+    booking,
+    consents,
+    enrolment,
+    history,
+    models,
+    pages,
+    pictures,
+    problems,
+    queues,
+    tables,
+)
+from hub.api import heat as floor
 from hub.api import live as live_facts
 from hub.api.access import Branches, Figures, Live
 from hub.api.guard import Guard
@@ -29,6 +41,10 @@ LATEST_MS = 4_102_444_800_000
 From = Annotated[str, Query(alias="from", description="RFC 3339 with zone", max_length=40)]
 To = Annotated[str, Query(description="RFC 3339 with zone", max_length=40)]
 Bucket = Annotated[str, Query(description="minute, hour or day", max_length=10)]
+Format = Annotated[
+    Literal["json", "csv"], Query(description="csv: a row a bucket; what was not measured is an empty field")
+]
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {
         "description": description,
@@ -181,26 +197,65 @@ def _branches() -> APIRouter:
         from_: From,
         to: To,
         cell_m: Annotated[float | None, Query(gt=0, le=100)] = None,
+        layer: Annotated[
+            Literal["presence", "filled"],
+            Query(description="what cameras saw, or what was estimated from sensors where none looked"),
+        ] = "presence",
     ) -> models.Heat:
         """Person·seconds per cell of the floor plan, at most 400 days at once."""
         site = caller.enter(site_id, f"heat {from_} {to}")
-        return history.heat(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), cell_m)
+        return floor.heat(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), cell_m, layer)
 
-    @router.get("/{site_id}/footfall", tags=["figures"])
+    @router.get("/{site_id}/flow", tags=["figures"])
+    def flow(request: Request, caller: Figures, site_id: str, from_: From, to: To) -> models.Flow:
+        """Which way people walked, by cell of a coarse grid, at most 400 days at once."""
+        site = caller.enter(site_id, f"flow {from_} {to}")
+        return floor.flow(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"))
+
+    @router.get("/{site_id}/footfall", tags=["figures"], response_model=models.Footfall, responses=_CSV)
     def footfall(
-        request: Request, caller: Figures, site_id: str, from_: From, to: To, bucket: Bucket = "hour"
-    ) -> models.Footfall:
+        request: Request,
+        caller: Figures,
+        site_id: str,
+        from_: From,
+        to: To,
+        bucket: Bucket = "hour",
+        format_: Annotated[Format, Query(alias="format")] = "json",
+    ) -> models.Footfall | Response:
         """Crossings of the entrances by minute (7 days), hour (62) or day (800) of the branch."""
         site = caller.enter(site_id, f"footfall {from_} {to}")
-        return history.footfall(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
+        answer = history.footfall(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
+        return answer if format_ == "json" else _csv(site, "footfall", tables.footfall(answer))
 
-    @router.get("/{site_id}/occupancy", tags=["figures"])
+    @router.get("/{site_id}/occupancy", tags=["figures"], response_model=models.Occupancy, responses=_CSV)
     def occupancy(
-        request: Request, caller: Figures, site_id: str, from_: From, to: To, bucket: Bucket = "hour"
-    ) -> models.Occupancy:
+        request: Request,
+        caller: Figures,
+        site_id: str,
+        from_: From,
+        to: To,
+        bucket: Bucket = "hour",
+        format_: Annotated[Format, Query(alias="format")] = "json",
+    ) -> models.Occupancy | Response:
         """Mean number of people by minute (7 days), hour (62) or day (800) of the branch."""
         site = caller.enter(site_id, f"occupancy {from_} {to}")
-        return history.occupancy(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
+        answer = history.occupancy(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
+        return answer if format_ == "json" else _csv(site, "occupancy", tables.occupancy(answer))
+
+    @router.get("/{site_id}/queues", tags=["figures"], response_model=models.Queues, responses=_CSV)
+    def queues_(
+        request: Request,
+        caller: Figures,
+        site_id: str,
+        from_: From,
+        to: To,
+        bucket: Bucket = "hour",
+        format_: Annotated[Format, Query(alias="format")] = "json",
+    ) -> models.Queues | Response:
+        """Lengths, waits and abandonment of every queue by minute (7 days), hour (62) or day (800)."""
+        site = caller.enter(site_id, f"queues {from_} {to}")
+        answer = queues.queues(request.app.state.hub, site, _ms(from_, "from"), _ms(to, "to"), bucket)
+        return answer if format_ == "json" else _csv(site, "queues", tables.queues(answer))
 
     @router.get("/{site_id}/zones", tags=["figures"])
     def zones(request: Request, caller: Figures, site_id: str, from_: From, to: To) -> models.Zones:
@@ -231,6 +286,13 @@ def _branches() -> APIRouter:
         )
 
     return router
+
+
+def _csv(site: Site, what: str, text: str) -> Response:
+    name = f"{site.id}-{what}.csv"
+    return Response(
+        text, media_type=tables.MEDIA_TYPE, headers={"Content-Disposition": f'attachment; filename="{name}"'}
+    )
 
 
 def _ms(text: str, name: str) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from branchloop.clock import MINUTE_MS, WINDOW_MS, bucket_start_ms, iso
+from branchloop.clock import MINUTE_MS, bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
-from hub.api import figures, models
-from hub.api.history import through
+from hub.api import figures, models, queues, taints
+from hub.api.history import Through
+from hub.api.newest import Newest, figure_of
 from hub.api.state import State, now_ms
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span
@@ -19,33 +20,14 @@ STALE_MS = 15_000
 NOTICES = 20
 Device = tuple[bool | None, int, dict[str, Any]]
 """(online, last heard of, last status)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Newest:
-    """The newest window of a site by event time, as stored; empty when there is none."""
-
-    body: dict[str, Any]
-
-    @property
-    def duration_ms(self) -> int:
-        """Length of the window."""
-        return WINDOW_MS * int(self.body.get("slots", 1))
-
-    @property
-    def end_ms(self) -> int | None:
-        """End of the window."""
-        return self.body["start_ms"] + self.duration_ms if self.body else None
-
-    def by_id(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
-        """Parts of the window by their id."""
-        return {part[key]: part for part in self.body.get(kind, [])}
-
-    def figure(self, value: float | None) -> models.Figure:
-        """A number of people in this window."""
-        expected_ms = self.body.get("expected_ms", 0)
-        share = min(1.0, self.body["observed_ms"] / expected_ms) if expected_ms else None
-        return _figure(value, share, self.end_ms)
+Lamp = tuple[models.Light, str | None, str | None]
+"""(state, since when, fault)."""
+DARK: Lamp = ("unknown", None, None)
+TODAY = (
+    "footfall", "crossings_in", "crossings_out", "zone_visits", "dwell_median", "dwell_p90", "wait_median",
+    "wait_p90", "abandonment",
+)  # fmt: skip
+"""The figures that are told of the whole day so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +38,7 @@ class Today:
     sums: Sums
     lines: Crossings
     coverage: float | None
+    faults: taints.Faults
 
     @classmethod
     def read(cls, reader: Reader, site: Site, now: int) -> Today:
@@ -70,19 +53,27 @@ class Today:
             sums.expected_ms,
             sums.open_observed_ms,
         )
-        return cls(span, sums, reader.lines(site, span), share)
+        return cls(span, sums, reader.lines(site, span), share, reader.faults(site, span))
 
     @property
     def measured(self) -> bool:
         """Whether anything was observed today."""
         return self.sums.observed_ms > 0
 
-    def through(self, site: Site) -> tuple[models.Figure, models.Figure]:
-        """Crossings of the entrances, in and out."""
+    def through(self, site: Site) -> dict[str, models.Figure]:
+        """Crossings of the entrances, and who of them came in anew."""
         entrances = [line.id for line in site.lines if line.entrance]
-        counts = through(self.lines, entrances, self.sums)
-        went_in, went_out = (_figure(count, self.coverage, self.sums.last_ms) for count in counts)
-        return went_in, went_out
+        counts = Through.of(self.lines, entrances, self.sums)
+        return {
+            key: figure_of(
+                value, "people", self.coverage, self.sums.last_ms, taints.of_figure(key, self.faults)
+            )
+            for key, value in (
+                ("crossings_in", counts.went_in),
+                ("crossings_out", counts.went_out),
+                ("footfall", counts.visitors),
+            )
+        }
 
 
 def summary(reader: Reader, site: Site) -> models.BranchSummary:
@@ -90,6 +81,7 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
     now = now_ms()
     newest = Newest(reader.latest(site.id) or {})
     device = reader.device(site.id)
+    faults = taints.right_now(newest.body, _told(device))
     return models.BranchSummary(
         id=site.id,
         name=site.name,
@@ -98,8 +90,8 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
         note=site.note,
         open_now=site.is_open(now),
         online=bool(device and device[0]),
-        occupancy=newest.figure(newest.body.get("people_end")),
-        footfall_today=Today.read(reader, site, now).through(site)[0],
+        occupancy=newest.figure(newest.body.get("people_end"), taints.of_figure("occupancy", faults)),
+        footfall_today=Today.read(reader, site, now).through(site)["footfall"],
         as_of=_iso(newest.end_ms),
     )
 
@@ -114,7 +106,9 @@ def live(state: State, site: Site) -> models.Live:
         today = Today.read(reader, site, now)
         zones = reader.zones(site, today.span)
         analysed = reader.cameras(site, today.span)
-    went_in, went_out = today.through(site)
+        faults = taints.right_now(newest.body, _told(device))
+        waiting = queues.right_now(reader, site, newest, faults, now)
+    through = today.through(site)
     dots = state.dots.of(site.id, now)
     return models.Live(
         as_of=_iso(newest.end_ms),
@@ -122,12 +116,14 @@ def live(state: State, site: Site) -> models.Live:
         timezone=site.timezone,
         stale=newest.end_ms is None or now - newest.end_ms > STALE_MS,
         simulated=site.simulated,
-        occupancy=newest.figure(newest.body.get("people_end")),
-        in_today=went_in,
-        out_today=went_out,
-        footfall_today=went_in,
+        occupancy=newest.figure(newest.body.get("people_end"), taints.of_figure("occupancy", faults)),
+        in_today=through["crossings_in"],
+        out_today=through["crossings_out"],
+        footfall_today=through["footfall"],
+        tainted=taints.of_figures(TODAY, today.faults),
         lines=[_line(line.id, today) for line in site.lines],
-        zones=[_zone(zone.id, newest, zones, measured=today.measured) for zone in site.zones],
+        zones=[_zone(zone.id, newest, zones, faults, measured=today.measured) for zone in site.zones],
+        queues=waiting,
         cameras=_cameras(site, newest, _lights(device, "cameras"), analysed),
         sensors=_sensors(site, newest, _lights(device, "sensors")),
         device=_device(device),
@@ -141,12 +137,17 @@ def live(state: State, site: Site) -> models.Live:
 
 
 def _line(line: str, today: Today) -> models.LineToday:
-    went_in, went_out = through(today.lines, [line], today.sums)
-    return models.LineToday(id=line, in_=went_in, out=went_out)
+    counts = Through.of(today.lines, [line], today.sums)
+    return models.LineToday(id=line, in_=counts.went_in, out=counts.went_out)
 
 
 def _zone(
-    zone: str, newest: Newest, today: Mapping[str, tuple[int, int, dict[int, int]]], *, measured: bool
+    zone: str,
+    newest: Newest,
+    today: Mapping[str, tuple[int, int, dict[int, int]]],
+    faults: taints.Faults,
+    *,
+    measured: bool,
 ) -> models.ZoneNow:
     found = newest.by_id("zones", "zone").get(zone)
     people = None
@@ -157,7 +158,7 @@ def _zone(
     _, visits, bins = today.get(zone, (0, 0, {}))
     return models.ZoneNow(
         id=zone,
-        occupancy=newest.figure(people),
+        occupancy=newest.figure(people, taints.of_figure("zone_occupancy", faults)),
         visits_today=visits if measured else None,
         dwell_median_s=duration_quantile_s(bins, 0.5),
         dwell_p90_s=duration_quantile_s(bins, 0.9),
@@ -167,19 +168,20 @@ def _zone(
 def _cameras(
     site: Site,
     newest: Newest,
-    lights: Mapping[str, tuple[models.Light, str]],
+    lights: Mapping[str, Lamp],
     analysed: Mapping[str, tuple[int, int, int]],
 ) -> list[models.CameraNow]:
     seen = newest.by_id("cameras", "camera")
     found = []
     for camera in site.cameras:
-        state, since = lights.get(camera.id, ("unknown", None))
+        state, since, fault = lights.get(camera.id, DARK)
         part = seen.get(camera.id)
         found.append(
             models.CameraNow(
                 id=camera.id,
                 state=state,
                 since=since,
+                fault=fault or (part or {}).get("fault"),
                 coverage=None if part is None else min(1.0, part["observed_ms"] / newest.duration_ms),
                 calibration_residual_mm=(part or {}).get("calibration_residual_mm"),
                 calibration_age_days=(part or {}).get("calibration_age_days"),
@@ -189,13 +191,11 @@ def _cameras(
     return found
 
 
-def _sensors(
-    site: Site, newest: Newest, lights: Mapping[str, tuple[models.Light, str]]
-) -> list[models.SensorNow]:
+def _sensors(site: Site, newest: Newest, lights: Mapping[str, Lamp]) -> list[models.SensorNow]:
     seen = newest.by_id("sensors", "sensor")
     found = []
     for sensor in site.sensors:
-        state, since = lights.get(sensor.id, ("unknown", None))
+        state, since, fault = lights.get(sensor.id, DARK)
         read = seen.get(sensor.id, {})
         observed_ms, present_ms = read.get("observed_ms"), read.get("present_ms")
         valid, sum_mm = read.get("valid"), read.get("sum_mm")
@@ -204,6 +204,7 @@ def _sensors(
                 id=sensor.id,
                 state=state,
                 since=since,
+                fault=fault or read.get("fault"),
                 nearest_mm=read.get("nearest_mm"),
                 mean_mm=round(sum_mm / valid) if valid and sum_mm is not None else None,
                 present=present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
@@ -213,11 +214,16 @@ def _sensors(
     return found
 
 
-def _lights(device: Device | None, kind: str) -> dict[str, tuple[models.Light, str]]:
-    """State by id; nothing is known of the lights of a box that is offline."""
-    if device is None or not device[0]:
-        return {}
-    return {light["id"]: (light["state"], iso(light["since_ms"])) for light in device[2].get(kind, [])}
+def _told(device: Device | None) -> dict[str, Any]:
+    """The last status; nothing is known of the lights of a box that is offline."""
+    return device[2] if device is not None and device[0] else {}
+
+
+def _lights(device: Device | None, kind: str) -> dict[str, Lamp]:
+    return {
+        light["id"]: (light["state"], iso(light["since_ms"]), light.get("fault"))
+        for light in _told(device).get(kind, [])
+    }
 
 
 def _device(device: Device | None) -> models.Device | None:
@@ -231,10 +237,6 @@ def _device(device: Device | None) -> models.Device | None:
         config_version=status.get("config_version"),
         outbox_depth=status.get("outbox_depth"),
     )
-
-
-def _figure(value: float | None, coverage: float | None, as_of_ms: int | None) -> models.Figure:
-    return models.Figure(value=value, unit="people", coverage=coverage, as_of=_iso(as_of_ms))
 
 
 def _iso(t_ms: int | None) -> str | None:

@@ -31,13 +31,29 @@ class Problem(Answer):
     hint: str
 
 
+class Fault(Answer):
+    """What was wrong with a camera's picture or a sensor's readings."""
+
+    part: Literal["camera", "sensor"]
+    subject: str
+    fault: str
+    seconds: float | None = Field(description="for how long within the figure's time; null: right now")
+
+
+class Taint(Fault):
+    """A fault, and the figures (keys of the KPI table) that it spoils."""
+
+    figures: list[str]
+
+
 class Figure(Answer):
-    """One figure with its quality."""
+    """One figure with its quality; `tainted` tells what spoils it, and is empty when nothing does."""
 
     value: int | float | None
     unit: str
     coverage: Share | None
     as_of: Moment | None
+    tainted: list[Fault]
 
 
 class Ingest(Answer):
@@ -164,12 +180,26 @@ class ZoneNow(Answer):
     dwell_p90_s: float | None
 
 
+class QueueNow(Answer):
+    """A queue right now, and how long those waited who were served in the last half hour."""
+
+    id: str
+    waiting: Figure
+    wait: Figure = Field(description="median wait in s; null when nobody was served, or nothing was observed")
+    wait_p10_s: float | None
+    wait_p90_s: float | None
+    wait_from: Moment = Field(description="start of the half hour")
+    served: int | None
+    abandoned: int | None
+
+
 class CameraNow(Answer):
     """A camera's light and what it saw in the newest window."""
 
     id: str
     state: Light
     since: Moment | None
+    fault: str | None = Field(description="what is wrong with its picture")
     coverage: Share | None
     calibration_residual_mm: int | None
     calibration_age_days: int | None
@@ -182,6 +212,7 @@ class SensorNow(Answer):
     id: str
     state: Light
     since: Moment | None
+    fault: str | None = Field(description="why its readings are not believed")
     nearest_mm: int | None
     mean_mm: int | None
     present: bool | None
@@ -223,9 +254,11 @@ class Live(Answer):
     occupancy: Figure
     in_today: Figure
     out_today: Figure
-    footfall_today: Figure
+    footfall_today: Figure = Field(description="who came in, without those who had just gone out, and staff")
+    tainted: list[Taint] = Field(description="every fault of today, and the figures of today that it spoils")
     lines: list[LineToday]
     zones: list[ZoneNow]
+    queues: list[QueueNow]
     cameras: list[CameraNow]
     sensors: list[SensorNow]
     device: Device | None
@@ -242,6 +275,7 @@ class Stretch(Answer):
     timezone: str
     coverage: Share | None
     as_of: Moment | None
+    tainted: list[Taint] = Field(description="faults in this time that spoil figures of this answer")
 
 
 class Gap(Answer):
@@ -252,8 +286,13 @@ class Gap(Answer):
 
 
 class Heat(Stretch):
-    """Person·seconds per cell of the floor plan, rows from the top."""
+    """Person·seconds per cell of the floor plan, rows from the top.
 
+    The layer `presence` is what cameras saw; `filled` is what was estimated from range sensors where no
+    camera looked. Neither is part of the other.
+    """
+
+    layer: Literal["presence", "filled"]
     cell_m: float
     rows: int
     cols: int
@@ -261,12 +300,36 @@ class Heat(Stretch):
     y0_m: float
     unit: Literal["person·s"]
     person_seconds: list[list[float]]
-    total: float | None = Field(description="sum of all cells; null when nothing was observed")
+    total: float | None = Field(
+        description="sum of all cells; null when nothing was observed, or nothing estimated"
+    )
     max: float | None
+    filled_person_seconds: float | None = Field(
+        description="total of the layer `filled`; null when nothing was estimated"
+    )
     open_coverage: Share | None = Field(description="share of the stored opening time that was observed")
     left_out_person_seconds: float = Field(description="stored for another floor plan, not in the cells")
     gaps: list[Gap]
     method: list[str]
+    simulated: bool
+
+
+class Flow(Stretch):
+    """Which way people walked: sums of their steps by cell of a coarse grid, rows from the top.
+
+    Where all go one way the sum (dx, dy) is as long as `path_m`; where they go to and fro it is short.
+    """
+
+    cell_m: float | None = Field(description="null when no walk was stored; the lists are then empty")
+    rows: int
+    cols: int
+    x0_m: float
+    y0_m: float
+    unit: Literal["m"]
+    dx_m: list[list[float]] = Field(description="to the right")
+    dy_m: list[list[float]] = Field(description="downwards on the plan")
+    path_m: list[list[float]]
+    total_path_m: float | None
     simulated: bool
 
 
@@ -280,10 +343,12 @@ class Bucket(Answer):
 
 
 class FootfallBucket(Bucket):
-    """Crossings of the entrances; null when nothing was observed."""
+    """Crossings of the entrances without staff; null when nothing was observed."""
 
     in_: int | None = Field(alias="in")
     out: int | None
+    returned: int | None = Field(description="of `in`: who had gone out within the re-entry time")
+    visitors: int | None = Field(description="`in` without `returned`: the footfall")
 
 
 class OccupancyBucket(Bucket):
@@ -291,16 +356,19 @@ class OccupancyBucket(Bucket):
 
     mean: float | None
     person_seconds: float | None
+    staff_person_seconds: float | None = Field(description="of staff, who are in no other figure")
 
 
 class Footfall(Stretch):
-    """Crossings of the entrances."""
+    """Crossings of the entrances without staff."""
 
     bucket: Literal["minute", "hour", "day"]
     entrances: list[str]
     items: list[FootfallBucket]
     total_in: int | None
     total_out: int | None
+    total_returned: int | None
+    total_visitors: int | None
 
 
 class Occupancy(Stretch):
@@ -326,3 +394,38 @@ class Zones(Stretch):
     """Every zone of a branch."""
 
     items: list[ZoneFigures]
+
+
+class QueueSpan(Answer):
+    """A queue over some time; null when it was not observed. Waits are told of those who were served."""
+
+    length_mean: float | None
+    joined: int | None
+    served: int | None
+    abandoned: int | None
+    lost: int | None = Field(description="waits whose end nobody saw; in neither of the two")
+    abandonment: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        description="share that left unserved, of the waits whose end was seen; null when there was none"
+    )
+    wait_median_s: float | None
+    wait_p90_s: float | None
+    coverage: Share | None
+
+
+class QueueBucket(Bucket, QueueSpan):
+    """A queue in one bucket."""
+
+
+class QueueFigures(QueueSpan):
+    """A queue over the whole time, by bucket, and right now."""
+
+    id: str
+    waiting_now: Figure
+    buckets: list[QueueBucket]
+
+
+class Queues(Stretch):
+    """Every queue of a branch."""
+
+    bucket: Literal["minute", "hour", "day"]
+    items: list[QueueFigures]

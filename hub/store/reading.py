@@ -239,12 +239,12 @@ class Reader:
         shape = max(totals, key=lambda each: int(totals[each][2].sum()))
         return shape[0], totals[shape]
 
-    def heat_left_out(self, site: Site, span: Span) -> int:
+    def heat_left_out(self, site: Site, span: Span, kind: Literal["heat", "filled"] = "heat") -> int:
         """Milli-person-seconds stored for another plan's cells, which `heat` does not add."""
         plan = site.plan
         return sum(
             self._db.execute(
-                f"SELECT coalesce(sum(total_mps), 0) FROM heat {_WHERE}"
+                f"SELECT coalesce(sum(total_mps), 0) FROM {GRID_TABLES[kind][0]} {_WHERE}"
                 " AND (cell_mm, rows, cols) IS NOT (?,?,?)",
                 (site.id, *run, round(plan.cell_m * 1000), plan.rows, plan.cols),
             ).fetchone()[0]

@@ -1,0 +1,92 @@
+"""The floor over a stretch of time: person time by cell, and which way people walked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from branchloop.clock import bucket_start_ms, iso
+from branchloop.site import Site
+from hub.api import figures, models
+from hub.api.question import Question, quality
+from hub.api.state import State
+from hub.store.reading import Reader
+
+Layer = Literal["presence", "filled"]
+FIGURES: Mapping[Layer, tuple[str, ...]] = {
+    "presence": ("person_seconds",),
+    "filled": ("filled_person_seconds",),
+}
+
+
+def heat(
+    state: State, site: Site, from_: int, to: int, cell_m: float | None, layer: Layer = "presence"
+) -> models.Heat:
+    """Person·seconds per cell of one layer; integers until the last division."""
+    asked = figures.snap(from_, to, figures.HEAT_DAYS)
+    times = figures.factor(site.plan, cell_m)
+    with Reader.open(state.data_dir) as reader:
+        question = Question.of(reader, site, asked)
+        span = question.span
+        filled = reader.heat(site, span, "filled")
+        grid = filled if layer == "filled" else reader.heat(site, span)
+        left_out = reader.heat_left_out(site, span, "filled" if layer == "filled" else "heat")
+        sums = reader.sums(site, span)
+        methods = reader.methods(site, span)
+        level = figures.gap_level(span, reader.kept(site))
+        from_ms = bucket_start_ms(span[0], level, site.zone_info)
+        observed = reader.observed(site, (from_ms, span[1]), level)
+        told = quality(reader, question, sums, FIGURES[layer])
+    cells = np.zeros((site.plan.rows, site.plan.cols), np.int64)
+    if grid is not None:
+        cells = grid.reshape(cells.shape)
+    cells = figures.coarse(cells, times)
+    measured = filled is not None if layer == "filled" else sums.observed_ms > 0
+    gaps = figures.gaps(site, question.opening, question.now_ms, observed, level)
+    return models.Heat(
+        **told,
+        layer=layer,
+        cell_m=round(site.plan.cell_m * times, 9),
+        rows=cells.shape[0],
+        cols=cells.shape[1],
+        x0_m=0.0,
+        y0_m=0.0,
+        unit="person·s",
+        person_seconds=(cells / 1000).tolist(),
+        total=int(cells.sum()) / 1000 if measured else None,
+        max=int(cells.max(initial=0)) / 1000 if measured else None,
+        filled_person_seconds=None if filled is None else int(filled.sum()) / 1000,
+        open_coverage=sums.open_observed_ms / sums.open_expected_ms if sums.open_expected_ms else None,
+        left_out_person_seconds=left_out / 1000,
+        gaps=[models.Gap(from_=iso(start), to=iso(end)) for start, end in gaps],
+        method=methods,
+        simulated=site.simulated,
+    )
+
+
+def flow(state: State, site: Site, from_: int, to: int) -> models.Flow:
+    """Sums of steps by cell; integers until the last division."""
+    asked = figures.snap(from_, to, figures.HEAT_DAYS)
+    with Reader.open(state.data_dir) as reader:
+        question = Question.of(reader, site, asked)
+        found = reader.flow(site, question.span)
+        sums = reader.sums(site, question.span)
+        told = quality(reader, question, sums, ("person_seconds",))
+    cell_mm, steps = found if found is not None else (None, np.zeros((3, 0, 0), np.int64))
+    dx_m, dy_m, path_m = (steps / 1000).tolist()
+    return models.Flow(
+        **told,
+        cell_m=None if cell_mm is None else cell_mm / 1000,
+        rows=steps.shape[1],
+        cols=steps.shape[2],
+        x0_m=0.0,
+        y0_m=0.0,
+        unit="m",
+        dx_m=dx_m,
+        dy_m=dy_m,
+        path_m=path_m,
+        total_path_m=None if found is None else int(steps[2].sum()) / 1000,
+        simulated=site.simulated,
+    )

@@ -1,0 +1,49 @@
+"""The newest window of a branch, and figures that are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from branchloop.clock import WINDOW_MS, iso
+from hub.api.models import Fault, Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The newest window of a site by event time, as stored; empty when there is none."""
+
+    body: dict[str, Any]
+
+    @property
+    def duration_ms(self) -> int:
+        """Length of the window."""
+        return WINDOW_MS * int(self.body.get("slots", 1))
+
+    @property
+    def end_ms(self) -> int | None:
+        """End of the window."""
+        return self.body["start_ms"] + self.duration_ms if self.body else None
+
+    def by_id(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
+        """Parts of the window by their id."""
+        return {part[key]: part for part in self.body.get(kind, [])}
+
+    def figure(self, value: float | None, tainted: Sequence[Fault] = ()) -> Figure:
+        """A number of people in this window."""
+        expected_ms = self.body.get("expected_ms", 0)
+        share = min(1.0, self.body["observed_ms"] / expected_ms) if expected_ms else None
+        return figure_of(value, "people", share, self.end_ms, tainted)
+
+
+def figure_of(
+    value: float | None,
+    unit: str,
+    coverage: float | None,
+    as_of_ms: int | None,
+    tainted: Sequence[Fault] = (),
+) -> Figure:
+    """A figure with its quality."""
+    as_of = None if as_of_ms is None else iso(as_of_ms)
+    return Figure(value=value, unit=unit, coverage=coverage, as_of=as_of, tainted=list(tainted))

@@ -1,0 +1,98 @@
+"""What a question about the past is about: a site and a stretch, its quality and its buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from branchloop.clock import iso
+from branchloop.site import Site
+from hub.api import figures, taints
+from hub.api.models import Taint
+from hub.api.state import now_ms
+from hub.store.reading import Reader, Sums
+from hub.store.stretch import Span, buckets, is_whole
+from hub.store.sums import Level
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A site and a stretch, with its opening time, at one moment."""
+
+    site: Site
+    span: Span
+    opening: Sequence[Span]
+    now_ms: int
+
+    @classmethod
+    def of(cls, reader: Reader, site: Site, span: Span, level: Level | None = None) -> Question:
+        """The question widened to what is kept. Raises InputError when buckets of `level` are gone."""
+        told = figures.tellable(site, span, reader.kept(site), level)
+        return cls(site, told, figures.open_spans(site, told), now_ms())
+
+    def coverage(self, part: Span, sums: Sums) -> float | None:
+        """Coverage of a part of the stretch."""
+        return figures.coverage(
+            figures.overlap_ms(self.opening, (part[0], min(part[1], self.now_ms))),
+            figures.cameras_expected(self.site),
+            sums.observed_ms,
+            sums.expected_ms,
+            sums.open_observed_ms,
+        )
+
+
+class Quality(TypedDict):
+    """What every answer about a stretch tells; see `models.Stretch`."""
+
+    from_: str
+    to: str
+    timezone: str
+    coverage: float | None
+    as_of: str | None
+    tainted: list[Taint]
+
+
+class Place(TypedDict):
+    """What every bucket tells; see `models.Bucket`."""
+
+    start: str
+    end: str
+    coverage: float | None
+    open: bool
+
+
+def parts(reader: Reader, question: Question, level: Level) -> list[tuple[Span, Sums, bool]]:
+    """Every bucket of the stretch with its totals, and whether it is a whole one."""
+    site, zone = question.site, question.site.zone_info
+    stored = reader.sums_by_bucket(site, question.span, level)
+    cut = buckets(question.span, level, zone)
+    partial = {part for part in (cut[0], cut[-1]) if not is_whole(part, level, zone)}
+    return [
+        (part, reader.sums(site, part), False)
+        if part in partial
+        else (part, stored.get(part[0], Sums()), True)
+        for part in cut
+    ]
+
+
+def quality(reader: Reader, question: Question, sums: Sums, told: Collection[str]) -> Quality:
+    """The quality of an answer; `told` are the figures (keys of the KPI table) in it."""
+    return {
+        "from_": iso(question.span[0]),
+        "to": iso(question.span[1]),
+        "timezone": question.site.timezone,
+        "coverage": question.coverage(question.span, sums),
+        "as_of": None if sums.last_ms is None else iso(sums.last_ms),
+        "tainted": taints.of_figures(told, reader.faults(question.site, question.span)),
+    }
+
+
+def place(question: Question, part: Span, sums: Sums) -> Place:
+    """The quality of a bucket."""
+    return {
+        "start": iso(part[0]),
+        "end": iso(part[1]),
+        "coverage": question.coverage(part, sums),
+        "open": figures.overlap_ms(question.opening, part) > 0,
+    }

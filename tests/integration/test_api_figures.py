@@ -1,0 +1,260 @@
+"""Queues, re-entry, staff, flow, sensor-filled heat and faults over HTTP: the sums sent, and never a silent zero."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hubworld import World, world
+from test_api import EPOCH, get, send, window
+
+from branchloop.clock import iso
+from branchloop.messages import Status
+from hub.api.state import now_ms
+from hub.ingest.apply import Applier
+
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+
+
+@pytest.fixture
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("hub")) as running:
+        yield running
+
+
+def queue(waiting: int | None = 1, **more: Any) -> dict[str, Any]:
+    """One queue's part of a window: somebody served after 60 s, somebody gone after 9 s."""
+    return {
+        "queue": "queue",
+        "person_ms": 10_000,
+        "waiting_end": waiting,
+        "joined": 2,
+        "served": {"count": 1, "sum_ms": 60_500, "bins": {"43": 1}},
+        "abandoned": {"count": 1, "sum_ms": 9_000, "bins": {"23": 1}},
+        "lost": 1,
+        **more,
+    }
+
+
+def recent(back: int = 0) -> int:
+    """Start of a window some minutes ago, always on the grid and in one minute."""
+    return now_ms() // MINUTE * MINUTE - (back + 1) * MINUTE
+
+
+def test_queues_are_the_sums_of_their_windows(hub: World) -> None:
+    """Two hours, of which the second was not observed: exact counts, quantiles of their bins, null for the gap."""
+    base = now_ms() // HOUR * HOUR - 3 * HOUR - HOUR // 2  # an hour of Kolkata begins at :30
+    quiet = {"served": {}, "abandoned": {}, "lost": 0, "joined": 0}
+    send(hub, "hall", [
+        ("window", window(base, 2, queues=[queue()])),
+        ("window", window(base + 5_000, 2, queues=[queue(served={"count": 3, "sum_ms": 400_000, "bins": {"50": 3}})])),
+        ("window", window(base + MINUTE, 0, queues=[queue(**quiet)])),
+    ])  # fmt: skip
+    answer = get(hub, "/hall/queues", hub.token("manager", "hall"),
+                 **{"from": iso(base), "to": iso(base + 2 * HOUR)}).json()  # fmt: skip
+    (found,) = answer["items"]
+    assert found["id"] == "queue"
+    assert (found["joined"], found["served"], found["abandoned"], found["lost"]) == (4, 4, 2, 2)
+    assert found["abandonment"] == pytest.approx(2 / 6)
+    assert found["length_mean"] == pytest.approx(2.0)
+    assert found["wait_median_s"] == pytest.approx(1.1**49 * (1 + 0.1 / 3), rel=1e-3)
+    first, second = found["buckets"]
+    assert (first["joined"], first["served"]) == (4, 4)
+    assert first["coverage"] == pytest.approx(15_000 / HOUR)
+    for key in (
+        "joined",
+        "served",
+        "abandoned",
+        "lost",
+        "abandonment",
+        "length_mean",
+        "wait_median_s",
+        "wait_p90_s",
+    ):
+        assert second[key] is None, key
+    by_minute = get(hub, "/hall/queues", hub.token("manager", "hall"), bucket="minute",
+                    **{"from": iso(base), "to": iso(base + 3 * MINUTE)}).json()["items"][0]["buckets"]  # fmt: skip
+    assert [b["served"] for b in by_minute] == [4, 0, None]
+    assert [b["abandonment"] for b in by_minute] == [pytest.approx(1 / 3), None, None]
+
+
+def test_a_box_that_knows_no_queues_measures_none(hub: World) -> None:
+    """Windows without queues: the branch was observed, its queue was not, and nothing reads as zero."""
+    start = recent()
+    send(hub, "hall", [("window", window(start, 1))])
+    headers = hub.token("head_office")
+    answer = get(hub, "/hall/queues", headers, **{"from": iso(start), "to": iso(start + MINUTE)}).json()
+    assert answer["coverage"] > 0
+    (found,) = answer["items"]
+    assert (found["joined"], found["served"], found["wait_median_s"], found["coverage"]) == (
+        None,
+        None,
+        None,
+        0,
+    )
+    assert found["waiting_now"]["value"] is None
+    (now,) = get(hub, "/hall/live", headers).json()["queues"]
+    assert (now["waiting"]["value"], now["wait"]["value"], now["served"]) == (None, None, None)
+
+
+def test_live_tells_who_waits_and_how_long_others_did(hub: World) -> None:
+    """The queue's length is the newest window's; the wait is that of the last half hour."""
+    send(hub, "hall", [
+        ("window", window(recent(45), 1, queues=[queue(served={"count": 9, "sum_ms": 9_000_000, "bins": {"72": 9}})])),
+        ("window", window(recent(1), 1, queues=[queue()])),
+        ("window", window(recent(), 3, queues=[queue(3)])),
+    ])  # fmt: skip
+    live = get(hub, "/hall/live", hub.token("staff", "hall")).json()
+    (now,) = live["queues"]
+    assert now["waiting"]["value"] == 3
+    assert now["waiting"]["as_of"] == live["as_of"]
+    assert (now["served"], now["abandoned"]) == (2, 2)
+    assert 55 < now["wait_p10_s"] <= now["wait"]["value"] <= now["wait_p90_s"] < 67
+    assert now["wait"]["unit"] == "s"
+    assert 0 < now["wait"]["coverage"] < 1
+
+
+def test_who_comes_back_is_no_new_visitor_and_staff_are_none(hub: World) -> None:
+    """Footfall is `in` without those who had just gone out; staff are told apart, as time only."""
+    start = recent()
+    lines = [{"line": "door", "in": 5, "out": 2, "returned": 2, "staff_in": 4, "staff_out": 4}]
+    send(hub, "hall", [("window", window(start, 1, lines=lines, staff_ms=7_000))])
+    headers = hub.token("manager", "hall")
+    span = {"from": iso(start), "to": iso(start + MINUTE)}
+    footfall = get(hub, "/hall/footfall", headers, **span, bucket="minute").json()
+    (item,) = footfall["items"]
+    assert (item["in"], item["out"], item["returned"], item["visitors"]) == (5, 2, 2, 3)
+    assert (footfall["total_in"], footfall["total_returned"], footfall["total_visitors"]) == (5, 2, 3)
+    occupancy = get(hub, "/hall/occupancy", headers, **span, bucket="minute").json()["items"][0]
+    assert (occupancy["person_seconds"], occupancy["staff_person_seconds"]) == (5.0, 7.0)
+    live = get(hub, "/hall/live", headers).json()
+    if live["in_today"]["value"] is not None:  # unless the branch's midnight was a minute ago
+        assert (live["in_today"]["value"], live["footfall_today"]["value"]) == (5, 3)
+
+
+def test_what_sensors_estimate_is_no_measured_heat(hub: World) -> None:
+    """The filled layer is asked for apart, its total is said beside, and neither total holds the other."""
+    start = recent()
+    span = {"from": iso(start), "to": iso(start + MINUTE)}
+    headers = hub.token("manager", "hall")
+    send(hub, "hall", [("window", window(start, 1))])
+    assert get(hub, "/hall/heat", headers, **span).json()["filled_person_seconds"] is None
+    none = get(hub, "/hall/heat", headers, **span, layer="filled").json()
+    assert (none["total"], none["max"], none["layer"]) == (None, None, "filled")
+    filled = {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [1, 7], "mps": [250, 4_000]}
+    send(hub, "hall", [("window", window(start + 5_000, 1, filled=filled))], first=2)
+    heat = get(hub, "/hall/heat", headers, **span).json()
+    assert (heat["total"], heat["filled_person_seconds"], heat["layer"]) == (10.0, 4.25, "presence")
+    told = get(hub, "/hall/heat", headers, **span, layer="filled").json()
+    assert (told["total"], told["filled_person_seconds"]) == (4.25, 4.25)
+    assert told["person_seconds"][1][3] == 4.0
+    assert get(hub, "/hall/heat", headers, **span, layer="dwell").status_code == 422
+
+
+def test_flow_is_the_sum_of_steps(hub: World) -> None:
+    """Signed sums by cell; grids of another plan stay out; without any walk there is no grid."""
+    start = recent()
+    span = {"from": iso(start), "to": iso(start + MINUTE)}
+    headers = hub.token("manager", "hall")
+    nothing = get(hub, "/hall/flow", headers, **span).json()
+    assert (nothing["cell_m"], nothing["dx_m"], nothing["total_path_m"]) == (None, [], None)
+    flow = {
+        "cell_mm": 1_000,
+        "rows": 1,
+        "cols": 2,
+        "cells": [0, 1],
+        "dx_mm": [-400, 30],
+        "dy_mm": [1, -7],
+        "path_mm": [500, 31],
+    }
+    other = {
+        "cell_mm": 1_000,
+        "rows": 9,
+        "cols": 9,
+        "cells": [0],
+        "dx_mm": [9_000],
+        "dy_mm": [0],
+        "path_mm": [9_000],
+    }
+    send(hub, "hall", [
+        ("window", window(start, 1, flow=flow)),
+        ("window", window(start + 5_000, 1, flow=flow)),
+        ("window", window(start + 10_000, 1, flow=other)),
+    ])  # fmt: skip
+    told = get(hub, "/hall/flow", headers, **span).json()
+    assert (told["cell_m"], told["rows"], told["cols"]) == (1.0, 1, 2)
+    assert (told["dx_m"], told["dy_m"], told["path_m"]) == ([[-0.8, 0.06]], [[0.002, -0.014]], [[1.0, 0.062]])
+    assert told["total_path_m"] == 1.062
+
+
+def test_faults_taint_the_figures_they_spoil(hub: World) -> None:
+    """A moved camera spoils places but not the number of people; a fault that is over spoils the day's figures."""
+    start = recent()
+    seen = {"camera": "north", "state": "up", "observed_ms": 5_000, "frames": 9, "analysed": 9}
+    send(hub, "hall", [
+        ("window", window(start - MINUTE, 1, cameras=[{**seen, "fault": "covered"}])),
+        ("window", window(start, 1, cameras=[{**seen, "fault": "moved"}], queues=[queue()])),
+    ])  # fmt: skip
+    headers = hub.token("manager", "hall")
+    live = get(hub, "/hall/live", headers).json()
+    moved = {"part": "camera", "subject": "north", "fault": "moved", "seconds": None}
+    assert live["occupancy"]["tainted"] == []
+    assert live["zones"][0]["occupancy"]["tainted"] == [moved]
+    assert live["queues"][0]["waiting"]["tainted"] == [moved]
+    assert live["queues"][0]["wait"]["tainted"] == [
+        {**moved, "fault": "covered", "seconds": 5.0}, {**moved, "seconds": 5.0},
+    ]  # fmt: skip
+    span = {"from": iso(start - MINUTE), "to": iso(start + MINUTE)}
+    occupancy = get(hub, "/hall/occupancy", headers, **span).json()["tainted"]
+    assert [(taint["fault"], taint["figures"]) for taint in occupancy] == [
+        ("covered", ["occupancy", "person_seconds"]), ("moved", ["person_seconds"]),
+    ]  # fmt: skip
+    assert get(hub, "/hall/heat", headers, **span, layer="filled").json()["tainted"] == []
+    (branch,) = get(hub, "", headers).json()["items"]
+    assert branch["occupancy"]["tainted"] == []
+
+
+def test_the_light_tells_a_fault_before_a_window_does(hub: World) -> None:
+    """The status says at once what is wrong; a box that is offline says nothing any more."""
+    send(hub, "hall", [("window", window(recent(), 1))])
+    light = {"id": "north", "state": "up", "since_ms": now_ms(), "fault": "frozen"}
+    for online, wanted in ((True, ["frozen"]), (False, [])):
+        status = Status.model_validate(
+            {"online": online, "boot": EPOCH, "connect_no": 1, "at_ms": now_ms(), "cameras": [light]}
+        )
+        Applier(hub.store, hub.config.sites, now_ms).apply(
+            "branchloop/1/hall/box-1/status", status.to_json().encode(), now_ms()
+        )
+        live = get(hub, "/hall/live", hub.token("head_office")).json()
+        assert [taint["fault"] for taint in live["occupancy"]["tainted"]] == wanted
+
+
+def test_tables_have_empty_fields_for_gaps(hub: World) -> None:
+    """CSV of footfall, occupancy and queues: the same numbers, and nothing where nothing was observed."""
+    base = now_ms() // HOUR * HOUR - 3 * HOUR - HOUR // 2
+    send(hub, "hall", [("window", window(base, 2, queues=[queue()]))])
+    span = {"from": iso(base), "to": iso(base + 2 * HOUR), "format": "csv"}
+    headers = hub.token("manager", "hall")
+    wanted = {
+        "footfall": {"visitors": "2", "in": "2", "out": "1", "returned": "0"},
+        "occupancy": {"mean_people": "2.0", "person_seconds": "10.0", "staff_person_seconds": "0.0"},
+        "queues": {"queue": "queue", "joined": "2", "served": "1", "abandonment_share": "0.5"},
+    }
+    for route, figures in wanted.items():
+        answer = get(hub, f"/hall/{route}", headers, **span)
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["content-disposition"] == f'attachment; filename="hall-{route}.csv"'
+        first, second = csv.DictReader(io.StringIO(answer.text))
+        assert {key: first[key] for key in figures} == figures
+        assert (first["start"], first["open"]) == (iso(base), "1")
+        assert first["start_local"].endswith(":00")  # the branch's hour, half an hour off UTC's
+        assert {second[key] for key in figures if key != "queue"} == {""}
+        assert float(second["coverage_share"]) == 0
+    refused = get(hub, "/hall/footfall", headers, **{**span, "format": "xml"})
+    assert refused.status_code == 422
+    assert httpx.get(f"{hub.api}/api/v1/branches/hall/queues", params=span).status_code == 401
