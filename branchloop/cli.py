@@ -27,6 +27,7 @@ COMMANDS: dict[str, Program] = {
     "edge": Program("edge.main", (), "run, replay or simulate the box of a branch"),
     "hub": Program("hub.main", (), "run the hub, make tokens, import history"),
     "dashboard": Program("dashboard.main", (), "the managers' pages"),
+    "calibrate": Program("edge.calibrate", (), "judge a camera's marks, measure its lens"),
     "check-config": Program(
         "branchloop.check", (), "say whether a site or hub file is right, and how to mend it"
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
@@ -22,6 +23,19 @@ class Part(BaseModel):
 PartT = TypeVar("PartT", bound=Part)
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of a file: the key it is at (empty: the file as a whole) and a sentence with the remedy."""
+
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        """As one clause of an error."""
+        where = f"key `{self.key}`" if self.key else "the file"
+        return f"{where} {self.message}" if self.message.startswith("is ") else f"{where}: {self.message}"
+
+
 def parse_config(text: str, file: str, model: type[PartT]) -> PartT:
     """Parse TOML text into a configuration model. Raises ConfigError naming file, key and remedy."""
     try:
@@ -31,29 +45,39 @@ def parse_config(text: str, file: str, model: type[PartT]) -> PartT:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
-        faults = [_fault(fault, model) for fault in error.errors()]
+        faults = [str(_fault(fault, model)) for fault in error.errors()]
         more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
         raise ConfigError(f"{file}: " + "; ".join(faults[:5]) + more + ".") from error
 
 
-def _fault(fault: Any, model: type[Part]) -> str:
+def find_faults(text: str, model: type[Part]) -> list[Fault]:
+    """Every fault of a TOML text, by key; empty when it is right."""
+    try:
+        model.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        return [Fault("", f"is not valid TOML: {error}")]
+    except ValidationError as error:
+        return [_fault(fault, model) for fault in error.errors()]
+    return []
+
+
+def _fault(fault: Any, model: type[Part]) -> Fault:
     key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
-    where = f"key `{key}`" if key else "the file"
     if fault["type"] == "extra_forbidden":
         known = _keys_at(model, fault["loc"][:-1])
         near = get_close_matches(str(fault["loc"][-1]), known, n=1)
         remedy = (
             f"did you mean `{near[0]}`?" if near else f"remove it, or use one of {', '.join(sorted(known))}"
         )
-        return f"{where} is unknown: {remedy}"
+        return Fault(key, f"is unknown: {remedy}")
     if fault["type"] == "missing":
-        return f"{where} is missing: add it"
+        return Fault(key, "is missing: add it")
     if fault["type"] == "value_error":
-        return f"{where}: {fault['ctx']['error']}"
-    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] == ID_PATTERN:
-        return f"{where} is {fault['input']!r}: an id has 1 to 32 of a-z, 0-9 and '-'"
+        return Fault(key, str(fault["ctx"]["error"]))
     given = repr(fault["input"])
-    return f"{where} is {given[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}"
+    if fault["type"] == "string_pattern_mismatch" and fault["ctx"]["pattern"] == ID_PATTERN:
+        return Fault(key, f"is {given}: an id has 1 to 32 of a-z, 0-9 and '-'")
+    return Fault(key, f"is {given[:60]}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
 
 
 def _keys_at(model: type[Part], loc: Sequence[int | str]) -> list[str]:

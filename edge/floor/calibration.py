@@ -1,7 +1,6 @@
 """Pixel ↔ metre mapping of one camera: a homography of the floor plane, lens distortion optional.
 
-The homography is the normalised direct linear transform (Hartley & Zisserman, *Multiple View
-Geometry*, 2nd ed., alg. 4.2).
+The fit and the lens are `branchloop.homography`'s; here they work on arrays.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError
+from branchloop.homography import bend, fit, straighten
 
 Array = NDArray[np.float64]
 
@@ -73,30 +73,16 @@ class FloorCalibration:
             return points
         centre = np.array(self.picture_px) / 2.0
         seen = (points - centre) / self.focal_px
-        ideal = seen.copy()
-        for _ in range(12):
-            ideal = seen - (self._bend(ideal) - ideal)
+        ideal = np.stack(straighten(seen[:, 0], seen[:, 1], self.distortion), axis=-1)
         return np.asarray(ideal * self.focal_px + centre)
 
     def _distort(self, points: Array) -> Array:
         if not self.distortion:
             return points
         centre = np.array(self.picture_px) / 2.0
-        return np.asarray(self._bend((points - centre) / self.focal_px) * self.focal_px + centre)
-
-    def _bend(self, p: Array) -> Array:
-        """Brown–Conrady distortion of normalised points."""
-        k1, k2, p1, p2, k3 = (*self.distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
-        x, y = p[:, 0], p[:, 1]
-        r2 = x * x + y * y
-        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
-        return np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-            ],
-            axis=-1,
-        )
+        seen = (points - centre) / self.focal_px
+        bent = np.stack(bend(seen[:, 0], seen[:, 1], self.distortion), axis=-1)
+        return np.asarray(bent * self.focal_px + centre)
 
 
 def calibrate(
@@ -118,7 +104,8 @@ def calibrate(
         np.eye(3), np.eye(3), picture_px, 0.0, tuple(distortion), focal_px or float(max(picture_px))
     )
     pixels, metres = lens.undistort(marks[:, :2]), marks[:, 2:]
-    homography = _fit(pixels, metres)
+    fitted_h = fit([(p[0], p[1]) for p in pixels.tolist()], [(p[0], p[1]) for p in metres.tolist()])
+    homography = None if fitted_h is None else np.array(fitted_h)
     if homography is None or abs(np.linalg.det(homography)) < 1e-12:
         raise ConfigError("the calibration points lie on one line.", hint="Choose marks that span the floor.")
     back = np.linalg.inv(homography)
@@ -139,29 +126,3 @@ def _apply(homography: Array, points: Array, facing: float) -> Array:
     depth = mapped[:, 2:3] * facing
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(depth > 1e-9, mapped[:, :2] / mapped[:, 2:3], np.nan)
-
-
-def _fit(source: Array, target: Array) -> Array | None:
-    move_s, move_t = _normaliser(source), _normaliser(target)
-    if move_s is None or move_t is None:
-        return None
-    s = np.column_stack([source, np.ones(len(source))]) @ move_s.T
-    t = np.column_stack([target, np.ones(len(target))]) @ move_t.T
-    rows = []
-    for (x, y, w), (u, v, _) in zip(s, t, strict=True):
-        rows.append([0, 0, 0, -x, -y, -w, v * x, v * y, v * w])
-        rows.append([x, y, w, 0, 0, 0, -u * x, -u * y, -u * w])
-    _, strength, vectors = np.linalg.svd(np.asarray(rows))
-    if strength[7] < 1e-9 * strength[0]:
-        return None
-    homography = np.linalg.inv(move_t) @ vectors[-1].reshape(3, 3) @ move_s
-    return np.asarray(homography / np.linalg.norm(homography))
-
-
-def _normaliser(points: Array) -> Array | None:
-    centre = points.mean(axis=0)
-    spread = float(np.mean(np.linalg.norm(points - centre, axis=1)))
-    if spread < 1e-12:
-        return None
-    scale = np.sqrt(2) / spread
-    return np.array([[scale, 0, -scale * centre[0]], [0, scale, -scale * centre[1]], [0, 0, 1.0]])

@@ -145,12 +145,13 @@ def commands(group: click.Group, prefix: str) -> set[str]:
 
 def known_commands() -> set[str]:
     from dashboard.main import cli as dashboard_cli
+    from edge.calibrate import cli as calibrate_cli
     from edge.main import cli as edge_cli
     from hub.main import cli as hub_cli
 
     known = {f"branchloop {name}" for name in COMMANDS}
     known |= commands(edge_cli, "branchloop edge") | commands(hub_cli, "branchloop hub")
-    known |= commands(dashboard_cli, "branchloop dashboard")
+    known |= commands(dashboard_cli, "branchloop dashboard") | commands(calibrate_cli, "branchloop calibrate")
     known |= {f"branchloop {c}" for c in ("bench edge", "evaluate people", "evaluate heat", "audit verify")}
     return known | {"branchloop broker-config mosquitto", "branchloop broker-config nats"}
 

@@ -1,0 +1,140 @@
+"""The plane geometry of a camera: a homography between picture and floor, and a bent lens. Pure arithmetic.
+
+The homography is the normalised direct linear transform (Hartley & Zisserman, *Multiple View
+Geometry*, 2nd ed., alg. 4.2); its null vector comes from a one-sided Jacobi decomposition (Hestenes 1958),
+which needs no library and loses no digits to a squared matrix.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+Point = tuple[float, float]
+Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+_DEGENERATE = 1e-9
+_SWEEPS = 60
+
+
+def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
+    """The 3×3 matrix that takes `source` to `target` (least squares), of norm 1; None when they fix none."""
+    move_s, move_t = _normaliser(source), _normaliser(target)
+    if len(source) < 4 or move_s is None or move_t is None:
+        return None
+    rows: list[list[float]] = []
+    for p, q in zip(source, target, strict=True):
+        x, y = (float(move_s[0] * p[k] + move_s[k + 1]) for k in (0, 1))
+        u, v = (float(move_t[0] * q[k] + move_t[k + 1]) for k in (0, 1))
+        rows.append([0, 0, 0, -x, -y, -1, v * x, v * y, v])
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y, -u])
+    strengths, vectors = _right_singular(rows)
+    order = sorted(range(9), key=lambda k: strengths[k])
+    if strengths[order[1]] < _DEGENERATE * strengths[order[-1]]:
+        return None
+    h = vectors[order[0]]
+    forth: Matrix = ((move_s[0], 0, move_s[1]), (0, move_s[0], move_s[2]), (0, 0, 1))
+    scale = 1 / move_t[0]
+    back: Matrix = ((scale, 0, -move_t[1] * scale), (0, scale, -move_t[2] * scale), (0, 0, 1))
+    found = product(back, product(((h[0], h[1], h[2]), (h[3], h[4], h[5]), (h[6], h[7], h[8])), forth))
+    norm = math.sqrt(sum(value * value for row in found for value in row))
+    return scaled(found, 1 / norm)
+
+
+def apply(matrix: Matrix, p: Point) -> tuple[float, float, float]:
+    """Homogeneous image of `p`; the third number's sign says on which side of the horizon it lies."""
+    x, y, w = (row[0] * p[0] + row[1] * p[1] + row[2] for row in matrix)
+    return x, y, w
+
+
+def product(a: Matrix, b: Matrix) -> Matrix:
+    """The product: first `b`, then `a`."""
+    rows = [tuple(sum(row[k] * b[k][j] for k in range(3)) for j in range(3)) for row in a]
+    return tuple(rows)  # type: ignore[return-value]
+
+
+def scaled(matrix: Matrix, factor: float) -> Matrix:
+    """The matrix times a number: the same map."""
+    return tuple(tuple(value * factor for value in row) for row in matrix)  # type: ignore[return-value]
+
+
+def determinant(m: Matrix) -> float:
+    """Zero for a map that flattens the plane."""
+    return (
+        m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1])
+        - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
+        + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
+    )
+
+
+def inverse(m: Matrix) -> Matrix:
+    """The map back, with 1 as its last number. Raises ZeroDivisionError for a flat one."""
+    (a, b, c), (d, e, f), (g, h, i) = m
+    adjugate: Matrix = (
+        (e * i - f * h, c * h - b * i, b * f - c * e),
+        (f * g - d * i, a * i - c * g, c * d - a * f),
+        (d * h - e * g, b * g - a * h, a * e - b * d),
+    )
+    return scaled(adjugate, 1 / (adjugate[2][2] or determinant(m)))
+
+
+def bend(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:
+    """Brown–Conrady distortion (k1 k2 p1 p2 k3) of normalised coordinates: numbers, or arrays of them."""
+    k1, k2, p1, p2, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+    r2 = x * x + y * y
+    radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+    return (
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    )
+
+
+def straighten(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:
+    """The inverse of `bend`, by fixed-point iteration."""
+    ideal_x, ideal_y = x, y
+    for _ in range(12):
+        bent_x, bent_y = bend(ideal_x, ideal_y, distortion)
+        ideal_x, ideal_y = x - (bent_x - ideal_x), y - (bent_y - ideal_y)
+    return ideal_x, ideal_y
+
+
+def _normaliser(points: Sequence[Point]) -> tuple[float, float, float] | None:
+    """Scale and shifts that put the points round the origin at a mean distance of √2."""
+    if not points:
+        return None
+    cx = sum(p[0] for p in points) / len(points)
+    cy = sum(p[1] for p in points) / len(points)
+    spread = sum(math.hypot(p[0] - cx, p[1] - cy) for p in points) / len(points)
+    if spread < 1e-12:
+        return None
+    scale = math.sqrt(2) / spread
+    return scale, -scale * cx, -scale * cy
+
+
+def _right_singular(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[list[float]]]:
+    """Singular values of a tall matrix and the right singular vectors that belong to them."""
+    width = len(rows[0])
+    columns = [[row[j] for row in rows] for j in range(width)]
+    vectors = [[1.0 if i == j else 0.0 for i in range(width)] for j in range(width)]
+    for _ in range(_SWEEPS):
+        turned = False
+        for i in range(width - 1):
+            for j in range(i + 1, width):
+                a, b = columns[i], columns[j]
+                alpha, beta = sum(v * v for v in a), sum(v * v for v in b)
+                gamma = sum(v * w for v, w in zip(a, b, strict=True))
+                if abs(gamma) <= 1e-15 * math.sqrt(alpha * beta) or gamma == 0:
+                    continue
+                turned = True
+                zeta = (beta - alpha) / (2 * gamma)
+                t = math.copysign(1.0, zeta) / (abs(zeta) + math.hypot(1.0, zeta))
+                c = 1 / math.hypot(1.0, t)
+                s = c * t
+                for pair in ((columns, i, j), (vectors, i, j)):
+                    of, m, n = pair
+                    first, second = of[m], of[n]
+                    of[m] = [c * v - s * w for v, w in zip(first, second, strict=True)]
+                    of[n] = [s * v + c * w for v, w in zip(first, second, strict=True)]
+        if not turned:
+            break
+    return [math.sqrt(sum(v * v for v in column)) for column in columns], vectors

@@ -1,0 +1,315 @@
+"""What a set of calibration marks is worth: residuals, the mark that is likely wrong, and how far people are seen.
+
+Everything is on the floor and in metres. Used by `branchloop calibrate`, by the hub's check of a
+configuration and by the Set-up page, so that all of them say the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from branchloop import geometry
+from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten
+from branchloop.site import Calibration, Plan
+
+PERSON_M = 1.7
+LOW_PX = 30.0
+"""People lower than this are missed by every detector that was measured."""
+GOOD_M = 0.10
+"""A residual above this calls for a look at the marks."""
+CLEARLY = 0.4
+"""A suspicion is told when the rest fits at least this much better without it."""
+LITTLE_SPAN = 0.15
+"""Marks that span less of the seen plan than this leave its rest to extrapolation."""
+_GRID = 60
+_SAME_PX = 0.5
+_SAME_M = 0.005
+
+Mark = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class FloorMap:
+    """One camera's map between picture (px) and floor (m), point by point; None beyond the horizon."""
+
+    to_floor_h: Matrix
+    picture_px: tuple[int, int]
+    distortion: tuple[float, ...] = ()
+    focal_px: float = 1.0
+
+    @classmethod
+    def fit(cls, marks: Sequence[Mark], like: Calibration) -> FloorMap | None:
+        """Fit marks with the picture and lens of a calibration; None when they fix no floor."""
+        lens = cls(
+            ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
+            like.picture_px,
+            tuple(like.distortion),
+            like.focal_px or float(max(like.picture_px)),
+        )
+        found = fit([lens.undistort((m[0], m[1])) for m in marks], [(m[2], m[3]) for m in marks])
+        if found is None or abs(determinant(found)) < 1e-12:
+            return None
+        return cls(found, lens.picture_px, lens.distortion, lens.focal_px)
+
+    def undistort(self, p: Point) -> Point:
+        """A point as seen -> as an ideal lens would show it, px."""
+        if not self.distortion:
+            return p
+        cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
+        x, y = straighten((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
+        return x * self.focal_px + cx, y * self.focal_px + cy
+
+    def to_floor(self, p: Point) -> Point | None:
+        """Picture -> floor."""
+        x, y, depth = apply(self.to_floor_h, self.undistort(p))
+        return (x / depth, y / depth) if depth * self._near_picture > 1e-9 else None
+
+    def to_picture(self, p: Point) -> Point | None:
+        """Floor -> picture; None behind the camera."""
+        x, y, depth = apply(self._to_picture_h, p)
+        if depth * self._near_floor <= 1e-9:
+            return None
+        u, v = x / depth, y / depth
+        if self.distortion:
+            cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
+            bent = bend((u - cx) / self.focal_px, (v - cy) / self.focal_px, self.distortion)
+            u, v = bent[0] * self.focal_px + cx, bent[1] * self.focal_px + cy
+        return u, v
+
+    def shows(self, p: Point) -> Point | None:
+        """Where a floor point is in the picture; None when it is not in it."""
+        seen = self.to_picture(p)
+        width, height = self.picture_px
+        return seen if seen is not None and 0 <= seen[0] < width and 0 <= seen[1] < height else None
+
+    def person_px(self, p: Point) -> float | None:
+        """Height in the picture of a person of 1.7 m whose feet are at a picture point.
+
+        By the floor's scale across, as the tracker measures people: right where the camera looks far, where
+        it matters; too large straight below it.
+        """
+        left, right = self.to_floor((p[0] - 1, p[1])), self.to_floor((p[0] + 1, p[1]))
+        if left is None or right is None:
+            return None
+        across_m = geometry.distance(left, right) / 2
+        return PERSON_M / across_m if across_m > 0 else None
+
+    @cached_property
+    def _to_picture_h(self) -> Matrix:
+        return inverse(self.to_floor_h)
+
+    @cached_property
+    def _bottom(self) -> Point:
+        return self.picture_px[0] / 2, float(self.picture_px[1])
+
+    @cached_property
+    def _near_picture(self) -> float:
+        return math.copysign(1.0, apply(self.to_floor_h, self._bottom)[2])
+
+    @cached_property
+    def _near_floor(self) -> float:
+        x, y, depth = apply(self.to_floor_h, self._bottom)
+        return math.copysign(1.0, apply(self._to_picture_h, (x / depth, y / depth))[2])
+
+
+@dataclass(frozen=True, slots=True)
+class MarkFit:
+    """How one mark fits: with all marks, and predicted from all others (None with fewer than five)."""
+
+    miss_m: float
+    left_out_m: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspicion:
+    """Marks (indices) that are likely wrong; the others then fit to `rest_m`."""
+
+    kind: Literal["mistyped", "swapped"]
+    marks: tuple[int, ...]
+    rest_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Floor areas in m²: the plan, what of it the picture shows, and where a person in it is too low.
+
+    Walls are not considered: what they hide counts as seen.
+    """
+
+    plan_m2: float
+    seen_m2: float
+    low_m2: float
+    spanned_m2: float
+    """Of the seen floor, what lies between the marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The verdict on a camera's marks. `residual_m` is the RMS miss, as `FloorCalibration.residual_m`."""
+
+    map: FloorMap
+    residual_m: float
+    marks: tuple[MarkFit, ...]
+    suspicion: Suspicion | None
+    reach: Reach | None
+
+    @property
+    def spans_little(self) -> bool:
+        """Whether most of the seen floor is extrapolated."""
+        reach = self.reach
+        return reach is not None and reach.seen_m2 > 0 and reach.spanned_m2 < LITTLE_SPAN * reach.seen_m2
+
+
+def fault(marks: Sequence[Mark], picture_px: tuple[int, int]) -> tuple[str, str] | None:
+    """What makes marks useless, and how to mend it; None when they can be fitted."""
+    width, height = picture_px
+    for i, mark in enumerate(marks):
+        if not all(math.isfinite(value) for value in mark):
+            return f"point {i + 1} holds something that is no number.", "Write x_px,y_px,x_m,y_m."
+    outside = [i + 1 for i, m in enumerate(marks) if not (0 <= m[0] <= width and 0 <= m[1] <= height)]
+    if marks and _looks_like_px(marks):
+        return "pixels and metres look swapped.", "The columns are x_px,y_px,x_m,y_m, in this order."
+    if outside:
+        return (
+            f"point {_listed(outside)} lies outside a picture of {width} × {height} px.",
+            "Measure in a picture of the analysed stream, and give that picture's size.",
+        )
+    for (i, a), (j, b) in itertools.combinations(enumerate(marks, 1), 2):
+        if math.hypot(a[0] - b[0], a[1] - b[1]) < _SAME_PX:
+            return f"points {i} and {j} are the same place in the picture.", "Remove one of them."
+        if math.hypot(a[2] - b[2], a[3] - b[3]) < _SAME_M:
+            return f"points {i} and {j} are the same place on the floor.", "Correct or remove one of them."
+    if len(marks) < 4:
+        return f"{len(marks)} calibration points fix no floor.", "Give at least 4 that span the floor."
+    for name, places in (
+        ("pixels", [(m[0], m[1]) for m in marks]), ("metres", [(m[2], m[3]) for m in marks])
+    ):  # fmt: skip
+        reach = max(geometry.distance(p, q) for p in places for q in places)
+        if geometry.spread(places) < 0.02 * reach:
+            return f"the points lie on one line in {name}.", "Choose marks that span the floor."
+    return None
+
+
+def survey(calibration: Calibration, plan: Plan | None = None) -> Survey | None:
+    """Judge a camera's marks; None when they fix no floor, or one lies on or above the horizon.
+
+    `doubt` then still names a mark that is likely to blame.
+    """
+    marks = calibration.points
+    found = FloorMap.fit(marks, calibration)
+    if found is None:
+        return None
+    misses = [_miss(found, mark) for mark in marks]
+    if any(miss is None for miss in misses):
+        return None
+    told = [miss for miss in misses if miss is not None]
+    residual = _rms(told)
+    fits = tuple(MarkFit(miss, _left_out(calibration, i)) for i, miss in enumerate(told))
+    doubted = doubt(calibration, residual) if residual > GOOD_M else None
+    return Survey(found, residual, fits, doubted, None if plan is None else reach(found, marks, plan))
+
+
+def reach(found: FloorMap, marks: Sequence[Mark], plan: Plan) -> Reach:
+    """What of the plan a camera sees, and where people in it are too low, on a grid of at most 60 × 60."""
+    step = max(plan.width_m, plan.height_m) / _GRID
+    cols, rows = max(1, round(plan.width_m / step)), max(1, round(plan.height_m / step))
+    cell_m2 = plan.width_m * plan.height_m / (cols * rows)
+    hull = _hull([(m[2], m[3]) for m in marks])
+    seen = low = spanned = 0
+    for i, j in itertools.product(range(cols), range(rows)):
+        place = ((i + 0.5) * plan.width_m / cols, (j + 0.5) * plan.height_m / rows)
+        feet = found.shows(place)
+        if feet is None:
+            continue
+        seen += 1
+        height = found.person_px(feet)
+        low += height is None or height < LOW_PX
+        spanned += geometry.contains(hull, place)
+    return Reach(plan.width_m * plan.height_m, seen * cell_m2, low * cell_m2, spanned * cell_m2)
+
+
+def compare(calibration: Calibration, marks: Sequence[Mark]) -> float | None:
+    """RMS miss (m) of newly measured marks under an existing calibration; None when one has no floor there."""
+    found = FloorMap.fit(calibration.points, calibration)
+    misses = [None] if found is None else [_miss(found, mark) for mark in marks]
+    told = [miss for miss in misses if miss is not None]
+    return _rms(told) if len(told) == len(misses) else None
+
+
+def _miss(found: FloorMap, mark: Mark) -> float | None:
+    place = found.to_floor((mark[0], mark[1]))
+    return None if place is None else geometry.distance(place, (mark[2], mark[3]))
+
+
+def _rms(misses: Sequence[float]) -> float:
+    return math.sqrt(sum(miss * miss for miss in misses) / len(misses))
+
+
+def _fitted_rms(marks: Sequence[Mark], like: Calibration) -> float | None:
+    found = FloorMap.fit(marks, like)
+    misses = [None] if found is None else [_miss(found, mark) for mark in marks]
+    told = [miss for miss in misses if miss is not None]
+    return _rms(told) if len(told) == len(misses) else None
+
+
+def _left_out(calibration: Calibration, i: int) -> float | None:
+    marks = calibration.points
+    if len(marks) < 5:
+        return None
+    found = FloorMap.fit([*marks[:i], *marks[i + 1 :]], calibration)
+    return None if found is None else _miss(found, marks[i])
+
+
+def doubt(calibration: Calibration, residual: float = math.inf) -> Suspicion | None:
+    """The mark, or the two, that are likely wrong, given what all together fit to (inf: to no floor).
+
+    One wrong mark leaves the others alone when it goes (six are needed to tell); two swapped ones, when
+    swapped back (five).
+    """
+    marks = calibration.points
+    found: list[Suspicion] = []
+    if len(marks) >= 6:
+        for i in range(len(marks)):
+            rest = _fitted_rms([*marks[:i], *marks[i + 1 :]], calibration)
+            if rest is not None:
+                found.append(Suspicion("mistyped", (i,), rest))
+    if len(marks) >= 5:
+        for i, j in itertools.combinations(range(len(marks)), 2):
+            turned = list(marks)
+            turned[i] = (*marks[i][:2], *marks[j][2:])
+            turned[j] = (*marks[j][:2], *marks[i][2:])
+            rest = _fitted_rms(turned, calibration)
+            if rest is not None:
+                found.append(Suspicion("swapped", (i, j), rest))
+    best = min(found, key=lambda each: each.rest_m, default=None)
+    return best if best is not None and best.rest_m < min(CLEARLY * residual, 3 * GOOD_M) else None
+
+
+def _looks_like_px(marks: Sequence[Mark]) -> bool:
+    """Whether the columns of metres spread far wider than those of pixels."""
+    px = max(max(m[k] for m in marks) - min(m[k] for m in marks) for k in (0, 1))
+    metres = max(max(m[k] for m in marks) - min(m[k] for m in marks) for k in (2, 3))
+    return metres > 3 * px
+
+
+def _hull(points: Sequence[Point]) -> list[Point]:
+    """Convex hull (Andrew's monotone chain)."""
+    ordered = sorted(set(points))
+    halves = []
+    for way in (ordered, ordered[::-1]):
+        half: list[Point] = []
+        for p in way:
+            while len(half) > 1 and geometry.side_sign(half[-2], half[-1], p) <= 0:
+                half.pop()
+            half.append(p)
+        halves.append(half[:-1])
+    return halves[0] + halves[1]
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(str(number) for number in numbers)

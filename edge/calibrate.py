@@ -1,0 +1,356 @@
+"""`branchloop calibrate …`: marks and lenses judged, and written into a site file with its comments kept."""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+
+from branchloop import exits, survey
+from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.site import Calibration, Camera, Site, parse_site
+from branchloop.sitetext import with_calibration
+
+_FILE = click.Path(path_type=Path)
+_JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
+_SITE = click.option(
+    "--site", "config", type=_FILE, help="site file: its plan, and where --camera is written"
+)
+_CAMERA = click.option("--camera", help="write the result into this [[camera]] of --site")
+MOVED = 3.0
+"""Marks measured anew that miss by this many times the calibration's own residual (or its floor) have moved."""
+MOVED_FLOOR_M = 0.15
+ON_THE_FLOOR = "All marks must be on the floor."
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Where on the floor a camera's pixels lie, and how well that is known."""
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option("--picture", metavar="WxH", help="size of the picture the pixels were read in")
+@click.option("--focal-px", type=click.FloatRange(min=1), help="of the lens, as `checkerboard` prints it")
+@click.option("--distortion", metavar="K1,K2,P1,P2,K3", help="of the lens, as `checkerboard` prints it")
+@_SITE
+@_CAMERA
+@_JSON
+def points(
+    file: Path,
+    picture: str | None,
+    focal_px: float | None,
+    distortion: str | None,
+    config: Path | None,
+    camera: str | None,
+    as_json: bool,
+) -> None:
+    """Judge the marks of FILE (x_px,y_px,x_m,y_m): residual, left-out error, reach."""
+    from edge.replay import read_points
+
+    text, site = _read(config)
+    known = _camera(site, camera) if site is not None and camera is not None else None
+    before = known.calibration if known else None
+    size = _size(picture) if picture else before.picture_px if before else None
+    if size is None:
+        raise UsageError(
+            "--picture is missing.", hint="Give the size of the picture the pixels were read in."
+        )
+    bent = _numbers(distortion) if distortion else before.distortion if before and focal_px is None else []
+    marks = read_points(file)
+    wrong = survey.fault(marks, size)
+    if wrong is not None:
+        raise InputError(f"{file}: {wrong[0]}", hint=wrong[1])
+    focal = focal_px or (before.focal_px if before and bent else None)
+    calibration = _calibration(file, marks, size, bent, focal)
+    verdict = survey.survey(calibration, site.plan if site else None)
+    if verdict is None:
+        raise InputError(f"{file}: {_horizon(calibration)}", hint=ON_THE_FLOOR)
+    wrote = None
+    if config is not None and camera is not None and text is not None:
+        fresh: dict[str, Any] = {
+            "points": [list(mark) for mark in marks],
+            "picture_px": list(size),
+            "measured_on": _today(),
+        }
+        if bent:
+            fresh |= {"focal_px": focal, "distortion": list(bent)}
+        wrote = _write(config, with_calibration(text, camera, fresh))
+    _report({**figures(verdict), "written": wrote}, verdict, marks, as_json=as_json)
+
+
+@cli.command()
+@click.argument("images", type=_FILE, nargs=-1, required=True)
+@click.option("--cols", type=click.IntRange(3, 60), required=True, help="inner corners across")
+@click.option("--rows", type=click.IntRange(3, 60), required=True, help="inner corners down")
+@click.option("--square-mm", type=click.FloatRange(min=1), required=True, help="side of one square")
+@_SITE
+@_CAMERA
+@_JSON
+def checkerboard(
+    images: tuple[Path, ...],
+    cols: int,
+    rows: int,
+    square_mm: float,
+    config: Path | None,
+    camera: str | None,
+    as_json: bool,
+) -> None:
+    """Measure the lens from pictures of a checkerboard: focal length and distortion."""
+    from edge.lens import measure_lens
+
+    text, site = _read(config)
+    known = _camera(site, camera) if site is not None and camera is not None else None
+    lens = measure_lens(images, cols, rows, square_mm)
+    if known is not None and known.calibration.picture_px != lens.picture_px:
+        was, now = known.calibration.picture_px, lens.picture_px
+        raise InputError(
+            f"the pictures have {now[0]} × {now[1]} px, camera {known.id!r} has {was[0]} × {was[1]}.",
+            hint="Take them from the stream that is analysed.",
+        )
+    wrote = None
+    if config is not None and camera is not None and text is not None:
+        fresh = {"focal_px": round(lens.focal_px, 2), "distortion": [round(k, 6) for k in lens.distortion]}
+        wrote = _write(config, with_calibration(text, camera, fresh))
+    exits.report(
+        {
+            "focal_px": round(lens.focal_px, 2),
+            "distortion": [round(k, 6) for k in lens.distortion],
+            "error_px": round(lens.error_px, 4),
+            "pictures_used": lens.used,
+            "without_board": list(lens.unusable),
+            "written": wrote,
+        },
+        as_json=as_json,
+    )
+
+
+@cli.command()
+@click.argument("config", type=_FILE)
+@_JSON
+def review(config: Path, as_json: bool) -> None:
+    """Judge every camera of the site file CONFIG."""
+    _, site = _read(config)
+    cameras: dict[str, Any] = {}
+    for camera in site.cameras if site else []:
+        verdict = _survey(camera, site)
+        cameras[camera.id] = figures(verdict)
+        if not as_json:
+            click.echo(f"camera {camera.id}")
+            _report(cameras[camera.id], verdict, camera.calibration.points, as_json=False)
+    if as_json:
+        exits.report({"cameras": cameras}, as_json=True)
+
+
+@cli.command()
+@click.argument("file", type=_FILE)
+@click.option("--site", "config", type=_FILE, required=True, help="site file with the calibration to verify")
+@click.option("--camera", required=True, help="the camera that FILE was measured in")
+@_JSON
+def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
+    """Compare marks measured anew with the calibration of --camera: whether it has moved or was swapped."""
+    from edge.replay import read_points
+
+    _, site = _read(config)
+    if site is None:
+        raise UsageError("--site is missing.")
+    known, marks = _camera(site, camera), read_points(file)
+    wrong = survey.fault(marks, known.calibration.picture_px)
+    if wrong is not None:
+        raise InputError(f"{file}: {wrong[0]}", hint=wrong[1])
+    anew = survey.survey(known.calibration.model_copy(update={"points": marks}))
+    if anew is not None and anew.suspicion is not None:
+        raise InputError(
+            f"{file}: mark {_said(anew.suspicion)}.", hint="Correct the file, then verify again."
+        )
+    own = _survey(known, site).residual_m
+    limit = max(MOVED_FLOOR_M, MOVED * own)
+    misses = {each.id: survey.compare(each.calibration, marks) for each in site.cameras}
+    miss = misses[camera]
+    holds = miss is not None and miss <= limit
+    like = None
+    others = {each: value for each, value in misses.items() if each != camera and value is not None}
+    if not holds and others:
+        nearest = min(others, key=others.__getitem__)
+        like = nearest if others[nearest] <= limit else None
+    exits.report(
+        {
+            "camera": camera,
+            "holds": holds,
+            "miss_cm": None if miss is None else round(miss * 100, 1),
+            "limit_cm": round(limit * 100, 1),
+            "fits_camera": like,
+        },
+        as_json=as_json,
+    )
+    if holds:
+        return
+    if like is not None:
+        raise InputError(
+            f"these marks fit camera {like!r}, not {camera!r}.", hint="Are their cables or addresses swapped?"
+        )
+    raise InputError(
+        f"camera {camera!r} no longer looks where its calibration says.",
+        hint="Calibrate it again: `branchloop calibrate points`.",
+    )
+
+
+def figures(verdict: survey.Survey) -> dict[str, Any]:
+    """A survey as JSON: centimetres, square metres, percent."""
+    told: dict[str, Any] = {
+        "residual_cm": round(verdict.residual_m * 100, 2),
+        "marks": [
+            {
+                "mark": i,
+                "miss_cm": round(mark.miss_m * 100, 2),
+                "left_out_cm": None if mark.left_out_m is None else round(mark.left_out_m * 100, 2),
+            }
+            for i, mark in enumerate(verdict.marks, 1)
+        ],
+        "suspicion": None,
+    }
+    if verdict.suspicion is not None:
+        doubt = verdict.suspicion
+        told["suspicion"] = {
+            "kind": doubt.kind,
+            "marks": [i + 1 for i in doubt.marks],
+            "rest_cm": round(doubt.rest_m * 100, 2),
+        }
+    if verdict.reach is not None:
+        reach = verdict.reach
+        told |= {
+            "seen_m2": round(reach.seen_m2, 2),
+            "seen_percent": round(100 * reach.seen_m2 / reach.plan_m2, 1),
+            "too_far_m2": round(reach.low_m2, 2),
+            "too_far_percent": round(100 * reach.low_m2 / reach.plan_m2, 1),
+            "spans_little": verdict.spans_little,
+        }
+    return told
+
+
+def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[survey.Mark], *, as_json: bool) -> None:
+    if as_json:
+        exits.report(told, as_json=True)
+        return
+    for mark, fit in zip(marks, told["marks"], strict=True):
+        left = "" if fit["left_out_cm"] is None else f"  left out {fit['left_out_cm']:8.1f} cm"
+        place = f"({mark[0]:g}, {mark[1]:g}) px = ({mark[2]:g}, {mark[3]:g}) m"
+        click.echo(f"{fit['mark']:>4}  {place:<40}  miss {fit['miss_cm']:7.1f} cm{left}")
+    exits.report(
+        {key: value for key, value in told.items() if key not in {"marks", "suspicion"}}, as_json=False
+    )
+    doubt = told["suspicion"]
+    if doubt is not None and verdict.suspicion is not None:
+        said = _said(verdict.suspicion)
+        click.echo(f"warning: mark {said}: without that they fit to {doubt['rest_cm']:.1f} cm.", err=True)
+    elif verdict.residual_m > survey.GOOD_M:
+        click.echo("warning: the marks do not fit well together; measure them again.", err=True)
+    if len(marks) == 4:
+        click.echo("warning: four marks always fit: nothing tells a mistyped one. Give eight.", err=True)
+    if told.get("spans_little"):
+        click.echo("warning: the marks span little of the floor; the rest is extrapolated.", err=True)
+    if told.get("too_far_m2"):
+        click.echo(
+            f"warning: on {told['too_far_m2']:.1f} m² ({told['too_far_percent']:.0f} % of the plan) people are "
+            f"lower than {survey.LOW_PX:.0f} px, too far for the detector.",
+            err=True,
+        )
+
+
+def _said(doubt: survey.Suspicion) -> str:
+    which = " and ".join(str(i + 1) for i in doubt.marks)
+    return f"{which} looks mistyped" if doubt.kind == "mistyped" else f"{which} look swapped with each other"
+
+
+def _read(config: Path | None) -> tuple[str | None, Site | None]:
+    if config is None:
+        return None, None
+    try:
+        text = config.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{config} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    return text, parse_site(text, str(config))
+
+
+def _camera(site: Site, camera: str) -> Camera:
+    for each in site.cameras:
+        if each.id == camera:
+            return each
+    raise ConfigError(
+        f"{site.id} has no camera {camera[:40]!r}.",
+        hint=f"It has: {', '.join(each.id for each in site.cameras) or 'none'}.",
+    )
+
+
+def _survey(camera: Camera, site: Site | None) -> survey.Survey:
+    wrong = survey.fault(camera.calibration.points, camera.calibration.picture_px)
+    verdict = None if wrong else survey.survey(camera.calibration, site.plan if site else None)
+    if verdict is None:
+        reason = wrong or (_horizon(camera.calibration), ON_THE_FLOOR)
+        raise ConfigError(f"camera {camera.id!r}: {reason[0]}", hint=reason[1])
+    return verdict
+
+
+def _horizon(calibration: Calibration) -> str:
+    said = "a mark lies on or above the horizon that the others fix."
+    suspected = survey.doubt(calibration)
+    return said if suspected is None else f"{said} Mark {_said(suspected)}."
+
+
+def _calibration(
+    file: Path, marks: list[survey.Mark], size: tuple[int, int], bent: list[float], focal: float | None
+) -> Calibration:
+    try:
+        return Calibration.model_validate(
+            {"points": marks, "picture_px": size, "distortion": bent, "focal_px": focal}
+        )
+    except ValidationError as error:
+        raise InputError(f"{file}: {error.errors()[0]['msg']}.", hint="See docs/calibrate.md.") from error
+
+
+def _write(config: Path, text: str) -> str:
+    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong."""
+    parse_site(text, str(config))
+    fresh = config.with_name(config.name + ".new")
+    try:
+        fresh.write_text(text, encoding="utf-8")
+        with contextlib.suppress(OSError):  # another's file: the content counts
+            fresh.chmod(config.stat().st_mode & 0o777)
+        fresh.replace(config)
+    except OSError as error:
+        raise ConfigError(
+            f"{config} cannot be written: {error.strerror}.", hint="Check its folder."
+        ) from error
+    return str(config)
+
+
+def _today() -> date:
+    return datetime.now(UTC).astimezone().date()
+
+
+def _size(text: str) -> tuple[int, int]:
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError as error:
+        raise UsageError(f"--picture {text!r} is not WxH, such as 1280x720.") from error
+    if width < 16 or height < 16:
+        raise UsageError(f"--picture {text!r} is no picture.", hint="Give WxH in pixels, such as 1280x720.")
+    return width, height
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--distortion {text!r} is not K1,K2,P1,P2,K3.") from error
+    return values
+
+
+if __name__ == "__main__":
+    exits.run(cli, prog="branchloop calibrate")

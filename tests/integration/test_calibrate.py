@@ -1,0 +1,175 @@
+"""`branchloop calibrate` as a program: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from branchloop.share import share
+from branchloop.site import parse_site
+
+Row = tuple[float, float, float, float]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """The demo's site file, with a remark at its calibration."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    file = tmp_path / "branch.toml"
+    file.write_text(text.replace("points = [", "points = [  # by tape, 2026-11-01"), encoding="utf-8")
+    return file
+
+
+def rows(site: Path) -> list[Row]:
+    return list(parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration.points)
+
+
+def write(folder: Path, marks: list[Row]) -> Path:
+    file = folder / "points.csv"
+    lines = ["x_px,y_px,x_m,y_m", *(",".join(f"{value:g}" for value in mark) for mark in marks)]
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file
+
+
+def run(*args: object) -> tuple[int, dict[str, Any], str]:
+    """Exit code, the JSON of the last line (empty without one), standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.calibrate", *map(str, args), "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    lines = done.stdout.strip().splitlines()
+    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
+
+
+def test_marks_are_judged_and_written_with_comments_kept(site: Path, tmp_path: Path) -> None:
+    """The file gets the new marks and today's date; every comment stays; the residual is the site's own."""
+    marks = rows(site)
+    marks[4] = (marks[4][0], marks[4][1], marks[4][2] + 0.01, marks[4][3])
+    before = site.read_text(encoding="utf-8")
+    code, told, _ = run("points", write(tmp_path, marks), "--site", site, "--camera", "hall")
+    assert code == 0
+    assert told["written"] == str(site)
+    assert 3 < told["residual_cm"] < 10
+    assert len(told["marks"]) == len(marks)
+    after = site.read_text(encoding="utf-8")
+    assert rows(site) == marks
+    assert parse_site(after).cameras[0].calibration.measured_on is not None
+    assert [line.split("#")[1] for line in after.splitlines() if "#" in line] == [
+        line.split("#")[1] for line in before.splitlines() if "#" in line
+    ]
+
+
+def test_a_mistyped_mark_is_named_aloud(site: Path, tmp_path: Path) -> None:
+    """For people a sentence on standard error, for programs a field; nothing is written without --camera."""
+    marks = rows(site)
+    marks[3] = (marks[3][0], marks[3][1], marks[3][2] + 2, marks[3][3])
+    file = write(tmp_path, marks)
+    code, told, _ = run("points", file, "--picture", "768x576", "--site", site)
+    assert (code, told["suspicion"]["kind"], told["suspicion"]["marks"]) == (0, "mistyped", [4])
+    assert told["written"] is None
+    spoken = subprocess.run(
+        [sys.executable, "-m", "edge.calibrate", "points", str(file), "--picture", "768x576"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "mark 4 looks mistyped" in spoken.stderr
+
+
+@pytest.mark.parametrize(
+    ("turn", "picture", "code", "said"),
+    [
+        (lambda m: (m[2], m[3], m[0], m[1]), "768x576", 4, "pixels and metres look swapped"),
+        (lambda m: m, "640x480", 4, "lies outside a picture of 640 × 480"),
+        (
+            lambda m: (m[0] + m[1] / 100, (m[0] + m[1] / 100) / 2, m[2], m[3]),
+            "768x576",
+            4,
+            "one line in pixels",
+        ),
+        (lambda m: (m[0], m[1], 3.0, m[3]), "768x576", 4, "one line in metres"),
+        (lambda m: m, "small", 2, "not WxH"),
+    ],
+)
+def test_bad_marks_end_with_their_reason(
+    site: Path, tmp_path: Path, turn: Any, picture: str, code: int, said: str
+) -> None:
+    """One sentence and the exit code of its kind; the site file is not touched."""
+    before = site.read_text(encoding="utf-8")
+    got, _, told = run(
+        "points", write(tmp_path, [turn(mark) for mark in rows(site)]), "--picture", picture,
+        "--site", site, "--camera", "hall",
+    )  # fmt: skip
+    assert got == code
+    assert said in told
+    assert site.read_text(encoding="utf-8") == before
+
+
+def test_a_bumped_and_a_swapped_camera_are_told_apart(site: Path, tmp_path: Path) -> None:
+    """Marks measured anew: they hold, they have moved (5° of yaw is ~70 px here), or they are another camera's."""
+    marks = rows(site)
+    code, told, _ = run("verify", write(tmp_path, marks), "--site", site, "--camera", "hall")
+    assert (code, told["holds"]) == (0, True)
+    moved = write(tmp_path, [(m[0] - 67, m[1], m[2], m[3]) for m in marks if m[0] > 67])
+    code, told, said = run("verify", moved, "--site", site, "--camera", "hall")
+    assert (code, told["holds"], told["fits_camera"]) == (4, False, None)
+    assert "no longer looks where" in said
+    mirrored = [[768.0 - m[0], m[1], m[2], m[3]] for m in marks]
+    text = site.read_text(encoding="utf-8")
+    second = f'[[camera]]\nid = "back"\nsource = "usb:1"\n[camera.calibration]\npicture_px = [768, 576]\npoints = {mirrored}\n'
+    site.write_text(text.replace("[[camera]]", second + "\n[[camera]]", 1), encoding="utf-8")
+    code, told, said = run("verify", write(tmp_path, marks), "--site", site, "--camera", "back")
+    assert (code, told["fits_camera"]) == (4, "hall")
+    assert "swapped" in said
+
+
+def board_pictures(folder: Path, count: int, bent: list[float], focal: float) -> list[Path]:
+    """A 10 × 7 board of 30 mm rendered through a known lens, point by point of the picture."""
+    size, squares, side = (640, 480), (10, 7), 30.0
+    matrix = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]])
+    grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).reshape(-1, 1, 2)
+    rays = cv2.undistortPoints(grid.astype(np.float64), matrix, np.array(bent)).reshape(-1, 2)
+    rays = np.column_stack([rays, np.ones(len(rays))])
+    random = np.random.default_rng(3)
+    paths = []
+    for i in range(count):
+        turn, _ = cv2.Rodrigues(np.array([*random.uniform(-0.5, 0.5, 2), random.uniform(-0.2, 0.2)]))
+        centre = np.array([squares[0] * side / 2, squares[1] * side / 2, 0.0])
+        away = np.array([*random.uniform(-60, 60, 2), random.uniform(420, 560)]) - turn @ centre
+        plane = np.linalg.inv(np.column_stack([turn[:, 0], turn[:, 1], away]))
+        hit = rays @ plane.T
+        x, y = hit[:, 0] / hit[:, 2] / side, hit[:, 1] / hit[:, 2] / side
+        on = (x >= 0) & (x < squares[0]) & (y >= 0) & (y < squares[1])
+        dark = on & ((np.floor(x) + np.floor(y)) % 2 == 0)
+        picture = np.where(dark, 20, 230).astype(np.uint8).reshape(size[1], size[0])
+        paths.append(folder / f"board-{i}.png")
+        cv2.imwrite(str(paths[-1]), cv2.GaussianBlur(picture, (3, 3), 0.8))
+    return paths
+
+
+def test_a_lens_is_measured_from_a_board(site: Path, tmp_path: Path) -> None:
+    """Pictures rendered through a known lens give its focal length and bend back; another size is refused."""
+    pictures = board_pictures(tmp_path, 9, [-0.22, 0.05, 0.0, 0.0, 0.0], 520.0)
+    board = ("--cols", 9, "--rows", 6, "--square-mm", 30)
+    code, told, said = run("checkerboard", *pictures, *board)
+    assert code == 0, said
+    assert told["focal_px"] == pytest.approx(520, rel=0.01)
+    assert told["distortion"][0] == pytest.approx(-0.22, abs=0.03)
+    assert told["error_px"] < 0.3
+    code, _, said = run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")
+    assert code == 4
+    assert "640 × 480" in said
+    text = site.read_text(encoding="utf-8").replace("picture_px = [768, 576]", "picture_px = [640, 480]")
+    site.write_text(text, encoding="utf-8")
+    assert run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")[0] == 0
+    lens = parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration
+    assert lens.focal_px == pytest.approx(520, rel=0.01)
+    assert run("checkerboard", *pictures[:3], *board)[0] == 4
+    shutil.copyfile(site, tmp_path / "no-picture.png")
+    assert run("checkerboard", tmp_path / "no-picture.png", *board)[0] == 4

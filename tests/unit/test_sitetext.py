@@ -1,0 +1,98 @@
+"""Site files edited with their comments kept."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop import sitetext
+from branchloop.errors import ConfigError
+from branchloop.share import share
+from branchloop.site import parse_site
+
+TEMPLATE = share("configs/branch-template.toml").read_text(encoding="utf-8")
+DEMO = share("configs/demo.toml").read_text(encoding="utf-8")
+
+
+def differing(before: str, after: str) -> set[str]:
+    """Lines that are in one text only."""
+    return set(before.splitlines()) ^ set(after.splitlines())
+
+
+def test_only_the_changed_value_changes() -> None:
+    """One end of a line is moved: one line of text differs, every comment stays."""
+    edited = sitetext.with_entry(TEMPLATE, "line", {"id": "door", "to": [7.5, 8.2]})
+    assert differing(TEMPLATE, edited) == {"to = [7.0, 8.2]", "to = [7.5, 8.2]"}
+    assert parse_site(edited).lines[0].to == (7.5, 8.2)
+
+
+def test_a_calibration_keeps_its_remarks() -> None:
+    """Points are changed row by row; the comments round them stay."""
+    site = parse_site(TEMPLATE)
+    points = [list(mark) for mark in site.cameras[0].calibration.points]
+    points[1][3] = 8.1
+    points.append([640.0, 500.0, 6.0, 5.5])
+    edited = sitetext.with_calibration(TEMPLATE, "hall", {"points": points})
+    assert differing(TEMPLATE, edited) == {
+        "  [1080.0, 640.0, 10.0, 8.0],", "  [1080.0, 640.0, 10.0, 8.1],", "  [640.0, 500.0, 6.0, 5.5],"
+    }  # fmt: skip
+    assert "# change: x_px, y_px, x_m, y_m of marks on the floor" in edited
+    assert [list(mark) for mark in parse_site(edited).cameras[0].calibration.points] == points
+
+
+def test_entries_come_and_go() -> None:
+    """A new zone is there, a removed one is not, the others are as they were."""
+    made = sitetext.with_entry(
+        DEMO, "zone", {"id": "new", "kind": "other", "polygon": [[1.0, 1.0], [2.0, 1.0], [2.0, 2.0]]}
+    )
+    assert [zone.id for zone in parse_site(made).zones] == [*(z.id for z in parse_site(DEMO).zones), "new"]
+    assert parse_site(sitetext.without_entry(made, "zone", "new")) == parse_site(DEMO)
+    only = sitetext.without_entry(TEMPLATE, "line", "door")
+    assert parse_site(only).lines == []
+    assert sitetext.without_entry(only, "line", "door") == only
+    assert (
+        parse_site(
+            sitetext.with_entry(
+                only, "line", {"id": "d", "from": [1.0, 1.0], "to": [3.0, 1.0], "inside": [2.0, 2.0]}
+            )
+        )
+        .lines[0]
+        .id
+        == "d"
+    )
+
+
+@pytest.mark.parametrize("text", [TEMPLATE, DEMO])
+def test_nothing_of_the_box_is_published(text: str) -> None:
+    """No credential, address or folder leaves; what the branch's own file says of its box comes back."""
+    published = sitetext.publishable(text)
+    for word in ("credential_file", "broker", "data_dir", "root_public", "[[kiosk]]", "[box"):
+        assert word not in "\n".join(line for line in published.splitlines() if not line.startswith("#"))
+    assert parse_site(published).box is None
+    assert parse_site(sitetext.joined(published, text)) == parse_site(text)
+
+
+def test_a_published_box_is_not_believed() -> None:
+    """Whatever box a text from elsewhere names, the branch's own stands."""
+    foreign = DEMO.replace('broker = "mqtt://127.0.0.1:1883"', 'broker = "mqtt://127.0.0.2:1883"')
+    assert parse_site(sitetext.joined(foreign, DEMO)).box == parse_site(DEMO).box
+
+
+@given(st.integers(1, 10_000))
+def test_the_version_is_one_number(version: int) -> None:
+    """Only the version's line changes, its comment stays."""
+    edited = sitetext.with_version(TEMPLATE, version)
+    assert parse_site(edited).version == version
+    assert "# raise it with every change" in edited
+    assert len(differing(TEMPLATE, edited)) in {0, 2}
+
+
+def test_what_cannot_be_edited_is_told() -> None:
+    """No TOML, an unknown camera, an inline list."""
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        sitetext.with_version("a = ", 2)
+    with pytest.raises(ConfigError, match="no camera"):
+        sitetext.with_calibration(TEMPLATE, "attic", {})
+    with pytest.raises(ConfigError, match="inline"):
+        sitetext.with_entry("line = []\n", "line", {"id": "x"})
