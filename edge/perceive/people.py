@@ -70,7 +70,7 @@ def _known(session: Any, name: str, path: Path, score_floor: float) -> Detector:
     """Recognise the model by the shapes of its input and outputs."""
     inputs = [tuple(entry.shape) for entry in session.get_inputs()]
     outputs = [tuple(entry.shape) for entry in session.get_outputs()]
-    if inputs == [(1, 3, nanodet.SIZE, nanodet.SIZE)] and sorted(o[1:] for o in outputs) == nanodet.SHAPES:
+    if nanodet.is_known(inputs, outputs):
         return NanoDet(name, session, score_floor)
     if len(inputs) == 1 and len(inputs[0]) == 4 and all(isinstance(side, int) for side in inputs[0]):
         _, channels, height, width = inputs[0]

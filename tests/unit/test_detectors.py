@@ -14,6 +14,7 @@ from branchloop.share import share
 from edge.accuracy.mot import iou
 from edge.evaluate import read_mot
 from edge.perceive.camera import open_clip
+from edge.perceive.detectors import nanodet as nanodet_module
 from edge.perceive.detectors.boxes import thin
 from edge.perceive.detectors.weights import MODELS, load_weights, shipped
 from edge.perceive.people import Detector, load_detector
@@ -78,6 +79,36 @@ def test_an_empty_hall_is_empty(nanodet: Detector) -> None:
     assert nanodet.detect(grey).shape[1] == 5
     with pytest.raises(ValueError, match="a picture is"):
         nanodet.detect(np.zeros((0, 0, 3), np.uint8))
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 480), (480, 640), (300, 300), (1000, 40)])
+def test_the_input_has_the_pictures_shape(nanodet: Detector, size: tuple[int, int]) -> None:
+    """Whatever the shape of the picture, the same people stand where they stood, to a few pixels."""
+    image = cv2.resize(frame_of_the_sample(430), (768, 576))
+    canvas = np.zeros((size[1], size[0], 3), np.uint8)
+    scale = min(size[0] / 768, size[1] / 576)
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    canvas[: small.shape[0], : small.shape[1]] = small
+    boxes = nanodet.detect(canvas)
+    assert (boxes[:, [1, 3]] <= size[1]).all()
+    if scale > 0.4:
+        sure = nanodet.detect(image)
+        sure = sure[sure[:, 4] > 0.6]
+        overlap = iou(
+            np.column_stack([sure[:, :2], sure[:, 2:4] - sure[:, :2]]).astype(float),
+            np.column_stack([boxes[:, :2], boxes[:, 2:4] - boxes[:, :2]]).astype(float) / scale,
+        )
+        assert overlap.max(axis=1).min() > 0.6
+
+
+def test_nanodet_is_known_by_its_shapes() -> None:
+    """Slimmed or not; other inputs and other heads are another model."""
+    square = [(1, 3, 416, 416)], [(1, n, w) for n in (2704, 676, 169) for w in (80, 44)]
+    slim = [(1, 3, "height", "width")], [(1, f"cells{n}", w) for n in (8, 16, 32) for w in (1, 44)]
+    assert nanodet_module.is_known(*square)
+    assert nanodet_module.is_known(*slim)
+    assert not nanodet_module.is_known([(1, 3, 320, 320)], square[1])
+    assert not nanodet_module.is_known(square[0], square[1][:5])
 
 
 def test_a_changed_model_is_refused(tmp_path: Path) -> None:
