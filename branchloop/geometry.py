@@ -24,6 +24,12 @@ def along(a: Point, b: Point, p: Point) -> float:
     return ((p[0] - a[0]) * dx + (p[1] - a[1]) * dy) / (dx * dx + dy * dy)
 
 
+def segment_distance(a: Point, b: Point, p: Point) -> float:
+    """Distance (m) of `p` from the nearest point of the segment a–b."""
+    share = min(1.0, max(0.0, along(a, b, p))) if a != b else 0.0
+    return distance(p, (a[0] + share * (b[0] - a[0]), a[1] + share * (b[1] - a[1])))
+
+
 def distance(p: Point, q: Point) -> float:
     """Distance in metres."""
     return math.hypot(p[0] - q[0], p[1] - q[1])

@@ -123,7 +123,9 @@ class QueueWindow(Wire):
     joined: Count = Field(description="waits that began in the window")
     served: Histogram = Field(default_factory=Histogram, description="waits of those who were served")
     abandoned: Histogram = Field(default_factory=Histogram, description="waits of those who left unserved")
-    lost: Count = Field(default=0, description="waits whose end nobody saw: neither served nor abandoned")
+    lost: Count = Field(
+        default=0, description="waits whose beginning or end nobody saw: neither served nor abandoned"
+    )
 
 
 class Heat(Wire):

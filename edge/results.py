@@ -16,8 +16,10 @@ import numpy as np
 
 from branchloop.messages import Window
 from branchloop.site import Plan
+from edge.floor.accounts import Passage
 from edge.floor.floor import Settled
 from edge.floor.fusion import Stretch
+from edge.floor.queueing import Wait
 
 BORDER_M = 0.5
 
@@ -43,20 +45,15 @@ class Results:
         self._events = (out_dir / "events.ndjson").open("w")
         self._heat_ms = np.zeros(plan.rows * plan.cols, dtype=np.int64)
         self._watched_ms = 0
-        self._summary: dict[str, Any] = {"crossings": 0, "visits": 0, "windows": 0, "people": 0}
+        self._summary: dict[str, Any] = {"crossings": 0, "visits": 0, "waits": 0, "windows": 0, "people": 0}
         self._people: set[int] = set()
 
     def add(self, settled: Settled, frame_of: Mapping[str, Mapping[int, int]]) -> None:
         """Write what became final; `frame_of` maps camera and ms to the 1-based native frame."""
         for stretch in settled.stretches:
             self._stretch(stretch, frame_of)
-        for crossing in sorted(settled.crossings, key=lambda c: (c.at_ms, c.line, str(c.person))):
-            self._summary["crossings"] += 1
-            place = self._place(crossing.place_m)
-            self._event(
-                "crossing", crossing.at_ms, line=crossing.line, direction=crossing.direction,
-                id=crossing.person, x_m=place[0], y_m=place[1],
-            )  # fmt: skip
+        for passage in sorted(settled.crossings, key=_by_time):
+            self._crossing(passage)
         for visit in settled.visits:
             if visit.end_ms is not None:
                 self._summary["visits"] += 1
@@ -65,6 +62,8 @@ class Results:
                     "visit", visit.end_ms, zone=visit.zone, id=visit.person,
                     start_s=visit.start_ms / 1000, dwell_s=dwell_s,
                 )  # fmt: skip
+        for wait in settled.waits:
+            self._wait(wait)
         for window in settled.windows:
             self._window(window)
 
@@ -119,6 +118,23 @@ class Results:
         width, height = self._plan.width_m, self._plan.height_m
         return -BORDER_M <= x <= width + BORDER_M and -BORDER_M <= y <= height + BORDER_M
 
+    def _crossing(self, passage: Passage) -> None:
+        crossing, place = passage.crossing, self._place(passage.crossing.place_m)
+        self._summary["crossings"] += 1
+        marks = {"staff": passage.staff, "returned": passage.returned}
+        self._event(
+            "crossing", crossing.at_ms, line=crossing.line, direction=crossing.direction, id=crossing.person,
+            x_m=place[0], y_m=place[1], **{mark: True for mark, holds in marks.items() if holds},
+        )  # fmt: skip
+
+    def _wait(self, wait: Wait) -> None:
+        self._summary["waits"] += 1
+        self._event(
+            "wait", wait.end_ms, queue=wait.queue, id=wait.person, outcome=wait.outcome,
+            start_s=wait.start_ms / 1000, wait_s=None if wait.wait_ms is None else wait.wait_ms / 1000,
+            served_in=wait.served_in,
+        )  # fmt: skip
+
     def _window(self, window: Window) -> None:
         self._summary["windows"] += 1
         if window.heat is not None:
@@ -131,3 +147,7 @@ class Results:
 
     def _place(self, place_m: tuple[float, float]) -> tuple[float, float]:
         return round(place_m[0] + self._origin[0], 3), round(place_m[1] + self._origin[1], 3)
+
+
+def _by_time(passage: Passage) -> tuple[int, str, str]:
+    return passage.crossing.at_ms, passage.crossing.line, str(passage.crossing.person)

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from branchloop.clock import window_start_ms
 from branchloop.errors import InputError
 from branchloop.site import Site
-from edge.floor.floor import Settled, account
+from edge.floor.accounts import Accounts
+from edge.floor.floor import Settled, enter
 from edge.floor.fusion import HOLD_MS, SitePerson, Stretch
-from edge.floor.notices import CrossingNotices
-from edge.floor.windows import WindowBook, no_sensors
+from edge.floor.windows import no_sensors
 from edge.results import Results
 
 Places = Mapping[int, tuple[float, float]]
@@ -31,27 +32,29 @@ def simulate(site: Site, tracks: Path, out_dir: Path) -> dict[str, Any]:
 
 
 def count(site: Site, moments: list[tuple[int, Places]]) -> Iterator[Settled]:
-    """Settled facts of a whole run, moment by moment; the floor counts as observed throughout.
+    """Settled facts of a whole run, window by window; the floor counts as observed throughout.
 
     `moments` are (ms, people there) in time order; a person stands until the next moment, at most 1 s.
     """
     bare = site.model_copy(update={"cameras": []})
-    book = WindowBook(bare, "simulated tracks" if site.simulated else "tracks")
-    notices = CrossingNotices(site.lines, "simulate")
+    accounts = Accounts(bare, method="simulated tracks" if site.simulated else "tracks", prefix="simulate")
     if not moments:
         return
-    book.begin(moments[0][0])
+    accounts.begin(moments[0][0])
     last_ms = moments[-1][0] + 1
+    settled = Settled()
     for (t_ms, places), (next_ms, _) in itertools.pairwise([*moments, (last_ms, {})]):
         hold_ms = min(next_ms, t_ms + HOLD_MS)
         people = tuple(SitePerson(person, places[person], ()) for person in sorted(places))
-        settled = Settled([_stretch(t_ms, hold_ms, people)])
+        settled.stretches.append(_stretch(t_ms, hold_ms, people))
         if hold_ms < next_ms:
             settled.stretches.append(_stretch(hold_ms, next_ms, ()))
-        account(book, notices, settled)
-        settled.windows = book.close(next_ms, {}, no_sensors)
-        yield settled
-    yield Settled(windows=book.close(last_ms, {}, no_sensors, "stop"))
+        if window_start_ms(next_ms) > t_ms or next_ms == last_ms:
+            enter(accounts, settled)
+            settled.windows = accounts.close(next_ms, {}, no_sensors)
+            yield settled
+            settled = Settled()
+    yield Settled(windows=accounts.close(last_ms, {}, no_sensors, "stop"))
 
 
 def read_tracks(path: Path) -> list[tuple[int, Places]]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from branchloop.clock import window_start_ms
 from branchloop.messages import CameraFault, DeviceState, Notice, Window
 from branchloop.site import Site
+from edge.floor.accounts import Accounts, Passage
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.fusion import Fusion, Stretch
-from edge.floor.lines import Crossing
-from edge.floor.notices import CrossingNotices
 from edge.floor.observation import Observation
+from edge.floor.queueing import Wait
 from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker, TrackerSettings
-from edge.floor.windows import CameraQuality, ClosedBy, Sensors, WindowBook
+from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 from edge.floor.zones import Visit
 
 
@@ -26,8 +26,9 @@ class Settled:
     """What became final: the site's timeline, its events, and the windows that closed."""
 
     stretches: list[Stretch] = field(default_factory=list)
-    crossings: list[Crossing] = field(default_factory=list)
+    crossings: list[Passage] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     windows: list[Window] = field(default_factory=list)
 
 
@@ -56,10 +57,10 @@ class Floor:
             high_score=site.tracking.high_score,
             low_score=site.tracking.low_score,
         )
-        self._book = WindowBook(site, method)
+        self._method = method
+        self._accounts = Accounts(site, method=method, prefix=prefix)
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}
         self._fusion = Fusion(list(self._eyes))
-        self._notices = CrossingNotices(site.lines, prefix)
         self._restarts = 0
         self._settled_ms = 0
 
@@ -70,14 +71,14 @@ class Floor:
     def frame(self, camera: str, t_ms: int, observation: Observation | None) -> list[Notice]:
         """A camera's next frame (None: held by the motion gate); notices for those who wait."""
         eye = self._eyes[camera]
-        self._book.begin(t_ms)
-        self._book.frame(camera, t_ms, analysed=observation is not None)
+        self._accounts.begin(t_ms)
+        self._accounts.book.frame(camera, t_ms, analysed=observation is not None)
         if observation is None:
             eye.tracker.hold(t_ms)
         else:
             eye.tracker.step(observation)
         eye.t_ms, eye.state = t_ms, "up"
-        return self._notices.online(camera, t_ms, eye.tracker.present())
+        return self._accounts.online(camera, t_ms, eye.tracker.present())
 
     def present(self) -> list[tuple[float, float]]:
         """Places of the people seen right now, one camera after the other: for the live dots only."""
@@ -94,7 +95,7 @@ class Floor:
 
     def cut(self, camera: str) -> None:
         """The camera's scene was cut (a clip looped): all its tracks end."""
-        self._eyes[camera].tracker.end_all()
+        self._end_all(self._eyes[camera])
 
     def state(self, camera: str, state: DeviceState, fault: CameraFault | None = None) -> None:
         """A camera's state changed; one that is not up no longer holds up the windows."""
@@ -102,11 +103,11 @@ class Floor:
         eye.state, eye.fault = state, fault
         eye.faulty = fault or eye.faulty
         if state != "up":
-            eye.tracker.end_all()
+            self._end_all(eye)
 
     def settle(self, now_ms: int, sensors: Sensors) -> Settled:
         """Make final what is due at `now_ms` (only needed when no camera is up) and close windows."""
-        self._book.begin(now_ms)
+        self._accounts.begin(now_ms)
         watermark_ms = self._watermark(now_ms)
         if watermark_ms <= self._settled_ms:
             return Settled()
@@ -125,8 +126,13 @@ class Floor:
             self._eyes[camera].state = eye.state
             self._eyes[camera].fault = self._eyes[camera].faulty = eye.fault
         self._fusion = Fusion(list(self._eyes))
-        self._notices = CrossingNotices(self.site.lines, f"{self._prefix}-{self._restarts}")
+        self._accounts = Accounts(self.site, method=self._method, prefix=f"{self._prefix}-{self._restarts}")
         return settled
+
+    def _end_all(self, eye: _Eye) -> None:
+        eye.tracker.end_all()
+        if eye.t_ms is not None:
+            self._accounts.cut(eye.t_ms + 1)
 
     def _settle(self, watermark_ms: int, sensors: Sensors, closed_by: ClosedBy) -> Settled:
         self._settled_ms = watermark_ms
@@ -134,14 +140,12 @@ class Floor:
             outlook = eye.tracker.outlook() if len(self._eyes) > 1 else {}
             self._fusion.add(camera, eye.tracker.settle(watermark_ms - 1), outlook)
         settled = Settled(stretches=self._fusion.advance(watermark_ms))
-        account(self._book, self._notices, settled)
-        for line, notice in self._notices.overdue(watermark_ms):
-            self._book.withdraw(line, notice, watermark_ms)
+        enter(self._accounts, settled)
         quality = {
             camera: CameraQuality(eye.state, eye.calibration.residual_m, eye.faulty)
             for camera, eye in self._eyes.items()
         }
-        settled.windows = self._book.close(watermark_ms, quality, sensors, closed_by)
+        settled.windows = self._accounts.close(watermark_ms, quality, sensors, closed_by)
         if settled.windows:
             for eye in self._eyes.values():
                 eye.faulty = eye.fault
@@ -159,10 +163,9 @@ class Floor:
         return _Eye(Tracker(fitted, self._settings), fitted)
 
 
-def account(book: WindowBook, notices: CrossingNotices, settled: Settled) -> None:
-    """Enter settled stretches into the windows: time, visits and crossings."""
-    for stretch in settled.stretches:
-        settled.visits += book.stretch(stretch)
-        for final in notices.settle(stretch.start_ms, stretch.people):
-            settled.crossings.append(final.crossing)
-            book.crossing(final.crossing.line, final.crossing.direction, final.crossing.at_ms, final.notice)
+def enter(accounts: Accounts, settled: Settled) -> None:
+    """Enter settled stretches into the accounts: what they amount to joins them."""
+    events = accounts.enter(settled.stretches)
+    settled.crossings += events.crossings
+    settled.visits += events.visits
+    settled.waits += events.waits

@@ -2,7 +2,8 @@
 
 State per person: the side last clearly stood on (farther than `HYSTERESIS_M`), and where the path
 last met the line. Standing on the line, swaying or turning back counts nothing; passing round the
-end of the line counts nothing; a path is only ever that of one track.
+end of the line counts nothing; a path is only ever that of one walker, and one who is suddenly
+elsewhere, faster than anybody walks, begins a new one.
 """
 
 from __future__ import annotations
@@ -16,8 +17,13 @@ from branchloop.site import Line
 HYSTERESIS_M = 0.2
 END_SLACK_M = 0.1
 FORGET_MS = 10_000
+MAX_SPEED_M_S = 4.0
+SLACK_M = 0.7
+"""Two places farther apart than a run between them, and this, are not one walk."""
 
 Direction = Literal["in", "out"]
+Key = int | tuple[str, int]
+"""A walker of the site, or a camera's track."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +31,7 @@ class Crossing:
     """Person `person` crossed `line` at `at_ms`, at `place_m` on the plan."""
 
     line: str
-    person: int | tuple[str, int]
+    person: Key
     direction: Direction
     at_ms: int
     place_m: tuple[float, float]
@@ -48,13 +54,13 @@ class LineCounter:
         self._a, self._b = line.from_, line.to
         self._length = geometry.distance(self._a, self._b)
         self._inside = 1 if geometry.side(self._a, self._b, line.inside) > 0 else -1
-        self._walks: dict[int | tuple[str, int], _Walk] = {}
+        self._walks: dict[Key, _Walk] = {}
 
-    def step(self, t_ms: int, person: int | tuple[str, int], place_m: geometry.Point) -> Crossing | None:
+    def step(self, t_ms: int, person: Key, place_m: geometry.Point) -> Crossing | None:
         """The person's next place; a Crossing once the far side is clearly reached."""
         off = geometry.side(self._a, self._b, place_m)
         walk = self._walks.get(person)
-        if walk is None:
+        if walk is None or not _possible(walk, t_ms, place_m):
             walk = self._walks[person] = _Walk(t_ms, place_m, off)
         elif walk.off_m * off <= 0 and walk.off_m != off:
             share = walk.off_m / (walk.off_m - off)
@@ -70,7 +76,7 @@ class LineCounter:
         for person in [p for p, walk in self._walks.items() if walk.t_ms < before_ms]:
             del self._walks[person]
 
-    def _commit(self, person: int | tuple[str, int], walk: _Walk) -> Crossing | None:
+    def _commit(self, person: Key, walk: _Walk) -> Crossing | None:
         if abs(walk.off_m) < HYSTERESIS_M:
             return None
         side = 1 if walk.off_m > 0 else -1
@@ -82,3 +88,8 @@ class LineCounter:
         if not -slack <= geometry.along(self._a, self._b, place) <= 1 + slack:
             return None
         return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)
+
+
+def _possible(walk: _Walk, t_ms: int, place_m: geometry.Point) -> bool:
+    reach_m = SLACK_M + MAX_SPEED_M_S * (t_ms - walk.t_ms) / 1000
+    return geometry.distance(walk.place, place_m) <= reach_m

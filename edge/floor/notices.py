@@ -25,7 +25,7 @@ class _Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class Final:
     """A crossing that is final, and the notice that foretold it."""
 
     crossing: Crossing
@@ -66,16 +66,16 @@ class CrossingNotices:
             counter.forget(t_ms - FORGET_MS)
         return notices
 
-    def settle(self, t_ms: int, people: Sequence[SitePerson]) -> list[Settled]:
+    def settle(self, t_ms: int, people: Sequence[SitePerson]) -> list[Final]:
         """Crossings of the settled paths, each with the notice it confirms."""
-        settled: list[Settled] = []
+        final: list[Final] = []
         for counter in self._final:
             for person in people:
                 crossing = counter.step(t_ms, person.id, person.place_m)
                 if crossing is not None:
-                    settled.append(Settled(crossing, self._claim(crossing, person)))
+                    final.append(Final(crossing, self._claim(crossing, person)))
             counter.forget(t_ms - FORGET_MS)
-        return settled
+        return final
 
     def overdue(self, settled_ms: int) -> list[tuple[str, str]]:
         """(line, notice id) of notices that the settled paths, now past them, did not confirm."""

@@ -6,7 +6,7 @@ Everything is an integer integral, so that windows merge exactly into minutes, h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,13 +18,17 @@ from branchloop.messages import (
     DeviceState,
     Histogram,
     LineWindow,
+    QueueWindow,
     SensorWindow,
     Window,
     ZoneWindow,
 )
-from branchloop.site import Site
-from edge.floor.fusion import Stretch
+from branchloop.site import Site, Zone
+from edge.floor.flow import FlowGrid, Strides
+from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.heat import HeatGrid
+from edge.floor.lines import Crossing, Key
+from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
 from edge.floor.zones import Visit, ZoneMeter
 
 ClosedBy = Literal["time", "step", "stop"]
@@ -42,9 +46,19 @@ class CameraQuality:
 
 
 @dataclass(slots=True)
+class Facts:
+    """Visits and waits that a stretch began or ended."""
+
+    visits: list[Visit] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Open:
     heat: HeatGrid
+    flow: FlowGrid
     person_ms: int = 0
+    staff_ms: int = 0
     people_end: int | None = None
     observed_ms: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
@@ -53,6 +67,11 @@ class _Open:
     entries: Counter[str] = field(default_factory=Counter)
     dwell: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     crossings: Counter[tuple[str, str]] = field(default_factory=Counter)
+    returned: Counter[str] = field(default_factory=Counter)
+    queue_ms: Counter[str] = field(default_factory=Counter)
+    waiting_end: dict[str, int] = field(default_factory=dict)
+    joined: Counter[str] = field(default_factory=Counter)
+    waits: dict[tuple[str, Outcome], list[int]] = field(default_factory=lambda: defaultdict(list))
     confirmed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     withdrawn: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -65,7 +84,7 @@ class WindowBook:
         self._method = method
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
-        self._zones = [ZoneMeter(zone) for zone in site.zones]
+        self._fresh_meters()
 
     def begin(self, t_ms: int) -> None:
         """The site is watched from `t_ms` on; windows before it do not exist."""
@@ -78,39 +97,45 @@ class WindowBook:
         window.frames[camera] += 1
         window.analysed[camera] += analysed
 
-    def stretch(self, stretch: Stretch) -> list[Visit]:
-        """Account for the people of one stretch; returns visits that began or ended by it."""
-        visits: list[Visit] = []
-        inside = [p for p in stretch.people if self._site.plan.holds(p.place_m)]
-        for start_ms, end_ms in _split(stretch.start_ms, stretch.end_ms):
+    def stretch(self, stretch: Stretch, staff: Container[int] = ()) -> Facts:
+        """Account for the people of one stretch; `staff` are in no figure but their own."""
+        on_plan = [p for p in stretch.people if self._site.plan.holds(p.place_m)]
+        visitors = [p for p in on_plan if p.id not in staff]
+        parts = _split(stretch.start_ms, stretch.end_ms)
+        for start_ms, end_ms in parts:
             window, span_ms = self._at(start_ms), end_ms - start_ms
             for camera in stretch.observing:
                 window.observed_ms[camera] += span_ms
             if not stretch.observing:
                 window.people_end = None
                 continue
-            window.people_end = len(inside)
-            window.person_ms += span_ms * len(inside)
-            for person in inside:
+            window.people_end = len(visitors)
+            window.person_ms += span_ms * len(visitors)
+            window.staff_ms += span_ms * (len(on_plan) - len(visitors))
+            for person in visitors:
                 window.heat.add(person.place_m, span_ms)
-        for meter in self._zones:
-            for person in inside:
-                present = meter.holds(person.place_m)
-                if present:
-                    for start_ms, end_ms in _split(stretch.start_ms, stretch.end_ms):
-                        self._at(start_ms).zone_ms[meter.zone.id] += end_ms - start_ms
-                visits += meter.step(stretch.start_ms, stretch.end_ms, person.id, inside=present)
-            visits += meter.sweep(stretch.end_ms)
-        for visit in visits:
-            self._record(visit, stretch.end_ms - 1)
-        return visits
+        facts = Facts()
+        self._drop(p.id for p in on_plan if p.id in staff)
+        self._flow(stretch, visitors)
+        facts.visits += self._zone_stays(stretch, visitors, parts)
+        facts.waits += self._queue_waits(stretch, visitors, parts)
+        return facts
 
-    def crossing(self, line: str, direction: str, at_ms: int, notice: str | None) -> None:
+    def crossing(self, crossing: Crossing, notice: str | None, *, staff: bool, returned: bool) -> None:
         """A settled crossing, and the notice that foretold it, if any."""
-        window = self._at(at_ms)
-        window.crossings[line, direction] += 1
+        window = self._at(crossing.at_ms)
+        window.crossings[crossing.line, f"staff_{crossing.direction}" if staff else crossing.direction] += 1
+        window.returned[crossing.line] += returned
         if notice is not None:
-            window.confirmed[line].append(notice)
+            window.confirmed[crossing.line].append(notice)
+
+    def went_out(self, person: Key, at_ms: int) -> list[Wait]:
+        """A visitor left by an entrance: whatever the visitor waited for, it is over."""
+        waits: list[Wait] = []
+        for meter in self._queues:
+            if isinstance(person, int):
+                waits += self._record_waits(meter, meter.went_out(person), at_ms)
+        return waits
 
     def withdraw(self, line: str, notice: str, at_ms: int) -> None:
         """A notice that did not come true."""
@@ -126,23 +151,89 @@ class WindowBook:
         """Windows that end by `upto_ms`; with another reason than time also the unfinished one."""
         if self._next_ms is None:
             return []
+        if closed_by != "time":
+            for meter in self._queues:
+                self._record_waits(meter, meter.stop(), upto_ms - 1)
         closed: list[Window] = []
         while self._next_ms + WINDOW_MS <= upto_ms or (closed_by != "time" and self._next_ms < upto_ms):
             start_ms, self._next_ms = self._next_ms, self._next_ms + WINDOW_MS
-            window = self._open.pop(start_ms, None) or _Open(HeatGrid(self._site.plan))
+            window = self._open.pop(start_ms, None) or self._empty()
             closed.append(self._message(start_ms, window, cameras, sensors(start_ms), closed_by))
         if closed_by != "time":
             self._next_ms = None
             self._open.clear()
-            self._zones = [ZoneMeter(zone) for zone in self._site.zones]
+            self._fresh_meters()
         return closed
+
+    def _fresh_meters(self) -> None:
+        site = self._site
+        self._zones = [ZoneMeter(_patient(zone, site.staff_after_s)) for zone in site.zones]
+        self._queues = [QueueMeter(zone, site) for zone in site.zones if zone.kind == "queue"]
+        self._strides = Strides()
+
+    def _empty(self) -> _Open:
+        return _Open(HeatGrid(self._site.plan), FlowGrid(self._site.plan))
+
+    def _drop(self, staff: Iterable[int]) -> None:
+        for person in staff:
+            for zone in self._zones:
+                zone.drop(person)
+            for queue in self._queues:
+                queue.drop(person)
+
+    def _flow(self, stretch: Stretch, visitors: Sequence[SitePerson]) -> None:
+        for person in visitors:
+            step = self._strides.step(stretch.start_ms, person.id, person.place_m)
+            if step is not None:
+                self._at(stretch.start_ms).flow.add(step)
+        self._strides.forget(stretch.end_ms)
+
+    def _zone_stays(
+        self, stretch: Stretch, visitors: Sequence[SitePerson], parts: Sequence[tuple[int, int]]
+    ) -> list[Visit]:
+        visits: list[Visit] = []
+        for meter in self._zones:
+            for person in visitors:
+                present = meter.holds(person.place_m)
+                if present:
+                    for start_ms, end_ms in parts:
+                        self._at(start_ms).zone_ms[meter.zone.id] += end_ms - start_ms
+                visits += meter.step(stretch.start_ms, stretch.end_ms, person.id, inside=present)
+            visits += meter.sweep(stretch.end_ms)
+        for visit in visits:
+            self._record(visit, stretch.end_ms - 1)
+        return visits
+
+    def _queue_waits(
+        self, stretch: Stretch, visitors: Sequence[SitePerson], parts: Sequence[tuple[int, int]]
+    ) -> list[Wait]:
+        waits: list[Wait] = []
+        for meter in self._queues:
+            for person in visitors:
+                progress = meter.step(stretch.start_ms, stretch.end_ms, person.id, person.place_m)
+                waits += self._record_waits(meter, progress, stretch.end_ms - 1)
+            waits += self._record_waits(meter, meter.sweep(stretch.end_ms), stretch.end_ms - 1)
+            waiting = meter.waiting([person.id for person in visitors])
+            for start_ms, _ in parts:
+                self._at(start_ms).waiting_end[meter.zone.id] = waiting
+        return waits
+
+    def _record_waits(self, meter: QueueMeter, progress: Progress, at_ms: int) -> list[Wait]:
+        queue, window = meter.zone.id, self._at(at_ms)
+        window.joined[queue] += progress.joined
+        for wait in progress.ended:
+            window.waits[queue, wait.outcome].append(wait.end_ms - wait.start_ms)
+        for span in progress.waited:
+            for start_ms, end_ms in _split(*span):
+                self._at(start_ms).queue_ms[queue] += end_ms - start_ms
+        return progress.ended
 
     def _at(self, t_ms: int) -> _Open:
         start_ms = window_start_ms(t_ms)
         if self._next_ms is not None:
             start_ms = max(start_ms, self._next_ms)
         if start_ms not in self._open:
-            self._open[start_ms] = _Open(HeatGrid(self._site.plan))
+            self._open[start_ms] = self._empty()
         return self._open[start_ms]
 
     def _record(self, visit: Visit, at_ms: int) -> None:
@@ -168,6 +259,7 @@ class WindowBook:
             expected_ms=WINDOW_MS * max(1, len(self._site.cameras)),
             observed_ms=window.observed_ms.total(),
             person_ms=window.person_ms,
+            staff_ms=window.staff_ms,
             people_end=window.people_end,
             cameras=[
                 CameraWindow(
@@ -188,6 +280,9 @@ class WindowBook:
                         "line": line.id,
                         "in": window.crossings[line.id, "in"],
                         "out": window.crossings[line.id, "out"],
+                        "returned": window.returned[line.id],
+                        "staff_in": window.crossings[line.id, "staff_in"],
+                        "staff_out": window.crossings[line.id, "staff_out"],
                         "confirmed": window.confirmed[line.id],
                         "withdrawn": window.withdrawn[line.id],
                     }
@@ -203,8 +298,23 @@ class WindowBook:
                 )
                 for zone in self._site.zones
             ],
+            queues=[
+                QueueWindow(
+                    queue=meter.zone.id,
+                    person_ms=window.queue_ms[meter.zone.id],
+                    waiting_end=None
+                    if window.people_end is None
+                    else window.waiting_end.get(meter.zone.id, 0),
+                    joined=window.joined[meter.zone.id],
+                    served=histogram(window.waits[meter.zone.id, "served"]),
+                    abandoned=histogram(window.waits[meter.zone.id, "abandoned"]),
+                    lost=len(window.waits[meter.zone.id, "lost"]),
+                )
+                for meter in self._queues
+            ],
             sensors=list(sensors),
             heat=window.heat.message(),
+            flow=window.flow.message(),
         )
 
     def _calibration_age_days(self, t_ms: int, camera_id: str) -> int | None:
@@ -213,6 +323,13 @@ class WindowBook:
         if measured is None:
             return None
         return max(0, (from_ms(t_ms, self._site.zone_info).date() - measured).days)
+
+
+def _patient(zone: Zone, staff_after_s: float) -> Zone:
+    """A visit to a staff zone begins no sooner than one is known to be no staff, so staff never make one."""
+    if zone.kind != "staff":
+        return zone
+    return zone.model_copy(update={"min_stay_s": max(zone.min_stay_s, staff_after_s)})
 
 
 def histogram(durations_ms: Iterable[int]) -> Histogram:

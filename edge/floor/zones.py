@@ -1,7 +1,8 @@
 """Zones: who stands in them, for how long, and the visits that ended.
 
 A visit begins at the entry, becomes one after `min_stay_s`, and ends when the person was outside
-(or unseen) for `LEAVE_MS`, so that a step over the border is not a second visit.
+for `LEAVE_MS`, so that a step over the border is not a second visit; one who vanished ended it when
+last inside.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ from dataclasses import dataclass
 
 from branchloop import geometry
 from branchloop.site import Zone
+from edge.floor.presence import Presence
 
 LEAVE_MS = 1_500
-UNSEEN_MS = 3_500
+SETTLE_MS = 1_000
+"""An entry is believed after this time inside, or after the zone's minimum stay where that is shorter."""
+UNSEEN_MS = 10_000
+"""A track that broke may be found again; only then is a stay that nobody saw end over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,8 @@ class Visit:
 
 @dataclass(slots=True)
 class _Stay:
-    start_ms: int
-    inside_ms: int
+    presence: Presence
+    seen_ms: int = 0
     told: bool = False
 
 
@@ -39,7 +44,6 @@ class ZoneMeter:
         self.zone = zone
         self._min_stay_ms = round(zone.min_stay_s * 1000)
         self._stays: dict[int, _Stay] = {}
-        self._seen_ms: dict[int, int] = {}
 
     def holds(self, place_m: geometry.Point) -> bool:
         """Whether a place lies in the zone."""
@@ -47,28 +51,34 @@ class ZoneMeter:
 
     def step(self, t_ms: int, until_ms: int, person: int, *, inside: bool) -> list[Visit]:
         """The person was inside (or not) during `[t_ms, until_ms)`; visits that begin or end by it."""
-        self._seen_ms[person] = until_ms
         stay = self._stays.get(person)
-        if inside:
-            if stay is None:
-                stay = self._stays[person] = _Stay(t_ms, until_ms)
-            stay.inside_ms = until_ms
-            if not stay.told and stay.inside_ms - stay.start_ms >= self._min_stay_ms:
+        if stay is None:
+            if not inside:
+                return []
+            stay = self._stays[person] = _Stay(Presence(min(SETTLE_MS, self._min_stay_ms), LEAVE_MS))
+        stay.seen_ms = until_ms
+        start_ms = stay.presence.since_ms
+        if stay.presence.step(t_ms, until_ms, inside=inside) and not stay.presence.inside:
+            return self._end(person, stay, start_ms, stay.presence.since_ms)
+        if stay.presence.inside and not stay.told:
+            start_ms = stay.presence.since_ms
+            if stay.presence.held_until_ms - start_ms >= self._min_stay_ms:
                 stay.told = True
-                return [Visit(self.zone.id, person, stay.start_ms, None)]
-        elif stay is not None and until_ms - stay.inside_ms >= LEAVE_MS:
-            return self._end(person, stay)
+                return [Visit(self.zone.id, person, start_ms, None)]
         return []
 
     def sweep(self, now_ms: int) -> list[Visit]:
         """End the stays of people not seen for a while, at the time they were last inside."""
         ended: list[Visit] = []
-        for person in [p for p, seen_ms in self._seen_ms.items() if now_ms - seen_ms >= UNSEEN_MS]:
-            del self._seen_ms[person]
-            if (stay := self._stays.get(person)) is not None:
-                ended += self._end(person, stay)
+        for person in [p for p, stay in self._stays.items() if now_ms - stay.seen_ms >= UNSEEN_MS]:
+            stay = self._stays[person]
+            ended += self._end(person, stay, stay.presence.since_ms, stay.presence.held_until_ms)
         return ended
 
-    def _end(self, person: int, stay: _Stay) -> list[Visit]:
+    def drop(self, person: int) -> None:
+        """The person is staff: the stay that lasts is no visit."""
+        self._stays.pop(person, None)
+
+    def _end(self, person: int, stay: _Stay, start_ms: int, end_ms: int) -> list[Visit]:
         del self._stays[person]
-        return [Visit(self.zone.id, person, stay.start_ms, stay.inside_ms)] if stay.told else []
+        return [Visit(self.zone.id, person, start_ms, end_ms)] if stay.told else []

@@ -48,9 +48,14 @@ def test_passing_round_the_end_counts_nothing() -> None:
 def test_in_minus_out_is_where_one_stands(path: list[tuple[float, float]]) -> None:
     """Crossings alternate, and their balance says on which side a person who is clearly off the line is."""
     path = [(-1.5, 0.0), *path, (1.5, 0.0)]
-    found = crossings(path)
+    found = crossings(path, step_ms=2_000)
     assert all(a != b for a, b in itertools.pairwise(found))
     assert found.count("in") - found.count("out") == 1
+
+
+def test_nobody_jumps_over_a_line() -> None:
+    """An id that is suddenly far away on the other side has not walked there."""
+    assert crossings([(-3.0, 0.0), (-2.8, 0.0), (1.5, 0.0), (1.7, 0.0)]) == []
 
 
 def test_two_people_are_two_people() -> None:

@@ -1,0 +1,216 @@
+"""Queues: who waits, for how long, and how the wait ends.
+
+A wait begins where a person joins the queue's zone and ends when one of the zones that serve it is
+reached (*served*: the way there is part of the wait) or when the person leaves without reaching one
+(*abandoned*, dated at the leaving). A stay shorter than the zone's `min_stay_s` is passing through.
+What nobody saw is neither: a track that breaks off for good, or one that begins deep inside the queue,
+is *lost* and has no duration.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from branchloop import geometry
+from branchloop.site import Line, Plan, Site, Zone
+from edge.floor.presence import Presence
+from edge.floor.zones import LEAVE_MS, SETTLE_MS, UNSEEN_MS
+
+GRACE_MS = 30_000
+"""How long the way from the queue to a counter may take before it counts as having left."""
+REJOIN_MS = 15_000
+"""Whoever was served walks back through the queue: only a stay this long is a second wait."""
+DEEP_M = 0.8
+"""A track that begins deeper than this inside a queue had joined it before."""
+EDGE_M = 1.0
+"""A track that ends this close to an entrance or to the plan's edge has gone."""
+
+SERVING = ("counter", "desk", "self-service")
+Outcome = Literal["served", "abandoned", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """A wait in `queue` that ended: `wait_ms` from joining, None when a beginning or end went unseen."""
+
+    queue: str
+    person: int
+    start_ms: int
+    end_ms: int
+    outcome: Outcome
+    served_in: str | None = None
+
+    @property
+    def wait_ms(self) -> int | None:
+        """Its duration, where both ends were seen."""
+        return None if self.outcome == "lost" else self.end_ms - self.start_ms
+
+
+@dataclass(slots=True)
+class Progress:
+    """What one step told: waits that began or ended, and time somebody is now known to have waited."""
+
+    joined: int = 0
+    ended: list[Wait] = field(default_factory=list)
+    waited: list[tuple[int, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    here: Presence
+    at_counter: dict[str, Presence]
+    begun_unseen: bool
+    min_stay_ms: int
+    start_ms: int | None = None
+    left_ms: int | None = None
+    joined: bool = False
+    seen_ms: int = 0
+    place_m: geometry.Point = (0.0, 0.0)
+    pending: list[tuple[int, int]] = field(default_factory=list)
+
+
+class QueueMeter:
+    """One queue; fed (time, person, place) in time order."""
+
+    def __init__(self, zone: Zone, site: Site) -> None:
+        self.zone = zone
+        self._min_stay_ms = round(zone.min_stay_s * 1000)
+        self._serving = serving_zones(zone, site.zones)
+        self._exits: Sequence[Line] = [line for line in site.lines if line.entrance]
+        self._plan: Plan = site.plan
+        self._people: dict[int, _Waiting] = {}
+        self._known: dict[int, int] = {}
+        self._were_served: set[int] = set()
+
+    def step(self, t_ms: int, until_ms: int, person: int, place_m: geometry.Point) -> Progress:
+        """The person stood at `place_m` during `[t_ms, until_ms)`."""
+        inside = geometry.contains(self.zone.polygon, place_m)
+        fresh = person not in self._known
+        self._known[person] = until_ms
+        waiting = self._people.get(person)
+        if waiting is None:
+            if not inside:
+                return Progress()
+            waiting = self._people[person] = _Waiting(
+                Presence(min(SETTLE_MS, self._min_stay_ms), LEAVE_MS),
+                {zone.id: Presence(round(zone.min_stay_s * 1000), LEAVE_MS) for zone in self._serving},
+                begun_unseen=fresh and _depth_m(self.zone, place_m) > DEEP_M,
+                min_stay_ms=max(self._min_stay_ms, REJOIN_MS * (person in self._were_served)),
+            )
+        waiting.seen_ms, waiting.place_m = until_ms, place_m
+        progress = Progress()
+        self._here(progress, waiting, t_ms, until_ms, inside=inside)
+        if waiting.joined:
+            self._served(progress, person, waiting, t_ms, until_ms)
+        elif not waiting.here.inside and not inside and waiting.start_ms is not None:
+            del self._people[person]
+            return progress
+        if person in self._people and waiting.left_ms is not None and waiting.joined:
+            on_the_way = any(presence.inside for presence in waiting.at_counter.values())
+            if not on_the_way and until_ms - waiting.left_ms >= GRACE_MS:
+                self._end(progress, person, waiting, "abandoned", waiting.left_ms)
+        return progress
+
+    def went_out(self, person: int) -> Progress:
+        """The person crossed an entrance outwards: a wait that was left unserved is abandoned."""
+        progress = Progress()
+        waiting = self._people.get(person)
+        if waiting is not None and waiting.joined:
+            end_ms = waiting.here.held_until_ms if waiting.left_ms is None else waiting.left_ms
+            self._end(progress, person, waiting, "abandoned", end_ms)
+        return progress
+
+    def sweep(self, now_ms: int) -> Progress:
+        """End the waits of people not seen for a while."""
+        progress = Progress()
+        for person in [p for p, w in self._people.items() if now_ms - w.seen_ms >= UNSEEN_MS]:
+            waiting = self._people[person]
+            if not waiting.joined:
+                del self._people[person]
+            elif waiting.left_ms is not None and self._at_the_edge(waiting.place_m):
+                self._end(progress, person, waiting, "abandoned", waiting.left_ms)
+            else:
+                self._end(progress, person, waiting, "lost", waiting.here.held_until_ms)
+        for person in [p for p, seen_ms in self._known.items() if now_ms - seen_ms >= UNSEEN_MS]:
+            del self._known[person]
+            self._were_served.discard(person)
+        return progress
+
+    def stop(self) -> Progress:
+        """Nobody watches from here on: every wait that lasts is lost."""
+        progress = Progress()
+        for person, waiting in list(self._people.items()):
+            if waiting.joined:
+                self._end(progress, person, waiting, "lost", waiting.here.held_until_ms)
+        return progress
+
+    def drop(self, person: int) -> None:
+        """The person is staff: whoever serves does not wait."""
+        self._people.pop(person, None)
+
+    def waiting(self, people: Sequence[int]) -> int:
+        """How many of these people wait now."""
+        return sum((w := self._people.get(p)) is not None and w.joined and w.here.inside for p in people)
+
+    def _here(self, progress: Progress, waiting: _Waiting, t_ms: int, until_ms: int, *, inside: bool) -> None:
+        if waiting.here.step(t_ms, until_ms, inside=inside):
+            if waiting.here.inside:
+                waiting.start_ms = waiting.here.since_ms if waiting.start_ms is None else waiting.start_ms
+                waiting.left_ms = None
+            else:
+                waiting.left_ms = waiting.here.since_ms
+        if inside:
+            waiting.pending.append((t_ms, until_ms))
+        if waiting.here.inside and not waiting.joined and waiting.start_ms is not None:
+            waiting.joined = waiting.here.held_until_ms - waiting.start_ms >= waiting.min_stay_ms
+            progress.joined += waiting.joined
+        if waiting.joined:
+            progress.waited, waiting.pending = waiting.pending, []
+
+    def _served(self, progress: Progress, person: int, waiting: _Waiting, t_ms: int, until_ms: int) -> None:
+        for zone in self._serving:
+            presence = waiting.at_counter[zone.id]
+            inside = geometry.contains(zone.polygon, waiting.place_m)
+            if presence.step(t_ms, until_ms, inside=inside) and presence.inside:
+                end_ms = max(presence.since_ms, waiting.start_ms or 0)
+                self._end(progress, person, waiting, "served", end_ms, zone.id)
+                return
+
+    def _end(
+        self,
+        progress: Progress,
+        person: int,
+        waiting: _Waiting,
+        outcome: Outcome,
+        end_ms: int,
+        served_in: str | None = None,
+    ) -> None:
+        del self._people[person]
+        if outcome == "served":
+            self._were_served.add(person)
+        if waiting.begun_unseen:
+            outcome = "lost"
+        start_ms = waiting.start_ms or 0
+        progress.ended.append(Wait(self.zone.id, person, start_ms, max(end_ms, start_ms), outcome, served_in))
+
+    def _at_the_edge(self, place_m: geometry.Point) -> bool:
+        x, y = place_m
+        edge_m = min(x, y, self._plan.width_m - x, self._plan.height_m - y)
+        return edge_m < EDGE_M or any(
+            geometry.segment_distance(line.from_, line.to, place_m) < EDGE_M for line in self._exits
+        )
+
+
+def serving_zones(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
+    """The zones where a queue's wait ends: those it names, or every counter, desk and machine."""
+    if queue.served_in:
+        return [zone for zone in zones if zone.id in queue.served_in]
+    return [zone for zone in zones if zone.kind in SERVING]
+
+
+def _depth_m(zone: Zone, place_m: geometry.Point) -> float:
+    corners = [*zone.polygon, zone.polygon[0]]
+    return min(geometry.segment_distance(a, b, place_m) for a, b in itertools.pairwise(corners))
