@@ -1,0 +1,119 @@
+"""Alerts with hysteresis: raised once a condition has held, cleared once it has been gone, never flapping. Pure.
+
+A `Watch` is what is remembered of one (kind, subject) between two looks. Its times are event times, so
+looking twice at the same moment, or again after a crash, changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from branchloop.clock import DAY_MS, HOUR_MS
+from branchloop.kpis import TAINTS
+from hub.loop.finding import Check
+
+Phase = Literal["quiet", "rising", "open", "falling"]
+Change = Literal["raised", "cleared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a condition must hold, and be gone; what was seen longer ago than `forget_ms` counts no more."""
+
+    raise_after_ms: int
+    clear_after_ms: int
+    forget_ms: int
+
+
+DEVICE = Rule(raise_after_ms=20_000, clear_after_ms=60_000, forget_ms=120_000)
+"""Faults of cameras and sensors, seen every few seconds."""
+BOX = Rule(raise_after_ms=0, clear_after_ms=60_000, forget_ms=DAY_MS)
+"""A silent box has been silent for a while when it is noticed."""
+HOURLY = Rule(raise_after_ms=HOUR_MS // 2, clear_after_ms=3 * HOUR_MS // 2, forget_ms=15 * DAY_MS)
+"""Two finished hours off; three fine ones in a row. Where clocks change, an hour may be half a one."""
+DAILY = Rule(raise_after_ms=0, clear_after_ms=20 * HOUR_MS, forget_ms=15 * DAY_MS)
+"""One finished day off, which sums up many hours; two fine ones in a row, of 23 hours or more."""
+CALIBRATION = Rule(raise_after_ms=HOUR_MS, clear_after_ms=HOUR_MS, forget_ms=15 * DAY_MS)
+
+_BY_CHECK: Mapping[Check, Rule] = {
+    "balance": HOURLY,
+    "line_history": HOURLY,
+    "camera_history": HOURLY,
+    "sensor_disagrees": HOURLY,
+    "tickets": HOURLY,
+    "overnight": DAILY,
+    "calibration_residual": CALIBRATION,
+    "calibration_age": CALIBRATION,
+}
+SILENT = ("camera_silent", "sensor_silent", "box_silent")
+_COUNTS = ("footfall", "crossings_in", "crossings_out", "occupancy")
+_PLACED = TAINTS["moved"]
+_EVERYTHING = TAINTS["covered"]
+_TAINTED: Mapping[str, tuple[str, ...]] = {
+    **TAINTS,
+    "camera_silent": _EVERYTHING,
+    "sensor_silent": ("filled_person_seconds",),
+    "box_silent": _EVERYTHING,
+    "balance": _COUNTS,
+    "overnight": _COUNTS,
+    "tickets": ("footfall", "crossings_in", "occupancy"),
+    "line_history": ("footfall", "crossings_in", "crossings_out"),
+    "camera_history": _EVERYTHING,
+    "sensor_disagrees": ("person_seconds", "filled_person_seconds"),
+    "calibration_residual": _PLACED,
+    "calibration_age": _PLACED,
+}
+
+
+def rule_of(kind: str) -> Rule:
+    """The hysteresis of a kind of alert."""
+    for check, rule in _BY_CHECK.items():
+        if check == kind:
+            return rule
+    return BOX if kind == "box_silent" else DEVICE
+
+
+def tainted(kind: str) -> tuple[str, ...]:
+    """The figures (keys of `branchloop.kpis.KPIS`) that an open alert makes doubtful."""
+    return _TAINTED.get(kind, ())
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Where one condition stands: since when it is rising or falling, and when it was last looked at."""
+
+    phase: Phase = "quiet"
+    since_ms: int = 0
+    seen_ms: int = -1
+
+
+def step(watch: Watch, rule: Rule, *, holds: bool | None, at_ms: int) -> tuple[Watch, Change | None]:
+    """Take in one look at a condition; None is not known, and changes nothing.
+
+    Looks must come in order: one that is not younger than the last is ignored.
+    """
+    if holds is None or at_ms <= watch.seen_ms:
+        return watch, None
+    lapsed = watch.seen_ms >= 0 and at_ms - watch.seen_ms > rule.forget_ms
+    match watch.phase, holds:
+        case ("quiet", True):
+            watch = Watch("rising", at_ms, at_ms)
+        case ("rising", True):
+            watch = Watch("rising", at_ms if lapsed else watch.since_ms, at_ms)
+        case ("rising", False):
+            watch = Watch("quiet", at_ms, at_ms)
+        case ("open", False):
+            watch = Watch("falling", at_ms, at_ms)
+        case ("falling", False):
+            watch = Watch("falling", at_ms if lapsed else watch.since_ms, at_ms)
+        case ("falling", True):
+            watch = Watch("open", at_ms, at_ms)
+        case _:
+            watch = replace(watch, seen_ms=at_ms)
+    if watch.phase == "rising" and at_ms - watch.since_ms >= rule.raise_after_ms:
+        return Watch("open", at_ms, at_ms), "raised"
+    if watch.phase == "falling" and at_ms - watch.since_ms >= rule.clear_after_ms:
+        return Watch("quiet", at_ms, at_ms), "cleared"
+    return watch, None

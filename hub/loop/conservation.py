@@ -1,0 +1,132 @@
+"""Conservation: who came in is inside or has gone out. Findings from exact sums; pure.
+
+A gap is never taken for a quiet hour: what fell into unobserved time widens the tolerance, and below
+`LEAST_COVERAGE` nothing is said at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.loop.finding import CountError, Finding, Span, judged, unknown
+
+LEAST_COVERAGE = 0.9
+"""Share of the time since opening that must have been observed for in − out to mean anything."""
+FEWEST_CROSSINGS = 10
+FEWEST_LEVELS = 20
+"""Earlier comparisons from which the share of people that the cameras see is learnt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Crossings of all entrances in a span, staff included, and the share of its open time that was observed."""
+
+    span: Span
+    went_in: int
+    went_out: int
+    coverage: float | None
+
+    @property
+    def crossings(self) -> int:
+        """In both directions."""
+        return self.went_in + self.went_out
+
+    @property
+    def missed(self) -> float:
+        """Crossings expected in the unobserved time, had it been like the observed."""
+        covered = min(1.0, self.coverage or 0.0)
+        return self.crossings * (1.0 - covered) / covered if covered > 0 else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Mean number of people on the plan over the last observed minute of a span; None where it was not."""
+
+    people: float | None
+    crossings: int = 0
+    """In that minute: they blur the mean."""
+
+
+def seen_share(earlier: Sequence[tuple[float, float]]) -> float:
+    """Share of the people inside that the cameras see, from earlier (in − out, people seen): a median.
+
+    1 until there are `FEWEST_LEVELS` with anybody inside: cameras that leave a corner out then show as such.
+    """
+    shares = sorted(min(1.0, seen / inside) for inside, seen in earlier if inside >= 3)
+    if len(shares) < FEWEST_LEVELS:
+        return 1.0
+    middle = len(shares) // 2
+    return shares[middle] if len(shares) % 2 else (shares[middle - 1] + shares[middle]) / 2
+
+
+def balance(
+    passage: Passage, began: Level, now: Level, error: CountError, share: float = 1.0
+) -> Finding:
+    """In − out since the branch's midnight against the people seen at the end of the span.
+
+    `began` are those seen at midnight (nobody, where the branch was closed). `share` is what the cameras
+    see of those inside (`seen_share`).
+    """
+    span = passage.span
+    if passage.coverage is None or now.people is None or began.people is None:
+        return unknown("balance", "", span, "nothing_stored")
+    if passage.coverage < LEAST_COVERAGE:
+        return unknown("balance", "", span, "coverage", coverage=passage.coverage)
+    if passage.crossings < FEWEST_CROSSINGS:
+        return unknown("balance", "", span, "too_few", crossings=passage.crossings)
+    inside = began.people + passage.went_in - passage.went_out
+    blur = now.crossings + error.tolerance(now.people) - 1.0
+    return judged(
+        "balance", "", span,
+        value=inside, expected=now.people / share,
+        tolerance=error.tolerance(passage.crossings, passage.missed) + blur, basis=error.basis,
+        went_in=passage.went_in, went_out=passage.went_out, began=began.people, seen=now.people,
+        coverage=passage.coverage, missed=passage.missed, share_seen=share, error_share=error.share,
+    )  # fmt: skip
+
+
+def overnight(
+    passage: Passage, began: Level, left: Level, error: CountError, *, closes: bool, watched: bool
+) -> Finding:
+    """At closing, in − out of the whole day is who is still seen inside; what is left over is drift.
+
+    `closes`: the branch closed on that day. `watched`: it was still observed at closing.
+    """
+    span = passage.span
+    if not closes:
+        return unknown("overnight", "", span, "never_closes")
+    if passage.coverage is None or left.people is None or began.people is None:
+        return unknown("overnight", "", span, "nothing_stored")
+    if passage.coverage < LEAST_COVERAGE or not watched:
+        return unknown("overnight", "", span, "coverage", coverage=passage.coverage)
+    if passage.crossings < FEWEST_CROSSINGS:
+        return unknown("overnight", "", span, "too_few", crossings=passage.crossings)
+    left_over = began.people + passage.went_in - passage.went_out - left.people
+    return judged(
+        "overnight", "", span,
+        value=left_over, expected=0.0,
+        tolerance=error.tolerance(passage.crossings, passage.missed) + left.crossings, basis=error.basis,
+        went_in=passage.went_in, went_out=passage.went_out, began=began.people, seen=left.people,
+        coverage=passage.coverage, missed=passage.missed, error_share=error.share,
+    )  # fmt: skip
+
+
+def tickets(passage: Passage, given: int, error: CountError, *, kiosks: int) -> Finding:
+    """Nobody takes a ticket without coming in: more tickets than people in means that a door misses them."""
+    span = passage.span
+    if kiosks == 0:
+        return unknown("tickets", "", span, "no_kiosk")
+    if passage.coverage is None:
+        return unknown("tickets", "", span, "nothing_stored")
+    if passage.coverage < LEAST_COVERAGE:
+        return unknown("tickets", "", span, "coverage", coverage=passage.coverage)
+    if given == 0:
+        return unknown("tickets", "", span, "too_few", given=0)
+    return judged(
+        "tickets", "", span,
+        value=given, expected=passage.went_in, tolerance=error.tolerance(passage.went_in, passage.missed),
+        basis=error.basis, side="above",
+        given=given, went_in=passage.went_in, coverage=passage.coverage, missed=passage.missed,
+        error_share=error.share,
+    )  # fmt: skip

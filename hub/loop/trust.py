@@ -1,0 +1,63 @@
+"""Can the counts be trusted? One verdict with its reasons, from what all checks say. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from hub.loop.alerts import tainted
+
+Verdict = Literal["proven", "plausible", "care", "no", "unknown"]
+"""proven: an acceptance report in force and every check since agrees; plausible: the checks alone."""
+Reason = Literal[
+    "nothing_observed", "coverage", "alert", "no_report", "report_expired", "report_failed", "unchecked"
+]
+COUNTS = frozenset({"footfall", "crossings_in", "crossings_out", "occupancy"})
+GOOD_COVERAGE = 0.95
+POOR_COVERAGE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The verdict, why it is no better, and the figures to be read with care."""
+
+    verdict: Verdict
+    reasons: tuple[Reason, ...]
+    tainted: tuple[str, ...]
+
+
+def trust(
+    coverage: float | None,
+    open_kinds: Iterable[str],
+    checked: bool,
+    report: Literal["none", "valid", "failed", "expired"],
+) -> Trust:
+    """The verdict for a branch.
+
+    `coverage` of the opening time looked at; `open_kinds` of open alerts; `checked`: whether any
+    conservation check could be made; `report`: the newest acceptance report.
+    """
+    kinds: Collection[str] = list(open_kinds)
+    doubtful = sorted({figure for kind in kinds for figure in tainted(kind)})
+    if not coverage:
+        return Trust("unknown", ("nothing_observed",), tuple(doubtful))
+    reasons: list[Reason] = []
+    if coverage < GOOD_COVERAGE:
+        reasons.append("coverage")
+    if kinds:
+        reasons.append("alert")
+    if report == "failed":
+        reasons.append("report_failed")
+    bad = coverage < POOR_COVERAGE or report == "failed" or bool(COUNTS & set(doubtful))
+    if bad:
+        return Trust("no", tuple(reasons), tuple(doubtful))
+    if reasons:
+        return Trust("care", tuple(reasons), tuple(doubtful))
+    if not checked:
+        reasons.append("unchecked")
+    if report != "valid":
+        reasons.append("no_report" if report == "none" else "report_expired")
+    if not checked:
+        return Trust("care", tuple(reasons), ())
+    return Trust("plausible" if reasons else "proven", tuple(reasons), ())

@@ -1,0 +1,180 @@
+"""What the checks rest on: exact sums of one site by hour and minute, read from the roll-ups."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hub.store.grid import Grid, unpack
+from hub.store.stretch import Span
+from hub.store.sums import Level
+
+_PART = 500
+LAST_MS = 300_000
+"""So far back from the end of a span somebody is looked for on the plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Totals of one bucket, over all devices."""
+
+    windows_ms: int
+    expected_ms: int
+    observed_ms: int
+    open_observed_ms: int
+    person_ms: int
+    last_ms: int
+
+    @property
+    def people(self) -> float | None:
+        """Mean number of people, staff included, had every camera observed all the time."""
+        if self.observed_ms <= 0 or self.windows_ms <= 0:
+            return None
+        return self.person_ms * self.expected_ms / (self.windows_ms * self.observed_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class CameraHour:
+    """One camera in one hour; `fault_ms` by fault."""
+
+    observed_ms: int
+    analysed: int
+
+
+@dataclass(frozen=True, slots=True)
+class SensorHour:
+    """One sensor in one hour; `told_ms` is the time in which presence could be told."""
+
+    observed_ms: int
+    present_ms: int
+    told_ms: int
+
+
+class Evidence:
+    """Reads of one moment, over a connection that is in a transaction."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def totals(self, site: str, level: Level, span: Span) -> dict[int, Observed]:
+        """Start of bucket -> totals, in order, for every bucket that something was stored for."""
+        rows = self._db.execute(
+            "SELECT start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_observed_ms),"
+            " sum(person_ms + staff_ms), max(last_ms) FROM rollup"
+            " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY start_ms ORDER BY start_ms",
+            (site, level, *span),
+        )
+        return {start_ms: Observed(*rest) for start_ms, *rest in rows}
+
+    def passages(
+        self, site: str, lines: Collection[str], span: Span, level: Level = "hour"
+    ) -> dict[int, tuple[int, int]]:
+        """Start of bucket -> crossings (in, out) of some lines together, staff included."""
+        names = list(lines)
+        marks = ",".join("?" * len(names))
+        rows = self._db.execute(
+            "SELECT start_ms, sum(crossings_in + staff_in), sum(crossings_out + staff_out) FROM rollup_line"
+            f" WHERE site=? AND level=? AND start_ms>=? AND start_ms<? AND line IN ({marks})"
+            " GROUP BY start_ms",
+            (site, level, *span, *names),
+        )
+        return {start_ms: (went_in, went_out) for start_ms, went_in, went_out in rows}
+
+    def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, int]]:
+        """Start of hour -> line -> crossings in both directions, staff included."""
+        found: dict[int, dict[str, int]] = {}
+        for start_ms, line, crossings in self._at(
+            "SELECT start_ms, line, sum(crossings_in + crossings_out + staff_in + staff_out) FROM rollup_line",
+            "line", site, "hour", hours,
+        ):  # fmt: skip
+            found.setdefault(start_ms, {})[line] = crossings
+        return found
+
+    def cameras_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, CameraHour]]:
+        """Start of hour -> camera -> what it observed."""
+        found: dict[int, dict[str, CameraHour]] = {}
+        for start_ms, camera, *sums in self._at(
+            "SELECT start_ms, camera, sum(observed_ms), sum(analysed) FROM rollup_camera",
+            "camera", site, "hour", hours,
+        ):  # fmt: skip
+            found.setdefault(start_ms, {})[camera] = CameraHour(*sums)
+        return found
+
+    def sensors_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, SensorHour]]:
+        """Start of hour -> sensor -> what it told."""
+        found: dict[int, dict[str, SensorHour]] = {}
+        for start_ms, sensor, *sums in self._at(
+            "SELECT start_ms, sensor, sum(observed_ms), sum(present_ms), sum(presence_observed_ms)"
+            " FROM rollup_sensor",
+            "sensor", site, "hour", hours,
+        ):  # fmt: skip
+            found.setdefault(start_ms, {})[sensor] = SensorHour(*sums)
+        return found
+
+    def totals_at(self, site: str, level: Level, starts: Iterable[int]) -> dict[int, Observed]:
+        """Totals of single buckets."""
+        rows = self._at(
+            "SELECT start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_observed_ms),"
+            " sum(person_ms + staff_ms), max(last_ms) FROM rollup",
+            "", site, level, starts,
+        )  # fmt: skip
+        return {start_ms: Observed(*rest) for start_ms, *rest in rows}
+
+    def faults(self, site: str, level: Level, span: Span) -> dict[tuple[str, str], dict[str, int]]:
+        """(camera or sensor, its id) -> fault -> ms in the windows that had it."""
+        found: dict[tuple[str, str], dict[str, int]] = {}
+        for part, subject, fault, fault_ms in self._db.execute(
+            "SELECT part, subject, fault, sum(fault_ms) FROM rollup_fault"
+            " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY part, subject, fault",
+            (site, level, *span),
+        ):
+            found.setdefault((part, subject), {})[fault] = fault_ms
+        return found
+
+    def heat(self, site: str, level: Level, span: Span, shape: tuple[int, int, int]) -> Grid | None:
+        """Sum of a site's heat grids of one shape (cell_mm, rows, cols), flat; None when there is none."""
+        total: Grid | None = None
+        for (blob,) in self._db.execute(
+            "SELECT grid FROM heat WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
+            " AND cell_mm=? AND rows=? AND cols=?",
+            (site, level, *span, *shape),
+        ):
+            grid = unpack(blob)
+            total = grid if total is None else total + grid
+        return total
+
+    def newest(self, site: str) -> dict[str, Any] | None:
+        """The newest window by event time, of any device."""
+        row = self._db.execute(
+            "SELECT body FROM latest WHERE site=? ORDER BY end_ms DESC LIMIT 1", (site,)
+        ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def newest_ends(self) -> dict[str, int]:
+        """Site -> end of its newest window."""
+        return dict(self._db.execute("SELECT site, max(end_ms) FROM latest GROUP BY site").fetchall())
+
+    def tickets(self, site: str, span: Span) -> int:
+        """Check-ins of customers in a span; each customer counts once."""
+        row = self._db.execute(
+            "SELECT count(DISTINCT appointment) FROM ticket WHERE site=? AND at_ms>=? AND at_ms<?",
+            (site, *span),
+        ).fetchone()
+        return int(row[0])
+
+    def _at(
+        self, select: str, group: str, site: str, level: Level, starts: Iterable[int]
+    ) -> list[tuple[Any, ...]]:
+        wanted, rows = sorted(set(starts)), []
+        by = f"start_ms, {group}" if group else "start_ms"
+        for first in range(0, len(wanted), _PART):
+            part = wanted[first : first + _PART]
+            marks = ",".join("?" * len(part))
+            rows += self._db.execute(
+                f"{select} WHERE site=? AND level=? AND start_ms IN ({marks}) GROUP BY {by}",
+                (site, level, *part),
+            ).fetchall()
+        return rows
