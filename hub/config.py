@@ -80,12 +80,21 @@ class People(Part):
     )
 
 
+class Acceptance(Part):
+    """Who may sign acceptance reports, besides the bank's root (`people.root_public`)."""
+
+    public: Annotated[list[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{87}$")]], Field(max_length=100)] = (
+        Field(default_factory=list, description="public keys, each as an acceptance.pub holds it")
+    )
+
+
 class HubFile(Part):
     """The whole of hub.toml."""
 
     hub: Hub
     retention: Retention = Retention()
     people: People = People()
+    acceptance: Acceptance = Acceptance()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +106,7 @@ class HubConfig:
     retention: Retention
     sites: dict[str, Site]
     people: People = field(default_factory=People)
+    acceptance: Acceptance = field(default_factory=Acceptance)
 
     @property
     def data_dir(self) -> Path:
@@ -153,7 +163,7 @@ def read_config(path: Path) -> HubConfig:
                     hint="What customers read must be what happens: write the same in both.",
                 )
         sites[site.id] = site
-    return HubConfig(path, file.hub, file.retention, sites, file.people)
+    return HubConfig(path, file.hub, file.retention, sites, file.people, file.acceptance)
 
 
 def _text(path: Path) -> str:

@@ -14,15 +14,17 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-Permission = Literal["branches", "live", "figures", "enrol", "book", "board", "picture"]
+Permission = Literal["branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept"]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
     "staff": frozenset({"branches", "live", "enrol", "book", "board"}),
-    "manager": frozenset({"branches", "live", "figures", "enrol", "book", "board", "picture"}),
-    "head_office": frozenset({"branches", "live", "figures", "picture"}),
-    "auditor": frozenset({"branches"}),
+    "manager": frozenset(
+        {"branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept"}
+    ),
+    "head_office": frozenset({"branches", "live", "figures", "picture", "quality", "accept"}),
+    "auditor": frozenset({"branches", "quality"}),
 }
 """What each role may ask; a permission that is not listed is refused."""
 
@@ -102,5 +104,7 @@ Live = Annotated[Caller, Depends(may("live"))]
 Figures = Annotated[Caller, Depends(may("figures"))]
 Enrolling = Annotated[Caller, Depends(may("enrol"))]
 Booking = Annotated[Caller, Depends(may("book"))]
+Quality = Annotated[Caller, Depends(may("quality"))]
+Accepting = Annotated[Caller, Depends(may("accept"))]
 OnBoard = Annotated[Caller, Depends(may("board"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]

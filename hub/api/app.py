@@ -25,6 +25,7 @@ from hub.api import (
     pages,
     pictures,
     problems,
+    quality_routes,
     queues,
     tables,
 )
@@ -123,6 +124,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
     app.include_router(consents.routes(), responses=_PROBLEMS)
     app.include_router(pictures.routes(_TOO_SOON), responses=_PROBLEMS)
+    app.include_router(quality_routes.routes(), responses=_PROBLEMS)
     app.include_router(pages.routes())
     return app
 

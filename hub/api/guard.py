@@ -7,12 +7,14 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from branchloop.acceptance import MAX_BYTES as MAX_REPORT_BYTES
 from hub.api.problems import HEADERS, problem
 
 MAX_BODY_BYTES = 1 << 16
 MAX_PHOTOS_BYTES = 1_600_000
 """Of the one route that takes sealed photos."""
 PHOTOS = re.compile(r"/api/v1/enrolments/[A-Za-z0-9_-]{1,100}")
+REPORTS = re.compile(r"/api/v1/branches/[a-z0-9-]{1,32}/acceptance")
 
 
 class Guard:
@@ -35,8 +37,11 @@ class Guard:
             await send(message)
 
         asked = Headers(scope=scope)
-        photos = scope["method"] == "POST" and PHOTOS.fullmatch(scope["path"]) is not None
-        most = MAX_PHOTOS_BYTES if photos else MAX_BODY_BYTES
+        most = MAX_BODY_BYTES
+        if scope["method"] == "POST" and PHOTOS.fullmatch(scope["path"]):
+            most = MAX_PHOTOS_BYTES
+        elif scope["method"] == "POST" and REPORTS.fullmatch(scope["path"]):
+            most = MAX_REPORT_BYTES
         length = asked.get("content-length", "0")
         if "transfer-encoding" in asked:
             refused = problem(411, "input", "a body must say its length.", "Send Content-Length.")

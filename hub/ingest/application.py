@@ -212,7 +212,7 @@ class Application:
         for line in window.lines:
             self._settle(place, line.confirmed, "confirmed", window.start_ms, end_ms)
             self._settle(place, line.withdrawn, "withdrawn", window.start_ms, end_ms)
-        summary = {
+        summary: dict[str, object] = {
             "start_ms": window.start_ms,
             "end_ms": end_ms,
             "people_end": window.people_end,
@@ -221,6 +221,10 @@ class Application:
             "expected_ms": window.expected_ms,
             "lines": {line.line: [line.in_, line.out] for line in window.lines},
         }
+        troubled = [camera.camera for camera in window.cameras if camera.state != "up" or camera.fault]
+        troubled += [sensor.sensor for sensor in window.sensors if sensor.state != "up" or sensor.fault]
+        if troubled:
+            summary["troubled"] = troubled
         self._tell(*place, "window", end_ms, summary)
 
     def _settle(

@@ -19,6 +19,7 @@ from branchloop.errors import DependencyError
 from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
+from hub.ingest.alerting import watch_quality
 from hub.ingest.apply import Applier
 from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
@@ -148,8 +149,8 @@ def main(config: Path) -> None:
     stop = stop_event()
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
-    pruning = threading.Thread(target=prune_hourly, args=(settings, stop), name="prune", daemon=True)
-    pruning.start()
+    for name, work in (("prune", prune_hourly), ("quality", watch_quality)):
+        threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
     try:
         keyring = Keyring.of(settings)
         book = Book(keyring)

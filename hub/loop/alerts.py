@@ -7,7 +7,7 @@ looking twice at the same moment, or again after a crash, changes nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from branchloop.clock import DAY_MS, HOUR_MS
@@ -29,8 +29,8 @@ class Rule:
 
 DEVICE = Rule(raise_after_ms=20_000, clear_after_ms=60_000, forget_ms=120_000)
 """Faults of cameras and sensors, seen every few seconds."""
-BOX = Rule(raise_after_ms=0, clear_after_ms=60_000, forget_ms=DAY_MS)
-"""A silent box has been silent for a while when it is noticed."""
+BOX = Rule(raise_after_ms=60_000, clear_after_ms=60_000, forget_ms=120_000)
+"""Silence of boxes and kiosks: after a restart of the hub they need a moment to come back."""
 HOURLY = Rule(raise_after_ms=HOUR_MS // 2, clear_after_ms=3 * HOUR_MS // 2, forget_ms=15 * DAY_MS)
 """Two finished hours off; three fine ones in a row. Where clocks change, an hour may be half a one."""
 DAILY = Rule(raise_after_ms=0, clear_after_ms=20 * HOUR_MS, forget_ms=15 * DAY_MS)
@@ -47,7 +47,8 @@ _BY_CHECK: Mapping[Check, Rule] = {
     "calibration_residual": CALIBRATION,
     "calibration_age": CALIBRATION,
 }
-SILENT = ("camera_silent", "sensor_silent", "box_silent")
+CHECKS = tuple(_BY_CHECK)
+"""Kinds that come of finished hours and days; all others come of what is the case now."""
 _COUNTS = ("footfall", "crossings_in", "crossings_out", "occupancy")
 _PLACED = TAINTS["moved"]
 _EVERYTHING = TAINTS["covered"]
@@ -72,7 +73,7 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    return BOX if kind == "box_silent" else DEVICE
+    return BOX if kind in {"box_silent", "kiosk_silent"} else DEVICE
 
 
 def tainted(kind: str) -> tuple[str, ...]:
@@ -96,6 +97,8 @@ def step(watch: Watch, rule: Rule, *, holds: bool | None, at_ms: int) -> tuple[W
     """
     if holds is None or at_ms <= watch.seen_ms:
         return watch, None
+    if watch.phase == "open" and holds:
+        return watch, None  # nothing to be remembered, and nothing to be written
     lapsed = watch.seen_ms >= 0 and at_ms - watch.seen_ms > rule.forget_ms
     match watch.phase, holds:
         case ("quiet", True):
@@ -111,7 +114,7 @@ def step(watch: Watch, rule: Rule, *, holds: bool | None, at_ms: int) -> tuple[W
         case ("falling", True):
             watch = Watch("open", at_ms, at_ms)
         case _:
-            watch = replace(watch, seen_ms=at_ms)
+            return watch, None
     if watch.phase == "rising" and at_ms - watch.since_ms >= rule.raise_after_ms:
         return Watch("open", at_ms, at_ms), "raised"
     if watch.phase == "falling" and at_ms - watch.since_ms >= rule.clear_after_ms:

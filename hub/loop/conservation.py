@@ -41,11 +41,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """Mean number of people on the plan over the last observed minute of a span; None where it was not."""
+    """People on the plan at the end of the last observed minute of a span; None where none was observed."""
 
     people: float | None
     crossings: int = 0
-    """In that minute: they blur the mean."""
+    """In that minute: they blur the figure, which is made of the minute's mean."""
 
 
 def seen_share(earlier: Sequence[tuple[float, float]]) -> float:
@@ -60,9 +60,7 @@ def seen_share(earlier: Sequence[tuple[float, float]]) -> float:
     return shares[middle] if len(shares) % 2 else (shares[middle - 1] + shares[middle]) / 2
 
 
-def balance(
-    passage: Passage, began: Level, now: Level, error: CountError, share: float = 1.0
-) -> Finding:
+def balance(passage: Passage, began: Level, now: Level, error: CountError, share: float = 1.0) -> Finding:
     """In − out since the branch's midnight against the people seen at the end of the span.
 
     `began` are those seen at midnight (nobody, where the branch was closed). `share` is what the cameras

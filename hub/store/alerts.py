@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,9 +41,11 @@ class Alerts:
         )
         return {(kind, subject): Watch(*rest) for kind, subject, *rest in rows}
 
-    def watched_sites(self) -> set[str]:
-        """Sites with a condition that is not quiet."""
-        return {site for (site,) in self._db.execute("SELECT DISTINCT site FROM watch")}
+    def watched_sites(self, but: Collection[str]) -> set[str]:
+        """Sites with a condition that is not quiet, of other kinds than those."""
+        marks = ",".join("?" * len(but))
+        rows = self._db.execute(f"SELECT DISTINCT site FROM watch WHERE kind NOT IN ({marks})", tuple(but))
+        return {site for (site,) in rows}
 
     def put_watch(self, site: str, key: Key, watch: Watch) -> None:
         """Keep where a condition stands; a quiet one needs no row."""
@@ -83,9 +85,7 @@ class Alerts:
 
     def since(self, site: str, from_ms: int, most: int) -> list[StoredAlert]:
         """Alerts that were open at `from_ms` or later, newest first."""
-        return self._alerts(
-            "site=? AND (cleared_ms IS NULL OR cleared_ms >= ?)", (site, from_ms), most
-        )
+        return self._alerts("site=? AND (cleared_ms IS NULL OR cleared_ms >= ?)", (site, from_ms), most)
 
     def before(self, site: str, from_ms: int, alert: int, most: int) -> list[StoredAlert]:
         """The same below an id of `since`: the next page."""
@@ -119,6 +119,8 @@ class Alerts:
             (*values, most),
         )
         return [
-            StoredAlert(*fields, json.loads(evidence), tuple(json.loads(tainted)))
-            for *fields, evidence, tainted in rows
+            StoredAlert(
+                number, kind, subject, raised_ms, cleared_ms, json.loads(evidence), tuple(json.loads(tainted))
+            )
+            for number, kind, subject, raised_ms, cleared_ms, evidence, tainted in rows
         ]

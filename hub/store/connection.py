@@ -15,6 +15,7 @@ from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
 from hub.store.schema_consent import consent_migrations
 from hub.store.schema_pictures import picture_migrations
+from hub.store.schema_quality import quality_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
@@ -75,6 +76,7 @@ def prepare(data_dir: Path) -> None:
             _migrate(data_dir / DATABASE, consent_migrations)
             _migrate(data_dir / DATABASE, book_migrations)
             _migrate(data_dir / DATABASE, picture_migrations)
+            _migrate(data_dir / DATABASE, quality_migrations)
             _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
     except OSError as error:
         raise DependencyError(

@@ -6,12 +6,13 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hub.store.grid import Grid, unpack
 from hub.store.stretch import Span
 from hub.store.sums import Level
 
+Part = Literal["camera", "sensor"]
 _PART = 500
 LAST_MS = 300_000
 """So far back from the end of a span somebody is looked for on the plan."""
@@ -38,7 +39,7 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class CameraHour:
-    """One camera in one hour; `fault_ms` by fault."""
+    """One camera in one hour; `analysed` frames had movement in them."""
 
     observed_ms: int
     analysed: int
@@ -156,6 +157,17 @@ class Evidence:
     def newest_ends(self) -> dict[str, int]:
         """Site -> end of its newest window."""
         return dict(self._db.execute("SELECT site, max(end_ms) FROM latest GROUP BY site").fetchall())
+
+    def observed(self, site: str, part: Part, span: Span) -> dict[str, dict[int, int]]:
+        """Camera or sensor -> start of hour -> observed ms."""
+        found: dict[str, dict[int, int]] = {}
+        for subject, start_ms, observed_ms in self._db.execute(
+            f"SELECT {part}, start_ms, sum(observed_ms) FROM rollup_{part}"
+            f" WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<? GROUP BY {part}, start_ms",
+            (site, *span),
+        ):
+            found.setdefault(subject, {})[start_ms] = observed_ms
+        return found
 
     def tickets(self, site: str, span: Span) -> int:
         """Check-ins of customers in a span; each customer counts once."""

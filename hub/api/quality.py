@@ -1,0 +1,297 @@
+"""Quality of a branch's counts: read, checked by the pure checks, and told with its evidence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from branchloop.clock import (
+    ALARM_AGE_MS,
+    DAY_MS,
+    HOUR_MS,
+    bucket_end_ms,
+    bucket_start_ms,
+    from_ms,
+    iso,
+    local_day_end_ms,
+    local_day_start_ms,
+)
+from branchloop.site import Site
+from hub.api import figures, models
+from hub.api import models_quality as answers
+from hub.api.state import State, now_ms
+from hub.loop.finding import Finding
+from hub.loop.trust import trust
+from hub.store.acceptance import AcceptanceReports, Kept
+from hub.store.alerts import Alerts, StoredAlert
+from hub.store.checking import Checker, count_error
+from hub.store.consents import reading
+from hub.store.evidence import Evidence, Part
+from hub.store.stretch import Span, buckets
+
+MOST_ALERTS = 50
+MOST_REPORTS = 10
+BALANCE_DAYS = 14
+TRUST_DAYS = 7
+BACK_H = 7 * 24
+"""So far back an hour is looked for that checks can be made on."""
+
+
+def quality(state: State, site: Site, days: int) -> answers.Quality:
+    """Coverage, devices, checks, alerts and reports over the last `days` local days, today included."""
+    at_ms = now_ms()
+    today = from_ms(at_ms, site.zone_info).date()
+    span = (
+        local_day_start_ms(today - timedelta(days=days - 1), site.zone_info),
+        local_day_end_ms(today, site.zone_info),
+    )
+    with reading(state.data_dir) as db:
+        evidence = Evidence(db)
+        kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
+        checker = Checker(evidence, site, count_error(kept[0].report if kept else None, at_ms))
+        balance = _balance(checker, today, span[0])
+        newest = evidence.newest(site.id) or {}
+        found = _findings(checker, evidence, site, newest, at_ms)
+        alerts = Alerts(db).since(site.id, span[0], MOST_ALERTS)
+        calendar = _calendar(evidence, site, span, at_ms)
+        cameras = _parts(evidence, site, "camera", span, newest, at_ms)
+        sensors = _parts(evidence, site, "sensor", span, newest, at_ms)
+        lately = _coverage(evidence, site, (at_ms - TRUST_DAYS * DAY_MS, at_ms), at_ms)
+    reports = [reported(site, each, at_ms) for each in kept]
+    judged = trust(
+        lately,
+        [alert.kind for alert in alerts if alert.cleared_ms is None],
+        any(finding.outcome != "unknown" for finding in (*balance, *found) if finding.check in _COUNTING),
+        _standing(reports),
+    )
+    opened_ms = sum(cell[1] for day in calendar for cell in day[1])
+    observed_ms = sum(cell[2] for day in calendar for cell in day[1])
+    return answers.Quality(
+        server_time=iso(at_ms),
+        timezone=site.timezone,
+        simulated=site.simulated,
+        from_=iso(span[0]),
+        to=iso(span[1]),
+        trust=answers.Trust(
+            verdict=judged.verdict,
+            reasons=list(judged.reasons),
+            tainted=list(judged.tainted),
+            coverage=lately,
+        ),
+        coverage=_share(observed_ms, opened_ms),
+        days=[_day(day, cells, site, at_ms) for day, cells in calendar],
+        cameras=[answers.CameraQuality(**part, **_calibrated(newest, part["id"])) for part in cameras],
+        sensors=[answers.PartQuality(**part) for part in sensors],
+        balance=[_told(finding) for finding in balance],
+        findings=[_told(finding) for finding in found],
+        alerts=[alerted(alert) for alert in alerts],
+        reports=reports,
+    )
+
+
+_COUNTING = frozenset({"balance", "overnight", "tickets", "line_history"})
+Cell = tuple[Span, int, int]
+"""An hour, its opening time so far, and how much of that was observed (ms per camera)."""
+
+
+def alert_page(
+    db: sqlite3.Connection, site: Site, from_: int, after: int | None, limit: int
+) -> answers.Alerts:
+    """Open alerts and those cleared since `from_`, newest first."""
+    alerts = Alerts(db)
+    most = limit + 1
+    found = (
+        alerts.since(site.id, from_, most) if after is None else alerts.before(site.id, from_, after, most)
+    )
+    return answers.Alerts(
+        items=[alerted(alert) for alert in found[:limit]],
+        next=found[limit - 1].id if len(found) > limit else None,
+    )
+
+
+def alerted(alert: StoredAlert) -> answers.AlertAnswer:
+    """An alert as told."""
+    return answers.AlertAnswer(
+        id=alert.id,
+        kind=alert.kind,
+        subject=alert.subject,
+        raised=iso(alert.raised_ms),
+        cleared=None if alert.cleared_ms is None else iso(alert.cleared_ms),
+        tainted=list(alert.tainted),
+        evidence=dict(alert.evidence),
+    )
+
+
+def reported(site: Site, kept: Kept, at_ms: int) -> answers.AcceptanceAnswer:
+    """An acceptance report as told."""
+    report = kept.report
+    return answers.AcceptanceAnswer(
+        digest=kept.digest,
+        state="expired" if at_ms >= report.expires_at_ms else "valid",
+        verdict=report.verdict,
+        same_configuration=report.config_version == site.version,
+        config_version=report.config_version,
+        simulated=report.simulated,
+        measured_by=report.measured_by,
+        made=iso(report.made_at_ms),
+        expires=iso(report.expires_at_ms),
+        signed_by=report.signed_by,
+        taken=iso(kept.taken_ms),
+        figures=list(report.figures),
+        cameras=list(report.cameras),
+    )
+
+
+def _standing(reports: Sequence[answers.AcceptanceAnswer]) -> Any:
+    if not reports:
+        return "none"
+    newest = reports[0]
+    if newest.state == "expired" or not newest.same_configuration:
+        return "expired"
+    return "failed" if newest.verdict == "fail" else "valid" if newest.verdict == "pass" else "none"
+
+
+def _balance(checker: Checker, today: date, from_ms_: int) -> list[Finding]:
+    found = []
+    for back in range(BALANCE_DAYS):
+        day = today - timedelta(days=back)
+        finding = checker.day(day)
+        if finding is None or finding.span[1] <= from_ms_:
+            continue
+        if back > 0 or finding.outcome != "unknown":
+            found.append(finding)
+    while found and found[-1].reason == "nothing_stored":
+        found.pop()  # before the branch was first observed there is nothing to tell
+    return found
+
+
+def _findings(
+    checker: Checker, evidence: Evidence, site: Site, newest: Mapping[str, Any], at_ms: int
+) -> list[Finding]:
+    """The checks on the last finished hour that was open, and on the calibration in force."""
+    end_ms = evidence.newest_ends().get(site.id)
+    if end_ms is None:
+        return []
+    hour_ms = bucket_start_ms(min(end_ms, at_ms), "hour", site.zone_info)
+    for _ in range(BACK_H):
+        start_ms = bucket_start_ms(hour_ms - 1, "hour", site.zone_info)
+        found = checker.hour((start_ms, hour_ms))
+        if found:
+            return [*found, *checker.calibration(end_ms, newest)]
+        hour_ms = start_ms
+    return checker.calibration(end_ms, newest)
+
+
+def _calendar(evidence: Evidence, site: Site, span: Span, at_ms: int) -> list[tuple[date, list[Cell]]]:
+    cameras = figures.cameras_expected(site)
+    totals = evidence.totals(site.id, "hour", span)
+    opening = figures.open_spans(site, span)
+    calendar: dict[date, list[Cell]] = {}
+    for hour in buckets(span, "hour", site.zone_info):
+        opened_ms = figures.overlap_ms(opening, (hour[0], min(hour[1], at_ms))) if hour[0] < at_ms else 0
+        seen = totals.get(hour[0])
+        observed_ms = 0 if seen is None else min(opened_ms, seen.open_observed_ms // cameras)
+        day = from_ms(hour[0], site.zone_info).date()
+        calendar.setdefault(day, []).append((hour, opened_ms, observed_ms))
+    return list(calendar.items())
+
+
+def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.DayCoverage:
+    return answers.DayCoverage(
+        date=day.isoformat(),
+        coverage=_share(sum(cell[2] for cell in cells), sum(cell[1] for cell in cells)),
+        hours=[
+            answers.HourCoverage(
+                start=iso(hour[0]),
+                hour=from_ms(hour[0], site.zone_info).hour,
+                state=_state(site, hour, opened_ms, observed_ms, at_ms),
+                coverage=_share(observed_ms, opened_ms),
+            )
+            for hour, opened_ms, observed_ms in cells
+        ],
+    )
+
+
+def _state(site: Site, hour: Span, opened_ms: int, observed_ms: int, at_ms: int) -> answers.HourState:
+    if opened_ms > 0:
+        return "observed" if observed_ms > 0 else "gap"
+    if hour[1] > at_ms and figures.overlap_ms(figures.open_spans(site, hour), hour) > 0:
+        return "ahead"
+    return "closed"
+
+
+def _coverage(evidence: Evidence, site: Site, span: Span, at_ms: int) -> float | None:
+    """Share of the opening time of whole hours that was observed."""
+    start_ms = bucket_start_ms(span[0], "hour", site.zone_info)
+    calendar = _calendar(evidence, site, (start_ms, bucket_end_ms(span[1], "hour", site.zone_info)), at_ms)
+    cells = [cell for _, cells in calendar for cell in cells]
+    return _share(sum(cell[2] for cell in cells), sum(cell[1] for cell in cells))
+
+
+def _parts(
+    evidence: Evidence, site: Site, part: Part, span: Span, newest: Mapping[str, Any], at_ms: int
+) -> list[dict[str, Any]]:
+    opening = figures.open_spans(site, span)
+    opened = {
+        hour[0]: opened_ms
+        for hour in buckets(span, "hour", site.zone_info)
+        if hour[0] < at_ms and (opened_ms := figures.overlap_ms(opening, (hour[0], min(hour[1], at_ms))))
+    }
+    lately_ms = bucket_start_ms(at_ms - 24 * HOUR_MS, "hour", site.zone_info)
+    lately = {start_ms: opened_ms for start_ms, opened_ms in opened.items() if start_ms >= lately_ms}
+    observed = evidence.observed(site.id, part, span)
+    faults = evidence.faults(site.id, "hour", span)
+    said = {each[part]: each for each in newest.get(f"{part}s", [])}
+    young = bool(newest) and at_ms - newest["start_ms"] < ALARM_AGE_MS
+    found = []
+    for each in site.cameras if part == "camera" else site.sensors:
+        told = said.get(each.id) if young else None
+        hours = observed.get(each.id, {})
+        found.append(
+            {
+                "id": each.id,
+                "state": "unknown" if told is None else told["state"],
+                "fault": None if told is None else told.get("fault"),
+                "coverage": _observed_share(hours, opened),
+                "coverage_day": _observed_share(hours, lately),
+                "faults": [
+                    answers.FaultTime(fault=fault, seconds=fault_ms / 1000)
+                    for fault, fault_ms in sorted(faults.get((part, each.id), {}).items())
+                ],
+            }
+        )
+    return found
+
+
+def _observed_share(hours: Mapping[int, int], opened: Mapping[int, int]) -> float | None:
+    """Of hours that were open in part, no more than that part can have been observed."""
+    seen_ms = sum(min(hours.get(start_ms, 0), opened_ms) for start_ms, opened_ms in opened.items())
+    return _share(seen_ms, sum(opened.values()))
+
+
+def _calibrated(newest: Mapping[str, Any], camera: str) -> dict[str, int | None]:
+    said: Iterable[Mapping[str, Any]] = newest.get("cameras", [])
+    told = next((each for each in said if each["camera"] == camera), {})
+    return {key: told.get(key) for key in ("calibration_residual_mm", "calibration_age_days")}
+
+
+def _told(finding: Finding) -> answers.FindingAnswer:
+    return answers.FindingAnswer(
+        check=finding.check,
+        subject=finding.subject,
+        from_=iso(finding.span[0]),
+        to=iso(finding.span[1]),
+        outcome=finding.outcome,
+        reason=finding.reason,
+        value=finding.value,
+        expected=finding.expected,
+        tolerance=finding.tolerance,
+        basis=finding.basis,
+        numbers=dict(finding.numbers),
+    )
+
+
+def _share(part_ms: int, whole_ms: int) -> models.Share | None:
+    return min(1.0, part_ms / whole_ms) if whole_ms > 0 else None
