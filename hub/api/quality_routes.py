@@ -23,7 +23,7 @@ from hub.config import HubConfig
 from hub.store.acceptance import AcceptanceReports, Kept
 from hub.store.consents import opened, reading
 
-Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Path(max_length=64, description="SHA-256 of the signed text")]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -92,10 +92,10 @@ def overnight(
     `closes`: the branch closed on that day. `watched`: it was still observed at closing.
     """
     span = passage.span
-    if not closes:
-        return unknown("overnight", "", span, "never_closes")
     if passage.coverage is None or left.people is None or began.people is None:
         return unknown("overnight", "", span, "nothing_stored")
+    if not closes:
+        return unknown("overnight", "", span, "never_closes")
     if passage.coverage < LEAST_COVERAGE or not watched:
         return unknown("overnight", "", span, "coverage", coverage=passage.coverage)
     if passage.crossings < FEWEST_CROSSINGS:

@@ -69,11 +69,15 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path) -> Iterator[World]:
-    """Two branches, `hall` and `annex`, empty, with their API running."""
-    for site in ("hall", "annex"):
-        (folder / f"{site}.toml").write_text(SITE.format(id=site), encoding="utf-8")
-    (folder / "hub.toml").write_text('[hub]\ndata_dir = "data"\nsites = ["hall.toml", "annex.toml"]\n')
+def world(folder: Path, *, parts: str = "", hub: str = "") -> Iterator[World]:
+    """Two branches, `hall` and `annex`, empty, with their API running.
+
+    `parts` are further lines of the first one's site file, before its tables; `hub` of hub.toml.
+    """
+    for site, more in (("hall", parts), ("annex", "")):
+        text = SITE.format(id=site).replace("[[line]]", f"{more}\n[[line]]", 1)
+        (folder / f"{site}.toml").write_text(text, encoding="utf-8")
+    (folder / "hub.toml").write_text(f'[hub]\ndata_dir = "data"\nsites = ["hall.toml", "annex.toml"]\n{hub}')
     config = read_config(folder / "hub.toml")
     store = SqliteStore(config.data_dir)
     state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots())

@@ -1,0 +1,456 @@
+"""Quality through a real hub: alerts raised and cleared by what boxes send, checks on stored sums, reports in and out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hubworld import World, world
+from test_api import get, window
+
+from branchloop.acceptance_signing import sign_report
+from branchloop.boxkeys import new_private
+from branchloop.clock import DAY_MS, HOUR_MS, from_ms, local_day_start_ms
+from branchloop.messages import Batch, Item, Status
+from branchloop.sealing import encode, raw_public
+from branchloop.site import Site
+from hub.api.state import now_ms
+from hub.ingest.alerting import DriftAlerts, LiveAlerts
+from hub.ingest.apply import Applier
+from hub.store.connection import connect_readonly
+from hub.store.schema import DATABASE
+
+KEY, STRANGER = new_private(), new_private()
+PARTS = """
+hours = { mon = "09:00-17:00", tue = "09:00-17:00", wed = "09:00-17:00", thu = "09:00-17:00", fri = "09:00-17:00", sat = "09:00-17:00", sun = "09:00-17:00" }
+[[camera]]
+id = "cam"
+source = "usb:0"
+calibration = { points = [[0, 0, 0, 0], [100, 0, 2, 0], [100, 100, 2, 1], [0, 100, 0, 1]], picture_px = [100, 100] }
+[[sensor]]
+id = "eye"
+source = "udp:127.0.0.1:9"
+x_m = 1.0
+y_m = 0.5
+height_m = 3.0
+present_below_m = 2.0
+"""
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    with world(
+        tmp_path, parts=PARTS, hub=f'[acceptance]\npublic = ["{encode(raw_public(KEY.public_key()))}"]\n'
+    ) as running:
+        yield running
+
+
+class Box:
+    """A box that sends windows of its own clock through the hub's own apply."""
+
+    def __init__(self, hub: World, site: str = "hall") -> None:
+        self._hub = hub
+        self._site = site
+        self._seq = 0
+        self._applier = Applier(hub.store, hub.config.sites, lambda: self.now_ms)
+        self.now_ms = now_ms()
+
+    def send(self, *windows: dict[str, Any]) -> None:
+        """One batch, that arrives at `now_ms`."""
+        for first in range(0, len(windows), 200):
+            items = []
+            for body in windows[first : first + 200]:
+                self._seq += 1
+                items.append(Item(seq=self._seq, kind="window", body=body))
+            batch = Batch(epoch="ab" * 16, boot="ab" * 16, oldest=1, sent_ms=self.now_ms, items=items)
+            topic = f"branchloop/1/{self._site}/box-1/data"
+            assert self._applier.apply(topic, batch.to_json().encode(), self.now_ms) is not None
+
+    def hello(self, connect_no: int, *, online: bool = True) -> None:
+        """Birth or will."""
+        status = Status(online=online, boot="cd" * 16, connect_no=connect_no, at_ms=self.now_ms)
+        self._applier.apply(f"branchloop/1/{self._site}/box-1/status", status.to_json().encode(), self.now_ms)
+
+
+def with_parts(
+    body: dict[str, Any], fault: str | None = None, state: str = "up", **sensor: Any
+) -> dict[str, Any]:
+    """A window that tells of the camera and the sensor too."""
+    camera = {"camera": "cam", "state": state, "observed_ms": 0 if fault else body["observed_ms"], "frames": 30, "analysed": 9,
+              "calibration_residual_mm": 120, "calibration_age_days": 20}  # fmt: skip
+    eye = {
+        "sensor": "eye",
+        "state": "up",
+        "observed_ms": 5_000,
+        "readings": 50,
+        "valid": 50,
+        "present_ms": 0,
+        **sensor,
+    }
+    return {**body, "cameras": [camera | ({"fault": fault} if fault else {})], "sensors": [eye]}
+
+
+def minutes(start_ms: int, end_ms: int, inside: float, **more: Any) -> list[dict[str, Any]]:
+    """A window a minute of an empty-handed branch: nobody crosses, `inside` people are seen."""
+    return [
+        with_parts(
+            {
+                **window(at_ms, 0), "slots": 12, "expected_ms": 60_000, "observed_ms": 60_000,
+                "person_ms": round(60_000 * inside), "lines": [{"line": "door", "in": 0, "out": 0}], **more,
+            },
+            observed_ms=60_000,
+        )
+        for at_ms in range(start_ms, end_ms, 60_000)
+    ]  # fmt: skip
+
+
+def day_of(site: Site, back: int) -> date:
+    return from_ms(now_ms(), site.zone_info).date() - timedelta(days=back)
+
+
+def opened_day(site: Site, back: int, went_in: int, went_out: int, left: int = 0) -> list[dict[str, Any]]:
+    """A whole day from opening to an hour past closing; all crossings in the first minutes of the hours 10 to 15."""
+    start_ms, end_ms = site.open_spans_ms(day_of(site, back))[0]
+    found = minutes(start_ms, end_ms + HOUR_MS, 0)
+    for number, body in enumerate(found):
+        hour, minute = divmod(number, 60)
+        if minute == 0 and 1 <= hour <= 6:
+            body["lines"] = [{"line": "door", "in": went_in // 6, "out": went_out // 6}]
+        body["person_ms"] = 60_000 * left
+    return found
+
+
+@contextlib.contextmanager
+def looking(hub: World) -> Iterator[tuple[LiveAlerts, DriftAlerts]]:
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        yield LiveAlerts(hub.store, db, hub.config.sites), DriftAlerts(hub.store, db, hub.config.sites)
+
+
+def alerts(hub: World, site: str = "hall") -> list[tuple[str, str, bool]]:
+    answer = get(hub, f"/{site}/alerts", hub.token("manager", site))
+    assert answer.status_code == 200, answer.text
+    return [(item["kind"], item["subject"], item["cleared"] is None) for item in answer.json()["items"]]
+
+
+def told(hub: World) -> list[dict[str, Any]]:
+    """What the live feed was told of alerts."""
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        rows = db.execute("SELECT body FROM feed WHERE event='alarm' ORDER BY id").fetchall()
+    return [body for (text,) in rows if (body := json.loads(text))["what"] == "alert"]
+
+
+def test_a_covered_camera_raises_an_alert_and_clears_it(hub: World) -> None:
+    """Once each, with the figures it taints, in the API and in the feed; not for a fault of a moment."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 5_000 - 5_000
+    with looking(hub) as (live, _):
+
+        def pass_by(first: int, last: int, fault: str | None) -> None:
+            for number in range(first, last):
+                at_ms = start_ms + 5_000 * number
+                box.now_ms = at_ms + 6_000
+                box.send(with_parts(window(at_ms, 1), fault, "stalled" if fault else "up"))
+                live.tick(box.now_ms)
+                live.tick(box.now_ms + 1)
+
+        pass_by(0, 2, None)
+        pass_by(2, 5, "covered")
+        pass_by(5, 7, None)
+        assert alerts(hub) == []
+        pass_by(7, 13, "covered")
+        assert alerts(hub) == [("covered", "cam", True)]
+        pass_by(13, 27, None)
+        assert alerts(hub) == [("covered", "cam", False)]
+    assert [(each["change"], each["kind"]) for each in told(hub)] == [
+        ("raised", "covered"),
+        ("cleared", "covered"),
+    ]
+    assert "footfall" in told(hub)[0]["tainted"]
+
+
+def test_a_backlog_raises_no_live_alarm(hub: World) -> None:
+    """What a camera had an hour ago is history: it is in the fault times, and alarms nobody."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 60_000 - HOUR_MS
+    with looking(hub) as (live, _):
+        live.tick(box.now_ms)
+        for number in range(11):
+            box.send(with_parts(window(start_ms + 5_000 * number, 0), "frozen", "stalled"))
+            live.tick(box.now_ms + number)
+    assert alerts(hub) == told(hub) == []
+
+
+def test_a_silent_box_is_told_while_the_hub_hears(hub: World) -> None:
+    """Raised after a minute without a word in opening hours, unless the hub itself hears nobody; cleared when it is back."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    box.now_ms = site.open_spans_ms(day_of(site, 0))[0][0] + HOUR_MS
+    start_ms = box.now_ms
+    with looking(hub) as (live, _):
+
+        def pass_by(first_s: int, last_s: int, *, connected: bool) -> None:
+            for later_s in range(first_s, last_s, 5):
+                at_ms = start_ms + 1_000 * later_s
+                hub.store.heartbeat(
+                    "ingest-1", at_ms if connected else start_ms - 60_000, connected=True, committed_ms=None
+                )
+                live.tick(at_ms)
+
+        box.hello(1)
+        box.send(with_parts(window(box.now_ms - 5_000, 0)))
+        box.hello(1, online=False)
+        pass_by(0, 300, connected=False)
+        assert alerts(hub) == []
+        pass_by(300, 345, connected=True)
+        assert alerts(hub) == []
+        pass_by(345, 400, connected=True)
+        assert alerts(hub) == [("box_silent", "box-1", True)]
+        box.now_ms = start_ms + 400_000
+        box.hello(2)
+        box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
+        pass_by(405, 500, connected=True)
+        assert alerts(hub) == [("box_silent", "box-1", False)]
+
+
+def test_a_day_that_does_not_add_up_is_found_once(hub: World) -> None:
+    """30 of 150 visitors never left by the doors and nobody is there at closing: an alert with its evidence, once."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    box.send(*opened_day(site, 3, 150, 150), *opened_day(site, 2, 150, 120), *minutes(local_day_start_ms(day_of(site, 1), site.zone_info), local_day_start_ms(day_of(site, 1), site.zone_info) + HOUR_MS, 0))  # fmt: skip
+    with looking(hub) as (_, drift):
+        while drift.tick(now_ms()):
+            pass
+        assert ("overnight", "", True) in alerts(hub)
+        before = alerts(hub)
+        drift.tick(now_ms())
+        assert alerts(hub) == before
+    answer = get(hub, "/hall/quality", hub.token("manager", "hall"), days="7").json()
+    (alert,) = (each for each in answer["alerts"] if each["kind"] == "overnight")
+    assert alert["evidence"]["numbers"]["went_in"] == 150
+    assert alert["evidence"]["value"] == 30
+    assert alert["evidence"]["tolerance"] < 30
+    assert "footfall" in alert["tainted"]
+    assert answer["trust"]["verdict"] == "no"
+    assert "alert" in answer["trust"]["reasons"]
+    found = {each["from"][:10]: each for each in answer["balance"]}
+    assert sorted(each["outcome"] for each in found.values()) == ["off", "ok", "unknown"]
+    assert told(hub) == []  # two days ago is no news
+
+
+def test_the_balance_alert_goes_when_the_figures_agree_again(hub: World) -> None:
+    """Two hours with ten people inside whom nobody sees raise it, three fine hours clear it."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    day = opened_day(site, 1, 0, 0)
+    day[61]["lines"] = [{"line": "door", "in": 60, "out": 20}]  # forty stay in, and are seen from 13:00 on
+    for body in day[4 * 60 :]:
+        body["person_ms"] = 60_000 * 40
+    with looking(hub) as (_, drift):
+        seen = []
+        for hour in range(9):
+            box.send(*day[60 * hour : 60 * hour + 60])
+            drift.tick(start_ms + HOUR_MS * (hour + 1))
+            seen.append([each for each in alerts(hub) if each[0] == "balance"])
+    raised, cleared = [("balance", "", True)], [("balance", "", False)]
+    assert end_ms - start_ms == 8 * HOUR_MS
+    # Hours end at 10, 11 (first off), 12 (raised), 13, 14 (fine), 15, 16 (cleared), 17, 18.
+    assert seen == [[], [], raised, raised, raised, raised, cleared, cleared, cleared]
+    assert [(each["change"], each["kind"]) for each in told(hub) if each["kind"] == "balance"] == [
+        ("raised", "balance"),
+        ("cleared", "balance"),
+    ]
+
+
+def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
+    """A worker killed between reading and committing, another that looks at the same time: one alert, one line in the feed."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    box.send(*opened_day(site, 2, 150, 120), *minutes(local_day_start_ms(day_of(site, 1), site.zone_info), local_day_start_ms(day_of(site, 1), site.zone_info) + HOUR_MS, 0))  # fmt: skip
+    at_ms = local_day_start_ms(day_of(site, 1), site.zone_info) + 60_000
+    script = (
+        "import contextlib, os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from hub.config import read_config\n"
+        "from hub.ingest.alerting import DriftAlerts\n"
+        "from hub.store.connection import connect_readonly\n"
+        "from hub.store.schema import DATABASE\n"
+        "from hub.store.sqlite import SqliteStore\n"
+        "config = read_config(Path(sys.argv[1]))\n"
+        "store = SqliteStore(config.data_dir)\n"
+        "class Dying:\n"
+        "    @contextlib.contextmanager\n"
+        "    def transaction(self):\n"
+        "        with store.transaction() as transaction:\n"
+        "            yield transaction\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "drift = DriftAlerts(Dying(), connect_readonly(config.data_dir / DATABASE), config.sites)\n"
+        f"drift.tick({at_ms})\n"
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", script, str(hub.config.path)], check=False, env=os.environ.copy(), timeout=60
+    )
+    assert died.returncode == -signal.SIGKILL
+    assert alerts(hub) == []
+    threads = []
+    with looking(hub) as (_, first):
+
+        def second() -> None:
+            with looking(hub) as (_, drift):
+                while drift.tick(at_ms):
+                    pass
+
+        threads.append(threading.Thread(target=second))
+        threads[0].start()
+        while first.tick(at_ms):
+            pass
+        threads[0].join(30)
+    assert [each for each in alerts(hub) if each[0] == "overnight"] == [("overnight", "", True)]
+    assert [each["kind"] for each in told(hub)].count("overnight") == 1
+
+
+def test_coverage_is_told_hour_by_hour(hub: World) -> None:
+    """An hour in opening time that nobody observed is a gap, night is closed; the share is exact."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    day = opened_day(site, 1, 60, 60)
+    box.send(*(body for number, body in enumerate(day) if number // 60 != 3))
+    answer = get(hub, "/hall/quality", hub.token("auditor"), days="2").json()
+    (yesterday,) = (each for each in answer["days"] if each["date"] == day_of(site, 1).isoformat())
+    states = {each["hour"]: each["state"] for each in yesterday["hours"]}
+    assert [hour for hour, state in states.items() if state == "gap"] == [12]
+    assert [hour for hour, state in states.items() if state == "observed"] == [9, 10, 11, 13, 14, 15, 16]
+    assert all(states[hour] == "closed" for hour in (0, 8, 17, 23))
+    assert yesterday["coverage"] == 7 / 8
+    (camera,) = answer["cameras"]
+    assert (camera["calibration_residual_mm"], camera["calibration_age_days"]) == (120, 20)
+    assert camera["state"] == "unknown"  # it was last heard of yesterday
+    assert answer["balance"][0]["outcome"] == "unknown"
+    assert answer["balance"][0]["reason"] == "coverage"
+
+
+def test_nothing_observed_is_no_verdict(hub: World) -> None:
+    """A branch that never sent anything is neither trusted nor accused."""
+    answer = get(hub, "/annex/quality", hub.token("manager", "annex")).json()
+    assert answer["trust"]["verdict"] == "unknown"
+    assert answer["coverage"] in {0, None}
+    assert answer["balance"] == answer["findings"] == answer["alerts"] == []
+
+
+def signed(key: Any = KEY, **other: Any) -> str:
+    """A report of `hall`: at most 3 % of the crossings wrong."""
+    at_ms = now_ms()
+    figure = {
+        "key": "counts.wrong_rate", "subject": "door", "unit": "share", "value": 0.01, "low": 0.002, "high": 0.03,
+        "sample": 400, "sample_of": "crossings", "at_most": 0.05, "verdict": "pass",
+    }  # fmt: skip
+    body = {
+        "site": "hall", "name": {"en": "Hall", "zh": "大厅"}, "config_version": 1, "config_hash": "0123456789abcdef",
+        "software": "branchloop", "evidence": [{"role": "truth", "name": "count.csv", "bytes": 9, "sha256": "a" * 64}],
+        "figures": [figure], "verdict": "pass", "measured_by": "Wei Zhang",
+        "made_at_ms": at_ms - DAY_MS, "expires_at_ms": at_ms + 30 * DAY_MS,
+    }  # fmt: skip
+    return sign_report(key, {**body, **other})
+
+
+def upload(hub: World, text: str | bytes, site: str = "hall", role: str = "manager") -> httpx.Response:
+    headers = hub.token(role, *(["hall", "annex"] if role in {"manager", "staff"} else []))
+    return httpx.post(
+        f"{hub.api}/api/v1/branches/{site}/acceptance", content=text, headers=headers, timeout=10
+    )
+
+
+def test_a_report_is_kept_as_it_was_signed(hub: World) -> None:
+    """Uploaded twice it is there once; it comes back byte by byte, narrows the tolerance, and is in the audit log."""
+    text = signed()
+    first, again = upload(hub, text), upload(hub, text)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json()["digest"] == again.json()["digest"]
+    assert (first.json()["state"], first.json()["same_configuration"]) == ("valid", True)
+    headers = hub.token("auditor")
+    listed = get(hub, "/hall/acceptance", headers).json()["items"]
+    assert [each["digest"] for each in listed] == [first.json()["digest"]]
+    assert listed[0]["figures"][0]["high"] == 0.03
+    assert get(hub, f"/hall/acceptance/{listed[0]['digest']}", headers).text == text
+    assert get(hub, "/hall/acceptance/" + "0" * 64, headers).status_code == 404
+    verdict = hub.state.audit.verify()
+    assert verdict.broken_seq is None
+    site = hub.config.sites["hall"]
+    Box(hub).send(*opened_day(site, 1, 150, 150))
+    answer = get(hub, "/hall/quality", headers, days="3").json()
+    assert answer["balance"][0]["basis"] == "acceptance"
+    assert answer["balance"][0]["numbers"]["error_share"] == 0.03
+    assert answer["reports"] == listed
+
+
+def test_an_expired_report_is_shown_as_expired(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stays in the list, proves nothing any more, and cannot be uploaded."""
+    assert upload(hub, signed()).status_code == 201
+    later = now_ms() + 31 * DAY_MS
+    monkeypatch.setattr("hub.api.quality_routes.now_ms", lambda: later)
+    (listed,) = get(hub, "/hall/acceptance", hub.token("auditor")).json()["items"]
+    assert listed["state"] == "expired"
+    monkeypatch.undo()
+    at_ms = now_ms()
+    refused = upload(hub, signed(made_at_ms=at_ms - 3 * DAY_MS, expires_at_ms=at_ms - DAY_MS))
+    assert refused.status_code == 422
+    assert "expired" in refused.json()["detail"]
+
+
+def test_a_bad_report_is_refused(hub: World) -> None:
+    """Another key's, another branch's, a changed one, no report, too large: a problem with a hint, and nothing is kept."""
+    good = signed()
+    bad: list[tuple[str | bytes, int, str]] = [
+        (signed(STRANGER), 422, "nobody whom this hub trusts"),
+        (good.replace('"value": 0.01', '"value": 0.009'), 422, "tampered"),
+        ("{}", 422, "not an acceptance report"),
+        (b"\xff\xfe", 422, "UTF-8"),
+        ("", 422, "not an acceptance report"),
+        ("x" * 1_000_001, 413, "too large"),
+    ]
+    for text, status, words in bad:
+        answer = upload(hub, text)
+        assert answer.status_code == status, words
+        assert words in answer.json()["detail"]
+        assert answer.json()["hint"]
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert "branch 'hall'" in upload(hub, good, "annex").json()["detail"]
+    for role, status in (("staff", 403), ("auditor", 403), ("head_office", 201)):
+        assert upload(hub, good, role=role).status_code == status, role
+    listed = get(hub, "/hall/acceptance", hub.token("head_office")).json()["items"]
+    assert len(listed) == 1
+
+
+def test_alerts_come_in_pages(hub: World) -> None:
+    """Every alert once, newest first, whatever the page's size."""
+    with hub.store.transaction() as transaction:
+        from hub.store.alerts import Alerts
+
+        for number in range(7):
+            key = ("covered", f"cam-{number}")
+            assert Alerts(transaction.db).open(
+                "hall", key, now_ms() - 1_000 * (number // 2), {}, ["footfall"]
+            )
+            assert not Alerts(transaction.db).open("hall", key, now_ms(), {}, ["footfall"])
+    headers = hub.token("head_office")
+    seen, after = [], None
+    while True:
+        query = {"limit": "3"} | ({"after": str(after)} if after else {})
+        page = get(hub, "/hall/alerts", headers, **query).json()
+        seen += page["items"]
+        after = page["next"]
+        if after is None:
+            break
+    assert len({each["id"] for each in seen}) == len(seen) == 7
+    assert [each["raised"] for each in seen] == sorted((each["raised"] for each in seen), reverse=True)
