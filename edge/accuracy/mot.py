@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse import csr_matrix
 
 Array = NDArray[np.float64]
 Frames = Mapping[int, tuple[list[int], Array]]
@@ -40,22 +41,105 @@ class TrackingAccuracy:
 
 def tracking_accuracy(truth: Frames, tracks: Frames, frames: list[int]) -> TrackingAccuracy:
     """Compare `tracks` with `truth` over `frames`; IoU ≥ .5 matches for CLEAR and Identity."""
-    steps = [_Step.of(truth.get(frame), tracks.get(frame)) for frame in sorted(frames)]
-    truth_boxes = sum(len(step.truth) for step in steps)
-    true_positives, false_positives, misses, switches = _clear(steps)
-    hota, deta, assa = _hota(steps)
-    return TrackingAccuracy(
-        mota=(true_positives - false_positives - switches) / max(1, truth_boxes),
-        idf1=_idf1(steps),
-        hota=hota,
-        deta=deta,
-        assa=assa,
-        id_switches=switches,
-        false_positives=false_positives,
-        misses=misses,
-        truth_boxes=truth_boxes,
-        frames=len(steps),
-    )
+    return Tally(truth, tracks, frames).accuracy()
+
+
+class Tally:
+    """All that the figures are made of, frame by frame, so that frames can be weighted anew.
+
+    The matches are those of the whole run: a resampled figure answers how much it depends on the moments that were
+    looked at, not on how ids would have been assigned had only those been seen.
+    """
+
+    def __init__(self, truth: Frames, tracks: Frames, frames: list[int]) -> None:
+        steps = [_Step.of(truth.get(frame), tracks.get(frame)) for frame in sorted(frames)]
+        self.frames = len(steps)
+        self._truth = np.array([len(step.truth) for step in steps], dtype=float)
+        self._tracks = np.array([len(step.tracks) for step in steps], dtype=float)
+        self._hits, self._switches = _clear(steps)
+        self._identity_hits = _identity_hits(steps)
+        self._true_ids = _presence([step.truth for step in steps])
+        self._track_ids = _presence([step.tracks for step in steps])
+        self._matches = _aligned(steps, self._true_ids.names, self._track_ids.names)
+
+    def accuracy(self) -> TrackingAccuracy:
+        """The figures, every frame counted once."""
+        found = {key: float(value[0]) for key, value in self.weighted(np.ones((1, self.frames))).items()}
+        return TrackingAccuracy(
+            **found,
+            id_switches=int(self._switches.sum()),
+            false_positives=int((self._tracks - self._hits).sum()),
+            misses=int((self._truth - self._hits).sum()),
+            truth_boxes=int(self._truth.sum()),
+            frames=self.frames,
+        )
+
+    def weighted(self, weights: Array) -> dict[str, Array]:
+        """(n, frames) weights -> n values each of mota, idf1, hota, deta and assa."""
+        truth, tracks = weights @ self._truth, weights @ self._tracks
+        hits = weights @ self._hits
+        mota = (hits - (tracks - hits) - weights @ self._switches) / np.maximum(1, truth)
+        idf1 = 2 * (weights @ self._identity_hits) / np.maximum(1, truth + tracks)
+        hota, deta, assa = self._hota(weights, truth, tracks)
+        return {"mota": mota, "idf1": idf1, "hota": hota, "deta": deta, "assa": assa}
+
+    def _hota(self, weights: Array, truth: Array, tracks: Array) -> tuple[Array, Array, Array]:
+        pairs = self._matches
+        truth_of = self._true_ids.counts(weights)[:, pairs.truth_of]
+        tracks_of = self._track_ids.counts(weights)[:, pairs.track_of]
+        hota, deta, assa = (np.zeros(len(weights)) for _ in range(3))
+        for alpha in _ALPHAS:
+            together = pairs.counts(weights, alpha)
+            hits = together.sum(axis=1)
+            apart = truth_of + tracks_of - together
+            linked = np.divide(together**2, apart, out=np.zeros_like(apart), where=apart > 0).sum(axis=1)
+            found = hits / np.maximum(1, truth + tracks - hits)
+            bound = linked / np.maximum(1, hits)
+            hota += np.sqrt(found * bound) / len(_ALPHAS)
+            deta += found / len(_ALPHAS)
+            assa += bound / len(_ALPHAS)
+        return hota, deta, assa
+
+
+class _Presence:
+    """Which ids are in which frame."""
+
+    def __init__(self, names: list[int], rows: list[int], columns: list[int], frames: int) -> None:
+        self.names = {name: i for i, name in enumerate(names)}
+        self._matrix = csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(frames, len(names)))
+
+    def counts(self, weights: Array) -> Array:
+        """(n, frames) -> (n, ids): boxes of each id."""
+        return np.asarray((self._matrix.T @ weights.T).T)
+
+
+def _presence(ids: list[list[int]]) -> _Presence:
+    names = sorted({name for frame in ids for name in frame})
+    where = {name: i for i, name in enumerate(names)}
+    rows = [frame for frame, present in enumerate(ids) for _ in present]
+    columns = [where[name] for present in ids for name in present]
+    return _Presence(names, rows, columns, len(ids))
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """One row per match: its frame, its pair (an index into `truth_of`, `track_of`) and its overlap."""
+
+    frames: int
+    frame: NDArray[np.intp]
+    pair: NDArray[np.intp]
+    overlap: Array
+    truth_of: NDArray[np.intp]
+    track_of: NDArray[np.intp]
+
+    def counts(self, weights: Array, alpha: float) -> Array:
+        """(n, frames) -> (n, pairs): matches of each pair that overlap by `alpha`."""
+        good = self.overlap >= alpha - _EPS
+        matrix = csr_matrix(
+            (np.ones(int(good.sum())), (self.frame[good], self.pair[good])),
+            shape=(self.frames, len(self.truth_of)),
+        )
+        return np.asarray((matrix.T @ weights.T).T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +164,12 @@ def iou(a: Array, b: Array) -> Array:
     return np.asarray(np.where(union > 0, shared / np.maximum(union, _EPS), 0.0))
 
 
-def _clear(steps: list[_Step]) -> tuple[int, int, int, int]:
-    hits = false_positives = misses = switches = 0
+def _clear(steps: list[_Step]) -> tuple[Array, Array]:
+    """Hits and identity switches per frame."""
+    hits, switches = np.zeros(len(steps)), np.zeros(len(steps))
     ever: dict[int, int] = {}
     previous: dict[int, int] = {}
-    for step in steps:
+    for frame, step in enumerate(steps):
         score = step.overlap.copy()
         for i, truth in enumerate(step.truth):
             for j, track in enumerate(step.tracks):
@@ -94,16 +179,15 @@ def _clear(steps: list[_Step]) -> tuple[int, int, int, int]:
         pairs = [
             (step.truth[i], step.tracks[j]) for i, j in zip(rows, columns, strict=True) if score[i, j] > _EPS
         ]
-        switches += sum(truth in ever and ever[truth] != track for truth, track in pairs)
+        switches[frame] = sum(truth in ever and ever[truth] != track for truth, track in pairs)
         previous = dict(pairs)
         ever.update(previous)
-        hits += len(pairs)
-        misses += len(step.truth) - len(pairs)
-        false_positives += len(step.tracks) - len(pairs)
-    return hits, false_positives, misses, switches
+        hits[frame] = len(pairs)
+    return hits, switches
 
 
-def _idf1(steps: list[_Step]) -> float:
+def _identity_hits(steps: list[_Step]) -> Array:
+    """Per frame, boxes of truths with the one track that the whole run assigns to each."""
     truth_count: Counter[int] = Counter()
     track_count: Counter[int] = Counter()
     shared: Counter[tuple[int, int]] = Counter()
@@ -113,31 +197,28 @@ def _idf1(steps: list[_Step]) -> float:
         for i, j in zip(*np.nonzero(step.overlap >= 0.5), strict=True):
             shared[step.truth[i], step.tracks[j]] += 1
     truths, tracks = sorted(truth_count), sorted(track_count)
-    n, m = len(truths), len(tracks)
-    if not n or not m:
-        return 0.0
-    misses = np.zeros((n + m, n + m))
-    extras = np.zeros((n + m, n + m))
-    extras[n:, :m] = misses[:n, m:] = 1e10
-    for i, truth in enumerate(truths):
-        misses[i, :m] = truth_count[truth]
-        misses[i, m + i] = truth_count[truth]
-    for j, track in enumerate(tracks):
-        extras[:n, j] = track_count[track]
-        extras[n + j, j] = track_count[track]
+    together = np.zeros((len(truths), len(tracks)))
     where_truth = {truth: i for i, truth in enumerate(truths)}
     where_track = {track: j for j, track in enumerate(tracks)}
     for (truth, track), count in shared.items():
-        misses[where_truth[truth], where_track[track]] -= count
-        extras[where_truth[truth], where_track[track]] -= count
-    rows, columns = linear_sum_assignment(misses + extras)
-    false_negatives = misses[rows, columns].sum()
-    false_positives = extras[rows, columns].sum()
-    true_positives = sum(truth_count.values()) - false_negatives
-    return float(true_positives / max(1.0, true_positives + 0.5 * (false_positives + false_negatives)))
+        together[where_truth[truth], where_track[track]] = count
+    # Misses plus false alarms are all boxes less twice the shared ones: the most shared is the best.
+    rows, columns = linear_sum_assignment(-together)
+    chosen = {(truths[i], tracks[j]) for i, j in zip(rows, columns, strict=True)}
+    return np.array(
+        [
+            sum(
+                (step.truth[i], step.tracks[j]) in chosen
+                for i, j in zip(*np.nonzero(step.overlap >= 0.5), strict=True)
+            )
+            for step in steps
+        ],
+        dtype=float,
+    )
 
 
-def _hota(steps: list[_Step]) -> tuple[float, float, float]:
+def _aligned(steps: list[_Step], true_ids: dict[int, int], track_ids: dict[int, int]) -> _Matches:
+    """HOTA's matching, which favours pairs that belong together over the whole run."""
     truth_count: Counter[int] = Counter()
     track_count: Counter[int] = Counter()
     potential: defaultdict[tuple[int, int], float] = defaultdict(float)
@@ -148,14 +229,10 @@ def _hota(steps: list[_Step]) -> tuple[float, float, float]:
         share = np.where(total > _EPS, step.overlap / np.maximum(total, _EPS), 0.0)
         for i, j in zip(*np.nonzero(share), strict=True):
             potential[step.truth[i], step.tracks[j]] += share[i, j]
-    hits = np.zeros(len(_ALPHAS))
-    misses = np.zeros(len(_ALPHAS))
-    extras = np.zeros(len(_ALPHAS))
-    matched: list[Counter[tuple[int, int]]] = [Counter() for _ in _ALPHAS]
-    for step in steps:
+    pairs: dict[tuple[int, int], int] = {}
+    rows_of: list[tuple[int, int, float]] = []
+    for frame, step in enumerate(steps):
         if not step.truth or not step.tracks:
-            misses += len(step.truth)
-            extras += len(step.tracks)
             continue
         alignment = np.array(
             [
@@ -167,25 +244,14 @@ def _hota(steps: list[_Step]) -> tuple[float, float, float]:
                 for truth in step.truth
             ]
         )
-        rows, columns = linear_sum_assignment(-alignment * step.overlap)
-        for a, alpha in enumerate(_ALPHAS):
-            pairs = [
-                (step.truth[i], step.tracks[j])
-                for i, j in zip(rows, columns, strict=True)
-                if step.overlap[i, j] >= alpha - _EPS
-            ]
-            hits[a] += len(pairs)
-            misses[a] += len(step.truth) - len(pairs)
-            extras[a] += len(step.tracks) - len(pairs)
-            matched[a].update(pairs)
-    assa = np.array(
-        [
-            sum(
-                count * count / (truth_count[truth] + track_count[track] - count)
-                for (truth, track), count in matches.items()
-            )
-            for matches in matched
-        ]
-    ) / np.maximum(1, hits)
-    deta = hits / np.maximum(1, hits + misses + extras)
-    return float(np.mean(np.sqrt(deta * assa))), float(deta.mean()), float(assa.mean())
+        for i, j in zip(*linear_sum_assignment(-alignment * step.overlap), strict=True):
+            pair = true_ids[step.truth[i]], track_ids[step.tracks[j]]
+            rows_of.append((frame, pairs.setdefault(pair, len(pairs)), float(step.overlap[i, j])))
+    return _Matches(
+        frames=len(steps),
+        frame=np.array([row[0] for row in rows_of], dtype=np.intp),
+        pair=np.array([row[1] for row in rows_of], dtype=np.intp),
+        overlap=np.array([row[2] for row in rows_of]),
+        truth_of=np.array([truth for truth, _ in pairs], dtype=np.intp),
+        track_of=np.array([track for _, track in pairs], dtype=np.intp),
+    )

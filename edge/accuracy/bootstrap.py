@@ -1,0 +1,68 @@
+"""How sure a figure is: the circular block bootstrap over time (Politis & Romano 1992).
+
+Moments that follow each other are not independent: who is missed in one frame is missed in the next. So whole
+blocks of time are drawn with replacement, not moments, and an interval is where the middle 95 % of the
+figures of such draws lie. The seed is fixed: the same files give the same interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Interval = tuple[float, float]
+
+REPLICATES = 1_000
+SEED = 1
+CONFIDENCE = 0.95
+LEAST_BLOCKS = 5
+"""Fewer say nothing about how blocks differ: then there is no interval."""
+SHORTEST_BLOCK_S = 5.0
+LONGEST_BLOCK_S = 60.0
+_CHUNK = 100
+
+
+def block_s(span_s: float) -> float:
+    """The default block: a thirtieth of what was observed, at least 5 s (a person's walk), at most a minute."""
+    return min(LONGEST_BLOCK_S, max(SHORTEST_BLOCK_S, span_s / 30))
+
+
+def weights(units: int, block: int, replicates: int = REPLICATES, seed: int = SEED) -> Array:
+    """(replicates, units): how often each of `units` moments is in a draw of blocks of `block` moments.
+
+    Blocks may begin anywhere and go on at the beginning; a draw holds as many as cover the whole.
+    """
+    block = max(1, min(block, units))
+    rng = np.random.default_rng(seed)
+    drawn = np.zeros((replicates, units + block))
+    for starts, row in zip(rng.integers(0, units, (replicates, -(-units // block))), drawn, strict=True):
+        np.add.at(row, starts, 1)
+        np.add.at(row, starts + block, -1)
+    covered = np.cumsum(drawn, axis=1)
+    covered[:, :block] += covered[:, units:]
+    return covered[:, :units]
+
+
+def intervals(
+    figures: Callable[[Array], dict[str, Array]], units: int, block: int, replicates: int = REPLICATES
+) -> dict[str, Interval | None]:
+    """Figure -> interval, from `figures`: (n, units) weights -> n values each. None: too short to say."""
+    names = list(figures(np.ones((1, units)))) if units else []
+    if units < LEAST_BLOCKS * block:
+        return dict.fromkeys(names)
+    drawn = weights(units, block, replicates)
+    parts = [figures(drawn[i : i + _CHUNK]) for i in range(0, replicates, _CHUNK)]
+    return {name: middle(np.concatenate([part[name] for part in parts])) for name in names}
+
+
+def middle(values: Array) -> Interval | None:
+    """The middle 95 % of drawn values; None when more than one in twenty is not a number."""
+    known = values[np.isfinite(values)]
+    if len(known) < CONFIDENCE * len(values) or not len(known):
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return float(low), float(high)

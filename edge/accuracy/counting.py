@@ -1,0 +1,175 @@
+"""How well a line counts: the box's crossings against those that somebody counted by hand.
+
+A crossing is *missed* when the box has none of the same line and direction within the tolerance, and one of the box is
+*extra* when nobody saw it: a missed and an extra one do not make a right count. Both are rare events, so their
+exact (Poisson, Garwood 1936) interval holds even when none was seen; where the time of each crossing is known,
+the block bootstrap widens it for people who come in groups.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import gammaincinv
+
+from edge.accuracy.bootstrap import CONFIDENCE, Interval, block_s, intervals
+
+Key = tuple[str, str]
+"""(line, direction)."""
+Times = Mapping[Key, Sequence[float]]
+"""Seconds of every crossing, by line and direction."""
+
+_TAIL = (1 - CONFIDENCE) / 2
+_MOST = 10_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class CountAccuracy:
+    """Rates are shares of the true crossings; None where there was none.
+
+    `wrong_rate` = (missed + extra) / true; `net_error` = (counted − true) / true; `needed` true crossings would
+    prove the limit at the rate that was found (None: no number would).
+    """
+
+    true: int
+    counted: int
+    missed: int
+    extra: int
+    wrong_rate: float | None
+    wrong_interval: Interval | None
+    net_error: float | None
+    net_interval: Interval | None
+    needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Misses:
+    true: list[float]
+    counted: list[float]
+    missed: list[float]
+    extra: list[float]
+
+    @classmethod
+    def all(cls, parts: Sequence[_Misses]) -> _Misses:
+        return cls(*(sum((getattr(part, name) for part in parts), []) for name in cls.__slots__))
+
+
+def count_accuracy(
+    counted: Times, true: Times, tolerance_s: float, limit: float
+) -> tuple[CountAccuracy, dict[str, CountAccuracy]]:
+    """Of all lines together, and of each line that stands in either table."""
+    keys = sorted(counted.keys() | true.keys())
+    moments = [t for table in (counted, true) for times in table.values() for t in times]
+    span = (min(moments), max(moments)) if moments else (0.0, 0.0)
+    parts: defaultdict[str, list[_Misses]] = defaultdict(list)
+    for key in keys:
+        parts[key[0]].append(_compare(sorted(counted.get(key, ())), sorted(true.get(key, ())), tolerance_s))
+    lines = {line: _accuracy(_Misses.all(some), span, limit) for line, some in parts.items()}
+    every = _Misses.all([part for some in parts.values() for part in some])
+    return _accuracy(every, span, limit), lines
+
+
+def best_shift_s(
+    counted: Times, true: Times, tolerance_s: float, most_s: float, step_s: float = 0.5
+) -> float:
+    """By how much the hand's clock is ahead of the box's: the shift, at most `most_s`, that matches most."""
+    steps = round(most_s / step_s)
+    shifts = sorted((i * step_s for i in range(-steps, steps + 1)), key=abs)
+
+    def hits(shift_s: float) -> int:
+        found = 0
+        for key in counted.keys() & true.keys():
+            moved = sorted(t - shift_s for t in true[key])
+            found += len(moved) - len(_compare(sorted(counted[key]), moved, tolerance_s).missed)
+        return found
+
+    return max(shifts, key=hits)
+
+
+def poisson_interval(events: int) -> Interval:
+    """The exact 95 % interval of a rare event's expected number."""
+    low = float(gammaincinv(events, _TAIL)) if events else 0.0
+    return low, float(gammaincinv(events + 1, 1 - _TAIL))
+
+
+def needed(rate: float, limit: float) -> int | None:
+    """The fewest true crossings that would prove a rate of errors under `limit`, if it stays at `rate`."""
+    if rate >= limit:
+        return None
+
+    def proves(n: int) -> bool:
+        return poisson_interval(round(rate * n))[1] <= limit * n
+
+    low, high = 0, 1
+    while not proves(high):
+        low, high = high, high * 2
+        if high > _MOST:
+            return None
+    while high - low > 1:
+        half = (low + high) // 2
+        low, high = (low, half) if proves(half) else (half, high)
+    return high
+
+
+def _compare(counted: Sequence[float], true: Sequence[float], tolerance_s: float) -> _Misses:
+    """Match as many as possible, each once: both sorted, so the earliest that fits is the best."""
+    missed, extra = list[float](), list[float]()
+    i = j = 0
+    while i < len(counted) and j < len(true):
+        if counted[i] < true[j] - tolerance_s:
+            extra.append(counted[i])
+            i += 1
+        elif counted[i] > true[j] + tolerance_s:
+            missed.append(true[j])
+            j += 1
+        else:
+            i, j = i + 1, j + 1
+    return _Misses(list(true), list(counted), missed + list(true[j:]), extra + list(counted[i:]))
+
+
+def _accuracy(found: _Misses, span: tuple[float, float], limit: float) -> CountAccuracy:
+    true, missed, extra = len(found.true), len(found.missed), len(found.extra)
+    if not true:
+        return CountAccuracy(0, len(found.counted), missed, extra, None, None, None, None, None)
+    wrong = (missed + extra) / true
+    low, high = (bound / true for bound in poisson_interval(missed + extra))
+    (few_missed, most_missed), (few_extra, most_extra) = poisson_interval(missed), poisson_interval(extra)
+    drawn = _drawn(found, span)
+    return CountAccuracy(
+        true=true,
+        counted=len(found.counted),
+        missed=missed,
+        extra=extra,
+        wrong_rate=wrong,
+        wrong_interval=_wider((low, high), drawn.get("wrong")),
+        net_error=(len(found.counted) - true) / true,
+        net_interval=_wider(
+            ((few_extra - most_missed) / true, (most_extra - few_missed) / true), drawn.get("net")
+        ),
+        needed=needed(wrong, limit),
+    )
+
+
+def _drawn(found: _Misses, span: tuple[float, float]) -> dict[str, Interval | None]:
+    """Intervals by bootstrap over blocks of time, in which people who come together stay together."""
+    length_s = span[1] - span[0]
+    block = block_s(length_s)
+    units = max(1, int(length_s // block) + 1)
+    tables = [
+        np.bincount([int((t - span[0]) // block) for t in times], minlength=units).astype(float)
+        for times in (found.true, found.missed, found.extra)
+    ]
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        true, missed, extra = (weights @ table for table in tables)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return {"wrong": (missed + extra) / true, "net": (extra - missed) / true}
+
+    return intervals(figures, units, 1)
+
+
+def _wider(exact: Interval, drawn: Interval | None) -> Interval:
+    return exact if drawn is None else (min(exact[0], drawn[0]), max(exact[1], drawn[1]))
