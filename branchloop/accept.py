@@ -1,4 +1,4 @@
-"""`branchloop acceptance`: keys for a site's reports, and verifying one anywhere, without the edge's libraries."""
+"""`branchloop acceptance`: a site's reports: made where the edge is installed, verified anywhere, without the edge's libraries."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from branchloop import exits
+from branchloop.cli import Program, replace
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
 
@@ -25,6 +26,15 @@ def cli() -> None:
         raise DependencyError(
             "acceptance reports need the library cryptography.", hint="Install it: pip install cryptography."
         )
+
+
+@cli.command(
+    add_help_option=False, context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("args", nargs=-1, type=click.UNPROCESSED)
+def make(args: tuple[str, ...]) -> None:
+    """Measure a site against its truth and sign the report."""
+    replace(Program("edge.main", ("acceptance",), ""), args)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -18,6 +18,8 @@ from branchloop.site import Site, parse_site
 Value = TypeVar("Value")
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
 _FILE = click.Path(path_type=Path)
+_TWO = click.Tuple([_FILE, _FILE])
+_RATE = click.FloatRange(min=0, min_open=True)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -193,24 +195,59 @@ def evaluate() -> None:
 @evaluate.command()
 @click.option("--tracks", type=_FILE, required=True, help="MOT file: frame,id,x,y,w,h,…")
 @click.option("--truth", type=_FILE, required=True, help="MOT file of the truth")
+@click.option("--fps", type=_RATE, help="frame rate, to say blocks in seconds")
+@click.option("--block-s", type=_RATE, help="block of the bootstrap (s, frames without --fps)")
 @_JSON
-def people(tracks: Path, truth: Path, as_json: bool) -> None:
-    """Tracking: MOTA, IDF1, HOTA, over the frames that the truth spans."""
+def people(tracks: Path, truth: Path, fps: float | None, block_s: float | None, as_json: bool) -> None:
+    """Tracking: MOTA, IDF1, HOTA with 95 % intervals, over the frames that the truth spans."""
     from edge.evaluate import evaluate_people
 
-    exits.report(evaluate_people(tracks, truth), as_json=as_json)
+    exits.report(evaluate_people(tracks, truth, fps, block_s), as_json=as_json)
 
 
 @evaluate.command()
 @click.option("--heat", type=_FILE, required=True, help="heat.npz of replay or simulate")
 @click.option("--truth", type=_FILE, required=True, help="true floor places: t_s,id,x_m,y_m")
-@click.option("--fps", type=float, help="frame rate of a truth that counts frames")
+@click.option("--fps", type=_RATE, help="frame rate of a truth that counts frames")
+@click.option("--block-s", type=_RATE, help="block of the bootstrap (s)")
 @_JSON
-def heat(heat: Path, truth: Path, fps: float | None, as_json: bool) -> None:
-    """Heat: correlation, earth mover's distance and mass."""
+def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_json: bool) -> None:
+    """Heat: correlation, earth mover's distance and mass, with 95 % intervals."""
     from edge.evaluate import evaluate_heat
 
-    exits.report(evaluate_heat(heat, truth, fps), as_json=as_json)
+    exits.report(evaluate_heat(heat, truth, fps, block_s), as_json=as_json)
+
+
+@evaluate.command()
+@click.option("--counts", type=_FILE, required=True, help="events.ndjson, or CSV: t_s,line,direction")
+@click.option("--truth", type=_FILE, required=True, help="manual count: t_s,line,direction")
+@click.option("--tolerance-s", type=_RATE, default=3.0, show_default=True, help="how late a hand may be")
+@click.option(
+    "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
+)
+@click.option(
+    "--claim", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True,
+    help="error rate to prove",
+)  # fmt: skip
+@_JSON
+def counts(
+    counts: Path, truth: Path, tolerance_s: float, align_s: float, claim: float, as_json: bool
+) -> None:
+    """Crossings per line against a manual count, with 95 % intervals and how many would prove the claim."""
+    from edge.evaluate import evaluate_counts
+
+    _tell(evaluate_counts(counts, truth, tolerance_s, align_s, claim), "lines", as_json=as_json)
+
+
+@evaluate.command()
+@click.option("--visits", type=_FILE, required=True, help="events.ndjson, or CSV: zone,start_s,dwell_s")
+@click.option("--truth", type=_FILE, required=True, help="timed visits: zone,start_s,dwell_s (or end_s)")
+@_JSON
+def dwell(visits: Path, truth: Path, as_json: bool) -> None:
+    """Visits and dwell per zone against timed visits, with 95 % intervals."""
+    from edge.evaluate import evaluate_dwell
+
+    _tell(evaluate_dwell(visits, truth), "zones", as_json=as_json)
 
 
 @evaluate.command()
@@ -239,6 +276,71 @@ def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> Non
     from edge.evaluate_liveness import evaluate_liveness
 
     exits.report(evaluate_liveness(manifest, pad_models, _progress), as_json=as_json)
+
+
+@cli.command(hidden=True)
+@click.argument("config", type=_FILE)
+@click.option("--people", type=_TWO, multiple=True, metavar="TRACKS TRUTH", help="MOT files")
+@click.option("--heat", type=_TWO, multiple=True, metavar="HEAT TRUTH", help="heat.npz and t_s,id,x_m,y_m")
+@click.option(
+    "--counts", type=_TWO, multiple=True, metavar="COUNTS TRUTH", help="t_s,line,direction, or events.ndjson"
+)
+@click.option(
+    "--dwell", type=_TWO, multiple=True, metavar="VISITS TRUTH", help="zone,start_s,dwell_s, or events.ndjson"
+)
+@click.option("--clip", "clips", type=_FILE, multiple=True, help="recording that it rests on; repeat it")
+@click.option("--fps", type=_RATE, help="frame rate of truth that counts frames")
+@click.option("--tolerance-s", type=_RATE, default=3.0, show_default=True, help="how late a hand may be")
+@click.option(
+    "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
+)
+@click.option(
+    "--limit", "limits", multiple=True, metavar="FIGURE=VALUE", help="such as counts.wrong_rate=0.03"
+)
+@click.option("--by", "measured_by", required=True, help="who measured")
+@click.option("--note", help="a remark")
+@click.option(
+    "--expires-days", type=click.FloatRange(0, 3_660, min_open=True), default=365.0, show_default=True
+)
+@click.option("--key", "key_file", type=_FILE, required=True, help="acceptance.pem or root.pem")
+@click.option("--out", type=_FILE, required=True, help="report.json; report.html is written beside it")
+@_JSON
+def acceptance(
+    config: Path,
+    people: tuple[tuple[Path, Path], ...],
+    heat: tuple[tuple[Path, Path], ...],
+    counts: tuple[tuple[Path, Path], ...],
+    dwell: tuple[tuple[Path, Path], ...],
+    clips: tuple[Path, ...],
+    fps: float | None,
+    tolerance_s: float,
+    align_s: float,
+    limits: tuple[str, ...],
+    measured_by: str,
+    note: str | None,
+    expires_days: float,
+    key_file: Path,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Measure the site CONFIG against its truth and sign the report: `branchloop acceptance make`."""
+    from edge.acceptance import Measures, make
+
+    measures = Measures(
+        people, heat, counts, dwell, clips, fps, tolerance_s, align_s, _numbers("--limit", limits)
+    )
+    exits.report(
+        make(
+            config,
+            measures,
+            measured_by=measured_by,
+            expires_days=expires_days,
+            note=note,
+            key_file=key_file,
+            out=out,
+        ),
+        as_json=as_json,
+    )
 
 
 @cli.group()
@@ -304,7 +406,7 @@ def _numbers(option: str, values: tuple[str, ...]) -> dict[str, float]:
     try:
         return {key: float(value) for key, value in _pairs(option, values).items()}
     except ValueError as error:
-        raise UsageError(f"{option} needs a number after ID=.") from error
+        raise UsageError(f"{option} needs a number after the equals sign.") from error
 
 
 def _bounds(text: str | None) -> tuple[float, float, float, float] | None:
@@ -325,6 +427,17 @@ def _size(text: str | None) -> tuple[int, int] | None:
     except ValueError as error:
         raise UsageError(f"--input-size {text!r} is not WxH, such as 1024x768.") from error
     return width, height
+
+
+def _tell(figures: dict[str, Any], parts: str, *, as_json: bool) -> None:
+    """Print figures that have parts (lines, zones): for people, each part under its name."""
+    if as_json:
+        exits.report(figures, as_json=True)
+        return
+    exits.report({key: value for key, value in figures.items() if key != parts}, as_json=False)
+    for name, part in figures[parts].items():
+        click.echo(f"\n{name}")
+        exits.report(part, as_json=False)
 
 
 def _progress(done: int, total: int | None) -> None:

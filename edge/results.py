@@ -44,6 +44,7 @@ class Results:
             self._floor.writerow(["t_s", "id", "x_m", "y_m"])
         self._events = (out_dir / "events.ndjson").open("w")
         self._heat_ms = np.zeros(plan.rows * plan.cols, dtype=np.int64)
+        self._by_window: list[tuple[float, list[int], list[int]]] = []
         self._watched_ms = 0
         self._summary: dict[str, Any] = {"crossings": 0, "visits": 0, "waits": 0, "windows": 0, "people": 0}
         self._people: set[int] = set()
@@ -79,6 +80,10 @@ class Results:
             y0_m=self._origin[1],
             cell_m=self._plan.cell_m,
             observed_s=self._watched_ms / 1000,
+            window_start_s=np.array([start_s for start_s, _, _ in self._by_window]),
+            window_ends=np.cumsum([len(cells) for _, cells, _ in self._by_window], dtype=np.int64),
+            window_cells=np.array([c for _, cells, _ in self._by_window for c in cells], dtype=np.int64),
+            window_mps=np.array([m for _, _, mps in self._by_window for m in mps], dtype=np.int64),
         )
         self._summary["people"] = len(self._people)
         self._summary["person_seconds"] = int(self._heat_ms.sum()) / 1000
@@ -139,6 +144,9 @@ class Results:
         self._summary["windows"] += 1
         if window.heat is not None:
             np.add.at(self._heat_ms, window.heat.cells, window.heat.mps)
+        self._by_window.append(
+            (window.start_ms / 1000, *((window.heat.cells, window.heat.mps) if window.heat else ([], [])))
+        )
         body = window.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"heat"})
         self._event("window", window.start_ms, **body)
 

@@ -54,7 +54,7 @@ class _Misses:
 
     @classmethod
     def all(cls, parts: Sequence[_Misses]) -> _Misses:
-        return cls(*(sum((getattr(part, name) for part in parts), []) for name in cls.__slots__))
+        return cls(*([t for part in parts for t in getattr(part, name)] for name in cls.__slots__))
 
 
 def count_accuracy(

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from scipy.optimize import linprog
 from scipy.sparse import coo_matrix
+from scipy.special import stdtrit
+
+from edge.accuracy.bootstrap import CONFIDENCE, LEAST_BLOCKS, Interval, intervals
 
 Array = NDArray[np.float64]
 
 COMPARE_M = 0.5
 SIGMA_M = 0.5
+_FOLDS = 12
 _STEPS = [(0, 1), (1, 0), (1, 1), (1, -1), (1, 2), (2, 1), (1, -2), (2, -1)]
 
 
@@ -51,6 +55,55 @@ def heat_accuracy(measured: Grid, truth: Grid) -> HeatAccuracy:
         emd_m=earth_mover_m(a, b, COMPARE_M),
         mass_ratio=None if mass == 0 else float(measured.person_seconds.sum()) / mass,
     )
+
+
+def heat_intervals(measured: Array, truth: Array, cell_m: float, block: int) -> dict[str, Interval | None]:
+    """Intervals of r, emd_m and mass_ratio from person-seconds by window: both (windows, rows, cols).
+
+    r and the mass by block bootstrap (`block` windows each); the distance, which takes a flow problem per value, by
+    leaving out one of at most `_FOLDS` equal stretches of time (delete-group jackknife, Student's t).
+    """
+    fine = [np.asarray(grids, dtype=np.float64) for grids in (measured, truth)]
+    coarse = [np.array([_coarse(Grid(grid, 0, 0, cell_m)) for grid in grids]) for grids in fine]
+    blurred = [
+        np.array([gaussian_filter(g, SIGMA_M / COMPARE_M, mode="constant").ravel() for g in grids])
+        for grids in coarse
+    ]
+    masses = [grids.sum(axis=(1, 2)) for grids in fine]
+
+    def figures(weights: Array) -> dict[str, Array]:
+        a, b = (weights @ grids for grids in blurred)
+        a, b = (grids - grids.mean(axis=1, keepdims=True) for grids in (a, b))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            r = (a * b).sum(axis=1) / np.sqrt((a * a).sum(axis=1) * (b * b).sum(axis=1))
+            return {"r": r, "mass_ratio": (weights @ masses[0]) / (weights @ masses[1])}
+
+    return {
+        **intervals(figures, len(measured), block),
+        "emd_m": _distance_interval(coarse[0], coarse[1], block),
+    }
+
+
+def _distance_interval(measured: Array, truth: Array, block: int) -> Interval | None:
+    folds = np.array_split(np.arange(len(measured)), min(_FOLDS, len(measured) // max(1, block)))
+    if len(folds) < LEAST_BLOCKS:
+        return None
+    whole = earth_mover_m(measured.sum(axis=0), truth.sum(axis=0), COMPARE_M)
+    left = [
+        earth_mover_m(
+            np.delete(measured, fold, axis=0).sum(axis=0),
+            np.delete(truth, fold, axis=0).sum(axis=0),
+            COMPARE_M,
+        )
+        for fold in folds
+    ]
+    known = [value for value in left if value is not None]
+    if whole is None or len(known) < len(folds):
+        return None
+    n = len(known)
+    error = float(np.sqrt((n - 1) / n * np.sum((np.array(known) - np.mean(known)) ** 2)))
+    reach = float(stdtrit(n - 1, (1 + CONFIDENCE) / 2)) * error
+    return max(0.0, whole - reach), whole + reach
 
 
 def truth_grid(like: Grid, places_m: Array, seconds: Array) -> Grid:

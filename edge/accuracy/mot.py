@@ -87,7 +87,7 @@ class Tally:
         pairs = self._matches
         truth_of = self._true_ids.counts(weights)[:, pairs.truth_of]
         tracks_of = self._track_ids.counts(weights)[:, pairs.track_of]
-        hota, deta, assa = (np.zeros(len(weights)) for _ in range(3))
+        rows: list[tuple[Array, Array, Array]] = []
         for alpha in _ALPHAS:
             together = pairs.counts(weights, alpha)
             hits = together.sum(axis=1)
@@ -95,9 +95,8 @@ class Tally:
             linked = np.divide(together**2, apart, out=np.zeros_like(apart), where=apart > 0).sum(axis=1)
             found = hits / np.maximum(1, truth + tracks - hits)
             bound = linked / np.maximum(1, hits)
-            hota += np.sqrt(found * bound) / len(_ALPHAS)
-            deta += found / len(_ALPHAS)
-            assa += bound / len(_ALPHAS)
+            rows.append((np.sqrt(found * bound), found, bound))
+        hota, deta, assa = np.mean(rows, axis=0)
         return hota, deta, assa
 
 

@@ -9,9 +9,11 @@ import pytest
 
 from branchloop.errors import InputError
 from branchloop.share import share
+from branchloop.site import parse_site
 from edge.accuracy.heat import Grid, earth_mover_m, heat_accuracy, truth_grid
 from edge.accuracy.mot import tracking_accuracy
 from edge.evaluate import evaluate_heat, evaluate_people, read_mot
+from edge.simulate import simulate
 
 
 def box(x: float) -> list[float]:
@@ -107,3 +109,66 @@ def test_heat_files_are_read_and_checked(tmp_path: Path) -> None:
     heat.write_bytes(b"rubbish")
     with pytest.raises(InputError, match="heat grid"):
         evaluate_heat(heat, truth, fps=2)
+
+
+def test_intervals_hold_the_figures_and_shrink_with_more_film(tmp_path: Path) -> None:
+    """A tracker that loses its man now and then: more minutes, narrower intervals; few give none."""
+    rng = np.random.default_rng(3)
+
+    def measured(frames: int) -> dict[str, float]:
+        lost = np.repeat(rng.random(frames // 20) < 0.2, 20)
+        truth, tracks = tmp_path / "truth.txt", tmp_path / "tracks.txt"
+        row = "{},1,{},0,10,20,1,-1,-1,-1\n"
+        truth.write_text("".join(row.format(i + 1, i % 50) for i in range(frames)))
+        tracks.write_text("".join(row.format(i + 1, i % 50) for i in range(frames) if not lost[i]))
+        return evaluate_people(tracks, truth, fps=7)
+
+    short, long = measured(1_000), measured(8_000)
+    for figures in (short, long):
+        assert figures["mota_low"] < figures["mota"] < figures["mota_high"]
+        assert figures["hota_low"] < figures["hota"] < figures["hota_high"]
+    width = [figures["mota_high"] - figures["mota_low"] for figures in (short, long)]
+    assert width[1] < 0.6 * width[0]
+    assert measured(100)["mota_low"] is None
+
+
+def test_heat_that_is_kept_by_window_has_intervals(tmp_path: Path) -> None:
+    """One who stands in the right place with the right weight in every window: no spread, no distance."""
+    cells, mps = np.arange(20), np.full(20, 5_000)
+    heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(
+        heat, person_seconds=np.bincount(cells, mps / 1000, 64).reshape(8, 8), x0_m=0.0, y0_m=0.0, cell_m=0.5,
+        observed_s=100, window_start_s=np.arange(20) * 5.0, window_ends=np.arange(1, 21), window_cells=cells,
+        window_mps=mps,
+    )  # fmt: skip
+    truth.write_text(
+        "t_s,id,x_m,y_m\n"
+        + "".join(f"{t},1,{t // 5 % 8 / 2 + 0.1},{t // 5 // 8 / 2 + 0.1}\n" for t in range(100))
+    )
+    figures = evaluate_heat(heat, truth)
+    assert figures["r_low"] == pytest.approx(1)
+    assert (figures["mass_ratio_low"], figures["mass_ratio_high"]) == (pytest.approx(1), pytest.approx(1))
+    assert figures["emd_m_high"] == pytest.approx(0, abs=1e-6)
+    shifted = truth.read_text().replace(",1,0.1,", ",1,0.6,")
+    truth.write_text(shifted)
+    figures = evaluate_heat(heat, truth)
+    assert figures["r_low"] <= figures["r"] < 0.99
+    assert figures["emd_m_low"] <= figures["emd_m"] <= figures["emd_m_high"]
+
+
+def test_a_simulated_floor_is_measured_with_intervals(tmp_path: Path) -> None:
+    """The box's own windows reach the file: the heat of known tracks against those tracks, from files alone."""
+    config = share("configs/simulated.toml")
+    site = parse_site(config.read_text(encoding="utf-8"), str(config))
+    rng = np.random.default_rng(1)
+    steps = np.clip(np.cumsum(rng.normal(0, 0.2, (400, 2)), axis=0) + 4, 0.5, 7.5)
+    tracks = tmp_path / "tracks.csv"
+    tracks.write_text(
+        "t_s,id,x_m,y_m\n" + "".join(f"{i / 5},1,{x:.3f},{y:.3f}\n" for i, (x, y) in enumerate(steps))
+    )
+    simulate(site, tracks, tmp_path)
+    figures = evaluate_heat(tmp_path / "heat.npz", tracks)
+    assert figures["r"] > 0.99
+    assert figures["r_low"] > 0.9
+    assert figures["mass_ratio"] == pytest.approx(1, abs=0.01)
+    assert figures["block"] == "5 s"

@@ -1,0 +1,297 @@
+"""`branchloop acceptance make`: a site's figures against its truth, with limits, as a report that gets signed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from branchloop import __version__
+from branchloop.acceptance import CONFIDENCE, DECIMALS, digest, judge, overall, read_tree
+from branchloop.acceptance_page import page
+from branchloop.acceptance_signing import sign_report, verify_report
+from branchloop.clock import DAY_MS, iso
+from branchloop.errors import ConfigError, DependencyError, InputError, UsageError
+from branchloop.keys import read_root
+from branchloop.sealing import raw_public
+from branchloop.site import Site, config_hash, parse_site
+from edge.evaluate import PEOPLE, evaluate_counts, evaluate_dwell, evaluate_heat, evaluate_people
+from edge.floor.calibration import calibrate
+
+LIMITS: Mapping[str, tuple[float | None, float | None]] = {
+    "people.mota": (0.80, None),
+    "people.idf1": (0.80, None),
+    "heat.r": (0.95, None),
+    "heat.emd_m": (None, 0.5),
+    "heat.mass_ratio": (0.90, 1.10),
+    "counts.wrong_rate": (None, 0.05),
+    "dwell.visits_error": (-0.10, 0.10),
+    "dwell.median_error": (-0.10, 0.10),
+}
+"""Least and most of each figure, unless the bank sets its own."""
+
+_SPREAD = {"heat.mass_ratio": 1.0, "dwell.visits_error": 0.0, "dwell.median_error": 0.0, "dwell.p90_error": 0.0,
+           "counts.net_error": 0.0}  # fmt: skip
+"""Figures whose limit is how far they may lie from this."""
+_UPWARD = {"people.mota", "people.idf1", "people.hota", "heat.r"}
+_DOWNWARD = {"heat.emd_m", "counts.wrong_rate"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Pairs of (what the box made, truth), and what else the report names."""
+
+    people: Sequence[tuple[Path, Path]] = ()
+    heat: Sequence[tuple[Path, Path]] = ()
+    counts: Sequence[tuple[Path, Path]] = ()
+    dwell: Sequence[tuple[Path, Path]] = ()
+    clips: Sequence[Path] = ()
+    fps: float | None = None
+    tolerance_s: float = 3.0
+    align_s: float = 0.0
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+
+def report_body(
+    site: Site,
+    config_text: str,
+    measures: Measures,
+    *,
+    measured_by: str,
+    now_ms: int,
+    expires_days: float,
+    note: str | None = None,
+) -> dict[str, Any]:
+    """Everything of a report but its signature. Raises InputError and UsageError naming what is wrong."""
+    limits = _limits(measures.limits)
+    figures, method = _measure(site, measures, limits)
+    if not figures:
+        raise UsageError(
+            "nothing is to be measured.",
+            hint="Give --people, --heat, --counts or --dwell with two files each.",
+        )
+    body: dict[str, Any] = {
+        "site": site.id,
+        "name": site.name.model_dump(),
+        "simulated": site.simulated,
+        "config_version": site.version,
+        "config_hash": config_hash(config_text),
+        "software": f"branchloop {__version__}",
+        "cameras": [_camera(site, camera.id, now_ms) for camera in site.cameras],
+        "evidence": _evidence(measures),
+        "figures": figures,
+        "method": method,
+        "verdict": overall(figure["verdict"] for figure in figures),
+        "measured_by": measured_by,
+        "made_at_ms": now_ms,
+        "expires_at_ms": now_ms + round(expires_days * DAY_MS),
+    }
+    if site.box is not None:
+        body["detector"] = site.box.detector
+    if note:
+        body["note"] = note
+    return body
+
+
+def make(
+    config: Path,
+    measures: Measures,
+    *,
+    measured_by: str,
+    expires_days: float,
+    note: str | None,
+    key_file: Path,
+    out: Path,
+) -> dict[str, Any]:
+    """Measure, sign, and write `out` (JSON) and the page beside it; the figures in short."""
+    key = read_root(key_file)
+    try:
+        config_text = config.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{config} cannot be read as text.", hint="Check the name.") from error
+    now_ms = time.time_ns() // 1_000_000
+    site = parse_site(config_text, str(config))
+    body = report_body(
+        site,
+        config_text,
+        measures,
+        measured_by=measured_by,
+        now_ms=now_ms,
+        expires_days=expires_days,
+        note=note,
+    )
+    text = sign_report(key, body)
+    report = verify_report(text, raw_public(key.public_key()), now_ms)
+    page_file = out.with_suffix(".html")
+    try:
+        out.write_text(text, encoding="utf-8")
+        page_file.write_text(page(report, digest(read_tree(text))), encoding="utf-8")
+    except OSError as error:
+        raise DependencyError(f"{out} cannot be written: {error.strerror}.") from error
+    counted = Counter(figure.verdict for figure in report.figures)
+    return {
+        "verdict": report.verdict,
+        "passed": counted["pass"],
+        "failed": counted["fail"],
+        "undecided": counted["undecided"],
+        "report": str(out),
+        "page": str(page_file),
+        "expires_at": iso(report.expires_at_ms),
+        "signed_by": report.signed_by,
+    }
+
+
+class _Figures:
+    """Figures as they go into the report: rounded, with limit and verdict."""
+
+    def __init__(self, limits: Mapping[str, tuple[float | None, float | None]]) -> None:
+        self._limits = limits
+        self.rows: list[dict[str, Any]] = []
+
+    def add(
+        self, key: str, unit: str, found: Mapping[str, Any], sample: int, sample_of: str, subject: str | None,
+        needed: int | None = None,
+    ) -> None:  # fmt: skip
+        name = key.split(".")[1]
+        value, low, high = (_rounded(found.get(name + end)) for end in ("", "_low", "_high"))
+        at_least, at_most = self._limits.get(key, (None, None))
+        row = {
+            "key": key, "subject": subject, "unit": unit, "value": value, "low": low, "high": high,
+            "sample": sample, "sample_of": sample_of, "needed": needed, "at_least": at_least, "at_most": at_most,
+            "verdict": judge(value, low, high, at_least, at_most),
+        }  # fmt: skip
+        self.rows.append({name: part for name, part in row.items() if part is not None})
+
+
+def _measure(
+    site: Site, measures: Measures, limits: Mapping[str, tuple[float | None, float | None]]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    figures = _Figures(limits)
+    method: list[str] = []
+    for tracks, truth in measures.people:
+        people = evaluate_people(tracks, truth, measures.fps)
+        subject = _camera_of(tracks)
+        for name in PEOPLE:
+            figures.add(f"people.{name}", "share", people, people["truth_boxes"], "boxes", subject)
+        method.append(_bootstrapped("tracking", people))
+    for grid, truth in measures.heat:
+        heat = evaluate_heat(grid, truth, measures.fps)
+        for name, unit in (("r", "share"), ("emd_m", "m"), ("mass_ratio", "share")):
+            figures.add(f"heat.{name}", unit, heat, heat["places"], "places", None)
+        method.append(
+            _bootstrapped("heat", heat) + ", displacement by leaving out stretches of time (jackknife)"
+            if "block" in heat
+            else "heat: no interval, since the grid holds no windows"
+        )
+    claim = limits["counts.wrong_rate"][1] or 0.05
+    for counts, truth in measures.counts:
+        counted = evaluate_counts(counts, truth, measures.tolerance_s, measures.align_s, claim)
+        _known(counted["lines"], [line.id for line in site.lines], "line", truth)
+        for line, part in counted["lines"].items():
+            _count(figures, part, line)
+        if len(counted["lines"]) > 1:
+            _count(figures, counted, None)
+        method.append(
+            f"counts: matched within {counted['tolerance_s']:g} s, clocks {counted['shift_s']:g} s apart; exact Poisson "
+            "interval, widened by block bootstrap over time"
+        )
+    for visits, truth in measures.dwell:
+        dwelt = evaluate_dwell(visits, truth)
+        _known(dwelt["zones"], [zone.id for zone in site.zones], "zone", truth)
+        for zone, part in dwelt["zones"].items():
+            for name in ("visits_error", "median_error", "p90_error"):
+                figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
+        method.append("dwell: block bootstrap over time")
+    return figures.rows, method
+
+
+def _count(figures: _Figures, part: Mapping[str, Any], line: str | None) -> None:
+    figures.add("counts.wrong_rate", "share", part, part["crossings"], "crossings", line, part["needed"])
+    figures.add("counts.net_error", "share", part, part["crossings"], "crossings", line)
+
+
+def _limits(own: Mapping[str, float]) -> dict[str, tuple[float | None, float | None]]:
+    limits = dict(LIMITS)
+    for key, value in own.items():
+        if key in _SPREAD:
+            limits[key] = _rounded(_SPREAD[key] - value), _rounded(_SPREAD[key] + value)
+        elif key in _UPWARD:
+            limits[key] = _rounded(value), None
+        elif key in _DOWNWARD:
+            limits[key] = None, _rounded(value)
+        else:
+            names = ", ".join(sorted(_SPREAD | dict.fromkeys(_UPWARD | _DOWNWARD)))
+            raise UsageError(f"--limit names {key[:40]!r}, which is no figure.", hint=f"Figures: {names}.")
+    return limits
+
+
+def _known(found: Mapping[str, Any], known: Sequence[str], what: str, truth: Path) -> None:
+    for name in found:
+        if name not in known:
+            raise InputError(
+                f"{truth}: the site has no {what} {name[:40]!r}.",
+                hint=f"It has: {', '.join(known) or 'none'}.",
+            )
+
+
+def _camera(site: Site, camera_id: str, now_ms: int) -> dict[str, Any]:
+    marks = next(camera for camera in site.cameras if camera.id == camera_id).calibration
+    fitted = calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px)
+    found: dict[str, Any] = {"camera": camera_id, "residual_mm": round(fitted.residual_m * 1000)}
+    if marks.measured_on is not None:
+        today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        found |= {"measured_on": marks.measured_on.isoformat(), "age_days": _days(marks.measured_on, today)}
+    return found
+
+
+def _days(measured: date, today: date) -> int:
+    return max(-1, (today - measured).days)
+
+
+def _evidence(measures: Measures) -> list[dict[str, Any]]:
+    files: list[tuple[str, Path]] = [("clip", clip) for clip in measures.clips]
+    for role, pairs in (
+        ("tracks", measures.people),
+        ("heat", measures.heat),
+        ("counts", measures.counts),
+        ("visits", measures.dwell),
+    ):
+        for made, truth in pairs:
+            files += [(role, made), ("truth", truth)]
+    found: dict[tuple[str, Path], dict[str, Any]] = {}
+    for role, path in files:
+        if (role, path) not in found:
+            size, sha256 = _digest(path)
+            found[role, path] = {"role": role, "name": path.name[:200], "bytes": size, "sha256": sha256}
+    return list(found.values())
+
+
+def _digest(path: Path) -> tuple[int, str]:
+    try:
+        with path.open("rb") as file:
+            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+
+
+def _camera_of(tracks: Path) -> str | None:
+    """`tracks-ID.txt`, as `edge replay` names it, is about camera ID."""
+    named = re.fullmatch(r"tracks-([a-z0-9-]{1,32})\.txt", tracks.name)
+    return named[1] if named else None
+
+
+def _bootstrapped(what: str, figures: Mapping[str, Any]) -> str:
+    return (
+        f"{what}: {CONFIDENCE:.0%} intervals by circular block bootstrap, blocks of {figures['block']}, "
+        f"{figures['replicates']} draws, seed {figures['seed']}"
+    )
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), DECIMALS)

@@ -1,0 +1,110 @@
+"""A site is measured and its report signed: figures, limits, calibration and files, as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from branchloop.acceptance_signing import verify_report
+from branchloop.errors import BranchloopError, InputError, UsageError
+from branchloop.keys import read_root, write_private
+from branchloop.sealing import raw_public
+from branchloop.share import share
+from edge.acceptance import Measures, make
+
+CONFIG = share("configs/demo.toml")
+FOREVER_MS = 4_000_000_000_000
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    from branchloop.boxkeys import new_private, private_pem
+
+    write_private(tmp_path / "acceptance.pem", private_pem(new_private()))
+    return tmp_path / "acceptance.pem"
+
+
+def lines() -> list[str]:
+    import tomllib
+
+    return [line["id"] for line in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["line"]]
+
+
+def counts(path: Path, line: str, times: list[float]) -> Path:
+    path.write_text("t_s,line,direction\n" + "".join(f"{t},{line},in\n" for t in times), encoding="utf-8")
+    return path
+
+
+def accept(key: Path, measures: Measures, out: Path, **other: object) -> dict[str, object]:
+    given: dict[str, object] = {"measured_by": "Wei", "expires_days": 30.0, "note": None, **other}
+    return make(CONFIG, measures, key_file=key, out=out, **given)  # type: ignore[arg-type]
+
+
+def test_a_site_is_accepted_in_one_go(tmp_path: Path, key: Path) -> None:
+    """Tracks, counts and visits in one report whose every statement can be traced to a file."""
+    truth = share("sample_video/plaza_truth.txt")
+    door = lines()[0]
+    hand = counts(tmp_path / "hand.csv", door, [float(t) for t in range(0, 1_800, 20)])
+    box = counts(tmp_path / "box.csv", door, [t + 0.5 for t in range(0, 1_800, 20)])
+    out = tmp_path / "report.json"
+    said = accept(key, Measures(people=[(truth, truth)], counts=[(box, hand)], fps=7), out)
+    public = raw_public(read_root(key).public_key())
+    report = verify_report(out.read_text(encoding="utf-8"), public, json.loads(out.read_text())["made_at_ms"])
+    figures = {figure.key: figure for figure in report.figures}
+    assert figures["people.mota"].value == 1
+    assert figures["people.mota"].verdict == "undecided", "four seconds give no interval"
+    assert (figures["counts.wrong_rate"].sample, figures["counts.wrong_rate"].verdict) == (90, "pass")
+    assert figures["counts.wrong_rate"].subject == door
+    assert said["verdict"] == report.verdict == "undecided"
+    assert {file.role for file in report.evidence} == {"tracks", "truth", "counts"}
+    digests = {file.name: file.sha256 for file in report.evidence}
+    assert digests["hand.csv"] == hashlib.sha256(hand.read_bytes()).hexdigest()
+    assert report.cameras[0].residual_mm < 200
+    assert report.site == "plaza"
+    assert door in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_own_limits_decide(tmp_path: Path, key: Path) -> None:
+    """What the bank demands counts: a stricter limit fails or needs more crossings."""
+    door = lines()[0]
+    times = [float(t) for t in range(0, 1_800, 20)]
+    hand, box = counts(tmp_path / "h.csv", door, times), counts(tmp_path / "b.csv", door, times[5:])
+    verdicts = {
+        limit: accept(
+            key, Measures(counts=[(box, hand)], limits={"counts.wrong_rate": limit}), tmp_path / "r.json"
+        )["verdict"]
+        for limit in (0.2, 0.06, 0.04)
+    }
+    assert verdicts == {0.2: "pass", 0.06: "undecided", 0.04: "fail"}
+
+
+def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None:
+    """A line of another site, a figure that is none, nothing to measure, a key that others may read."""
+    hand = counts(tmp_path / "h.csv", "moon-gate", [1.0, 2.0])
+    with pytest.raises(InputError, match="no line 'moon-gate'"):
+        accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")
+    with pytest.raises(UsageError, match="no figure"):
+        accept(key, Measures(counts=[(hand, hand)], limits={"beauty": 1}), tmp_path / "r.json")
+    with pytest.raises(UsageError, match="nothing is to be measured"):
+        accept(key, Measures(), tmp_path / "r.json")
+    key.chmod(0o644)
+    with pytest.raises(BranchloopError, match="may be read by others"):
+        accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")
+    assert not (tmp_path / "r.json").exists()
+
+
+def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: Path) -> None:
+    """An older grid still has figures; nothing is passed on its strength."""
+    heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
+    truth.write_text(
+        "t_s,id,x_m,y_m\n" + "".join(f"{i},1,{i % 8 / 2 + 0.1},{i // 8 / 2 + 0.1}\n" for i in range(64))
+    )
+    accept(key, Measures(heat=[(heat, truth)]), tmp_path / "r.json")
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert "heat: no interval, since the grid holds no windows" in report["method"]
+    assert report["verdict"] == "undecided"

@@ -1,0 +1,164 @@
+"""Counts against a manual count: what is missed, what is invented, and how sure that is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import poisson
+
+from branchloop.errors import InputError
+from edge.accuracy.counting import best_shift_s, count_accuracy, needed, poisson_interval
+from edge.accuracy.dwelling import dwell_accuracy
+from edge.evaluate import evaluate_counts, evaluate_dwell, read_crossings, read_visits
+
+DOOR = ("door", "in")
+times = st.lists(st.floats(0, 3_600), max_size=40)
+
+
+@settings(max_examples=60, deadline=None)
+@given(counted=times, true=times)
+def test_nothing_is_counted_twice(counted: list[float], true: list[float]) -> None:
+    """Hits are shared: what is not missed equals what is not extra."""
+    every, lines = count_accuracy({DOOR: counted}, {DOOR: true}, 3.0, 0.05)
+    assert every.true - every.missed == every.counted - every.extra
+    assert lines["door"] == every
+    if every.wrong_interval is not None and every.wrong_rate is not None:
+        assert every.wrong_interval[0] <= every.wrong_rate <= every.wrong_interval[1]
+    if every.net_interval is not None and every.net_error is not None:
+        assert every.net_interval[0] <= every.net_error <= every.net_interval[1]
+
+
+@settings(max_examples=40, deadline=None)
+@given(true=times, late=st.floats(0, 2.9))
+def test_a_late_hand_is_no_error(true: list[float], late: float) -> None:
+    """Within the tolerance every crossing finds its own."""
+    every, _ = count_accuracy({DOOR: true}, {DOOR: [t + late for t in true]}, 3.0, 0.05)
+    assert (every.missed, every.extra) == (0, 0)
+
+
+def test_errors_do_not_cancel() -> None:
+    """One missed and one invented make the right sum and two errors; so do in and out confused."""
+    true = {DOOR: [float(t) for t in range(0, 1_000, 10)]}
+    counted = {DOOR: [*true[DOOR][1:], 995.0]}
+    every, _ = count_accuracy(counted, true, 3.0, 0.05)
+    assert (every.net_error, every.wrong_rate) == (0, pytest.approx(0.02))
+    every, _ = count_accuracy({("door", "out"): true[DOOR]}, true, 3.0, 0.05)
+    assert every.wrong_rate == pytest.approx(2)
+
+
+def test_a_perfect_count_of_few_proves_little() -> None:
+    """No error in twenty leaves up to 18 %; the number that would prove 5 % is told and is right."""
+    true = {DOOR: [float(t) for t in range(0, 200, 10)]}
+    every, _ = count_accuracy(true, true, 3.0, 0.05)
+    assert every.wrong_interval == (0.0, pytest.approx(poisson_interval(0)[1] / 20))
+    assert every.wrong_interval[1] > 0.18
+    assert every.needed == 74
+    many = {DOOR: [float(t) for t in range(0, 740, 10)]}
+    proven, _ = count_accuracy(many, many, 3.0, 0.05)
+    assert proven.wrong_interval is not None
+    assert proven.wrong_interval[1] <= 0.05
+
+
+def test_what_is_too_bad_is_proven_by_no_number() -> None:
+    """At 6 % errors no count proves 5 %; the closer to the limit, the more are needed."""
+    assert needed(0.06, 0.05) is None
+    counts = [needed(rate, 0.05) or 0 for rate in (0, 0.01, 0.02, 0.04)]
+    assert counts == sorted(set(counts))
+    assert counts[0] == 74
+
+
+@given(events=st.integers(0, 300))
+def test_the_exact_interval_is_garwoods(events: int) -> None:
+    """A mean at either end would make what was seen a 2.5 % event."""
+    low, high = poisson_interval(events)
+    assert poisson.cdf(events, high) == pytest.approx(0.025)
+    if events:
+        assert poisson.sf(events - 1, low) == pytest.approx(0.025)
+
+
+def test_people_who_come_in_groups_widen_the_interval() -> None:
+    """All errors in one minute of an hour say less than as many spread out."""
+    true = {DOOR: [float(t) for t in range(0, 3_600, 6)]}
+    spread = {DOOR: [t for i, t in enumerate(true[DOOR]) if i % 20]}
+    bunched = {DOOR: true[DOOR][30:]}
+    wide, narrow = (count_accuracy(c, true, 2.0, 0.05)[0] for c in (bunched, spread))
+    assert wide.missed == narrow.missed
+    assert wide.wrong_interval is not None
+    assert narrow.wrong_interval is not None
+    assert wide.wrong_interval[1] > 1.3 * narrow.wrong_interval[1]
+
+
+def test_clocks_are_brought_together() -> None:
+    """A stopwatch started 41.5 s early is found by what matches."""
+    rng = np.random.default_rng(4)
+    true = np.sort(rng.uniform(0, 1_800, 60))
+    found = best_shift_s({DOOR: list(true)}, {DOOR: list(true + 41.5)}, 1.0, 60)
+    assert found == pytest.approx(41.5, abs=1.0)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_technicians_table_is_read(tmp_path: Path) -> None:
+    """Seconds or h:m:s, any column order, a spreadsheet's mark at the beginning; events of a replay as well."""
+    hand = write(tmp_path / "hand.csv", "\ufeffline,t_s,direction\ndoor,0:00:10,In\ndoor,75,out\n")
+    box = write(
+        tmp_path / "events.ndjson",
+        '{"t_s": 10.4, "event": "crossing", "line": "door", "direction": "in"}\n{"t_s": 5, "event": "window"}\n'
+        '{"t_s": 60.0, "event": "crossing", "line": "door", "direction": "out"}\n',
+    )
+    assert read_crossings(hand) == {("door", "in"): [10], ("door", "out"): [75]}
+    figures = evaluate_counts(box, hand)
+    assert (figures["crossings"], figures["missed"], figures["extra"]) == (2, 1, 1)
+    assert figures["absolute_error"] == 0
+    assert figures["lines"]["door"]["wrong_rate"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("t_s,line\n1,door\n", "lacks a column"),
+        ("t_s,line,direction\nsoon,door,in\n", "row 2: 'soon' is no time"),
+        ("t_s,line,direction\n1,door,up\n", "row 2: the direction 'up'"),
+        ("t_s,line,direction\n1:2:3:4,door,in\n", "is no time"),
+        ("t_s,line,direction\n", "holds no crossing"),
+    ],
+)
+def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
+    """File, row and remedy."""
+    path = write(tmp_path / "hand.csv", text)
+    with pytest.raises(InputError, match=said):
+        evaluate_counts(path, path)
+
+
+def test_dwell_errors_are_of_the_median_and_the_ninth_decile() -> None:
+    """A box that sees every stay 10 % short, and one in ten not at all."""
+    rng = np.random.default_rng(6)
+    true = [(float(start), float(rng.gamma(4, 30))) for start in np.sort(rng.uniform(0, 7_200, 400))]
+    measured = [(start, 0.9 * dwell) for i, (start, dwell) in enumerate(true) if i % 10]
+    figures = dwell_accuracy({"queue": measured}, {"queue": true, "desk": [(1.0, 2.0)]})
+    queue = figures["queue"]
+    assert queue.errors["visits"] == pytest.approx(-0.1)
+    assert queue.errors["median"] == pytest.approx(-0.1, abs=0.03)
+    low, high = queue.intervals["median"] or (0, 0)
+    assert low < -0.1 < high
+    assert high - low < 0.2
+    assert figures["desk"].errors["visits"] == -1
+    assert figures["desk"].errors["median"] is None
+
+
+def test_visits_are_read_with_their_end_or_their_length(tmp_path: Path) -> None:
+    """Start and end, or start and dwell; an end before the start is named."""
+    path = write(tmp_path / "v.csv", "zone,start_s,end_s\nqueue,0:01:00,0:03:00\n")
+    assert read_visits(path) == {"queue": [(60, 120)]}
+    assert evaluate_dwell(path, path)["zones"]["queue"]["median_error"] == 0
+    write(path, "zone,start_s,dwell_s\nqueue,60,120\n")
+    assert read_visits(path) == {"queue": [(60, 120)]}
+    with pytest.raises(InputError, match="row 2: the visit ends before"):
+        read_visits(write(path, "zone,start_s,end_s\nqueue,9,3\n"))
