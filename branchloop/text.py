@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from branchloop import text_acceptance, text_board, text_consent, text_kiosk
+from branchloop import text_acceptance, text_board, text_consent, text_floor, text_kiosk
 from branchloop.kpis import BY_KEY
 
 Language = Literal["en", "zh"]
@@ -103,6 +103,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **text_consent.WORDS,
     **text_kiosk.WORDS,
     **text_board.WORDS,
+    **text_floor.WORDS,
     **text_acceptance.WORDS,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -19,6 +20,15 @@ class Refused(Exception):  # noqa: N818
 
 class Problem(Exception):  # noqa: N818
     """The hub said no, with its reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of the floor and its place on the plan: x0, y0, x1, y1 in metres."""
+
+    data: bytes
+    media: str
+    bounds_m: tuple[float, float, float, float]
 
 
 class Hub:
@@ -46,9 +56,30 @@ class Hub:
         """What is the case right now."""
         return self._get(f"/api/v1/branches/{site}/live")
 
-    def heat(self, site: str, start: str, end: str) -> dict[str, Any]:
-        """Person·seconds per cell between two moments (RFC 3339)."""
-        return self._get(f"/api/v1/branches/{site}/heat", {"from": start, "to": end})
+    def heat(self, site: str, start: str, end: str, layer: str = "presence") -> dict[str, Any]:
+        """Person·seconds per cell between two moments (RFC 3339), of `presence` or `filled`."""
+        return self._get(f"/api/v1/branches/{site}/heat", {"from": start, "to": end, "layer": layer})
+
+    def flow(self, site: str, start: str, end: str) -> dict[str, Any]:
+        """Which way people walked, by cell."""
+        return self._get(f"/api/v1/branches/{site}/flow", {"from": start, "to": end})
+
+    def queues(self, site: str, start: str, end: str, bucket: str) -> dict[str, Any]:
+        """Lengths, waits and abandonment of every queue."""
+        return self._get(f"/api/v1/branches/{site}/queues", {"from": start, "to": end, "bucket": bucket})
+
+    def birdseye(self, site: str) -> Picture | None:
+        """The floor seen from above without people; None when there is none, or it may not be seen."""
+        try:
+            answer = self._http.get(f"{self._api}/api/v1/branches/{site}/birdseye", headers=self._headers)
+        except httpx.HTTPError as error:
+            raise Unreachable(str(error)) from error
+        if answer.status_code in {401, 403, 404}:
+            return None
+        if answer.status_code >= 400:
+            raise Unreachable(f"HTTP {answer.status_code}")
+        x0, y0, x1, y1 = (float(value) for value in answer.headers["x-bounds-m"].split(","))
+        return Picture(answer.content, answer.headers["content-type"], (x0, y0, x1, y1))
 
     def footfall(self, site: str, start: str, end: str, bucket: str) -> dict[str, Any]:
         """Crossings of the entrances by bucket."""

@@ -1,21 +1,21 @@
-"""The floor as a picture: plan in grey line art, heat in viridis, people as dots. Pure: data in, SVG out."""
+"""Heat as layers of the plan: viridis for what was seen, the same in stripes for what was estimated. Pure."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from branchloop.text import Language, say
-from branchloop.theme import ACCENT, HEAT_ALPHA, HEAT_FLOOR, INK, MUTED, PAPER, PLAN_LINE
+from branchloop.theme import HEAT_ALPHA, HEAT_FLOOR
+from dashboard.plan import PX_PER_M
 
+Grid = NDArray[np.float64]
 # Anchors of matplotlib's viridis (CC0), interpolated between.
 _VIRIDIS = np.array(
     [
@@ -24,7 +24,6 @@ _VIRIDIS = np.array(
     ],
     dtype=np.float64,
 )  # fmt: skip
-_PX_PER_M = 40.0
 SMOOTH_M = 0.5
 _SMOOTH = 4
 """The heat raster is enlarged this often, smoothly, before the browser scales it."""
@@ -42,28 +41,28 @@ class Scale:
         return self.top <= 0
 
 
-def density(person_seconds: NDArray[np.float64], cell_m: float) -> NDArray[np.float64]:
+def density(person_seconds: Grid, cell_m: float) -> Grid:
     """(rows, columns) person·seconds per cell -> per m², averaged over `SMOOTH_M`, the room of a person.
 
     Binomial weights; nothing is lost but what is spread over the plan's border. The figures beside
     the picture are those of the hub, not of the picture.
     """
-    smooth = person_seconds / (cell_m * cell_m)
+    spread = person_seconds / (cell_m * cell_m)
     for _ in range(max(1, round(SMOOTH_M / cell_m / 2)) * 2):
         for axis in (0, 1):
-            near = np.pad(smooth, [(1, 1) if a == axis else (0, 0) for a in (0, 1)])
-            before = np.take(near, range(smooth.shape[axis]), axis)
-            after = np.take(near, range(2, smooth.shape[axis] + 2), axis)
-            smooth = (before + 2 * smooth + after) / 4
-    return smooth
+            near = np.pad(spread, [(1, 1) if a == axis else (0, 0) for a in (0, 1)])
+            before = np.take(near, range(spread.shape[axis]), axis)
+            after = np.take(near, range(2, spread.shape[axis] + 2), axis)
+            spread = (before + 2 * spread + after) / 4
+    return spread
 
 
-def scale_of(density_per_m2: NDArray[np.float64]) -> Scale:
-    """The scale whose top is the busiest cell."""
-    return Scale(float(density_per_m2.max(initial=0.0)))
+def scale_of(*density_per_m2: Grid) -> Scale:
+    """The scale whose top is the busiest cell of all of these layers, which then may be compared."""
+    return Scale(max((float(each.max(initial=0.0)) for each in density_per_m2), default=0.0))
 
 
-def colours(density_per_m2: NDArray[np.float64], scale: Scale) -> NDArray[np.uint8]:
+def colours(density_per_m2: Grid, scale: Scale) -> NDArray[np.uint8]:
     """(rows, columns) -> (rows, columns, 4) RGBA: viridis by the square root of the share of the scale.
 
     Clear under 5 % of the colour scale, opacity rising to .85. The root keeps the ways people walk
@@ -80,140 +79,74 @@ def colours(density_per_m2: NDArray[np.float64], scale: Scale) -> NDArray[np.uin
     return np.concatenate([rgb, alpha[..., None]], axis=2).round().astype(np.uint8)
 
 
-def raster(density_per_m2: NDArray[np.float64], scale: Scale) -> bytes:
-    """The heat layer as a PNG, one enlarged block per cell, smoothly interpolated."""
-    rows, columns = density_per_m2.shape
-    smooth = Image.fromarray(density_per_m2.astype(np.float32), "F").resize(
-        (columns * _SMOOTH, rows * _SMOOTH), Image.Resampling.BICUBIC
-    )
-    picture = Image.fromarray(colours(np.asarray(smooth, dtype=np.float64), scale), "RGBA")
+def smooth(cells: Grid) -> Grid:
+    """(rows, columns) enlarged, one block a cell, smoothly interpolated."""
+    rows, columns = cells.shape
+    larger = (columns * _SMOOTH, rows * _SMOOTH)
+    picture = Image.fromarray(cells.astype(np.float32), "F").resize(larger, Image.Resampling.BICUBIC)
+    return np.asarray(picture, dtype=np.float64)
+
+
+def raster(density_per_m2: Grid, scale: Scale) -> bytes:
+    """The heat layer as a PNG."""
+    return png(colours(smooth(density_per_m2), scale))
+
+
+def png(rgba: NDArray[np.uint8]) -> bytes:
+    """(rows, columns, 4) as a PNG."""
     out = io.BytesIO()
-    picture.save(out, "PNG", optimize=True)
+    Image.fromarray(rgba, "RGBA").save(out, "PNG", optimize=True)
     return out.getvalue()
 
 
-def floor_svg(
-    branch: Mapping[str, Any],
-    language: Language,
-    heat: NDArray[np.float64] | None = None,
-    cell_m: float = 0.25,
-    dots: Sequence[Sequence[float]] = (),
-    sensors: Mapping[str, bool | None] | None = None,
-) -> str:
-    """The plan of a branch with its heat (person·seconds per cell), people and sensors, as SVG text."""
-    plan = branch["plan"]
-    width, height = plan["width_m"] * _PX_PER_M, plan["height_m"] * _PX_PER_M
-    parts = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-            f'width="{width:.0f}" height="{height:.0f}" font-family="system-ui, Noto Sans SC, sans-serif">'
-        ),
-        f'<rect width="{width:.0f}" height="{height:.0f}" fill="{PAPER}"/>',
-    ]
-    parts += [_zone(zone) for zone in branch["zones"]]
-    if heat is not None and heat.size:
-        per_m2 = density(heat, cell_m)
-        data = base64.b64encode(raster(per_m2, scale_of(per_m2))).decode()
-        across, down = heat.shape[1] * cell_m * _PX_PER_M, heat.shape[0] * cell_m * _PX_PER_M
-        parts.append(
-            f'<image width="{across:.1f}" height="{down:.1f}" preserveAspectRatio="none" '
-            f'href="data:image/png;base64,{data}"/>'
-        )
-    parts += [_path(wall, PLAN_LINE, 4) for wall in plan["walls"]]
-    font = max(9.0, min(20.0, width / 45))
-    parts += [_line(line, language, font) for line in branch["lines"]]
-    parts += [_sensor(sensor, (sensors or {}).get(sensor["id"])) for sensor in branch["sensors"]]
-    parts += [_label(zone, language, font, width) for zone in branch["zones"]]
-    parts += [
-        f'<circle cx="{x * _PX_PER_M:.1f}" cy="{y * _PX_PER_M:.1f}" r="9" fill="{ACCENT}" '
-        f'stroke="{PAPER}" stroke-width="3"/>'
-        for x, y in dots
-    ]
-    return "".join([*parts, "</svg>"])
+def layer(density_per_m2: Grid, scale: Scale, cell_m: float) -> str:
+    """Measured heat as a layer of the plan."""
+    return image(raster(density_per_m2, scale), density_per_m2.shape, cell_m)
 
 
-def as_image(svg: str, alt: str) -> str:
-    """HTML of the SVG as an image that scales to its column."""
-    data = base64.b64encode(svg.encode()).decode()
+def striped(density_per_m2: Grid, scale: Scale, cell_m: float) -> str:
+    """Estimated heat as a layer of the plan: the same colours, in stripes, so that nobody takes it for measured."""
     return (
-        f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt, quote=True)}" '
-        'style="width:100%;height:auto;max-height:78vh;object-fit:contain;border-radius:8px"/>'
+        '<defs><pattern id="stripes" width="10" height="10" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><rect width="4" height="10" fill="#fff"/></pattern>'
+        '<mask id="striped"><rect width="100%" height="100%" fill="url(#stripes)"/></mask></defs>'
+        f'<g mask="url(#striped)">{layer(density_per_m2, scale, cell_m)}</g>'
+    )
+
+
+def image(data: bytes, shape: tuple[int, ...], cell_m: float) -> str:
+    """A PNG laid over the cells of a grid that begins at the plan's corner."""
+    across, down = shape[1] * cell_m * PX_PER_M, shape[0] * cell_m * PX_PER_M
+    return (
+        f'<image width="{across:.1f}" height="{down:.1f}" preserveAspectRatio="none" '
+        f'href="data:image/png;base64,{base64.b64encode(data).decode()}"/>'
     )
 
 
 def legend(scale: Scale, language: Language) -> str:
     """HTML of the colour scale with its unit and a tick at the busiest cell."""
     stops = ", ".join(f"rgb({r:.0f},{g:.0f},{b:.0f})" for r, g, b in _VIRIDIS)
-    ticks = "".join(f"<span>{_number(scale.top * share**2)}</span>" for share in (0, 0.25, 0.5, 0.75))
+    ticks = "".join(f"<span>{number(scale.top * share**2)}</span>" for share in (0, 0.25, 0.5, 0.75))
     return (
         f'<div class="bl-legend" role="img" aria-label="{escape(say("heat.legend", language))}: 0 – '
-        f'{_number(scale.top)}">'
+        f'{number(scale.top)}">'
         f'<div class="bl-legend-title">{escape(say("heat.legend", language))}</div>'
         f'<div class="bl-legend-bar" style="background:linear-gradient(90deg, {stops})"></div>'
-        f'<div class="bl-legend-ticks">{ticks}<span>▲ {_number(scale.top)} · '
+        f'<div class="bl-legend-ticks">{ticks}<span>▲ {number(scale.top)} · '
         f"{escape(say('heat.busiest', language))}</span></div></div>"
     )
 
 
-def named(part: Mapping[str, Any], language: Language) -> str:
-    """A part's name in the language, or its id."""
-    name = part.get("name")
-    return str(name[language]) if name else str(part["id"])
+def estimate_note(person_seconds: float, language: Language) -> str:
+    """HTML of the legend's line for estimated heat: a swatch of the stripes, and how much it is."""
+    stripes = "repeating-linear-gradient(45deg, #218f8b 0 4px, transparent 4px 8px)"
+    words = escape(say("heat.estimated", language, value=f"{person_seconds:,.0f}"))
+    return (
+        f'<div class="bl-note"><span class="bl-swatch" style="background:{stripes}" aria-hidden="true"></span> '
+        f"{words}</div>"
+    )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A value of a colour scale."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
-
-
-def _points(points: Sequence[Sequence[float]]) -> str:
-    return " ".join(f"{x * _PX_PER_M:.1f},{y * _PX_PER_M:.1f}" for x, y in points)
-
-
-def _path(points: Sequence[Sequence[float]], colour: str, width: float) -> str:
-    return (
-        f'<polyline points="{_points(points)}" fill="none" stroke="{colour}" stroke-width="{width:g}" '
-        'stroke-linejoin="round" stroke-linecap="round"/>'
-    )
-
-
-def _zone(zone: Mapping[str, Any]) -> str:
-    return (
-        f'<polygon points="{_points(zone["polygon"])}" fill="{INK}" fill-opacity="0.03" '
-        f'stroke="{PLAN_LINE}" stroke-width="1.5" stroke-dasharray="6 6"/>'
-    )
-
-
-def _label(zone: Mapping[str, Any], language: Language, font: float, width: float) -> str:
-    """The zone's name in its upper corner, on the side that keeps it on the plan."""
-    left = min(p[0] for p in zone["polygon"]) * _PX_PER_M + 6
-    right = max(p[0] for p in zone["polygon"]) * _PX_PER_M - 6
-    y = min(p[1] for p in zone["polygon"]) * _PX_PER_M + font * 1.2
-    x, anchor = (right, "end") if left > 0.7 * width else (left, "start")
-    return _words(x, y, named(zone, language), font, INK, anchor)
-
-
-def _line(line: Mapping[str, Any], language: Language, font: float) -> str:
-    (x0, y0), (x1, y1) = line["from"], line["to"]
-    x, y = (x0 + x1) / 2 * _PX_PER_M + 8, (y0 + y1) / 2 * _PX_PER_M - 8
-    dash = "" if line["entrance"] else ' stroke-dasharray="10 8"'
-    return (
-        f'<polyline points="{_points([line["from"], line["to"]])}" stroke="{ACCENT}" stroke-width="3"{dash}/>'
-        + _words(x, y, named(line, language), font * 0.9, ACCENT, "start")
-    )
-
-
-def _words(x: float, y: float, text: str, font: float, colour: str, anchor: str) -> str:
-    return (
-        f'<text x="{x:.0f}" y="{y:.0f}" font-size="{font:.1f}" fill="{colour}" text-anchor="{anchor}" '
-        f'stroke="{PAPER}" stroke-width="{font / 5:.1f}" paint-order="stroke">{escape(text)}</text>'
-    )
-
-
-def _sensor(sensor: Mapping[str, Any], present: bool | None) -> str:
-    x, y = sensor["x_m"] * _PX_PER_M, sensor["y_m"] * _PX_PER_M
-    fill = ACCENT if present else PAPER
-    colour = MUTED if present is None else ACCENT
-    return (
-        f'<rect x="{x - 9:.1f}" y="{y - 9:.1f}" width="18" height="18" transform="rotate(45 {x:.1f} {y:.1f})" '
-        f'fill="{fill}" stroke="{colour}" stroke-width="3"/>'
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
@@ -12,8 +13,11 @@ from typing import Any, cast
 import streamlit as st
 
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
+from dashboard import plan
 from dashboard.client import Hub, Problem, Refused, Unreachable
 from dashboard.config import Dashboard, read_config, read_token
+
+PICTURE_S = 120.0
 
 
 @st.cache_resource
@@ -90,6 +94,22 @@ def ribbon(branch: Mapping[str, Any]) -> None:
 def head(text: str) -> None:
     """A section's title."""
     st.html(f'<h2 class="bl-head">{escape(text)}</h2>')
+
+
+def add_picture(door: Hub, site: str, layers: list[str]) -> None:
+    """Lay the floor as seen from above under the other layers, or say that there is no such picture.
+
+    Kept for the viewer's session and fetched again every few minutes: it changes rarely.
+    """
+    now_s = time.monotonic()
+    kept = st.session_state.get("birdseye")
+    if kept is None or kept[0] != site or now_s - kept[1] > PICTURE_S:
+        kept = (site, now_s, door.birdseye(site))
+        st.session_state["birdseye"] = kept
+    if kept[2] is None:
+        st.caption(say("layer.picture.none", language()))
+        return
+    layers.insert(0, plan.picture(kept[2].data, kept[2].media, kept[2].bounds_m))
 
 
 @contextmanager

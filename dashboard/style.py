@@ -17,6 +17,9 @@ CSS = f"""<style>
 .bl-bar {{ height: 3px; background: {theme.HAIRLINE}; border-radius: 2px; margin-top: 4px; }}
 .bl-bar span {{ display: block; height: 3px; background: {theme.ACCENT}; border-radius: 2px; }}
 .bl-note {{ font-size: 12px; color: {theme.MUTED}; margin-top: 4px; }}
+.bl-taint {{ font-size: 12px; color: {theme.WARN}; margin-top: 4px; }}
+.bl-change {{ font-size: 12px; margin-top: 4px; }}
+.bl-swatch {{ display: inline-block; width: 28px; height: 10px; border: 1px solid {theme.HAIRLINE}; border-radius: 2px; }}
 .bl-ribbon {{ border-left: 4px solid {theme.WARN}; padding: 4px 12px; font-size: 14px; color: {theme.WARN};
   margin: 4px 0 12px; }}
 .bl-light {{ font-size: 14px; padding: 2px 0; }}

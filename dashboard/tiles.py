@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from branchloop.text import Language, say
+from branchloop.text import WORDS, Language, duration, label, say
 
 AS_OF_AFTER_S = 10.0
 """A value older than this shows its time."""
+MOST_FAULTS = 2
+SEPARATOR: Mapping[Language, str] = {"en": ", ", "zh": "、"}
 LIGHTS: Mapping[str, tuple[str, str]] = {
     "up": ("●", "good"),
     "starting": ("◌", "muted"),
@@ -21,6 +23,7 @@ LIGHTS: Mapping[str, tuple[str, str]] = {
     "unknown": ("?", "muted"),
 }
 """State -> shape and tone: never colour alone."""
+FAULTY = ("◑", "warn")
 
 
 def tile(
@@ -31,15 +34,25 @@ def tile(
     *,
     stale: bool = False,
     note: str = "",
+    why: str = "",
     digits: int = 0,
+    shown: tuple[str, str] | None = None,
+    change: str = "",
+    names: Mapping[str, str] | None = None,
 ) -> str:
-    """HTML of one figure: {"value", "unit", "coverage", "as_of"}."""
+    """HTML of one figure: {"value", "unit", "coverage", "as_of", "tainted"}.
+
+    `why` tells why there is no value; `shown` are value and unit in other words; `change` is HTML of
+    `change`; `names` are those of devices.
+    """
     value, coverage, as_of = figure["value"], figure.get("coverage"), figure.get("as_of")
-    shown = "—" if value is None else f"{value:,.{digits}f}"
+    text = f"{value:,.{digits}f}" if value is not None else "—"
     unit = say("unit.people", language) if figure.get("unit") == "people" else str(figure.get("unit") or "")
+    if shown is not None and value is not None:
+        text, unit = shown
     below = [note] if note else []
     if value is None:
-        below.append(say("not_measured", language))
+        below.append(why or say("not_measured", language))
     if stale and as_of:
         below.append(f"🕒 {say('stale', language)} · {say('as_of', language, time=clock(as_of, zone))}")
     bar = ""
@@ -52,8 +65,71 @@ def tile(
     small = f'<div class="bl-note">{escape(" · ".join(below))}</div>' if below else ""
     return (
         f'<div class="bl-tile{" bl-stale" if stale else ""}"><div class="bl-label">{escape(label)}</div>'
-        f'<div class="bl-value">{shown}<small> {escape(unit) if value is not None else ""}</small></div>{bar}{small}</div>'
+        f'<div class="bl-value">{escape(text)}<small> {escape(unit) if value is not None else ""}</small></div>'
+        f"{bar}{change}{small}{taint(figure.get('tainted', ()), names or {}, language)}</div>"
     )
+
+
+def taint(faults: Sequence[Mapping[str, Any]], names: Mapping[str, str], language: Language) -> str:
+    """HTML of what makes a figure doubtful; nothing when nothing does."""
+    if not faults:
+        return ""
+    words = [fault_words(fault, names, language) for fault in faults[:MOST_FAULTS]]
+    if len(faults) > MOST_FAULTS:
+        words.append(f"+ {len(faults) - MOST_FAULTS}")
+    text = say("taint", language, why=" · ".join(words))
+    return f'<div class="bl-taint"><span aria-hidden="true">◐</span> {escape(text)}</div>'
+
+
+def fault_words(fault: Mapping[str, Any], names: Mapping[str, str], language: Language) -> str:
+    """A fault in words, with how long it lasted where that is known."""
+    key = f"fault.{fault['fault']}"
+    told = say(key, language) if key in WORDS else str(fault["fault"])
+    why = say("fault", language, name=names.get(fault["subject"], fault["subject"]), fault=told)
+    seconds = fault["seconds"]
+    return (
+        why if seconds is None else say("taint.lasted", language, why=why, time=duration(seconds, language))
+    )
+
+
+def taint_list(taints: Sequence[Mapping[str, Any]], names: Mapping[str, str], language: Language) -> str:
+    """HTML of faults and the figures that each spoils."""
+    rows = [
+        say(
+            "taint.line",
+            language,
+            why=fault_words(each, names, language),
+            figures=SEPARATOR[language].join(label(figure, language).lower() for figure in each["figures"]),
+        )
+        for each in taints
+    ]
+    return "".join(
+        f'<div class="bl-light"><span class="bl-warn" aria-hidden="true">◐</span> {escape(row)}</div>'
+        for row in rows
+    )
+
+
+def change(
+    now: float | None,
+    before: float | None,
+    better: Literal["higher", "lower", "neither"],
+    words: str,
+    language: Language,
+    say_it: Callable[[float], str],
+) -> str:
+    """HTML of the change against a comparable period; nothing when either is unknown.
+
+    An arrow and words always, a colour only where one way is better.
+    """
+    if now is None or before is None:
+        return ""
+    size = say_it(abs(now - before))
+    if size == say_it(0):
+        return f'<div class="bl-change bl-muted">{escape(say("change.same", language, period=words))}</div>'
+    rose = now > before
+    tone = "muted" if better == "neither" else "good" if rose == (better == "higher") else "bad"
+    text = say("change.vs", language, change=f"{'▲' if rose else '▼'} {size}", period=words)
+    return f'<div class="bl-change bl-{tone}">{escape(text)}</div>'
 
 
 def count(label: str, value: str, note: str = "") -> str:
@@ -70,10 +146,13 @@ def row(tiles: Sequence[str]) -> str:
     return f'<div class="bl-row">{"".join(tiles)}</div>'
 
 
-def light(name: str, state: str, language: Language, detail: str = "") -> str:
-    """HTML of one device's light: shape, name, state in words."""
+def light(name: str, state: str, language: Language, detail: str = "", fault: str | None = None) -> str:
+    """HTML of one device's light: shape, name, state in words; a fault outshines the state."""
     shape, tone = LIGHTS.get(state, LIGHTS["unknown"])
     word = say(f"state.{state}" if state in LIGHTS else "state.unknown", language)
+    if fault is not None:
+        shape, tone = FAULTY
+        word = say(f"fault.{fault}", language) if f"fault.{fault}" in WORDS else fault
     more = f' <span class="bl-note">{escape(detail)}</span>' if detail else ""
     return (
         f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '

@@ -1,23 +1,40 @@
-"""Heat: where people spent their time, by day and hour; gaps shown as gaps; the sum is the API's."""
+"""Heat: where people spent their time and which way they went, by day and hour; the sum is the API's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from html import escape
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import altair as alt
-import numpy as np
 import pandas as pd
 import streamlit as st
 
 from branchloop import theme
 from branchloop.text import Language, duration, label, say
-from dashboard import heat, session, tiles
+from dashboard import difference, flow, heat, periods, plan, session, tiles, waiting
+from dashboard.client import Hub
+from dashboard.views.live import device_names
 
 MOST_GAPS = 6
+Layer = Literal["presence", "flow", "filled", "difference"]
+LAYERS: tuple[Layer, ...] = ("presence", "flow", "filled", "difference")
+AGAINST = {"week": 7, "day": 1}
+"""What a difference is taken against -> days before."""
+UNEVEN = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the viewer asked for."""
+
+    spans: list[periods.Span]
+    layer: Layer
+    against_days: int
+    picture: bool
 
 
 def page() -> None:
@@ -33,74 +50,100 @@ def page() -> None:
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(f"{branch['name'][spoken]} · {say('heat.title', spoken)}")
         session.ribbon(branch)
-        start, end = _choose_time(spoken, zone)
-        answer = door.heat(site, start.isoformat(), end.isoformat())
-        footfall = door.footfall(site, start.isoformat(), end.isoformat(), "hour")
-        zones = door.zones(site, start.isoformat(), end.isoformat())
-        st.html(tiles.row(figures(answer, footfall, spoken, zone)))
+        choice = _choose(spoken, zone)
+        seen = each(choice.spans, lambda start, end: door.heat(site, start, end))
+        footfall = each(choice.spans, lambda start, end: door.footfall(site, start, end, "hour"))
+        zones = each(choice.spans, lambda start, end: door.zones(site, start, end))
+        names = device_names(branch, spoken)
+        st.html(tiles.row(figures(seen, footfall, spoken, zone, names)))
         left, right = st.columns([3, 2], gap="large")
         with left:
-            _floor(branch, answer, spoken)
+            _floor(door, branch, choice, seen, spoken)
         with right:
-            session.head(say("zones", spoken))
-            st.html(zone_table(branch, zones, spoken))
-            session.head(say("heat.footfall", spoken))
-            st.altair_chart(footfall_chart(footfall["items"], spoken, zone), width="stretch")
-            session.head(say("gaps", spoken))
-            st.html(gap_list(answer["gaps"], spoken, zone))
+            _beside(door, branch, choice, seen, footfall, zones, spoken, zone)
+
+
+def each(spans: Sequence[periods.Span], ask: Callable[[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
+    """The hub's answers about several spans."""
+    return [ask(start.isoformat(), end.isoformat()) for start, end in spans]
 
 
 def figures(
-    answer: Mapping[str, Any], footfall: Mapping[str, Any], spoken: Language, zone: ZoneInfo
+    seen: Sequence[Mapping[str, Any]],
+    footfall: Sequence[Mapping[str, Any]],
+    spoken: Language,
+    zone: ZoneInfo,
+    names: Mapping[str, str],
 ) -> list[str]:
-    """The tiles: the sum shown is the API's own total."""
-    common = {"coverage": answer["coverage"], "as_of": answer["as_of"]}
-    measured = answer["coverage"] is not None and answer["coverage"] > 0
+    """The tiles: the sum shown is that of the API's own totals."""
+    covered = periods.coverage(seen)
+    common = {"coverage": covered, "as_of": periods.as_of(seen)}
+    filled = periods.total(seen, "filled_person_seconds")
+    tainted = {
+        key: _spoiling(key, answers) for key, answers in (("person_seconds", seen), ("footfall", footfall))
+    }
+    mean = say("period.mean", spoken, value=len(seen)) if len(seen) > 1 else ""
     return [
         tiles.tile(
             say("heat.total", spoken),
-            {"value": answer["total"] if measured else None, "unit": "person·s", **common},
-            spoken,
-            zone,
-            digits=1,
-        ),
-        tiles.tile(
-            label("footfall", spoken),
             {
-                "value": footfall["total_in"],
-                "unit": "people",
-                "coverage": footfall["coverage"],
-                "as_of": footfall["as_of"],
-            },
-            spoken,
-            zone,
-        ),
-        tiles.tile(
-            label("coverage", spoken),
-            {
-                "value": None if answer["coverage"] is None else 100 * answer["coverage"],
-                "unit": "%",
+                "value": periods.total(seen, "total") if covered else None,
+                "unit": "person·s",
+                "tainted": tainted["person_seconds"],
                 **common,
             },
             spoken,
             zone,
+            digits=1,
+            note="" if filled is None else say("heat.beside", spoken, value=f"{filled:,.1f}"),
+            names=names,
+        ),
+        tiles.tile(
+            label("footfall", spoken),
+            {
+                "value": periods.total(footfall, "total_visitors"),
+                "unit": "people",
+                "coverage": periods.coverage(footfall),
+                "as_of": periods.as_of(footfall),
+                "tainted": tainted["footfall"],
+            },
+            spoken,
+            zone,
+            names=names,
+        ),
+        tiles.tile(
+            label("coverage", spoken),
+            {"value": None if covered is None else 100 * covered, "unit": "%", **common},
+            spoken,
+            zone,
+            note=mean,
         ),
     ]
 
 
-def zone_table(branch: Mapping[str, Any], zones: Mapping[str, Any], spoken: Language) -> str:
-    """Visits and dwell of every zone in the chosen time."""
-    names = {zone["id"]: heat.named(zone, spoken) for zone in branch["zones"]}
-    rows = [
-        [
-            names.get(zone["id"], zone["id"]),
-            "—" if zone["visits"] is None else f"{zone['visits']:,}",
-            duration(zone["dwell_median_s"], spoken),
-            duration(zone["dwell_p90_s"], spoken),
-        ]
-        for zone in zones["items"]
-    ]
-    return tiles.table([say(key, spoken) for key in ("zone", "zone.visits", "zone.median", "zone.p90")], rows)
+def zone_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], spoken: Language) -> str:
+    """Visits of every zone; dwell only over one stretch of time, since medians cannot be added."""
+    names = waiting.zone_names(branch, spoken)
+    single = len(answers) == 1
+    heads = ["zone", "zone.visits", *(["zone.median", "zone.p90"] if single else [])]
+    rows = []
+    for at, zone in enumerate(answers[0]["items"]):
+        visits = periods.total([answer["items"][at] for answer in answers], "visits")
+        row = [names.get(zone["id"], zone["id"]), "—" if visits is None else f"{visits:,}"]
+        if single:
+            row += [duration(zone["dwell_median_s"], spoken), duration(zone["dwell_p90_s"], spoken)]
+        rows.append(row)
+    return tiles.table([say(key, spoken) for key in heads], rows)
+
+
+def queue_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], spoken: Language) -> str:
+    """Every queue; waits only over one stretch of time."""
+    rows = []
+    for at, queue in enumerate(answers[0]["items"]):
+        parts = [answer["items"][at] for answer in answers]
+        counts = {key: periods.total(parts, key) for key in ("joined", "served", "abandoned", "lost")}
+        rows.append({**queue, **counts})
+    return waiting.table(branch, rows, spoken, quantiles=len(answers) == 1)
 
 
 def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo) -> alt.Chart:
@@ -110,7 +153,7 @@ def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: Z
             "hour": [
                 datetime.fromisoformat(i["start"]).astimezone(zone).strftime("%m-%d %H:00") for i in items
             ],
-            "visitors": [i["in"] for i in items],
+            "visitors": [i["visitors"] for i in items],
         }
     )
     chart: alt.Chart = (
@@ -139,40 +182,185 @@ def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo
     return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
 
 
-def _choose_time(spoken: Language, zone: ZoneInfo) -> tuple[datetime, datetime]:
+def _choose(spoken: Language, zone: ZoneInfo) -> Choice:
     today = datetime.now(zone).date()
-    left, right = st.columns([1, 3])
-    chosen = left.date_input(say("heat.day", spoken), today, max_value=today)
+    first_row = st.columns([1, 1, 2])
+    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today)
     day = chosen if isinstance(chosen, date) else today
-    first, last = right.slider(say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00")
-    start = datetime.combine(day, time(), tzinfo=zone)
-    return _at(start, first), _at(start, max(last, first + 1))
-
-
-def _at(start: datetime, hour: int) -> datetime:
-    """The wall-clock hour of that day, whatever the clocks did in it."""
-    if hour >= 24:
-        return datetime.combine(start.date() + timedelta(days=1), time(), tzinfo=start.tzinfo)
-    return start.replace(hour=hour)
-
-
-def _floor(branch: Mapping[str, Any], answer: Mapping[str, Any], spoken: Language) -> None:
-    cells = np.asarray(answer["person_seconds"], dtype=np.float64)
-    svg = heat.floor_svg(branch, spoken, cells, answer["cell_m"])
-    words = say(
-        "plan.alt",
-        spoken,
-        branch=branch["name"][spoken],
-        value="—" if answer["total"] is None else f"{answer['total']:.0f}",
+    period: periods.Period = first_row[1].selectbox(
+        say("period", spoken), periods.PERIODS, format_func=lambda key: say(f"period.{key}", spoken)
     )
-    st.html(heat.as_image(svg, words))
-    scale = heat.scale_of(heat.density(cells, answer["cell_m"]))
-    if not answer["coverage"]:
-        st.info(say("heat.no_data", spoken))
-    elif scale.empty:
-        st.info(say("heat.nobody", spoken))
+    first, last = first_row[2].slider(say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00")
+    first = min(first, 23)
+    second_row = st.columns([2, 1, 1], vertical_alignment="bottom")
+    layer = second_row[0].segmented_control(
+        say("layer", spoken),
+        LAYERS,
+        format_func=lambda key: say(f"layer.{key}", spoken),
+        default=LAYERS[0],
+        required=True,
+    )
+    against = "week"
+    if layer == "difference":
+        against = second_row[1].selectbox(
+            say("difference.with", spoken),
+            list(AGAINST),
+            format_func=lambda key: say(f"difference.{key}", spoken),
+        )
+    picture = second_row[2].checkbox(say("layer.picture", spoken), key="heat-picture")
+    days = periods.days(period, day)
+    return Choice(
+        periods.spans(days, first, max(last, first + 1), zone), layer or LAYERS[0], AGAINST[against], picture
+    )
+
+
+def _beside(
+    door: Hub,
+    branch: Mapping[str, Any],
+    choice: Choice,
+    seen: Sequence[Mapping[str, Any]],
+    footfall: Sequence[Mapping[str, Any]],
+    zones: Sequence[Mapping[str, Any]],
+    spoken: Language,
+    zone: ZoneInfo,
+) -> None:
+    session.head(say("zones", spoken))
+    st.html(zone_table(branch, zones, spoken))
+    if any(zone_["kind"] == "queue" for zone_ in branch["zones"]):
+        queues = each(choice.spans, lambda start, end: door.queues(branch["id"], start, end, "day"))
+        session.head(say("queues", spoken))
+        st.html(queue_table(branch, queues, spoken))
+    session.head(say("heat.footfall", spoken))
+    items = [item for answer in footfall for item in answer["items"]]
+    st.altair_chart(footfall_chart(items, spoken, zone), width="stretch")
+    tainted = periods.tainted([*seen, *footfall, *zones])
+    if tainted:
+        session.head(say("taint.stretch", spoken))
+        st.html(tiles.taint_list(tainted, device_names(branch, spoken), spoken))
+    session.head(say("gaps", spoken))
+    st.html(gap_list([gap for answer in seen for gap in answer["gaps"]], spoken, zone))
+
+
+def _floor(
+    door: Hub,
+    branch: Mapping[str, Any],
+    choice: Choice,
+    seen: Sequence[Mapping[str, Any]],
+    spoken: Language,
+) -> None:
+    layers: list[str] = []
+    if choice.picture:
+        session.add_picture(door, branch["id"], layers)
+    draw = {"presence": _presence, "filled": _filled, "flow": _flow, "difference": _difference}[choice.layer]
+    told = draw(door, branch["id"], choice, seen, layers, spoken)
+    total = periods.total(seen, "total") if periods.coverage(seen) else None
+    value = "—" if total is None else f"{total:.0f}"
+    words = say("plan.alt", spoken, branch=branch["name"][spoken], value=value)
+    st.html(plan.as_image(plan.floor_svg(branch, spoken, layers), words))
+    if told.startswith("<"):
+        st.html(told)
     else:
-        st.html(heat.legend(scale, spoken))
+        st.info(told)
+
+
+def _presence(
+    _door: Hub,
+    _site: str,
+    _choice: Choice,
+    seen: Sequence[Mapping[str, Any]],
+    layers: list[str],
+    spoken: Language,
+) -> str:
+    per_m2, cell_m = _density(seen)
+    scale = heat.scale_of(per_m2)
+    if not periods.coverage(seen):
+        return say("heat.no_data", spoken)
+    if scale.empty:
+        return say("heat.nobody", spoken)
+    layers.append(heat.layer(per_m2, scale, cell_m))
+    return heat.legend(scale, spoken)
+
+
+def _filled(
+    door: Hub,
+    site: str,
+    choice: Choice,
+    seen: Sequence[Mapping[str, Any]],
+    layers: list[str],
+    spoken: Language,
+) -> str:
+    answers = each(choice.spans, lambda start, end: door.heat(site, start, end, "filled"))
+    total = periods.total(answers, "total")
+    if total is None:
+        return say("heat.not_estimated", spoken)
+    per_m2, cell_m = _density(answers)
+    scale = heat.scale_of(per_m2, _density(seen)[0])
+    layers.append(heat.striped(per_m2, scale, cell_m))
+    return heat.legend(scale, spoken) + heat.estimate_note(total, spoken)
+
+
+def _flow(
+    door: Hub,
+    site: str,
+    choice: Choice,
+    _seen: Sequence[Mapping[str, Any]],
+    layers: list[str],
+    spoken: Language,
+) -> str:
+    answers = [
+        answer
+        for answer in each(choice.spans, lambda start, end: door.flow(site, start, end))
+        if answer["cell_m"] is not None
+    ]
+    if not answers:
+        return say("flow.none", spoken)
+    cell_m = answers[-1]["cell_m"]
+    answers = [answer for answer in answers if answer["cell_m"] == cell_m]
+    across, down, path = (periods.grid(answers, key) for key in ("dx_m", "dy_m", "path_m"))
+    layers.append(flow.layer(across, down, path, cell_m))
+    return flow.legend(path / cell_m**2, spoken)
+
+
+def _difference(
+    door: Hub,
+    site: str,
+    choice: Choice,
+    seen: Sequence[Mapping[str, Any]],
+    layers: list[str],
+    spoken: Language,
+) -> str:
+    spans = periods.earlier(choice.spans, choice.against_days)
+    before = each(spans, lambda start, end: door.heat(site, start, end))
+    here, there = periods.coverage(seen), periods.coverage(before)
+    now, then = periods.total(seen, "total"), periods.total(before, "total")
+    if not here or not there or now is None or then is None:
+        return say("difference.no_data", spoken)
+    (now_m2, cell_m), (then_m2, _) = _density(seen), _density(before)
+    scale = difference.scale_of(now_m2 - then_m2)
+    layers.append(difference.layer(now_m2 - then_m2, scale, cell_m))
+    lines = [
+        say(
+            "difference.totals",
+            spoken,
+            now=f"{now:,.0f}",
+            then=f"{then:,.0f}",
+            here=round(100 * here),
+            there=round(100 * there),
+        )
+    ]
+    if abs(here - there) > UNEVEN:
+        lines.append(say("difference.uneven", spoken))
+    notes = "".join(f'<div class="bl-note">{escape(line)}</div>' for line in lines)
+    return difference.legend(scale, spoken) + notes
+
+
+def _density(answers: Sequence[Mapping[str, Any]]) -> tuple[heat.Grid, float]:
+    cell_m: float = answers[0]["cell_m"]
+    return heat.density(periods.grid(answers, "person_seconds"), cell_m), cell_m
+
+
+def _spoiling(figure: str, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [fault for fault in periods.tainted(answers) if figure in fault["figures"]]
 
 
 def _wall(text: str, zone: ZoneInfo) -> str:

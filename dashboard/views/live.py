@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from html import escape
 from typing import Any
@@ -12,10 +12,13 @@ import numpy as np
 import streamlit as st
 
 from branchloop.text import Language, duration, label, say
-from dashboard import heat, session, tiles
+from dashboard import heat, plan, session, tiles, waiting
 from dashboard.client import Hub, Refused
+from dashboard.plan import named
 
 LAST = timedelta(minutes=15)
+LAYERS = ("heat", "sensors", "filled", "picture")
+SHOWN = ("heat", "sensors", "filled")
 
 
 def page() -> None:
@@ -36,7 +39,16 @@ def _body(door: Hub, site: str) -> None:
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(branch["name"][spoken])
         session.ribbon(branch)
-        st.html(tiles.row([*figures(live, spoken, zone), *checked_in(door, site, spoken)]))
+        names = device_names(branch, spoken)
+        then = _last_week(door, site, live)
+        st.html(
+            tiles.row(
+                [
+                    *figures(branch, live, then, names, spoken, zone),
+                    *checked_in(door, site, spoken),
+                ]
+            )
+        )
         left, right = st.columns([3, 2], gap="large")
         with left:
             session.head(say("heat.last15", spoken))
@@ -44,6 +56,12 @@ def _body(door: Hub, site: str) -> None:
         with right:
             session.head(say("devices", spoken))
             st.html("".join(lights(branch, live, spoken)))
+            if live["tainted"]:
+                session.head(say("taint.today", spoken))
+                st.html(tiles.taint_list(live["tainted"], names, spoken))
+            if live["queues"]:
+                session.head(say("queues", spoken))
+                st.html(waiting.now_table(branch, live, spoken))
             session.head(say("zones", spoken))
             st.html(zone_table(branch, live, spoken))
             session.head(say("lines", spoken))
@@ -52,11 +70,25 @@ def _body(door: Hub, site: str) -> None:
             st.html(notices(branch, live, spoken, zone))
 
 
-def figures(live: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> list[str]:
-    """The tiles of the first row."""
+def device_names(branch: Mapping[str, Any], spoken: Language) -> dict[str, str]:
+    """Names of cameras and sensors by id."""
+    return {part["id"]: named(part, spoken) for part in (*branch["cameras"], *branch["sensors"])}
+
+
+def figures(
+    branch: Mapping[str, Any],
+    live: Mapping[str, Any],
+    then: waiting.Then | None,
+    names: Mapping[str, str],
+    spoken: Language,
+    zone: ZoneInfo,
+) -> list[str]:
+    """The tiles of the first row; `then` is the same time a week ago, where that is known."""
     stale = bool(live["stale"])
+    went_in, went_out = live["in_today"], live["out_today"]
     return [
-        tiles.tile(label("occupancy", spoken), live["occupancy"], spoken, zone, stale=stale),
+        tiles.tile(label("occupancy", spoken), live["occupancy"], spoken, zone, stale=stale, names=names),
+        *waiting.tiles_of(branch, live, then, names, spoken, zone),
         tiles.tile(
             label("footfall", spoken),
             live["footfall_today"],
@@ -64,9 +96,17 @@ def figures(live: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> list[s
             zone,
             stale=stale,
             note=say("since_opening", spoken),
+            names=names,
         ),
-        tiles.tile(label("crossings_in", spoken), live["in_today"], spoken, zone, stale=stale),
-        tiles.tile(label("crossings_out", spoken), live["out_today"], spoken, zone, stale=stale),
+        tiles.tile(
+            say("in_out", spoken),
+            went_in,
+            spoken,
+            zone,
+            stale=stale,
+            shown=(f"{_count(went_in['value'])} / {_count(went_out['value'])}", ""),
+            names=names,
+        ),
     ]
 
 
@@ -93,15 +133,41 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
         f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
         f"{escape(say('box.online' if online else 'box.offline', spoken))}</div>"
     ]
-    names = {part["id"]: heat.named(part, spoken) for part in (*branch["cameras"], *branch["sensors"])}
+    rows.append(f'<div class="bl-light">{summary(live, spoken)}</div>')
+    names = device_names(branch, spoken)
     for camera in live["cameras"]:
         coverage = camera.get("coverage")
         detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
-        rows.append(tiles.light(names.get(camera["id"], camera["id"]), camera["state"], spoken, detail))
+        rows.append(
+            tiles.light(
+                names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"]
+            )
+        )
     return rows + [
-        tiles.light(names.get(sensor["id"], sensor["id"]), sensor["state"], spoken, _reading(sensor, spoken))
+        tiles.light(
+            names.get(sensor["id"], sensor["id"]),
+            sensor["state"],
+            spoken,
+            _reading(sensor, spoken),
+            sensor["fault"],
+        )
         for sensor in live["sensors"]
     ]
+
+
+def summary(live: Mapping[str, Any], spoken: Language) -> str:
+    """How many devices there are, and how many of them have a fault right now."""
+    parts = [
+        f'<span class="bl-good" aria-hidden="true">●</span> {escape(say(f"devices.{kind}", spoken, value=len(live[kind])))}'
+        for kind in ("cameras", "sensors")
+        if live[kind]
+    ]
+    faulty = sum(device["fault"] is not None for kind in ("cameras", "sensors") for device in live[kind])
+    if faulty:
+        shape, tone = tiles.FAULTY
+        words = escape(say("devices.tainted", spoken, value=faulty))
+        parts.append(f'<span class="bl-{tone}" aria-hidden="true">{shape}</span> {words}')
+    return " &nbsp; ".join(parts)
 
 
 def _reading(sensor: Mapping[str, Any], spoken: Language) -> str:
@@ -115,7 +181,7 @@ def _reading(sensor: Mapping[str, Any], spoken: Language) -> str:
 
 def zone_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:
     """People, visits and dwell of every zone today."""
-    names = {zone["id"]: heat.named(zone, spoken) for zone in branch["zones"]}
+    names = {zone["id"]: named(zone, spoken) for zone in branch["zones"]}
     head = ["zone", "zone.now", "zone.visits", "zone.median", "zone.p90"]
     rows = [
         [
@@ -132,7 +198,7 @@ def zone_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Langu
 
 def line_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:
     """Crossings of every line today."""
-    names = {line["id"]: heat.named(line, spoken) for line in branch["lines"]}
+    names = {line["id"]: named(line, spoken) for line in branch["lines"]}
     rows = [
         [names.get(line["id"], line["id"]), _count(line["in"]), _count(line["out"])] for line in live["lines"]
     ]
@@ -144,8 +210,7 @@ def notices(
 ) -> str:
     """The last things that happened, newest first; what was withdrawn is struck out."""
     names = {
-        part["id"]: heat.named(part, spoken)
-        for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
+        part["id"]: named(part, spoken) for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
     }
     rows = []
     for notice in live["notices"][:most]:
@@ -166,19 +231,77 @@ def notices(
 
 
 def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> None:
+    with st.container(horizontal=True):
+        shown = {
+            layer
+            for layer in LAYERS
+            if st.checkbox(say(f"layer.{layer}", spoken), layer in SHOWN, key=f"live-{layer}")
+        }
+    layers: list[str] = []
+    below: list[str] = []
+    if "picture" in shown:
+        session.add_picture(door, branch["id"], layers)
+    total = _heat(door, branch["id"], live, shown, layers, below, spoken)
+    sensors = {each["id"]: each["present"] for each in live["sensors"]} if "sensors" in shown else None
+    svg = plan.floor_svg(branch, spoken, layers, live["dots"], sensors)
+    value = "—" if total is None else f"{total:.0f}"
+    st.html(plan.as_image(svg, say("plan.alt", spoken, branch=branch["name"][spoken], value=value)))
+    if sensors:
+        below.append(f'<div class="bl-note">◇ {escape(say("sensors.legend", spoken))}</div>')
+    st.html("".join(below) or "<div></div>")
+
+
+def _heat(
+    door: Hub,
+    site: str,
+    live: Mapping[str, Any],
+    shown: Collection[str],
+    layers: list[str],
+    below: list[str],
+    spoken: Language,
+) -> float | None:
+    """The heat of the last minutes, seen and estimated on one scale; returns the measured total.
+
+    Who may not see figures of the past sees the plan without it.
+    """
     end = datetime.fromisoformat(live["server_time"])
-    answer = door.heat(branch["id"], (end - LAST).isoformat(), end.isoformat())
-    cells = np.asarray(answer["person_seconds"], dtype=np.float64)
-    present = {sensor["id"]: sensor["present"] for sensor in live["sensors"]}
-    svg = heat.floor_svg(branch, spoken, cells, answer["cell_m"], live["dots"], present)
-    alt = say(
-        "plan.alt",
-        spoken,
-        branch=branch["name"][spoken],
-        value="—" if answer["total"] is None else f"{answer['total']:.0f}",
+    span = ((end - LAST).isoformat(), end.isoformat())
+    try:
+        seen = door.heat(site, *span)
+        guessed = door.heat(site, *span, "filled") if seen["filled_person_seconds"] is not None else None
+    except Refused:
+        return None
+    cell_m = seen["cell_m"]
+    seen_m2 = heat.density(np.asarray(seen["person_seconds"], dtype=np.float64), cell_m)
+    filled = guessed["person_seconds"] if guessed is not None else np.zeros(seen_m2.shape)
+    filled_m2 = heat.density(np.asarray(filled, dtype=np.float64), cell_m)
+    scale = heat.scale_of(
+        *([seen_m2] if "heat" in shown else []), *([filled_m2] if "filled" in shown else [])
     )
-    st.html(heat.as_image(svg, alt))
-    st.html(heat.legend(heat.scale_of(heat.density(cells, answer["cell_m"])), spoken))
+    if "heat" in shown:
+        layers.append(heat.layer(seen_m2, scale, cell_m))
+    if "filled" in shown and guessed is not None:
+        layers.append(heat.striped(filled_m2, scale, cell_m))
+        below.append(heat.estimate_note(guessed["total"], spoken))
+    if not scale.empty:
+        below.insert(0, heat.legend(scale, spoken))
+    return float(seen["total"]) if seen["total"] is not None else None
+
+
+def _last_week(door: Hub, site: str, live: Mapping[str, Any]) -> waiting.Then | None:
+    """The queues of the same half hour a week ago; asked for once a minute, not at every refresh."""
+    if not live["queues"]:
+        return None
+    start, end = waiting.span_of(live)
+    key = (site, start, end)
+    kept = st.session_state.get("last-week")
+    if kept is None or kept[0] != key:
+        try:
+            kept = (key, door.queues(site, start.isoformat(), end.isoformat(), "day"))
+        except Refused:
+            kept = (key, None)
+        st.session_state["last-week"] = kept
+    return None if kept[1] is None else waiting.Then(start, end, kept[1])
 
 
 def _count(value: float | None, digits: int = 0) -> str:

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from branchloop.errors import ConfigError
-from dashboard import heat, tiles
+from dashboard import heat, plan, tiles
 from dashboard.client import Hub, Unreachable
 from dashboard.config import read_config, read_token
-from dashboard.views.heat import figures, footfall_chart, gap_list
+from dashboard.views.heat import footfall_chart, gap_list
 from dashboard.views.live import notices
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -28,7 +28,7 @@ BRANCH: dict[str, Any] = {
     ],
     "lines": [{"id": "door", "name": None, "from": [0, 1], "to": [1, 1], "entrance": True}],
     "cameras": [],
-    "sensors": [{"id": "s", "name": None, "x_m": 1.0, "y_m": 1.0}],
+    "sensors": [{"id": "s", "name": None, "x_m": 1.0, "y_m": 1.0, "height_m": 3.0, "cone_deg": 30.0}],
 }
 
 
@@ -59,12 +59,13 @@ def test_nobody_at_all_is_an_empty_scale() -> None:
 
 def test_the_floor_is_a_picture_with_words() -> None:
     """Names in the language, escaped; people as dots; the image carries its text alternative."""
-    svg = heat.floor_svg(BRANCH, "en", np.ones((8, 16)), 0.25, [[1.0, 1.0], [2.0, 1.0]], {"s": True})
+    layer = heat.layer(np.ones((8, 16)), heat.scale_of(np.ones((8, 16))), 0.25)
+    svg = plan.floor_svg(BRANCH, "en", [layer], [[1.0, 1.0], [2.0, 1.0]], {"s": True})
     assert "Queue &lt;1&gt;" in svg
-    assert svg.count("<circle") == 2
+    assert svg.count('r="9"') == 2
     assert "data:image/png;base64," in svg
-    assert "排队区" in heat.floor_svg(BRANCH, "zh")
-    html = heat.as_image(svg, 'a "plan"')
+    assert "排队区" in plan.floor_svg(BRANCH, "zh")
+    html = plan.as_image(svg, 'a "plan"')
     assert 'alt="a &quot;plan&quot;"' in html
     encoded = re.search(r"base64,([^\"]+)", html)
     assert encoded is not None
@@ -97,19 +98,14 @@ def test_lights_have_shapes_and_words() -> None:
     assert "not heard of" in tiles.light("Hall", "strange", "en")
 
 
-def test_the_heat_page_shows_the_hubs_total() -> None:
-    """The sum in the tile is the API's; without coverage it is absent, not 0."""
-    answer = {"total": 8207.0, "coverage": 0.96, "as_of": None}
-    footfall = {"total_in": 26, "coverage": 0.96, "as_of": None}
-    assert "8,207.0" in figures(answer, footfall, "en", ZONE)[0]
-    assert "—" in figures({**answer, "total": 0.0, "coverage": 0.0}, footfall, "en", ZONE)[0]
-
-
 def test_gaps_are_listed_and_unobserved_hours_are_breaks() -> None:
     """Times in the branch's clock; None stays None in the chart's data."""
     html = gap_list([{"from": "2026-11-23T01:00:00Z", "to": "2026-11-23T02:30:00Z"}], "en", ZONE)
     assert "11-23 09:00 to 11-23 10:30" in html
-    items = [{"start": "2026-11-23T01:00:00Z", "in": None}, {"start": "2026-11-23T02:00:00Z", "in": 4}]
+    items = [
+        {"start": "2026-11-23T01:00:00Z", "visitors": None},
+        {"start": "2026-11-23T02:00:00Z", "visitors": 4},
+    ]
     table = footfall_chart(items, "en", ZONE).data
     assert table["visitors"].isna().tolist() == [True, False]
 

@@ -1,0 +1,66 @@
+"""Which way people walked, as calm arrows on the plan. Pure: data in, SVG out."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+from numpy.typing import NDArray
+
+from branchloop.text import Language, say
+from branchloop.theme import INK, PAPER
+from dashboard.plan import PX_PER_M
+
+LEAST = 0.04
+"""Cells with less than this share of the longest way are left out."""
+TO_AND_FRO = 0.25
+"""Where the sum of all steps is shorter than this share of the way, no direction prevails."""
+_LONGEST = 0.86
+"""Length of the longest arrow in cells; lengths go by the square root of the way walked."""
+
+
+def layer(
+    dx_m: NDArray[np.float64], dy_m: NDArray[np.float64], path_m: NDArray[np.float64], cell_m: float
+) -> str:
+    """Sums of steps by cell as arrows: direction of the sum, length by the way walked; a ring for to and fro."""
+    longest = float(path_m.max(initial=0.0))
+    if longest <= 0:
+        return ""
+    cell = cell_m * PX_PER_M
+    parts = []
+    for row, column in np.argwhere(path_m >= LEAST * longest):
+        way = float(path_m[row, column])
+        across, down = float(dx_m[row, column]), float(dy_m[row, column])
+        net = float(np.hypot(across, down))
+        x, y = (column + 0.5) * cell, (row + 0.5) * cell
+        size = cell * _LONGEST * float(np.sqrt(way / longest))
+        if net < TO_AND_FRO * way:
+            parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{max(2.5, size / 5):.1f}" fill="none"/>')
+        else:
+            parts.append(_arrow(x, y, across / net, down / net, size))
+    drawn = "".join(parts)
+    outline = f'<g fill="none" stroke="{PAPER}" stroke-width="6" stroke-linecap="round">{drawn}</g>'
+    return outline + (
+        f'<g fill="none" stroke="{INK}" stroke-width="2.5" stroke-linecap="round" stroke-linejoin="round">'
+        f"{drawn}</g>"
+    )
+
+
+def legend(path_m: NDArray[np.float64], language: Language) -> str:
+    """HTML that says how to read the arrows."""
+    words = say("flow.legend", language, value=f"{float(path_m.max(initial=0.0)):,.0f}")
+    return f'<div class="bl-note">→ {escape(words)}</div>'
+
+
+def _arrow(x: float, y: float, across: float, down: float, size: float) -> str:
+    """A shaft through the middle of the cell, with a head of two strokes."""
+    tip_x, tip_y = x + across * size / 2, y + down * size / 2
+    barb = min(9.0, size * 0.4)
+    barbs = [
+        (tip_x - barb * (across * 0.8 - side * down * 0.6), tip_y - barb * (down * 0.8 + side * across * 0.6))
+        for side in (1, -1)
+    ]
+    return (
+        f'<path d="M{x - across * size / 2:.1f} {y - down * size / 2:.1f}L{tip_x:.1f} {tip_y:.1f}'
+        f'M{barbs[0][0]:.1f} {barbs[0][1]:.1f}L{tip_x:.1f} {tip_y:.1f}L{barbs[1][0]:.1f} {barbs[1][1]:.1f}"/>'
+    )

@@ -1,0 +1,81 @@
+"""Days and hours to look at, and answers over several of them put together. Pure.
+
+Only what may be added is added: sums and grids are, medians and percentiles are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+Period = Literal["day", "weekday", "week"]
+PERIODS: tuple[Period, ...] = ("day", "weekday", "week")
+Span = tuple[datetime, datetime]
+Answer = Mapping[str, Any]
+
+
+def days(period: Period, day: date) -> list[date]:
+    """The days that a period ending on `day` is made of, oldest first."""
+    steps = {"day": range(1), "weekday": range(0, 28, 7), "week": range(7)}[period]
+    return sorted(day - timedelta(days=step) for step in steps)
+
+
+def spans(chosen: Sequence[date], first: int, last: int, zone: ZoneInfo) -> list[Span]:
+    """Hours `[first, last)` of the branch's clock on each day; days that touch become one span."""
+    found: list[Span] = []
+    for day in chosen:
+        start = datetime.combine(day, time(first), tzinfo=zone)
+        midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
+        end = midnight if last >= 24 else start.replace(hour=last)
+        if found and found[-1][1] == start:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
+
+
+def earlier(period: Sequence[Span], by_days: int) -> list[Span]:
+    """The same hours of the clock, some days before."""
+    step = timedelta(days=by_days)
+    return [(start - step, end - step) for start, end in period]
+
+
+def total(answers: Sequence[Answer], key: str) -> float | None:
+    """Sum of one figure over those answers that know it; None when none does."""
+    known = [answer[key] for answer in answers if answer[key] is not None]
+    return sum(known) if known else None
+
+
+def grid(answers: Sequence[Answer], key: str) -> NDArray[np.float64]:
+    """Sum of one grid (rows, columns) over answers of one plan; without any walk or cell, an empty one."""
+    parts = [np.asarray(answer[key], dtype=np.float64) for answer in answers]
+    parts = [part for part in parts if part.size]
+    return np.sum(parts, axis=0) if parts else np.zeros((0, 0))
+
+
+def coverage(answers: Sequence[Answer]) -> float | None:
+    """Mean coverage of the answers that have one: of equal times, closed ones left out."""
+    known = [answer["coverage"] for answer in answers if answer["coverage"] is not None]
+    return sum(known) / len(known) if known else None
+
+
+def as_of(answers: Sequence[Answer]) -> str | None:
+    """The newest moment that any answer holds (RFC 3339 in UTC, which sorts as text)."""
+    return max((answer["as_of"] for answer in answers if answer["as_of"] is not None), default=None)
+
+
+def tainted(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """All faults, those of one device and kind put together."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for answer in answers:
+        for fault in answer.get("tainted", ()):
+            key = (fault["part"], fault["subject"], fault["fault"])
+            known = found.setdefault(key, {**fault, "seconds": 0.0, "figures": []})
+            known["seconds"] += fault["seconds"] or 0.0
+            known["figures"] += [figure for figure in fault["figures"] if figure not in known["figures"]]
+    return list(found.values())

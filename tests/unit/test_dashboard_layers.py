@@ -1,0 +1,293 @@
+"""Layers of the plan, periods, queues and taints: pure parts, whose pictures are looked into."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from datetime import date
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop.kpis import TAINTS
+from branchloop.text import WORDS
+from dashboard import difference, flow, heat, periods, plan, tiles, waiting
+from dashboard.client import Hub, Picture, Unreachable
+from dashboard.views.heat import figures, queue_table, zone_table
+from dashboard.views.live import lights, summary
+
+ZONE = ZoneInfo("Asia/Shanghai")
+BRANCH: dict[str, Any] = {
+    "plan": {"width_m": 4.0, "height_m": 2.0, "walls": []},
+    "zones": [
+        {"id": "q", "name": {"en": "Queue", "zh": "排队区"}, "polygon": [[1, 0.5], [2, 0.5], [2, 1.5]]}
+    ],
+    "lines": [],
+    "cameras": [{"id": "hall", "name": {"en": "Hall camera", "zh": "大厅摄像头"}}],
+    "sensors": [{"id": "s", "name": None, "x_m": 1.0, "y_m": 1.0, "height_m": 3.0, "cone_deg": 60.0}],
+}
+MOVED = {"part": "camera", "subject": "hall", "fault": "moved", "seconds": None}
+
+
+def figure(value: float | None, **more: Any) -> dict[str, Any]:
+    return {"value": value, "unit": "people", "coverage": 1.0, "as_of": None, "tainted": [], **more}
+
+
+def queue(**more: Any) -> dict[str, Any]:
+    return {
+        "id": "q", "waiting": figure(6), "wait": figure(480.0, unit="s"), "wait_p10_s": 300.0,
+        "wait_p90_s": 720.0, "wait_from": "2026-11-27T02:00:00Z", "served": 5, "abandoned": 1, **more,
+    }  # fmt: skip
+
+
+def live(*queues: dict[str, Any]) -> dict[str, Any]:
+    return {"queues": list(queues), "stale": False, "server_time": "2026-11-27T02:30:41Z"}
+
+
+def then(**more: Any) -> waiting.Then:
+    start, end = waiting.span_of(live())
+    return waiting.Then(
+        start, end, {"items": [{"id": "q", "length_mean": 4.0, "wait_median_s": 600.0, **more}]}
+    )
+
+
+def test_an_estimate_is_striped_and_says_so() -> None:
+    """The stripes leave gaps that measured heat does not have, and the legend tells that it is no measurement."""
+    cells = np.ones((8, 16))
+    drawn = heat.striped(cells, heat.scale_of(cells), 0.25)
+    assert 'mask="url(#striped)"' in drawn
+    assert "mask" not in heat.layer(cells, heat.scale_of(cells), 0.25)
+    assert "not in the total" in heat.estimate_note(812.0, "en")
+    ET.fromstring(plan.floor_svg(BRANCH, "en", [drawn]))  # noqa: S314 - our own text
+
+
+def test_layers_that_are_compared_share_a_scale() -> None:
+    """The busiest cell of both is the top; no layer at all is an empty scale."""
+    assert heat.scale_of(np.full((2, 2), 3.0), np.full((2, 2), 7.0)).top == 7.0
+    assert heat.scale_of().empty
+
+
+def test_a_sensor_shows_where_its_cone_meets_the_floor() -> None:
+    """Radius by height and angle; filled while somebody stands there; not drawn unless asked for."""
+    radius = 3.0 * np.tan(np.radians(30)) * plan.PX_PER_M
+    there, clear, unknown = (
+        plan.floor_svg(BRANCH, "en", sensors={"s": state}) for state in (True, False, None)
+    )
+    assert f'r="{radius:.1f}"' in there
+    assert 'fill-opacity="0.18"' in there
+    assert 'fill-opacity="0"' in clear
+    assert clear != unknown
+    assert "cone" not in plan.floor_svg(BRANCH, "en")
+
+
+def test_arrows_point_where_people_went() -> None:
+    """One arrow along the sum, one ring for to and fro, nothing where hardly anybody walked."""
+    across = np.array([[9.0, 0.1, 0.0]])
+    down = np.array([[0.0, 0.0, 0.1]])
+    path = np.array([[10.0, 8.0, 0.2]])
+    drawn = flow.layer(across, down, path, 1.0)
+    assert drawn.count("<path") == 2  # the arrow and its outline
+    assert drawn.count("<circle") == 2
+    start_x, start_y, tip_x, tip_y = map(
+        float, re.findall(r"M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)M", drawn)[0]
+    )
+    assert tip_x > start_x
+    assert tip_y == start_y
+    assert tip_x - start_x == pytest.approx(0.86 * plan.PX_PER_M, abs=0.2)
+    assert flow.layer(across * 0, down * 0, path * 0, 1.0) == ""
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
+def test_a_difference_has_one_scale_on_both_sides(values: list[float]) -> None:
+    """Swapping the two times swaps blue and red, and changes neither strength nor scale."""
+    change = np.array(values).reshape(2, 2)
+    scale = difference.scale_of(change)
+    assert scale == difference.scale_of(-change)
+    one, other = difference.colours(change, scale), difference.colours(-change, scale)
+    assert np.array_equal(one[..., 3], other[..., 3])
+    strong = one[..., 3] > 0
+    assert ((one[..., 2] > one[..., 0]) == (change < 0))[strong].all()
+    assert ((other[..., 2] > other[..., 0]) == (change > 0))[strong].all()
+    assert one[..., 3][change == 0].max(initial=0) == 0
+
+
+def test_periods_are_made_of_days() -> None:
+    """Four weekdays, seven days; whole days that touch are one stretch, whose medians can be told."""
+    friday = date(2026, 11, 27)
+    assert [d.isoformat() for d in periods.days("weekday", friday)] == [
+        "2026-11-06", "2026-11-13", "2026-11-20", "2026-11-27",
+    ]  # fmt: skip
+    week = periods.days("week", friday)
+    assert len(week) == 7
+    ((start, end),) = periods.spans(week, 0, 24, ZONE)
+    assert (start.isoformat(), end.isoformat()) == ("2026-11-21T00:00:00+08:00", "2026-11-28T00:00:00+08:00")
+    parts = periods.spans(week, 9, 12, ZONE)
+    assert len(parts) == 7
+    assert periods.earlier(parts, 7)[-1][0].isoformat() == "2026-11-20T09:00:00+08:00"
+
+
+def test_a_day_of_a_clock_change_keeps_its_hours() -> None:
+    """Nine o'clock is nine o'clock a week before the clocks changed, too."""
+    spans = periods.spans([date(2026, 10, 26)], 9, 10, ZoneInfo("Europe/Berlin"))
+    (before,) = periods.earlier(spans, 7)
+    assert before[0].isoformat() == "2026-10-19T09:00:00+02:00"
+    assert spans[0][0].isoformat() == "2026-10-26T09:00:00+01:00"
+
+
+def test_only_what_is_known_is_added() -> None:
+    """A gap adds nothing and hides nothing; nothing known is no number."""
+    answers = [
+        {"total": 5.0, "coverage": 0.5, "as_of": "2026-11-20T01:00:00Z", "person_seconds": [[1.0, 4.0]]},
+        {"total": None, "coverage": None, "as_of": None, "person_seconds": [[0.0, 0.0]]},
+        {"total": 2.0, "coverage": 1.0, "as_of": "2026-11-27T01:00:00Z", "person_seconds": [[2.0, 0.0]]},
+    ]
+    assert periods.total(answers, "total") == 7.0
+    assert periods.total(answers[1:2], "total") is None
+    assert periods.coverage(answers) == 0.75
+    assert periods.as_of(answers) == "2026-11-27T01:00:00Z"
+    assert periods.grid(answers, "person_seconds").tolist() == [[3.0, 4.0]]
+
+
+def test_the_heat_page_shows_the_hubs_totals() -> None:
+    """The sum in the tile is that of the API's totals; without coverage it is absent, not 0."""
+    seen = {"total": 8207.0, "coverage": 0.96, "as_of": None, "filled_person_seconds": 31.5, "tainted": []}
+    footfall = {
+        "total_visitors": 26,
+        "coverage": 0.96,
+        "as_of": None,
+        "tainted": [{**MOVED, "seconds": 60.0, "figures": ["footfall"]}],
+    }
+    names = {"hall": "Hall camera"}
+    time, visitors, _ = figures([seen], [footfall], "en", ZONE, names)
+    assert "8,207.0" in time
+    assert "besides 31.5 person·s estimated" in time
+    assert "Hall camera was moved for 60 s" in visitors
+    assert "moved" not in time
+    assert "16,414.0" in figures([seen, seen], [footfall, footfall], "en", ZONE, names)[0]
+    assert "—" in figures([{**seen, "total": 0.0, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
+
+
+def test_medians_are_not_added_up() -> None:
+    """Over one stretch waits and dwell are told; over several only the counts."""
+    zone = {"id": "q", "visits": 3, "dwell_median_s": 100.0, "dwell_p90_s": 200.0}
+    waits = {
+        "id": "q",
+        "joined": 9,
+        "served": 6,
+        "abandoned": 2,
+        "lost": 1,
+        "wait_median_s": 300.0,
+        "wait_p90_s": 600.0,
+    }
+    one, two = [{"items": [zone]}], [{"items": [zone]}, {"items": [{**zone, "visits": None}]}]
+    assert "2 min" in zone_table(BRANCH, one, "en")
+    assert "min" not in zone_table(BRANCH, two, "en")
+    assert ">3<" in zone_table(BRANCH, two, "en")
+    told = queue_table(BRANCH, [{"items": [waits]}], "en")
+    assert "5 min" in told
+    assert "2 (25 %)" in told
+    twice = queue_table(BRANCH, [{"items": [waits]}] * 2, "en")
+    assert "min" not in twice
+    assert ">18<" in twice
+    assert "4 (25 %)" in twice
+
+
+def test_a_wait_is_told_as_a_range_and_against_last_week() -> None:
+    """About 8 min (5–12); fewer minutes are good, more people are bad."""
+    length, wait = waiting.tiles_of(BRANCH, live(queue()), then(), {}, "en", ZONE)
+    assert "~8<small> min (5–12)" in wait
+    assert 'bl-good">▼ 2 min vs last Fri 10:00–10:30' in wait
+    assert 'bl-bad">▲ 2 vs last Fri 10:00–10:30' in length
+    chinese = waiting.tiles_of(BRANCH, live(queue()), then(), {}, "zh", ZONE)[1]
+    assert "约 8<small> 分钟（5–12）" in chinese
+    assert "较上周五 10:00–10:30" in chinese
+    same = waiting.tiles_of(BRANCH, live(queue()), then(length_mean=6.0), {}, "en", ZONE)[0]
+    assert "as last Fri" in same
+    unknown = waiting.tiles_of(BRANCH, live(queue()), then(length_mean=None), {}, "en", ZONE)[0]
+    assert "last Fri" not in unknown
+
+
+def test_why_there_is_no_wait() -> None:
+    """Nobody served and not measured are two things; a branch without queues has no tile."""
+    nobody = queue(wait=figure(None, unit="s"), served=0, wait_p10_s=None, wait_p90_s=None)
+    assert "nobody was served" in waiting.tiles_of(BRANCH, live(nobody), None, {}, "en", ZONE)[1]
+    blind = queue(wait=figure(None, unit="s"), waiting=figure(None), served=None)
+    tiles_ = waiting.tiles_of(BRANCH, live(blind), None, {}, "en", ZONE)
+    assert all("not measured" in tile for tile in tiles_)
+    assert waiting.tiles_of(BRANCH, live(), None, {}, "en", ZONE) == []
+
+
+def test_the_longest_of_several_queues_is_named() -> None:
+    """Two queues: the tile says which, the table has both."""
+    both = live(queue(), queue(id="q2", waiting=figure(9)))
+    assert "Waiting · q2" in waiting.tiles_of(BRANCH, both, None, {}, "en", ZONE)[0]
+    table = waiting.now_table(BRANCH, both, "en")
+    assert "Queue" in table
+    assert "q2" in table
+
+
+def test_a_doubtful_figure_says_why_in_words() -> None:
+    """A mark and words, in both languages, and no more of them than fit; nothing where nothing is wrong."""
+    names = {"hall": "Hall camera"}
+    assert tiles.taint([], names, "en") == ""
+    told = tiles.taint([MOVED], names, "en")
+    assert "◐" in told
+    assert "doubtful: Hall camera was moved" in told
+    assert "存疑：Hall camera被移动" in tiles.taint([MOVED], names, "zh")
+    assert "+ 1" in tiles.taint([MOVED] * 3, names, "en")
+    assert "bl-taint" in tiles.tile("Waiting", figure(3, tainted=[MOVED]), "en", ZONE, names=names)
+    line = tiles.taint_list([{**MOVED, "seconds": 600.0, "figures": ["footfall", "wait_p90"]}], names, "en")
+    assert "Hall camera was moved for 10 min: visitors, wait, 90th percentile" in line
+
+
+def test_every_fault_has_words() -> None:
+    """Whatever the contract knows can be told."""
+    assert {f"fault.{fault}" for fault in TAINTS} <= WORDS.keys()
+
+
+def test_lights_tell_faults_and_how_many() -> None:
+    """A faulty camera has another shape and its fault in words; the summary counts it."""
+    camera = {"id": "hall", "state": "up", "fault": "frozen", "coverage": None}
+    sensor = {"id": "s", "state": "up", "fault": None, "nearest_mm": None, "present": None}
+    told = {"cameras": [camera], "sensors": [sensor], "device": None}
+    assert "1 cameras" in summary(told, "en")
+    assert "1 with a fault" in summary(told, "en")
+    assert "fault" not in summary({**told, "cameras": [{**camera, "fault": None}]}, "en")
+    shown = "".join(lights(BRANCH, told, "en"))
+    assert "Hall camera · shows a frozen picture" in shown
+    assert "◑" in shown
+
+
+@pytest.mark.parametrize(
+    ("status", "wanted"),
+    [
+        (200, Picture(b"webp", "image/webp", (0.0, 0.0, 4.0, 2.0))),
+        (404, None),
+        (403, None),
+        (503, Unreachable),
+    ],
+)
+def test_a_picture_from_above_may_be_missing(status: int, wanted: Any) -> None:
+    """None yet, or not for this viewer: no picture and no failure; a hub in trouble is told as ever."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == "Bearer token"
+        return httpx.Response(
+            status,
+            content=b"webp",
+            headers={"content-type": "image/webp", "x-bounds-m": "0.000,0.000,4.000,2.000"},
+        )
+
+    hub = Hub("http://hub", "token", httpx.Client(transport=httpx.MockTransport(answer)))
+    if wanted is Unreachable:
+        with pytest.raises(Unreachable):
+            hub.birdseye("hall")
+    else:
+        assert hub.birdseye("hall") == wanted
+    layer = plan.picture(b"webp", "image/webp", (1.0, 0.5, 4.0, 2.0))
+    assert 'x="40.0" y="20.0" width="120.0" height="60.0"' in layer
