@@ -77,6 +77,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "closed": ("closed", "已闭店"),
     "simulated": ("simulated data", "模拟数据"),
     "unit.people": ("people", "人"),
+    "unit.person_s": ("person·s", "人·秒"),
     "unit.s": ("s", "秒"),
     "unit.min": ("min", "分钟"),
     "sign_in": ("Sign in", "登录"),

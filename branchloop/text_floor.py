@@ -9,10 +9,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "queues": ("Queues", "排队"),
     "queue.of": ("{label} · {name}", "{label} · {name}"),
     "queue.now": ("waiting", "等候人数"),
-    "queue.joined": ("joined", "加入"),
     "queue.served": ("served", "已办理"),
     "queue.left": ("left", "离队"),
-    "queue.lost": ("end not seen", "去向不明"),
+    "queue.lost": (
+        "{name}: of {value} more waits nobody saw the end",
+        "{name}：另有 {value} 人次等候去向不明",
+    ),
     "queue.median": ("median wait", "等候中位数"),
     "queue.p90": ("wait p90", "等候九成位"),
     "queue.none_served": (

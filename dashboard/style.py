@@ -8,7 +8,7 @@ CSS = f"""<style>
 .block-container {{ max-width: 1200px; padding-top: 2.5rem; }}
 .block-container h1 {{ font-size: 28px; font-weight: 600; padding: 0 0 8px; }}
 .bl-row {{ display: flex; flex-wrap: wrap; gap: 12px; }}
-.bl-tile {{ flex: 1 1 auto; min-width: 150px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
+.bl-tile {{ flex: 1 1 160px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
   font-variant-numeric: tabular-nums; background: {theme.PAPER}; }}
 .bl-label {{ font-size: 14px; color: {theme.INK}; }}
 .bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; white-space: nowrap; color: {theme.INK}; }}
@@ -28,7 +28,8 @@ CSS = f"""<style>
 .bl-table {{ border-collapse: collapse; font-size: 14px; width: 100%; font-variant-numeric: tabular-nums; }}
 .bl-table th, .bl-table td {{ text-align: right; padding: 4px 8px; border-bottom: 1px solid {theme.HAIRLINE};
   font-weight: 400; }}
-.bl-table th:first-child {{ text-align: left; }}
+.bl-table th:first-child {{ text-align: left; min-width: 4.5em; }}
+.bl-table td {{ white-space: nowrap; }}
 .bl-table thead th {{ color: {theme.MUTED}; font-size: 12px; }}
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}

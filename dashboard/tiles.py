@@ -13,7 +13,7 @@ from branchloop.text import WORDS, Language, duration, label, say
 AS_OF_AFTER_S = 10.0
 """A value older than this shows its time."""
 MOST_FAULTS = 2
-SEPARATOR: Mapping[Language, str] = {"en": ", ", "zh": "、"}
+SEPARATOR: Mapping[Language, str] = {"en": "; ", "zh": "；"}
 LIGHTS: Mapping[str, tuple[str, str]] = {
     "up": ("●", "good"),
     "starting": ("◌", "muted"),
@@ -23,6 +23,7 @@ LIGHTS: Mapping[str, tuple[str, str]] = {
     "unknown": ("?", "muted"),
 }
 """State -> shape and tone: never colour alone."""
+UNITS = {"people": "unit.people", "person·s": "unit.person_s"}
 FAULTY = ("◑", "warn")
 
 
@@ -47,7 +48,9 @@ def tile(
     """
     value, coverage, as_of = figure["value"], figure.get("coverage"), figure.get("as_of")
     text = f"{value:,.{digits}f}" if value is not None else "—"
-    unit = say("unit.people", language) if figure.get("unit") == "people" else str(figure.get("unit") or "")
+    unit = (
+        say(UNITS[figure["unit"]], language) if figure.get("unit") in UNITS else str(figure.get("unit") or "")
+    )
     if shown is not None and value is not None:
         text, unit = shown
     below = [note] if note else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -109,13 +110,12 @@ def now_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Langua
             names.get(queue["id"], queue["id"]),
             _count(queue["waiting"]["value"]),
             duration(queue["wait"]["value"], spoken),
-            duration(queue["wait_p90_s"], spoken),
             _count(queue["served"]),
             _count(queue["abandoned"]),
         ]
         for queue in live["queues"]
     ]
-    heads = ("queue", "queue.now", "queue.median", "queue.p90", "queue.served", "queue.left")
+    heads = ("queue", "queue.now", "queue.median", "queue.served", "queue.left")
     return tiles.table([say(key, spoken) for key in heads], rows)
 
 
@@ -124,21 +124,18 @@ def table(
 ) -> str:
     """Every queue over some time; medians and percentiles only where they can be told."""
     names = zone_names(branch, spoken)
-    heads = ["queue", "queue.joined", "queue.served", "queue.left", "queue.lost"]
-    heads += ["queue.median", "queue.p90"] if quantiles else []
-    rows = []
+    heads = ["queue", "queue.served", "queue.left", *(["queue.median", "queue.p90"] if quantiles else [])]
+    rows, notes = [], []
     for queue in queues:
-        row = [
-            names.get(queue["id"], queue["id"]),
-            _count(queue["joined"]),
-            _count(queue["served"]),
-            _left(queue),
-            _count(queue["lost"]),
-        ]
+        name = names.get(queue["id"], queue["id"])
+        row = [name, _count(queue["served"]), _left(queue)]
         if quantiles:
             row += [duration(queue["wait_median_s"], spoken), duration(queue["wait_p90_s"], spoken)]
         rows.append(row)
-    return tiles.table([say(key, spoken) for key in heads], rows)
+        if queue["lost"]:
+            notes.append(say("queue.lost", spoken, name=name, value=f"{queue['lost']:,}"))
+    below = "".join(f'<div class="bl-note">{escape(note)}</div>' for note in notes)
+    return tiles.table([say(key, spoken) for key in heads], rows) + below
 
 
 def zone_names(branch: Mapping[str, Any], spoken: Language) -> dict[str, str]:
