@@ -176,6 +176,48 @@ def replay(
 
 
 @cli.command()
+@click.argument("config", type=_FILE, required=False)
+@click.option("--camera", "cameras", multiple=True, metavar="ID=VIDEO", help="clip of a camera; repeat it")
+@click.option("--points", multiple=True, metavar="ID=CSV", help="calibration: x_px,y_px,x_m,y_m")
+@click.option("--bounds", metavar="X0,Y0,X1,Y1", help="the floor in metres, without CONFIG")
+@click.option("--backgrounds", type=_FILE, help="folder for each camera's own background as well")
+@click.option("--detector", default=None, metavar="NAME|PATH", help="nanodet, or a model file")
+@click.option("--out", type=_FILE, required=True, help="the picture: PNG, transparent where no camera looks")
+@_JSON
+def birdseye(
+    config: Path | None,
+    cameras: tuple[str, ...],
+    points: tuple[str, ...],
+    bounds: str | None,
+    backgrounds: Path | None,
+    detector: str | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Lay clips out on the plan from above, people removed, and say how well the cameras agree."""
+    from edge.birdseye import birdseye
+    from edge.perceive.backdrop import SCORE_FLOOR
+    from edge.perceive.people import load_detector
+    from edge.replay import bare_site, open_reels, site_of
+
+    videos = {camera: Path(video) for camera, video in _pairs("--camera", cameras).items()}
+    if not videos:
+        raise UsageError("no clip is named.", hint="Give --camera ID=VIDEO, once per camera.")
+    marks = {camera: Path(file) for camera, file in _pairs("--points", points).items()}
+    site = read_site(config) if config else None
+    reels = open_reels(videos, {}, {}, site)
+    corner = (0.0, 0.0)
+    if site is None:
+        site, corner = bare_site(marks, reels, _bounds(bounds))
+    else:
+        site = site_of(site, list(videos), marks, reels)
+    model = load_detector(detector or (site.box.detector if site.box else "nanodet"), score_floor=SCORE_FLOOR)
+    figures = birdseye(site, reels, model, out, origin_m=corner, backgrounds=backgrounds, progress=_progress)
+    _progress(0, None)
+    exits.report(figures, as_json=as_json)
+
+
+@cli.command()
 @click.argument("config", type=_FILE)
 @click.option("--tracks", type=_FILE, required=True, help="floor tracks: t_s,id,x_m,y_m")
 @click.option("--out", "out_dir", type=_FILE, required=True, help="folder for the results")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
-from edge.perceive.nobody import Detector, Image, grown, people_anywhere
+from edge.perceive.nobody import Boxes, Detector, Image, grown, people_anywhere
 
 WIDEST_PX = 1280
 """Pictures are scaled down to this width or height before anything else."""
@@ -24,6 +24,10 @@ SCORE_FLOOR = 0.15
 """The detector's: so faint a person is cut out of a sample."""
 CHECK_FLOOR = 0.2
 """So faint a person in the finished picture is blanked."""
+CHECKED = (1, 2, 3, 4)
+"""The finished picture is looked at as a whole and in so many parts across, and mirrored."""
+CLEAR = 0.3
+"""So clear a person is blanked in pictures that were checked before: mirrored, or laid out on the plan."""
 MOST_BLANK = 0.6
 """Share of the picture; with more of it blank there is no picture."""
 
@@ -35,9 +39,11 @@ _MARGIN = 0.25
 """Share of a box by which it is grown on each side: feet, bags and shadows."""
 _AGREE = 30
 """Grey levels between the quarters of a pixel's samples: more, and it never came to rest."""
-_ROUNDS = 6
-_CHECKED = (1, 2, 3, 4)
-"""The finished picture is looked at as a whole and in so many parts across."""
+_ROUNDS = 10
+_SURELY = 0.15
+"""So far above the floor a whole box, and more, is blanked at once."""
+_FAINT_FIRST = -0.25
+"""Of a fainter one its middle goes first, and more only where that does not do: most are no people."""
 _NEVER = 255
 _BLANK = (150, 150, 150)
 _HATCH = (138, 138, 138)
@@ -112,12 +118,9 @@ class Backdrop:
             raise InputError(f"only {self.samples} frames came.", hint="Look at the camera's light.")
         image, unknown = self._median()
         blank = cv2.dilate(unknown.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+        _not_too_blank(blank)
         blank = without_people(self._detector, image, blank)
-        if blank.mean() > MOST_BLANK:
-            raise InputError(
-                f"{blank.mean():.0%} of the picture was never seen without people.",
-                hint="Ask again when fewer people are there.",
-            )
+        _not_too_blank(blank)
         return Background(jpeg(hatched(image, blank)), blank, len(self._frames), self._camera_px)
 
     def _median(self) -> tuple[Image, NDArray[np.bool_]]:
@@ -147,6 +150,7 @@ def without_people(
     image: Image,
     blank: NDArray[np.bool_],
     draw: Callable[[Image, NDArray[np.bool_]], Image] | None = None,
+    floor: float = CHECK_FLOOR,
 ) -> NDArray[np.bool_]:
     """`blank`, grown until the detector finds nobody in the picture any more.
 
@@ -156,14 +160,34 @@ def without_people(
     draw = draw or as_sent
     height, width = blank.shape
     for turn in range(_ROUNDS):
-        found = people_anywhere(detector, draw(image, blank), _CHECKED)
-        found = found[found[:, 4] >= CHECK_FLOOR]
+        found = _found(detector, draw(image, blank), floor)
         if not len(found):
             return blank
-        blank = blank | grown(found, (width, height), 0.05 + 0.1 * turn)
+        sure = found[:, 4] >= floor + _SURELY
+        for boxes, share in ((found[sure], 0.1), (found[~sure], _FAINT_FIRST)):
+            blank = blank | grown(boxes, (width, height), share + 0.12 * turn)
     raise InputError(
         "the picture cannot be made without what looks like a person.", hint="Ask again at another time."
     )
+
+
+def _not_too_blank(blank: NDArray[np.bool_]) -> None:
+    if blank.mean() > MOST_BLANK:
+        raise InputError(
+            f"{blank.mean():.0%} of the picture was never seen without people.",
+            hint="Ask again when fewer people are there.",
+        )
+
+
+def _found(detector: Detector, shown: Image, floor: float) -> Boxes:
+    """Whoever is found in the picture, or else, clearly, in its mirror image, which the detector sees otherwise."""
+    found = people_anywhere(detector, shown, CHECKED)
+    found = found[found[:, 4] >= floor]
+    if len(found):
+        return found
+    found = people_anywhere(detector, np.ascontiguousarray(shown[:, ::-1]), CHECKED[:3])
+    found[:, [0, 2]] = shown.shape[1] - found[:, [2, 0]]
+    return found[found[:, 4] >= CLEAR]
 
 
 def as_sent(image: Image, blank: NDArray[np.bool_]) -> Image:

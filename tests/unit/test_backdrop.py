@@ -1,0 +1,155 @@
+"""A background holds nobody: people are cut out, what stays unknown is blank, and the picture is checked."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from unseen import nobody_in
+
+from branchloop.commands import MAX_PICTURE_BYTES
+from branchloop.errors import InputError
+from edge.birdseye import background_of
+from edge.perceive.backdrop import SCORE_FLOOR, Backdrop, Background, fitted, unpacked
+from edge.perceive.camera import open_clip
+from edge.perceive.nobody import people_anywhere
+from edge.perceive.people import load_detector
+from edge.replay import Reel
+
+Image = NDArray[np.uint8]
+PEOPLE = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people"
+
+
+class Seer:
+    """Finds people where the picture is pure red: what a detector tells, without its doubts."""
+
+    def detect(self, image_bgr: Image) -> NDArray[np.float32]:
+        red = (image_bgr[..., 2] > 200) & (image_bgr[..., 1] < 60)
+        rows, columns = np.nonzero(red)
+        if not len(rows):
+            return np.zeros((0, 5), np.float32)
+        box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 0.9]
+        return np.array([box], np.float32)
+
+
+def room(person_at: int | None, noise: int) -> Image:
+    """A grey room of 160 × 120 px with a pattern, and perhaps somebody in red."""
+    image = np.full((120, 160, 3), 90, np.uint8)
+    image[::8] = 120
+    image += np.random.default_rng(noise).integers(0, 4, image.shape, dtype=np.uint8)
+    if person_at is not None:
+        image[40:100, person_at : person_at + 16] = (20, 20, 240)
+    return image
+
+
+def backdrop(*positions: int | None) -> Background:
+    made = Backdrop(Seer())
+    for i, position in enumerate(positions):
+        made.add(room(position, i))
+    return made.finish()
+
+
+def test_whoever_walks_through_is_gone() -> None:
+    """Somebody in every frame, each time elsewhere: the room alone is left, and nothing is blank."""
+    made = backdrop(*range(0, 144, 12))
+    assert made.blank_share == 0
+    truth = room(None, 99).astype(int)
+    assert np.abs(unpacked(made.jpeg).astype(int) - truth).mean() < 6
+
+
+def test_whoever_stays_leaves_a_blank_and_no_person() -> None:
+    """Where somebody stood in all frames the picture is grey, with a margin, and only there."""
+    made = backdrop(*[60] * 12)
+    assert made.blank[40:100, 60:76].all()
+    assert not made.blank[:, :40].any()
+    assert not made.blank[:20].any()
+    assert len(Seer().detect(unpacked(made.jpeg))) == 0
+
+
+def test_what_never_comes_to_rest_is_blank() -> None:
+    """A pixel whose samples disagree shows something that moves and that nobody recognised."""
+    made = Backdrop(Seer())
+    for i in range(12):
+        image = room(None, i)
+        image[30:60, 30:60] = 255 if i % 2 else 0
+        made.add(image)
+    assert made.finish().blank[30:60, 30:60].all()
+
+
+def test_somebody_whom_only_the_finished_picture_shows_is_blanked() -> None:
+    """The detector misses him in every frame, but not in the picture: he does not leave."""
+
+    class Late(Seer):
+        def __init__(self) -> None:
+            self.samples = 12 * 5
+
+        def detect(self, image_bgr: Image) -> NDArray[np.float32]:
+            self.samples -= 1
+            return np.zeros((0, 5), np.float32) if self.samples >= 0 else super().detect(image_bgr)
+
+    made = Backdrop(Late())
+    for i in range(12):
+        made.add(room(60, i))
+    picture = made.finish()
+    assert picture.blank[45:95, 62:74].all()
+    assert len(Seer().detect(unpacked(picture.jpeg))) == 0
+
+
+def test_a_crowd_that_stays_gives_no_picture() -> None:
+    """Refused with a reason, as are too few frames and pictures that change their size."""
+
+    class Crowd:
+        def detect(self, image_bgr: Image) -> NDArray[np.float32]:
+            return np.array([[0, 0, image_bgr.shape[1], image_bgr.shape[0], 0.9]], np.float32)
+
+    made = Backdrop(Crowd())
+    for i in range(12):
+        made.add(room(None, i))
+    with pytest.raises(InputError, match="never seen without people"):
+        made.finish()
+    with pytest.raises(InputError, match="only 2 frames"):
+        backdrop(None, None)
+    small = Backdrop(Seer())
+    small.add(room(None, 0))
+    with pytest.raises(InputError, match="changed their size"):
+        small.add(room(None, 0)[:100])
+
+
+def test_large_pictures_are_made_small_enough_to_leave() -> None:
+    """A 4K picture of noise leaves at 1280 px and under the limit, without metadata."""
+    noise = np.random.default_rng(1).integers(0, 256, (2160, 3840, 3), dtype=np.uint8)
+    assert fitted(noise).shape == (720, 1280, 3)
+
+    class Nobody:
+        def detect(self, _image_bgr: Image) -> NDArray[np.float32]:
+            return np.zeros((0, 5), np.float32)
+
+    made = Backdrop(Nobody())
+    for _ in range(6):
+        made.add(noise[:1440, :2560])
+    picture = made.finish()
+    assert made.samples == 6
+    assert picture.camera_px == (2560, 1440)
+    assert unpacked(picture.jpeg).shape == (720, 1280, 3)
+    assert len(picture.jpeg) <= MAX_PICTURE_BYTES
+    assert b"Exif" not in picture.jpeg
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("name", ["corridor", "front"])
+def test_nobody_is_found_in_the_background_of_real_footage(name: str) -> None:
+    """The shipped detector finds people in frames and none in the picture."""
+    clip = PEOPLE / f"caviar/OneLeaveShop1{name[:3] if name == 'corridor' else name}.mpg"
+    if not clip.exists():
+        pytest.skip("the reference data are not here")
+    detector = load_detector("nanodet", score_floor=SCORE_FLOOR)
+    reel = Reel(name, open_clip(clip))
+    frame = next(itertools.islice((f.image for f in reel.clip.frames), 100, None))
+    assert people_anywhere(detector, frame)[:, 4].max() >= 0.5
+    made = background_of(reel, detector)
+    nobody_in(unpacked(made.jpeg), detector)
+    assert made.blank_share < 0.35

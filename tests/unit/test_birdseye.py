@@ -1,0 +1,133 @@
+"""The floor from above: calibrations that agree show it, ones that do not are told, and nobody is in it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from unseen import FOUND, nobody_in
+
+from branchloop.errors import InputError
+from branchloop.share import share
+from edge.floor.calibration import FloorCalibration, calibrate
+from edge.perceive.backdrop import SCORE_FLOOR, unpacked
+from edge.perceive.birdseye import LEAST_PATCHES, View, lay_out, with_alpha
+from edge.perceive.camera import open_clip
+from edge.perceive.nobody import Image, people_anywhere
+from edge.perceive.people import load_detector
+
+FLOOR_M = (0.0, 0.0, 8.0, 6.0)
+SIZE = (640, 480)
+
+
+def carpet() -> Image:
+    """A floor of 8 × 6 m at 1 cm a pixel, with something to see everywhere."""
+    rng = np.random.default_rng(5)
+    floor = cv2.resize(rng.integers(40, 220, (60, 80, 3), dtype=np.uint8), (800, 600))
+    return np.asarray(cv2.GaussianBlur(floor, (0, 0), 2), np.uint8)
+
+
+def look(corners_m: list[tuple[float, float]], brighter: float = 1.0) -> tuple[Image, FloorCalibration]:
+    """A camera that sees the quadrangle (far left, far right, near right, near left), and its calibration."""
+    px = np.array([[60, 40], [580, 40], [640, 480], [0, 480]], np.float32)
+    to_picture = cv2.getPerspectiveTransform(np.array(corners_m, np.float32) * 100, px)
+    image = cv2.warpPerspective(carpet(), to_picture, SIZE, flags=cv2.INTER_AREA)
+    marks = [(float(x), float(y), *m) for (x, y), m in zip(px, corners_m, strict=True)]
+    return np.clip(image.astype(float) * brighter, 0, 255).astype(np.uint8), calibrate(marks, SIZE)
+
+
+def view(image: Image, calibration: FloorCalibration) -> View:
+    return View(image, np.zeros(image.shape[:2], bool), calibration, SIZE)
+
+
+LEFT = [(0.5, 0.5), (5.5, 0.5), (5.0, 5.5), (1.0, 5.5)]
+RIGHT = [(1.7, 0.5), (7.5, 0.5), (7.0, 5.5), (2.2, 5.5)]
+
+
+def test_the_floor_is_what_the_floor_is() -> None:
+    """Two views of one carpet, one of them darker, give the carpet again; what none sees is transparent."""
+    layout = lay_out({"a": view(*look(LEFT)), "b": view(*look(RIGHT, 0.7))}, FLOOR_M, 0.02)
+    truth = cv2.resize(carpet(), layout.seen.shape[::-1], interpolation=cv2.INTER_AREA).astype(float)
+    inner = layout.seen & ~layout.blank
+    shown = layout.image.astype(float)
+    shown *= truth[inner].mean() / shown[inner].mean()
+    assert np.abs(shown[inner] - truth[inner]).mean() < 8
+    assert not layout.seen.all()
+    picture = with_alpha(layout, layout.blank)
+    assert set(np.unique(picture[..., 3])) == {0, 255}
+    assert (picture[..., 3] == 255).mean() == pytest.approx(layout.seen.mean())
+
+
+@pytest.mark.parametrize("shift_m", [0.0, 0.3, 0.5])
+def test_calibrations_that_disagree_are_told_in_centimetres(shift_m: float) -> None:
+    """A camera whose marks were measured 30 or 50 cm off shows the floor so far apart."""
+    image, _ = look(RIGHT)
+    px = [(60, 40), (580, 40), (640, 480), (0, 480)]
+    wrong = calibrate([(x, y, m[0] + shift_m, m[1]) for (x, y), m in zip(px, RIGHT, strict=True)], SIZE)
+    layout = lay_out({"a": view(*look(LEFT)), "b": view(image, wrong)}, FLOOR_M, 0.02)
+    (seam,) = layout.seams
+    assert seam.patches >= LEAST_PATCHES
+    assert seam.apart_m == pytest.approx(shift_m, abs=0.05)
+    assert 10 < seam.overlap_m2 < 25
+
+
+def test_a_bare_floor_cannot_be_compared() -> None:
+    """Without anything to see nothing is said, rather than zero."""
+    image, calibration = look(LEFT)
+    other = look(RIGHT)[1]
+    grey = np.full_like(image, 128)
+    (seam,) = lay_out({"a": view(grey, calibration), "b": view(grey, other)}, FLOOR_M, 0.02).seams
+    assert seam.apart_m is None
+
+
+def test_what_is_blank_in_one_view_is_shown_by_the_other() -> None:
+    """And where it is blank in all that look there, it is blank and not transparent."""
+    image, calibration = look(LEFT)
+    blank = np.zeros(image.shape[:2], bool)
+    blank[200:300, 300:400] = True
+    alone = lay_out({"a": View(image, blank, calibration, SIZE)}, FLOOR_M, 0.02)
+    assert 0.005 < alone.blank.sum() / alone.seen.sum() < 0.2
+    both = lay_out({"a": View(image, blank, calibration, SIZE), "b": view(*look(LEFT))}, FLOOR_M, 0.02)
+    assert not both.blank.any()
+
+
+def test_a_camera_that_looks_elsewhere_is_refused() -> None:
+    """Nothing of the plan is seen: no empty picture is made of it."""
+    image, _ = look(LEFT)
+    off = calibrate([(60, 40, 90, 90), (580, 40, 95, 90), (640, 480, 95, 95), (0, 480, 91, 95)], SIZE)
+    with pytest.raises(InputError, match="no camera sees the plan"):
+        lay_out({"a": view(image, off)}, FLOOR_M)
+
+
+def test_the_sample_branch_from_above_holds_nobody(tmp_path: Path) -> None:
+    """`branchloop birdseye` on the sample clip: a picture of the floor, and the detector finds no one in it."""
+    out = tmp_path / "floor.png"
+    done = subprocess.run(
+        [
+            sys.executable, "-m", "edge.main", "birdseye", str(share("configs/demo.toml")),
+            "--camera", f"hall={share('sample_video/plaza.mp4')}", "--out", str(out),
+            "--backgrounds", str(tmp_path), "--json",
+        ],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["seen_share"] > 0.4
+    assert told["blank_share"] < 0.25
+    picture = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    assert picture.shape == (told["height_px"], told["width_px"], 4)
+    detector = load_detector("nanodet", score_floor=SCORE_FLOOR)
+    frame = next(
+        itertools.islice((f.image for f in open_clip(share("sample_video/plaza.mp4")).frames), 100, None)
+    )
+    assert (people_anywhere(detector, frame)[:, 4] >= 0.5).sum() >= 3
+    nobody_in(unpacked((tmp_path / "hall.jpg").read_bytes()), detector)
+    for ground in (0, 128, 255):
+        shown = np.where(picture[..., 3:] > 0, picture[..., :3], ground).astype(np.uint8)
+        assert people_anywhere(detector, shown, (1, 2, 3))[:, 4].max(initial=0) < FOUND, ground
