@@ -92,7 +92,7 @@ class Report(Wire):
     cameras: list[MeasuredCamera] = Field(default_factory=list, max_length=64)
     evidence: list[Evidence] = Field(min_length=1, max_length=200)
     figures: list[Figure] = Field(min_length=1, max_length=2_000)
-    method: list[Line] = Field(
+    method: list[Text] = Field(
         default_factory=list, max_length=20, description="how intervals were made, block lengths, seeds"
     )
     verdict: Verdict

@@ -16,6 +16,9 @@ from branchloop.text import LANGUAGE_NAMES, LANGUAGES, WORDS, Language, say
 _MARKS = {"pass": "✓", "fail": "✕", "undecided": "?", "stated": "·"}
 """A shape beside the word: never colour alone."""
 
+_DECIMAL = ("people.", "heat.r", "heat.mass_ratio")
+"""Shares that people in the trade write as decimals."""
+
 _STYLE = f"""
 :root {{ color-scheme: light; }}
 * {{ box-sizing: border-box; }}
@@ -107,7 +110,7 @@ def _article(report: Report, report_digest: str, language: Language) -> str:
         "</dl>",
         _figures(report, language),
         _cameras(report, language),
-        _listed("acceptance.method", report.method, language),
+        _method(report, language),
         _evidence(report, language),
         f"<h2>{say('acceptance.signature', language)}</h2><dl>",
         f"<div><dt>{say('acceptance.key', language)}</dt><dd><code>{shown_fingerprint(report.signed_by)}</code></dd></div>",
@@ -126,25 +129,28 @@ def _figures(report: Report, language: Language) -> str:
     rows = [
         "<tr>",
         head("figure"),
+        head("result"),
         head("value", number),
         head("interval", number),
         head("limit", number),
         head("sample", number),
-        head("result"),
         "</tr>",
     ]
     for figure in report.figures:
         name = say(f"figure.{figure.key}", language) if _known(figure) else figure.key
-        subject = f' <span class="stated">{escape(figure.subject)}</span>' if figure.subject else ""
+        about = figure.subject or (
+            say("acceptance.all_lines", language) if figure.key.startswith("counts.") else ""
+        )
+        subject = f' <span class="stated">{escape(about)}</span>' if about else ""
         sample = say(f"acceptance.of.{figure.sample_of}", language, value=figure.sample)
         if figure.needed is not None and figure.verdict == "undecided":
             sample += "<br>" + say("acceptance.needed", language, value=figure.needed)
         rows.append(
             f"<tr><td>{escape(name)}{subject}</td>"
+            f'<td class="{figure.verdict}">{_MARKS[figure.verdict]} {say(f"acceptance.{figure.verdict}", language)}</td>'
             f'<td class="n">{_value(figure.value, figure, language)}</td>'
             f'<td class="n">{_interval(figure, language)}</td><td class="n">{_limit(figure, language)}</td>'
-            f'<td class="n">{sample}</td>'
-            f'<td class="{figure.verdict}">{_MARKS[figure.verdict]} {say(f"acceptance.{figure.verdict}", language)}</td></tr>'
+            f'<td class="n">{sample}</td></tr>'
         )
     return _table("acceptance.figures", rows, language)
 
@@ -177,11 +183,11 @@ def _evidence(report: Report, language: Language) -> str:
     return _table("acceptance.evidence", rows, language)
 
 
-def _listed(key: str, lines: list[str], language: Language) -> str:
-    if not lines:
+def _method(report: Report, language: Language) -> str:
+    if not report.method:
         return ""
-    items = "".join(f'<li lang="en">{escape(line)}</li>' for line in lines)
-    return f"<h2>{say(key, language)}</h2><ul>{items}</ul>"
+    items = "".join(f"<li>{escape(line.zh if language == 'zh' else line.en)}</li>" for line in report.method)
+    return f"<h2>{say('acceptance.method', language)}</h2><ul>{items}</ul>"
 
 
 def _table(key: str, rows: list[str], language: Language) -> str:
@@ -196,9 +202,13 @@ def _table(key: str, rows: list[str], language: Language) -> str:
 def _value(value: float | None, figure: Figure, language: Language) -> str:
     if value is None:
         return f"— {say('acceptance.unmeasured', language)}"
-    if figure.unit == "share":
-        return f"{value * 100:.1f} %"
-    return f"{value:.0f}" if figure.unit == "count" else f"{value:.2f} {figure.unit}"
+    if figure.unit == "share" and figure.key.startswith(_DECIMAL):
+        text = f"{value:.3f}"
+    elif figure.unit == "share":
+        text = f"{value * 100:.1f} %"
+    else:
+        text = f"{value:.0f}" if figure.unit == "count" else f"{value:.2f} {figure.unit}"
+    return text.replace("-", "−")
 
 
 def _interval(figure: Figure, language: Language) -> str:
@@ -208,6 +218,8 @@ def _interval(figure: Figure, language: Language) -> str:
 
 
 def _limit(figure: Figure, language: Language) -> str:
+    if figure.at_most is not None and figure.at_least == -figure.at_most:
+        return f"± {_value(figure.at_most, figure, language)}"
     limits = [
         f"{sign} {_value(limit, figure, language)}"
         for sign, limit in (("≥", figure.at_least), ("≤", figure.at_most))

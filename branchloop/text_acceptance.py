@@ -49,6 +49,30 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "本页仅供阅读，以签名文件为准；请用“branchloop acceptance verify”核验。",
     ),
     "acceptance.unmeasured": ("not measured", "未测得"),
+    "acceptance.all_lines": ("all lines", "全部计数线"),
+    "acceptance.how.bootstrap": (
+        "{what}: 95 % intervals by circular block bootstrap over time, blocks of {block} {unit}, {draws} draws, seed {seed}",
+        "{what}：95% 置信区间采用时间循环分块自助法，每块 {block} {unit}，抽样 {draws} 次，随机种子 {seed}",
+    ),
+    "acceptance.how.none": (
+        "{what}: no interval; the recording is too short, or the grid holds no windows",
+        "{what}：无置信区间（录像过短，或热力文件不含时间窗）",
+    ),
+    "acceptance.how.distance": (
+        "heatmap displacement: interval by leaving out stretches of time (jackknife)",
+        "热力图位移：按时间段留一法（刀切法）估计区间",
+    ),
+    "acceptance.how.counts": (
+        "counts: matched within {tolerance} s, clocks {shift} s apart; exact Poisson interval, widened by block bootstrap",
+        "计数：{tolerance} 秒内匹配，时钟相差 {shift} 秒；采用精确泊松区间，并以分块自助法放宽",
+    ),
+    "acceptance.how.dwell": (
+        "dwell: block bootstrap over time; visits at least the exact Poisson interval",
+        "停留：时间分块自助法；到访次数至少取精确泊松区间",
+    ),
+    "acceptance.what.people": ("tracking", "跟踪"),
+    "acceptance.what.heat": ("heatmap", "热力图"),
+    "acceptance.frames": ("frames", "帧"),
     "acceptance.role.clip": ("recording", "录像"),
     "acceptance.role.tracks": ("tracks of the box", "盒子轨迹"),
     "acceptance.role.heat": ("heat of the box", "盒子热力"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__
-from branchloop.acceptance import CONFIDENCE, DECIMALS, digest, judge, overall, read_tree
+from branchloop.acceptance import DECIMALS, digest, judge, overall, read_tree
 from branchloop.acceptance_page import page
 from branchloop.acceptance_signing import sign_report, verify_report
 from branchloop.clock import DAY_MS, iso
@@ -21,6 +21,7 @@ from branchloop.errors import ConfigError, DependencyError, InputError, UsageErr
 from branchloop.keys import read_root
 from branchloop.sealing import raw_public
 from branchloop.site import Site, config_hash, parse_site
+from branchloop.text import LANGUAGES, say
 from edge.evaluate import PEOPLE, evaluate_counts, evaluate_dwell, evaluate_heat, evaluate_people
 from edge.floor.calibration import calibrate
 
@@ -171,24 +172,22 @@ class _Figures:
 
 def _measure(
     site: Site, measures: Measures, limits: Mapping[str, tuple[float | None, float | None]]
-) -> tuple[list[dict[str, Any]], list[str]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     figures = _Figures(limits)
-    method: list[str] = []
+    method: list[dict[str, str]] = []
     for tracks, truth in measures.people:
         people = evaluate_people(tracks, truth, measures.fps)
         subject = _camera_of(tracks)
         for name in PEOPLE:
             figures.add(f"people.{name}", "share", people, people["truth_boxes"], "boxes", subject)
-        method.append(_bootstrapped("tracking", people))
+        method.append(_bootstrapped("people", people, "mota"))
     for grid, truth in measures.heat:
         heat = evaluate_heat(grid, truth, measures.fps)
         for name, unit in (("r", "share"), ("emd_m", "m"), ("mass_ratio", "share")):
             figures.add(f"heat.{name}", unit, heat, heat["places"], "places", None)
-        method.append(
-            _bootstrapped("heat", heat) + ", displacement by leaving out stretches of time (jackknife)"
-            if "block" in heat
-            else "heat: no interval, since the grid holds no windows"
-        )
+        method.append(_bootstrapped("heat", heat, "mass_ratio"))
+        if heat["emd_m_low"] is not None:
+            method.append(_said("acceptance.how.distance"))
     claim = limits["counts.wrong_rate"][1] or 0.05
     for counts, truth in measures.counts:
         counted = evaluate_counts(counts, truth, measures.tolerance_s, measures.align_s, claim)
@@ -198,8 +197,11 @@ def _measure(
         if len(counted["lines"]) > 1:
             _count(figures, counted, None)
         method.append(
-            f"counts: matched within {counted['tolerance_s']:g} s, clocks {counted['shift_s']:g} s apart; exact Poisson "
-            "interval, widened by block bootstrap over time"
+            _said(
+                "acceptance.how.counts",
+                tolerance=f"{counted['tolerance_s']:g}",
+                shift=f"{counted['shift_s']:g}",
+            )
         )
     for visits, truth in measures.dwell:
         dwelt = evaluate_dwell(visits, truth)
@@ -207,7 +209,7 @@ def _measure(
         for zone, part in dwelt["zones"].items():
             for name in ("visits_error", "median_error", "p90_error"):
                 figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
-        method.append("dwell: block bootstrap over time")
+        method.append(_said("acceptance.how.dwell"))
     return figures.rows, method
 
 
@@ -286,11 +288,25 @@ def _camera_of(tracks: Path) -> str | None:
     return named[1] if named else None
 
 
-def _bootstrapped(what: str, figures: Mapping[str, Any]) -> str:
-    return (
-        f"{what}: {CONFIDENCE:.0%} intervals by circular block bootstrap, blocks of {figures['block']}, "
-        f"{figures['replicates']} draws, seed {figures['seed']}"
-    )
+def _said(key: str, **values: object) -> dict[str, str]:
+    return {language: say(key, language, **values) for language in LANGUAGES}
+
+
+def _bootstrapped(what: str, figures: Mapping[str, Any], figure: str) -> dict[str, str]:
+    """How the interval of `figure` was made, or that there is none."""
+    said: dict[str, str] = {}
+    for language in LANGUAGES:
+        name = say(f"acceptance.what.{what}", language)
+        if figures.get(f"{figure}_low") is None:
+            said[language] = say("acceptance.how.none", language, what=name)
+            continue
+        frames = figures["block_unit"] == "frames"
+        said[language] = say(
+            "acceptance.how.bootstrap", language, what=name, block=figures["block"],
+            unit=say("acceptance.frames" if frames else "unit.s", language), draws=figures["replicates"],
+            seed=figures["seed"],
+        )  # fmt: skip
+    return said
 
 
 def _rounded(value: float | None) -> float | None:

@@ -61,7 +61,7 @@ def evaluate_people(
         "truth_boxes": figures.truth_boxes,
         "frames": figures.frames,
         **_bounds({name: found_intervals[name] for name in PEOPLE}),
-        **_bootstrap(f"{length} frames"),
+        **_bootstrap(length, "frames"),
     }
 
 
@@ -94,7 +94,7 @@ def evaluate_heat(
     )
     length = max(1, round((block_s(len(grids) * WINDOW_S) if block is None else block) / WINDOW_S))
     found = heat_intervals(grids, true, measured.cell_m, length)
-    return said | _bounds(found) | _bootstrap(f"{length * WINDOW_S:g} s")
+    return said | _bounds(found) | _bootstrap(round(length * WINDOW_S), "s")
 
 
 def evaluate_counts(
@@ -336,5 +336,11 @@ def _bounds(found: Mapping[str, Interval | None]) -> dict[str, Any]:
     return ends
 
 
-def _bootstrap(block: str) -> dict[str, Any]:
-    return {"confidence": CONFIDENCE, "block": block, "replicates": REPLICATES, "seed": SEED}
+def _bootstrap(block: int, unit: str) -> dict[str, Any]:
+    return {
+        "confidence": CONFIDENCE,
+        "block": block,
+        "block_unit": unit,
+        "replicates": REPLICATES,
+        "seed": SEED,
+    }

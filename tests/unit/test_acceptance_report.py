@@ -53,7 +53,7 @@ def body(**other: Any) -> dict[str, Any]:
             },
             {"key": "people.mota", "unit": "share", "sample": 9, "sample_of": "boxes", "verdict": "stated"},
         ],
-        "method": ["block bootstrap, 60 s"],
+        "method": [{"en": "block bootstrap, 60 s", "zh": "分块自助法，60 秒"}],
         "verdict": "pass",
         "measured_by": "Wei Zhang",
         "note": "door closed at noon",
