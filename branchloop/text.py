@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from branchloop import text_acceptance, text_board, text_consent, text_floor, text_kiosk
+from branchloop import text_acceptance, text_board, text_consent, text_floor, text_kiosk, text_quality
 from branchloop.kpis import BY_KEY
 
 Language = Literal["en", "zh"]
@@ -106,6 +106,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **text_board.WORDS,
     **text_floor.WORDS,
     **text_acceptance.WORDS,
+    **text_quality.WORDS,
 }
 
 

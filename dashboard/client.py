@@ -89,6 +89,10 @@ class Hub:
         """Visits and dwell of every zone."""
         return self._get(f"/api/v1/branches/{site}/zones", {"from": start, "to": end})
 
+    def quality(self, site: str, days: int) -> dict[str, Any]:
+        """Whether the counts can be trusted, over the last days."""
+        return self._get(f"/api/v1/branches/{site}/quality", {"days": str(days)})
+
     def board(self, site: str) -> dict[str, Any]:
         """The day's appointments, names masked."""
         return self._get(f"/api/v1/branches/{site}/board")

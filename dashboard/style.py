@@ -34,6 +34,17 @@ CSS = f"""<style>
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}
 .bl-legend-ticks {{ display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }}
+.bl-verdict {{ border: 1px solid {theme.HAIRLINE}; border-left: 4px solid; border-radius: 8px; padding: 12px 16px;
+  margin: 0 0 12px; color: {theme.INK}; }}
+.bl-verdict p {{ font-size: 20px; line-height: 28px; font-weight: 600; margin: 0; }}
+.bl-verdict ul {{ margin: 4px 0 0; padding-left: 28px; font-size: 14px; }}
+.bl-good-edge {{ border-left-color: {theme.GOOD}; }} .bl-warn-edge {{ border-left-color: {theme.WARN}; }}
+.bl-bad-edge {{ border-left-color: {theme.BAD}; }} .bl-muted-edge {{ border-left-color: {theme.MUTED}; }}
+.bl-word {{ font-size: 20px; line-height: 48px; font-weight: 600; color: {theme.INK}; }}
+.bl-alert {{ font-size: 14px; padding: 4px 0 8px; border-bottom: 1px solid {theme.HAIRLINE}; color: {theme.INK}; }}
+.bl-swatches {{ display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 12px; color: {theme.INK}; }}
+.bl-swatches i {{ display: inline-block; width: 20px; height: 12px; margin-right: 6px; border-radius: 2px;
+  border: 1px solid {theme.HAIRLINE}; vertical-align: -1px; }}
 .stButton button {{ min-height: 44px; }}
 .bl-head {{ font-size: 16px; font-weight: 600; margin: 16px 0 8px; color: {theme.INK}; }}
 </style>"""

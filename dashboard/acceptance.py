@@ -1,0 +1,94 @@
+"""The newest acceptance report as HTML: its verdict, figures with intervals, and until when it holds. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from branchloop.text import WORDS, Language, say
+from dashboard.quality import table
+
+REPORTS: Mapping[str, tuple[str, str]] = {
+    "pass": ("✓", "good"),
+    "fail": ("✕", "bad"),
+    "undecided": ("?", "warn"),
+    "stated": ("·", "muted"),
+}
+"""Verdict -> shape and tone."""
+
+
+def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Language) -> str:
+    """The newest acceptance report: its verdict, figures with intervals, and until when it holds."""
+    if not answer["reports"]:
+        return f'<div class="bl-note">{escape(say("quality.reports.none", language))}</div>'
+    newest, *older = answer["reports"]
+    shape, tone = REPORTS[newest["verdict"]]
+    state = say(f"quality.report.{newest['state']}", language, date=newest["expires"][:10])
+    line = say(
+        "quality.report.line",
+        language,
+        made=newest["made"][:10],
+        who=newest["measured_by"],
+        version=newest["config_version"],
+        state=state,
+    )
+    lines = [line]
+    if newest["simulated"]:
+        lines.append(say("simulated", language))
+    if not newest["same_configuration"]:
+        lines.append(say("quality.report.other", language, version=branch["version"]))
+    if older:
+        lines.append(say("quality.report.older", language, value=len(older)))
+    rows = []
+    names = {part["id"]: part for part in (*branch["lines"], *branch["zones"], *branch["cameras"])}
+    for figure in newest["figures"]:
+        key = f"figure.{figure['key']}"
+        name = say(key, language) if key in WORDS else figure["key"]
+        if figure["subject"]:
+            part = names.get(figure["subject"], {})
+            name += f" · {(part.get('name') or {}).get(language, figure['subject'])}"
+        mark, colour = REPORTS[figure["verdict"]]
+        interval = (
+            "—"
+            if figure["low"] is None or figure["high"] is None
+            else f"{_accepted(figure, figure['low'])} – {_accepted(figure, figure['high'])}"
+        )
+        sample = say(f"acceptance.of.{figure['sample_of']}", language, value=figure["sample"])
+        cells = [_accepted(figure, figure["value"]), interval, _limit(figure), sample]
+        rows.append(
+            f'<tr><th scope="row">{escape(name)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            + f'<td><span class="bl-{colour}" aria-hidden="true">{mark}</span> '
+            f"{escape(say('acceptance.' + figure['verdict'], language))}</td></tr>"
+        )
+    keys = ("figure", "value", "interval", "limit", "sample", "result")
+    return (
+        f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
+        f"{escape(say('acceptance.' + newest['verdict'], language))}</div>"
+        + "".join(f'<div class="bl-note">{escape(each)}</div>' for each in lines)
+        + table([say(f"acceptance.{key}", language) for key in keys], rows)
+    )
+
+
+def _accepted(figure: Mapping[str, Any], value: float | None) -> str:
+    if value is None:
+        return "—"
+    match figure["unit"]:
+        case "share":
+            return f"{100 * value:.1f} %"
+        case "m":
+            return f"{value:.2f} m"
+        case "s":
+            return f"{value:.1f} s"
+        case _:
+            return f"{value:g}"
+
+
+def _limit(figure: Mapping[str, Any]) -> str:
+    limits = [
+        f"{sign} {_accepted(figure, figure[key])}"
+        for key, sign in (("at_least", "≥"), ("at_most", "≤"))
+        if figure[key] is not None
+    ]
+    return " ".join(limits) or "—"

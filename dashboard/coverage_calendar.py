@@ -1,0 +1,111 @@
+"""Coverage by day and hour as a picture, with its legend and its gaps in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from html import escape
+from typing import Any
+
+from branchloop import theme
+from branchloop.text import Language, say
+from dashboard.quality import percent
+
+MOST_GAPS = 8
+_CELL_W, _CELL_H, _LEFT, _TOP = 28.0, 16.0, 84.0, 22.0
+_CLOSED = "#ECEDEF"
+
+
+def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """Days × hours: the height of a cell's bar is its coverage; gaps are hatched, closed hours are shaded."""
+    width, height = _LEFT + 24 * _CELL_W + 4, _TOP + len(days) * (_CELL_H + 2) + 8 * _weeks(days) + 2
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
+        f'font-family="system-ui, \'Noto Sans SC\', sans-serif" font-size="11" fill="{theme.INK}">',
+        '<defs><pattern id="gap" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+        f'<rect width="5" height="5" fill="{theme.PAPER}"/><rect width="1.6" height="5" fill="{theme.BAD}"/></pattern></defs>',
+    ]
+    out += [
+        f'<text x="{_LEFT + hour * _CELL_W:g}" y="14" fill="{theme.MUTED}">{hour:02d}</text>'
+        for hour in range(0, 24, 3)
+    ]
+    y = _TOP
+    for index, day in enumerate(days):
+        weekday = date.fromisoformat(day["date"]).weekday()
+        if index and weekday == 0:
+            y += 8  # a little air between weeks
+        name = f"{say(f'weekday.{weekday}', language)} {day['date'][5:]}"
+        out.append(f'<text x="0" y="{y + 12:g}">{escape(name)}</text>')
+        for number, hour in enumerate(day["hours"]):
+            out.append(_cell(hour, _LEFT + min(number, 23) * _CELL_W, y))
+        y += _CELL_H + 2
+    return "".join([*out, "</svg>"])
+
+
+def alt(answer: Mapping[str, Any], language: Language) -> str:
+    """The calendar in words."""
+    gaps = sum(hour["state"] == "gap" for day in answer["days"] for hour in day["hours"])
+    coverage = "—" if answer["coverage"] is None else f"{percent(answer['coverage'])} %"
+    first, last = answer["days"][0]["date"], answer["days"][-1]["date"]
+    return say("quality.calendar.alt", language, start=first, end=last, coverage=coverage, gaps=gaps)
+
+
+def legend(language: Language) -> str:
+    """HTML of what the calendar's cells mean."""
+    swatches = {
+        "full": f"background:{theme.ACCENT}",
+        "part": f"background:linear-gradient(to top, {theme.ACCENT} 45%, {theme.PAPER} 45%)",
+        "gap": f"background:repeating-linear-gradient(45deg, {theme.BAD} 0 1.6px, {theme.PAPER} 1.6px 5px)",
+        "closed": f"background:{_CLOSED}",
+        "ahead": f"background:{theme.PAPER}",
+    }
+    parts = [
+        f'<span><i style="{style}"></i>{escape(say(f"quality.legend.{key}", language))}</span>'
+        for key, style in swatches.items()
+    ]
+    return f'<div class="bl-swatches">{"".join(parts)}</div>'
+
+
+def gap_list(days: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """The hours in words that nobody observed, the last days first."""
+    rows = []
+    for day in reversed(days):
+        hours = [hour["hour"] for hour in day["hours"] if hour["state"] == "gap"]
+        if hours:
+            rows.append(say("quality.gap", language, date=day["date"], hours=_ranges(hours)))
+    if not rows:
+        return f'<div class="bl-note">{escape(say("quality.gaps.none", language))}</div>'
+    more = [f"+ {len(rows) - MOST_GAPS}"] if len(rows) > MOST_GAPS else []
+    return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows[:MOST_GAPS] + more)
+
+
+def _cell(hour: Mapping[str, Any], x: float, y: float) -> str:
+    place = f'x="{x:g}" y="{y:g}" width="{_CELL_W - 2:g}" height="{_CELL_H:g}" rx="2"'
+    if hour["state"] == "closed":
+        return f'<rect {place} fill="{_CLOSED}"/>'
+    if hour["state"] == "ahead":
+        return f'<rect {place} fill="none" stroke="{theme.PLAN_LINE}" stroke-width=".5"/>'
+    if hour["state"] == "gap":
+        return f'<rect {place} fill="url(#gap)" stroke="{theme.BAD}" stroke-width=".75"/>'
+    share = hour["coverage"] or 0.0
+    tall = max(1.5, share * _CELL_H)
+    return (
+        f'<rect {place} fill="{theme.PAPER}" stroke="{theme.ACCENT}" stroke-width=".5"/>'
+        f'<rect x="{x:g}" y="{y + _CELL_H - tall:g}" width="{_CELL_W - 2:g}" height="{tall:g}" rx="2" '
+        f'fill="{theme.ACCENT}" fill-opacity="{0.45 + 0.45 * share:.2f}"/>'
+    )
+
+
+def _weeks(days: Sequence[Mapping[str, Any]]) -> int:
+    return sum(date.fromisoformat(day["date"]).weekday() == 0 for day in days)
+
+
+def _ranges(hours: Sequence[int]) -> str:
+    """Hours as people say spans of them: 9, 10, 11, 14 -> 09–12, 14–15."""
+    spans: list[list[int]] = []
+    for hour in hours:
+        if spans and spans[-1][1] == hour:
+            spans[-1][1] = hour + 1
+        else:
+            spans.append([hour, hour + 1])
+    return ", ".join(f"{first:02d}–{last:02d}" for first, last in spans)

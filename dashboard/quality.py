@@ -1,0 +1,308 @@
+"""The page *Quality* as HTML: verdict, devices, conservation, checks, alerts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from branchloop.text import WORDS, Language, duration, label, say
+from dashboard import tiles
+
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "proven": ("✓", "good"),
+    "plausible": ("○", "good"),
+    "care": ("◐", "warn"),
+    "no": ("✕", "bad"),
+    "unknown": ("?", "muted"),
+}
+"""Verdict -> shape and tone: never colour alone."""
+OUTCOMES: Mapping[str, tuple[str, str]] = {
+    "ok": ("✓", "good"),
+    "off": ("✕", "bad"),
+    "unknown": ("?", "muted"),
+}
+PERCENT = frozenset({"sensor_disagrees"})
+PER_SECOND = frozenset({"camera_history"})
+MILLIMETRES = frozenset({"calibration_residual"})
+DAYS = frozenset({"calibration_age"})
+ABOVE = frozenset({"calibration_residual", "calibration_age"})
+"""Checks whose tolerance is a limit."""
+MOST_ALERTS = 12
+
+
+def verdict(answer: Mapping[str, Any], language: Language) -> str:
+    """The answer to "can I trust the counts?", and why it is no better."""
+    trust = answer["trust"]
+    shape, tone = VERDICTS[trust["verdict"]]
+    opened = sum(alert["cleared"] is None for alert in answer["alerts"])
+    values = {
+        "coverage": "—" if trust["coverage"] is None else percent(trust["coverage"]),
+        "alert": str(opened),
+    }
+    lines = [
+        say(f"quality.reason.{reason}", language, value=values.get(reason, "")) for reason in trust["reasons"]
+    ]
+    if trust["tainted"]:
+        lines.append(say("quality.tainted", language, figures=_figures(trust["tainted"], language)))
+    below = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return (
+        f'<div class="bl-verdict bl-{tone}-edge"><p><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
+        f"{escape(say('quality.verdict.' + trust['verdict'], language))}</p>"
+        + (f"<ul>{below}</ul>" if below else "")
+        + "</div>"
+    )
+
+
+def figures(answer: Mapping[str, Any], language: Language) -> list[str]:
+    """The tiles: coverage, open alerts, what was left over, and the report."""
+    told = [day for day in answer["balance"] if day["value"] is not None]
+    note, left = say("quality.balance.none", language), "—"
+    if told:
+        left = _signed(told[0]["value"])
+        note = say(
+            "quality.left_over.note",
+            language,
+            date=_local_day(told[0]["from"], answer),
+            tolerance=_number(told[0]["tolerance"]),
+        )
+    report, until = say("quality.report.none", language), ""
+    if answer["reports"]:
+        newest = answer["reports"][0]
+        report = say(f"acceptance.{newest['verdict']}", language)
+        key = "until" if newest["state"] == "valid" else "ended"
+        until = say(f"quality.report.{key}", language, date=newest["expires"][:10])
+    return [
+        _share_tile(say("quality.coverage_7", language), answer["trust"]["coverage"], language),
+        _share_tile(say("quality.coverage_all", language), answer["coverage"], language),
+        tiles.count(
+            say("quality.open", language), str(sum(alert["cleared"] is None for alert in answer["alerts"]))
+        ),
+        tiles.count(say("quality.left_over", language), left, note),
+        f'<div class="bl-tile"><div class="bl-label">{escape(say("quality.report", language))}</div>'
+        f'<div class="bl-word">{escape(report)}</div><div class="bl-note">{escape(until)}</div></div>',
+    ]
+
+
+def part_table(answer: Mapping[str, Any], names: Mapping[str, str], language: Language) -> str:
+    """Cameras and sensors: state, coverage, time with faults, calibration."""
+    rows = []
+    checks = {(each["check"], each["subject"]): each["outcome"] for each in answer["findings"]}
+    for part in (*answer["cameras"], *answer["sensors"]):
+        shape, tone = tiles.LIGHTS.get(part["state"], tiles.LIGHTS["unknown"])
+        state = say(f"state.{part['state']}", language)
+        if part["fault"] is not None:
+            shape, tone, state = "◐", "warn", _kind(part["fault"], language)
+        faults = say("quality.list", language).join(
+            f"{_kind(each['fault'], language)} {duration(each['seconds'], language)}"
+            for each in part["faults"]
+        )
+        residual, age = part.get("calibration_residual_mm"), part.get("calibration_age_days")
+        cells = [
+            f'<th scope="row">{escape(names.get(part["id"], part["id"]))}</th>',
+            f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(state)}</td>',
+            f"<td>{_shown_share(part['coverage_day'])}</td>",
+            f"<td>{_shown_share(part['coverage'])}</td>",
+            f"<td>{escape(faults) or '—'}</td>",
+            _limited(
+                None if residual is None else say("quality.cm", language, value=f"{residual / 10:.1f}"),
+                checks.get(("calibration_residual", part["id"])),
+                language,
+            ),
+            _limited(
+                None if age is None else say("quality.age.days", language, value=age),
+                checks.get(("calibration_age", part["id"])),
+                language,
+            ),
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    if not rows:
+        return f'<div class="bl-note">{escape(say("quality.parts.none", language))}</div>'
+    keys = ("part", "state", "coverage_day", "coverage_span", "fault_time", "residual", "age")
+    return table([say(f"quality.{key}", language) for key in keys], rows)
+
+
+def balance_table(answer: Mapping[str, Any], language: Language) -> str:
+    """In, out, still seen, left over and what is allowed, day by day."""
+    rows = []
+    for day in answer["balance"]:
+        numbers = day["numbers"]
+        counts = [
+            _number(numbers[key]) if day["value"] is not None else "—"
+            for key in ("went_in", "went_out", "seen")
+        ]
+        if day["value"] is None:
+            left, allowed = "—", "—"
+        else:
+            left, allowed = _signed(day["value"]), f"± {_number(day['tolerance'])}"
+        cells = "".join(f"<td>{cell}</td>" for cell in (*counts, left, allowed))
+        rows.append(
+            f'<tr><th scope="row">{_local_day(day["from"], answer)}</th>{cells}<td>{_outcome(day, language)}</td></tr>'
+        )
+    if not rows:
+        return f'<div class="bl-note">{escape(say("quality.balance.none", language))}</div>'
+    heads = [
+        say("quality.day", language), say("in", language), say("out", language), say("quality.seen", language),
+        say("quality.left", language), say("quality.allowed", language), say("quality.result", language),
+    ]  # fmt: skip
+    return table(heads, rows)
+
+
+def check_table(answer: Mapping[str, Any], names: Mapping[str, str], language: Language) -> str:
+    """The other checks: what was found against what was expected, and on what the tolerance rests."""
+    rows = []
+    for finding in answer["findings"]:
+        check = finding["check"]
+        name = _kind(check, language)
+        if finding["subject"]:
+            name += f" · {names.get(finding['subject'], finding['subject'])}"
+        found, expected, allowed, basis = "—", "—", "—", "—"
+        if finding["value"] is not None:
+            found = _measured(check, finding["value"])
+            expected = "—" if check in ABOVE else _measured(check, finding["expected"])
+            sign = "≤" if check in ABOVE else "±"
+            allowed = f"{sign} {_measured(check, finding['tolerance'])}"
+            basis = say(f"quality.basis.{finding['basis']}", language)
+        cells = "".join(f"<td>{escape(cell)}</td>" for cell in (found, expected, allowed, basis))
+        rows.append(
+            f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{_outcome(finding, language)}</td></tr>'
+        )
+    if not rows:
+        return f'<div class="bl-note">{escape(say("quality.checks.none", language))}</div>'
+    keys = ("check", "found", "expected", "allowed", "basis", "result")
+    return table([say(f"quality.{key}", language) for key in keys], rows)
+
+
+def alert_list(
+    answer: Mapping[str, Any], names: Mapping[str, str], language: Language, zone: ZoneInfo
+) -> str:
+    """Open alerts first, then those that cleared; each with evidence and the figures it taints."""
+    alerts = sorted(answer["alerts"], key=lambda alert: alert["cleared"] is not None)
+    if not alerts:
+        return f'<div class="bl-note">{escape(say("quality.alerts.none", language))}</div>'
+    rows = []
+    for alert in alerts[:MOST_ALERTS]:
+        opened = alert["cleared"] is None
+        shape, tone = ("▲", "bad") if opened else ("△", "muted")
+        title = _kind(alert["kind"], language)
+        if alert["subject"]:
+            title += f" · {names.get(alert['subject'], alert['subject'])}"
+        raised = _wall(alert["raised"], zone)
+        when = (
+            say("quality.alert.open", language, time=raised)
+            if opened
+            else say("quality.alert.cleared", language, start=raised, end=_wall(alert["cleared"], zone))
+        )
+        lines = [line for line in (when, evidence(alert, language)) if line]
+        if alert["tainted"]:
+            tainted = _figures(alert["tainted"], language)
+            lines.append(say("quality.alert.taints", language, figures=tainted))
+        below = "".join(f'<div class="bl-note">{escape(line)}</div>' for line in lines)
+        rows.append(
+            f'<div class="bl-alert"><span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(title)}{below}</div>'
+        )
+    if len(alerts) > MOST_ALERTS:
+        rows.append(f'<div class="bl-note">+ {len(alerts) - MOST_ALERTS}</div>')
+    return "".join(rows)
+
+
+def evidence(alert: Mapping[str, Any], language: Language) -> str:
+    """What was found when an alert was raised, in one line; empty for faults, which say it themselves."""
+    told, kind = alert["evidence"], alert["kind"]
+    if told.get("value") is None:
+        return ""
+    value, tolerance = _measured(kind, told["value"]), _measured(kind, told["tolerance"])
+    if kind in ABOVE:
+        return say("quality.evidence.above", language, value=value, most=tolerance)
+    line = say(
+        "quality.evidence",
+        language,
+        value=value,
+        expected=_measured(kind, told["expected"]),
+        tolerance=f"± {tolerance}",
+    )
+    numbers = told.get("numbers", {})
+    if {"went_in", "went_out", "seen"} <= set(numbers):
+        counts = {key: _number(numbers[key]) for key in ("went_in", "went_out", "seen")}
+        line += f" ({say('quality.evidence.counts', language, **counts)})"
+    return line
+
+
+def _outcome(finding: Mapping[str, Any], language: Language) -> str:
+    shape, tone = OUTCOMES[finding["outcome"]]
+    words = (
+        say(f"quality.why.{finding['reason']}", language)
+        if finding["reason"] is not None
+        else say(f"quality.outcome.{finding['outcome']}", language)
+    )
+    return f'<span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(words)}'
+
+
+def _limited(shown: str | None, outcome: str | None, language: Language) -> str:
+    if shown is None:
+        return "<td>—</td>"
+    if outcome != "off":
+        return f"<td>{escape(shown)}</td>"
+    words = say("quality.too_much", language, value=shown)
+    return f'<td><span class="bl-warn"><span aria-hidden="true">◐</span> {escape(words)}</span></td>'
+
+
+def table(heads: Sequence[str], rows: Sequence[str]) -> str:
+    """HTML of a table whose rows are HTML already."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    return f'<table class="bl-table"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def _share_tile(name: str, share: float | None, language: Language) -> str:
+    shown = "—" if share is None else f"{percent(share)} %"
+    note = say("not_measured" if share is None else "quality.of_opening", language)
+    return tiles.count(name, shown, note)
+
+
+def _kind(kind: str, language: Language) -> str:
+    key = f"alert.{kind}"
+    return say(key, language) if key in WORDS else kind
+
+
+def _figures(keys: Sequence[str], language: Language) -> str:
+    return say("quality.list", language).join(label(key, language).lower() for key in keys)
+
+
+def _measured(check: str, value: float) -> str:
+    if check in PERCENT:
+        return f"{100 * value:.0f} %"
+    if check in PER_SECOND:
+        return f"{value:.1f}/s"
+    if check in MILLIMETRES:
+        return f"{value / 10:.1f} cm"
+    if check in DAYS:
+        return f"{value:.0f} d"
+    return _number(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+
+
+def _signed(value: float) -> str:
+    shown = _number(abs(value))
+    return "0" if shown in {"0", "0.0"} else f"{'+' if value > 0 else '−'}{shown}"
+
+
+def percent(share: float) -> str:
+    """Never rounded up to a hundred: a gap stays visible."""
+    return "100" if share >= 1 else f"{min(99.9, 100 * share):.1f}"
+
+
+def _shown_share(share: float | None) -> str:
+    return "—" if share is None else f"{percent(share)} %"
+
+
+def _local_day(text: str, answer: Mapping[str, Any]) -> str:
+    return datetime.fromisoformat(text).astimezone(ZoneInfo(answer["timezone"])).strftime("%m-%d")
+
+
+def _wall(text: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(text).astimezone(zone).strftime("%m-%d %H:%M")

@@ -1,0 +1,61 @@
+"""Quality: can the counts be trusted, and what says so."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from branchloop.text import say
+from dashboard import acceptance, coverage_calendar, heat, quality, session, tiles
+
+DAYS = (7, 14, 28)
+
+
+def page() -> None:
+    """The page."""
+    door = session.hub()
+    if door is None:
+        return
+    with session.told():
+        site = session.choose_branch(door)
+        if site is None:
+            return
+        branch = door.branch(site)
+        spoken, zone = session.language(), ZoneInfo(branch["timezone"])
+        days = st.sidebar.segmented_control(
+            say("quality.days", spoken),
+            DAYS,
+            format_func=lambda value: say("quality.days.value", spoken, value=value),
+            default=DAYS[1],
+            required=True,
+        )
+        answer = door.quality(site, days or DAYS[1])
+        names = {
+            part["id"]: heat.named(part, spoken)
+            for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
+        }
+        st.title(f"{branch['name'][spoken]} · {say('page.quality', spoken)}")
+        session.ribbon(branch)
+        st.html(quality.verdict(answer, spoken))
+        st.html(tiles.row(quality.figures(answer, spoken)))
+        left, right = st.columns([3, 2], gap="large")
+        with left:
+            session.head(say("quality.calendar", spoken))
+            svg = coverage_calendar.svg(answer["days"], spoken)
+            st.html(heat.as_image(svg, coverage_calendar.alt(answer, spoken)))
+            st.html(coverage_calendar.legend(spoken))
+        with right:
+            session.head(say("quality.alerts", spoken))
+            st.html(quality.alert_list(answer, names, spoken, zone))
+            session.head(say("quality.gaps", spoken))
+            st.html(coverage_calendar.gap_list(answer["days"], spoken))
+        session.head(say("quality.parts", spoken))
+        st.html(quality.part_table(answer, names, spoken))
+        session.head(say("quality.balance", spoken))
+        st.html(f'<div class="bl-note">{say("quality.balance.why", spoken)}</div>')
+        st.html(quality.balance_table(answer, spoken))
+        session.head(say("quality.checks", spoken))
+        st.html(quality.check_table(answer, names, spoken))
+        session.head(say("quality.reports", spoken))
+        st.html(acceptance.report(answer, branch, spoken))
