@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from branchloop.text import WORDS, Language, say
-from dashboard.quality import table
+from dashboard.quality import NARROW, table
 
 REPORTS: Mapping[str, tuple[str, str]] = {
     "pass": ("✓", "good"),
@@ -52,7 +52,7 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
         interval = (
             "—"
             if figure["low"] is None or figure["high"] is None
-            else f"{_accepted(figure, figure['low'])} – {_accepted(figure, figure['high'])}"
+            else f"{_accepted(figure, figure['low'])}{NARROW}– {_accepted(figure, figure['high'])}"
         )
         sample = say(f"acceptance.of.{figure['sample_of']}", language, value=figure["sample"])
         cells = [_accepted(figure, figure["value"]), interval, _limit(figure), sample]
@@ -76,18 +76,18 @@ def _accepted(figure: Mapping[str, Any], value: float | None) -> str:
         return "—"
     match figure["unit"]:
         case "share":
-            return f"{100 * value:.1f} %"
+            return f"{100 * value:.1f}{NARROW}%"
         case "m":
-            return f"{value:.2f} m"
+            return f"{value:.2f}{NARROW}m"
         case "s":
-            return f"{value:.1f} s"
+            return f"{value:.1f}{NARROW}s"
         case _:
             return f"{value:g}"
 
 
 def _limit(figure: Mapping[str, Any]) -> str:
     limits = [
-        f"{sign} {_accepted(figure, figure[key])}"
+        f"{sign}{NARROW}{_accepted(figure, figure[key])}"
         for key, sign in (("at_least", "≥"), ("at_most", "≤"))
         if figure[key] is not None
     ]

@@ -12,22 +12,25 @@ from branchloop.text import Language, say
 from dashboard.quality import percent
 
 MOST_GAPS = 8
-_CELL_W, _CELL_H, _LEFT, _TOP = 28.0, 16.0, 84.0, 22.0
+_HOURS_W, _CELL_H, _LEFT, _TOP = 600.0, 18.0, 84.0, 22.0
 _CLOSED = "#ECEDEF"
 
 
 def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
     """Days × hours: the height of a cell's bar is its coverage; gaps are hatched, closed hours are shaded."""
-    width, height = _LEFT + 24 * _CELL_W + 4, _TOP + len(days) * (_CELL_H + 2) + 8 * _weeks(days) + 2
+    first, last = _shown_hours(days)
+    cell_w = _HOURS_W / (last - first)
+    width, height = _LEFT + _HOURS_W, _TOP + len(days) * (_CELL_H + 2) + 8 * _weeks(days) + 2
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" '
-        f'font-family="system-ui, \'Noto Sans SC\', sans-serif" font-size="11" fill="{theme.INK}">',
+        f'font-family="system-ui, \'Noto Sans SC\', sans-serif" font-size="12" fill="{theme.INK}">',
         '<defs><pattern id="gap" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
         f'<rect width="5" height="5" fill="{theme.PAPER}"/><rect width="1.6" height="5" fill="{theme.BAD}"/></pattern></defs>',
     ]
     out += [
-        f'<text x="{_LEFT + hour * _CELL_W:g}" y="14" fill="{theme.MUTED}">{hour:02d}</text>'
-        for hour in range(0, 24, 3)
+        f'<text x="{_LEFT + (hour - first) * cell_w:g}" y="14" fill="{theme.MUTED}">{hour:02d}</text>'
+        for hour in range(first, last)
+        if last - first <= 14 or hour % 3 == 0
     ]
     y = _TOP
     for index, day in enumerate(days):
@@ -35,9 +38,12 @@ def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
         if index and weekday == 0:
             y += 8  # a little air between weeks
         name = f"{say(f'weekday.{weekday}', language)} {day['date'][5:]}"
-        out.append(f'<text x="0" y="{y + 12:g}">{escape(name)}</text>')
-        for number, hour in enumerate(day["hours"]):
-            out.append(_cell(hour, _LEFT + min(number, 23) * _CELL_W, y))
+        out.append(f'<text x="0" y="{y + 13:g}">{escape(name)}</text>')
+        out += [
+            _cell(hour, _LEFT + (hour["hour"] - first) * cell_w, y, cell_w - 2)
+            for hour in day["hours"]
+            if first <= hour["hour"] < last
+        ]
         y += _CELL_H + 2
     return "".join([*out, "</svg>"])
 
@@ -79,8 +85,16 @@ def gap_list(days: Sequence[Mapping[str, Any]], language: Language) -> str:
     return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows[:MOST_GAPS] + more)
 
 
-def _cell(hour: Mapping[str, Any], x: float, y: float) -> str:
-    place = f'x="{x:g}" y="{y:g}" width="{_CELL_W - 2:g}" height="{_CELL_H:g}" rx="2"'
+def _shown_hours(days: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """The hours in which the branch is ever open, and one on both sides."""
+    opened = [hour["hour"] for day in days for hour in day["hours"] if hour["state"] != "closed"]
+    if not opened:
+        return 0, 24
+    return max(0, min(opened) - 1), min(24, max(opened) + 2)
+
+
+def _cell(hour: Mapping[str, Any], x: float, y: float, wide: float) -> str:
+    place = f'x="{x:g}" y="{y:g}" width="{wide:g}" height="{_CELL_H:g}" rx="2"'
     if hour["state"] == "closed":
         return f'<rect {place} fill="{_CLOSED}"/>'
     if hour["state"] == "ahead":
@@ -91,7 +105,7 @@ def _cell(hour: Mapping[str, Any], x: float, y: float) -> str:
     tall = max(1.5, share * _CELL_H)
     return (
         f'<rect {place} fill="{theme.PAPER}" stroke="{theme.ACCENT}" stroke-width=".5"/>'
-        f'<rect x="{x:g}" y="{y + _CELL_H - tall:g}" width="{_CELL_W - 2:g}" height="{tall:g}" rx="2" '
+        f'<rect x="{x:g}" y="{y + _CELL_H - tall:g}" width="{wide:g}" height="{tall:g}" rx="2" '
         f'fill="{theme.ACCENT}" fill-opacity="{0.45 + 0.45 * share:.2f}"/>'
     )
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from branchloop.kpis import TAINTS
 from branchloop.text import WORDS, Language, duration, label, say
 from dashboard import tiles
 
@@ -31,6 +32,7 @@ DAYS = frozenset({"calibration_age"})
 ABOVE = frozenset({"calibration_residual", "calibration_age"})
 """Checks whose tolerance is a limit."""
 MOST_ALERTS = 12
+NARROW = "\N{NO-BREAK SPACE}"
 
 
 def verdict(answer: Mapping[str, Any], language: Language) -> str:
@@ -71,12 +73,13 @@ def figures(answer: Mapping[str, Any], language: Language) -> list[str]:
     report, until = say("quality.report.none", language), ""
     if answer["reports"]:
         newest = answer["reports"][0]
-        report = say(f"acceptance.{newest['verdict']}", language)
+        report = say(f"quality.report.{newest['verdict']}", language)
         key = "until" if newest["state"] == "valid" else "ended"
         until = say(f"quality.report.{key}", language, date=newest["expires"][:10])
+    lately, whole = answer["trust"]["coverage"], answer["coverage"]
+    span = say("quality.coverage_all", language, days=len(answer["days"]), value=shown_share(whole))
     return [
-        _share_tile(say("quality.coverage_7", language), answer["trust"]["coverage"], language),
-        _share_tile(say("quality.coverage_all", language), answer["coverage"], language),
+        tiles.count(say("quality.coverage_7", language), shown_share(lately), span),
         tiles.count(
             say("quality.open", language), str(sum(alert["cleared"] is None for alert in answer["alerts"]))
         ),
@@ -103,8 +106,8 @@ def part_table(answer: Mapping[str, Any], names: Mapping[str, str], language: La
         cells = [
             f'<th scope="row">{escape(names.get(part["id"], part["id"]))}</th>',
             f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(state)}</td>',
-            f"<td>{_shown_share(part['coverage_day'])}</td>",
-            f"<td>{_shown_share(part['coverage'])}</td>",
+            f"<td>{shown_share(part['coverage_day'])}</td>",
+            f"<td>{shown_share(part['coverage'])}</td>",
             f"<td>{escape(faults) or '—'}</td>",
             _limited(
                 None if residual is None else say("quality.cm", language, value=f"{residual / 10:.1f}"),
@@ -136,7 +139,7 @@ def balance_table(answer: Mapping[str, Any], language: Language) -> str:
         if day["value"] is None:
             left, allowed = "—", "—"
         else:
-            left, allowed = _signed(day["value"]), f"± {_number(day['tolerance'])}"
+            left, allowed = _signed(day["value"]), f"±{NARROW}{_number(day['tolerance'])}"
         cells = "".join(f"<td>{cell}</td>" for cell in (*counts, left, allowed))
         rows.append(
             f'<tr><th scope="row">{_local_day(day["from"], answer)}</th>{cells}<td>{_outcome(day, language)}</td></tr>'
@@ -160,10 +163,10 @@ def check_table(answer: Mapping[str, Any], names: Mapping[str, str], language: L
             name += f" · {names.get(finding['subject'], finding['subject'])}"
         found, expected, allowed, basis = "—", "—", "—", "—"
         if finding["value"] is not None:
-            found = _measured(check, finding["value"])
-            expected = "—" if check in ABOVE else _measured(check, finding["expected"])
+            found = _measured(check, finding["value"], language)
+            expected = "—" if check in ABOVE else _measured(check, finding["expected"], language)
             sign = "≤" if check in ABOVE else "±"
-            allowed = f"{sign} {_measured(check, finding['tolerance'])}"
+            allowed = f"{sign}{NARROW}{_measured(check, finding['tolerance'], language)}"
             basis = say(f"quality.basis.{finding['basis']}", language)
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in (found, expected, allowed, basis))
         rows.append(
@@ -213,15 +216,15 @@ def evidence(alert: Mapping[str, Any], language: Language) -> str:
     told, kind = alert["evidence"], alert["kind"]
     if told.get("value") is None:
         return ""
-    value, tolerance = _measured(kind, told["value"]), _measured(kind, told["tolerance"])
+    value, tolerance = _measured(kind, told["value"], language), _measured(kind, told["tolerance"], language)
     if kind in ABOVE:
         return say("quality.evidence.above", language, value=value, most=tolerance)
     line = say(
         "quality.evidence",
         language,
         value=value,
-        expected=_measured(kind, told["expected"]),
-        tolerance=f"± {tolerance}",
+        expected=_measured(kind, told["expected"], language),
+        tolerance=f"±{NARROW}{tolerance}",
     )
     numbers = told.get("numbers", {})
     if {"went_in", "went_out", "seen"} <= set(numbers):
@@ -255,40 +258,41 @@ def table(heads: Sequence[str], rows: Sequence[str]) -> str:
     return f'<table class="bl-table"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
-def _share_tile(name: str, share: float | None, language: Language) -> str:
-    shown = "—" if share is None else f"{percent(share)} %"
-    note = say("not_measured" if share is None else "quality.of_opening", language)
-    return tiles.count(name, shown, note)
-
-
 def _kind(kind: str, language: Language) -> str:
     key = f"alert.{kind}"
     return say(key, language) if key in WORDS else kind
 
 
 def _figures(keys: Sequence[str], language: Language) -> str:
+    """Names of figures; a long list has a name of its own."""
+    told = set(keys)
+    for name, whole in (("all", TAINTS["covered"]), ("place", TAINTS["moved"])):
+        if told >= set(whole):
+            rest = [label(key, language).lower() for key in keys if key not in whole]
+            return say("quality.list", language).join([say(f"quality.taints.{name}", language), *rest])
     return say("quality.list", language).join(label(key, language).lower() for key in keys)
 
 
-def _measured(check: str, value: float) -> str:
+def _measured(check: str, value: float, language: Language) -> str:
     if check in PERCENT:
-        return f"{100 * value:.0f} %"
+        return f"{100 * value:.0f}{NARROW}%"
     if check in PER_SECOND:
         return f"{value:.1f}/s"
     if check in MILLIMETRES:
-        return f"{value / 10:.1f} cm"
+        return say("quality.cm", language, value=f"{value / 10:.1f}")
     if check in DAYS:
-        return f"{value:.0f} d"
+        return say("quality.age.days", language, value=f"{value:.0f}")
     return _number(value)
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+    rough = round(value, 1)
+    return f"{value:,.0f}" if abs(rough) >= 10 or rough == round(rough) else f"{rough:.1f}"
 
 
 def _signed(value: float) -> str:
     shown = _number(abs(value))
-    return "0" if shown in {"0", "0.0"} else f"{'+' if value > 0 else '−'}{shown}"
+    return "0" if shown == "0" else f"{'+' if value > 0 else '−'}{shown}"
 
 
 def percent(share: float) -> str:
@@ -296,8 +300,9 @@ def percent(share: float) -> str:
     return "100" if share >= 1 else f"{min(99.9, 100 * share):.1f}"
 
 
-def _shown_share(share: float | None) -> str:
-    return "—" if share is None else f"{percent(share)} %"
+def shown_share(share: float | None) -> str:
+    """A share as a percentage, or a dash."""
+    return "—" if share is None else f"{percent(share)}{NARROW}%"
 
 
 def _local_day(text: str, answer: Mapping[str, Any]) -> str:

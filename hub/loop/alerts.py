@@ -49,6 +49,8 @@ _BY_CHECK: Mapping[Check, Rule] = {
 }
 CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
+WARNINGS = frozenset({"calibration_residual", "calibration_age", "line_history", "camera_history"})
+"""Kinds that ask for a look, and prove nothing wrong: an unusual hour may be a true one."""
 _COUNTS = ("footfall", "crossings_in", "crossings_out", "occupancy")
 _PLACED = TAINTS["moved"]
 _EVERYTHING = TAINTS["covered"]

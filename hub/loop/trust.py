@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.loop.alerts import tainted
+from hub.loop.alerts import WARNINGS, tainted
 
 Verdict = Literal["proven", "plausible", "care", "no", "unknown"]
 """proven: an acceptance report in force and every check since agrees; plausible: the checks alone."""
@@ -49,8 +49,8 @@ def trust(
         reasons.append("alert")
     if report == "failed":
         reasons.append("report_failed")
-    bad = coverage < POOR_COVERAGE or report == "failed" or bool(COUNTS & set(doubtful))
-    if bad:
+    wrong = any(COUNTS & set(tainted(kind)) for kind in kinds if kind not in WARNINGS)
+    if coverage < POOR_COVERAGE or report == "failed" or wrong:
         return Trust("no", tuple(reasons), tuple(doubtful))
     if reasons:
         return Trust("care", tuple(reasons), tuple(doubtful))

@@ -68,7 +68,7 @@ class Checker:
         return conservation.overnight(
             self._passage(span, totals),
             self._began(day),
-            self._level(min(span[1], last_ms)),
+            self._level(min(span[1], last_ms + -last_ms % MINUTE_MS)),
             self._error,
             closes=closing_ms < span[1],
             watched=last_ms >= closing_ms,
@@ -220,7 +220,10 @@ class Checker:
         return self._level(start_ms) if self._site.is_open(start_ms - 1) else Level(0.0)
 
     def _level(self, end_ms: int) -> Level:
-        """People at the end of the last observed minute before a moment: its mean, and half of who came or went."""
+        """People at the end of the last observed minute before a moment.
+
+        Made of the minute's mean and half of who came or went in it, in whole people.
+        """
         end_ms -= end_ms % MINUTE_MS
         span = (end_ms - LAST_MS, end_ms)
         for start_ms, observed in reversed(
@@ -231,7 +234,8 @@ class Checker:
                 crossings = self._evidence.passages(self._site.id, self._entrances, minute, "minute")
                 people = observed.people or 0.0
                 went_in, went_out = crossings.get(start_ms, (0, 0))
-                return Level(max(0.0, people + (went_in - went_out) / 2), went_in + went_out)
+                people += (went_in - went_out) / 2
+                return Level(max(0.0, float(round(people))), went_in + went_out)
         return Level(None)
 
     def _seen_share(self, day_ms: int) -> float:

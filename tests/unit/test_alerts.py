@@ -145,6 +145,8 @@ def test_the_verdict_follows_the_evidence() -> None:
     assert trust(0.8, [], True, "valid").reasons == ("coverage",)
     assert trust(0.3, [], True, "valid").verdict == "no"
     assert trust(0.99, ["stuck"], True, "valid").verdict == "care"
+    assert trust(0.99, ["calibration_age", "line_history"], True, "valid").verdict == "care"
+    assert trust(0.99, ["calibration_age"], True, "valid").tainted
     assert trust(0.99, ["overnight"], True, "valid").verdict == "no"
     assert trust(0.99, [], True, "failed").verdict == "no"
     assert trust(None, [], True, "valid").verdict == trust(0.0, [], True, "valid").verdict == "unknown"

@@ -1,0 +1,205 @@
+"""The page Quality as HTML: words for every code, gaps shown as gaps, shapes beside colours, nothing rounded away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop.kpis import TAINTS
+from branchloop.messages import CameraFault, SensorFault
+from branchloop.text import LANGUAGES, WORDS, Language, say
+from dashboard import acceptance, coverage_calendar, quality
+from hub.api.models_quality import HourState
+from hub.loop.alerts import CHECKS
+from hub.loop.finding import Basis, Outcome, Reason
+from hub.loop.trust import Reason as TrustReason
+from hub.loop.trust import Verdict
+
+ZONE = ZoneInfo("Asia/Shanghai")
+
+
+def hour(number: int, state: str = "observed", coverage: float | None = 1.0) -> dict[str, Any]:
+    return {
+        "start": f"2026-11-23T{number:02d}:00:00Z", "hour": number, "state": state,
+        "coverage": coverage if state == "observed" else 0.0 if state == "gap" else None,
+    }  # fmt: skip
+
+
+def day(date: str, hours: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "date": date, "coverage": 1.0,
+        "hours": [hours.get(number, hour(number, "closed")) for number in range(24)],
+    }  # fmt: skip
+
+
+def finding(check: str = "overnight", **other: Any) -> dict[str, Any]:
+    return {
+        "check": check, "subject": "", "from": "2026-11-22T16:00:00.000Z", "to": "2026-11-23T16:00:00.000Z",
+        "outcome": "ok", "reason": None, "value": -2.0, "expected": 0.0, "tolerance": 9.9, "basis": "design",
+        "numbers": {"went_in": 220.0, "went_out": 222.0, "seen": 0.0}, **other,
+    }  # fmt: skip
+
+
+def answer(**other: Any) -> dict[str, Any]:
+    return {
+        "timezone": "Asia/Shanghai",
+        "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996},
+        "coverage": 0.97,
+        "days": [day("2026-11-23", {9: hour(9), 10: hour(10, "gap"), 11: hour(11, "gap"), 12: hour(12, coverage=0.5)})],
+        "cameras": [], "sensors": [], "balance": [finding()], "findings": [], "alerts": [], "reports": [], **other,
+    }  # fmt: skip
+
+
+def test_every_code_of_the_hub_has_words() -> None:
+    """Verdicts, reasons, outcomes, bases, checks, faults and silences, in both languages."""
+    keys = [f"quality.verdict.{code}" for code in get_args(Verdict)]
+    keys += [f"quality.reason.{code}" for code in get_args(TrustReason)]
+    keys += [f"quality.outcome.{code}" for code in get_args(Outcome)]
+    keys += [f"quality.why.{code}" for code in get_args(Reason)]
+    keys += [f"quality.basis.{code}" for code in get_args(Basis)]
+    keys += [f"alert.{kind}" for kind in (*CHECKS, *get_args(CameraFault), *get_args(SensorFault))]
+    keys += [f"alert.{part}_silent" for part in ("camera", "sensor", "box", "kiosk")]
+    keys += [f"quality.report.{code}" for code in ("pass", "fail", "undecided", "stated", "valid", "expired")]
+    for key in keys:
+        assert all(WORDS[key]), key
+    assert set(quality.VERDICTS) == set(get_args(Verdict))
+    assert set(quality.OUTCOMES) == set(get_args(Outcome))
+    assert set(get_args(HourState)) == {"observed", "gap", "closed", "ahead"}
+
+
+@given(st.floats(0, 1))
+def test_a_gap_is_never_rounded_away(share: float) -> None:
+    """Only full coverage is 100 %."""
+    assert (quality.percent(share) == "100") == (share >= 1)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_verdict_says_why(language: Language) -> None:
+    """A shape beside the colour, the sentence, its reasons, and the figures in doubt by name."""
+    told = answer(trust={"verdict": "no", "reasons": ["coverage", "alert"], "tainted": ["footfall"], "coverage": 0.5},
+                  alerts=[{"cleared": None}, {"cleared": "2026-11-23T01:00:00Z"}])  # fmt: skip
+    html = quality.verdict(told, language)
+    assert say("quality.verdict.no", language) in html
+    assert "✕" in html
+    assert say("quality.reason.coverage", language, value="50.0") in html
+    assert say("quality.reason.alert", language, value="1") in html
+    assert ("visitors" if language == "en" else "进店客流") in html
+
+
+def test_a_long_list_of_doubtful_figures_has_a_name() -> None:
+    """Everything is "all figures", not twelve names."""
+    told = answer(trust={"verdict": "no", "reasons": [], "tainted": list(TAINTS["covered"]), "coverage": 1.0})
+    assert "Doubtful: all figures<" in quality.verdict(told, "en")
+    told["trust"]["tainted"] = list(TAINTS["moved"])
+    assert "all figures that go by places" in quality.verdict(told, "en")
+
+
+def test_the_calendar_tells_gap_closed_and_part_apart_by_shape() -> None:
+    """One hatched cell a gap, one shaded an hour closed, and a bar as tall as the coverage."""
+    svg = coverage_calendar.svg(answer()["days"], "en")
+    assert svg.count('fill="url(#gap)"') == 2
+    assert svg.count('fill="#ECEDEF"') == 2  # 8 and 13: one hour on both sides of those ever open
+    heights = [float(found) for found in re.findall(r'height="([\d.]+)" rx="2" fill="#0B6E69"', svg)]
+    assert heights == [18.0, 9.0]
+    assert "Mon 11-23" in svg
+
+
+def test_the_calendar_in_words() -> None:
+    """Its alternative text counts the gaps; the list beside it says which hours."""
+    words = coverage_calendar.alt(answer(), "en")
+    assert "97.0 % of the opening time was observed, 2 hours with nothing observed" in words
+    assert "2026-11-23: 10–12" in coverage_calendar.gap_list(answer()["days"], "en")
+    assert "Every opening hour" in coverage_calendar.gap_list([day("2026-11-23", {9: hour(9)})], "en")
+
+
+def test_a_day_that_was_not_observed_shows_no_number() -> None:
+    """A dash and the reason, never a zero; a checked day shows its tolerance."""
+    unknown = finding(
+        outcome="unknown",
+        reason="coverage",
+        value=None,
+        expected=None,
+        tolerance=None,
+        basis=None,
+        numbers={"coverage": 0.4},
+    )
+    html = quality.balance_table(answer(balance=[finding(), unknown]), "en")
+    known, other = html.split("<tr>")[2:]
+    assert "−2" in known
+    assert "±\N{NO-BREAK SPACE}9.9" in known
+    assert "✓" in known
+    assert other.count("<td>—</td>") == 5
+    assert "not enough observed" in other
+
+
+def test_the_left_over_of_the_last_day_that_could_be_told() -> None:
+    """On a tile, with its day and what is allowed."""
+    tiles = quality.figures(answer(), "en")
+    assert any("−2" in tile and "11-23 · allowed ± 9.9" in tile for tile in tiles)
+    assert any(">99.9\N{NO-BREAK SPACE}%<" in tile for tile in tiles)
+    empty = quality.figures(answer(balance=[]), "en")
+    assert any("No day could be checked yet." in tile for tile in empty)
+
+
+def test_an_alert_shows_its_evidence() -> None:
+    """Open ones first, with numbers and taints; a cleared one says from when to when; a name is escaped."""
+    alerts = [
+        {"kind": "covered", "subject": "cam", "raised": "2026-11-23T01:00:00Z", "cleared": "2026-11-23T02:00:00Z",
+         "tainted": list(TAINTS["covered"]), "evidence": {"state": "stalled"}},
+        {"kind": "overnight", "subject": "", "raised": "2026-11-22T16:00:00Z", "cleared": None,
+         "tainted": ["footfall"], "evidence": finding(value=30.0, numbers={"went_in": 150.0, "went_out": 120.0, "seen": 0.0})},
+    ]  # fmt: skip
+    html = quality.alert_list(answer(alerts=alerts), {"cam": "<Hall>"}, "en", ZONE)
+    assert html.index("In − out at closing") < html.index("Camera covered · &lt;Hall&gt;")
+    assert "found 30, expected 0, allowed ±\N{NO-BREAK SPACE}9.9 (150 in, 120 out, 0 seen)" in html
+    assert "open since 11-23 00:00" in html
+    assert "11-23 09:00 to 11-23 10:00" in html
+
+
+def test_what_is_beyond_its_limit_says_so_in_words() -> None:
+    """A calibration of 400 days is too old, one of 20 is not; a camera with a fault shows it instead of its state."""
+    camera = {"id": "hall", "state": "stalled", "fault": "covered", "coverage": 0.9, "coverage_day": None,
+              "faults": [{"fault": "covered", "seconds": 7_200.0}], "calibration_residual_mm": 60, "calibration_age_days": 400}  # fmt: skip
+    told = answer(
+        cameras=[camera],
+        findings=[
+            finding("calibration_age", subject="hall", outcome="off"),
+            finding("calibration_residual", subject="hall"),
+        ],
+    )
+    html = quality.part_table(told, {"hall": "Hall"}, "en")
+    assert "400\N{NO-BREAK SPACE}days, too much" in html
+    assert "6.0\N{NO-BREAK SPACE}cm, too much" not in html
+    assert "Camera covered 120 min" in html
+    assert "◐" in html
+
+
+def test_a_report_shows_intervals_limits_and_its_end() -> None:
+    """An expired one says so, one of another configuration too."""
+    figure = {"key": "counts.wrong_rate", "subject": "door", "unit": "share", "value": 0.01, "low": 0.002, "high": 0.03,
+              "sample": 400, "sample_of": "crossings", "needed": None, "at_least": None, "at_most": 0.05, "verdict": "pass"}  # fmt: skip
+    report = {"digest": "a", "state": "expired", "verdict": "pass", "same_configuration": False, "config_version": 1, "simulated": False,
+              "measured_by": "<Wei>", "made": "2026-01-01T00:00:00Z", "expires": "2026-06-01T00:00:00Z", "figures": [figure]}  # fmt: skip
+    branch = {
+        "version": 2,
+        "lines": [{"id": "door", "name": {"en": "Door", "zh": "门"}}],
+        "zones": [],
+        "cameras": [],
+    }
+    html = acceptance.report(answer(reports=[report]), branch, "en")
+    for words in (
+        "expired on 2026-06-01",
+        "&lt;Wei&gt;",
+        "now 2",
+        "· Door",
+        "1.0\N{NO-BREAK SPACE}%",
+        "≤\N{NO-BREAK SPACE}5.0\N{NO-BREAK SPACE}%",
+        "400 true crossings",
+    ):
+        assert words in html, words
+    assert "No report was uploaded" in acceptance.report(answer(), branch, "en")
