@@ -96,6 +96,10 @@ class Alerts:
             most,
         )
 
+    def forget(self, before_ms: int) -> int:
+        """Delete what cleared earlier; returns how many there were."""
+        return self._db.execute("DELETE FROM alert WHERE cleared_ms < ?", (before_ms,)).rowcount
+
     def checked(self, site: str) -> int | None:
         """Up to where finished hours were looked at."""
         row = self._db.execute("SELECT upto_ms FROM checked WHERE site=?", (site,)).fetchone()

@@ -15,6 +15,8 @@ from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
 from playwright.sync_api import Page, expect, sync_playwright
 
+from branchloop.text import say
+
 FLAGS = [
     "--headless",
     "--no-sandbox",
@@ -133,12 +135,39 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
     expect(shown).to_contain_text(expected)
 
 
+def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> None:
+    """The verdict is the API's, the calendar has its words, and each day's left-over stands beside what is allowed."""
+    page.goto(f"{running.pages}/quality?branch=river-street&lang=en")
+    expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible()
+    answer = httpx.get(
+        f"{running.hub}/api/v1/branches/river-street/quality",
+        params={"days": "14"},
+        headers={"Authorization": f"Bearer {running.token}"},
+    ).json()
+    assert answer["trust"]["verdict"] in {
+        "plausible",
+        "care",
+    }  # no report; what the simulator crosses it also leaves
+    assert [day["outcome"] for day in answer["balance"] if day["value"] is not None].count("ok") >= 12
+    expect(page.locator(".bl-verdict p")).to_contain_text(
+        say(f"quality.verdict.{answer['trust']['verdict']}", "en")
+    )
+    calendar = page.get_by_role("img", name="Coverage by day and hour from")
+    expect(calendar).to_be_visible()
+    assert calendar.evaluate("image => image.naturalWidth") > 100
+    told = next(day for day in answer["balance"] if day["value"] is not None)
+    row = page.get_by_role("row", name=f"{told['numbers']['went_in']:.0f} {told['numbers']['went_out']:.0f}")
+    expect(row.first).to_contain_text("agrees")
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
         ("?branch=plaza&lang=en", "[role=img], img"),
         ("heat?branch=river-street&lang=zh", "[role=img], img"),
         ("board?branch=plaza&lang=zh", ".bl-tile"),
+        ("quality?branch=river-street&lang=zh", ".bl-verdict"),
+        ("quality?branch=plaza&lang=en", ".bl-verdict"),
     ],
 )
 def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: str) -> None:

@@ -10,6 +10,7 @@ from box import T0_MS, Box, make_site, window
 from branchloop.messages import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
+from hub.store.alerts import Alerts
 from hub.store.retention import prune
 from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_rollups import ROLLUP_TABLES
@@ -36,6 +37,19 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def count(store: SqliteStore, what: str) -> int:
     return int(store._db.execute(f"SELECT count(*) FROM {what}").fetchone()[0])  # noqa: S608
+
+
+def test_alerts_are_kept_while_open_and_for_a_time_after(store: SqliteStore) -> None:
+    """A cleared one goes 400 days later; an open one never does."""
+    with store.transaction() as transaction:
+        alerts = Alerts(transaction.db)
+        for subject in ("cleared", "open"):
+            assert alerts.open("hall", ("covered", subject), T0_MS, {}, ["footfall"])
+        assert alerts.clear("hall", ("covered", "cleared"), T0_MS + DAY_MS)
+    assert prune(store, Keep(), SITES, T0_MS + 400 * DAY_MS)["alert"] == 0
+    assert prune(store, Keep(), SITES, T0_MS + 402 * DAY_MS)["alert"] == 1
+    with store.transaction() as transaction:
+        assert [each.subject for each in Alerts(transaction.db).open_alerts("hall")] == ["open"]
 
 
 def test_details_go_and_aggregates_stay(store: SqliteStore) -> None:
