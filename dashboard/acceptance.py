@@ -60,7 +60,7 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
             f'<tr><th scope="row">{escape(name)}</th>'
             + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
             + f'<td><span class="bl-{colour}" aria-hidden="true">{mark}</span> '
-            f"{escape(say('acceptance.' + figure['verdict'], language))}</td></tr>"
+            f"{escape(say('quality.report.' + figure['verdict'], language))}</td></tr>"
         )
     keys = ("figure", "value", "interval", "limit", "sample", "result")
     return (

@@ -255,7 +255,9 @@ def _limited(shown: str | None, outcome: str | None, language: Language) -> str:
 def table(heads: Sequence[str], rows: Sequence[str]) -> str:
     """HTML of a table whose rows are HTML already."""
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    return f'<table class="bl-table"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return (
+        f'<table class="bl-table bl-wrap"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
 
 
 def _kind(kind: str, language: Language) -> str:

@@ -34,6 +34,7 @@ CSS = f"""<style>
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}
 .bl-legend-ticks {{ display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }}
+.bl-wrap td {{ white-space: normal; }}
 .bl-verdict {{ border: 1px solid {theme.HAIRLINE}; border-left: 4px solid; border-radius: 8px; padding: 12px 16px;
   margin: 0 0 12px; color: {theme.INK}; }}
 .bl-verdict p {{ font-size: 20px; line-height: 28px; font-weight: 600; margin: 0; }}

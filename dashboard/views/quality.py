@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.text import say
-from dashboard import acceptance, coverage_calendar, heat, quality, session, tiles
+from dashboard import acceptance, coverage_calendar, plan, quality, session, tiles
 
 DAYS = (7, 14, 28)
 
@@ -32,7 +32,7 @@ def page() -> None:
         )
         answer = door.quality(site, days or DAYS[1])
         names = {
-            part["id"]: heat.named(part, spoken)
+            part["id"]: plan.named(part, spoken)
             for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
         }
         st.title(f"{branch['name'][spoken]} · {say('page.quality', spoken)}")
@@ -43,7 +43,7 @@ def page() -> None:
         with left:
             session.head(say("quality.calendar", spoken))
             svg = coverage_calendar.svg(answer["days"], spoken)
-            st.html(heat.as_image(svg, coverage_calendar.alt(answer, spoken)))
+            st.html(plan.as_image(svg, coverage_calendar.alt(answer, spoken)))
             st.html(coverage_calendar.legend(spoken))
         with right:
             session.head(say("quality.alerts", spoken))
