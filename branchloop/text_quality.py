@@ -50,6 +50,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The acceptance test was not passed.",
         "验收测试未通过。",
     ),
+    "quality.reason.report_undecided": (
+        "The acceptance report in force proves nothing: its sample is too small, or no limit was set.",
+        "现行验收报告尚不能证明计数：样本不足或未设限值。",
+    ),
     "quality.reason.unchecked": (
         "No conservation check could be made yet.",
         "尚无法进行守恒检查。",

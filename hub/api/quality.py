@@ -23,7 +23,7 @@ from hub.api import figures, models
 from hub.api import models_quality as answers
 from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
-from hub.loop.trust import trust
+from hub.loop.trust import Standing, trust
 from hub.store.acceptance import AcceptanceReports, Kept
 from hub.store.alerts import Alerts, StoredAlert
 from hub.store.checking import Checker, count_error
@@ -144,13 +144,19 @@ def reported(site: Site, kept: Kept, at_ms: int) -> answers.AcceptanceAnswer:
     )
 
 
-def _standing(reports: Sequence[answers.AcceptanceAnswer]) -> Any:
+def _standing(reports: Sequence[answers.AcceptanceAnswer]) -> Standing:
     if not reports:
         return "none"
     newest = reports[0]
     if newest.state == "expired" or not newest.same_configuration:
         return "expired"
-    return "failed" if newest.verdict == "fail" else "valid" if newest.verdict == "pass" else "none"
+    match newest.verdict:
+        case "pass":
+            return "valid"
+        case "fail":
+            return "failed"
+        case _:
+            return "undecided"
 
 
 def _balance(checker: Checker, today: date, from_ms_: int) -> list[Finding]:

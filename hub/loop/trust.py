@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,8 +11,22 @@ from hub.loop.alerts import WARNINGS, tainted
 Verdict = Literal["proven", "plausible", "care", "no", "unknown"]
 """proven: an acceptance report in force and every check since agrees; plausible: the checks alone."""
 Reason = Literal[
-    "nothing_observed", "coverage", "alert", "no_report", "report_expired", "report_failed", "unchecked"
+    "nothing_observed",
+    "coverage",
+    "alert",
+    "no_report",
+    "report_expired",
+    "report_failed",
+    "report_undecided",
+    "unchecked",
 ]
+Standing = Literal["none", "valid", "undecided", "failed", "expired"]
+"""Of the newest acceptance report; expired also when the configuration has changed since."""
+_STANDING: Mapping[Standing, Reason] = {
+    "none": "no_report",
+    "undecided": "report_undecided",
+    "expired": "report_expired",
+}
 COUNTS = frozenset({"footfall", "crossings_in", "crossings_out", "occupancy"})
 GOOD_COVERAGE = 0.95
 POOR_COVERAGE = 0.5
@@ -31,7 +45,7 @@ def trust(
     coverage: float | None,
     open_kinds: Iterable[str],
     checked: bool,
-    report: Literal["none", "valid", "failed", "expired"],
+    report: Standing,
 ) -> Trust:
     """The verdict for a branch.
 
@@ -56,8 +70,8 @@ def trust(
         return Trust("care", tuple(reasons), tuple(doubtful))
     if not checked:
         reasons.append("unchecked")
-    if report != "valid":
-        reasons.append("no_report" if report == "none" else "report_expired")
+    if report in _STANDING:
+        reasons.append(_STANDING[report])
     if not checked:
         return Trust("care", tuple(reasons), ())
     return Trust("plausible" if reasons else "proven", tuple(reasons), ())

@@ -141,6 +141,7 @@ def test_the_verdict_follows_the_evidence() -> None:
     assert trust(0.99, [], True, "valid").verdict == "proven"
     assert trust(0.99, [], True, "none").reasons == ("no_report",)
     assert trust(0.99, [], True, "expired").verdict == "plausible"
+    assert trust(0.99, [], True, "undecided").reasons == ("report_undecided",)
     assert trust(0.99, [], False, "valid").verdict == "care"
     assert trust(0.8, [], True, "valid").reasons == ("coverage",)
     assert trust(0.3, [], True, "valid").verdict == "no"
@@ -156,7 +157,7 @@ def test_the_verdict_follows_the_evidence() -> None:
     st.none() | st.floats(0, 1),
     st.lists(st.sampled_from([*CHECKS, "covered", "stuck", "kiosk_silent"])),
     st.booleans(),
-    st.sampled_from(["none", "valid", "failed", "expired"]),
+    st.sampled_from(["none", "valid", "undecided", "failed", "expired"]),
 )
 def test_bad_news_never_improves_the_verdict(
     coverage: float | None, kinds: list[str], checked: bool, report: str
