@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from branchloop.text import Language, say
 from branchloop.theme import HEAT_ALPHA, HEAT_FLOOR
@@ -35,7 +36,9 @@ def colours(change_per_m2: NDArray[np.float64], scale: heat.Scale) -> NDArray[np
 
 def layer(change_per_m2: NDArray[np.float64], scale: heat.Scale, cell_m: float) -> str:
     """The difference as a layer of the plan."""
-    return heat.image(heat.png(colours(heat.smooth(change_per_m2), scale)), change_per_m2.shape, cell_m)
+    # Bilinear: a curve that overshoots would draw more around every less.
+    larger = heat.smooth(change_per_m2, Image.Resampling.BILINEAR)
+    return heat.image(heat.png(colours(larger, scale)), change_per_m2.shape, cell_m)
 
 
 def scale_of(change_per_m2: NDArray[np.float64]) -> heat.Scale:

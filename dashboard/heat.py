@@ -79,11 +79,11 @@ def colours(density_per_m2: Grid, scale: Scale) -> NDArray[np.uint8]:
     return np.concatenate([rgb, alpha[..., None]], axis=2).round().astype(np.uint8)
 
 
-def smooth(cells: Grid) -> Grid:
+def smooth(cells: Grid, how: Image.Resampling = Image.Resampling.BICUBIC) -> Grid:
     """(rows, columns) enlarged, one block a cell, smoothly interpolated."""
     rows, columns = cells.shape
     larger = (columns * _SMOOTH, rows * _SMOOTH)
-    picture = Image.fromarray(cells.astype(np.float32), "F").resize(larger, Image.Resampling.BICUBIC)
+    picture = Image.fromarray(cells.astype(np.float32), "F").resize(larger, how)
     return np.asarray(picture, dtype=np.float64)
 
 

@@ -39,6 +39,12 @@ def spans(chosen: Sequence[date], first: int, last: int, zone: ZoneInfo) -> list
     return found
 
 
+def so_far(period: Sequence[Span], now: datetime) -> list[Span]:
+    """The spans up to now, to the minute: what is still to come cannot be compared."""
+    until = now.replace(second=0, microsecond=0)
+    return [(start, min(end, until)) for start, end in period if start < until]
+
+
 def earlier(period: Sequence[Span], by_days: int) -> list[Span]:
     """The same hours of the clock, some days before."""
     step = timedelta(days=by_days)

@@ -8,7 +8,7 @@ CSS = f"""<style>
 .block-container {{ max-width: 1200px; padding-top: 2.5rem; }}
 .block-container h1 {{ font-size: 28px; font-weight: 600; padding: 0 0 8px; }}
 .bl-row {{ display: flex; flex-wrap: wrap; gap: 12px; }}
-.bl-tile {{ flex: 1 1 160px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
+.bl-tile {{ flex: 1 1 140px; border: 1px solid {theme.HAIRLINE}; border-radius: 8px; padding: 12px 16px;
   font-variant-numeric: tabular-nums; background: {theme.PAPER}; }}
 .bl-label {{ font-size: 14px; color: {theme.INK}; }}
 .bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; white-space: nowrap; color: {theme.INK}; }}
@@ -34,6 +34,7 @@ CSS = f"""<style>
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}
 .bl-legend-ticks {{ display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }}
+<<<<<<< HEAD
 .bl-wrap td {{ white-space: normal; }}
 .bl-verdict {{ border: 1px solid {theme.HAIRLINE}; border-left: 4px solid; border-radius: 8px; padding: 12px 16px;
   margin: 0 0 12px; color: {theme.INK}; }}
@@ -46,6 +47,9 @@ CSS = f"""<style>
 .bl-swatches {{ display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-swatches i {{ display: inline-block; width: 20px; height: 12px; margin-right: 6px; border-radius: 2px;
   border: 1px solid {theme.HAIRLINE}; vertical-align: -1px; }}
+=======
+button[data-variant="segmented_control"] p {{ color: {theme.INK} !important; }}
+>>>>>>> 9c92155 (Heat: a day that is not over is compared with as much of the other; layers only where a branch can have them; browser tests of layers, weekdays and queues)
 .stButton button {{ min-height: 44px; }}
 .bl-head {{ font-size: 16px; font-weight: 600; margin: 16px 0 8px; color: {theme.INK}; }}
 </style>"""

@@ -50,7 +50,7 @@ def page() -> None:
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(f"{branch['name'][spoken]} · {say('heat.title', spoken)}")
         session.ribbon(branch)
-        choice = _choose(spoken, zone)
+        choice = _choose(branch, spoken, zone)
         seen = each(choice.spans, lambda start, end: door.heat(site, start, end))
         footfall = each(choice.spans, lambda start, end: door.footfall(site, start, end, "hour"))
         zones = each(choice.spans, lambda start, end: door.zones(site, start, end))
@@ -182,7 +182,7 @@ def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo
     return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
 
 
-def _choose(spoken: Language, zone: ZoneInfo) -> Choice:
+def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choice:
     today = datetime.now(zone).date()
     first_row = st.columns([1, 1, 2])
     chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today)
@@ -195,7 +195,7 @@ def _choose(spoken: Language, zone: ZoneInfo) -> Choice:
     second_row = st.columns([2, 1, 1], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
         say("layer", spoken),
-        LAYERS,
+        [layer for layer in LAYERS if layer != "filled" or branch["sensors"]],
         format_func=lambda key: say(f"layer.{key}", spoken),
         default=LAYERS[0],
         required=True,
@@ -207,7 +207,9 @@ def _choose(spoken: Language, zone: ZoneInfo) -> Choice:
             list(AGAINST),
             format_func=lambda key: say(f"difference.{key}", spoken),
         )
-    picture = second_row[2].checkbox(say("layer.picture", spoken), key="heat-picture")
+    picture = bool(branch["cameras"]) and second_row[2].checkbox(
+        say("layer.picture", spoken), key="heat-picture"
+    )
     days = periods.days(period, day)
     return Choice(
         periods.spans(days, first, max(last, first + 1), zone), layer or LAYERS[0], AGAINST[against], picture
@@ -329,8 +331,11 @@ def _difference(
     layers: list[str],
     spoken: Language,
 ) -> str:
-    spans = periods.earlier(choice.spans, choice.against_days)
+    compared = periods.so_far(choice.spans, datetime.now(choice.spans[0][0].tzinfo))
+    spans = periods.earlier(compared, choice.against_days)
     before = each(spans, lambda start, end: door.heat(site, start, end))
+    if not before:
+        return say("difference.no_data", spoken)
     here, there = periods.coverage(seen), periods.coverage(before)
     now, then = periods.total(seen, "total"), periods.total(before, "total")
     if not here or not there or now is None or then is None:

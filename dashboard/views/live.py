@@ -17,7 +17,10 @@ from dashboard.client import Hub, Refused
 from dashboard.plan import named
 
 LAST = timedelta(minutes=15)
-LAYERS = ("heat", "sensors", "filled", "picture")
+LAYERS: Mapping[str, str | None] = {
+    "heat": None, "sensors": "sensors", "filled": "sensors", "picture": "cameras",
+}  # fmt: skip
+"""Layer -> what a branch needs to have for it."""
 SHOWN = ("heat", "sensors", "filled")
 
 
@@ -234,8 +237,9 @@ def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken
     with st.container(horizontal=True):
         shown = {
             layer
-            for layer in LAYERS
-            if st.checkbox(say(f"layer.{layer}", spoken), layer in SHOWN, key=f"live-{layer}")
+            for layer, needs in LAYERS.items()
+            if (needs is None or branch[needs])
+            and st.checkbox(say(f"layer.{layer}", spoken), layer in SHOWN, key=f"live-{layer}")
         }
     layers: list[str] = []
     below: list[str] = []

@@ -7,7 +7,10 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -121,9 +124,6 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
     expect(page.get_by_text("every figure comes from a simulator")).to_be_visible()
     shown = page.locator(".bl-tile", has_text="Time spent on the floor").locator(".bl-value")
     expect(shown).to_be_visible()
-    from datetime import datetime, timedelta
-    from zoneinfo import ZoneInfo
-
     zone = ZoneInfo("Asia/Shanghai")
     start = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     answer = httpx.get(
@@ -160,6 +160,76 @@ def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> No
     expect(row.first).to_contain_text("agrees")
 
 
+def ask(running: Demo, path: str, **query: str) -> Any:
+    answer = httpx.get(
+        f"{running.hub}/api/v1/branches/{path}",
+        params=query,
+        headers={"Authorization": f"Bearer {running.token}"},
+        timeout=20,
+    )
+    answer.raise_for_status()
+    return answer.json()
+
+
+def test_weekdays_are_added_up(running: Demo, page: Page) -> None:
+    """Four of the same weekday: the displayed sums are those of the API's four answers."""
+    page.goto(f"{running.pages}/heat?branch=river-street&lang=en")
+    page.get_by_role("combobox", name="Days").click()
+    page.get_by_role("option", name="this weekday, 4 weeks").click()
+    zone = ZoneInfo("Asia/Shanghai")
+    today = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    total, visitors = 0.0, 0
+    for week in range(4):
+        start = today - timedelta(days=7 * week)
+        span = {"from": start.isoformat(), "to": (start + timedelta(days=1)).isoformat()}
+        total += ask(running, "river-street/heat", **span)["total"] or 0
+        visitors += ask(running, "river-street/footfall", **span)["total_visitors"] or 0
+    assert total > 0
+    shown = page.locator(".bl-tile", has_text="Time spent on the floor").locator(".bl-value")
+    expect(shown).to_contain_text(f"{total:,.1f}")
+    expect(page.locator(".bl-tile", has_text="Visitors").locator(".bl-value")).to_contain_text(
+        f"{visitors:,}"
+    )
+
+
+def test_queues_are_those_of_the_api(running: Demo, page: Page) -> None:
+    """Who waits, and the served of the day: the page and the API say the same."""
+    page.goto(f"{running.pages}/?branch=river-street&lang=en")
+    (queue,) = ask(running, "river-street/live")["queues"]
+    waiting = page.locator(".bl-tile", has_text="Waiting").locator(".bl-value")
+    expect(waiting).to_contain_text(
+        "—" if queue["waiting"]["value"] is None else f"{queue['waiting']['value']}"
+    )
+    week_ago = datetime.now(ZoneInfo("Asia/Shanghai")).replace(hour=0, minute=0, second=0) - timedelta(days=6)
+    span = {"from": week_ago.isoformat(), "to": (week_ago + timedelta(days=6)).isoformat()}
+    (told,) = ask(running, "river-street/queues", bucket="day", **span)["items"]
+    assert told["served"] > 100
+    assert 60 < told["wait_median_s"] < told["wait_p90_s"] < 3_600
+    assert 0 < told["abandonment"] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"), [("Flow", "net direction of walking"), ("Difference", "person·s here")]
+)
+def test_layers_of_the_heat_page(running: Demo, page: Page, layer: str, words: str) -> None:
+    """Seven days: arrows, and the difference to the week before; the page stays accessible and its sum the same."""
+    page.goto(f"{running.pages}/heat?branch=river-street&lang=en")
+    page.get_by_role("combobox", name="Days").click()
+    page.get_by_role("option", name="7 days to this day").click()
+    shown = page.locator(".bl-tile", has_text="Time spent on the floor").locator(".bl-value")
+    zone = ZoneInfo("Asia/Shanghai")
+    end = datetime.now(zone).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    span = {"from": (end - timedelta(days=7)).isoformat(), "to": end.isoformat()}
+    total = ask(running, "river-street/heat", **span)["total"]
+    expect(shown).to_contain_text(f"{total:,.1f}")
+    page.get_by_role("radio", name=layer).click()
+    expect(page.get_by_text(words)).to_be_visible()
+    expect(shown).to_contain_text(f"{total:,.1f}")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    found = Axe().run(page).response["violations"]
+    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [
@@ -181,8 +251,6 @@ def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: s
 
 def test_two_weeks_of_history_are_there(running: Demo) -> None:
     """Fourteen days of the simulated branch, weekends quieter, marked as simulated."""
-    from datetime import UTC, datetime, timedelta
-
     now = datetime.now(UTC)
     answer = httpx.get(
         f"{running.hub}/api/v1/branches/river-street/footfall",

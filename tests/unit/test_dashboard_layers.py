@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import xml.etree.ElementTree as ET
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from branchloop.kpis import TAINTS
 from branchloop.text import WORDS
@@ -137,6 +140,29 @@ def test_a_day_of_a_clock_change_keeps_its_hours() -> None:
     (before,) = periods.earlier(spans, 7)
     assert before[0].isoformat() == "2026-10-19T09:00:00+02:00"
     assert spans[0][0].isoformat() == "2026-10-26T09:00:00+01:00"
+
+
+def test_a_day_that_is_not_over_is_compared_with_as_much() -> None:
+    """At 14:22 today is held against last week's day up to 14:22; hours to come against nothing."""
+    now = datetime(2026, 11, 27, 14, 22, 41, tzinfo=ZONE)
+    day = periods.spans([date(2026, 11, 27)], 0, 24, ZONE)
+    ((start, end),) = periods.earlier(periods.so_far(day, now), 7)
+    assert (start.isoformat(), end.isoformat()) == ("2026-11-20T00:00:00+08:00", "2026-11-20T14:22:00+08:00")
+    assert periods.so_far(periods.spans([date(2026, 11, 27)], 15, 18, ZONE), now) == []
+    past = periods.spans([date(2026, 11, 26)], 9, 12, ZONE)
+    assert periods.so_far(past, now) == past
+
+
+def test_less_here_draws_no_more_around_it() -> None:
+    """Enlarging invents no rise beside a fall."""
+    change = np.zeros((8, 8))
+    change[4, 4] = -9.0
+    data = re.search(r"base64,([^\"]+)", difference.layer(change, difference.scale_of(change), 0.25))
+    assert data is not None
+    drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data[1]))))
+    seen = drawn[..., 3] > 0
+    assert seen.any()
+    assert (drawn[..., 2] > drawn[..., 0])[seen].all()
 
 
 def test_only_what_is_known_is_added() -> None:
