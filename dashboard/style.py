@@ -34,7 +34,6 @@ CSS = f"""<style>
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}
 .bl-legend-ticks {{ display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; }}
-<<<<<<< HEAD
 .bl-wrap td {{ white-space: normal; }}
 .bl-verdict {{ border: 1px solid {theme.HAIRLINE}; border-left: 4px solid; border-radius: 8px; padding: 12px 16px;
   margin: 0 0 12px; color: {theme.INK}; }}
@@ -47,9 +46,7 @@ CSS = f"""<style>
 .bl-swatches {{ display: flex; flex-wrap: wrap; gap: 4px 16px; font-size: 12px; color: {theme.INK}; }}
 .bl-swatches i {{ display: inline-block; width: 20px; height: 12px; margin-right: 6px; border-radius: 2px;
   border: 1px solid {theme.HAIRLINE}; vertical-align: -1px; }}
-=======
 button[data-variant="segmented_control"] p {{ color: {theme.INK} !important; }}
->>>>>>> 9c92155 (Heat: a day that is not over is compared with as much of the other; layers only where a branch can have them; browser tests of layers, weekdays and queues)
 .stButton button {{ min-height: 44px; }}
 .bl-head {{ font-size: 16px; font-weight: 600; margin: 16px 0 8px; color: {theme.INK}; }}
 </style>"""

@@ -1,7 +1,7 @@
 """What roll-ups gained after the first release, as migrations of their own (same file, hub.db).
 
 Additive: earlier rows read as zero in the new columns and have no row in the new tables. Messages that
-were stored while a hub did not know these figures are taken up by `branchloop hub recompute --write`.
+were stored while a hub did not know these figures are taken up by `branchloop hub recompute`.
 """
 
 from __future__ import annotations

@@ -19,6 +19,9 @@ from hub.api.state import State, now_ms
 from hub.api.stream import Stream
 from hub.config import HubConfig, read_config
 from hub.store.audit import AuditLog
+from hub.store.book import Book
+from hub.store.keyring import Keyring
+from hub.store.people import People
 from hub.store.reading import Reader
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
@@ -69,8 +72,8 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path, *, parts: str = "", hub: str = "") -> Iterator[World]:
-    """Two branches, `hall` and `annex`, empty, with their API running.
+def world(folder: Path, *, parts: str = "", hub: str = "", book: bool = False) -> Iterator[World]:
+    """Two branches, `hall` and `annex`, empty, with their API running; without a book unless one is wanted.
 
     `parts` are further lines of the first one's site file, before its tables; `hub` of hub.toml.
     """
@@ -80,7 +83,10 @@ def world(folder: Path, *, parts: str = "", hub: str = "") -> Iterator[World]:
     (folder / "hub.toml").write_text(f'[hub]\ndata_dir = "data"\nsites = ["hall.toml", "annex.toml"]\n{hub}')
     config = read_config(folder / "hub.toml")
     store = SqliteStore(config.data_dir)
-    state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots())
+    keyring = Keyring.of(config) if book else None
+    kept = Book(keyring) if keyring is not None else None
+    people = People(kept, keyring) if kept is not None and keyring is not None else None
+    state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots(), people, kept)
     port = free_port()
     app = create_app(state)
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
