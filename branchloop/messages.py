@@ -350,6 +350,16 @@ class DeviceLight(Wire):
     fault: CameraFault | SensorFault | None = None
 
 
+class Refusal(Wire):
+    """A desired configuration that the box does not take; the one before goes on."""
+
+    version: Count
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="faulty, other_site, picture_changed, wiring_changed, unknown_camera, marks, disk, …"
+    )
+    reason: str = Field(max_length=500)
+
+
 class Status(Wire):
     """Birth (online) or last will (not online) of a box; retained.
 
@@ -364,6 +374,7 @@ class Status(Wire):
     version: str = Field(default="", max_length=40)
     config_hash: str = Field(default="", max_length=64)
     config_version: Count = 0
+    refused: Refusal | None = None
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)

@@ -21,6 +21,7 @@ from branchloop.commands import (
     Reseal,
     Sealed,
 )
+from branchloop.desired import Desired
 from branchloop.messages import (
     Ack,
     Attempt,
@@ -56,6 +57,7 @@ SCHEMAS: dict[str, type[Wire]] = {
     "picture": Picture,
     "reply": Reply,
     "ack": Ack,
+    "desired": Desired,
     "status": Status,
     "hub-status": HubStatus,
     "live": Live,
@@ -70,6 +72,7 @@ CHANNELS: dict[str, tuple[str, str, str]] = {
         "send",
         "QoS 1, not retained: enrol, erase, reseal, adopt, background, birdseye; again until replied",
     ),
+    "desired": ("desired", "send", "QoS 1, retained: the configuration that the box is to run"),
     "gallery": ("sealed", "send", "QoS 1, not retained: the day's `gallery`, sealed to the kiosk's key"),
     "ack": ("ack", "send", "QoS 1, not retained: what the hub has committed"),
 }

@@ -51,7 +51,7 @@ def core(config: Path) -> None:
 def kiosk(config: Path, kiosk: str) -> None:
     """The process of one kiosk; `run` supervises it."""
     from edge.checkin.process import run_kiosk
-    from edge.pipeline import read_box
+    from edge.configured import read_box
 
     site, box = read_box(config)
     run_kiosk(config, site, box, _kiosk(site, kiosk))
@@ -67,7 +67,7 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
     from branchloop.sealing import fingerprint, raw_public, shown_fingerprint
     from edge.checkin.boxkey import REQUEST, box_key, put_certificate
     from edge.checkin.process import kiosk_folder
-    from edge.pipeline import read_box
+    from edge.configured import read_box
 
     site, box = read_box(config)
     part = _kiosk(site, kiosk)
@@ -91,7 +91,7 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
 @_JSON
 def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
     """How many messages the box has produced, and how many the hub has not confirmed yet."""
-    from edge.pipeline import read_box
+    from edge.configured import read_box
     from edge.send.outbox import Outbox
 
     site, box = read_box(config)

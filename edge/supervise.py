@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from branchloop.processes import Child, Supervisor, stop_event
-from edge.pipeline import read_box
+from edge.configured import read_box
 
 
 def run_box(config: Path) -> None:

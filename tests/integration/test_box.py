@@ -20,7 +20,8 @@ from branchloop.share import share
 from edge.cameras import CameraProcess
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
-from edge.pipeline import Pipeline, read_box
+from edge.configured import read_box
+from edge.pipeline import Pipeline
 
 T0_MS = 1_795_000_000_000
 

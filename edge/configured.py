@@ -1,0 +1,95 @@
+"""Which configuration a box runs: its own file, or the newer one that the hub desired and the box took.
+
+A desired configuration is kept whole in the data directory, and believed only while the box's own file still
+agrees with it. Whoever raises the version in the own file above it has the last word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from branchloop.desired import Desired, RefusedError, judge
+from branchloop.errors import ConfigError, DependencyError
+from branchloop.site import Box, Site, config_hash, parse_site
+
+KEPT = "desired.json"
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """A site and its box as they run; `hash` is of the own file, or of the desired text in force."""
+
+    site: Site
+    box: Box
+    hash: str
+    own_text: str
+
+
+def read_configured(config: Path) -> Configured:
+    """What the box of a site file runs. Raises ConfigError when its own file is wrong or has no [box]."""
+    try:
+        text = config.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{config} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    own = parse_site(text, str(config))
+    if own.box is None:
+        raise ConfigError(
+            f"{config}: key `box` is missing: add it.", hint="configs/branch-template.toml shows it."
+        )
+    desired = _kept(config.parent / own.box.data_dir)
+    if desired is not None and desired.version > own.version:
+        try:
+            return Configured(judge(desired, text), own.box, desired.hash, text)
+        except RefusedError as error:
+            _LOG.warning("configuration %d is no longer taken: %s", desired.version, error)
+    return Configured(own, own.box, config_hash(text), text)
+
+
+def read_box(config: Path) -> tuple[Site, Box]:
+    """The site and its box, as `read_configured`."""
+    configured = read_configured(config)
+    return configured.site, configured.box
+
+
+def keep(data_dir: Path, desired: Desired) -> None:
+    """Put it in the place of the one before, whole or not at all, also through a power cut.
+
+    Raises DependencyError when the disk does not take it: the one before then stands.
+    """
+    fresh = data_dir / (KEPT + ".new")
+    try:
+        with fresh.open("w", encoding="utf-8") as file:
+            file.write(desired.to_json())
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(data_dir / KEPT)
+        folder = os.open(data_dir, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise DependencyError(
+            f"the configuration cannot be kept in {data_dir}: {error.strerror}.", hint="Make room on the disk."
+        ) from error
+
+
+def _kept(data_dir: Path) -> Desired | None:
+    try:
+        return Desired.model_validate_json((data_dir / KEPT).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        _LOG.warning("%s cannot be used, the box's own file stands: %s", data_dir / KEPT, error)
+        return None
