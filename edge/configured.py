@@ -81,7 +81,8 @@ def keep(data_dir: Path, desired: Desired) -> None:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise DependencyError(
-            f"the configuration cannot be kept in {data_dir}: {error.strerror}.", hint="Make room on the disk."
+            f"the configuration cannot be kept in {data_dir}: {error.strerror}.",
+            hint="Make room on the disk.",
         ) from error
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,14 @@ from numpy.typing import NDArray
 
 from branchloop import __version__
 from branchloop.commands import Reply
-from branchloop.errors import ConfigError
-from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, Wire
+from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, SensorWindow, Wire
 from branchloop.processes import lock_directory, stop_event
-from branchloop.site import Box, Site, config_hash, parse_site
+from branchloop.site import Camera, Site
 from edge.cameras import CameraProcess
+from edge.configured import Configured, read_configured
 from edge.crowding import CROWDING, Crowding
-from edge.floor.floor import Floor, Settled
-from edge.floor.observation import observe
+from edge.floor.floor import Settled
+from edge.floor.takeover import Floors
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
@@ -30,11 +31,15 @@ from edge.send.boxlink import BoxLink
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from edge.sensors import SensorReport, Sensors
+from edge.succession import DesiredHeard, Succession
 
 DOTS_EVERY_S = 1.0
 SAME_STEP_S = 5.0
 """Every process notices a step of the wall clock for itself; within this time it is one step."""
 DRAIN_S = 10.0
+LATE_MS = 1_000
+"""Frames from before the border have come by then."""
+KEPT_READINGS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +52,36 @@ class Heard:
 class Pipeline:
     """One box at work. `step` handles one report; `run` does so until told to stop."""
 
-    def __init__(self, site: Site, box: Box, config: Path, data_dir: Path) -> None:
-        self._site = site
+    def __init__(self, configured: Configured, config: Path, data_dir: Path) -> None:
+        site, box = configured.site, configured.box
+        self._config = config
         self._clock = Clock()
         self._reports: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._outbox = Outbox(data_dir / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
         self._lights: dict[str, DeviceLight] = {}
-        since_ms = self._now_ms()
-        for part in [*(c.id for c in site.cameras), *(s.id for s in site.sensors)]:
-            self._lights[part] = DeviceLight(id=part, state="starting", since_ms=since_ms)
-        hears = {"command": lambda payload: self._reports.put(Heard(payload))}
+        self._known: dict[str, tuple[DeviceState, CameraFault | None]] = {}
+        """What cameras said of themselves last, for a floor that comes."""
+        self._light(site)
+        hears: dict[str, Callable[[bytes], None]] = {
+            "command": lambda payload: self._reports.put(Heard(payload)),
+            "desired": lambda payload: self._reports.put(DesiredHeard(payload)),
+        }
         self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status, hears)
-        self._config_hash = config_hash(config.read_text(encoding="utf-8"))
         self._prefix = f"{box.id}-{self._link.boot[:12]}"
-        self._floor = Floor(site, prefix=self._prefix, method=f"{box.detector}+floor")
+        self._succession = Succession(configured, data_dir, self._prefix)
+        self._floors = Floors(self._succession.floor(site))
         self._sensors = Sensors(site.sensors, config.parent, self._reports)
-        self._cameras = [
-            CameraProcess(config, camera.id, self._reports, self._now_ms) for camera in site.cameras
-        ]
+        self._leaving: Sensors | None = None
+        """Sensors of the configuration that leaves: they still answer for windows before the border."""
+        self._read: dict[int, list[SensorWindow]] = {}
+        """Start of window -> what the sensors read in it: two floors may ask, a sensor tells once."""
+        self._cameras = {camera.id: self._camera(camera.id) for camera in site.cameras}
+        self._wired = site
+        """The configuration that cameras and sensors run by: it changes at the border, before the windows do."""
+        self._border_ms = 0
         self._pictures = Pictures(
             config,
-            {camera.id: process for camera, process in zip(site.cameras, self._cameras, strict=True)},
+            self._cameras,
             self._lights.__getitem__,
             self._link.reply,
             self._now_ms,
@@ -83,7 +97,7 @@ class Pipeline:
         """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
         self._link.start()
         self._sensors.start()
-        for camera in self._cameras:
+        for camera in self._cameras.values():
             camera.start()
         try:
             while not stop.is_set():
@@ -91,17 +105,18 @@ class Pipeline:
                 try:
                     self.step(self._reports.get(timeout=0.1))
                 except queue.Empty:
-                    self._enter(self._floor.settle(self._now_ms(), self._sensors.window))
+                    self._enter(self._floors.settle(self._now_ms(), self._readings))
+                self._succeed()
         finally:
-            for camera in self._cameras:
+            for camera in self._cameras.values():
                 camera.stop()
             self._sensors.stop()
-            self._enter(self._floor.finish(self._sensors.window))
+            self._enter(self._floors.finish(self._readings))
             self._outbox.flush()
             self._link.stop(drain_s=DRAIN_S)
             self._outbox.close()
 
-    def step(self, report: Report | SensorReport | Heard | Reply) -> None:
+    def step(self, report: Report | SensorReport | Heard | DesiredHeard | Reply) -> None:
         """Handle one report of a camera or sensor, a command, or an answer that was made aside."""
         match report:
             case FrameReport(camera, t_ms, boxes):
@@ -112,40 +127,123 @@ class Pipeline:
                 self._pictures.background(report)
             case Heard(payload):
                 self._pictures.take(payload)
+            case DesiredHeard():
+                self._desired(report)
             case Reply():
                 self._pictures.answer(report)
             case SensorReport(sensor, got):
-                self._sensors.take(report)
+                for sensors in (self._sensors, self._leaving):
+                    if sensors is not None:
+                        sensors.take(report)
                 if isinstance(got, Event):
                     self._event(sensor, "sensor", got)
 
+    def _desired(self, heard: DesiredHeard) -> None:
+        """Let a configuration of the hub come, if it is newer and right: it counts from the border on."""
+        coming = self._succession.hear(heard)
+        self._link.status_changed()
+        if coming is None:
+            return
+        self._border_ms = self._floors.begin(coming.floor, self._now_ms())
+        self._light(coming.site)
+        for camera, (state, fault) in self._known.items():
+            if state != "up" and any(each.id == camera for each in coming.site.cameras):
+                coming.floor.state(camera, state, fault)
+
+    def _succeed(self) -> None:
+        """At the border devices follow the configuration that comes; once all before it is settled, it is in force."""
+        coming = self._succession.coming
+        if coming is None:
+            return
+        settling = self._floors.border_ms is not None
+        if self._wired is not coming.site and (not settling or self._now_ms() >= self._border_ms + LATE_MS):
+            self._rewire(coming.site)
+        if settling:
+            return
+        self._leaving = None
+        if coming.site.timezone != self._site.timezone:
+            self._crowding = Crowding(coming.site.zone_info)
+        waiting = self._succession.in_force()
+        self._link.status_changed()
+        if waiting is not None:
+            self._desired(waiting)
+
+    def _rewire(self, site: Site) -> None:
+        """Start anew what changed, stop what is gone; what is as before goes on."""
+        before = {camera.id: camera for camera in self._wired.cameras}
+        anew = site.tracking.low_score != self._wired.tracking.low_score
+        for camera in site.cameras:
+            if camera.id in before and (anew or _wiring(camera) != _wiring(before[camera.id])):
+                self._end_camera(camera.id)
+        for gone in set(before) - {camera.id for camera in site.cameras}:
+            self._end_camera(gone)
+        for camera in site.cameras:
+            if camera.id not in self._cameras:
+                self._cameras[camera.id] = self._camera(camera.id)
+                self._cameras[camera.id].start()
+        if site.sensors != self._wired.sensors:
+            self._leaving = self._sensors
+            self._leaving.stop()
+            self._sensors = Sensors(site.sensors, self._config.parent, self._reports)
+            self._sensors.start()
+        self._wired = site
+
+    def _end_camera(self, camera: str) -> None:
+        self._cameras.pop(camera).stop()
+        self._floors.state(camera, "starting")
+
+    def _camera(self, camera: str) -> CameraProcess:
+        self._lights[camera] = DeviceLight(id=camera, state="starting", since_ms=self._now_ms())
+        return CameraProcess(self._config, camera, self._reports, self._now_ms)
+
+    def _light(self, site: Site) -> None:
+        """Every device has a light, those that never spoke as well."""
+        for part in [*(camera.id for camera in site.cameras), *(sensor.id for sensor in site.sensors)]:
+            self._lights.setdefault(part, DeviceLight(id=part, state="starting", since_ms=self._now_ms()))
+
+    def _readings(self, start_ms: int) -> list[SensorWindow]:
+        """What the sensors read in the window that starts at `start_ms`."""
+        if start_ms not in self._read:
+            leaving = self._leaving is not None and start_ms < self._border_ms
+            source = self._leaving if leaving and self._leaving is not None else self._sensors
+            self._read[start_ms] = source.window(start_ms)
+            for old in sorted(self._read)[:-KEPT_READINGS]:
+                del self._read[old]
+        return self._read[start_ms]
+
+    @property
+    def _site(self) -> Site:
+        """The configuration in force."""
+        return self._succession.site
+
     def _frame(self, camera: str, t_ms: int, boxes: NDArray[np.float32] | None) -> None:
-        calibration = self._floor.calibration(camera)
-        observation = None if boxes is None else observe(t_ms, boxes, calibration)
         try:
-            notices = self._floor.frame(camera, t_ms, observation)
+            notices = self._floors.frame(camera, t_ms, boxes)
         except ValueError:
             self._clock_step(f"camera {camera} sent a frame from {t_ms} ms, before its last one")
             return
         for notice in notices:
             self._tell(notice)
-        self._enter(self._floor.settle(t_ms, self._sensors.window))
+        self._enter(self._floors.settle(t_ms, self._readings))
 
     def _event(self, source: str, kind: str, event: Event) -> None:
         if event.what == "step":
             self._clock_step(f"the wall clock was set by {event.step_ms} ms")
         elif event.what == "cut":
             if kind == "camera":
-                self._floor.cut(source)
+                self._floors.cut(source)
         elif event.state is not None:
             self._state(source, kind, event.state, event.detail, event.fault)
 
     def _state(
         self, source: str, kind: str, state: DeviceState, detail: str, fault: CameraFault | None = None
     ) -> None:
+        if source not in self._lights:  # the last words of a device that is no longer there
+            return
         now_ms = self._now_ms()
         if kind == "camera":
-            self._floor.state(source, state, fault)
+            self._known[source] = (state, fault)
+            self._floors.state(source, state, fault)
             self._pictures.state(source, state, detail)
         before = self._lights[source].state
         if (before, self._lights[source].detail) == (state, detail[:300] or None):
@@ -169,21 +267,22 @@ class Pipeline:
         if now_s - self._step_s < SAME_STEP_S:
             return
         self._step_s = now_s
-        self._enter(self._floor.finish(self._sensors.window, "step"))
+        self._enter(self._floors.finish(self._readings, "step"))
+        self._read.clear()
         self._tell(Notice(id=self._notice_id(), what="clock_step", at_ms=self._now_ms(), detail=detail[:300]))
 
     def _tick(self) -> None:
         step = self._clock.check()
         if step is not None:
             self._clock_step(f"the wall clock was set by {step.by_ms} ms")
-        for camera in self._cameras:
+        for camera in self._cameras.values():
             camera.watchdog()
         self._pictures.tick()
         now_s = self._clock.now_s()
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s
             self._link.live(
-                self._now_ms(), [(round(x * 1000), round(y * 1000)) for x, y in self._floor.present()]
+                self._now_ms(), [(round(x * 1000), round(y * 1000)) for x, y in self._floors.present()]
             )
 
     def _tell(self, notice: Notice) -> None:
@@ -212,35 +311,26 @@ class Pipeline:
         return self._clock.utc_ms(self._clock.now_s())
 
     def _status(self) -> dict[str, object]:
-        cameras = [self._lights[camera.id] for camera in self._site.cameras]
-        sensors = [self._lights[sensor.id] for sensor in self._site.sensors]
+        site = self._site
         return {
             "version": __version__,
-            "config_hash": self._config_hash,
-            "config_version": self._site.version,
-            "cameras": cameras,
-            "sensors": sensors,
+            "config_hash": self._succession.hash,
+            "config_version": site.version,
+            "refused": self._succession.refused,
+            "cameras": [self._lights[camera.id] for camera in site.cameras],
+            "sensors": [self._lights[sensor.id] for sensor in site.sensors],
         }
+
+
+def _wiring(camera: Camera) -> dict[str, object]:
+    """What the process of a camera works by: its marks and its name are not among it."""
+    return camera.model_dump(exclude={"calibration", "name"})
 
 
 def run_core(config: Path) -> None:
     """The core process of a box: everything but the cameras' own processes, which it starts."""
-    site, box = read_box(config)
-    data_dir = config.parent / box.data_dir
+    configured = read_configured(config)
+    data_dir = config.parent / configured.box.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     with lock_directory(data_dir):
-        Pipeline(site, box, config, data_dir).run(stop_event())
-
-
-def read_box(config: Path) -> tuple[Site, Box]:
-    """The site and its box. Raises ConfigError when the file has no [box]."""
-    try:
-        text = config.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    site = parse_site(text, str(config))
-    if site.box is None:
-        raise ConfigError(
-            f"{config}: key `box` is missing: add it.", hint="configs/branch-template.toml shows it."
-        )
-    return site, site.box
+        Pipeline(configured, config, data_dir).run(stop_event())

@@ -53,7 +53,9 @@ class Sensors:
 
     def take(self, report: SensorReport) -> None:
         """A reading goes into its window; a set clock voids what is open."""
-        windows = self._windows[report.sensor]
+        windows = self._windows.get(report.sensor)
+        if windows is None:
+            return
         if isinstance(report.got, Reading):
             windows.add(report.got)
         elif report.got.what == "step":

@@ -18,7 +18,8 @@ from pathlib import Path
 import cv2
 
 from branchloop.errors import BranchloopError, UsageError
-from branchloop.site import Site, parse_site
+from branchloop.site import Site
+from edge.configured import read_configured
 from edge.perceive.capture import Capture
 from edge.perceive.health import Event
 from edge.perceive.integrity import Fault, Integrity
@@ -121,7 +122,7 @@ def main() -> None:
         raise UsageError("usage: python -m edge.perceive.watch CONFIG CAMERA")
     config = Path(sys.argv[1])
     try:
-        watch(parse_site(config.read_text(encoding="utf-8"), str(config)), sys.argv[2], config.parent)
+        watch(read_configured(config).site, sys.argv[2], config.parent)
     except BranchloopError as error:
         sys.stderr.write(f"error: camera {sys.argv[2]}: {error}\n")
         sys.exit(error.exit_code)

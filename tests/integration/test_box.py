@@ -18,9 +18,9 @@ import pytest
 
 from branchloop.share import share
 from edge.cameras import CameraProcess
+from edge.configured import read_configured
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
-from edge.configured import read_box
 from edge.pipeline import Pipeline
 
 T0_MS = 1_795_000_000_000
@@ -126,10 +126,9 @@ def box(x: float) -> np.ndarray:
 
 def run(config: Path, reports: list[Report]) -> list[tuple[str, dict[str, Any]]]:
     """Feed reports to a box's wiring, whose broker is away, and read its outbox."""
-    site, settings = read_box(config)
     data = config.parent / "data"
     data.mkdir()
-    pipeline = Pipeline(site, settings, config, data)
+    pipeline = Pipeline(read_configured(config), config, data)
     for report in reports:
         pipeline.step(report)
     pipeline._outbox.close()

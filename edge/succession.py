@@ -1,0 +1,93 @@
+"""Which configuration of a box is in force, which one comes, and why another was refused."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from branchloop.desired import Desired, RefusedError, judge
+from branchloop.errors import ConfigError, DependencyError
+from branchloop.messages import Refusal
+from branchloop.site import Site
+from edge.configured import Configured, keep
+from edge.floor.floor import Floor
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredHeard:
+    """A desired configuration, as it came."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A configuration that was taken and kept, and the floor that is to count by it."""
+
+    desired: Desired
+    site: Site
+    floor: Floor
+
+
+class Succession:
+    """Versions only rise. For use by the core's one thread."""
+
+    def __init__(self, configured: Configured, data_dir: Path, prefix: str) -> None:
+        """`prefix` begins the ids of notices."""
+        self.site = configured.site
+        self.hash = configured.hash
+        self.refused: Refusal | None = None
+        self.coming: Coming | None = None
+        self._own_text = configured.own_text
+        self._box = configured.box
+        self._data_dir = data_dir
+        self._prefix = prefix
+        self._waiting: DesiredHeard | None = None
+
+    def floor(self, site: Site) -> Floor:
+        """A floor that counts by a configuration. Raises ConfigError for one that cannot be calibrated."""
+        return Floor(site, prefix=f"{self._prefix}-{site.version}", method=f"{self._box.detector}+floor")
+
+    def hear(self, heard: DesiredHeard) -> Coming | None:
+        """Judge what the hub desires: kept and coming, or refused (see `refused`), or ignored as not newer."""
+        try:
+            desired = Desired.model_validate_json(heard.payload)
+        except ValidationError as error:
+            _LOG.warning("the hub desires what cannot be read: %s", error)
+            return None
+        if self.coming is not None:
+            self._waiting = heard
+            return None
+        if desired.version <= self.site.version:
+            return None
+        try:
+            site = judge(desired, self._own_text)
+            coming = Coming(desired, site, self.floor(site))
+            keep(self._data_dir, desired)
+        except RefusedError as error:
+            self._refuse(desired, error.code, str(error))
+        except ConfigError as error:
+            self._refuse(desired, "faulty", str(error))
+        except DependencyError as error:
+            self._refuse(desired, "disk", str(error))
+        else:
+            self.coming = coming
+            self.refused = None
+            return coming
+        return None
+
+    def in_force(self) -> DesiredHeard | None:
+        """What came is in force now; what was heard meanwhile, if anything, to be heard again."""
+        if self.coming is not None:
+            self.site, self.hash, self.coming = self.coming.site, self.coming.desired.hash, None
+        waiting, self._waiting = self._waiting, None
+        return waiting
+
+    def _refuse(self, desired: Desired, code: str, reason: str) -> None:
+        self.refused = Refusal(version=desired.version, code=code, reason=reason[:500])
+        _LOG.warning("configuration %d is refused (%s): %s", desired.version, code, reason)

@@ -1,0 +1,152 @@
+"""A new configuration takes over at a window's border: nothing is lost, nothing is counted twice."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+
+import pytest
+from walkers import boxes, lab, present, straight
+
+from branchloop.clock import WINDOW_MS
+from branchloop.messages import Notice, Window
+from branchloop.site import Site
+from edge.floor.floor import Floor
+from edge.floor.takeover import WARM_UP_MS, Floors
+from edge.floor.windows import no_sensors
+
+T0_MS = 1_000_000_000_000
+FRAME_MS = 200
+WALKS = [
+    straight(0.5 if i % 2 else 9.5, 9.5 if i % 2 else 0.5, 1.0 + 1.5 * (i % 5), 3.0 * i, 1.2)
+    for i in range(9)
+]
+SECONDS = 32.0
+
+
+def successor(**more: object) -> Site:
+    """The lab's configuration, one version on."""
+    return lab().model_copy(update={"version": 2, **more})
+
+
+def floor_of(site: Site) -> Floor:
+    return Floor(site, prefix=f"n-{site.version}", method="test")
+
+
+def run(after: Site | None, at_s: float, frame_ms: int = FRAME_MS) -> tuple[list[Window], list[Notice], int]:
+    """Half a minute of walkers; at `at_s` another configuration comes. Windows, notices told, border."""
+    floors = Floors(floor_of(lab()))
+    windows: list[Window] = []
+    notices: list[Notice] = []
+    border_ms = 0
+    for step in range(round(SECONDS * 1000 / frame_ms)):
+        t_ms = T0_MS + step * frame_ms
+        if after is not None and not border_ms and step * frame_ms >= at_s * 1000:
+            border_ms = floors.begin(floor_of(after), t_ms)
+        notices += floors.frame("north", t_ms, boxes(present(WALKS, step * frame_ms / 1000)))
+        windows += floors.settle(t_ms, no_sensors).windows
+    windows += floors.finish(no_sensors).windows
+    return windows, notices, border_ms
+
+
+def total(windows: list[Window]) -> Counter[str]:
+    """Sums over all windows."""
+    sums: Counter[str] = Counter()
+    for window in windows:
+        sums.update(
+            person_ms=window.person_ms, observed_ms=window.observed_ms,
+            heat=sum(window.heat.mps) if window.heat else 0,
+            frames=sum(camera.frames for camera in window.cameras),
+        )  # fmt: skip
+        for line in window.lines:
+            sums.update({f"{line.line} in": line.in_, f"{line.line} out": line.out})
+        for zone in window.zones:
+            sums.update({f"{zone.zone} entries": zone.entries, f"{zone.zone} ms": zone.person_ms})
+    return sums
+
+
+@pytest.mark.parametrize(("at_s", "frame_ms"), [(0.1, 200), (7.3, 143), (14.9, 333)])
+def test_a_takeover_changes_no_figure(at_s: float, frame_ms: int) -> None:
+    """Whenever a configuration comes that changes only its version: windows follow on without a hole, every sum is the same."""
+    plain, _, _ = run(None, 0, frame_ms)
+    windows, _, border_ms = run(successor(), at_s, frame_ms)
+    windows.sort(key=lambda window: window.start_ms)
+    starts = [window.start_ms for window in windows]
+    assert starts == [window.start_ms for window in plain]
+    assert all(b - a == WINDOW_MS for a, b in itertools.pairwise(starts))
+    assert border_ms % WINDOW_MS == 0
+    assert border_ms - (T0_MS + at_s * 1000) >= WARM_UP_MS - frame_ms
+    for window in windows:
+        assert window.config_version == (2 if window.start_ms >= border_ms else 1)
+    assert total(windows) == total(plain)
+
+
+@pytest.mark.parametrize("at_s", [1.7, 4.2, 9.8])
+def test_every_notice_is_settled_once(at_s: float) -> None:
+    """Each crossing that was told is confirmed or withdrawn by exactly one window, across the border as well."""
+    windows, notices, _ = run(successor(), at_s)
+    settled = [n for w in windows for line in w.lines for n in (*line.confirmed, *line.withdrawn)]
+    assert len(settled) == len(set(settled))
+    assert set(settled) <= {notice.id for notice in notices}
+    unsettled = {notice.id for notice in notices} - set(settled)
+    assert all(notice.at_ms > T0_MS + (SECONDS - 4) * 1000 for notice in notices if notice.id in unsettled)
+
+
+def test_a_line_that_is_moved_counts_from_the_border_on() -> None:
+    """Before it the old line's crossings, from it on the new line's; the old line's notices are settled nevertheless."""
+    line = lab().lines[0]
+    moved = line.model_copy(
+        update={"id": "moved", "from_": (7.0, 0.5), "to": (7.0, 7.5), "inside": (9.0, 4.0)}
+    )
+    windows, notices, border_ms = run(successor(lines=[moved]), 4)
+    for window in windows:
+        counted = {each.line for each in window.lines if each.in_ or each.out}
+        assert counted <= ({"moved"} if window.start_ms >= border_ms else {"middle"})
+    told = {notice.id: notice for notice in notices}
+    assert {n.line for n in notices if n.at_ms < border_ms} == {"middle"}
+    assert {n.line for n in notices if n.at_ms >= border_ms} == {"moved"}
+    settled = [n for w in windows for each in w.lines for n in (*each.confirmed, *each.withdrawn)]
+    assert {n for n in told if told[n].line == "middle"} <= set(settled)
+
+
+def test_a_camera_that_goes_holds_up_nothing() -> None:
+    """The configuration that comes has no such camera: its process is ended, the windows before the border still close."""
+    floors = Floors(floor_of(lab(("north", "south"))))
+    windows: list[Window] = []
+    border_ms = 0
+    for step in range(130):
+        t_ms = T0_MS + step * FRAME_MS
+        if step == 10:
+            border_ms = floors.begin(floor_of(successor()), t_ms)
+        places = present(WALKS, step * FRAME_MS / 1000)
+        floors.frame("north", t_ms, boxes(places))
+        if not border_ms or t_ms < border_ms + 1000:
+            floors.frame("south", t_ms, boxes(places, "south"))
+        elif floors.border_ms is not None:
+            floors.state("south", "starting")
+        windows += floors.settle(t_ms, no_sensors).windows
+    assert floors.border_ms is None
+    starts = sorted(window.start_ms for window in windows)
+    assert starts == list(range(starts[0], starts[-1] + 1, WINDOW_MS))
+    assert {len(w.cameras) for w in windows if w.start_ms >= border_ms} == {1}
+    floors.frame("south", T0_MS + 60_000, boxes([]))  # a last frame of a process that is being ended
+
+
+@pytest.mark.parametrize("after_s", [2.0, 14.0])
+def test_a_clock_that_is_set_ends_the_takeover(after_s: float) -> None:
+    """Before or after the border: every window once, and the new configuration from then on."""
+    floors = Floors(floor_of(lab()))
+    windows: list[Window] = []
+    border_ms = floors.begin(floor_of(successor()), T0_MS + 1)
+    for step in range(round(after_s * 1000 / FRAME_MS)):
+        t_ms = T0_MS + step * FRAME_MS
+        floors.frame("north", t_ms, boxes(present(WALKS, step * FRAME_MS / 1000)))
+        windows += floors.settle(t_ms, no_sensors).windows
+    windows += floors.finish(no_sensors, "step").windows
+    assert floors.border_ms is None
+    assert floors.site.version == 2
+    starts = [window.start_ms for window in windows]
+    assert sorted(starts) == sorted(set(starts))
+    assert max(starts) <= T0_MS + after_s * 1000
+    assert all(w.config_version == (2 if w.start_ms >= border_ms else 1) for w in windows)
+    assert sum(window.observed_ms for window in windows) >= after_s * 1000 - FRAME_MS - 1000
