@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from branchloop import geometry
 from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten
@@ -239,6 +239,39 @@ def compare(calibration: Calibration, marks: Sequence[Mark]) -> float | None:
     misses = [None] if found is None else [_miss(found, mark) for mark in marks]
     told = [miss for miss in misses if miss is not None]
     return _rms(told) if len(told) == len(misses) else None
+
+
+def figures(verdict: Survey) -> dict[str, Any]:
+    """A survey as JSON: centimetres, square metres, percent."""
+    told: dict[str, Any] = {
+        "residual_cm": round(verdict.residual_m * 100, 2),
+        "marks": [
+            {
+                "mark": i,
+                "miss_cm": round(mark.miss_m * 100, 2),
+                "left_out_cm": None if mark.left_out_m is None else round(mark.left_out_m * 100, 2),
+            }
+            for i, mark in enumerate(verdict.marks, 1)
+        ],
+        "suspicion": None,
+    }
+    if verdict.suspicion is not None:
+        suspected = verdict.suspicion
+        told["suspicion"] = {
+            "kind": suspected.kind,
+            "marks": [i + 1 for i in suspected.marks],
+            "rest_cm": round(suspected.rest_m * 100, 2),
+        }
+    if verdict.reach is not None:
+        area = verdict.reach
+        told |= {
+            "seen_m2": round(area.seen_m2, 2),
+            "seen_percent": round(100 * area.seen_m2 / area.plan_m2, 1),
+            "too_far_m2": round(area.low_m2, 2),
+            "too_far_percent": round(100 * area.low_m2 / area.plan_m2, 1),
+            "spans_little": verdict.spans_little,
+        }
+    return told
 
 
 def _miss(found: FloorMap, mark: Mark) -> float | None:

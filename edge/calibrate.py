@@ -80,7 +80,7 @@ def points(
         if bent:
             fresh |= {"focal_px": focal, "distortion": list(bent)}
         wrote = _write(config, with_calibration(text, camera, fresh))
-    _report({**figures(verdict), "written": wrote}, verdict, marks, as_json=as_json)
+    _report({**survey.figures(verdict), "written": wrote}, verdict, marks, as_json=as_json)
 
 
 @cli.command()
@@ -138,7 +138,7 @@ def review(config: Path, as_json: bool) -> None:
     cameras: dict[str, Any] = {}
     for camera in site.cameras if site else []:
         verdict = _survey(camera, site)
-        cameras[camera.id] = figures(verdict)
+        cameras[camera.id] = survey.figures(verdict)
         if not as_json:
             click.echo(f"camera {camera.id}")
             _report(cameras[camera.id], verdict, camera.calibration.points, as_json=False)
@@ -197,39 +197,6 @@ def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
         f"camera {camera!r} no longer looks where its calibration says.",
         hint="Calibrate it again: `branchloop calibrate points`.",
     )
-
-
-def figures(verdict: survey.Survey) -> dict[str, Any]:
-    """A survey as JSON: centimetres, square metres, percent."""
-    told: dict[str, Any] = {
-        "residual_cm": round(verdict.residual_m * 100, 2),
-        "marks": [
-            {
-                "mark": i,
-                "miss_cm": round(mark.miss_m * 100, 2),
-                "left_out_cm": None if mark.left_out_m is None else round(mark.left_out_m * 100, 2),
-            }
-            for i, mark in enumerate(verdict.marks, 1)
-        ],
-        "suspicion": None,
-    }
-    if verdict.suspicion is not None:
-        doubt = verdict.suspicion
-        told["suspicion"] = {
-            "kind": doubt.kind,
-            "marks": [i + 1 for i in doubt.marks],
-            "rest_cm": round(doubt.rest_m * 100, 2),
-        }
-    if verdict.reach is not None:
-        reach = verdict.reach
-        told |= {
-            "seen_m2": round(reach.seen_m2, 2),
-            "seen_percent": round(100 * reach.seen_m2 / reach.plan_m2, 1),
-            "too_far_m2": round(reach.low_m2, 2),
-            "too_far_percent": round(100 * reach.low_m2 / reach.plan_m2, 1),
-            "spans_little": verdict.spans_little,
-        }
-    return told
 
 
 def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[survey.Mark], *, as_json: bool) -> None:

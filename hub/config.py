@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 
 from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
+from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
 
 Days = Annotated[float, Field(gt=0, le=10_000)]
@@ -88,6 +90,18 @@ class Acceptance(Part):
     )
 
 
+class Rollout(Part):
+    """In which order branches get new configurations; a branch that is not listed is in the ring after the last."""
+
+    rings: Annotated[list[list[Id]], Field(max_length=99)] = Field(
+        default_factory=list, description="branches by ring, the pilots first"
+    )
+
+    def ring_of(self, site: str) -> int:
+        """The ring of a branch, from 0."""
+        return next((ring for ring, sites in enumerate(self.rings) if site in sites), len(self.rings))
+
+
 class HubFile(Part):
     """The whole of hub.toml."""
 
@@ -95,6 +109,7 @@ class HubFile(Part):
     retention: Retention = Retention()
     people: People = People()
     acceptance: Acceptance = Acceptance()
+    rollout: Rollout = Rollout()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,9 +119,11 @@ class HubConfig:
     path: Path
     hub: Hub
     retention: Retention
-    sites: dict[str, Site]
+    sites: Mapping[str, Site]
     people: People = field(default_factory=People)
     acceptance: Acceptance = field(default_factory=Acceptance)
+    rollout: Rollout = field(default_factory=Rollout)
+    site_files: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -148,6 +165,7 @@ def read_config(path: Path) -> HubConfig:
     """Read hub.toml and its sites. Raises ConfigError naming file, key and remedy."""
     file = parse_config(_text(path), str(path), HubFile)
     sites: dict[str, Site] = {}
+    files: dict[str, Path] = {}
     for name in file.hub.sites:
         site_path = path.parent / name
         site = parse_site(_text(site_path), str(site_path))
@@ -162,8 +180,13 @@ def read_config(path: Path) -> HubConfig:
                     f"{path} says {file.people.consent_days}.",
                     hint="What customers read must be what happens: write the same in both.",
                 )
-        sites[site.id] = site
-    return HubConfig(path, file.hub, file.retention, sites, file.people, file.acceptance)
+        sites[site.id], files[site.id] = site, site_path
+    return HubConfig(path, file.hub, file.retention, sites, file.people, file.acceptance, file.rollout, files)
+
+
+def site_text(config: HubConfig, site: str) -> str:
+    """The text of a site's own file, as it is now. Raises ConfigError."""
+    return _text(config.site_files[site])
 
 
 def _text(path: Path) -> str:

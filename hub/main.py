@@ -14,6 +14,7 @@ from branchloop import exits
 from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
+from hub.desired_cli import desired
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -127,6 +128,9 @@ def stats(config: Path, as_json: bool) -> None:
     from hub.store.stats import stats as gather
 
     exits.report(gather(_with_data(read_config(config)).data_dir), as_json=as_json)
+
+
+cli.add_command(desired)
 
 
 @cli.command()

@@ -200,6 +200,8 @@ def _joined(person: int, seen: list[tuple[str, Person]]) -> SitePerson:
 
 def _apart(a: dict[int, Person], b: dict[int, Person]) -> float:
     """Mean distance where both tracks were seen, over what their uncertainty allows; < 1 is one person."""
+    if not a or not b:
+        return IMPOSSIBLE
     times_b = np.array(sorted(b))
     distances, allowed = [], []
     for t_ms, person in a.items():

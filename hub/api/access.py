@@ -14,16 +14,18 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
-Permission = Literal["branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept"]
+Permission = Literal[
+    "branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept", "configure"
+]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
     "staff": frozenset({"branches", "live", "enrol", "book", "board"}),
     "manager": frozenset(
-        {"branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept"}
+        {"branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept", "configure"}
     ),
-    "head_office": frozenset({"branches", "live", "figures", "picture", "quality", "accept"}),
+    "head_office": frozenset({"branches", "live", "figures", "picture", "quality", "accept", "configure"}),
     "auditor": frozenset({"branches", "quality"}),
 }
 """What each role may ask; a permission that is not listed is refused."""
@@ -107,4 +109,5 @@ Booking = Annotated[Caller, Depends(may("book"))]
 Quality = Annotated[Caller, Depends(may("quality"))]
 Accepting = Annotated[Caller, Depends(may("accept"))]
 OnBoard = Annotated[Caller, Depends(may("board"))]
+Configuring = Annotated[Caller, Depends(may("configure"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]

@@ -18,6 +18,7 @@ from branchloop.site import Site
 from branchloop.topics import ID_PATTERN
 from hub.api import (
     booking,
+    configuration,
     consents,
     enrolment,
     history,
@@ -125,6 +126,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(consents.routes(), responses=_PROBLEMS)
     app.include_router(pictures.routes(_TOO_SOON), responses=_PROBLEMS)
     app.include_router(quality_routes.routes(), responses=_PROBLEMS)
+    app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(pages.routes())
     return app
 

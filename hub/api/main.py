@@ -15,6 +15,7 @@ from hub.config import read_config
 from hub.runtime import read
 from hub.store.audit import AuditLog
 from hub.store.book import Book
+from hub.store.inforce import follow
 from hub.store.keyring import Keyring
 from hub.store.people import People
 from hub.store.tokens import Tokens
@@ -24,7 +25,7 @@ from hub.store.tokens import Tokens
 @click.argument("config", type=click.Path(path_type=Path))
 def main(config: Path) -> None:
     """Serve the API of the hub CONFIG."""
-    settings = read_config(config)
+    settings = follow(read_config(config))
     runtime = read(settings)
     keyring = Keyring.of(settings)
     book = Book(keyring)

@@ -15,6 +15,7 @@ from hub.ingest.checkins import FromKiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
 from hub.store.commands import Commands
+from hub.store.configurations import Configurations
 from hub.store.interface import (
     Alarm,
     AlarmKind,
@@ -110,6 +111,7 @@ class Application:
             )  # fmt: skip
             self._tell(report.site, report.device, "status", report.arrived_ms, body)
             if status.online:
+                self._note_configuration(report, status)
                 Commands(self._store.db).at_once(report.site, report.device, self._now_ms)
             if status.certificate is not None and self._trust is not None:
                 fault = take_certificate(
@@ -118,6 +120,11 @@ class Application:
                 if fault is not None:
                     self._alarm(report, "certificate", "", fault)
         return Applied()
+
+    def _note_configuration(self, report: Report, status: Status) -> None:
+        site = self._sites.get(report.site)
+        if site is not None and site.box is not None and site.box.id == report.device:
+            Configurations(self._store.db).heard(report.site, report.device, status, self._now_ms)
 
     def replied(self, replied: Replied) -> Applied:
         """Take a box's answer to a command; one that was taken before changes nothing."""

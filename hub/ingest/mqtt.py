@@ -104,12 +104,12 @@ class MqttSource:
             place = topics.parse(topic)
             client.publish(topics.build(place.site, place.device, "ack"), ack.to_json(), qos=1)
 
-    def publish(self, topic: str, payload: str) -> bool:
-        """Hand a message to the broker (QoS 1, not retained); False when there is no connection now."""
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> bool:
+        """Hand a message to the broker (QoS 1); False when there is no connection now."""
         client = self._client
         if client is None or not self.connected.is_set():
             return False
-        return client.publish(topic, payload, qos=1).rc == mqtt.MQTT_ERR_SUCCESS
+        return client.publish(topic, payload, qos=1, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
 
     def close(self) -> None:
         """Say goodbye: boxes learn at once that nobody acknowledges now."""

@@ -23,6 +23,7 @@ from hub.ingest.alerting import watch_quality
 from hub.ingest.apply import Applier
 from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
+from hub.ingest.desired import DesiredOut
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
 from hub.runtime import read
@@ -30,6 +31,7 @@ from hub.store.audit import AuditLog
 from hub.store.book import Book
 from hub.store.connection import connect_readonly
 from hub.store.erasure import retire_people
+from hub.store.inforce import follow
 from hub.store.keyring import Keyring
 from hub.store.retention import prune
 from hub.store.schema import DATABASE
@@ -145,7 +147,7 @@ def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int
 @click.argument("config", type=click.Path(path_type=Path))
 def main(config: Path) -> None:
     """Run one ingest worker of the hub CONFIG."""
-    settings = read_config(config)
+    settings = follow(read_config(config))
     stop = stop_event()
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
@@ -162,6 +164,7 @@ def main(config: Path) -> None:
         ticks = [
             Outgoing(store, reader, trust, source.publish, keyring.photo).tick,
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
+            DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
         ]
         try:

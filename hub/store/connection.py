@@ -13,6 +13,7 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
+from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
@@ -76,6 +77,7 @@ def prepare(data_dir: Path) -> None:
             _migrate(data_dir / DATABASE, consent_migrations)
             _migrate(data_dir / DATABASE, book_migrations)
             _migrate(data_dir / DATABASE, picture_migrations)
+            _migrate(data_dir / DATABASE, configuration_migrations)
             _migrate(data_dir / DATABASE, quality_migrations)
             _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
     except OSError as error:

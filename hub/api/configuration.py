@@ -1,0 +1,187 @@
+"""A branch's configuration over the API: read, checked, saved with history, published, rolled back."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from fastapi import APIRouter, Request
+
+from branchloop import survey
+from branchloop.clock import iso
+from branchloop.config import Fault, find_faults
+from branchloop.desired import RefusedError, judge, make, marks_fault
+from branchloop.errors import ConfigError, InputError
+from branchloop.site import Site, parse_site
+from branchloop.sitetext import publishable
+from hub.api import models_configuration as models
+from hub.api.access import Configuring
+from hub.api.problems import NotFoundError
+from hub.api.state import State, now_ms
+from hub.config import HubConfig, site_text
+from hub.store.configurations import Configurations, Reported, Saved
+from hub.store.consents import opened, reading
+
+
+def routes() -> APIRouter:
+    """The routes under /api/v1/branches/SITE/configuration."""
+    router = APIRouter(prefix="/api/v1/branches/{site_id}/configuration", tags=["configuration"])
+
+    @router.get("")
+    def configuration(request: Request, caller: Configuring, site_id: str) -> models.Configuration:
+        """The newest text, the versions before it, what is wanted of the box and what it runs."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, "configuration")
+        with reading(state.data_dir) as db:
+            return _configuration(db, state.config, site)
+
+    @router.post("/check")
+    def check(request: Request, caller: Configuring, site_id: str, body: models.Text) -> models.Checked:
+        """Every fault of a text by its key, what the box would refuse, and what each camera's marks are worth."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, "configuration: check")
+        return check_text(state.config, site, body.text)
+
+    @router.post("", status_code=201)
+    def save(request: Request, caller: Configuring, site_id: str, body: models.Save) -> models.Configuration:
+        """Keep a text as the next version; publish it when asked. A faulty text is refused."""
+        state: State = request.app.state.hub
+        site = caller.enter(
+            site_id, f"configuration: save on {body.base}{', publish' if body.publish else ''}"
+        )
+        with opened(state.data_dir) as db:
+            saved = save_text(db, state.config, site, body.text, body.base, caller.name, body.note)
+            if body.publish:
+                Configurations(db).publish(saved, now_ms())
+            return _configuration(db, state.config, site)
+
+    @router.post("/{version}/publish")
+    def publish(request: Request, caller: Configuring, site_id: str, version: int) -> models.Configuration:
+        """Let the box take a saved version over. Again changes nothing; an older one is refused."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"configuration: publish {version}")
+        with opened(state.data_dir) as db:
+            Configurations(db).publish(_found(db, site, version), now_ms())
+            return _configuration(db, state.config, site)
+
+    @router.post("/{version}/rollback", status_code=201)
+    def rollback(request: Request, caller: Configuring, site_id: str, version: int) -> models.Configuration:
+        """Save an old version's text as the next one, and publish it."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"configuration: roll back to {version}")
+        with opened(state.data_dir) as db:
+            roll_back(db, state.config, site, version, caller.name)
+            return _configuration(db, state.config, site)
+
+    return router
+
+
+def check_text(config: HubConfig, site: Site, text: str) -> models.Checked:
+    """Judge a text as the branch's box would."""
+    try:
+        published = publishable(text)
+    except ConfigError as error:
+        return models.Checked(
+            ok=False, faults=[models.Faulty(key="", message=f"{error.message} {error.hint}")], cameras=[]
+        )
+    faults = find_faults(published, Site)
+    cameras = []
+    if not faults:
+        parsed = parse_site(published)
+        for index, camera in enumerate(parsed.cameras):
+            wrong = marks_fault(camera)
+            verdict = None if wrong else survey.survey(camera.calibration, parsed.plan)
+            if wrong is not None:
+                faults.append(Fault(f"camera[{index}].calibration.points", " ".join(wrong)))
+            elif verdict is not None:
+                cameras.append(models.JudgedCamera(camera=camera.id, **survey.figures(verdict)))
+    if not faults:
+        try:
+            judge(make(published, site.id, site.version + 1, 0, now_ms()), site_text(config, site.id))
+        except RefusedError as error:
+            faults.append(Fault("", str(error)))
+    return models.Checked(
+        ok=not faults,
+        faults=[models.Faulty(key=fault.key, message=fault.message) for fault in faults],
+        cameras=cameras,
+    )
+
+
+def save_text(
+    db: sqlite3.Connection, config: HubConfig, site: Site, text: str, base: int, author: str, note: str
+) -> Saved:
+    """Keep a text as the next version. Raises InputError for one that the box would refuse, ConflictError."""
+    checked = check_text(config, site, text)
+    if not checked.ok:
+        first = checked.faults[0]
+        raise InputError(
+            f"the text has {len(checked.faults)} fault(s): {first.key} {first.message}".rstrip(".") + ".",
+            hint="POST …/configuration/check tells all of them.",
+        )
+    own = parse_site(site_text(config, site.id))
+    return Configurations(db).save(
+        site.id, text, above=own.version, base=base, author=author, note=note,
+        ring=config.rollout.ring_of(site.id), now_ms=now_ms(),
+    )  # fmt: skip
+
+
+def roll_back(db: sqlite3.Connection, config: HubConfig, site: Site, version: int, author: str) -> Saved:
+    """An old text as the next version, published. Raises NotFoundError, InputError."""
+    configurations = Configurations(db)
+    old = _found(db, site, version)
+    newest = configurations.newest(site.id)
+    base = max(newest.version if newest else 0, parse_site(site_text(config, site.id)).version)
+    saved = save_text(db, config, site, old.text, base, author, f"back to version {version}")
+    configurations.publish(saved, now_ms())
+    return saved
+
+
+def _found(db: sqlite3.Connection, site: Site, version: int) -> Saved:
+    saved = Configurations(db).find(site.id, version)
+    if saved is None:
+        raise NotFoundError(f"there is no version {version}.", hint="GET …/configuration lists them.")
+    return saved
+
+
+def _configuration(db: sqlite3.Connection, config: HubConfig, site: Site) -> models.Configuration:
+    configurations = Configurations(db)
+    newest, wanted = configurations.newest(site.id), configurations.wanted(site.id)
+    own = site_text(config, site.id)
+    own_version = parse_site(own).version
+    newer = newest is not None and newest.version > own_version
+    return models.Configuration(
+        version=newest.version if newest is not None and newer else own_version,
+        text=newest.text if newest is not None and newer else publishable(own),
+        wanted=None if wanted is None else _version(wanted),
+        reported=_running(configurations, site.id),
+        history=[_version(saved) for saved in configurations.history(site.id)],
+    )
+
+
+def _running(configurations: Configurations, site: str) -> models.RunningVersion | None:
+    told: Reported | None = configurations.reported(site)
+    if told is None:
+        return None
+    saved = configurations.find(site, told.version)
+    refused = told.refused
+    return models.RunningVersion(
+        device=told.device,
+        version=told.version,
+        hash=told.hash,
+        at=iso(told.at_ms),
+        known=saved is not None and saved.hash == told.hash,
+        refused=None
+        if refused is None
+        else models.RefusedVersion(version=refused.version, code=refused.code, reason=refused.reason),
+    )
+
+
+def _version(saved: Saved) -> models.Version:
+    return models.Version(
+        version=saved.version,
+        hash=saved.hash,
+        author=saved.author,
+        note=saved.note,
+        saved=iso(saved.at_ms),
+        published=None if saved.published_ms is None else iso(saved.published_ms),
+        ring=saved.ring,
+    )

@@ -1,0 +1,61 @@
+"""Desired configurations out: retained, when one is published and when its box connects anew."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Protocol
+
+from branchloop import topics
+from branchloop.site import Site
+from hub.store.configurations import Configurations
+from hub.store.consents import as_errors
+
+LOOK_MS = 500
+
+
+class Publish(Protocol):
+    """Hands a message to the broker; False when there is no connection now."""
+
+    def __call__(self, topic: str, payload: str, *, retain: bool = False) -> bool: ...
+
+
+class DesiredOut:
+    """Publishes what is wanted of each box. For use by ingest's one thread."""
+
+    def __init__(self, db: sqlite3.Connection, sites: Mapping[str, Site], publish: Publish) -> None:
+        """`db` reads what the hub keeps."""
+        self._db = db
+        self._sites = sites
+        self._publish = publish
+        self._sent: dict[str, tuple[int, str]] = {}
+        self._looked_ms = 0
+
+    def tick(self, now_ms: int) -> None:
+        """Send what is due. Raises DependencyError.
+
+        The broker retains it; a box that connects anew gets it anyway, in case the broker has forgotten.
+        """
+        if 0 <= now_ms - self._looked_ms < LOOK_MS:
+            return
+        self._looked_ms = now_ms
+        with as_errors():
+            configurations = Configurations(self._db)
+            for site, version in configurations.all_wanted():
+                box = self._sites[site].box if site in self._sites else None
+                if box is None:
+                    continue
+                due = (version, self._connection(site, box.id))
+                if self._sent.get(site) == due:
+                    continue
+                saved = configurations.find(site, version)
+                topic = topics.build(site, box.id, "desired")
+                if saved is not None and self._publish(topic, saved.desired().to_json(), retain=True):
+                    self._sent[site] = due
+
+    def _connection(self, site: str, device: str) -> str:
+        row = self._db.execute(
+            "SELECT boot, connect_no FROM device_status WHERE site=? AND device=? AND online=1",
+            (site, device),
+        ).fetchone()
+        return "" if row is None else f"{row[0]} {row[1]}"

@@ -1,0 +1,153 @@
+"""Branches' configurations with their history, what is wanted of each box, and what it says it runs.
+
+Works inside whatever transaction the connection is in. Versions only rise: going back is a new version with
+an old text.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from branchloop.desired import Desired, make
+from branchloop.errors import ConflictError
+from branchloop.messages import Refusal, Status
+
+_COLUMNS = "site, version, text, hash, author, note, at_ms, ring, published_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """One version of a branch's configuration."""
+
+    site: str
+    version: int
+    text: str
+    hash: str
+    author: str
+    note: str
+    at_ms: int
+    ring: int
+    published_ms: int | None
+
+    def desired(self) -> Desired:
+        """As it is published."""
+        return Desired(
+            site=self.site, version=self.version, ring=self.ring, at_ms=self.at_ms, hash=self.hash, text=self.text
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What the box said last."""
+
+    device: str
+    version: int
+    hash: str
+    at_ms: int
+    refused: Refusal | None
+
+
+class Configurations:
+    """The tables of configurations, over a connection."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def newest(self, site: str) -> Saved | None:
+        """The version saved last."""
+        return self._one("site=? ORDER BY version DESC", site)
+
+    def wanted(self, site: str) -> Saved | None:
+        """The version published last."""
+        return self._one("site=? AND published_ms IS NOT NULL ORDER BY version DESC", site)
+
+    def find(self, site: str, version: int) -> Saved | None:
+        """One version."""
+        return self._one("site=? AND version=?", site, version)
+
+    def history(self, site: str, most: int = 50) -> list[Saved]:
+        """Versions, newest first."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM configuration WHERE site=? ORDER BY version DESC LIMIT ?", (site, most)
+        )
+        return [Saved(*row) for row in rows]
+
+    def all_wanted(self) -> list[tuple[str, int]]:
+        """(site, version) of what is published last, of every site."""
+        return self._db.execute(
+            "SELECT site, max(version) FROM configuration WHERE published_ms IS NOT NULL GROUP BY site"
+        ).fetchall()
+
+    def save(
+        self, site: str, text: str, *, above: int, base: int, author: str, note: str, ring: int, now_ms: int
+    ) -> Saved:
+        """Keep a text as the next version, above the one in the site's own file (`above`).
+
+        `base` is the version it was made from: somebody else's later one is a ConflictError.
+        """
+        newest = self.newest(site)
+        reported = self.reported(site)
+        last = max(above, newest.version if newest else 0)
+        if base != last:
+            raise ConflictError(
+                f"version {last} was saved meanwhile; this was made from {base}.",
+                hint="Load it, and make your change there.",
+            )
+        version = max(last, reported.version if reported else 0) + 1
+        made = make(text, site, version, ring, now_ms)
+        saved = Saved(site, version, made.text, made.hash, author, note[:200], now_ms, ring, None)
+        self._db.execute(
+            f"INSERT INTO configuration ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,NULL)",
+            (site, version, saved.text, saved.hash, author, saved.note, now_ms, ring),
+        )
+        return saved
+
+    def publish(self, saved: Saved, now_ms: int) -> None:
+        """Want it of the box. Again changes nothing; ConflictError when a later one is wanted already."""
+        wanted = self.wanted(saved.site)
+        if wanted is not None and wanted.version > saved.version:
+            raise ConflictError(
+                f"version {wanted.version} of {saved.site} is published, {saved.version} is older.",
+                hint="Versions only rise: roll back to it, which makes a new one.",
+            )
+        self._db.execute(
+            "UPDATE configuration SET published_ms=coalesce(published_ms, ?) WHERE site=? AND version=?",
+            (now_ms, saved.site, saved.version),
+        )
+
+    def heard(self, site: str, device: str, status: Status, now_ms: int) -> None:
+        """A box told what it runs and what it refused."""
+        self._db.execute(
+            "INSERT INTO configuration_report (site, device, version, hash, at_ms, refused) VALUES (?,?,?,?,?,?) "
+            "ON CONFLICT (site) DO UPDATE SET device=excluded.device, version=excluded.version, "
+            "hash=excluded.hash, at_ms=excluded.at_ms, refused=excluded.refused",
+            (
+                site, device, status.config_version, status.config_hash, now_ms,
+                None if status.refused is None else status.refused.to_json(),
+            ),
+        )  # fmt: skip
+
+    def reported(self, site: str) -> Reported | None:
+        """What the branch's box said last."""
+        row = self._db.execute(
+            "SELECT device, version, hash, at_ms, refused FROM configuration_report WHERE site=?", (site,)
+        ).fetchone()
+        if row is None:
+            return None
+        device, version, digest, at_ms, refused = row
+        found = None if refused is None else Refusal.model_validate_json(refused)
+        return Reported(device, version, digest, at_ms, found)
+
+    def in_force(self) -> list[tuple[str, int]]:
+        """(site, version) of the sites whose box runs a version that was saved here."""
+        return self._db.execute(
+            "SELECT c.site, c.version FROM configuration_report r "
+            "JOIN configuration c ON c.site=r.site AND c.version=r.version AND c.hash=r.hash"
+        ).fetchall()
+
+    def _one(self, where: str, *values: object) -> Saved | None:
+        row = self._db.execute(
+            f"SELECT {_COLUMNS} FROM configuration WHERE {where} LIMIT 1", values
+        ).fetchone()
+        return None if row is None else Saved(*row)
