@@ -49,6 +49,10 @@ NEEDED = {
     "/api/v1/branches/{site_id}/pictures": "picture",
     "/api/v1/branches/{site_id}/cameras/{camera}/background": "picture",
     "/api/v1/branches/{site_id}/birdseye": "picture",
+    "/api/v1/branches/{site_id}/configuration": "configure",
+    "/api/v1/branches/{site_id}/configuration/check": "configure",
+    "/api/v1/branches/{site_id}/configuration/{version}/publish": "configure",
+    "/api/v1/branches/{site_id}/configuration/{version}/rollback": "configure",
 }
 ABSENT = {
     "/api/v1/branches/{site_id}/cameras/{camera}/background",
@@ -56,7 +60,10 @@ ABSENT = {
     "/api/v1/branches/{site_id}/acceptance/{report}",
 }
 """This world has no pictures and no reports: see test_pictures.py and test_quality.py."""
-ALSO_POSTED = {"/api/v1/branches/{site_id}/acceptance": "accept"}
+ALSO_POSTED = {
+    "/api/v1/branches/{site_id}/acceptance": "accept",
+    "/api/v1/branches/{site_id}/configuration": "configure",
+}
 """Another permission for POST than for GET of the same address."""
 POSTED = {
     "/api/v1/branches/{site_id}/appointments",
@@ -67,6 +74,9 @@ POSTED = {
     "/api/v1/branches/{site_id}/appointments/{appointment}/enrolment",
     "/api/v1/consents/{consent}/withdraw",
     "/api/v1/consents/{consent}/move",
+    "/api/v1/branches/{site_id}/configuration/check",
+    "/api/v1/branches/{site_id}/configuration/{version}/publish",
+    "/api/v1/branches/{site_id}/configuration/{version}/rollback",
 }
 OF_THE_BOOK = {route for route, permission in NEEDED.items() if permission in {"book", "board"}}
 """This world keeps none: its routes answer that, see test_book.py."""

@@ -1,0 +1,223 @@
+"""A configuration from the hub to a running box, over a real broker, with the demo's camera."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+from brokers import until
+from test_hub_run import Hub
+from test_hub_run import hub as hub_running
+
+from branchloop import sitetext
+from branchloop.share import share
+from hub.config import read_config
+from hub.store.configurations import Configurations
+from hub.store.consents import opened
+
+TAKEOVER_S = 40.0
+LINE = {"id": "new-line", "from": [9.0, 6.0], "to": [9.0, 12.0], "inside": [7.0, 9.0]}
+
+
+@dataclass
+class Branch:
+    """A hub and its one branch's box, both running."""
+
+    hub: Hub
+    box: subprocess.Popen[bytes]
+    api: str
+    token: str
+
+    @property
+    def folder(self) -> Path:
+        return self.hub.config.parent
+
+    def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+        return httpx.request(
+            method, f"{self.api}/api/v1/branches/plaza{path}", json=body, timeout=20,
+            headers={"Authorization": f"Bearer {self.token}"},
+        )  # fmt: skip
+
+    def configuration(self) -> dict[str, Any]:
+        told: dict[str, Any] = self.ask("GET", "/configuration").json()
+        return told
+
+    def runs(self, version: int) -> bool:
+        told = self.configuration()["reported"]
+        return told is not None and told["version"] == version
+
+    def save(self, text: str, base: int) -> httpx.Response:
+        return self.ask("POST", "/configuration", {"text": text, "base": base, "publish": True})
+
+    def windows(self) -> list[dict[str, Any]]:
+        with sqlite3.connect(self.folder / "data" / "hub.db") as db:
+            rows = db.execute("SELECT body FROM message WHERE kind='window' ORDER BY event_ms").fetchall()
+        return [json.loads(body) for (body,) in rows]
+
+    def core(self) -> psutil.Process:
+        return next(p for p in psutil.Process(self.box.pid).children() if "core" in p.cmdline())
+
+
+@pytest.fixture(scope="module")
+def branch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
+    """The demo's branch without its kiosk: real footage, real broker, hub and box."""
+    folder = tmp_path_factory.mktemp("desired")
+    shutil.copytree(share("sample_video"), folder / "sample_video")
+    (folder / "configs").mkdir()
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    site = folder / "configs" / "demo.toml"
+    start, end = text.index("# A check-in kiosk."), text.index("[box]")
+    site.write_text(text[:start] + text[end:], encoding="utf-8")
+    config = folder / "hub.toml"
+    config.write_text(
+        '[hub]\ndata_dir = "data"\nlisten = "127.0.0.1:0"\nbroker_listen = "127.0.0.1:0"\n'
+        'sites = ["configs/demo.toml"]\n[rollout]\nrings = [["plaza"]]\n',
+        encoding="utf-8",
+    )
+    with hub_running(config) as hub:
+        ready = hub.ready()
+        assert ready is not None
+        site.write_text(
+            site.read_text(encoding="utf-8")
+            .replace("mqtt://127.0.0.1:1883", ready["broker"])
+            .replace('"data/box-1"', '"../box"')
+            .replace('"data/hub/', '"../data/'),
+            encoding="utf-8",
+        )
+        made = subprocess.run(
+            [sys.executable, "-m", "hub.main", "token", str(config), "office", "--role", "head_office", "--json"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        with (folder / "box.log").open("wb") as log:
+            box = subprocess.Popen(
+                [sys.executable, "-m", "edge.main", "run", str(site)], stdout=log, stderr=log
+            )
+        running = Branch(hub, box, ready["api"], json.loads(made.stdout)["token"])
+        try:
+            until(lambda: len(running.windows()) >= 1 and running.runs(1), "a first window", wait_s=60)
+            yield running
+        finally:
+            box.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                box.wait(20)
+            box.kill()
+
+
+def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:
+    """A line more: windows follow on without a hole, each of one version, the new line counts, the API shows it."""
+    now = branch.configuration()
+    camera = next(
+        p for p in psutil.Process(branch.core().pid).children() if "edge.perceive.watch" in p.cmdline()
+    )
+    text = sitetext.with_entry(now["text"], "line", LINE)
+    answer = branch.save(text, now["version"])
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["wanted"]["version"] == 2
+    assert answer.json()["wanted"]["ring"] == 0
+    until(lambda: branch.runs(2), "the box runs version 2", wait_s=TAKEOVER_S)
+    told = branch.configuration()["reported"]
+    assert told["known"] is True
+    assert told["refused"] is None
+    until(lambda: branch.windows()[-1]["config_version"] == 2, "a window of version 2", wait_s=TAKEOVER_S)
+    windows = branch.windows()
+    assert all(b["start_ms"] - a["start_ms"] == 5_000 for a, b in itertools.pairwise(windows))
+    versions = [window["config_version"] for window in windows]
+    assert versions == sorted(versions)
+    for window in windows[1:]:
+        assert ("new-line" in {line["line"] for line in window["lines"]}) == (window["config_version"] == 2)
+        assert window["observed_ms"] > 4_000  # the camera went on: its own settings did not change
+    assert camera.is_running()
+    assert "new-line" in {line["id"] for line in branch.ask("GET", "").json()["lines"]}
+
+
+def test_a_bad_one_is_refused_and_the_old_one_goes_on(branch: Branch) -> None:
+    """The API refuses what it can see; what reaches the box nevertheless is refused there, with its reason."""
+    now = branch.configuration()
+    bad = now["text"].replace('source = "../sample_video/plaza.mp4"', 'source = "/etc/passwd"')
+    checked = branch.ask("POST", "/configuration/check", {"text": bad}).json()
+    assert checked["ok"] is False
+    assert "source" in checked["faults"][0]["message"]
+    assert branch.save(bad, now["version"]).status_code == 422
+    assert branch.save(now["text"], now["version"] - 1).status_code == 409
+    two = branch.ask(
+        "POST",
+        "/configuration/check",
+        {"text": now["text"].replace("width_m = 22.5", "width_m = 5.0\nwidht_m = 4")},
+    ).json()
+    assert "plan.widht_m" in {fault["key"] for fault in two["faults"]}
+    settings = read_config(branch.hub.config)
+    with opened(settings.data_dir) as db:  # as a hub would that checks nothing
+        saved = Configurations(db).save(
+            "plaza", bad, above=1, base=now["version"], author="test", note="", ring=0, now_ms=1
+        )
+        Configurations(db).publish(saved, 1)
+    until(lambda: branch.configuration()["reported"]["refused"], "the refusal", wait_s=20)
+    told = branch.configuration()["reported"]
+    assert (told["version"], told["refused"]["version"]) == (now["version"], saved.version)
+    assert told["refused"]["code"] == "wiring_changed"
+    count = len(branch.windows())
+    until(lambda: len(branch.windows()) > count, "counting goes on", wait_s=20)
+    assert branch.windows()[-1]["config_version"] == now["version"]
+
+
+def test_a_box_that_is_killed_while_taking_over_comes_back_with_the_new_one(branch: Branch) -> None:
+    """`kill -9` after it was kept and before the border: the next core runs the new one, whole."""
+    now = branch.configuration()
+    text = sitetext.without_entry(_text(branch, 2), "line", "new-line")
+    answer = branch.save(text, now["version"])
+    assert answer.status_code == 201, answer.text
+    version = answer.json()["wanted"]["version"]
+    kept = branch.folder / "box" / "desired.json"
+    until(lambda: json.loads(kept.read_text())["version"] == version, "it is kept", wait_s=20)
+    core = branch.core()
+    os.kill(core.pid, signal.SIGKILL)
+    until(lambda: branch.runs(version), "the new core runs it", wait_s=TAKEOVER_S)
+    until(lambda: branch.windows()[-1]["config_version"] == version, "a window of it", wait_s=TAKEOVER_S)
+    windows = branch.windows()
+    starts = [window["start_ms"] for window in windows]
+    assert starts == sorted(set(starts))
+    assert "new-line" not in {line["line"] for line in windows[-1]["lines"]}
+    assert branch.configuration()["reported"]["refused"] is None
+
+
+def test_rolling_back_is_a_new_version(branch: Branch) -> None:
+    """From the command line: the text of version 2 comes back under a higher number; an old publish is refused."""
+    before = branch.configuration()["version"]
+    done = subprocess.run(
+        [sys.executable, "-m", "hub.main", "desired", "rollback", str(branch.hub.config), "plaza", "2", "--json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    version = json.loads(done.stdout)["version"]
+    assert version > before
+    assert branch.ask("POST", "/configuration/2/publish").status_code == 409
+    listed = subprocess.run(
+        [sys.executable, "-m", "hub.main", "desired", "list", str(branch.hub.config), "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    told = json.loads(listed.stdout)["plaza"]
+    assert (told["ring"], told["saved"], told["published"]) == (0, version, version)
+    assert branch.configuration()["text"] == sitetext.with_version(_text(branch, 2), version)
+
+
+def _text(branch: Branch, version: int) -> str:
+    with sqlite3.connect(branch.folder / "data" / "hub.db") as db:
+        return str(
+            db.execute(
+                "SELECT text FROM configuration WHERE site='plaza' AND version=?", (version,)
+            ).fetchone()[0]
+        )
