@@ -88,6 +88,7 @@ BODIES = {
         "name": "A",
     },
     "/api/v1/branches/{site_id}/appointments/{appointment}/call": {},
+    "/api/v1/branches/{site_id}/configuration/check": {"text": "version = 1"},
 }
 
 
@@ -98,7 +99,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def status(hub: World, route: str, site: str, headers: dict[str, str]) -> int:
-    path = re.sub(r"\{site_id\}", site, route).replace("{camera}", "door")
+    path = re.sub(r"\{site_id\}", site, route).replace("{camera}", "door").replace("{version}", "1")
     method = "POST" if route in POSTED else "GET"
     url, body = f"{hub.api}{path}", BODIES.get(route)
     with httpx.stream(method, url, params=QUERY, json=body, headers=headers, timeout=10) as answer:
