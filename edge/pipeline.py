@@ -21,6 +21,7 @@ from branchloop.site import Camera, Site
 from edge.cameras import CameraProcess
 from edge.configured import Configured, read_configured
 from edge.crowding import CROWDING, Crowding
+from edge.floor.agreement import Complaints
 from edge.floor.floor import Settled
 from edge.floor.takeover import Floors
 from edge.perceive.anchor import Clock
@@ -87,6 +88,7 @@ class Pipeline:
             self._now_ms,
             self._reports.put,
         )
+        self._complaints = Complaints()
         self._crowding = Crowding(site.zone_info)
         self._crowding_file = data_dir / CROWDING
         self._serial = 0
@@ -291,6 +293,10 @@ class Pipeline:
     def _enter(self, settled: Settled) -> None:
         for window in settled.windows:
             self._keep("window", window)
+            for cameras, fault in self._complaints.news(self._floors.agreements()):
+                for light in (self._lights[camera] for camera in cameras if camera in self._lights):
+                    if light.fault is None:  # else the picture itself is wrong, which says more
+                        self._state(light.id, "camera", light.state, fault or "")
         if self._site.kiosks and self._crowding.take(settled.windows):
             fresh = self._crowding_file.with_suffix(".new")
             with contextlib.suppress(OSError):  # a full disk: the kiosk then shows no figure

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from branchloop.clock import WINDOW_MS
 from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.parts import Text
 from branchloop.site import Calibration, Camera, Plan, Site
@@ -51,11 +52,12 @@ def replay(
                 f"but {reel.clip.path} has {reel.clip.size[0]}×{reel.clip.size[1]}.",
                 hint="Calibrate with a picture of this size.",
             )
-    results = Results(out_dir, site.plan, origin_m, [reel.camera for reel in reels])
+    lead_ms = _lead_ms(reels)
+    results = Results(out_dir, site.plan, origin_m, [reel.camera for reel in reels], lead_ms)
     frame_of: dict[str, dict[int, int]] = {reel.camera: {} for reel in reels}
     done = 0
-    for camera, frame in _in_time_order(reels):
-        if until_s is not None and frame.t_ms >= until_s * 1000:
+    for camera, frame in _in_time_order(reels, lead_ms):
+        if until_s is not None and frame.t_ms - lead_ms >= until_s * 1000:
             break
         frame_of[camera][frame.t_ms] = frame.index + 1
         boxes = detector.detect(frame.image)
@@ -67,6 +69,7 @@ def replay(
     if not done:
         raise InputError("the clips hold no frame in the time asked for.", hint="Check --until and --offset.")
     results.add(floor.finish(no_sensors), frame_of)
+    results.agree(floor.agreements())
     return {"frames": done, **results.close()}
 
 
@@ -171,13 +174,18 @@ def _camera(
         raise ConfigError(f"the points of camera {camera!r}: {reason}.") from error
 
 
-def _in_time_order(reels: Sequence[Reel]) -> Iterator[tuple[str, Frame]]:
+def _lead_ms(reels: Sequence[Reel]) -> int:
+    """Whole windows by which time is shifted inside, since a camera may have begun before the first-named one."""
+    first_ms = min(0, *(round(reel.offset_s * 1000) for reel in reels))
+    return -(first_ms // WINDOW_MS) * WINDOW_MS
+
+
+def _in_time_order(reels: Sequence[Reel], lead_ms: int) -> Iterator[tuple[str, Frame]]:
     def shifted(reel: Reel, order: int) -> Iterator[tuple[int, int, str, Frame]]:
-        shift_ms = round(reel.offset_s * 1000)
+        shift_ms = round(reel.offset_s * 1000) + lead_ms
         for frame in reel.clip.frames:
             t_ms = frame.t_ms + shift_ms
-            if t_ms >= 0:
-                yield t_ms, order, reel.camera, Frame(frame.index, t_ms, frame.image)
+            yield t_ms, order, reel.camera, Frame(frame.index, t_ms, frame.image)
 
     merged = heapq.merge(*(shifted(reel, i) for i, reel in enumerate(reels)), key=lambda f: f[:2])
     for _, _, camera, frame in merged:

@@ -17,6 +17,7 @@ import numpy as np
 from branchloop.messages import Window
 from branchloop.site import Plan
 from edge.floor.accounts import Passage
+from edge.floor.agreement import Agreement
 from edge.floor.floor import Settled
 from edge.floor.fusion import Stretch
 from edge.floor.queueing import Wait
@@ -25,14 +26,23 @@ BORDER_M = 0.5
 
 
 class Results:
-    """Files of one run in `out_dir`; `origin_m` is where the plan's corner lies in the user's metres."""
+    """Files of one run in `out_dir`.
+
+    `origin_m` is where the plan's corner lies in the user's metres, `lead_ms` what the user's time is short of ours.
+    """
 
     def __init__(
-        self, out_dir: Path, plan: Plan, origin_m: tuple[float, float], cameras: Sequence[str]
+        self,
+        out_dir: Path,
+        plan: Plan,
+        origin_m: tuple[float, float],
+        cameras: Sequence[str],
+        lead_ms: int = 0,
     ) -> None:
         out_dir.mkdir(parents=True, exist_ok=True)
         self._dir = out_dir
         self._plan = plan
+        self._lead_ms = lead_ms
         self._origin = origin_m
         self._reference = cameras[0] if cameras else None
         self._tracks: dict[str, TextIO] = {
@@ -61,12 +71,26 @@ class Results:
                 dwell_s = (visit.end_ms - visit.start_ms) / 1000
                 self._event(
                     "visit", visit.end_ms, zone=visit.zone, id=visit.person,
-                    start_s=visit.start_ms / 1000, dwell_s=dwell_s,
+                    start_s=(visit.start_ms - self._lead_ms) / 1000, dwell_s=dwell_s,
                 )  # fmt: skip
         for wait in settled.waits:
             self._wait(wait)
         for window in settled.windows:
             self._window(window)
+
+    def agree(self, agreements: Sequence[Agreement]) -> None:
+        """Write how well the cameras agreed where two of them look."""
+        for one in agreements:
+            figures = {
+                "disagreement_m": one.disagreement_m,
+                "apart_m": one.apart_m,
+                "clock_offset_s": one.clock_offset_s,
+            }
+            said = {name: round(value, 3) for name, value in figures.items() if value is not None}
+            fault = {"fault": one.fault} if one.fault else {}
+            self._events.write(
+                json.dumps({"event": "agreement", "cameras": one.cameras, **said, **fault}) + "\n"
+            )
 
     def close(self) -> dict[str, Any]:
         """Finish all files; returns the sums of the run."""
@@ -97,7 +121,7 @@ class Results:
         self._people.update(person.id for person in on_plan)
         for camera in sorted(stretch.frame_of & self._tracks.keys()):
             frame = frame_of[camera][stretch.start_ms]
-            for person in stretch.people:
+            for person in (*stretch.people, *stretch.uncounted):
                 if not self._near(person.place_m):
                     continue
                 for seen_by, seen in person.seen:
@@ -111,7 +135,7 @@ class Results:
             for person in on_plan:
                 self._floor.writerow(
                     [
-                        f"{stretch.start_ms / 1000:.3f}",
+                        f"{(stretch.start_ms - self._lead_ms) / 1000:.3f}",
                         person.id,
                         *(f"{v:.3f}" for v in self._place(person.place_m)),
                     ]
@@ -148,10 +172,13 @@ class Results:
             (window.start_ms / 1000, *((window.heat.cells, window.heat.mps) if window.heat else ([], [])))
         )
         body = window.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"heat"})
+        body["start_ms"] -= self._lead_ms
         self._event("window", window.start_ms, **body)
 
     def _event(self, event: str, t_ms: int, **fields: object) -> None:
-        self._events.write(json.dumps({"t_s": t_ms / 1000, "event": event, **fields}) + "\n")
+        self._events.write(
+            json.dumps({"t_s": (t_ms - self._lead_ms) / 1000, "event": event, **fields}) + "\n"
+        )
 
     def _place(self, place_m: tuple[float, float]) -> tuple[float, float]:
         return round(place_m[0] + self._origin[0], 3), round(place_m[1] + self._origin[1], 3)

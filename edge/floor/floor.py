@@ -12,10 +12,12 @@ from branchloop.clock import window_start_ms
 from branchloop.messages import CameraFault, DeviceState, Notice, Window
 from branchloop.site import Site
 from edge.floor.accounts import Accounts, Passage
+from edge.floor.agreement import Agreement
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.fusion import Fusion, Stretch
 from edge.floor.observation import Observation
 from edge.floor.queueing import Wait
+from edge.floor.sight import sight
 from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker, TrackerSettings
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 from edge.floor.zones import Visit
@@ -60,7 +62,8 @@ class Floor:
         self._method = method
         self._accounts = Accounts(site, method=method, prefix=prefix)
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}
-        self._fusion = Fusion(list(self._eyes))
+        sights = {camera: sight(eye.calibration, site.plan) for camera, eye in self._eyes.items()}
+        self._fusion = Fusion(list(self._eyes), sights)
         self._restarts = 0
         self._settled_ms = 0
 
@@ -92,6 +95,10 @@ class Floor:
     def watching(self, camera: str) -> bool:
         """Whether anybody is on this camera's floor, so that the gate had better stay open."""
         return bool(self._eyes[camera].tracker.present())
+
+    def agreements(self) -> list[Agreement]:
+        """How well each pair of cameras that share floor agrees about the people there."""
+        return self._fusion.agreements()
 
     def cut(self, camera: str) -> None:
         """The camera's scene was cut (a clip looped): all its tracks end."""
@@ -125,7 +132,7 @@ class Floor:
             self._eyes[camera] = self._eye(camera)
             self._eyes[camera].state = eye.state
             self._eyes[camera].fault = self._eyes[camera].faulty = eye.fault
-        self._fusion = Fusion(list(self._eyes))
+        self._fusion = self._fusion.afresh()
         self._accounts = Accounts(self.site, method=self._method, prefix=f"{self._prefix}-{self._restarts}")
         return settled
 

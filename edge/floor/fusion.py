@@ -1,8 +1,9 @@
 """Tracks of several cameras become people of the site, each once.
 
 Cameras report settled frames; the site's timeline runs over all of them, and a camera's people
-stand until its next frame, at most `HOLD_MS`. Two tracks of different cameras are one person when,
-wherever both were seen in the settled stretch, they stood closer than their uncertainty allows.
+stand until its next frame, at most `HOLD_MS`. Who is who is decided in `identity`, on places that are corrected
+for what `alignment` has learnt of each camera's clock and calibration. Where two cameras do not agree at all,
+one of them alone counts the floor that both see, so that nobody is counted twice.
 """
 
 from __future__ import annotations
@@ -10,21 +11,27 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge.floor.association import IMPOSSIBLE, assign
+from edge.floor.agreement import Agreement, PairMeter
+from edge.floor.alignment import Alignment, Correction, Pair
+from edge.floor.identity import Identities
+from edge.floor.paths import Paths, Sheet
+from edge.floor.sight import Sight
 from edge.floor.tracks import Person
 
 HOLD_MS = 1_000
 """How long a frame speaks for the time after it when the next one is late."""
-SAME_PERSON_M = 0.6
-"""Distance two sightings of one person may differ beyond their own uncertainty."""
-MIN_SHARED_FRAMES = 4
+Seen = list[tuple[int, NDArray[np.float64]]]
 
-Key = tuple[str, int]
-"""A camera's track: (camera id, track id)."""
+IDENTIFY_MS = 400
+STEP_MS = 800
+"""Who is who is asked anew at least this often along the timeline."""
+BORDER_M = 0.5
+WALKING_M_S = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +45,10 @@ class SitePerson:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The people of the site during `[start_ms, end_ms)`, and the cameras that observed it."""
+    """The people of the site during `[start_ms, end_ms)`, and the cameras that observed it.
+
+    `uncounted` are those whom another camera already counts, since the two cannot be joined.
+    """
 
     start_ms: int
     end_ms: int
@@ -46,19 +56,35 @@ class Stretch:
     observing: frozenset[str]
     frame_of: frozenset[str]
     """Cameras whose frame starts this stretch."""
+    uncounted: tuple[SitePerson, ...] = field(default=())
 
 
 class Fusion:
-    """Joins the settled frames of all cameras; deterministic whatever order they came in."""
+    """Joins the settled frames of all cameras; deterministic whatever order they came in.
 
-    def __init__(self, cameras: Sequence[str]) -> None:
+    `sights` is the floor that each camera sees; without them nothing is said of how well cameras agree.
+    """
+
+    def __init__(self, cameras: Sequence[str], sights: Mapping[str, Sight] | None = None) -> None:
         self._cameras = list(cameras)
         self._pending: dict[str, list[tuple[int, list[Person]]]] = {camera: [] for camera in cameras}
         self._now: dict[str, tuple[int, list[Person]]] = {}
-        self._person_of: dict[Key, int] = {}
-        self._last_ms: dict[Key, int] = {}
-        self._outlook: dict[str, dict[int, dict[int, Person]]] = {}
-        self._next_id = 1
+        self._looked_ms: dict[str, int] = {}
+        self._alignment = Alignment(cameras)
+        self._corrections = self._alignment.corrections()
+        self._sights = dict(sights or {})
+        self._shared = {
+            (a, b): self._sights[a].shared(self._sights[b], BORDER_M)
+            for a, b in self._alignment.pairs
+            if a in self._sights and b in self._sights
+        }
+        self._meters: dict[Pair, PairMeter] = {
+            pair: PairMeter(pair, self._alignment.pairs[pair]) for pair in self._shared
+        }
+        self._paths = Paths()
+        self._identities = Identities(cameras, self._sights, self._alignment)
+        self._identified_ms: int | None = None
+        self._metered_ms: int | None = None
         self._upto_ms: int | None = None
 
     def add(
@@ -72,68 +98,101 @@ class Fusion:
         The outlook only helps to tell who is who: one frame alone says little about that.
         """
         self._pending[camera].extend(frames)
-        self._outlook[camera] = {track: dict(path) for track, path in outlook.items()}
+        self._paths.settle(camera, frames)
+        if len(self._cameras) > 1:
+            self._paths.look_out(camera, outlook)
+        believed = [t_ms for path in outlook.values() for t_ms in path]
+        last_ms = max([*believed, *(t_ms for t_ms, _ in frames)], default=0)
+        self._looked_ms[camera] = max(self._looked_ms.get(camera, 0), last_ms)
 
     def person_of(self, camera: str, track: int) -> int | None:
         """The site's id of a camera's track, once settled."""
-        return self._person_of.get((camera, track))
+        return self._identities.person_of((camera, track))
+
+    def afresh(self) -> Fusion:
+        """A new timeline with nobody on it, which keeps what was learnt of the cameras."""
+        fusion = Fusion(self._cameras, self._sights)
+        fusion._alignment = self._alignment
+        fusion._corrections = self._corrections
+        fusion._meters = self._meters
+        fusion._identities = Identities(self._cameras, self._sights, self._alignment)
+        return fusion
+
+    def agreements(self) -> list[Agreement]:
+        """How well each pair of cameras that share floor agrees."""
+        return [meter.agreement() for meter in self._meters.values()]
 
     def advance(self, upto_ms: int) -> list[Stretch]:
         """The site's timeline up to `upto_ms`, where every camera has settled or is out."""
+        stretches: list[Stretch] = []
+        known = [frames[0][0] for frames in self._pending.values() if frames]
+        start_ms = self._upto_ms if self._upto_ms is not None else min([upto_ms, *known])
+        steps = range(start_ms + STEP_MS, upto_ms, STEP_MS) if len(self._cameras) > 1 else ()
+        for step_ms in (*steps, upto_ms):
+            stretches += self._advance(step_ms)
+        self._identities.forget(self._paths.forget(upto_ms))
+        return stretches
+
+    def _advance(self, upto_ms: int) -> list[Stretch]:
         due = {
             camera: [frame for frame in frames if frame[0] < upto_ms]
             for camera, frames in self._pending.items()
         }
         for camera, frames in due.items():
             del self._pending[camera][: len(frames)]
-        self._identify(due)
-        stretches = self._stretches(due, upto_ms)
-        self._forget(upto_ms)
-        return stretches
+        self._identify(due, upto_ms)
+        return self._stretches(due, upto_ms)
 
-    def _identify(self, due: Mapping[str, list[tuple[int, list[Person]]]]) -> None:
-        tracks: dict[Key, dict[int, Person]] = defaultdict(dict)
-        for camera in self._cameras:
-            for t_ms, people in due[camera]:
-                for person in people:
-                    tracks[camera, person.id][t_ms] = person
-                    self._last_ms[camera, person.id] = t_ms
-        if len(self._cameras) > 1:
-            paths: dict[Key, dict[int, Person]] = {
-                (camera, track): {**path, **tracks.get((camera, track), {})}
-                for camera in self._cameras
-                for track, path in self._outlook.get(camera, {}).items()
-            }
-            for key, path in tracks.items():
-                paths.setdefault(key, path)
-            for first, second in itertools.combinations(self._cameras, 2):
-                self._join(
-                    {key: path for key, path in paths.items() if key[0] == first},
-                    {key: path for key, path in paths.items() if key[0] == second},
-                )
-        order = sorted(tracks, key=lambda key: (min(tracks[key]), self._cameras.index(key[0]), key[1]))
-        for key in order:
-            if key not in self._person_of:
-                self._person_of[key] = self._next_id
-                self._next_id += 1
+    def _identify(self, due: Mapping[str, list[tuple[int, list[Person]]]], upto_ms: int) -> None:
+        settling = {
+            (camera, person.id) for camera in self._cameras for _, people in due[camera] for person in people
+        }
+        unnamed = any(self._identities.person_of(key) is None for key in settling)
+        since_ms = self._identified_ms
+        rested = since_ms is None or upto_ms - since_ms >= IDENTIFY_MS
+        if not unnamed and (not rested or len(self._cameras) < 2):
+            return
+        if since_ms is not None:
+            for pair in self._alignment.pairs.values():
+                pair.drift((upto_ms - since_ms) / 1000)
+        self._identified_ms = upto_ms
+        sheets = self._identities.update(self._paths, sorted(settling), upto_ms, self._looked_ms)
+        self._corrections = self._alignment.corrections()
+        if self._meters:
+            self._meter(sheets, upto_ms)
 
-    def _join(self, first: dict[Key, dict[int, Person]], second: dict[Key, dict[int, Person]]) -> None:
-        rows, columns = sorted(first), sorted(second)
-        cost = np.full((len(rows), len(columns)), IMPOSSIBLE)
-        for (i, a), (j, b) in itertools.product(enumerate(rows), enumerate(columns)):
-            cost[i, j] = _apart(first[a], second[b])
-        for i, j in assign(cost, 1.0):
-            self._same(rows[i], columns[j])
+    def _meter(self, sheets: Mapping[str, Sheet], upto_ms: int) -> None:
+        """Compare what was settled since the last time where both cameras look."""
+        since_ms, self._metered_ms = self._metered_ms, upto_ms
+        times = next(iter(sheets.values())).times_ms
+        new = np.flatnonzero((times < upto_ms) & (times >= (since_ms if since_ms is not None else 0)))
+        for column in new:
+            seen = {camera: self._seen(sheet, int(column)) for camera, sheet in sheets.items()}
+            for (a, b), shared in self._shared.items():
+                self._compare(a, b, shared, seen[a], seen[b])
 
-    def _same(self, a: Key, b: Key) -> None:
-        known = [self._person_of[key] for key in (a, b) if key in self._person_of]
-        person = min(known) if known else self._next_id
-        if not known:
-            self._next_id += 1
-        for key, value in list(self._person_of.items()):
-            if value in known:
-                self._person_of[key] = person
-        self._person_of[a] = self._person_of[b] = person
+    def _compare(self, a: str, b: str, shared: Sight, first: Seen, second: Seen) -> None:
+        raw = [
+            np.array([place + self._corrections[camera].bias_m for _, place in seen]).reshape(-1, 2)
+            for camera, seen in ((a, first), (b, second))
+        ]
+        inside = [shared.holds(places) for places in raw]
+        ids = [
+            {person for (person, _), within in zip(seen, mask, strict=True) if within}
+            for seen, mask in zip((first, second), inside, strict=True)
+        ]
+        both = dict(first).keys() & dict(second).keys()
+        apart = [float(np.linalg.norm(dict(first)[p] - dict(second)[p])) for p in sorted(both)]
+        joined = max(len(ids[0] & both), len(ids[1] & both))
+        self._meters[a, b].moment(raw[0][inside[0]], raw[1][inside[1]], joined, apart)
+
+    def _seen(self, sheet: Sheet, column: int) -> Seen:
+        """Person -> corrected place of a camera's people at one moment."""
+        places = (
+            (self._identities.person_of(key), sheet.places_m[row, column])
+            for row, key in enumerate(sheet.keys)
+        )
+        return [(person, place) for person, place in places if person is not None and np.isfinite(place[0])]
 
     def _stretches(self, due: Mapping[str, list[tuple[int, list[Person]]]], upto_ms: int) -> list[Stretch]:
         frames = sorted(
@@ -180,36 +239,56 @@ class Fusion:
         for camera in self._cameras:
             if camera in observing:
                 for person in self._now[camera][1]:
-                    seen[self._person_of[camera, person.id]].append((camera, person))
-        people = tuple(_joined(person, seen[person]) for person in sorted(seen))
-        return Stretch(start_ms, end_ms, people, observing, fresh)
+                    known = self._identities.person_of((camera, person.id))
+                    if known is not None:
+                        seen[known].append((camera, person))
+        people = [self._placed(person, seen[person], start_ms) for person in sorted(seen)]
+        doubtful = self._doubtful(observing)
+        uncounted = {p.id for p in people if self._counted_elsewhere(p, doubtful)} if doubtful else set()
+        return Stretch(
+            start_ms,
+            end_ms,
+            tuple(p for p in people if p.id not in uncounted),
+            observing,
+            fresh,
+            tuple(p for p in people if p.id in uncounted),
+        )
 
-    def _forget(self, upto_ms: int) -> None:
-        old = [key for key, t_ms in self._last_ms.items() if upto_ms - t_ms > 60_000]
-        for key in old:
-            del self._last_ms[key]
-            self._person_of.pop(key, None)
+    def _placed(self, person: int, seen: list[tuple[str, Person]], start_ms: int) -> SitePerson:
+        """Where the cameras together put somebody: weighted by certainty, a late frame carried forward."""
+        if len(self._cameras) == 1:
+            return SitePerson(person, seen[0][1].place_m, tuple(seen))
+        places, weights = [], []
+        for camera, one in seen:
+            correction: Correction = self._corrections[camera]
+            t_ms = self._now[camera][0]
+            late_s = (start_ms - t_ms) / 1000 + correction.clock_s
+            vx, vy = self._paths.velocity((camera, one.id), t_ms)
+            places.append(
+                (
+                    one.place_m[0] - correction.bias_m[0] + vx * late_s,
+                    one.place_m[1] - correction.bias_m[1] + vy * late_s,
+                )
+            )
+            weights.append(1 / (max(one.sigma_m, 0.05) ** 2 + (0.3 * WALKING_M_S * late_s) ** 2))
+        x, y = np.average(np.array(places), axis=0, weights=np.array(weights))
+        return SitePerson(person, (float(x), float(y)), tuple(seen))
 
+    def _doubtful(self, observing: frozenset[str]) -> list[tuple[str, str]]:
+        """(camera, better camera) of each pair that cannot be joined and both look."""
+        bad = [pair for pair, meter in self._meters.items() if not meter.coherent]
+        count = {camera: sum(camera in pair for pair in bad) for camera in self._cameras}
+        found: list[tuple[str, str]] = []
+        for a, b in bad:
+            if a in observing and b in observing:
+                found.append((a, b) if count[a] > count[b] else (b, a))
+        return found
 
-def _joined(person: int, seen: list[tuple[str, Person]]) -> SitePerson:
-    weights = np.array([1 / max(one.sigma_m, 0.05) ** 2 for _, one in seen])
-    places = np.array([one.place_m for _, one in seen])
-    x, y = (weights[:, None] * places).sum(axis=0) / weights.sum()
-    return SitePerson(person, (float(x), float(y)), tuple(seen))
-
-
-def _apart(a: dict[int, Person], b: dict[int, Person]) -> float:
-    """Mean distance where both tracks were seen, over what their uncertainty allows; < 1 is one person."""
-    if not a or not b:
-        return IMPOSSIBLE
-    times_b = np.array(sorted(b))
-    distances, allowed = [], []
-    for t_ms, person in a.items():
-        near = int(times_b[np.argmin(np.abs(times_b - t_ms))])
-        if abs(near - t_ms) <= 120:
-            other = b[near]
-            distances.append(np.hypot(*np.subtract(person.place_m, other.place_m)))
-            allowed.append(SAME_PERSON_M + person.sigma_m + other.sigma_m)
-    if len(distances) < MIN_SHARED_FRAMES:
-        return IMPOSSIBLE
-    return float(np.mean(distances) / np.mean(allowed))
+    def _counted_elsewhere(self, person: SitePerson, doubtful: Sequence[tuple[str, str]]) -> bool:
+        """Whether only doubted cameras see somebody who stands where a better one looks."""
+        place = np.array(person.place_m)
+        seen_by = {camera for camera, _ in person.seen}
+        return all(
+            any(worse == camera and self._sights[better].holds(place)[0] for worse, better in doubtful)
+            for camera in seen_by
+        )

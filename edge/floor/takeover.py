@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from branchloop.clock import WINDOW_MS, window_start_ms
 from branchloop.messages import CameraFault, DeviceState, LineWindow, Notice, Window
 from branchloop.site import Site
+from edge.floor.agreement import Agreement
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
 from edge.floor.windows import ClosedBy, Sensors
@@ -70,6 +71,10 @@ class Floors:
     def present(self) -> list[tuple[float, float]]:
         """Places of the people seen right now."""
         return self._floor.present()
+
+    def agreements(self) -> list[Agreement]:
+        """How well each pair of cameras agrees."""
+        return self._floor.agreements()
 
     def cut(self, camera: str) -> None:
         """The camera's scene was cut."""
