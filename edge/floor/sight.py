@@ -26,7 +26,7 @@ class Sight:
     def holds(self, places_m: NDArray[np.float64]) -> Mask:
         """(n, 2) m -> (n,): whether these places are seen; NaN and places off the plan are not."""
         places = np.asarray(places_m, dtype=np.float64).reshape(-1, 2)
-        known: Mask = np.isfinite(places).all(axis=1)
+        known: Mask = np.asarray(np.isfinite(places).all(axis=1))
         cells = np.floor(np.where(np.isfinite(places), places, -1.0) / self._plan.cell_m).astype(int)
         col, row = cells[:, 0], cells[:, 1]
         inside = known & (row >= 0) & (col >= 0) & (row < self._plan.rows) & (col < self._plan.cols)
