@@ -403,6 +403,23 @@ def bench_edge(clip: Path | None, baseline: Path | None, frames: int, stream_fps
     exits.report(bench_edge(clip, baseline, frames, stream_fps), as_json=as_json)
 
 
+@bench.command("gate")
+@click.option("--clip", type=_FILE, help="a clip of people (a stretch of the sample without it)")
+@click.option("--truth", type=_FILE, help="its MOT file; the detector on every frame without it")
+@click.option("--fps", type=_RATE, help="true frame rate where the header is wrong")
+@click.option(
+    "--analysed-fps", type=_RATE, default=5.0, show_default=True, help="frames a second shown to the gate"
+)
+@_JSON
+def bench_gate(
+    clip: Path | None, truth: Path | None, fps: float | None, analysed_fps: float, as_json: bool
+) -> None:
+    """Person-frames that the motion gate keeps, and how often it is open."""
+    from edge.bench_gate import bench_gate
+
+    exits.report(bench_gate(clip, truth, fps, analysed_fps), as_json=as_json)
+
+
 @bench.command("checkin")
 @click.option("--frames", default=60, show_default=True, help="frames to measure")
 @_JSON

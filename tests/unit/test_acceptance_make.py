@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from branchloop.acceptance_signing import verify_report
+from branchloop.boxkeys import new_private, private_pem
 from branchloop.errors import BranchloopError, InputError, UsageError
 from branchloop.keys import read_root, write_private
 from branchloop.sealing import raw_public
@@ -22,15 +26,11 @@ FOREVER_MS = 4_000_000_000_000
 
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
-    from branchloop.boxkeys import new_private, private_pem
-
     write_private(tmp_path / "acceptance.pem", private_pem(new_private()))
     return tmp_path / "acceptance.pem"
 
 
 def lines() -> list[str]:
-    import tomllib
-
     return [line["id"] for line in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["line"]]
 
 
@@ -108,3 +108,24 @@ def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: 
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert ["no interval" in line["en"] for line in report["method"]] == [True]
     assert report["verdict"] == "undecided"
+
+
+def test_the_command_makes_what_the_command_verifies(tmp_path: Path) -> None:
+    """From a key to a verified report by command line alone."""
+    times = [float(t) for t in range(0, 1_800, 20)]
+    hand = counts(tmp_path / "hand.csv", lines()[0], times)
+
+    def run(*args: str | Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "branchloop.cli", "acceptance", *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert run("key", tmp_path / "keys").returncode == 0
+    made = run(
+        "make", CONFIG, "--counts", hand, hand, "--limit", "counts.wrong_rate=0.05", "--by", "Wei",
+        "--expires-days", "30", "--key", tmp_path / "keys" / "acceptance.pem", "--out", tmp_path / "r.json", "--json",
+    )  # fmt: skip
+    assert (made.returncode, made.stderr) == (0, "")
+    assert json.loads(made.stdout.splitlines()[-1])["verdict"] == "pass"
+    assert (tmp_path / "r.html").is_file()
+    checked = run("verify", tmp_path / "r.json", "--public", tmp_path / "keys" / "acceptance.pub", "--json")
+    assert json.loads(checked.stdout)["verdict"] == "pass"
