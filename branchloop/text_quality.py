@@ -88,7 +88,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.legend.part": ("in part (height: share)", "部分观测（高度为比例）"),
     "quality.legend.gap": ("gap", "数据缺口"),
     "quality.legend.closed": ("closed", "闭店"),
-    "quality.legend.ahead": ("ahead", "未到"),
+    "quality.legend.ahead": ("ahead, or before the start", "未到或未启用"),
     "quality.gaps": ("Hours that nobody observed", "完全无观测的时段"),
     "quality.gaps.none": (
         "Every opening hour was observed at least in part.",
@@ -125,7 +125,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.outcome.off": ("does not agree", "不一致"),
     "quality.outcome.unknown": ("not enough observed", "观测不足"),
     "quality.checks": ("Other checks, last finished hour", "其他检查（最近完整小时）"),
-    "quality.checks.none": ("No hour could be checked yet.", "尚无可检查的小时。"),
+    "quality.unmade": ("{why}: {checks}", "{why}：{checks}"),
+    "quality.checks.none": ("No check could be made yet.", "尚无可进行的检查。"),
     "quality.check": ("check", "检查"),
     "quality.found": ("found", "测得"),
     "quality.expected": ("expected", "预期"),

@@ -97,7 +97,7 @@ def _cell(hour: Mapping[str, Any], x: float, y: float, wide: float) -> str:
     place = f'x="{x:g}" y="{y:g}" width="{wide:g}" height="{_CELL_H:g}" rx="2"'
     if hour["state"] == "closed":
         return f'<rect {place} fill="{_CLOSED}"/>'
-    if hour["state"] == "ahead":
+    if hour["state"] in {"before", "ahead"}:
         return f'<rect {place} fill="none" stroke="{theme.PLAN_LINE}" stroke-width=".5"/>'
     if hour["state"] == "gap":
         return f'<rect {place} fill="url(#gap)" stroke="{theme.BAD}" stroke-width=".75"/>'

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from branchloop.kpis import TAINTS
+from branchloop.messages import SensorFault
 from branchloop.text import WORDS, Language, duration, label, say
 from dashboard import tiles
 
@@ -25,6 +26,8 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "off": ("✕", "bad"),
     "unknown": ("?", "muted"),
 }
+Names = Mapping[tuple[str, str], str]
+"""("camera", "sensor" or "line", its id) -> its name: a line and a camera may share an id."""
 PERCENT = frozenset({"sensor_disagrees"})
 PER_SECOND = frozenset({"camera_history"})
 MILLIMETRES = frozenset({"calibration_residual"})
@@ -89,11 +92,13 @@ def figures(answer: Mapping[str, Any], language: Language) -> list[str]:
     ]
 
 
-def part_table(answer: Mapping[str, Any], names: Mapping[str, str], language: Language) -> str:
+def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> str:
     """Cameras and sensors: state, coverage, time with faults, calibration."""
     rows = []
     checks = {(each["check"], each["subject"]): each["outcome"] for each in answer["findings"]}
-    for part in (*answer["cameras"], *answer["sensors"]):
+    parts = [("camera", part) for part in answer["cameras"]]
+    parts += [("sensor", part) for part in answer["sensors"]]
+    for what, part in parts:
         shape, tone = tiles.LIGHTS.get(part["state"], tiles.LIGHTS["unknown"])
         state = say(f"state.{part['state']}", language)
         if part["fault"] is not None:
@@ -104,7 +109,7 @@ def part_table(answer: Mapping[str, Any], names: Mapping[str, str], language: La
         )
         residual, age = part.get("calibration_residual_mm"), part.get("calibration_age_days")
         cells = [
-            f'<th scope="row">{escape(names.get(part["id"], part["id"]))}</th>',
+            f'<th scope="row">{escape(names.get((what, part["id"]), part["id"]))}</th>',
             f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(state)}</td>',
             f"<td>{shown_share(part['coverage_day'])}</td>",
             f"<td>{shown_share(part['coverage'])}</td>",
@@ -153,34 +158,48 @@ def balance_table(answer: Mapping[str, Any], language: Language) -> str:
     return table(heads, rows)
 
 
-def check_table(answer: Mapping[str, Any], names: Mapping[str, str], language: Language) -> str:
-    """The other checks: what was found against what was expected, and on what the tolerance rests."""
+def check_table(answer: Mapping[str, Any], names: Names, language: Language) -> str:
+    """The other checks: what was found against what was expected, and on what the tolerance rests.
+
+    Those that could not be made stand below, by their reason.
+    """
     rows = []
+    unmade: dict[str, list[str]] = {}
     for finding in answer["findings"]:
         check = finding["check"]
-        name = _kind(check, language)
-        if finding["subject"]:
-            name += f" · {names.get(finding['subject'], finding['subject'])}"
-        found, expected, allowed, basis = "—", "—", "—", "—"
-        if finding["value"] is not None:
-            found = _measured(check, finding["value"], language)
-            expected = "—" if check in ABOVE else _measured(check, finding["expected"], language)
-            sign = "≤" if check in ABOVE else "±"
-            allowed = f"{sign}{NARROW}{_measured(check, finding['tolerance'], language)}"
-            basis = say(f"quality.basis.{finding['basis']}", language)
-        cells = "".join(f"<td>{escape(cell)}</td>" for cell in (found, expected, allowed, basis))
+        name = _about(check, finding["subject"], names, language)
+        if finding["reason"] is not None:
+            unmade.setdefault(finding["reason"], []).append(name)
+            continue
+        sign = "≤" if check in ABOVE else "±"
+        cells = [
+            _measured(check, finding["value"], language),
+            "—" if check in ABOVE else _measured(check, finding["expected"], language),
+            f"{sign}{NARROW}{_measured(check, finding['tolerance'], language)}",
+            say(f"quality.basis.{finding['basis']}", language),
+        ]
         rows.append(
-            f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{_outcome(finding, language)}</td></tr>'
+            f'<tr><th scope="row">{escape(name)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            + f"<td>{_outcome(finding, language)}</td></tr>"
         )
-    if not rows:
-        return f'<div class="bl-note">{escape(say("quality.checks.none", language))}</div>'
     keys = ("check", "found", "expected", "allowed", "basis", "result")
-    return table([say(f"quality.{key}", language) for key in keys], rows)
+    shown = (
+        table([say(f"quality.{key}", language) for key in keys], rows)
+        if rows
+        else f'<div class="bl-note">{escape(say("quality.checks.none", language))}</div>'
+    )
+    for reason, checks in unmade.items():
+        why = say(f"quality.why.{reason}", language)
+        told = say(
+            "quality.unmade", language, why=why[0].upper() + why[1:],
+            checks=say("quality.list", language).join(checks),
+        )  # fmt: skip
+        shown += f'<div class="bl-note">? {escape(told)}</div>'
+    return shown
 
 
-def alert_list(
-    answer: Mapping[str, Any], names: Mapping[str, str], language: Language, zone: ZoneInfo
-) -> str:
+def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone: ZoneInfo) -> str:
     """Open alerts first, then those that cleared; each with evidence and the figures it taints."""
     alerts = sorted(answer["alerts"], key=lambda alert: alert["cleared"] is not None)
     if not alerts:
@@ -189,9 +208,7 @@ def alert_list(
     for alert in alerts[:MOST_ALERTS]:
         opened = alert["cleared"] is None
         shape, tone = ("▲", "bad") if opened else ("△", "muted")
-        title = _kind(alert["kind"], language)
-        if alert["subject"]:
-            title += f" · {names.get(alert['subject'], alert['subject'])}"
+        title = _about(alert["kind"], alert["subject"], names, language)
         raised = _wall(alert["raised"], zone)
         when = (
             say("quality.alert.open", language, time=raised)
@@ -258,6 +275,19 @@ def table(heads: Sequence[str], rows: Sequence[str]) -> str:
     return (
         f'<table class="bl-table bl-wrap"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
+
+
+def _about(kind: str, subject: str, names: Names, language: Language) -> str:
+    """A check or alert, and what it is about by name."""
+    if not subject:
+        return _kind(kind, language)
+    if kind == "line_history":
+        what = "line"
+    elif kind in {"sensor_disagrees", "sensor_silent", *get_args(SensorFault)}:
+        what = "sensor"
+    else:
+        what = "camera"
+    return f"{_kind(kind, language)} · {names.get((what, subject), subject)}"
 
 
 def _kind(kind: str, language: Language) -> str:

@@ -32,8 +32,9 @@ def page() -> None:
         )
         answer = door.quality(site, days or DAYS[1])
         names = {
-            part["id"]: plan.named(part, spoken)
-            for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
+            (what, part["id"]): plan.named(part, spoken)
+            for what in ("line", "camera", "sensor")
+            for part in branch[f"{what}s"]
         }
         st.title(f"{branch['name'][spoken]} · {say('page.quality', spoken)}")
         session.ribbon(branch)

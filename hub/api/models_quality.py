@@ -14,7 +14,8 @@ from hub.loop.finding import Basis, Check, Outcome
 from hub.loop.finding import Reason as NotMade
 from hub.loop.trust import Reason, Verdict
 
-HourState = Literal["observed", "gap", "closed", "ahead"]
+HourState = Literal["observed", "gap", "closed", "before", "ahead"]
+"""before: the branch was never observed until then."""
 
 
 class Trust(Answer):
@@ -27,7 +28,7 @@ class Trust(Answer):
 
 
 class HourCoverage(Answer):
-    """One local hour; `coverage` is of its opening time so far, null where it is closed or ahead."""
+    """One local hour; `coverage` is of its opening time so far, null where none is judged."""
 
     start: Moment
     hour: int

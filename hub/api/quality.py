@@ -192,10 +192,18 @@ def _findings(
     return checker.calibration(end_ms, newest)
 
 
+def _judged_opening(evidence: Evidence, site: Site, span: Span) -> list[Span]:
+    """Opening time since the branch was first observed: nothing was missed before."""
+    first_ms = evidence.first_ms(site.id)
+    if first_ms is None or first_ms >= span[1]:
+        return []
+    return figures.open_spans(site, (max(span[0], first_ms), span[1]))
+
+
 def _calendar(evidence: Evidence, site: Site, span: Span, at_ms: int) -> list[tuple[date, list[Cell]]]:
     cameras = figures.cameras_expected(site)
     totals = evidence.totals(site.id, "hour", span)
-    opening = figures.open_spans(site, span)
+    opening = _judged_opening(evidence, site, span)
     calendar: dict[date, list[Cell]] = {}
     for hour in buckets(span, "hour", site.zone_info):
         opened_ms = figures.overlap_ms(opening, (hour[0], min(hour[1], at_ms))) if hour[0] < at_ms else 0
@@ -225,8 +233,8 @@ def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.Da
 def _state(site: Site, hour: Span, opened_ms: int, observed_ms: int, at_ms: int) -> answers.HourState:
     if opened_ms > 0:
         return "observed" if observed_ms > 0 else "gap"
-    if hour[1] > at_ms and figures.overlap_ms(figures.open_spans(site, hour), hour) > 0:
-        return "ahead"
+    if figures.overlap_ms(figures.open_spans(site, hour), hour) > 0:
+        return "ahead" if hour[1] > at_ms else "before"
     return "closed"
 
 
@@ -241,7 +249,7 @@ def _coverage(evidence: Evidence, site: Site, span: Span, at_ms: int) -> float |
 def _parts(
     evidence: Evidence, site: Site, part: Part, span: Span, newest: Mapping[str, Any], at_ms: int
 ) -> list[dict[str, Any]]:
-    opening = figures.open_spans(site, span)
+    opening = _judged_opening(evidence, site, span)
     opened = {
         hour[0]: opened_ms
         for hour in buckets(span, "hour", site.zone_info)

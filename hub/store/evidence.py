@@ -147,6 +147,15 @@ class Evidence:
             total = grid if total is None else total + grid
         return total
 
+    def first_ms(self, site: str) -> int | None:
+        """When the branch was first observed."""
+        row = self._db.execute(
+            "SELECT min(first_ms) FROM rollup WHERE site=? AND level='day' AND start_ms ="
+            " (SELECT min(start_ms) FROM rollup WHERE site=? AND level='day')",
+            (site, site),
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
     def newest(self, site: str) -> dict[str, Any] | None:
         """The newest window by event time, of any device."""
         row = self._db.execute(

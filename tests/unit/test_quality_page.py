@@ -69,7 +69,7 @@ def test_every_code_of_the_hub_has_words() -> None:
         assert all(WORDS[key]), key
     assert set(quality.VERDICTS) == set(get_args(Verdict))
     assert set(quality.OUTCOMES) == set(get_args(Outcome))
-    assert set(get_args(HourState)) == {"observed", "gap", "closed", "ahead"}
+    assert set(get_args(HourState)) == {"observed", "gap", "closed", "before", "ahead"}
 
 
 @given(st.floats(0, 1))
@@ -154,7 +154,7 @@ def test_an_alert_shows_its_evidence() -> None:
         {"kind": "overnight", "subject": "", "raised": "2026-11-22T16:00:00Z", "cleared": None,
          "tainted": ["footfall"], "evidence": finding(value=30.0, numbers={"went_in": 150.0, "went_out": 120.0, "seen": 0.0})},
     ]  # fmt: skip
-    html = quality.alert_list(answer(alerts=alerts), {"cam": "<Hall>"}, "en", ZONE)
+    html = quality.alert_list(answer(alerts=alerts), {("camera", "cam"): "<Hall>"}, "en", ZONE)
     assert html.index("In − out at closing") < html.index("Camera covered · &lt;Hall&gt;")
     assert "found 30, expected 0, allowed ±\N{NO-BREAK SPACE}9.9 (150 in, 120 out, 0 seen)" in html
     assert "open since 11-23 00:00" in html
@@ -172,7 +172,7 @@ def test_what_is_beyond_its_limit_says_so_in_words() -> None:
             finding("calibration_residual", subject="hall"),
         ],
     )
-    html = quality.part_table(told, {"hall": "Hall"}, "en")
+    html = quality.part_table(told, {("camera", "hall"): "Hall"}, "en")
     assert "400\N{NO-BREAK SPACE}days, too much" in html
     assert "6.0\N{NO-BREAK SPACE}cm, too much" not in html
     assert "Camera covered 120 min" in html
@@ -203,3 +203,20 @@ def test_a_report_shows_intervals_limits_and_its_end() -> None:
     ):
         assert words in html, words
     assert "No report was uploaded" in acceptance.report(answer(), branch, "en")
+
+
+def test_checks_that_could_not_be_made_stand_apart() -> None:
+    """By their reason, under those that were made; a line is not called by a camera's name."""
+    made = finding("line_history", subject="hall", value=62.0, expected=60.0, tolerance=30.0, basis="history")
+    unmade = [finding(check, subject=subject, outcome="unknown", reason="coverage", value=None, expected=None, tolerance=None, basis=None)
+              for check, subject in (("camera_history", "hall"), ("sensor_disagrees", "eye"))]  # fmt: skip
+    names = {("line", "hall"): "Middle", ("camera", "hall"): "Hall camera", ("sensor", "eye"): "Eye"}
+    html = quality.check_table(answer(findings=[made, *unmade]), names, "en")
+    table, below = html.split("</table>")
+    assert "history · Middle" in table
+    assert "Hall camera" not in table
+    assert (
+        "Not enough observed: Movement against the camera&#x27;s history · Hall camera, Sensor against cameras · Eye"
+        in below
+    )
+    assert "No check could be made yet" in quality.check_table(answer(findings=unmade), names, "en")
