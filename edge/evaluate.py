@@ -7,7 +7,7 @@ import json
 import math
 import zipfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ LEAST_BLOCK_FRAMES = 35
 WINDOW_S = 5.0
 TOLERANCE_S = 3.0
 """A hand at a counter is late by a second or two."""
+LONGEST_S = 7 * 86_400.0
+"""Times farther apart are of two clocks: seconds since the start, and since 1970."""
 CLAIM = 0.05
 """Error rate whose proof `needed` counts crossings for."""
 
@@ -109,6 +111,7 @@ def evaluate_counts(
         raise InputError(
             f"{truth} holds no crossing.", hint="Write one row per crossing: t_s,line,direction."
         )
+    _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
     shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
     moved = {key: [t - shift_s for t in times] for key, times in true.items()}
     every, lines = count_accuracy(counted, moved, tolerance_s, claim)
@@ -130,6 +133,8 @@ def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
     measured, true = read_visits(visits), read_visits(truth)
     if not any(true.values()):
         raise InputError(f"{truth} holds no visit.", hint="Write one row per visit: zone,start_s,dwell_s.")
+    tables = [table for both in (measured, true) for table in both.values()]
+    _one_clock(visits, truth, [[start_s for start_s, _ in table] for table in tables])
     zones = {}
     for zone, figures in dwell_accuracy(measured, true).items():
         zones[zone] = {
@@ -313,6 +318,15 @@ def _seconds(value: Any, path: Path, number: int) -> float:
             f"{path}, row {number}: {str(value)[:20]!r} is no time.", hint="Write seconds or h:m:s."
         ) from error
     return seconds
+
+
+def _one_clock(made: Path, truth: Path, times: Iterable[Sequence[float]]) -> None:
+    moments = [t_s for some in times for t_s in some]
+    if moments and max(moments) - min(moments) > LONGEST_S:
+        raise InputError(
+            f"the times of {made} and {truth} lie more than a week apart.",
+            hint="Write both on the same clock, such as seconds since the recording began.",
+        )
 
 
 def _count(figures: CountAccuracy) -> dict[str, Any]:

@@ -30,15 +30,14 @@ def block_s(span_s: float) -> float:
     return min(LONGEST_BLOCK_S, max(SHORTEST_BLOCK_S, span_s / 30))
 
 
-def weights(units: int, block: int, replicates: int = REPLICATES, seed: int = SEED) -> Array:
-    """(replicates, units): how often each of `units` moments is in a draw of blocks of `block` moments.
+def weights(units: int, block: int, draws: int, rng: np.random.Generator) -> Array:
+    """(draws, units): how often each of `units` moments is in a draw of blocks of `block` moments.
 
     Blocks may begin anywhere and go on at the beginning; a draw holds as many as cover the whole.
     """
     block = max(1, min(block, units))
-    rng = np.random.default_rng(seed)
-    drawn = np.zeros((replicates, units + block))
-    for starts, row in zip(rng.integers(0, units, (replicates, -(-units // block))), drawn, strict=True):
+    drawn = np.zeros((draws, units + block))
+    for starts, row in zip(rng.integers(0, units, (draws, -(-units // block))), drawn, strict=True):
         np.add.at(row, starts, 1)
         np.add.at(row, starts + block, -1)
     covered = np.cumsum(drawn, axis=1)
@@ -53,8 +52,11 @@ def intervals(
     names = list(figures(np.ones((1, units)))) if units else []
     if units < LEAST_BLOCKS * block:
         return dict.fromkeys(names)
-    drawn = weights(units, block, replicates)
-    parts = [figures(drawn[i : i + _CHUNK]) for i in range(0, replicates, _CHUNK)]
+    rng = np.random.default_rng(SEED)
+    parts = [
+        figures(weights(units, block, min(_CHUNK, replicates - done), rng))
+        for done in range(0, replicates, _CHUNK)
+    ]
     return {name: middle(np.concatenate([part[name] for part in parts])) for name in names}
 
 

@@ -16,7 +16,7 @@ Array = np.ndarray
 @given(units=st.integers(1, 300), block=st.integers(1, 80))
 def test_a_draw_weighs_whole_blocks(units: int, block: int) -> None:
     """Weights are whole, cover what was observed, and no moment is favoured."""
-    drawn = weights(units, block, 400)
+    drawn = weights(units, block, 400, np.random.default_rng(1))
     length = min(block, units)
     assert drawn.shape == (400, units)
     assert (drawn == np.round(drawn)).all()

@@ -137,6 +137,18 @@ def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
         evaluate_counts(path, path)
 
 
+def test_two_clocks_are_told_apart_from_a_bad_count(tmp_path: Path) -> None:
+    """Seconds since 1970 against seconds since the start: an error that says so, for counts and visits."""
+    hand = write(tmp_path / "hand.csv", "t_s,line,direction\n10,door,in\n")
+    box = write(tmp_path / "box.csv", "t_s,line,direction\n1790000010,door,in\n")
+    with pytest.raises(InputError, match="more than a week apart"):
+        evaluate_counts(box, hand)
+    hand = write(tmp_path / "hand.csv", "zone,start_s,dwell_s\nqueue,10,5\n")
+    box = write(tmp_path / "box.csv", "zone,start_s,dwell_s\nqueue,1790000010,5\n")
+    with pytest.raises(InputError, match="more than a week apart"):
+        evaluate_dwell(box, hand)
+
+
 def test_dwell_errors_are_of_the_median_and_the_ninth_decile() -> None:
     """A box that sees every stay 10 % short, and one in ten not at all."""
     rng = np.random.default_rng(6)
