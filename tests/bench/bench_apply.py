@@ -3,7 +3,8 @@
     python tests/bench/bench_apply.py [--windows 2000]
 
 Three loads: one box live (one window a commit), fifty boxes live (fifty windows a commit) and a
-backlog (batches of 200). A window has 150 heat cells of a 36 × 48 grid, two lines and five zones.
+backlog (batches of 150, near the largest payload). A window has 150 heat cells of a 36 × 48 grid, 20 flow cells of 9 × 12, two lines,
+five zones and a queue.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from hub.ingest.apply import Applier, Payload
 from hub.store.sqlite import SqliteStore
 
 SITE = make_site()
-LOADS = {"one box live": (1, 1), "fifty boxes live": (50, 1), "backlog": (1, 200)}
+LOADS = {"one box live": (1, 1), "fifty boxes live": (50, 1), "backlog": (1, 150)}
 """Name -> (boxes, windows a batch); a commit takes one batch of every box."""
 
 
@@ -51,6 +52,24 @@ def body(rng: random.Random, start_ms: int) -> dict[str, Any]:
             }
             for n in range(5)
         ],
+        "queues": [
+            {
+                "queue": "zone-0",
+                "person_ms": 8_000,
+                "waiting_end": 2,
+                "joined": 1,
+                "served": {"count": 1, "sum_ms": 90_000, "bins": {"48": 1}},
+            }
+        ],
+        "flow": {
+            "cell_mm": 1_000,
+            "rows": 9,
+            "cols": 12,
+            "cells": sorted(rng.sample(range(9 * 12), 20)),
+            "dx_mm": [-500] * 20,
+            "dy_mm": [300] * 20,
+            "path_mm": [600] * 20,
+        },
         "heat": {"cell_mm": 250, "rows": 36, "cols": 48, "cells": cells, "mps": [266] * 150},
     }
 
@@ -77,7 +96,7 @@ def apply_all(folder: Path, groups: list[list[Payload]]) -> float:
     applier = Applier(store, {SITE.id: SITE}, lambda: T0_MS)
     started = time.perf_counter()
     for group in groups:
-        applier.apply_many(group)
+        assert None not in applier.apply_many(group), "a payload was refused"
     taken_s = time.perf_counter() - started
     store.close()
     return taken_s
