@@ -75,13 +75,19 @@ def as_of(answers: Sequence[Answer]) -> str | None:
     return max((answer["as_of"] for answer in answers if answer["as_of"] is not None), default=None)
 
 
-def tainted(answers: Sequence[Answer]) -> list[dict[str, Any]]:
-    """All faults, those of one device and kind put together."""
+def tainted(*kinds: Sequence[Answer]) -> list[dict[str, Any]]:
+    """All faults of several kinds of answers about the same spans, those of one device and kind put together.
+
+    Seconds are added over the spans of one kind of answer, not over kinds: they tell of the same time.
+    """
     found: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for answer in answers:
-        for fault in answer.get("tainted", ()):
+    for answers in kinds:
+        lasted: dict[tuple[str, str, str], float] = {}
+        for fault in (fault for answer in answers for fault in answer["tainted"]):
             key = (fault["part"], fault["subject"], fault["fault"])
+            lasted[key] = lasted.get(key, 0.0) + (fault["seconds"] or 0.0)
             known = found.setdefault(key, {**fault, "seconds": 0.0, "figures": []})
-            known["seconds"] += fault["seconds"] or 0.0
             known["figures"] += [figure for figure in fault["figures"] if figure not in known["figures"]]
+        for key, seconds in lasted.items():
+            found[key]["seconds"] = max(found[key]["seconds"], seconds)
     return list(found.values())

@@ -26,7 +26,7 @@ CSS = f"""<style>
 .bl-good {{ color: {theme.GOOD}; }} .bl-warn {{ color: {theme.WARN}; }}
 .bl-bad {{ color: {theme.BAD}; }} .bl-muted {{ color: {theme.MUTED}; }}
 .bl-table {{ border-collapse: collapse; font-size: 14px; width: 100%; font-variant-numeric: tabular-nums; }}
-.bl-table th, .bl-table td {{ text-align: right; padding: 4px 8px; border-bottom: 1px solid {theme.HAIRLINE};
+.bl-table th, .bl-table td {{ text-align: right; padding: 4px 6px; border-bottom: 1px solid {theme.HAIRLINE};
   font-weight: 400; }}
 .bl-table th:first-child {{ text-align: left; min-width: 4.5em; }}
 .bl-table td {{ white-space: nowrap; }}

@@ -56,7 +56,7 @@ def page() -> None:
         zones = each(choice.spans, lambda start, end: door.zones(site, start, end))
         names = device_names(branch, spoken)
         st.html(tiles.row(figures(seen, footfall, spoken, zone, names)))
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns([4, 3], gap="large")
         with left:
             _floor(door, branch, choice, seen, spoken)
         with right:
@@ -235,7 +235,7 @@ def _beside(
     session.head(say("heat.footfall", spoken))
     items = [item for answer in footfall for item in answer["items"]]
     st.altair_chart(footfall_chart(items, spoken, zone), width="stretch")
-    tainted = periods.tainted([*seen, *footfall, *zones])
+    tainted = periods.tainted(seen, footfall, zones)
     if tainted:
         session.head(say("taint.stretch", spoken))
         st.html(tiles.taint_list(tainted, device_names(branch, spoken), spoken))

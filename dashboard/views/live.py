@@ -52,7 +52,7 @@ def _body(door: Hub, site: str) -> None:
                 ]
             )
         )
-        left, right = st.columns([3, 2], gap="large")
+        left, right = st.columns([4, 3], gap="large")
         with left:
             session.head(say("heat.last15", spoken))
             _floor(door, branch, live, spoken)

@@ -198,6 +198,15 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
     assert "—" in figures([{**seen, "total": 0.0, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
 
 
+def test_a_fault_is_told_once_with_its_time() -> None:
+    """Two days of one kind of answer add; another kind about the same days adds figures, not time."""
+    fault = {**MOVED, "seconds": 60.0}
+    heat_ = [{"tainted": [{**fault, "figures": ["person_seconds"]}]}] * 2
+    visits = [{"tainted": [{**fault, "figures": ["zone_visits"]}]}, {"tainted": []}]
+    (told,) = periods.tainted(heat_, visits)
+    assert (told["seconds"], told["figures"]) == (120.0, ["person_seconds", "zone_visits"])
+
+
 def test_medians_are_not_added_up() -> None:
     """Over one stretch waits and dwell are told; over several only the counts."""
     zone = {"id": "q", "visits": 3, "dwell_median_s": 100.0, "dwell_p90_s": 200.0}
