@@ -66,6 +66,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "counts: matched within {tolerance} s, clocks {shift} s apart; exact Poisson interval, widened by block bootstrap",
         "计数：{tolerance} 秒内匹配，时钟相差 {shift} 秒；采用精确泊松区间，并以分块自助法放宽",
     ),
+    "acceptance.how.sums": (
+        "counts: sums against sums, exact Poisson interval; errors that cancel cannot be seen",
+        "计数：仅比较总数，采用精确泊松区间；互相抵消的误差无法发现",
+    ),
     "acceptance.how.dwell": (
         "dwell: block bootstrap over time; visits at least the exact Poisson interval",
         "停留：时间分块自助法；到访次数至少取精确泊松区间",
@@ -92,6 +96,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "figure.heat.mass_ratio": ("heatmap, measured of true time", "热力图总时长比"),
     "figure.counts.wrong_rate": ("crossings missed or invented", "漏计与误计率"),
     "figure.counts.net_error": ("count, net error", "计数净误差"),
+    "figure.counts.sum_error": ("count, error of the sum", "计数总误差"),
     "figure.dwell.visits_error": ("visits, error", "到访次数误差"),
     "figure.dwell.median_error": ("median dwell, error", "停留中位数误差"),
     "figure.dwell.p90_error": ("dwell p90, error", "停留九成位误差"),

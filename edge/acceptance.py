@@ -32,13 +32,14 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "heat.emd_m": (None, 0.5),
     "heat.mass_ratio": (0.90, 1.10),
     "counts.wrong_rate": (None, 0.05),
+    "counts.sum_error": (-0.05, 0.05),
     "dwell.visits_error": (-0.10, 0.10),
     "dwell.median_error": (-0.10, 0.10),
 }
 """Least and most of each figure, unless the bank sets its own."""
 
 _SPREAD = {"heat.mass_ratio": 1.0, "dwell.visits_error": 0.0, "dwell.median_error": 0.0, "dwell.p90_error": 0.0,
-           "counts.net_error": 0.0}  # fmt: skip
+           "counts.net_error": 0.0, "counts.sum_error": 0.0}  # fmt: skip
 """Figures whose limit is how far they may lie from this."""
 _UPWARD = {"people.mota", "people.idf1", "people.hota", "heat.r"}
 _DOWNWARD = {"heat.emd_m", "counts.wrong_rate"}
@@ -202,6 +203,8 @@ def _measure(
                 tolerance=f"{counted['tolerance_s']:g}",
                 shift=f"{counted['shift_s']:g}",
             )
+            if counted["matched"]
+            else _said("acceptance.how.sums")
         )
     for visits, truth in measures.dwell:
         dwelt = evaluate_dwell(visits, truth)
@@ -214,8 +217,14 @@ def _measure(
 
 
 def _count(figures: _Figures, part: Mapping[str, Any], line: str | None) -> None:
-    figures.add("counts.wrong_rate", "share", part, part["crossings"], "crossings", line, part["needed"])
-    figures.add("counts.net_error", "share", part, part["crossings"], "crossings", line)
+    """Errors where each crossing was matched; else the net error carries the limit."""
+    matched = part["missed"] is not None
+    if matched:
+        figures.add("counts.wrong_rate", "share", part, part["crossings"], "crossings", line, part["needed"])
+    key = "counts.net_error" if matched else "counts.sum_error"
+    needed = None if matched else part["needed"]
+    figures.add(key, "share", {f"{key[7:]}{end}": part[f"net_error{end}"] for end in ("", "_low", "_high")},
+                part["crossings"], "crossings", line, needed)  # fmt: skip
 
 
 def _limits(own: Mapping[str, float]) -> dict[str, tuple[float | None, float | None]]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from branchloop.errors import InputError
 from edge.accuracy.bootstrap import CONFIDENCE, REPLICATES, SEED, Interval, block_s, intervals
-from edge.accuracy.counting import CountAccuracy, Times, best_shift_s, count_accuracy
+from edge.accuracy.counting import CountAccuracy, Times, Totals, best_shift_s, count_accuracy, total_accuracy
 from edge.accuracy.dwelling import Visits, dwell_accuracy
 from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, truth_grid
 from edge.accuracy.mot import Frames, Tally
@@ -104,26 +104,32 @@ def evaluate_counts(
 ) -> dict[str, Any]:
     """Crossings of the box (events.ndjson or t_s,line,direction) against a manual count, line by line.
 
+    A manual count may be totals alone (line,direction,count), as a clicker gives them: then only sums are compared.
     `align_s` allows the hand's clock to be off by so much. Raises InputError naming file and row.
     """
-    counted, true = read_crossings(counts), read_crossings(truth)
-    if not any(true.values()):
+    said: dict[str, Any]
+    if _has_totals(truth):
+        sums, true_sums = read_totals(counts), read_totals(truth)
+        every, lines = total_accuracy(sums, true_sums, claim)
+        said = {"matched": False}
+    else:
+        counted, true = read_crossings(counts), read_crossings(truth)
+        _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
+        shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
+        moved = {key: [t - shift_s for t in times] for key, times in true.items()}
+        every, lines = count_accuracy(counted, moved, tolerance_s, claim)
+        sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
+        said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
+    if not every.true:
         raise InputError(
             f"{truth} holds no crossing.", hint="Write one row per crossing: t_s,line,direction."
         )
-    _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
-    shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
-    moved = {key: [t - shift_s for t in times] for key, times in true.items()}
-    every, lines = count_accuracy(counted, moved, tolerance_s, claim)
-    apart = sum(
-        abs(len(counted.get(key, ())) - len(true.get(key, ()))) for key in counted.keys() | true.keys()
-    )
+    apart = sum(abs(sums.get(key, 0) - true_sums.get(key, 0)) for key in sums.keys() | true_sums.keys())
     return {
         **_count(every),
         "absolute_error": apart / every.true,
         "claim": claim,
-        "tolerance_s": tolerance_s,
-        "shift_s": shift_s,
+        **said,
         "lines": {line: _count(figures) for line, figures in lines.items()},
     }
 
@@ -162,6 +168,19 @@ def read_crossings(path: Path) -> Times:
                 hint="Mend it.",
             )
         found[str(row["line"]).strip(), direction].append(_seconds(row["t_s"], path, number))
+    return found
+
+
+def read_totals(path: Path) -> Totals:
+    """Read totals by line and direction: a table line,direction,count, or crossings, which are summed."""
+    if not _has_totals(path):
+        return {key: len(times) for key, times in read_crossings(path).items()}
+    found: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for number, row in _records(path, "crossing", ("line", "direction", "count")):
+        text = str(row["count"] or "").strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise InputError(f"{path}, row {number}: {text[:20]!r} is no number of people.", hint="Mend it.")
+        found[str(row["line"]).strip(), _direction(row, path, number)] += int(text)
     return found
 
 
@@ -273,6 +292,22 @@ def _rows(path: Path) -> list[list[str]]:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a text table.", hint="Write comma-separated values.") from error
+
+
+def _direction(row: Mapping[str, Any], path: Path, number: int) -> str:
+    direction = str(row["direction"]).strip().lower()
+    if direction not in {"in", "out"}:
+        raise InputError(
+            f"{path}, row {number}: the direction {direction[:20]!r} is neither in nor out.", hint="Mend it."
+        )
+    return direction
+
+
+def _has_totals(path: Path) -> bool:
+    if path.suffix == ".ndjson":
+        return False
+    header = next(iter(_rows(path)), [])
+    return "count" in [name.strip().lstrip("\ufeff") for name in header]
 
 
 def _records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:

@@ -262,7 +262,9 @@ def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_j
 
 @evaluate.command()
 @click.option("--counts", type=_FILE, required=True, help="events.ndjson, or CSV: t_s,line,direction")
-@click.option("--truth", type=_FILE, required=True, help="manual count: t_s,line,direction")
+@click.option(
+    "--truth", type=_FILE, required=True, help="manual count: t_s,line,direction, or line,direction,count"
+)
 @click.option("--tolerance-s", type=_RATE, default=3.0, show_default=True, help="how late a hand may be")
 @click.option(
     "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"

@@ -22,6 +22,9 @@ Key = tuple[str, str]
 Times = Mapping[Key, Sequence[float]]
 """Seconds of every crossing, by line and direction."""
 
+Totals = Mapping[Key, int]
+"""Crossings by line and direction, without their times."""
+
 _TAIL = (1 - CONFIDENCE) / 2
 _MOST = 10_000_000
 
@@ -31,13 +34,14 @@ class CountAccuracy:
     """Rates are shares of the true crossings; None where there was none.
 
     `wrong_rate` = (missed + extra) / true; `net_error` = (counted − true) / true; `needed` true crossings would
-    prove the limit at the rate that was found (None: no number would).
+    prove the limit at the rate that was found (None: no number would). Of totals alone nobody knows what was missed
+    or extra: those are None, and `net_error` says less, since errors may cancel.
     """
 
     true: int
     counted: int
-    missed: int
-    extra: int
+    missed: int | None
+    extra: int | None
     wrong_rate: float | None
     wrong_interval: Interval | None
     net_error: float | None
@@ -70,6 +74,48 @@ def count_accuracy(
     lines = {line: _accuracy(_Misses.all(some), span, limit) for line, some in parts.items()}
     every = _Misses.all([part for some in parts.values() for part in some])
     return _accuracy(every, span, limit), lines
+
+
+def total_accuracy(
+    counted: Totals, true: Totals, limit: float
+) -> tuple[CountAccuracy, dict[str, CountAccuracy]]:
+    """The same of totals by line and direction, as a hand clicker gives them."""
+    lines = sorted({line for line, _ in counted.keys() | true.keys()})
+    every = _of_totals(sum(counted.values()), sum(true.values()), limit)
+    return every, {line: _of_totals(_sum(counted, line), _sum(true, line), limit) for line in lines}
+
+
+def _sum(totals: Totals, line: str) -> int:
+    return sum(n for (of, _), n in totals.items() if of == line)
+
+
+def net_interval(more: int, true: int) -> Interval:
+    """The exact interval of a net error, as a share of `true`, when `more` were counted than there were.
+
+    A right sum is no proof of a right count: what was lost and what was invented are rare events each.
+    """
+    (few_lost, most_lost), (few_new, most_new) = (
+        poisson_interval(max(0, -more)),
+        poisson_interval(max(0, more)),
+    )
+    return (few_new - most_lost) / true, (most_new - few_lost) / true
+
+
+def _of_totals(counted: int, true: int, limit: float) -> CountAccuracy:
+    if not true:
+        return CountAccuracy(0, counted, None, None, None, None, None, None, None)
+    net = (counted - true) / true
+    return CountAccuracy(
+        true,
+        counted,
+        None,
+        None,
+        None,
+        None,
+        net,
+        net_interval(counted - true, true),
+        needed(abs(net), limit),
+    )
 
 
 def best_shift_s(
@@ -144,9 +190,9 @@ def _accuracy(found: _Misses, span: tuple[float, float], limit: float) -> CountA
         missed=missed,
         extra=extra,
         wrong_rate=wrong,
-        wrong_interval=_wider((low, high), drawn.get("wrong")),
+        wrong_interval=wider((low, high), drawn.get("wrong")),
         net_error=(len(found.counted) - true) / true,
-        net_interval=_wider(
+        net_interval=wider(
             ((few_extra - most_missed) / true, (most_extra - few_missed) / true), drawn.get("net")
         ),
         needed=needed(wrong, limit),
@@ -171,5 +217,6 @@ def _drawn(found: _Misses, span: tuple[float, float]) -> dict[str, Interval | No
     return intervals(figures, units, 1)
 
 
-def _wider(exact: Interval, drawn: Interval | None) -> Interval:
+def wider(exact: Interval, drawn: Interval | None) -> Interval:
+    """The interval that holds both."""
     return exact if drawn is None else (min(exact[0], drawn[0]), max(exact[1], drawn[1]))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.accuracy.bootstrap import Interval, block_s, intervals
-from edge.accuracy.counting import poisson_interval
+from edge.accuracy.counting import net_interval, wider
 
 Array = NDArray[np.float64]
 Visits = Mapping[str, Sequence[tuple[float, float]]]
@@ -52,7 +52,7 @@ def _accuracy(
     plain = _errors(found.dwell_s, wanted.dwell_s)
     drawn = intervals(errors, units, 1)
     if true:
-        drawn["visits"] = _at_least_exact(len(measured) - len(true), len(true), drawn["visits"])
+        drawn["visits"] = wider(net_interval(len(measured) - len(true), len(true)), drawn["visits"])
     return DwellAccuracy(
         true_visits=len(true),
         visits=len(measured),
@@ -61,16 +61,6 @@ def _accuracy(
         errors={name: None if np.isnan(value) else value for name, value in plain.items()},
         intervals=drawn,
     )
-
-
-def _at_least_exact(more: int, true: int, drawn: Interval | None) -> Interval:
-    """A right number of visits is no proof of a right box: lost and invented ones are rare, hence Poisson."""
-    (few_lost, most_lost), (few_new, most_new) = (
-        poisson_interval(max(0, -more)),
-        poisson_interval(max(0, more)),
-    )
-    low, high = (few_new - most_lost) / true, (most_new - few_lost) / true
-    return (low, high) if drawn is None else (min(low, drawn[0]), max(high, drawn[1]))
 
 
 @dataclass(frozen=True, slots=True)

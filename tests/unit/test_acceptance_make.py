@@ -82,6 +82,18 @@ def test_own_limits_decide(tmp_path: Path, key: Path) -> None:
     assert verdicts == {0.2: "pass", 0.06: "undecided", 0.04: "fail"}
 
 
+def test_sums_alone_carry_a_limit_of_their_own(tmp_path: Path, key: Path) -> None:
+    """A clicker's totals: the error of the sum decides, and the report says what it cannot see."""
+    hand = tmp_path / "hand.csv"
+    hand.write_text(f"line,direction,count\n{lines()[0]},in,90\n", encoding="utf-8")
+    box = counts(tmp_path / "b.csv", lines()[0], [float(t) for t in range(0, 1_800, 20)])
+    said = accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [figure["key"] for figure in report["figures"]] == ["counts.sum_error"]
+    assert said["verdict"] == "pass"
+    assert "cancel" in report["method"][0]["en"]
+
+
 def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None:
     """A line of another site, a figure that is none, nothing to measure, a key that others may read."""
     hand = counts(tmp_path / "h.csv", "moon-gate", [1.0, 2.0])

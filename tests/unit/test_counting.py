@@ -137,6 +137,19 @@ def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
         evaluate_counts(path, path)
 
 
+def test_a_clicker_gives_sums(tmp_path: Path) -> None:
+    """Totals by line and direction against the box's crossings: the net error, and nothing about what cancels."""
+    hand = write(tmp_path / "hand.csv", "line,direction,count\ndoor,in,100\ndoor,out,80\ndoor,in,10\n")
+    box = write(tmp_path / "box.csv", "t_s,line,direction\n" + "5,door,in\n" * 108 + "9,door,out\n" * 82)
+    figures = evaluate_counts(box, hand)
+    assert (figures["crossings"], figures["counted"], figures["missed"]) == (190, 190, None)
+    assert (figures["net_error"], figures["wrong_rate"]) == (0, None)
+    assert figures["net_error_high"] == pytest.approx(poisson_interval(0)[1] / 190)
+    assert figures["absolute_error"] == pytest.approx(4 / 190)
+    with pytest.raises(InputError, match="row 2: '-3' is no number"):
+        evaluate_counts(box, write(tmp_path / "hand.csv", "line,direction,count\ndoor,in,-3\n"))
+
+
 def test_two_clocks_are_told_apart_from_a_bad_count(tmp_path: Path) -> None:
     """Seconds since 1970 against seconds since the start: an error that says so, for counts and visits."""
     hand = write(tmp_path / "hand.csv", "t_s,line,direction\n10,door,in\n")
