@@ -18,6 +18,9 @@ Image = NDArray[np.uint8]
 _OVERLAP = 0.35
 """Share of a part that its neighbour shows as well, so that nobody is cut by every border."""
 
+_FILLS = 0.85
+"""A find that fills a part as much as this is the part itself; a person so large is found in a larger part."""
+
 
 class Detector(Protocol):
     """Finds people: see `edge.perceive.people.Detector`."""
@@ -38,6 +41,9 @@ def people_anywhere(detector: Detector, image: Image, grids: Sequence[int] = (1,
         for top, bottom in _spans(height, parts):
             for left, right in _spans(width, parts):
                 boxes = detector.detect(np.ascontiguousarray(image[top:bottom, left:right]))
+                if parts > 1:
+                    filled = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+                    boxes = boxes[filled < _FILLS * (bottom - top) * (right - left)]
                 found.append(boxes + np.array([left, top, left, top, 0], np.float32))
     return np.concatenate(found).astype(np.float32)
 
