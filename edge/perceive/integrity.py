@@ -1,23 +1,32 @@
-"""Whether a camera's picture can be believed: covered, out of focus, or frozen.
+"""Whether a camera's picture can be believed: covered, out of focus, frozen, played again, or moved.
 
 A covered lens gives flawless frames without people; counted as observed they would be a silent zero. What
 is judged here is the whole picture over seconds, so nobody who walks by can cause it.
 
 - *covered*: nearly no contrast (a hand, paint, darkness, a bag), or so little of what was there;
 - *blurred*: the fine detail that this camera has shown so far is gone (grease, a bumped lens);
-- *frozen*: the very same picture for a minute; a real sensor has noise.
+- *frozen*: the very same picture for a minute; a real sensor has noise;
+- *looped*: a recording is played again and again, see `edge.perceive.repetition`;
+- *moved*: the room is there, but not where it was when the camera was calibrated, see `edge.perceive.viewpoint`.
+
+The first four show nothing of the branch; a moved camera still sees its people, at wrong places.
 """
 
 from __future__ import annotations
 
 import zlib
-from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Fault = Literal["covered", "blurred", "frozen"]
+from branchloop.messages import CameraFault
+from edge.perceive.repetition import Repetition
+from edge.perceive.viewpoint import Motion, Viewpoint
+
+Fault = CameraFault
+BLIND: frozenset[CameraFault] = frozenset({"covered", "blurred", "frozen", "looped"})
+"""With these a camera observes nothing."""
 
 FLAT = 6.0
 """Grey levels: standard deviation below which a picture shows nothing."""
@@ -31,37 +40,50 @@ _EVERY_S = 0.5
 
 
 class Integrity:
-    """Judges the pictures of one camera, twice a second at most."""
+    """Judges the pictures of one camera, twice a second at most; whether they repeat, all of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: Viewpoint | None = None, repetition: Repetition | None = None) -> None:
+        """Without `view` nothing is said of a moved camera, without `repetition` of a recording."""
         self.fault: Fault | None = None
+        self._view = view
+        self._repetition = repetition
         self._looked_s = float("-inf")
         self._began_s: float | None = None
         self._usual = 0.0
+        self._blind: Fault | None = None
         self._suspect: Fault | None = None
         self._suspect_s = 0.0
         self._digest = 0
         self._digest_s = 0.0
 
-    def observe(self, image: NDArray[np.uint8], t_s: float) -> Fault | None:
-        """Take in a frame (rows × columns × 3, BGR) of monotonic time; what is wrong with the pictures now."""
-        if 0 <= t_s - self._looked_s < _EVERY_S:
-            return self.fault
-        self._looked_s = t_s
-        found = self._judge(image, t_s)
-        if found != self._suspect:
-            self._suspect, self._suspect_s = found, t_s
-        if found == "frozen" or t_s - self._suspect_s >= SURE_S:
-            self.fault = found
+    @property
+    def motion(self) -> Motion | None:
+        """How far the view has moved, if it has."""
+        return self._view.motion if self._view is not None else None
+
+    def observe(
+        self, image: NDArray[np.uint8], t_s: float, people: NDArray[np.float32] | None = None
+    ) -> Fault | None:
+        """Take in a frame (rows × columns × 3, BGR) of monotonic time; what is wrong with the pictures now.
+
+        `people` (n, ≥ 4): x0, y0, x1, y1 px of those seen last; they are no part of the view.
+        """
+        looped = self._repetition is not None and self._repetition.observe(image, t_s)
+        if not 0 <= t_s - self._looked_s < _EVERY_S:
+            self._looked_s = t_s
+            grey = _small_grey(image)
+            found = self._judge(grey, t_s)
+            if found != self._suspect:
+                self._suspect, self._suspect_s = found, t_s
+            if found == "frozen" or t_s - self._suspect_s >= SURE_S:
+                self._blind = found
+            if self._view is not None and not looped and (self._suspect, self._blind) == (None, None):
+                self._view.observe(grey, t_s, _shares(people, image))
+        moved: Fault | None = "moved" if self.motion is not None else None
+        self.fault = self._blind or ("looped" if looped else moved)
         return self.fault
 
-    def _judge(self, image: NDArray[np.uint8], t_s: float) -> Fault | None:
-        height, width = image.shape[:2]
-        scale = min(1.0, _WIDTH_PX / width)
-        small = cv2.resize(
-            image, (round(width * scale), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
-        )
-        grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
+    def _judge(self, grey: NDArray[np.uint8], t_s: float) -> Fault | None:
         digest = zlib.crc32(grey.tobytes())
         if digest != self._digest:
             self._digest, self._digest_s = digest, t_s
@@ -75,3 +97,18 @@ class Integrity:
             return "blurred"
         self._usual += (detail - self._usual) * (0.2 if t_s - self._began_s < _LEARN_S else 0.002)
         return "frozen" if t_s - self._digest_s >= FROZEN_S else None
+
+
+def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = image.shape[:2]
+    scale = min(1.0, _WIDTH_PX / width)
+    size = (round(width * scale), max(1, round(height * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _shares(people: NDArray[np.float32] | None, image: NDArray[np.uint8]) -> NDArray[np.float32] | None:
+    if people is None:
+        return None
+    height, width = image.shape[:2]
+    return np.asarray(people[:, :4] / np.array([width, height, width, height], np.float32), np.float32)

@@ -37,8 +37,11 @@ _AT_HOME = 0.7
 """Share of the usual likeness above which nothing else is looked for."""
 _CLEARLY = 0.12
 """By so much a view must fit better elsewhere than where it was."""
-_LEAST_LIKE = 0.2
-_UNLIKE = 0.08
+_LEAST_LIKE = 0.3
+"""So alike the same room is in any light; footage of other rooms reached .15 at best."""
+_UNLIKE = 0.2
+_USUAL = 0.6
+"""Likeness to expect before any was measured."""
 _LEAST_SHIFT = 0.012
 """Share of the picture's width: smaller shifts are left to `calibrate verify`."""
 _TURNS_DEG = (0.0, -2.0, 2.0, -4.0, 4.0, -6.0, 6.0, -8.0, 8.0)
@@ -64,9 +67,7 @@ class Motion:
         centre = np.array([width / 2, height / 2])
         angle = np.deg2rad(self.turn_deg)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return np.asarray(
-            (points_px - centre) @ turn.T + centre + np.array([self.right, self.down]) * width
-        )
+        return np.asarray((points_px - centre) @ turn.T + centre + np.array([self.right, self.down]) * width)
 
 
 class Viewpoint:
@@ -83,7 +84,7 @@ class Viewpoint:
         self._weight: NDArray[np.float32] | None = None
         self._count = 0
         self._began_s: float | None = None
-        self._usual = 0.0
+        self._usual = _USUAL
         self._suspect: Motion | None = None
         self._suspect_s = 0.0
         self._light_s: float | None = None
@@ -95,6 +96,8 @@ class Viewpoint:
         """
         if 0 <= t_s - self._looked_s < EVERY_S:
             return self.motion
+        if t_s < self._looked_s:  # the clock was set: what was counted from then on begins anew
+            self._began_s = self._light_s = self._suspect = None
         self._looked_s = t_s
         field = edges(grey)
         if not self.looks or self.looks[0].shape != field.shape:
@@ -118,7 +121,9 @@ class Viewpoint:
         clean = np.ones(field.shape, np.float32)
         for x0, y0, x1, y1 in (people if people is not None else np.zeros((0, 4)))[:, :4]:
             rows, columns = field.shape
-            clean[int(y0 * rows) : int(y1 * rows) + 2, max(0, int(x0 * columns) - 1) : int(x1 * columns) + 2] = 0
+            clean[
+                int(y0 * rows) : int(y1 * rows) + 2, max(0, int(x0 * columns) - 1) : int(x1 * columns) + 2
+            ] = 0
         self._sum += field * clean
         self._weight += clean
         self._count += 1
@@ -137,15 +142,18 @@ class Viewpoint:
         texture = float(np.abs(field).sum()) / max(1e-6, float(np.abs(self.looks[0]).sum()))
         if texture < _EDGY:
             return None  # too dark or too flat to say
-        best, motion = here, Motion(0, 0, 0)
-        for look in self.looks:
-            like, found = search(look, grey)
-            if like > best + (_CLEARLY if motion == Motion(0, 0, 0) else 0):
-                best, motion = like, found
-        shift = float(np.hypot(motion.right, motion.down))
-        if best >= _LEAST_LIKE and (shift >= _LEAST_SHIFT or abs(motion.turn_deg) >= 1):
-            self._light_s = None
-            return motion
+        best = here
+        for look in self.looks:  # the oldest that can tell decides, so that a slow slide does not go unseen
+            like, motion = search(look, grey)
+            best = max(best, like)
+            if like >= _LEAST_LIKE:
+                shifted = (
+                    max(float(np.hypot(motion.right, motion.down)) / _LEAST_SHIFT, abs(motion.turn_deg)) >= 1
+                )
+                if shifted and like >= likeness(look, field) + _CLEARLY:
+                    self._light_s = None
+                    return motion
+                break
         if best < _UNLIKE:
             return Motion(0, 0, 0, found=False)
         self._other_light(field, t_s)
@@ -161,7 +169,7 @@ class Viewpoint:
         if t_s - self._light_s >= OTHER_LIGHT_S and self._count >= LEAST_LEARNT:
             look = (self._sum / self._count).astype(np.complex64)
             self.looks = [*self.looks[: MOST_LOOKS - 1], look]
-            self.changed, self._light_s, self._sum, self._usual = True, None, None, 0.0
+            self.changed, self._light_s, self._sum, self._usual = True, None, None, _USUAL
 
 
 def edges(grey: Grey) -> Field:
@@ -172,7 +180,7 @@ def edges(grey: Grey) -> Field:
     down = cv2.Sobel(small, cv2.CV_32F, 0, 1)
     energy = cv2.blur(across * across + down * down, (15, 15))
     length = np.sqrt(energy + (4 * _NOISE) ** 2)
-    return ((across + 1j * down) / length).astype(np.complex64)
+    return np.asarray((across + 1j * down) / length, np.complex64)
 
 
 def likeness(a: Field, b: Field) -> float:
@@ -189,7 +197,11 @@ def search(look: Field, grey: Grey) -> tuple[float, Motion]:
     best, motion = -1.0, Motion(0, 0, 0)
     for turn in _TURNS_DEG:
         back = cv2.getRotationMatrix2D((columns / 2, rows / 2), turn, 1.0)
-        turned = small if turn == 0 else cv2.warpAffine(small, back, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
+        turned = (
+            small
+            if turn == 0
+            else cv2.warpAffine(small, back, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
+        )
         field = edges(np.asarray(turned, np.uint8))
         match = np.fft.ifft2(wanted * np.fft.fft2(field)).real
         down, right = np.unravel_index(int(match.argmax()), match.shape)
@@ -245,7 +257,9 @@ def read_looks(path: Path) -> list[Field]:
         return []
     if packed.ndim != 4 or packed.shape[0] != 2 or packed.dtype != np.int8:
         return []
-    return [(packed[0, i] / 100 + 1j * packed[1, i] / 100).astype(np.complex64) for i in range(packed.shape[1])]
+    return [
+        (packed[0, i] / 100 + 1j * packed[1, i] / 100).astype(np.complex64) for i in range(packed.shape[1])
+    ]
 
 
 def store_looks(path: Path, looks: Sequence[Field]) -> None:

@@ -16,27 +16,28 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from branchloop.errors import BranchloopError, UsageError
-from branchloop.site import Site
+from branchloop.messages import CameraFault
+from branchloop.site import Camera, Site
 from edge.configured import read_configured
 from edge.perceive.capture import Capture
+from edge.perceive.faults import judged, said_moved, view_file
 from edge.perceive.health import Event
-from edge.perceive.integrity import Fault, Integrity
+from edge.perceive.integrity import BLIND, Integrity
 from edge.perceive.motion import MotionGate
 from edge.perceive.people import load_detector
+from edge.perceive.repetition import Repetition
 from edge.perceive.report import EventReport, FrameReport, encode
 from edge.perceive.taking import Taking
+from edge.perceive.viewpoint import Viewpoint, read_looks, store_looks
 
 REFRESH_S = 1.0
 """The detector looks at least this often, whatever the gate says."""
 TELL_MS = 2_000
 _WRITING = threading.Lock()
-SAID: dict[Fault, str] = {
-    "covered": "covered: the picture shows nothing. Look at the lens and the light.",
-    "blurred": "blurred: the picture has lost its detail. Clean the lens or focus it.",
-    "frozen": "frozen: the very same picture for a minute. Restart the camera.",
-}
 
 
 def watch(site: Site, camera_id: str, base_dir: Path) -> None:
@@ -50,7 +51,10 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
     )
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
-    integrity, fault, told_ms = Integrity(), None, 0
+    view = _View(site, camera, base_dir)
+    integrity, told_ms = view.integrity(), 0
+    fault: CameraFault | None = None
+    people: NDArray[np.float32] | None = None
     name = site.box.detector if site.box else "nanodet"
     taking = Taking(
         camera_id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
@@ -64,33 +68,70 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
                 taking.offer(None, _now_ms())
                 continue
             if isinstance(got, Event):
-                _write(encode(EventReport(camera_id, got)))
                 if got.what != "state":
-                    integrity, fault = Integrity(), None
+                    integrity, fault = view.integrity(), view.fault
                     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
+                elif got.state == "up" and fault is not None:  # it is back, and its picture is as it was
+                    got = judged(fault, got.at_ms, view.said)
+                _write(encode(EventReport(camera_id, got)))
                 continue
-            was, fault = fault, integrity.observe(got.image, got.t_ms / 1000)
+            was, fault = fault, integrity.observe(got.image, got.t_ms / 1000, people)
+            view.keep()
             if fault != was:
-                _write(encode(EventReport(camera_id, _judged(fault, got.t_ms))))
+                _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))
                 gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
-            if fault is not None:
+            if fault in BLIND:
                 if got.t_ms - told_ms >= TELL_MS:  # the box takes a silent process for a hanging one
                     told_ms = got.t_ms
-                    _write(encode(EventReport(camera_id, _judged(fault, got.t_ms))))
+                    _write(encode(EventReport(camera_id, judged(fault, got.t_ms))))
                 taking.offer(None, got.t_ms)
                 continue
             taking.offer(got.image, got.t_ms)
             boxes = detector.detect(got.image) if gate.observe(got.image, got.t_ms) else None
+            people = people if boxes is None else boxes
             _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
     finally:
         capture.stop()
 
 
-def _judged(fault: Fault | None, t_ms: int) -> Event:
-    """A camera whose pictures show nothing observes nothing: it is stalled, however many frames come."""
-    if fault is None:
-        return Event("state", t_ms, state="up", detail="the picture is well again")
-    return Event("state", t_ms, state="stalled", detail=SAID[fault])
+class _View:
+    """What is known of where a camera looks: kept between runs, and told in words."""
+
+    def __init__(self, site: Site, camera: Camera, base_dir: Path) -> None:
+        self._file = view_file(site, camera, base_dir)
+        self._view = Viewpoint(read_looks(self._file) if self._file is not None else ())
+        self._camera = camera
+        self._plan = site.plan
+
+    def integrity(self) -> Integrity:
+        """A judge that starts afresh, but for the view. A clip that loops by its configuration may repeat."""
+        return Integrity(self._view, None if self._camera.loop else Repetition())
+
+    @property
+    def fault(self) -> CameraFault | None:
+        """`moved`, if it is."""
+        return None if self._view.motion is None else "moved"
+
+    @property
+    def said(self) -> str:
+        """How far it has moved."""
+        motion = self._view.motion
+        return "" if motion is None else said_moved(motion, self._camera, self._plan)
+
+    def keep(self) -> None:
+        """Store what was learnt; other calibrations' views of this camera go."""
+        if not self._view.changed:
+            return
+        self._view.changed = False
+        if self._file is None:
+            return
+        try:
+            store_looks(self._file, self._view.looks)
+            for other in self._file.parent.glob(f"{self._camera.id}-{'?' * 12}.npz"):
+                if other != self._file:
+                    other.unlink()
+        except OSError as error:
+            sys.stderr.write(f"camera {self._camera.id}: its view cannot be kept: {error}\n")
 
 
 def _write(line: str) -> None:

@@ -1,0 +1,144 @@
+"""Whether a camera shows a recording over and over instead of what is there now.
+
+Two signs, each of which a living scene cannot give:
+
+- *the same pictures*: frames that are equal to the last bit, distinct from each other, again and again at one
+  distance in time. A stream copied from a file does that, even of an empty room, since its noise repeats;
+- *the same movement*: what changed within a second is the same as a while ago, for many seconds at one distance in
+  time, all over the picture. A recording that was compressed anew does that. A screen on the wall that repeats
+  its film does it as well, but only where it hangs: hence "all over the picture".
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter, OrderedDict, deque
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+LEAST_LAG_S = 4.0
+REMEMBERED_S = 3_600.0
+"""Of the digests of pictures."""
+MOVEMENT_S = 600.0
+"""Of the movement: a longer recording, compressed anew, is not found out."""
+
+_STRIDE = 8
+_GRID = (24, 18)
+_LAG_STEP_S = 0.4
+_SAME_PICTURES = 12
+_WITHIN_S = 40.0
+_QUERY_EVERY_S = 1.0
+_ALIKE = 0.94
+_LIVELY = 1.2
+"""Grey levels, RMS over the grid: below, nothing moved that could repeat."""
+_LEAST_QUERIES = 12
+_MOST_MISSES = 0.2
+_SPREAD = 0.12
+"""Share of the grid that the repeated movement must have touched."""
+_OVER_S = 15.0
+"""So long without any sign, and the picture is believed again."""
+
+
+class Repetition:
+    """Judges the frames of one camera, each of them."""
+
+    def __init__(self) -> None:
+        self.looped = False
+        self._began_s = float("inf")
+        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._last = 0
+        self._equal: deque[tuple[float, int]] = deque()
+        self._small: deque[tuple[float, NDArray[np.float32]]] = deque()
+        self._times = np.zeros(0)
+        self._moves = np.zeros((0, _GRID[0] * _GRID[1]), np.float32)
+        self._count = 0
+        self._asked_s = float("-inf")
+        self._alike: deque[tuple[float, int | None, NDArray[np.bool_]]] = deque()
+        self._sign_s = float("-inf")
+
+    def observe(self, image: Image, t_s: float) -> bool:
+        """Take in a frame (rows × columns × 3, BGR) of monotonic time; whether it is a repetition."""
+        coarse = np.ascontiguousarray(image[::_STRIDE, ::_STRIDE, 1])
+        if self._same_pictures(coarse, t_s) or self._same_movement(coarse, t_s):
+            self.looped, self._sign_s = True, t_s
+        elif self.looped and t_s - self._sign_s > _OVER_S:
+            self.looped = False
+        return self.looped
+
+    def _same_pictures(self, coarse: Image, t_s: float) -> bool:
+        digest = zlib.crc32(coarse.tobytes())
+        if digest == self._last:
+            return False
+        self._last = digest
+        before_s = self._seen.pop(digest, None)
+        self._seen[digest] = t_s
+        while self._seen and t_s - next(iter(self._seen.values())) > REMEMBERED_S:
+            self._seen.popitem(last=False)
+        while self._equal and t_s - self._equal[0][0] > _WITHIN_S:
+            self._equal.popleft()
+        if before_s is None or t_s - before_s < LEAST_LAG_S:
+            return False
+        self._equal.append((t_s, round((t_s - before_s) / _LAG_STEP_S)))
+        return _commonest(Counter(lag for _, lag in self._equal))[1] >= _SAME_PICTURES
+
+    def _same_movement(self, coarse: Image, t_s: float) -> bool:
+        small = cv2.resize(coarse, _GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+        self._small.append((t_s, small))
+        while len(self._small) > 2 and t_s - self._small[1][0] >= 1.0:
+            self._small.popleft()
+        if t_s - self._small[0][0] < 0.9:
+            return False
+        move = small - self._small[0][1]
+        move -= np.median(move)  # the light as a whole
+        strength = float(np.sqrt(np.mean(move * move)))
+        asked = None
+        if t_s - self._asked_s >= _QUERY_EVERY_S:
+            self._asked_s = t_s
+            asked = self._ask(move, strength, t_s)
+        self._remember(move / max(strength, _LIVELY) / np.sqrt(move.size), t_s)
+        return bool(asked)
+
+    def _ask(self, move: NDArray[np.float32], strength: float, t_s: float) -> bool:
+        while self._alike and t_s - self._alike[0][0] > _WITHIN_S:
+            self._alike.popleft()
+        if strength < _LIVELY:
+            return False
+        touched = np.abs(move) > 2 * _LIVELY
+        old = self._times[: self._count] <= t_s - LEAST_LAG_S
+        if not old.any():
+            return False
+        likeness = self._moves[: self._count][old] @ (move / strength / np.sqrt(move.size))
+        best = int(likeness.argmax())
+        lag = None
+        if likeness[best] >= _ALIKE:
+            lag = round((t_s - float(self._times[: self._count][old][best])) / _LAG_STEP_S)
+        self._alike.append((t_s, lag, touched))
+        common, count = _commonest(Counter(lag for _, lag, _ in self._alike if lag is not None))
+        recent = list(self._alike)[-_LEAST_QUERIES:]
+        near = [entry for entry in recent if entry[1] is not None and abs(entry[1] - common) <= 1]
+        if count < _LEAST_QUERIES or len(near) < (1 - _MOST_MISSES) * len(recent):
+            return False
+        return bool(np.any([entry[2] for entry in self._alike], axis=0).mean() >= _SPREAD)
+
+    def _remember(self, move: NDArray[np.float32], t_s: float) -> None:
+        if self._count == len(self._times):
+            keep = self._times >= t_s - MOVEMENT_S
+            kept = int(keep.sum())
+            room = max(512, kept * 2)
+            times, moves = np.zeros(room), np.zeros((room, move.size), np.float32)
+            times[:kept], moves[:kept] = self._times[keep], self._moves[keep]
+            self._times, self._moves, self._count = times, moves, kept
+        self._times[self._count], self._moves[self._count] = t_s, move
+        self._count += 1
+
+
+def _commonest(lags: Counter[int]) -> tuple[int, int]:
+    """The lag that most share, its neighbours counted with it, and how many they are."""
+    if not lags:
+        return 0, 0
+    best = max(lags, key=lambda lag: lags[lag - 1] + lags[lag] + lags[lag + 1])
+    return best, lags[best - 1] + lags[best] + lags[best + 1]

@@ -1,0 +1,116 @@
+"""A recording fed instead of the camera is found out, copied or compressed anew; what really happens is not."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from branchloop.share import share
+from edge.perceive.camera import open_clip
+from edge.perceive.repetition import Repetition
+
+Image = NDArray[np.uint8]
+FPS = 7
+PEOPLE = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people"
+REAL = {
+    "plaza": (share("sample_video/plaza.mp4"), 1),
+    "corridor": (PEOPLE / "caviar/OneLeaveShop1cor.mpg", 4),
+    "room": (PEOPLE / "intel/one-by-one-person-detection.mp4", 1),
+}
+
+
+def clip(name: str) -> Iterator[Image]:
+    path, step = REAL[name]
+    if not path.exists():
+        pytest.skip("the reference data are not here")
+    return (frame.image for frame in itertools.islice(open_clip(path, 7.0).frames, 0, None, step))
+
+
+def found_at_s(images: Iterable[Image], start_s: float = 0, judge: Repetition | None = None) -> float | None:
+    judge = judge or Repetition()
+    for i, image in enumerate(images):
+        if judge.observe(image, start_s + i / FPS):
+            return start_s + i / FPS
+    return None
+
+
+def compressed(image: Image, seed: int) -> Image:
+    """As another encoder leaves it."""
+    rng = np.random.default_rng(seed)
+    noisy = np.clip(image.astype(np.int16) + rng.integers(-2, 3, image.shape), 0, 255).astype(np.uint8)
+    _, packed = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(40, 60))])
+    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+
+
+def quiet_room(seed: int) -> Image:
+    """An empty room: the same but for the sensor's noise."""
+    room = np.full((240, 320, 3), 100, np.uint8)
+    room[::20] = 140
+    return room + np.random.default_rng(seed).integers(0, 6, room.shape, dtype=np.uint8)
+
+
+@pytest.mark.parametrize(
+    "name", ["plaza", *(pytest.param(n, marks=pytest.mark.reference) for n in ("corridor", "room"))]
+)
+def test_what_really_happens_is_no_recording(name: str) -> None:
+    """Whole clips of real footage, once."""
+    assert found_at_s(clip(name)) is None
+
+
+def test_a_copied_recording_is_found_as_soon_as_it_repeats() -> None:
+    """Thirty seconds of the plaza again and again: found within 5 s of the second time."""
+    images = list(itertools.islice(clip("plaza"), 30 * FPS))
+    found_s = found_at_s(itertools.chain(images, images))
+    assert found_s is not None
+    assert 30 < found_s < 35
+
+
+def test_a_recording_that_was_compressed_anew_is_found() -> None:
+    """No two pictures are equal, but the people walk the same way: found in the second round."""
+    images = list(itertools.islice(clip("plaza"), 30 * FPS))
+    rounds = (compressed(image, seed * 1000 + i) for seed in range(2) for i, image in enumerate(images))
+    found_s = found_at_s(rounds)
+    assert found_s is not None
+    assert 30 < found_s < 60
+
+
+def test_a_recorded_empty_room_is_found_and_a_live_one_is_not() -> None:
+    """Noise that comes back to the last bit is recorded; a quiet room's own noise never does."""
+    assert found_at_s(quiet_room(i) for i in range(60 * FPS)) is None
+    found_s = found_at_s(quiet_room(i % (10 * FPS)) for i in range(60 * FPS))
+    assert found_s is not None
+    assert found_s < 15
+
+
+def test_a_still_picture_is_no_recording() -> None:
+    """A camera whose encoder sends the very same picture while nothing happens: that is `frozen`, if anything."""
+    still = quiet_room(0)
+    assert found_at_s(still for _ in range(60 * FPS)) is None
+
+
+def test_a_screen_on_the_wall_that_repeats_its_film_is_no_recording() -> None:
+    """Advertising on a screen of a twentieth of the picture, in a room that is live."""
+    film = [cv2.resize(image, (72, 54)) for image in itertools.islice(clip("plaza"), 15 * FPS)]
+
+    def room(i: int) -> Image:
+        image = quiet_room(i)
+        image[20:74, 200:272] = film[i % len(film)]
+        return image
+
+    assert found_at_s(room(i) for i in range(75 * FPS)) is None
+
+
+def test_it_is_believed_again_when_it_is_live_again() -> None:
+    """The recording ends: after a quarter of a minute without a sign the camera counts as live."""
+    judge = Repetition()
+    assert found_at_s((quiet_room(i % 70) for i in range(200)), 0, judge) is not None
+    for i in range(200 + 20 * FPS):
+        judge.observe(quiet_room(10_000 + i), 30 + i / FPS)
+    assert not judge.looped
