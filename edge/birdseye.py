@@ -20,7 +20,8 @@ import numpy as np
 from branchloop import exits
 from branchloop.commands import MAX_PICTURE_BYTES, Picture, Seam
 from branchloop.errors import InputError
-from branchloop.site import Camera, Site, parse_site
+from branchloop.site import Camera, Site
+from edge.configured import read_configured
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.perceive.backdrop import CHECK_FLOOR, CLEAR, Backdrop, Background, unpacked, without_people
 from edge.perceive.birdseye import Layout, Mask, View, lay_out, webp, with_alpha
@@ -170,9 +171,9 @@ def _write(path: Path, content: bytes) -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 def main(config: Path) -> None:
     """Lay out the backgrounds on standard input on the plan of CONFIG."""
-    site = parse_site(config.read_text(encoding="utf-8"), str(config))
-    detector = load_detector(site.box.detector if site.box else "nanodet", score_floor=CHECK_FLOOR)
-    sys.stdout.write(picture(site, json.load(sys.stdin), detector).to_json())
+    configured = read_configured(config)
+    detector = load_detector(configured.box.detector, score_floor=CHECK_FLOOR)
+    sys.stdout.write(picture(configured.site, json.load(sys.stdin), detector).to_json())
 
 
 if __name__ == "__main__":

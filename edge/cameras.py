@@ -66,11 +66,18 @@ class CameraProcess:
 
         It comes as a `BackgroundReport`, as does the reason why there is none.
         """
+        return self._say(f"background {command} {expires_ms}")
+
+    def recalibrated(self) -> None:
+        """Its marks have changed: what it knows of its view belongs to the ones before."""
+        self._say("recalibrated")
+
+    def _say(self, line: str) -> bool:
         process = self._process
         if process is None or process.stdin is None or process.poll() is not None:
             return False
         try:
-            process.stdin.write(f"background {command} {expires_ms}\n")
+            process.stdin.write(line + "\n")
             process.stdin.flush()
         except (OSError, ValueError):  # it has just ended
             return False

@@ -149,7 +149,9 @@ class Pipeline:
         self._border_ms = self._floors.begin(coming.floor, self._now_ms())
         self._light(coming.site)
         for camera, (state, fault) in self._known.items():
-            if state != "up" and any(each.id == camera for each in coming.site.cameras):
+            if (state != "up" or fault is not None) and any(
+                each.id == camera for each in coming.site.cameras
+            ):
                 coming.floor.state(camera, state, fault)
 
     def _succeed(self) -> None:
@@ -183,6 +185,8 @@ class Pipeline:
             if camera.id not in self._cameras:
                 self._cameras[camera.id] = self._camera(camera.id)
                 self._cameras[camera.id].start()
+            elif camera.calibration != before[camera.id].calibration:
+                self._cameras[camera.id].recalibrated()
         if site.sensors != self._wired.sensors:
             self._leaving = self._sensors
             self._leaving.stop()

@@ -40,11 +40,11 @@ TELL_MS = 2_000
 _WRITING = threading.Lock()
 
 
-def watch(site: Site, camera_id: str, base_dir: Path) -> None:
+def watch(config: Path, camera_id: str) -> None:
     """Report the frames of one camera until standard input ends or the clip is over."""
-    camera = next((camera for camera in site.cameras if camera.id == camera_id), None)
-    if camera is None:
-        raise UsageError(f"no camera {camera_id!r} in the configuration.")
+    base_dir = config.parent
+    site = read_configured(config).site
+    camera = _of(site, camera_id)
     cv2.setNumThreads(1)
     detector = load_detector(
         site.box.detector if site.box else "nanodet", score_floor=site.tracking.low_score
@@ -59,7 +59,8 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
     taking = Taking(
         camera_id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
     )
-    threading.Thread(target=_hear, args=(taking,), name="hints", daemon=True).start()
+    recalibrated = threading.Event()
+    threading.Thread(target=_hear, args=(taking, recalibrated), name="hints", daemon=True).start()
     capture.start()
     try:
         while True:
@@ -67,6 +68,11 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
             if got is None:
                 taking.offer(None, _now_ms())
                 continue
+            if recalibrated.is_set():
+                recalibrated.clear()
+                site = read_configured(config).site
+                view = _View(site, _of(site, camera_id), base_dir)
+                integrity = view.integrity()
             if isinstance(got, Event):
                 if got.what != "state":
                     integrity, fault = view.integrity(), view.fault
@@ -92,6 +98,13 @@ def watch(site: Site, camera_id: str, base_dir: Path) -> None:
             _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
     finally:
         capture.stop()
+
+
+def _of(site: Site, camera_id: str) -> Camera:
+    camera = next((camera for camera in site.cameras if camera.id == camera_id), None)
+    if camera is None:
+        raise UsageError(f"no camera {camera_id!r} in the configuration.")
+    return camera
 
 
 class _View:
@@ -140,15 +153,17 @@ def _write(line: str) -> None:
         sys.stdout.flush()
 
 
-def _hear(taking: Taking) -> None:
+def _hear(taking: Taking, recalibrated: threading.Event) -> None:
     """The parent holds the other end: when it dies, by whatever signal, so does this process.
 
-    What it may say is `background COMMAND EXPIRES_MS`.
+    What it may say is `background COMMAND EXPIRES_MS` and `recalibrated`.
     """
     while line := sys.stdin.readline():
         words = line.split()
         if len(words) == 3 and words[0] == "background" and words[2].isdecimal():
             taking.ask(words[1], _now_ms(), int(words[2]))
+        elif words == ["recalibrated"]:
+            recalibrated.set()
     os._exit(0)
 
 
@@ -163,7 +178,7 @@ def main() -> None:
         raise UsageError("usage: python -m edge.perceive.watch CONFIG CAMERA")
     config = Path(sys.argv[1])
     try:
-        watch(read_configured(config).site, sys.argv[2], config.parent)
+        watch(config, sys.argv[2])
     except BranchloopError as error:
         sys.stderr.write(f"error: camera {sys.argv[2]}: {error}\n")
         sys.exit(error.exit_code)

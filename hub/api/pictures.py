@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import Response as Plain
 
 from branchloop.clock import iso
@@ -21,6 +21,10 @@ from hub.store.consents import opened, reading
 from hub.store.pictures import Kept, Pictures, What
 from hub.store.pictures import Request as Asked
 
+Within = Annotated[
+    int,
+    Query(ge=30, le=600, description="seconds to wait for it at most; with less time there are more blanks"),
+]
 CameraId = Annotated[str, Path(pattern=ID_PATTERN)]
 
 
@@ -45,12 +49,12 @@ def routes(too_soon: dict[str, Any]) -> APIRouter:
 
     @router.post("/{site_id}/cameras/{camera}/background", status_code=202, responses=limited)
     def ask_background(
-        request: Request, caller: Picturing, site_id: str, camera: CameraId
+        request: Request, caller: Picturing, site_id: str, camera: CameraId, within_s: Within = 600
     ) -> models.PictureAsked:
         """Ask the box for a picture of this camera with the people removed; at most one in ten minutes."""
         site = caller.enter(site_id, f"background of {camera}: ask for it")
         _known(site, camera)
-        return _ask(request.app.state.hub, caller, site, "background", camera)
+        return _ask(request.app.state.hub, caller, site, "background", camera, within_s)
 
     @router.get("/{site_id}/cameras/{camera}/background", **_image("image/jpeg"))
     def background(request: Request, caller: Picturing, site_id: str, camera: CameraId) -> Response:
@@ -60,10 +64,12 @@ def routes(too_soon: dict[str, Any]) -> APIRouter:
         return _picture(request.app.state.hub, site, "background", camera)
 
     @router.post("/{site_id}/birdseye", status_code=202, responses=limited)
-    def ask_birdseye(request: Request, caller: Picturing, site_id: str) -> models.PictureAsked:
+    def ask_birdseye(
+        request: Request, caller: Picturing, site_id: str, within_s: Within = 600
+    ) -> models.PictureAsked:
         """Ask the box for all cameras' backgrounds on the plan; at most once in ten minutes."""
         site = caller.enter(site_id, "bird's-eye picture: ask for it")
-        return _ask(request.app.state.hub, caller, site, "birdseye", "")
+        return _ask(request.app.state.hub, caller, site, "birdseye", "", within_s)
 
     @router.get("/{site_id}/birdseye", **_image("image/webp"))
     def birdseye(request: Request, caller: Picturing, site_id: str) -> Response:
@@ -90,7 +96,9 @@ def _known(site: Site, camera: str) -> None:
         raise NotFoundError(f"this branch has no camera {camera!r}.", hint=f"It has: {names}.")
 
 
-def _ask(state: State, caller: Caller, site: Site, what: What, camera: str) -> models.PictureAsked:
+def _ask(
+    state: State, caller: Caller, site: Site, what: What, camera: str, within_s: int
+) -> models.PictureAsked:
     if site.box is None:
         raise NotFoundError(
             "the hub knows of no box in this branch.", hint="Its site file has no [box]; add it at the hub."
@@ -98,7 +106,7 @@ def _ask(state: State, caller: Caller, site: Site, what: What, camera: str) -> m
     with opened(state.data_dir) as db:
         known = Pictures(db)
         known.forget_others(site.id, [each.id for each in site.cameras])
-        return _asked(known.ask(site.id, site.box.id, what, camera, caller.name, now_ms()))
+        return _asked(known.ask(site.id, site.box.id, what, camera, caller.name, now_ms(), within_s * 1000))
 
 
 def _picture(state: State, site: Site, what: What, camera: str) -> Response:

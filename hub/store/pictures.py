@@ -68,8 +68,11 @@ class Pictures:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def ask(self, site: str, device: str, what: What, camera: str, actor: str, now_ms: int) -> Request:
-        """Queue the command, or return the request that is still open.
+    def ask(
+        self, site: str, device: str, what: What, camera: str, actor: str, now_ms: int,
+        within_ms: int = EXPIRES_MS,
+    ) -> Request:  # fmt: skip
+        """Queue the command, or return the request that is still open. It expires after `within_ms`.
 
         Raises TooSoonError when there is a picture younger than ten minutes.
         """
@@ -85,7 +88,7 @@ class Pictures:
             )
         command = Commands(self._db).add(
             site, device, what, {"camera": camera} if camera else {},
-            consent="", customer="", now_ms=now_ms, expires_ms=now_ms + EXPIRES_MS,
+            consent="", customer="", now_ms=now_ms, expires_ms=now_ms + within_ms,
         )  # fmt: skip
         self._db.execute(
             "INSERT OR REPLACE INTO picture_asked (site, what, camera, command, actor, at_ms, state) "

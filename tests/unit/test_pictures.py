@@ -1,0 +1,195 @@
+"""What a box answers when it is asked for pictures: once, in time, and with the reason where there is none."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from branchloop.commands import Command, Reply
+from branchloop.errors import InputError
+from branchloop.messages import DeviceLight
+from edge.perceive.report import BackgroundReport, decode, encode
+from edge.perceive.taking import FINISH_MS, LONGEST_MS, Taking
+from edge.pictures import Pictures
+
+JPEG = b"\xff\xd8\xff" + b"picture" * 20 + b"\xff\xd9"
+
+
+class Asked:
+    """A camera's process, as far as it is asked."""
+
+    def __init__(self, *, there: bool = True) -> None:
+        self.there = there
+        self.commands: list[str] = []
+
+    def ask_background(self, command: str, _expires_ms: int) -> bool:
+        if self.there:
+            self.commands.append(command)
+        return self.there
+
+
+class Box:
+    """The pictures of a box with two cameras; time is what the test says."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.now_ms = 1_000_000
+        self.cameras = {"hall": Asked(), "door": Asked()}
+        self.lights = {name: DeviceLight(id=name, state="up", since_ms=1) for name in self.cameras}
+        self.replies: list[Reply] = []
+        self.pictures = Pictures(
+            tmp_path / "none.toml",
+            self.cameras,
+            self.lights.__getitem__,
+            lambda text: self.replies.append(Reply.model_validate_json(text)),
+            lambda: self.now_ms,
+            lambda reply: self.pictures.answer(reply),  # noqa: PLW0108 - it is not there yet
+        )
+
+    def hear(self, what: str, ident: str, body: dict[str, str], expires_ms: int = 1_600_000) -> None:
+        command = {"id": ident * 32, "what": what, "at_ms": 1, "expires_ms": expires_ms, "body": body}
+        self.pictures.take(Command.model_validate(command).to_json().encode())
+
+    def answers(self, camera: str, ident: str, code: str = "done", detail: str = "") -> None:
+        report = BackgroundReport(
+            camera, ident * 32, code, self.now_ms, detail, JPEG, b"", (8, 6), (80, 60), 20, 0.125
+        )
+        self.pictures.background(report)
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    return Box(tmp_path)
+
+
+def test_a_background_goes_out_once_however_often_it_is_asked_for(box: Box) -> None:
+    """While it is made the camera is asked once; afterwards the very same answer goes out again."""
+    for _ in range(3):
+        box.hear("background", "a", {"camera": "hall"})
+    assert box.cameras["hall"].commands == ["a" * 32]
+    box.answers("hall", "a")
+    box.answers("hall", "a")
+    box.hear("background", "a", {"camera": "hall"})
+    assert len(box.replies) == 2
+    assert box.replies[0] == box.replies[1]
+    picture = box.replies[0].body
+    assert (picture["media"], picture["camera_px"], picture["blank_share"]) == ("image/jpeg", [80, 60], 0.125)
+
+
+def test_a_camera_that_is_away_answers_with_its_reason(box: Box) -> None:
+    """Down, covered, without a process, or lost while it was asked: each says why."""
+    box.lights["hall"] = DeviceLight(id="hall", state="down", since_ms=1, detail="no route to it")
+    box.hear("background", "a", {"camera": "hall"})
+    box.lights["hall"] = DeviceLight(
+        id="hall", state="stalled", since_ms=1, detail="covered: …", fault="covered"
+    )
+    box.hear("background", "b", {"camera": "hall"})
+    box.cameras["door"].there = False
+    box.hear("background", "c", {"camera": "door"})
+    assert [(reply.code, reply.detail) for reply in box.replies] == [
+        ("camera_down", "no route to it"), ("camera_stalled", "covered: …"),
+        ("camera_down", "its process is not running"),
+    ]  # fmt: skip
+    box.cameras["door"].there = True
+    box.hear("background", "d", {"camera": "door"})
+    box.pictures.state("door", "down", "it died")
+    assert (box.replies[-1].ok, box.replies[-1].code, box.replies[-1].detail) == (
+        False,
+        "camera_down",
+        "it died",
+    )
+
+
+def test_what_cannot_be_done_is_said_at_once(box: Box) -> None:
+    """An unknown camera, a body that is none, a command for kiosks, one that came too late or took too long."""
+    box.hear("background", "a", {"camera": "attic"})
+    box.hear("background", "b", {"room": "hall"})
+    box.hear("erase", "c", {})
+    box.hear("background", "d", {"camera": "hall"}, expires_ms=999_999)
+    box.hear("background", "e", {"camera": "hall"})
+    box.now_ms = 1_600_000
+    box.pictures.tick()
+    assert [reply.code for reply in box.replies] == ["unknown", "unreadable", "unknown", "expired", "expired"]
+    assert not any(reply.ok for reply in box.replies)
+    box.pictures.take(b"no command")
+    assert len(box.replies) == 5
+
+
+def test_a_birdseye_picture_waits_for_all_cameras_and_says_so_when_none_has_one(box: Box) -> None:
+    """A background that is young is used again; when no camera has one the first reason is told."""
+    box.hear("birdseye", "a", {})
+    assert all(camera.commands == ["a" * 32] for camera in box.cameras.values())
+    box.answers("hall", "a", "refused", "too many people")
+    assert not box.replies
+    box.answers("door", "a", "refused", "too dark")
+    assert (box.replies[0].code, box.replies[0].detail) == ("refused", "too many people")
+    box.hear("background", "b", {"camera": "hall"})
+    box.answers("hall", "b")
+    box.hear("birdseye", "c", {})
+    assert box.cameras["hall"].commands == ["a" * 32, "b" * 32], "its background is young enough"
+    assert box.cameras["door"].commands[-1] == "c" * 32
+
+
+def test_a_report_survives_the_pipe_and_an_endless_line_does_not() -> None:
+    """What a camera's process writes is what the core reads; more than a megabyte is refused."""
+    report = BackgroundReport("hall", "a" * 32, "done", 5, "", JPEG, b"\x00png", (8, 6), (80, 60), 20, 0.5)
+    assert decode(encode(report)) == report
+    with pytest.raises(InputError):
+        decode(encode(BackgroundReport("hall", "a" * 32, "done", 5, "", b"x" * 900_000)))
+
+
+class Nobody:
+    def detect(self, _image_bgr: np.ndarray) -> np.ndarray:
+        return np.zeros((0, 5), np.float32)
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(20_000):
+        if reached():
+            return
+        pause.wait(0.001)
+    raise AssertionError("the thread never got there")
+
+
+def feed(taking: Taking, told: list[BackgroundReport], step_ms: int, most: int) -> None:
+    """Offer a still room until it has answered; the next frame comes when the last one was taken."""
+    room = np.random.default_rng(0).integers(60, 120, (60, 80, 3), dtype=np.uint8)
+    for i in range(most):
+        if told:
+            return
+        taking.offer(room, i * step_ms)
+        _until(lambda: taking._given.empty() or bool(told))
+    raise AssertionError("it never answered")
+
+
+def test_taking_spreads_its_samples_and_answers_everybody_who_asked() -> None:
+    """Two commands get one picture, made of samples 1.5 s apart; afterwards nothing is kept."""
+    told: list[BackgroundReport] = []
+    taking = Taking("hall", lambda _floor: Nobody(), told.append)
+    taking.ask("a" * 32, 0, LONGEST_MS * 2)
+    taking.ask("b" * 32, 0, LONGEST_MS * 2)
+    taking.ask("a" * 32, 0, LONGEST_MS * 2)
+    feed(taking, told, 140, 2_000)
+    _until(lambda: len(told) == 2)
+    assert {report.command for report in told} == {"a" * 32, "b" * 32}
+    assert all(report.ok and report.samples == 16 for report in told)
+    assert told[0].made_ms >= 15 * 1_500
+
+
+def test_taking_ends_in_time_and_says_why_there_is_no_picture() -> None:
+    """A camera that shows nothing usable until the command expires is refused with its reason."""
+    told: list[BackgroundReport] = []
+    taking = Taking("hall", lambda _floor: Nobody(), told.append)
+    taking.ask("a" * 32, 0, FINISH_MS + 10_000)
+    for t_ms in range(0, 12_000, 1_000):
+        taking.offer(None, t_ms)
+        _until(lambda: taking._given.empty() or bool(told))
+    _until(lambda: bool(told))
+    assert (told[0].ok, told[0].code) == (False, "refused")
+    assert "0 frames" in told[0].detail
+    assert json.loads(encode(told[0]))[3] == "refused"
