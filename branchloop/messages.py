@@ -36,6 +36,9 @@ CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved"]
 """What may be wrong with a camera's picture; what each taints stands in `branchloop.kpis.TAINTS`."""
 SensorFault = Literal["stuck", "spiking", "garbled", "crosstalk"]
 
+PairFault = Literal["cameras_apart", "clocks_apart", "cameras_disagree"]
+"""Their people cannot be joined (one was moved, or two are swapped); their clocks differ; they place people apart."""
+
 
 class Wire(BaseModel):
     """Base of all payloads: frozen, lenient about fields added later, strict about types."""
@@ -70,6 +73,18 @@ class CameraWindow(Wire):
     fault: CameraFault | None = Field(
         default=None, description="what was wrong with the picture, if anything"
     )
+
+
+class CameraPair(Wire):
+    """How well two cameras agree about the people on the floor that both see, over the last minutes."""
+
+    first: Id
+    second: Id
+    disagreement_mm: Count | None = Field(
+        default=None, description="median distance between the places they give, before any correction"
+    )
+    clock_ms: SignedCount | None = Field(default=None, description="the second's clock minus the first's")
+    wrong: PairFault | None = None
 
 
 class SensorWindow(Wire):
@@ -188,6 +203,9 @@ class Window(Wire):
     zones: list[ZoneWindow] = Field(default_factory=list, max_length=256)
     queues: list[QueueWindow] = Field(default_factory=list, max_length=256)
     sensors: list[SensorWindow] = Field(default_factory=list, max_length=256)
+    pairs: list[CameraPair] = Field(
+        default_factory=list, max_length=2_016, description="cameras that share floor"
+    )
     heat: Heat | None = None
     filled: Heat | None = Field(
         default=None,

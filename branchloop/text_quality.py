@@ -162,6 +162,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.spiking": ("Sensor spikes", "传感器读数跳变"),
     "alert.garbled": ("Sensor sends garbage", "传感器数据乱码"),
     "alert.crosstalk": ("Sensor hears another", "传感器串扰"),
+    "alert.cameras_apart": ("Two cameras see different people", "两台摄像头所见不一致"),
+    "alert.clocks_apart": ("Clocks of two cameras differ", "两台摄像头时钟不同步"),
+    "alert.cameras_disagree": ("Two cameras place people apart", "两台摄像头定位不一致"),
     "alert.camera_silent": ("Camera gives no picture", "摄像头无画面"),
     "alert.sensor_silent": ("Sensor gives no reading", "传感器无读数"),
     "alert.box_silent": ("Box not heard of", "盒子失联"),
@@ -179,6 +182,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.evidence.counts": (
         "{went_in} in, {went_out} out, {seen} seen",
         "进 {went_in}，出 {went_out}，见到 {seen}",
+    ),
+    "quality.evidence.pair": (
+        "people {distance} apart, clocks {clock} apart",
+        "同一人相距 {distance}，时钟相差 {clock}",
     ),
     "quality.reports": ("Acceptance report", "验收报告"),
     "quality.reports.none": (

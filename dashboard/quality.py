@@ -9,7 +9,7 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 from branchloop.kpis import TAINTS
-from branchloop.messages import SensorFault
+from branchloop.messages import PairFault, SensorFault
 from branchloop.text import WORDS, Language, duration, label, say
 from dashboard import tiles
 
@@ -28,6 +28,7 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
 }
 Names = Mapping[tuple[str, str], str]
 """("camera", "sensor" or "line", its id) -> its name: a line and a camera may share an id."""
+PAIRS = frozenset(get_args(PairFault))
 PERCENT = frozenset({"sensor_disagrees"})
 PER_SECOND = frozenset({"camera_history"})
 MILLIMETRES = frozenset({"calibration_residual"})
@@ -231,6 +232,14 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
 def evidence(alert: Mapping[str, Any], language: Language) -> str:
     """What was found when an alert was raised, in one line; empty for faults, which say it themselves."""
     told, kind = alert["evidence"], alert["kind"]
+    if kind in PAIRS:
+        distance, clock = told.get("disagreement_mm"), told.get("clock_ms")
+        return say(
+            "quality.evidence.pair",
+            language,
+            distance="—" if distance is None else f"{distance / 1000:.1f}{NARROW}m",
+            clock="—" if clock is None else f"{abs(clock) / 1000:.1f}{NARROW}s",
+        )
     if told.get("value") is None:
         return ""
     value, tolerance = _measured(kind, told["value"], language), _measured(kind, told["tolerance"], language)
@@ -287,7 +296,8 @@ def _about(kind: str, subject: str, names: Names, language: Language) -> str:
         what = "sensor"
     else:
         what = "camera"
-    return f"{_kind(kind, language)} · {names.get((what, subject), subject)}"
+    parts = [names.get((what, part), part) for part in subject.split("/")]
+    return f"{_kind(kind, language)} · {' / '.join(parts)}"
 
 
 def _kind(kind: str, language: Language) -> str:

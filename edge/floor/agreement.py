@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from branchloop.messages import CameraPair, PairFault
 from edge.floor.alignment import Pair, PairAlignment
 from edge.floor.clock_offset import search_offset
 from edge.floor.paths import GRID_MS
@@ -50,21 +51,44 @@ class Agreement:
     coherent: bool = True
 
     @property
+    def wrong(self) -> PairFault | None:
+        """What is wrong with the pair, if anything."""
+        clock = self.clock_offset_s is not None and abs(self.clock_offset_s) > TOLD_CLOCK_S
+        if clock:
+            return "clocks_apart"
+        if not self.coherent:
+            return "cameras_apart"
+        if self.disagreement_m is not None and self.disagreement_m > TOLD_M and self.bias_m is not None:
+            return "cameras_disagree"
+        return None
+
+    @property
     def fault(self) -> str | None:
         """A sentence for the technician when something is wrong, else None."""
         a, b = self.cameras
-        if not self.coherent:
-            if self.clock_offset_s is not None and abs(self.clock_offset_s) > TOLD_CLOCK_S:
-                return f"the clock of {b} is {self.clock_offset_s:+.1f} s off that of {a}: people cannot be joined"
-            return (
-                f"{a} and {b} see different people where both look ({self.disagreement_m or 0:.1f} m apart): "
-                "one was moved, or they are swapped"
-            )
-        if self.clock_offset_s is not None and abs(self.clock_offset_s) > TOLD_CLOCK_S:
-            return f"the clock of {b} is {self.clock_offset_s:+.1f} s off that of {a}"
-        if self.disagreement_m is not None and self.disagreement_m > TOLD_M and self.bias_m is not None:
-            return f"{a} and {b} place the same people {self.disagreement_m:.1f} m apart: calibrate again"
-        return None
+        match self.wrong:
+            case "clocks_apart":
+                joined = "" if self.coherent else ": people cannot be joined"
+                return f"the clock of {b} is {self.clock_offset_s:+.1f} s off that of {a}{joined}"
+            case "cameras_apart":
+                return (
+                    f"{a} and {b} see different people where both look ({self.disagreement_m or 0:.1f} m apart): "
+                    "one was moved, or they are swapped"
+                )
+            case "cameras_disagree":
+                return f"{a} and {b} place the same people {self.disagreement_m:.1f} m apart: calibrate again"
+            case None:
+                return None
+
+    def told(self) -> CameraPair:
+        """The same for the window that closes now."""
+        return CameraPair(
+            first=self.cameras[0],
+            second=self.cameras[1],
+            disagreement_mm=None if self.disagreement_m is None else round(self.disagreement_m * 1000),
+            clock_ms=None if self.clock_offset_s is None else round(self.clock_offset_s * 1000),
+            wrong=self.wrong,
+        )
 
 
 class PairMeter:

@@ -153,6 +153,9 @@ class Floor:
             for camera, eye in self._eyes.items()
         }
         settled.windows = self._accounts.close(watermark_ms, quality, sensors, closed_by)
+        pairs = [agreement.told() for agreement in self.agreements()] if settled.windows else []
+        if pairs:
+            settled.windows = [window.model_copy(update={"pairs": pairs}) for window in settled.windows]
         if settled.windows:
             for eye in self._eyes.values():
                 eye.faulty = eye.fault

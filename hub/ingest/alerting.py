@@ -18,7 +18,7 @@ from typing import Any, get_args
 
 from branchloop.clock import ALARM_AGE_MS, DAY_MS, HOUR_MS, from_ms, local_day_end_ms
 from branchloop.errors import DependencyError
-from branchloop.messages import CameraFault, SensorFault
+from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.config import HubConfig
 from hub.ingest.mqtt import now_ms, say
@@ -113,6 +113,8 @@ class LiveAlerts:
             for told in newest.get(f"{part}s", []):
                 if told[part] in known:
                     found += _of_device(part, told, faults, end_ms)
+        for pair in newest.get("pairs", []):
+            found += _of_pair(pair, end_ms)
         return found
 
     def _boxes(self, site: Site, at_ms: int) -> list[Look]:
@@ -273,10 +275,19 @@ def _of_device(part: str, told: Mapping[str, Any], faults: Iterable[str], end_ms
     return found
 
 
+def _of_pair(pair: Mapping[str, Any], end_ms: int) -> list[Look]:
+    """Pairs of cameras; the box has its own patience with them, and says what is wrong."""
+    evidence = {key: pair.get(key) for key in ("disagreement_mm", "clock_ms")}
+    subject = f"{pair['first']}/{pair['second']}"
+    return [((fault, subject), pair.get("wrong") == fault, end_ms, evidence) for fault in get_args(PairFault)]
+
+
 def _gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
     """Conditions of what is no longer part of the branch have ended."""
-    parts = {each.id for each in site.cameras} | {each.id for each in site.sensors}
-    parts |= {each.id for each in site.lines}
+    parts = {each.id for each in site.cameras}
+    cameras = set(parts)
+    parts |= {each.id for each in site.sensors} | {each.id for each in site.lines}
+    parts |= {f"{a}/{b}" for a in cameras for b in cameras}
     return [
         (key, False, at_ms, {})
         for key in watches

@@ -49,13 +49,18 @@ _BY_CHECK: Mapping[Check, Rule] = {
 }
 CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
-WARNINGS = frozenset({"calibration_residual", "calibration_age", "line_history", "camera_history"})
+WARNINGS = frozenset(
+    {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
+)
 """Kinds that ask for a look, and prove nothing wrong: an unusual hour may be a true one."""
 _COUNTS = ("footfall", "crossings_in", "crossings_out", "occupancy")
 _PLACED = TAINTS["moved"]
 _EVERYTHING = TAINTS["covered"]
 _TAINTED: Mapping[str, tuple[str, ...]] = {
     **TAINTS,
+    "cameras_apart": _EVERYTHING,
+    "clocks_apart": _EVERYTHING,
+    "cameras_disagree": _PLACED,
     "camera_silent": _EVERYTHING,
     "sensor_silent": ("filled_person_seconds",),
     "box_silent": _EVERYTHING,

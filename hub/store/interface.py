@@ -163,8 +163,8 @@ class FeedEvent:
     """One line of the live feed, written only for events young enough to matter now.
 
     `body` is JSON text. notice: the Notice, or {"id", "fate"} when a window settles it; window: {"start_ms", "end_ms",
-    "people_end", "person_ms", "observed_ms", "expected_ms", "lines": {id: [in, out]}, "troubled": ids of cameras and
-    sensors that do not work or are not believed, absent when there are none}; status: the Status; alarm: of the wire
+    "people_end", "person_ms", "observed_ms", "expected_ms", "lines": {id: [in, out]}, "troubled": cameras, sensors and
+    pairs of cameras that do not work or are not believed, absent when there are none}; status: the Status; alarm: of the wire
     {"what", "detail", "device"}, of quality {"what": "alert", "change", "kind", "subject", "tainted", "evidence"}.
     """
 

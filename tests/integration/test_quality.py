@@ -179,6 +179,27 @@ def test_a_covered_camera_raises_an_alert_and_clears_it(hub: World) -> None:
     assert "footfall" in told(hub)[0]["tainted"]
 
 
+def test_two_cameras_that_do_not_agree_raise_an_alert(tmp_path: Path) -> None:
+    """With how far apart they place people; cleared when they agree, or when one is no longer part of the branch."""
+    second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"cam-2"')
+    with world(tmp_path, parts=PARTS + second) as hub, looking(hub) as (live, _):
+        box = Box(hub)
+        start_ms = box.now_ms - box.now_ms % 5_000
+        pair = {"first": "cam", "second": "cam-2", "disagreement_mm": 1_400, "clock_ms": 40}
+        for number in range(30):
+            at_ms = start_ms + 5_000 * number
+            box.now_ms = at_ms + 6_000
+            said = {**pair, "wrong": "cameras_apart"} if number < 6 else pair
+            box.send({**with_parts(window(at_ms, 1)), "pairs": [said]})
+            live.tick(box.now_ms)
+            if number == 5:
+                assert alerts(hub) == [("cameras_apart", "cam/cam-2", True)]
+        assert alerts(hub) == [("cameras_apart", "cam/cam-2", False)]
+        (alert,) = get(hub, "/hall/alerts", hub.token("auditor")).json()["items"]
+        assert alert["evidence"] == {"disagreement_mm": 1_400, "clock_ms": 40}
+        assert "footfall" in alert["tainted"]
+
+
 def test_a_backlog_raises_no_live_alarm(hub: World) -> None:
     """What a camera had an hour ago is history: it is in the fault times, and alarms nobody."""
     box = Box(hub)

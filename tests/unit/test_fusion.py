@@ -139,6 +139,9 @@ def test_clocks_ten_seconds_apart_are_said_and_nobody_is_doubled() -> None:
     assert not agreement.coherent
     assert agreement.clock_offset_s == pytest.approx(10, abs=1)
     assert "clock of south" in str(agreement.fault)
+    (pair,) = [window for settled in done.settled for window in settled.windows][-1].pairs
+    assert (pair.first, pair.second, pair.wrong) == ("north", "south", "clocks_apart")
+    assert pair.clock_ms == pytest.approx(10_000, abs=1_000)
     blind = sum((p.end_ms - p.start_ms) * len(p.uncounted) for s in done.settled for p in s.stretches) / 1000
     assert blind > 0.2 * truth_person_s(moments)  # these would have been counted twice
     assert mass(done, moments) < 1.25
@@ -163,6 +166,9 @@ def test_swapped_and_bumped_cameras_are_told_with_metres(eyes: list[Eye]) -> Non
     assert wrong.disagreement_m > 1.0
     assert wrong.fault is not None
     assert "m apart" in wrong.fault
+    assert wrong.told().wrong in {"cameras_apart", "cameras_disagree"}
+    assert wrong.told().disagreement_mm == round(1000 * wrong.disagreement_m)
+    assert sound.told().wrong is None
 
 
 def test_complaints_come_once_and_end_after_a_quiet_minute() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from branchloop.kpis import TAINTS
-from branchloop.messages import CameraFault, SensorFault
+from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.text import LANGUAGES, WORDS, Language, say
 from dashboard import acceptance, coverage_calendar, quality
 from hub.api.models_quality import HourState
@@ -62,7 +62,10 @@ def test_every_code_of_the_hub_has_words() -> None:
     keys += [f"quality.outcome.{code}" for code in get_args(Outcome)]
     keys += [f"quality.why.{code}" for code in get_args(Reason)]
     keys += [f"quality.basis.{code}" for code in get_args(Basis)]
-    keys += [f"alert.{kind}" for kind in (*CHECKS, *get_args(CameraFault), *get_args(SensorFault))]
+    keys += [
+        f"alert.{kind}"
+        for kind in (*CHECKS, *get_args(CameraFault), *get_args(SensorFault), *get_args(PairFault))
+    ]
     keys += [f"alert.{part}_silent" for part in ("camera", "sensor", "box", "kiosk")]
     keys += [f"quality.report.{code}" for code in ("pass", "fail", "undecided", "stated", "valid", "expired")]
     for key in keys:
@@ -153,8 +156,12 @@ def test_an_alert_shows_its_evidence() -> None:
          "tainted": list(TAINTS["covered"]), "evidence": {"state": "stalled"}},
         {"kind": "overnight", "subject": "", "raised": "2026-11-22T16:00:00Z", "cleared": None,
          "tainted": ["footfall"], "evidence": finding(value=30.0, numbers={"went_in": 150.0, "went_out": 120.0, "seen": 0.0})},
+        {"kind": "cameras_apart", "subject": "cam/b", "raised": "2026-11-22T16:00:00Z", "cleared": None,
+         "tainted": [], "evidence": {"disagreement_mm": 1_400, "clock_ms": None}},
     ]  # fmt: skip
     html = quality.alert_list(answer(alerts=alerts), {("camera", "cam"): "<Hall>"}, "en", ZONE)
+    assert "Two cameras see different people · &lt;Hall&gt; / b" in html
+    assert "people 1.4\N{NO-BREAK SPACE}m apart, clocks — apart" in html
     assert html.index("In − out at closing") < html.index("Camera covered · &lt;Hall&gt;")
     assert "found 30, expected 0, allowed ±\N{NO-BREAK SPACE}9.9 (150 in, 120 out, 0 seen)" in html
     assert "open since 11-23 00:00" in html
