@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from branchloop import text_acceptance, text_board, text_consent, text_floor, text_kiosk, text_quality
+from branchloop import (
+    text_acceptance,
+    text_board,
+    text_consent,
+    text_floor,
+    text_kiosk,
+    text_quality,
+    text_setup,
+)
 from branchloop.kpis import BY_KEY
 
 Language = Literal["en", "zh"]
@@ -107,6 +115,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **text_floor.WORDS,
     **text_acceptance.WORDS,
     **text_quality.WORDS,
+    **text_setup.WORDS,
 }
 
 

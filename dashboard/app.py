@@ -9,7 +9,7 @@ import streamlit as st
 from branchloop.text import say
 from dashboard import session
 from dashboard.style import CSS
-from dashboard.views import board, heat, live, quality
+from dashboard.views import board, heat, live, quality, setup
 
 
 @st.cache_resource
@@ -30,6 +30,7 @@ def main() -> None:
         st.Page(live.page, title=say("page.live", spoken), url_path="live", default=True),
         st.Page(heat.page, title=say("page.heat", spoken), url_path="heat"),
         st.Page(quality.page, title=say("page.quality", spoken), url_path="quality"),
+        st.Page(setup.page, title=say("page.setup", spoken), url_path="setup"),
         st.Page(board.page, title=say("page.board", spoken), url_path="board"),
     ]
     page = st.navigation(pages)

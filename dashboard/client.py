@@ -102,6 +102,40 @@ class Hub:
         path = f"/api/v1/branches/{site}/appointments/{appointment}/{step}"
         return self._ask("POST", path, body={})
 
+    def configuration(self, site: str) -> dict[str, Any]:
+        """The newest configuration, what is wanted of the box, what it runs."""
+        return self._get(f"/api/v1/branches/{site}/configuration")
+
+    def check(self, site: str, text: str) -> dict[str, Any]:
+        """Every fault of a site file's text."""
+        return self._ask("POST", f"/api/v1/branches/{site}/configuration/check", body={"text": text})
+
+    def save(self, site: str, text: str, base: int, note: str, *, publish: bool) -> dict[str, Any]:
+        """Keep a text as the next version, and let the box take it over."""
+        body = {"text": text, "base": base, "note": note, "publish": publish}
+        return self._ask("POST", f"/api/v1/branches/{site}/configuration", body=body)
+
+    def roll_back(self, site: str, version: int) -> dict[str, Any]:
+        """Publish an old text as a new version."""
+        return self._ask("POST", f"/api/v1/branches/{site}/configuration/{version}/rollback", body={})
+
+    def background(self, site: str, camera: str) -> bytes | None:
+        """A camera's picture without people; None when there is none yet."""
+        path = f"{self._api}/api/v1/branches/{site}/cameras/{camera}/background"
+        try:
+            answer = self._http.get(path, headers=self._headers)
+        except httpx.HTTPError as error:
+            raise Unreachable(str(error)) from error
+        if answer.status_code in {401, 403, 404}:
+            return None
+        if answer.status_code >= 400:
+            raise Unreachable(f"HTTP {answer.status_code}")
+        return answer.content
+
+    def ask_background(self, site: str, camera: str) -> dict[str, Any]:
+        """Ask the box for a fresh one."""
+        return self._ask("POST", f"/api/v1/branches/{site}/cameras/{camera}/background", body={})
+
     def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
         return self._ask("GET", path, query)
 

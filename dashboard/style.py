@@ -47,6 +47,7 @@ CSS = f"""<style>
 .bl-swatches i {{ display: inline-block; width: 20px; height: 12px; margin-right: 6px; border-radius: 2px;
   border: 1px solid {theme.HAIRLINE}; vertical-align: -1px; }}
 button[data-variant="segmented_control"] p {{ color: {theme.INK} !important; }}
+.bl-faults {{ font-size: 14px; margin: 4px 0 8px; color: {theme.INK}; }} .bl-faults code {{ color: {theme.INK}; }}
 .stButton button {{ min-height: 44px; }}
 .bl-head {{ font-size: 16px; font-weight: 600; margin: 16px 0 8px; color: {theme.INK}; }}
 </style>"""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +19,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from branchloop.text import say
 
@@ -237,16 +240,62 @@ def test_layers_of_the_heat_page(running: Demo, page: Page, layer: str, words: s
         ("heat?branch=river-street&lang=zh", "[role=img], img"),
         ("board?branch=plaza&lang=zh", ".bl-tile"),
         ("quality?branch=river-street&lang=zh", ".bl-verdict"),
+        ("setup?branch=plaza&lang=zh", ".pad img"),
         ("quality?branch=plaza&lang=en", ".bl-verdict"),
     ],
 )
 def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: str) -> None:
     """Axe finds nothing against WCAG, contrast and heading order included."""
     page.goto(f"{running.pages}/{path}")
-    expect(page.locator(shown).first).to_be_visible()
+    expect(page.locator(shown).first).to_be_visible(timeout=30_000)
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
     found = Axe().run(page).response["violations"]
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+
+
+def test_a_line_is_drawn_published_and_taken_over(running: Demo, page: Page) -> None:
+    """Two points by pointer, one by keyboard; the box takes the new version over and the page says so."""
+    page.goto(f"{running.pages}/setup?branch=plaza&lang=en")
+    rows = page.get_by_text("Points, in metres on the plan")
+    expect(rows).to_be_visible()
+    pad = page.locator(".pad")
+    plan = ask(running, "plaza")["plan"]
+    for number, (x, y) in enumerate([(9.0, 6.0), (9.0, 12.0)], 1):
+        box = pad.bounding_box()
+        assert box is not None
+        place = {"x": x / plan["width_m"] * box["width"], "y": y / plan["height_m"] * box["height"]}
+        pad.click(position=place)  # type: ignore[arg-type]
+        drawn(pad, number)
+    pad.focus()
+    for _ in range(4):
+        page.keyboard.press("Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+    drawn(pad, 3)
+    page.get_by_label("Id (a-z").fill("drawn")
+    page.get_by_label("Name in English").fill("Drawn here")
+    page.get_by_label("Name in English").press("Tab")
+    page.get_by_role("button", name="Put in place").click()
+    expect(page.get_by_text("changed, not saved")).to_be_visible()
+    page.get_by_role("button", name="Save and publish").click()
+    expect(page.get_by_text("Version 2 is published.")).to_be_visible()
+    expect(page.get_by_text("Version 2 is in force.")).to_be_visible(timeout=60_000)
+    (line,) = (line for line in ask(running, "plaza")["lines"] if line["id"] == "drawn")
+    assert line["from"] == pytest.approx([9.0, 6.0], abs=0.1)
+    assert line["to"] == pytest.approx([9.0, 12.0], abs=0.1)
+    assert line["inside"][0] < 7.0
+    assert ask(running, "plaza/configuration")["text"].count("# teller counters") == 1
+
+
+def drawn(pad: Locator, number: int) -> None:
+    """Wait until the point of that number is in the picture."""
+    expect(pad.locator("img")).to_have_attribute("src", re.compile("^data:image/svg"))
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s:
+        source = pad.locator("img").get_attribute("src") or ""
+        if f">{number}</text></svg>" in base64.b64decode(source.partition(",")[2]).decode():
+            return
+        pad.page.wait_for_timeout(100)
+    raise AssertionError(f"point {number} was not drawn")
 
 
 def test_two_weeks_of_history_are_there(running: Demo) -> None:

@@ -18,10 +18,10 @@ from edge.floor.windows import no_sensors
 T0_MS = 1_000_000_000_000
 FRAME_MS = 200
 WALKS = [
-    straight(0.5 if i % 2 else 9.5, 9.5 if i % 2 else 0.5, 1.0 + 1.5 * (i % 5), 3.0 * i, 1.2)
-    for i in range(9)
+    straight(0.5 if i % 2 else 9.5, 9.5 if i % 2 else 0.5, 1.0 + 1.5 * (i % 5), 3.5 * i, 1.2)
+    for i in range(7)
 ]
-SECONDS = 32.0
+SECONDS = 28.0
 
 
 def successor(**more: object) -> Site:
@@ -65,7 +65,7 @@ def total(windows: list[Window]) -> Counter[str]:
     return sums
 
 
-@pytest.mark.parametrize(("at_s", "frame_ms"), [(0.1, 200), (7.3, 143), (14.9, 333)])
+@pytest.mark.parametrize(("at_s", "frame_ms"), [(0.1, 200), (7.3, 333)])
 def test_a_takeover_changes_no_figure(at_s: float, frame_ms: int) -> None:
     """Whenever a configuration comes that changes only its version: windows follow on without a hole, every sum is the same."""
     plain, _, _ = run(None, 0, frame_ms)
@@ -81,7 +81,7 @@ def test_a_takeover_changes_no_figure(at_s: float, frame_ms: int) -> None:
     assert total(windows) == total(plain)
 
 
-@pytest.mark.parametrize("at_s", [1.7, 4.2, 9.8])
+@pytest.mark.parametrize("at_s", [1.7, 9.8])
 def test_every_notice_is_settled_once(at_s: float) -> None:
     """Each crossing that was told is confirmed or withdrawn by exactly one window, across the border as well."""
     windows, notices, _ = run(successor(), at_s)
