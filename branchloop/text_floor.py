@@ -50,6 +50,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fault.garbled": ("sends garbage", "数据乱码"),
     "fault.crosstalk": ("hears another sensor", "受其他传感器串扰"),
     "devices.cameras": ("{value} cameras", "{value} 台摄像头"),
+    "devices.cameras.one": ("1 camera", "1 台摄像头"),
+    "devices.sensors.one": ("1 sensor", "1 个传感器"),
     "devices.sensors": ("{value} sensors", "{value} 个传感器"),
     "devices.tainted": ("{value} with a fault", "{value} 台有异常"),
     "layer": ("Layer", "图层"),

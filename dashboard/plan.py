@@ -39,9 +39,9 @@ def floor_svg(
     parts += [_path(wall, PLAN_LINE, 4) for wall in plan["walls"]]
     font = max(9.0, min(20.0, width / 45))
     parts += [_line(line, language, font) for line in branch["lines"]]
+    parts += [_label(zone, language, font, width) for zone in branch["zones"]]
     if sensors is not None:
         parts += [_sensor(sensor, sensors.get(sensor["id"])) for sensor in branch["sensors"]]
-    parts += [_label(zone, language, font, width) for zone in branch["zones"]]
     parts += [
         f'<circle cx="{x * PX_PER_M:.1f}" cy="{y * PX_PER_M:.1f}" r="9" fill="{ACCENT}" '
         f'stroke="{PAPER}" stroke-width="3"/>'

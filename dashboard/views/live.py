@@ -160,11 +160,12 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
 
 def summary(live: Mapping[str, Any], spoken: Language) -> str:
     """How many devices there are, and how many of them have a fault right now."""
-    parts = [
-        f'<span class="bl-good" aria-hidden="true">●</span> {escape(say(f"devices.{kind}", spoken, value=len(live[kind])))}'
-        for kind in ("cameras", "sensors")
-        if live[kind]
-    ]
+    parts = []
+    for kind in ("cameras", "sensors"):
+        if live[kind]:
+            key = f"devices.{kind}.one" if len(live[kind]) == 1 else f"devices.{kind}"
+            words = escape(say(key, spoken, value=len(live[kind])))
+            parts.append(f'<span class="bl-good" aria-hidden="true">●</span> {words}')
     faulty = sum(device["fault"] is not None for kind in ("cameras", "sensors") for device in live[kind])
     if faulty:
         shape, tone = tiles.FAULTY

@@ -291,7 +291,8 @@ def test_lights_tell_faults_and_how_many() -> None:
     camera = {"id": "hall", "state": "up", "fault": "frozen", "coverage": None}
     sensor = {"id": "s", "state": "up", "fault": None, "nearest_mm": None, "present": None}
     told = {"cameras": [camera], "sensors": [sensor], "device": None}
-    assert "1 cameras" in summary(told, "en")
+    assert "1 camera " in summary(told, "en")
+    assert "2 cameras" in summary({**told, "cameras": [camera, camera]}, "en")
     assert "1 with a fault" in summary(told, "en")
     assert "fault" not in summary({**told, "cameras": [{**camera, "fault": None}]}, "en")
     shown = "".join(lights(BRANCH, told, "en"))
