@@ -238,30 +238,37 @@ def _text(
     if typed != work.text:
         work.text, work.chosen, work.camera = typed, "", ""
     session.head(say("setup.history", spoken))
-    runs = configuration["reported"]
-    heads = ("version", "at", "by", "state")
-    rows = []
-    for each in configuration["history"]:
-        state = "published" if each["published"] else "saved"
-        if runs and runs["hash"] == each["hash"]:
-            state = "runs"
-        note = f" · {each['note']}" if each["note"] else ""
-        cells = (str(each["version"]), _wall(each["saved"], zone), f"{each['author']}{note}")
-        rows.append(
-            "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
-            + f"<td>{say(f'setup.state.{state}', spoken)}</td></tr>"
-        )  # fmt: skip
-    head = "".join(f"<th>{say(f'setup.{name}', spoken)}</th>" for name in heads)
-    st.html(
-        f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-        if rows
-        else say("setup.none", spoken)
-    )
+    st.fragment(_history, run_every=session.settings()[0].refresh_s)(door, site_id, spoken, zone)
     old = [each["version"] for each in configuration["history"][1:]]
     if old:
         version = st.selectbox(say("setup.rollback", spoken), old)
         if st.button(say("setup.do_rollback", spoken)):
             _took(door.roll_back(site_id, version), site_id, "setup.published", spoken)
+
+
+def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
+    """Versions and what became of them: refreshes by itself."""
+    with session.told():
+        configuration = door.configuration(site_id)
+        runs = configuration["reported"]
+        heads = ("version", "at", "by", "state")
+        rows = []
+        for each in configuration["history"]:
+            state = "published" if each["published"] else "saved"
+            if runs and runs["hash"] == each["hash"]:
+                state = "runs"
+            note = f" · {each['note']}" if each["note"] else ""
+            cells = (str(each["version"]), _wall(each["saved"], zone), f"{each['author']}{note}")
+            rows.append(
+                "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+                + f"<td>{say(f'setup.state.{state}', spoken)}</td></tr>"
+            )  # fmt: skip
+        head = "".join(f"<th>{say(f'setup.{name}', spoken)}</th>" for name in heads)
+        st.html(
+            f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+            if rows
+            else say("setup.none", spoken)
+        )
 
 
 def _finish(door: Hub, site_id: str, work: Work, spoken: Language) -> None:

@@ -21,6 +21,9 @@ from hub.config import HubConfig, site_text
 from hub.store.configurations import Configurations, Reported, Saved
 from hub.store.consents import opened, reading
 
+MOST_SAID = 5
+"""Faults told in one sentence; the check tells all."""
+
 
 def routes() -> APIRouter:
     """The routes under /api/v1/branches/SITE/configuration."""
@@ -112,11 +115,11 @@ def save_text(
     """Keep a text as the next version. Raises InputError for one that the box would refuse, ConflictError."""
     checked = check_text(config, site, text)
     if not checked.ok:
-        first = checked.faults[0]
-        raise InputError(
-            f"the text has {len(checked.faults)} fault(s): {first.key} {first.message}".rstrip(".") + ".",
-            hint="POST …/configuration/check tells all of them.",
+        said = "; ".join(
+            f"{fault.key} {fault.message}".strip().rstrip(".") for fault in checked.faults[:MOST_SAID]
         )
+        more = f" (and {len(checked.faults) - MOST_SAID} more)" if len(checked.faults) > MOST_SAID else ""
+        raise InputError(f"the configuration is wrong: {said}{more}.", hint="Mend it; nothing was saved.")
     own = parse_site(site_text(config, site.id))
     return Configurations(db).save(
         site.id, text, above=own.version, base=base, author=author, note=note,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ from hub.config import HubConfig
 from hub.store.configurations import Configurations
 from hub.store.connection import connect_readonly
 from hub.store.schema import DATABASE
+
+LOOK_S = 0.5
 
 
 class SitesInForce(Mapping[str, Site]):
@@ -28,6 +31,7 @@ class SitesInForce(Mapping[str, Site]):
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._seen: int | None = None
+        self._looked_s = float("-inf")
         self._overlay: dict[str, tuple[int, Site]] = {}
 
     def __getitem__(self, site: str) -> Site:
@@ -50,7 +54,11 @@ class SitesInForce(Mapping[str, Site]):
             self._db = None
 
     def _look(self) -> None:
-        """Read again after a commit. `data_version` is read from memory the processes share."""
+        """Read again after a commit, but not more often than twice a second."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
         try:
             if self._db is None:
                 self._db = connect_readonly(self._path, any_thread=True)

@@ -1,0 +1,181 @@
+"""The hub's side of configurations: history, rings, what is sent, and what is in force."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brokers import write_hub
+from click.testing import CliRunner, Result
+
+from branchloop.desired import Desired
+from branchloop.errors import ConflictError
+from branchloop.messages import Refusal, Status
+from hub.config import HubConfig, read_config
+from hub.ingest.desired import DesiredOut
+from hub.main import cli
+from hub.store import inforce
+from hub.store.configurations import Configurations, Saved
+from hub.store.connection import connect, prepare
+from hub.store.schema import DATABASE
+
+SITES = ("north", "south", "west")
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> HubConfig:
+    """Three branches; north is the pilot, south follows, west is in no ring."""
+    file = write_hub(tmp_path, sites=SITES)
+    file.write_text(file.read_text() + '[rollout]\nrings = [["north"], ["south"]]\n')
+    settings = read_config(file)
+    prepare(settings.data_dir)
+    return settings
+
+
+@pytest.fixture
+def db(config: HubConfig) -> Iterator[sqlite3.Connection]:
+    connection = connect(config.data_dir / DATABASE)
+    yield connection
+    connection.close()
+
+
+def text(config: HubConfig, site: str, width: float = 4.0) -> str:
+    return config.site_files[site].read_text(encoding="utf-8").replace("width_m = 4.0", f"width_m = {width}")
+
+
+def save(db: sqlite3.Connection, config: HubConfig, base: int, width: float = 4.0) -> Saved:
+    return Configurations(db).save(
+        "north", text(config, "north", width), above=1, base=base, author="mei", note="", ring=0, now_ms=base
+    )
+
+
+def status(version: int, digest: str, **more: object) -> Status:
+    return Status.model_validate(
+        {"online": True, "boot": "0" * 32, "connect_no": 1, "at_ms": 1, "config_version": version,
+         "config_hash": digest, **more}
+    )  # fmt: skip
+
+
+def test_versions_follow_one_another(db: sqlite3.Connection, config: HubConfig) -> None:
+    """Numbers rise, nothing of the box is kept, whoever started from an older one is told, an older one is not published."""
+    configurations = Configurations(db)
+    first = save(db, config, 1)
+    assert (first.version, first.published_ms) == (2, None)
+    assert "credential" not in first.text
+    assert "version = 2" in first.text
+    with pytest.raises(ConflictError, match="version 2 was saved meanwhile"):
+        save(db, config, 1)
+    second = save(db, config, 2, 5.0)
+    configurations.publish(second, 7)
+    configurations.publish(second, 8)
+    wanted = configurations.wanted("north")
+    assert wanted is not None
+    assert (wanted.version, wanted.published_ms) == (3, 7)
+    with pytest.raises(ConflictError, match="only rise"):
+        configurations.publish(first, 9)
+    assert [saved.version for saved in configurations.history("north")] == [3, 2]
+
+
+def test_a_box_that_is_ahead_is_not_undercut(db: sqlite3.Connection, config: HubConfig) -> None:
+    """A technician raised the box's own file to 8: what the hub saves next is 9, or the box would ignore it."""
+    Configurations(db).heard("north", "box-1", status(8, "f" * 16), 1)
+    assert save(db, config, 1).version == 9
+
+
+def test_the_sites_follow_what_is_in_force(
+    db: sqlite3.Connection, config: HubConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Saved or published changes nothing; reported by the box it is the branch; another text under that number is not."""
+    monkeypatch.setattr(inforce, "LOOK_S", 0.0)
+    following = inforce.follow(config)
+    configurations = Configurations(db)
+    saved = save(db, config, 1, 5.0)
+    configurations.publish(saved, 1)
+    assert following.sites["north"].plan.width_m == 4.0
+    configurations.heard("north", "box-1", status(2, "0" * 16), 1)
+    assert following.sites["north"].plan.width_m == 4.0
+    configurations.heard("north", "box-1", status(2, saved.hash), 2)
+    assert following.sites["north"].plan.width_m == 5.0
+    assert following.sites["north"].box == config.sites["north"].box
+    assert following.sites["south"] == config.sites["south"]
+    assert set(following.sites) == set(SITES)
+    refused = Refusal(version=3, code="marks", reason="no floor")
+    configurations.heard("north", "box-1", status(2, saved.hash, refused=refused), 3)
+    told = configurations.reported("north")
+    assert told is not None
+    assert told.refused == refused
+    assert following.sites["north"].plan.width_m == 5.0
+    assert isinstance(following.sites, inforce.SitesInForce)
+    following.sites.close()
+
+
+def test_what_is_wanted_is_sent_and_sent_again(db: sqlite3.Connection, config: HubConfig) -> None:
+    """Retained, once per version and per connection of the box; a hub without connection tries again."""
+    sent: list[tuple[str, Desired, bool]] = []
+    up = [False]
+
+    def publish(topic: str, payload: str, *, retain: bool = False) -> bool:
+        if up[0]:
+            sent.append((topic, Desired.model_validate_json(payload), retain))
+        return up[0]
+
+    out = DesiredOut(db, config.sites, publish)
+    Configurations(db).publish(save(db, config, 1), 1)
+    out.tick(1_000)
+    assert sent == []
+    up[0] = True
+    out.tick(2_000)
+    out.tick(3_000)
+    assert [(topic, wanted.version, retain) for topic, wanted, retain in sent] == [
+        ("branchloop/1/north/box-1/desired", 2, True)
+    ]
+    db.execute(
+        "INSERT INTO device_status (site, device, last_seen_ms, online, boot, connect_no) VALUES "
+        "('north', 'box-1', 1, 1, 'b', 1)"
+    )
+    out.tick(4_000)
+    save(db, config, 2)
+    out.tick(5_000)
+    assert [wanted.version for _, wanted, _ in sent] == [2, 2]
+
+
+def run(config: HubConfig, *args: str) -> Result:
+    return CliRunner().invoke(cli, ["desired", args[0], str(config.path), *args[1:], "--json"])
+
+
+def told(config: HubConfig, *args: str) -> dict[str, object]:
+    result = run(config, *args)
+    assert result.exit_code == 0, result.exception
+    answer: dict[str, object] = json.loads(result.output)
+    return answer
+
+
+def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None:
+    """Staged everywhere, published to the pilots, then to all; rolled back for one branch; every step audited."""
+    for site in SITES:
+        file = tmp_path / "next.toml"
+        file.write_text(text(config, site, 5.0), encoding="utf-8")
+        assert told(config, "stage", site, str(file))["version"] == 2
+    assert told(config, "publish", "--ring", "0") == {
+        "published": ["north"], "staged_for_later_rings": ["south", "west"]
+    }  # fmt: skip
+    assert told(config, "publish", "--ring", "1", "--site", "south")["published"] == ["south"]
+    assert told(config, "publish", "--ring", "9") == {"published": ["west"], "staged_for_later_rings": []}
+    file.write_text(text(config, "north", 6.0), encoding="utf-8")
+    told(config, "stage", "north", str(file))
+    told(config, "publish", "--ring", "0")
+    assert told(config, "rollback", "north", "2") == {"site": "north", "version": 4, "text_of": 2}
+    listed = told(config, "list")
+    assert listed["north"] == {"ring": 0, "saved": 4, "published": 4, "runs": None, "refused": None}
+    assert listed["west"] == {"ring": 2, "saved": 2, "published": 2, "runs": None, "refused": None}
+    with sqlite3.connect(config.data_dir / "audit.db") as audit:
+        lines = audit.execute("SELECT site, detail FROM audit WHERE action='configure'").fetchall()
+    assert ("north", "configuration: roll back to 2") in lines
+    assert len(lines) == 9
+    bad = tmp_path / "bad.toml"
+    bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
+    assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
+    assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
