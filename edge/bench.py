@@ -30,7 +30,9 @@ from edge.perceive.integrity import Integrity
 from edge.perceive.motion import MotionGate
 from edge.perceive.pacing import Sampler
 from edge.perceive.people import Detector, load_detector
+from edge.perceive.repetition import Repetition
 from edge.perceive.report import FrameReport, decode, encode
+from edge.perceive.viewpoint import Viewpoint
 
 ANALYSED_FPS = 5
 YARDSTICK_EVERY = 5
@@ -109,7 +111,8 @@ class _Run:
 
     def measure(self, frames: int) -> dict[str, Any]:
         camera = self._site.cameras[0].id
-        gate, integrity, sampler = MotionGate(ANALYSED_FPS), Integrity(), Sampler(ANALYSED_FPS)
+        gate, sampler = MotionGate(ANALYSED_FPS), Sampler(ANALYSED_FPS)
+        integrity = Integrity(Viewpoint(), Repetition())
         stages = self._stages
         self._warm_up()
         captured = analysed = opened = 0

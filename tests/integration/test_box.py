@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from branchloop.messages import CameraFault, DeviceState
 from branchloop.share import share
 from edge.cameras import CameraProcess
 from edge.configured import read_configured
@@ -170,12 +171,48 @@ def test_a_camera_that_stalls_is_told_and_its_window_says_so(config: Path) -> No
     assert "people_end" not in first
 
 
+def test_a_moved_camera_counts_on_and_is_marked_and_a_looped_one_observes_nothing(config: Path) -> None:
+    """The notice says how far; every window with the fault names it, also the one in which it went."""
+
+    def frames(from_ms: int, to_ms: int) -> list[Report]:
+        return [FrameReport("hall", T0_MS + t, box(300)) for t in range(from_ms, to_ms, 143)]
+
+    def says(at_ms: int, state: DeviceState, detail: str, fault: CameraFault | None) -> Report:
+        return EventReport("hall", Event("state", T0_MS + at_ms, state=state, detail=detail, fault=fault))
+
+    kept = run(
+        config,
+        [
+            says(0, "up", "", None), *frames(0, 7_000),
+            says(7_000, "up", "moved: the view is off by 67 px.", "moved"), *frames(7_000, 12_000),
+            says(12_000, "up", "the picture is well again", None), *frames(12_000, 22_000),
+            says(22_000, "stalled", "looped: a recording", "looped"),
+            says(31_500, "up", "the picture is well again", None), *frames(31_500, 48_000),
+        ],
+    )  # fmt: skip
+    notices = [body for kind, body in kept if kind == "notice" and body["what"] == "camera"]
+    assert [notice["detail"].split(":")[0] for notice in notices] == [
+        "moved", "the picture is well again", "looped", "the picture is well again",
+    ]  # fmt: skip
+    windows = [body for kind, body in kept if kind == "window"]
+    faults = {body["start_ms"] - T0_MS: body["cameras"][0].get("fault") for body in windows}
+    observed = {body["start_ms"] - T0_MS: body["observed_ms"] for body in windows}
+    assert faults[0] is None
+    assert (faults[5_000], faults[10_000]) == ("moved", "moved")
+    assert observed[5_000] > 4_500, "a moved camera sees its people"
+    assert faults[15_000] is None
+    assert faults[25_000] == "looped"
+    assert observed[25_000] == 0, "a recording shows nothing of the branch"
+    assert faults[40_000] is None
+
+
 def test_reports_survive_the_pipe() -> None:
     """Frames with boxes, held frames, events: line by line."""
     for report in (
         FrameReport("hall", 7, box(1.25)),
         FrameReport("hall", 8, None),
         EventReport("hall", Event("state", 9, state="down", detail="gone\nfor good")),
+        EventReport("hall", Event("state", 9, state="up", detail="moved: …", fault="moved")),
     ):
         line = encode(report)
         assert "\n" not in line
