@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from branchloop.errors import InputError
 from branchloop.share import share
@@ -116,6 +117,7 @@ class _Run:
         stages = self._stages
         self._warm_up()
         captured = analysed = opened = 0
+        people: NDArray[np.float32] | None = None
         begun_s = time.process_time()
         while analysed < frames and stages["decoder"].run(self._video.grab):
             t_ms = round(captured * 1000 / self._stream_fps)
@@ -127,11 +129,11 @@ class _Run:
                 break
             image = np.asarray(picture, np.uint8)
             analysed += 1
-            stages["integrity"].run(integrity.observe, image, t_ms / 1000)
+            stages["integrity"].run(integrity.observe, image, t_ms / 1000, people)
             boxes = None
             if stages["gate"].run(gate.observe, image, t_ms):
                 opened += 1
-                boxes = stages["detector"].run(self._detector.detect, image)
+                boxes = people = stages["detector"].run(self._detector.detect, image)
                 if self._yardstick is not None and opened % YARDSTICK_EVERY == 1:
                     stages["yardstick"].run(self._yardstick.detect, image)
             stages["floor"].run(self._account, FrameReport(camera, t_ms, boxes))
