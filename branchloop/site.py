@@ -27,7 +27,9 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
 PlanPoint = tuple[Metres, Metres]
-_SENSOR_SOURCE = re.compile(r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}")
+_SENSOR_SOURCE = re.compile(
+    r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}|mqtt:[^\s@/]+:[0-9]{1,5}/[^\s#+]+"
+)
 MAX_HEAT_CELLS = 1_000_000
 
 
@@ -169,7 +171,10 @@ class Sensor(Part):
     source: str = Field(
         min_length=1,
         max_length=500,
-        description="serial:DEVICE or serial:DEVICE@BAUD, udp:HOST:PORT, log:FILE",
+        description="serial:DEVICE or serial:DEVICE@BAUD, udp:HOST:PORT, mqtt:HOST:PORT/TOPIC, log:FILE",
+    )
+    credential_env: str | None = Field(
+        default=None, description="of mqtt: name of the environment variable that holds user:password"
     )
     unit: Literal["mm", "cm", "inch"] = Field(default="mm", description="of ASCII range finders (R1234)")
     name: Text | None = None
@@ -188,7 +193,7 @@ class Sensor(Part):
     def _known(cls, source: str) -> str:
         if not _SENSOR_SOURCE.fullmatch(source):
             raise ValueError(
-                f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT or log:FILE"
+                f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT, mqtt:HOST:PORT/TOPIC or log:FILE"
             )
         return source
 

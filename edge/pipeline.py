@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from branchloop import __version__
 from branchloop.commands import Reply
-from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, SensorWindow, Wire
+from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, SensorFault, SensorWindow, Wire
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Camera, Site
 from edge.cameras import CameraProcess
@@ -27,6 +27,7 @@ from edge.floor.takeover import Floors
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
+from edge.perceive.ultrasonic_fault import DETAILS
 from edge.pictures import Pictures
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
@@ -139,6 +140,8 @@ class Pipeline:
                         sensors.take(report)
                 if isinstance(got, Event):
                     self._event(sensor, "sensor", got)
+                else:
+                    self._floors.reading(sensor, got.t_ms, got.range_m)
 
     def _desired(self, heard: DesiredHeard) -> None:
         """Let a configuration of the hub come, if it is newer and right: it counts from the border on."""
@@ -242,7 +245,13 @@ class Pipeline:
             self._state(source, kind, event.state, event.detail, event.fault)
 
     def _state(
-        self, source: str, kind: str, state: DeviceState, detail: str, fault: CameraFault | None = None
+        self,
+        source: str,
+        kind: str,
+        state: DeviceState,
+        detail: str,
+        fault: CameraFault | None = None,
+        sensor_fault: SensorFault | None = None,
     ) -> None:
         if source not in self._lights:  # the last words of a device that is no longer there
             return
@@ -255,7 +264,7 @@ class Pipeline:
         if (before, self._lights[source].detail) == (state, detail[:300] or None):
             return
         self._lights[source] = DeviceLight(
-            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None, fault=fault
+            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None, fault=fault or sensor_fault
         )
         self._link.status_changed()
         if before != "starting" or state != "up":
@@ -297,6 +306,11 @@ class Pipeline:
     def _enter(self, settled: Settled) -> None:
         for window in settled.windows:
             self._keep("window", window)
+            for read in window.sensors:
+                sensor = self._lights.get(read.sensor)
+                if sensor is not None and sensor.fault != read.fault:
+                    said = DETAILS[read.fault] if read.fault else ""
+                    self._state(sensor.id, "sensor", sensor.state, said, sensor_fault=read.fault)
             for cameras, fault in self._complaints.news(self._floors.agreements()):
                 for light in (self._lights[camera] for camera in cameras if camera in self._lights):
                     if light.fault is None:  # else the picture itself is wrong, which says more

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.clock import WINDOW_MS
-from branchloop.messages import SensorWindow
+from branchloop.messages import SensorFault, SensorWindow
 from branchloop.site import Sensor
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading, SensorWindows
+from edge.perceive.ultrasonic_fault import FaultWatch
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import LogSensor
 
@@ -31,6 +32,8 @@ class Sensors:
     def __init__(self, sensors: Sequence[Sensor], base_dir: Path, reports: queue.SimpleQueue[object]) -> None:
         self._drivers = {sensor.id: _driver(sensor, base_dir) for sensor in sensors}
         self._windows = {sensor.id: SensorWindows(sensor) for sensor in sensors}
+        self._watches = {sensor.id: FaultWatch(sensor) for sensor in sensors}
+        self._garbage = dict.fromkeys(self._drivers, 0)
         self._reports = reports
         self._stopping = threading.Event()
         self._threads = [
@@ -58,15 +61,32 @@ class Sensors:
             return
         if isinstance(report.got, Reading):
             windows.add(report.got)
+            self._watches[report.sensor].add(report.got)
         elif report.got.what == "step":
             windows.forget()
+            self._watches[report.sensor].forget()
 
     def window(self, start_ms: int) -> list[SensorWindow]:
-        """What every sensor read in the window that starts at `start_ms`; call once per window."""
-        return [
-            windows.close(start_ms, start_ms + WINDOW_MS, self._drivers[sensor].state)
-            for sensor, windows in self._windows.items()
-        ]
+        """What every sensor read in the window that starts at `start_ms`; call once per window.
+
+        Who is disbelieved says nothing about presence: it is absent then, not zero.
+        """
+        end_ms = start_ms + WINDOW_MS
+        told = []
+        for sensor, windows in self._windows.items():
+            window = windows.close(start_ms, end_ms, self._drivers[sensor].state)
+            fault = self._fault(sensor, end_ms)
+            if fault is not None:
+                window = window.model_copy(update={"fault": fault, "present_ms": None})
+            told.append(window)
+        return told
+
+    def _fault(self, sensor: str, end_ms: int) -> SensorFault | None:
+        watch, garbage = self._watches[sensor], self._drivers[sensor].garbage
+        watch.garbage(end_ms, garbage - self._garbage[sensor])
+        self._garbage[sensor] = garbage
+        others = [other for other in self._watches.values() if other is not watch and other.near(watch)]
+        return watch.fault(end_ms, others)
 
     def _read(self, sensor: str) -> None:
         driver = self._drivers[sensor]

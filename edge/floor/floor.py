@@ -16,6 +16,7 @@ from edge.floor.agreement import Agreement
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.fusion import Fusion, Stretch
 from edge.floor.observation import Observation
+from edge.floor.occupancy import Occupancy
 from edge.floor.queueing import Wait
 from edge.floor.sight import sight
 from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker, TrackerSettings
@@ -64,6 +65,7 @@ class Floor:
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}
         sights = {camera: sight(eye.calibration, site.plan) for camera, eye in self._eyes.items()}
         self._fusion = Fusion(list(self._eyes), sights)
+        self._occupancy = Occupancy(site.plan, sights, site.sensors)
         self._restarts = 0
         self._settled_ms = 0
 
@@ -95,6 +97,10 @@ class Floor:
     def watching(self, camera: str) -> bool:
         """Whether anybody is on this camera's floor, so that the gate had better stay open."""
         return bool(self._eyes[camera].tracker.present())
+
+    def reading(self, sensor: str, t_ms: int, range_m: float | None) -> None:
+        """A range sensor's reading (None: no echo), before the windows that it belongs to close."""
+        self._occupancy.reading(sensor, t_ms, range_m)
 
     def agreements(self) -> list[Agreement]:
         """How well each pair of cameras that share floor agrees about the people there."""
@@ -133,6 +139,7 @@ class Floor:
             self._eyes[camera].state = eye.state
             self._eyes[camera].fault = self._eyes[camera].faulty = eye.fault
         self._fusion = self._fusion.afresh()
+        self._occupancy.forget()
         self._accounts = Accounts(self.site, method=self._method, prefix=f"{self._prefix}-{self._restarts}")
         return settled
 
@@ -147,19 +154,28 @@ class Floor:
             outlook = eye.tracker.outlook() if len(self._eyes) > 1 else {}
             self._fusion.add(camera, eye.tracker.settle(watermark_ms - 1), outlook)
         settled = Settled(stretches=self._fusion.advance(watermark_ms))
+        for stretch in settled.stretches:
+            self._occupancy.stretch(stretch)
         enter(self._accounts, settled)
         quality = {
             camera: CameraQuality(eye.state, eye.calibration.residual_m, eye.faulty)
             for camera, eye in self._eyes.items()
         }
-        settled.windows = self._accounts.close(watermark_ms, quality, sensors, closed_by)
-        pairs = [agreement.told() for agreement in self.agreements()] if settled.windows else []
-        if pairs:
-            settled.windows = [window.model_copy(update={"pairs": pairs}) for window in settled.windows]
+        pairs = [agreement.told() for agreement in self.agreements()]
+        settled.windows = [
+            self._filled(window).model_copy(update={"pairs": pairs})
+            for window in self._accounts.close(watermark_ms, quality, sensors, closed_by)
+        ]
         if settled.windows:
             for eye in self._eyes.values():
                 eye.faulty = eye.fault
         return settled
+
+    def _filled(self, window: Window) -> Window:
+        """A window with what the sensors tell of the floor that no camera saw."""
+        doubtful = {s.sensor for s in window.sensors if s.fault is not None or s.state != "up"}
+        filled = self._occupancy.close(window.start_ms, doubtful)
+        return window if filled is None else window.model_copy(update={"filled": filled})
 
     def _watermark(self, now_ms: int) -> int:
         up = [eye.t_ms for eye in self._eyes.values() if eye.state == "up" and eye.t_ms is not None]

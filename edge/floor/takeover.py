@@ -72,6 +72,12 @@ class Floors:
         """Places of the people seen right now."""
         return self._floor.present()
 
+    def reading(self, sensor: str, t_ms: int, range_m: float | None) -> None:
+        """A range sensor's reading."""
+        for floor in (self._floor, self._coming):
+            if floor is not None:
+                floor.reading(sensor, t_ms, range_m)
+
     def agreements(self) -> list[Agreement]:
         """How well each pair of cameras agrees."""
         return self._floor.agreements()

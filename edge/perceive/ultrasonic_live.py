@@ -1,4 +1,6 @@
-"""Sensors that speak now: `serial:DEVICE` (optionally `@BAUD`) and `udp:HOST:PORT`, for one reader each.
+"""Sensors that speak now, for one reader each, on a serial line, by UDP or by MQTT.
+
+`serial:DEVICE` (optionally `@BAUD`), `udp:HOST:PORT`, `mqtt:HOST:PORT/TOPIC`.
 
 A port that cannot be opened, or is unplugged, shows as `down` and is opened again with growing waits;
 silence, and bytes that are no readings, show as `stalled` with the reason.
@@ -20,6 +22,7 @@ from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event, Health
 from edge.perceive.ultrasonic import SILENT_S, Reading
+from edge.perceive.ultrasonic_mqtt import MqttPort
 from edge.perceive.ultrasonic_wire import LineReader
 
 BAUD = 9_600
@@ -36,6 +39,10 @@ class Port(Protocol):
 
     def readings(self, reader: LineReader) -> list[float | None]:
         """What has come since; never blocks."""
+        ...
+
+    def idle(self) -> None:
+        """Nothing came for a while."""
         ...
 
     def close(self) -> None:
@@ -66,6 +73,9 @@ class SerialPort:
         if not data:
             raise OSError("the device was unplugged")
         return reader.feed(data)
+
+    def idle(self) -> None:
+        """A silent tty needs nothing."""
 
     def close(self) -> None:
         """Release the tty."""
@@ -104,6 +114,9 @@ class UdpPort:
                 found += reader.whole(self._socket.recv(65_536))
         return found
 
+    def idle(self) -> None:
+        """A silent socket needs nothing."""
+
     def close(self) -> None:
         """Release the port."""
         self._socket.close()
@@ -113,12 +126,13 @@ class LiveSensor:
     """Readings and events of a sensor that speaks now; shaped like `LogSensor`."""
 
     def __init__(self, sensor: Sensor, clock: Clock | None = None, backoff: Backoff | None = None) -> None:
+        self._sensor = sensor
         self._source = sensor.source
         self._clock = clock or Clock()
         self._backoff = backoff or Backoff()
         self._health = Health(SILENT_S)
         self._reader = LineReader(sensor.unit)
-        self._port: SerialPort | UdpPort | None = None
+        self._port: Port | None = None
         self._retry_s = float("-inf")
         self._ready: list[Reading] = []
         self._events: list[Event] = []
@@ -131,9 +145,14 @@ class LiveSensor:
         return self._health.state
 
     @property
-    def port(self) -> SerialPort | UdpPort | None:
+    def port(self) -> Port | None:
         """The open port."""
         return self._port
+
+    @property
+    def garbage(self) -> int:
+        """Pieces that were no reading, ever."""
+        return self._reader.garbage
 
     def stop(self) -> None:
         """Let `next` return soon from now on; the port is released by its last call."""
@@ -165,10 +184,12 @@ class LiveSensor:
                 if now_s < self._retry_s:
                     self._stopping.wait(min(wait_s, self._retry_s - now_s))
                     return
-                self._port = _open(self._source)
+                self._port = _open(self._sensor)
                 self._opened_s = now_s
             if select.select([self._port.fileno()], [], [], wait_s)[0]:
                 self._take(self._port.readings(self._reader))
+            else:
+                self._port.idle()
         except OSError as error:
             self._close()
             self._retry_s = now_s + self._backoff.next_s()
@@ -204,5 +225,7 @@ class LiveSensor:
             port.close()
 
 
-def _open(source: str) -> SerialPort | UdpPort:
-    return SerialPort(source) if source.startswith("serial:") else UdpPort(source)
+def _open(sensor: Sensor) -> Port:
+    if sensor.source.startswith("serial:"):
+        return SerialPort(sensor.source)
+    return MqttPort(sensor) if sensor.source.startswith("mqtt:") else UdpPort(sensor.source)

@@ -171,6 +171,11 @@ class LogSensor:
         """State as last reported by `next`."""
         return self._health.state
 
+    @property
+    def garbage(self) -> int:
+        """A log holds readings only, or is refused."""
+        return 0
+
     def stop(self) -> None:
         """Let `next` return at once from now on."""
         self._stopping.set()

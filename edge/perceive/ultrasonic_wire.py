@@ -27,6 +27,8 @@ class LineReader:
     def __init__(self, unit: Unit = "mm") -> None:
         self.unreadable = 0
         """Lines that were no reading, since the last one that was."""
+        self.garbage = 0
+        """Lines that were no reading, ever."""
         self._metres = METRES[unit]
         self._rest = b""
         self._skipping = False
@@ -42,7 +44,7 @@ class LineReader:
             self._take(line.strip(), readings)
         if len(self._rest) > MAX_LINE:  # no line end for so long is noise
             self._rest, self._skipping = b"", True
-            self.unreadable += 1
+            self._spoil()
         return readings
 
     def whole(self, datagram: bytes) -> list[float | None]:
@@ -55,7 +57,11 @@ class LineReader:
             readings.append(_json(line) if line.startswith(b"{") else self._ascii(line))
             self.unreadable = 0
         except (ValueError, KeyError, TypeError, RecursionError):
-            self.unreadable += 1
+            self._spoil()
+
+    def _spoil(self) -> None:
+        self.unreadable += 1
+        self.garbage += 1
 
     def _ascii(self, line: bytes) -> float | None:
         match = _ASCII.fullmatch(line)

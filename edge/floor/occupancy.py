@@ -1,0 +1,279 @@
+"""One occupancy grid out of cameras and range sensors, in log-odds with decay, and what it fills when cameras are out.
+
+Per cell of the plan: log-odds that somebody stands there = what is usual there (learnt from the cameras while they
+look, forgotten over half an hour) + the sensors' evidence + the cameras' evidence. Evidence decays, since neither
+a reading nor a sighting says much about later, and since readings of one person are not independent.
+
+Where no camera looks, the grid's expectation becomes *filled* person time, apart from heat: places heard by a sensor
+follow its readings; the rest of that floor what is usual, scaled by how busy the heard floor is just then. Each
+sensor's expectation is calibrated against the cameras while they look. A site whose sensors all are silent or
+disbelieved fills nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from branchloop.clock import WINDOW_MS
+from branchloop.messages import Heat
+from branchloop.site import Plan, Sensor
+from edge.floor.cone import Cone, cone_of
+from edge.floor.fusion import Stretch
+from edge.floor.sight import Sight
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+STEP_MS = 250
+SENSOR_S = 0.4
+CAMERA_S = 3.0
+"""Time constants with which a reading and a sighting are forgotten."""
+SEEN, UNSEEN = 4.0, -4.0
+"""Log-odds of a cell where a camera sees somebody, and where it sees nobody."""
+USUAL_S = 1_800.0
+"""Half-life of what is usual."""
+BLUR_M = 0.15
+FLOOR_PER_M2 = 0.002
+"""Persons per square metre that are thought possible anywhere."""
+BUSY_S = 60.0
+LEAST_S = 30.0
+"""A sensor's calibration and a cell's usual need this much of observed time before they count fully."""
+MOST_READINGS = 5_000
+SMALLEST_MPS = 100
+"""What a cell has collected is told from here on, the rest is carried over: filled heat stays sparse and exact."""
+
+
+@dataclass(slots=True)
+class _Ear:
+    """One sensor: its cone, readings not yet spent, evidence, and calibration against the cameras."""
+
+    cone: Cone
+    readings: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=MOST_READINGS))
+    evidence: Array = field(default_factory=lambda: np.zeros(0))
+    heard: bool = False
+    said_s: float = 0.0
+    seen_s: float = 0.0
+
+    @property
+    def gain(self) -> float:
+        """Persons that the cameras saw in the cone per person that the sensor claimed."""
+        return float(np.clip((self.seen_s + LEAST_S) / (self.said_s + LEAST_S), 0.3, 3.0))
+
+
+class Occupancy:
+    """The grid of one site. Feed stretches and readings, then close the windows one after the other."""
+
+    def __init__(self, plan: Plan, sights: Mapping[str, Sight], sensors: Sequence[Sensor]) -> None:
+        self._plan = plan
+        self._sights = {camera: one.cells.reshape(-1) for camera, one in sights.items()}
+        cones = [cone for cone in (cone_of(sensor, plan) for sensor in sensors) if cone is not None]
+        self._ears = {
+            cone.sensor: _Ear(cone, evidence=np.zeros(len(cone.cells))) for cone in cones if len(cone.cells)
+        }
+        size = plan.rows * plan.cols
+        self._people_s = np.zeros(size)
+        self._looked_s = np.zeros(size)
+        self._camera = np.zeros(size)
+        self._carried = np.zeros(size)
+        self._busy = 1.0
+        self._stretches: list[Stretch] = []
+        self._looked_at: dict[frozenset[str], Mask] = {}
+        self._usual = self._smooth()
+
+    def reading(self, sensor: str, t_ms: int, range_m: float | None) -> None:
+        """One reading; sensors that cannot place people are left out."""
+        if sensor in self._ears:
+            self._ears[sensor].readings.append((t_ms, range_m))
+
+    def stretch(self, stretch: Stretch) -> None:
+        """What the cameras saw, settled."""
+        if self._ears:
+            self._stretches.append(stretch)
+
+    def forget(self) -> None:
+        """Time was set anew: what is open is void; what is usual stays."""
+        self._stretches.clear()
+        self._camera[:] = 0.0
+        for ear in self._ears.values():
+            ear.readings.clear()
+            ear.evidence[:] = 0.0
+
+    def probability(self) -> Array:
+        """(rows, cols): how likely each cell is taken, at the end of the last closed window."""
+        return _chance(self._log_odds(self._expected())).reshape(self._plan.rows, self._plan.cols)
+
+    def close(self, start_ms: int, disbelieved: Collection[str]) -> Heat | None:
+        """Filled person time of the window that starts at `start_ms`, spending what came before its end.
+
+        `disbelieved` are sensors whose readings are no evidence in this window. None where cameras saw all of the
+        floor that they or the sensors know, or no sensor was heard.
+        """
+        if not self._ears:
+            return None
+        end_ms = start_ms + WINDOW_MS
+        steps = self._steps(start_ms)
+        readings = self._heard(start_ms, disbelieved)
+        here_s = np.zeros(self._plan.rows * self._plan.cols)
+        looked_s = np.zeros_like(here_s)
+        filled_ms = np.zeros_like(here_s)
+        for index, (observing, cells) in enumerate(steps):
+            looked = self._mask(observing)
+            expected = self._expected()
+            self._hear(index, readings, expected)
+            self._look(looked, cells)
+            present = np.bincount(cells, minlength=len(here_s)).astype(np.float64)
+            self._calibrate(looked, present, expected)
+            here_s += present * looked * (STEP_MS / 1000)
+            looked_s += looked * (STEP_MS / 1000)
+            if any(ear.heard for ear in self._ears.values()):
+                filled_ms += np.where(looked, 0.0, self._expectation(expected)) * STEP_MS
+        self._learn(here_s, looked_s)
+        self._stretches = [one for one in self._stretches if one.end_ms > end_ms]
+        return self._message(filled_ms)
+
+    def _steps(self, start_ms: int) -> list[tuple[frozenset[str], NDArray[np.int64]]]:
+        """Cameras that looked and cells with people, at the middle of every step of a window."""
+        found: list[tuple[frozenset[str], NDArray[np.int64]]] = []
+        queue = sorted(self._stretches, key=lambda one: one.start_ms)
+        for t_ms in range(start_ms + STEP_MS // 2, start_ms + WINDOW_MS, STEP_MS):
+            one = next((s for s in queue if s.start_ms <= t_ms < s.end_ms), None)
+            places = [p.place_m for p in one.people if self._plan.holds(p.place_m)] if one else []
+            cells = [
+                min(int(y / self._plan.cell_m), self._plan.rows - 1) * self._plan.cols
+                + min(int(x / self._plan.cell_m), self._plan.cols - 1)
+                for x, y in places
+            ]
+            found.append((one.observing if one else frozenset(), np.array(cells, dtype=np.int64)))
+        return found
+
+    def _heard(self, start_ms: int, disbelieved: Collection[str]) -> dict[str, dict[int, list[float | None]]]:
+        """Sensor -> step -> readings of the window."""
+        found: dict[str, dict[int, list[float | None]]] = {}
+        for sensor, ear in self._ears.items():
+            by_step: dict[int, list[float | None]] = defaultdict(list)
+            later: deque[tuple[int, float | None]] = deque(maxlen=MOST_READINGS)
+            for t_ms, range_m in ear.readings:
+                if t_ms >= start_ms + WINDOW_MS:
+                    later.append((t_ms, range_m))
+                elif t_ms >= start_ms and sensor not in disbelieved:
+                    by_step[(t_ms - start_ms) // STEP_MS].append(range_m)
+            ear.readings = later
+            found[sensor] = by_step
+        return found
+
+    def _hear(
+        self, step: int, readings: Mapping[str, Mapping[int, list[float | None]]], expected: Array
+    ) -> None:
+        keep = float(np.exp(-STEP_MS / 1000 / SENSOR_S))
+        for sensor, ear in self._ears.items():
+            said = readings[sensor].get(step, [])
+            valid = sorted(value for value in said if value is not None)
+            ear.heard = bool(said)
+            before = expected[ear.cone.cells]
+            range_m = valid[len(valid) // 2] if len(valid) * 3 >= len(said) and valid else None
+            taken = ear.cone.evidence(range_m, before) if said else None
+            ear.evidence *= keep
+            if taken is not None:
+                ear.evidence += (1 - keep) * (_log(taken) - _log(before))
+
+    def _look(self, looked: Mask, cells: NDArray[np.int64]) -> None:
+        self._camera *= float(np.exp(-STEP_MS / 1000 / CAMERA_S))
+        self._camera[looked] = UNSEEN
+        self._camera[cells[looked[cells]]] = SEEN
+
+    def _calibrate(self, looked: Mask, present: Array, expected: Array) -> None:
+        """Compare claims with sightings where cameras see a whole cone; and how busy it is with what is usual."""
+        forget = 0.5 ** (STEP_MS / 1000 / USUAL_S)
+        now = usual = 0.0
+        heard = _chance(self._log_odds(expected, cameras=False))
+        for ear in self._ears.values():
+            cells = ear.cone.cells
+            if not ear.heard:
+                continue
+            claim = float(heard[cells].sum())
+            now += claim * ear.gain
+            usual += float(self._usual[cells].sum())
+            if looked[cells].all():
+                ear.said_s = ear.said_s * forget + claim * STEP_MS / 1000
+                ear.seen_s = ear.seen_s * forget + float(present[cells].sum()) * STEP_MS / 1000
+        now += float(present[looked].sum())
+        usual += float(self._usual[looked].sum())
+        if usual > 0:
+            pull = 1 - float(np.exp(-STEP_MS / 1000 / BUSY_S))
+            self._busy += pull * (float(np.clip(now / usual, 0.0, 5.0)) - self._busy)
+
+    def _expected(self) -> Array:
+        """Persons expected per cell before any evidence."""
+        return np.clip(self._usual * self._busy, 1e-6, 0.9)
+
+    def _log_odds(self, expected: Array, *, cameras: bool = True) -> Array:
+        total = _log(expected) + (self._camera if cameras else 0.0)
+        for ear in self._ears.values():
+            total[ear.cone.cells] += ear.evidence
+        return np.asarray(total)
+
+    def _expectation(self, expected: Array) -> Array:
+        """Persons expected per cell, with each sensor's calibration."""
+        chance = _chance(self._log_odds(expected))
+        gain = np.ones(len(chance))
+        for ear in self._ears.values():
+            if ear.heard:
+                gain[ear.cone.cells] = ear.gain
+        known = self._looked_s > 0
+        for ear in self._ears.values():
+            known[ear.cone.cells] |= ear.heard
+        return np.where(known, chance * gain, 0.0)
+
+    def _learn(self, here_s: Array, looked_s: Array) -> None:
+        forget = 0.5 ** (WINDOW_MS / 1000 / USUAL_S)
+        looked = looked_s > 0
+        self._people_s[looked] = self._people_s[looked] * forget + here_s[looked]
+        self._looked_s[looked] = self._looked_s[looked] * forget + looked_s[looked]
+        self._usual = self._smooth()
+
+    def _smooth(self) -> Array:
+        """Persons per cell that are usual: what was seen, blurred over a person's width."""
+        shape = (self._plan.rows, self._plan.cols)
+        sigma = BLUR_M / self._plan.cell_m
+        people = gaussian_filter(self._people_s.reshape(shape), sigma, mode="constant", truncate=3.0)
+        looked = gaussian_filter(self._looked_s.reshape(shape), sigma, mode="constant", truncate=3.0)
+        cell_m2 = self._plan.cell_m**2
+        return np.asarray((people + FLOOR_PER_M2 * cell_m2 * LEAST_S) / (looked + LEAST_S)).reshape(-1)
+
+    def _mask(self, observing: frozenset[str]) -> Mask:
+        if observing not in self._looked_at:
+            mask = np.zeros(self._plan.rows * self._plan.cols, dtype=np.bool_)
+            for camera in observing & self._sights.keys():
+                mask |= self._sights[camera]
+            self._looked_at[observing] = mask
+        return self._looked_at[observing]
+
+    def _message(self, filled_ms: Array) -> Heat | None:
+        self._carried += filled_ms
+        cells = np.flatnonzero(self._carried >= SMALLEST_MPS)
+        if not len(cells):
+            return None
+        whole = np.floor(self._carried[cells]).astype(np.int64)
+        self._carried[cells] -= whole
+        return Heat(
+            cell_mm=round(self._plan.cell_m * 1000),
+            rows=self._plan.rows,
+            cols=self._plan.cols,
+            cells=cells.tolist(),
+            mps=whole.tolist(),
+        )
+
+
+def _log(chance: Array) -> Array:
+    bounded = np.clip(chance, 1e-6, 1 - 1e-3)
+    return np.asarray(np.log(bounded / (1 - bounded)))
+
+
+def _chance(log_odds: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-log_odds)))

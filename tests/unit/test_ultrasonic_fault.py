@@ -1,0 +1,132 @@
+"""Sensors that stick, spike, hear each other or speak garbage are found out, and sound ones are not."""
+
+from __future__ import annotations
+
+import queue
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from branchloop.messages import SensorFault
+from branchloop.share import share
+from branchloop.site import Sensor
+from edge.perceive.ultrasonic import Reading
+from edge.perceive.ultrasonic_fault import FaultWatch
+from edge.perceive.ultrasonic_log import read_log
+from edge.sensors import SensorReport, Sensors
+
+
+def sensor(name: str = "one", x_m: float = 1.0, **more: object) -> Sensor:
+    fields = {"id": name, "source": "log:u.csv", "x_m": x_m, "y_m": 1.0, "height_m": 3.0, "range_m": 4.0}
+    return Sensor.model_validate({**fields, **more})
+
+
+def watch(ranges: Callable[[int], float | None], seconds: int = 90, **more: object) -> FaultWatch:
+    """A sensor that read `ranges(i)` ten times a second."""
+    one = FaultWatch(sensor(**more))
+    for i in range(seconds * 10):
+        one.add(Reading(100 * i, ranges(i)))
+    return one
+
+
+def fault(one: FaultWatch, *others: FaultWatch, now_ms: int = 90_000) -> SensorFault | None:
+    return one.fault(now_ms, others)
+
+
+def trembling(i: int) -> float | None:
+    noise = random.Random(i)
+    return None if noise.random() < 0.05 else round(3.0 + noise.gauss(0, 0.03), 3)
+
+
+def test_a_sound_sensor_has_no_fault() -> None:
+    """Noise, drop-outs, somebody who passes, and a stray echo now and then."""
+
+    def ranges(i: int) -> float | None:
+        if i % 100 == 50:
+            return 0.9
+        return 1.4 if 200 < i < 260 else trembling(i)
+
+    assert fault(watch(ranges)) is None
+
+
+def test_the_shipped_log_is_sound() -> None:
+    """The demo's sensor is believed."""
+    one = FaultWatch(sensor())
+    for logged in read_log(share("sample_video/ultrasonic.csv")):
+        one.add(Reading(round(logged.t_s * 1000), logged.range_m))
+        assert one.fault(round(logged.t_s * 1000), []) is None
+
+
+def test_the_same_range_for_a_minute_is_stuck() -> None:
+    """A real sensor trembles; drop-outs in between change nothing."""
+    assert fault(watch(lambda i: 1.234 if i % 20 else None)) == "stuck"
+    assert fault(watch(lambda i: 1.234 + 0.001 * (i % 2))) is None
+
+
+def test_a_coarse_sensor_may_rest_on_the_floor_but_not_short_of_it() -> None:
+    """Whole inches: the floor's echo stays the same for hours, a person's does not."""
+    assert fault(watch(lambda _: 2.97, unit="inch")) is None
+    assert fault(watch(lambda _: 1.52, unit="inch")) == "stuck"
+
+
+def test_ranges_that_stand_out_alone_are_spikes() -> None:
+    """One in five."""
+    assert fault(watch(lambda i: 0.5 + 0.07 * (i % 11) if i % 5 == 0 else trembling(i))) == "spiking"
+
+
+def test_spikes_at_a_neighbours_range_are_crosstalk() -> None:
+    """The same spikes, but the neighbour reads just that then."""
+    neighbour = watch(lambda i: 1.4 + 0.01 * (i % 3), name="two", x_m=3.0)
+    one = watch(lambda i: 1.41 if i % 5 == 0 else trembling(i))
+    assert fault(one, neighbour) == "crosstalk"
+    assert one.near(neighbour)
+    assert not one.near(FaultWatch(sensor("far", x_m=9.0)))
+
+
+def test_much_garbage_is_garbled_and_ends_with_it() -> None:
+    """A fifth of the pieces unreadable; a minute and a window later it is forgotten."""
+    one = watch(trembling)
+    one.garbage(90_000, 300)
+    assert fault(one) == "garbled"
+    assert fault(one, now_ms=151_000) == "garbled"  # one window more
+    assert fault(one, now_ms=156_000) is None
+
+
+def test_a_little_garbage_is_line_noise() -> None:
+    """Half a line after plugging in."""
+    one = watch(trembling)
+    one.garbage(90_000, 5)
+    assert fault(one) is None
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(0, 10)), max_size=300))
+@settings(max_examples=30, deadline=None)
+def test_any_readings_get_a_verdict(ranges: Sequence[float | None]) -> None:
+    """Nothing raises, and too few readings are no fault."""
+    one = FaultWatch(sensor())
+    for i, range_m in enumerate(ranges):
+        one.add(Reading(100 * i, range_m))
+    found = fault(one, now_ms=100 * len(ranges))
+    assert found in {None, "stuck", "spiking", "crosstalk"}
+    if len(ranges) < 60:
+        assert found is None
+
+
+@pytest.mark.parametrize(("ranges", "told"), [(lambda _: 1.234, "stuck"), (trembling, None)])
+def test_the_window_says_why_and_leaves_presence_out(
+    ranges: Callable[[int], float | None], told: SensorFault | None, tmp_path: Path
+) -> None:
+    """Through the box's own sensors: fault in the window, presence absent rather than wrong."""
+    one = sensor(present_below_m=2.2)
+    sensors = Sensors([one], tmp_path, queue.SimpleQueue())
+    for window in range(15):
+        for i in range(window * 50, window * 50 + 50):
+            sensors.take(SensorReport("one", Reading(100 * i, ranges(i))))
+        (read,) = sensors.window(window * 5_000)
+    assert read.fault == told
+    assert (read.present_ms is None) == (told is not None)
+    assert read.readings == 50
