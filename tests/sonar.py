@@ -127,6 +127,19 @@ def sights() -> dict[str, Sight]:
     return found
 
 
+Said = Mapping[str, Sequence[float | None]]
+"""Sensor -> its readings, two per moment."""
+
+
+def listen(day: Morning, heard: Sequence[Sensor], seed: int = 1) -> Said:
+    """What the sensors say all morning, each with noise of its own."""
+    said: dict[str, list[float | None]] = {}
+    for number, one in enumerate(heard):
+        sonar = Sonar(1_000 * seed + number)
+        said[one.id] = [sonar.reading(one, places) for places in day.moments for _ in range(2)]
+    return said
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Heat over the outage, per 0.5 m cell: the truth, what cameras saw, and with what was filled."""
@@ -154,11 +167,12 @@ def play(
     warm: float = 0.3,
     lap_s: int = 360,
     seed: int = 1,
+    said: Said | None = None,
 ) -> Outcome:
     """The camera `out` fails for the last part of every lap after the warm-up: `outage` of the whole time."""
     random = np.random.default_rng(seed)
-    sonar = Sonar(seed)
     heard = sensors() if heard is None else heard
+    said = listen(day, heard, seed) if said is None else said
     cameras = {name: one for name, one in sights().items() if name in watching}
     grid = Occupancy(PLAN, cameras, heard)
     total = len(day.moments)
@@ -183,8 +197,8 @@ def play(
                     observed[row, col] += STEP_MS / 1000
         grid.stretch(Stretch(t_ms, t_ms + STEP_MS, tuple(people), up, frozenset()))
         for one in heard:
-            for ping_ms in (0, 100):
-                grid.reading(one.id, t_ms + ping_ms, sonar.reading(one, places))
+            for ping in (0, 1):
+                grid.reading(one.id, t_ms + 100 * ping, said[one.id][2 * i + ping])
         if i % 25 == 24:
             heat = grid.close(t_ms + STEP_MS - 5_000, frozenset())
             if heat is not None and dark[i - 12]:

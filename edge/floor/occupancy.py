@@ -1,7 +1,8 @@
 """One occupancy grid out of cameras and range sensors, in log-odds with decay, and what it fills when cameras are out.
 
-Per cell of the plan: log-odds that somebody stands there = what is usual there (learnt from the cameras while they
-look, forgotten over half an hour) + the sensors' evidence + the cameras' evidence. Evidence decays, since neither
+Per cell of the plan: log-odds that somebody stands there = what is to be expected there (what is usual, learnt from
+the cameras while they look and forgotten over half an hour, and who stood there last, forgotten within a minute)
++ the sensors' evidence + the cameras' evidence. Evidence decays, since neither
 a reading nor a sighting says much about later, and since readings of one person are not independent.
 
 Where no camera looks, the grid's expectation becomes *filled* person time, apart from heat: places heard by a sensor
@@ -38,6 +39,9 @@ SEEN, UNSEEN = 4.0, -4.0
 """Log-odds of a cell where a camera sees somebody, and where it sees nobody."""
 USUAL_S = 1_800.0
 """Half-life of what is usual."""
+LATELY_S = 10.0
+STAY_S = 60.0
+"""Who stood somewhere over the last `LATELY_S` when the camera went out probably stands there a minute longer."""
 BLUR_M = 0.15
 FLOOR_PER_M2 = 0.002
 """Persons per square metre that are thought possible anywhere."""
@@ -80,6 +84,8 @@ class Occupancy:
         self._people_s = np.zeros(size)
         self._looked_s = np.zeros(size)
         self._camera = np.zeros(size)
+        self._stood = np.zeros(size)
+        self._stays = np.zeros(size)
         self._carried = np.zeros(size)
         self._busy = 1.0
         self._stretches: list[Stretch] = []
@@ -100,6 +106,7 @@ class Occupancy:
         """Time was set anew: what is open is void; what is usual stays."""
         self._stretches.clear()
         self._camera[:] = 0.0
+        self._stood[:] = self._stays[:] = 0.0
         for ear in self._ears.values():
             ear.readings.clear()
             ear.evidence[:] = 0.0
@@ -210,7 +217,7 @@ class Occupancy:
 
     def _expected(self) -> Array:
         """Persons expected per cell before any evidence."""
-        return np.clip(self._usual * self._busy, 1e-6, 0.9)
+        return np.clip(self._usual * self._busy + self._stays, 1e-6, 0.9)
 
     def _log_odds(self, expected: Array, *, cameras: bool = True) -> Array:
         total = _log(expected) + (self._camera if cameras else 0.0)
@@ -236,15 +243,24 @@ class Occupancy:
         self._people_s[looked] = self._people_s[looked] * forget + here_s[looked]
         self._looked_s[looked] = self._looked_s[looked] * forget + looked_s[looked]
         self._usual = self._smooth()
+        keep = float(np.exp(-WINDOW_MS / 1000 / LATELY_S))
+        share = np.divide(here_s, looked_s, out=np.zeros_like(here_s), where=looked)
+        self._stood = np.where(
+            looked, keep * self._stood + (1 - keep) * share, self._stood * np.exp(-WINDOW_MS / 1000 / STAY_S)
+        )
+        self._stays = self._blurred(self._stood)
+
+    def _blurred(self, grid: Array) -> Array:
+        shape, sigma = (self._plan.rows, self._plan.cols), BLUR_M / self._plan.cell_m
+        return np.asarray(gaussian_filter(grid.reshape(shape), sigma, mode="constant", truncate=3.0)).reshape(
+            -1
+        )
 
     def _smooth(self) -> Array:
         """Persons per cell that are usual: what was seen, blurred over a person's width."""
-        shape = (self._plan.rows, self._plan.cols)
-        sigma = BLUR_M / self._plan.cell_m
-        people = gaussian_filter(self._people_s.reshape(shape), sigma, mode="constant", truncate=3.0)
-        looked = gaussian_filter(self._looked_s.reshape(shape), sigma, mode="constant", truncate=3.0)
-        cell_m2 = self._plan.cell_m**2
-        return np.asarray((people + FLOOR_PER_M2 * cell_m2 * LEAST_S) / (looked + LEAST_S)).reshape(-1)
+        people, looked = self._blurred(self._people_s), self._blurred(self._looked_s)
+        possible = FLOOR_PER_M2 * self._plan.cell_m**2
+        return np.asarray((people + possible * LEAST_S) / (looked + LEAST_S))
 
     def _mask(self, observing: frozenset[str]) -> Mask:
         if observing not in self._looked_at:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from edge.cameras import CameraProcess
 from edge.configured import read_configured
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
+from edge.perceive.ultrasonic import Reading
 from edge.pipeline import Pipeline
+from edge.sensors import SensorReport
 
 T0_MS = 1_795_000_000_000
 
@@ -125,7 +127,7 @@ def box(x: float) -> np.ndarray:
     return np.array([[x, 300.0, x + 40, 400.0, 0.9]], np.float32)
 
 
-def run(config: Path, reports: list[Report]) -> list[tuple[str, dict[str, Any]]]:
+def run(config: Path, reports: Sequence[Report | SensorReport]) -> list[tuple[str, dict[str, Any]]]:
     """Feed reports to a box's wiring, whose broker is away, and read its outbox."""
     data = config.parent / "data"
     data.mkdir()
@@ -204,6 +206,24 @@ def test_a_moved_camera_counts_on_and_is_marked_and_a_looped_one_observes_nothin
     assert faults[25_000] == "looped"
     assert observed[25_000] == 0, "a recording shows nothing of the branch"
     assert faults[40_000] is None
+
+
+def test_a_stuck_sensor_is_told_and_not_believed(config: Path) -> None:
+    """A minute of one and the same range: the window's fault, a notice with the reason, no presence."""
+    reports: list[Report | SensorReport] = []
+    for i in range(180):
+        reports.append(FrameReport("hall", T0_MS + 500 * i, box(300)))
+        reports.append(SensorReport("ceiling-1", Reading(T0_MS + 500 * i + 1, 1.234)))
+    kept = run(config, reports)
+    windows = [body for kind, body in kept if kind == "window"]
+    first, last = windows[1]["sensors"][0], windows[-1]["sensors"][0]
+    assert "fault" not in first
+    assert first["present_ms"] == 5_000
+    assert last["fault"] == "stuck"
+    assert "present_ms" not in last
+    (notice,) = [body for kind, body in kept if kind == "notice" and body["what"] == "sensor"]
+    assert notice["subject"] == "ceiling-1"
+    assert "not believed" in notice["detail"]
 
 
 def test_reports_survive_the_pipe() -> None:

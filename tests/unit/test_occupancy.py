@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hall import Eye, run, site
 from hypothesis import given
 from hypothesis import strategies as st
 from sonar import PLAN, Morning, morning, play
 
 from branchloop.site import Sensor
 from edge.floor.cone import FLOOR_M, cone_of, first_echo_m
+from edge.floor.floor import Floor
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.occupancy import Occupancy
 from edge.floor.sight import Sight
@@ -133,8 +135,9 @@ def test_a_sensor_is_calibrated_against_the_cameras() -> None:
 def test_filled_is_whole_and_lies_on_the_plan() -> None:
     """The message is a heat grid of its own, in whole milli-person-seconds."""
     grid = Occupancy(PLAN, NOWHERE, [ceiling()])
-    say(grid, 0, 1.4)
-    heat = grid.close(0, frozenset())
+    for window in range(3):
+        say(grid, window, 1.4)
+        heat = grid.close(window * 5_000, frozenset())
     assert heat is not None
     assert (heat.rows, heat.cols, heat.cell_mm) == (PLAN.rows, PLAN.cols, 250)
     assert all(mps >= 100 for mps in heat.mps)
@@ -153,3 +156,31 @@ def test_an_outage_is_mostly_filled_by_eight_sensors(day: Morning) -> None:
     assert outcome.mass() == pytest.approx(1, abs=0.25)
     deaf = play(day, lap_s=300, heard=[])
     assert deaf.filled.sum() == 0
+
+
+def test_a_window_carries_what_was_filled_while_its_camera_was_out() -> None:
+    """Through the floor: heat while the camera looks, filled while it is out, coverage says which, never both."""
+    eye = Eye("cam", (5.0, 0.2, 3.0), (5.0, 4.5), out_s=((20.0, 35.0),))
+    moments = [(float(t), {1: SPOT}) for t in np.arange(0, 45, 0.2)]
+    floor = Floor(site([eye], [ceiling(range_m=4.0)]), prefix="t", method="test")
+    ticks = np.random.default_rng(1)
+
+    def hear(floor: Floor, t_ms: int) -> None:
+        floor.reading("s", t_ms, round(1.4 + ticks.normal(0, 0.02), 2))
+
+    done = run([eye], moments, floor=floor, on_time=hear)
+    windows = {w.start_ms // 1000 - 20: w for settled in done.settled for w in settled.windows}
+    for start_s in (5, 10):
+        assert windows[start_s].filled is None
+        assert windows[start_s].heat is not None
+        assert windows[start_s].observed_ms == 5_000
+    for start_s in (25, 30):
+        assert windows[start_s].observed_ms == 0
+        assert windows[start_s].heat is None
+        filled = windows[start_s].filled
+        assert filled is not None
+        assert sum(filled.mps) == pytest.approx(5_000, rel=0.6)
+        cells = np.array(filled.cells)
+        places = np.column_stack([cells % filled.cols + 0.5, cells // filled.cols + 0.5]) * 0.25
+        middle = np.average(places, axis=0, weights=filled.mps)
+        assert middle == pytest.approx(SPOT, abs=0.4)

@@ -1,0 +1,98 @@
+"""What each camera and each sensor is worth: everybody counted once, and heat while a camera is out.
+
+    python tests/bench/bench_fusion.py [--minutes 60] [--seed 5] [--people 20] [--only fusion|outage]
+
+All of it is simulated (tests/hall.py, tests/sonar.py): rendered geometry, walkers and noise, no pictures. First table:
+the share of the truth's person-moments that are found under their person's own id, and person-seconds counted
+over true ones. Second: a camera is out for 20 % of the time; correlation of heat with the truth over the outage in
+0.5 m cells, and its mass, with what eight sensors fill and without; then without each one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from hall import Eye, Moments, corner_eyes, id_score, run, truth_person_s, walkers
+from sonar import EYES, SPOTS, listen, morning, play, sensors
+
+
+def fusion_row(name: str, eyes: list[Eye], moments: Moments) -> None:
+    """One line: how well these cameras together know who is where."""
+    done = run(eyes, moments)
+    share, extra = id_score(done, moments)
+    told = [
+        f"{'/'.join(a.cameras)} {a.disagreement_m:.2f} m {a.clock_offset_s or 0:+.2f} s"
+        for a in done.floor.agreements()
+        if a.disagreement_m is not None
+    ]
+    print(
+        f"{name:<28}{share:>8.3f}{done.person_s() / truth_person_s(moments):>8.3f}{extra:>7}  {'; '.join(told[:2])}"
+    )
+
+
+def fusion(people: int) -> None:
+    """The table of cameras."""
+    moments = walkers(people, 3.0 * people)
+    eyes = corner_eyes(4)
+    north, south = eyes[:2]
+    print(
+        f"{people} walkers, {3 * people} s\n{'cameras':<28}{'own id':>8}{'mass':>8}{'ids+':>7}  disagreement, clock"
+    )
+    fusion_row("four", eyes, moments)
+    for eye in eyes:
+        fusion_row(f"four without {eye.id}", [other for other in eyes if other is not eye], moments)
+    fusion_row("two", eyes[:2], moments)
+    fusion_row("one", eyes[:1], moments)
+    fusion_row("two, 5 and 25 fps", [north, replace(south, fps=25.0)], moments)
+    fusion_row("two, clocks 0.5 s apart", [north, replace(south, clock_s=0.5)], moments)
+    fusion_row("two, calibration 0.5 m off", [north, replace(south, bias_m=(0.4, -0.3))], moments)
+    fusion_row("two, 40 % drop-out", corner_eyes(2, drop=0.4), moments)
+    fusion_row("two, clocks 10 s apart", [north, replace(south, clock_s=10.0)], moments)
+    fusion_row("two, one bumped by 5 deg", [north, replace(south, turned_deg=5.0)], moments)
+
+
+def outage(minutes: int, seed: int) -> None:
+    """The table of sensors."""
+    day = morning(minutes, seed)
+    heard = sensors()
+    said = listen(day, heard)
+    whole = play(day, heard=heard, said=said)
+    print(
+        f"\n{minutes} min of the simulated branch, camera `tellers` out for 20 %\n{'':<28}{'r':>8}{'mass':>8}"
+    )
+    print(f"{'the other cameras alone':<28}{whole.r(filled=False):>8.3f}{whole.mass(filled=False):>8.2f}")
+    print(f"{'with eight sensors':<28}{whole.r():>8.3f}{whole.mass():>8.2f}")
+    for name in SPOTS:
+        less = play(day, heard=[one for one in heard if one.id != name], said=said)
+        print(f"{'without sensor ' + name:<28}{less.r():>8.3f}{less.mass():>8.2f}")
+    for eye in EYES:
+        if eye.id != "tellers":
+            less = play(day, heard=heard, said=said, watching=[e.id for e in EYES if e.id != eye.id])
+            print(f"{'without camera ' + eye.id:<28}{less.r():>8.3f}{less.mass():>8.2f}")
+
+
+def main() -> None:
+    """Print both tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--minutes", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--people", type=int, default=20)
+    parser.add_argument("--only", choices=["fusion", "outage"])
+    given = parser.parse_args()
+    if given.only != "outage":
+        fusion(given.people)
+    if given.only != "fusion":
+        outage(given.minutes, given.seed)
+
+
+if __name__ == "__main__":
+    main()
