@@ -8,7 +8,12 @@ from branchloop import exits
 from branchloop.cli import Program, replace
 from branchloop.errors import UsageError
 
-BENCHES: dict[str, str] = {"edge": "edge.main", "gate": "edge.main", "checkin": "edge.main"}
+BENCHES: dict[str, str] = {
+    "edge": "edge.main",
+    "gate": "edge.main",
+    "checkin": "edge.main",
+    "floor": "edge.main",
+}
 
 
 @click.command(

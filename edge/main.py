@@ -432,6 +432,31 @@ def bench_checkin(frames: int, as_json: bool) -> None:
     exits.report(bench_checkin(frames), as_json=as_json)
 
 
+@bench.command("floor")
+@click.option(
+    "--cells", multiple=True, metavar="PATTERN", help="only these, such as 'pairs/5fps/*'; repeat it"
+)
+@click.option("--crossings", default=500, show_default=True, help="crossings asked for in each cell")
+@click.option("--peer", metavar="PYTHON", help="an interpreter with trackers and supervision")
+@click.option("--jobs", default=1, show_default=True, help="processes")
+@click.option("--worst", default=10, show_default=True, help="how many cells to list")
+@_JSON
+def bench_floor(
+    cells: tuple[str, ...], crossings: int, peer: str | None, jobs: int, worst: int, as_json: bool
+) -> None:
+    """Counting errors on a grid of simulated conditions, beside ByteTrack and LineZone."""
+    from edge.bench_floor import bench_floor, grid, tell
+
+    if min(crossings, jobs) < 1 or worst < 0:
+        raise UsageError("--crossings and --jobs must be 1 or more, --worst 0 or more.")
+    figures = bench_floor(grid(cells), crossings, peer, jobs, tell)
+    if not as_json:
+        for row in figures["rows"][:worst]:
+            click.echo(json.dumps(row))
+        figures = {key: value for key, value in figures.items() if key != "rows"}
+    exits.report(figures, as_json=as_json)
+
+
 def _kiosk(site: Site, kiosk: str) -> Kiosk:
     for part in site.kiosks:
         if part.id == kiosk:

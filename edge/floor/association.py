@@ -39,10 +39,14 @@ def mahalanobis(places_m: Array, covs_m2: Array, feet_m: Array, feet_cov_m2: Arr
 
 
 def assign(cost: Array, limit: float) -> list[tuple[int, int]]:
-    """Cheapest one-to-one pairs (row, column) whose cost stays below `limit`."""
+    """Cheapest one-to-one pairs (row, column) whose cost stays below `limit`.
+
+    To stay alone costs `limit`: a pair that fits is never broken up so that two may fit badly, which would
+    hand a whole file of walkers on by one when its first is missed.
+    """
     if cost.size == 0:
         return []
-    bounded = np.where(cost < limit, cost, IMPOSSIBLE)
+    bounded = np.minimum(cost, limit)
     rows, columns = linear_sum_assignment(bounded)
     return [(int(r), int(c)) for r, c in zip(rows, columns, strict=True) if bounded[r, c] < limit]
 

@@ -15,6 +15,9 @@ from branchloop import geometry
 from branchloop.site import Line
 
 HYSTERESIS_M = 0.2
+MAX_HYSTERESIS_M = 0.6
+"""Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
+SIGMAS = 1.5
 END_SLACK_M = 0.1
 FORGET_MS = 10_000
 MAX_SPEED_M_S = 4.0
@@ -56,7 +59,16 @@ class LineCounter:
         self._inside = 1 if geometry.side(self._a, self._b, line.inside) > 0 else -1
         self._walks: dict[Key, _Walk] = {}
 
-    def step(self, t_ms: int, person: Key, place_m: geometry.Point) -> Crossing | None:
+    def begin(self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float) -> None:
+        """Where somebody not met before was first seen, by a single sighting of this uncertainty."""
+        if person in self._walks:
+            return
+        off = geometry.side(self._a, self._b, place_m)
+        walk = self._walks[person] = _Walk(t_ms, place_m, off)
+        if abs(off) >= max(HYSTERESIS_M, sigma_m):
+            walk.side = 1 if off > 0 else -1
+
+    def step(self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float = 0.0) -> Crossing | None:
         """The person's next place; a Crossing once the far side is clearly reached."""
         off = geometry.side(self._a, self._b, place_m)
         walk = self._walks.get(person)
@@ -69,15 +81,15 @@ class LineCounter:
             y = walk.place[1] + share * (place_m[1] - walk.place[1])
             walk.met = (at_ms, (x, y))
         walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
-        return self._commit(person, walk)
+        return self._commit(person, walk, min(max(HYSTERESIS_M, SIGMAS * sigma_m), MAX_HYSTERESIS_M))
 
     def forget(self, before_ms: int) -> None:
         """Drop people unseen since `before_ms`."""
         for person in [p for p, walk in self._walks.items() if walk.t_ms < before_ms]:
             del self._walks[person]
 
-    def _commit(self, person: Key, walk: _Walk) -> Crossing | None:
-        if abs(walk.off_m) < HYSTERESIS_M:
+    def _commit(self, person: Key, walk: _Walk, clear_m: float) -> Crossing | None:
+        if abs(walk.off_m) < clear_m:
             return None
         side = 1 if walk.off_m > 0 else -1
         before, walk.side = walk.side, side

@@ -33,11 +33,11 @@ class State:
         return self.mean[:2]
 
 
-def start(t_ms: int, place_m: Array, cov_m2: Array) -> State:
-    """State of a track seen once."""
+def start(t_ms: int, place_m: Array, cov_m2: Array, speed_m_s: float = START_SPEED_M_S) -> State:
+    """State of a track seen once, whose unknown speed has this standard deviation."""
     cov = np.zeros((4, 4))
     cov[:2, :2] = cov_m2
-    cov[2, 2] = cov[3, 3] = START_SPEED_M_S**2
+    cov[2, 2] = cov[3, 3] = speed_m_s**2
     return State(t_ms, np.array([place_m[0], place_m[1], 0.0, 0.0]), cov)
 
 

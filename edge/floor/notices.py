@@ -47,7 +47,7 @@ class CrossingNotices:
         notices: list[Notice] = []
         for counter in self._online:
             for person in people:
-                crossing = counter.step(t_ms, (camera, person.id), person.place_m)
+                crossing = counter.step(t_ms, (camera, person.id), person.place_m, person.sigma_m)
                 if crossing is None or self._is_echo(camera, crossing):
                     continue
                 self._serial += 1
@@ -71,7 +71,11 @@ class CrossingNotices:
         final: list[Final] = []
         for counter in self._final:
             for person in people:
-                crossing = counter.step(t_ms, person.id, person.place_m)
+                for _, seen in person.seen:
+                    if seen.began is not None:
+                        counter.begin(seen.began.t_ms, person.id, seen.began.place_m, seen.began.sigma_m)
+                sigma_m = min((seen.sigma_m for _, seen in person.seen), default=0.0)
+                crossing = counter.step(t_ms, person.id, person.place_m, sigma_m)
                 if crossing is not None:
                     final.append(Final(crossing, self._claim(crossing, person)))
             counter.forget(t_ms - FORGET_MS)

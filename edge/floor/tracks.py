@@ -28,6 +28,13 @@ Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
 RECENT_MS = 600
+SLOW_MS = 180
+"""Frames farther apart than this show few of a walker's steps: each has to tell more."""
+SLOW_START_M_S = 1.6
+"""Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
+YOUNG_HITS = 3
+"""Up to so many sightings say little about where somebody walks: the next may be a stride away."""
+YOUNG_LIMIT = 1.25
 LOW_RECENT_MS = 1_000
 
 
@@ -52,6 +59,15 @@ class TrackerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Began:
+    """Where a track began, before the frames in which it could be told: it was believed only later."""
+
+    t_ms: int
+    place_m: tuple[float, float]
+    sigma_m: float
+
+
+@dataclass(frozen=True, slots=True)
 class Person:
     """One person in one frame: id, box in the picture (x0, y0, x1, y1), place on the plan."""
 
@@ -60,6 +76,7 @@ class Person:
     place_m: tuple[float, float]
     sigma_m: float
     score: float
+    began: Began | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +98,8 @@ class _Track:
     last_seen_ms: int = 0
     score_sum: float = 0.0
     born_m: Array = field(default_factory=lambda: np.zeros(2))
+    began: Began | None = None
+    """The first sighting, until the first settled frame with this track told it."""
     height_m: float = 0.0
     heights: int = 0
 
@@ -105,12 +124,16 @@ class Tracker:
         self._frames: deque[int] = deque()
         self._next_id = 1
         self._t_ms = -1
+        self._interval_ms = 0.0
 
     def step(self, observation: Observation) -> None:
         """Take the next frame. Raises ValueError when time does not advance."""
         t_ms = observation.t_ms
         if t_ms <= self._t_ms:
             raise ValueError(f"frame at {t_ms} ms does not follow {self._t_ms} ms")
+        if self._t_ms >= 0:
+            step_ms = min(t_ms - self._t_ms, 1_000)
+            self._interval_ms += 0.2 * (step_ms - self._interval_ms) if self._interval_ms else step_ms
         self._t_ms = t_ms
         self._frames.append(t_ms)
         self._end_overdue(t_ms)
@@ -190,11 +213,17 @@ class Tracker:
         unseen_ms = [observation.t_ms - track.last_seen_ms for track in alive]
         known = [i for i, track in enumerate(alive) if track.confirmed]
         established = [i for i in known if alive[i].hits >= settings.established_hits]
+        young_ms = 2.2 * max(self._interval_ms, 1.0)
         free, taken = set(range(len(alive))), list[int]()
         for rows, columns, limit in (
             ([i for i in range(len(alive)) if unseen_ms[i] <= RECENT_MS], high, 0.75),
             ([i for i in known if unseen_ms[i] <= LOW_RECENT_MS], low, 0.6),
             (list(range(len(alive))), high, 0.9),
+            (
+                [i for i, t in enumerate(alive) if t.hits <= YOUNG_HITS and unseen_ms[i] <= young_ms],
+                high,
+                YOUNG_LIMIT,
+            ),
             ([i for i in established if unseen_ms[i] <= LOW_RECENT_MS], faint, 0.3),
         ):
             open_rows = [i for i in rows if i in free]
@@ -228,6 +257,11 @@ class Tracker:
         noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
         walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
         possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
+        if self._interval_ms > SLOW_MS:
+            strayed = np.linalg.norm(observation.feet_m[None] - places[:, None], axis=2)
+            known = np.array([track.hits > YOUNG_HITS for track in alive])
+            near = strayed <= 0.6 + 0.5 * waited_s[:, None] + noise[None]
+            possible &= near | ~known[:, None]
         size_ratio = np.log(
             (observation.boxes_px[:, 3] - observation.boxes_px[:, 1])[None]
             / np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)[:, None]
@@ -252,7 +286,7 @@ class Tracker:
     def _convinces(self, track: _Track) -> bool:
         """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
         settings = self._settings
-        if track.hits < settings.confirm_hits:
+        if track.hits < settings.confirm_hits - (self._interval_ms > SLOW_MS):
             return False
         walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
         if walked_m >= settings.moved_m:
@@ -265,12 +299,18 @@ class Tracker:
         track.sightings.append(_Sighting(predicted, box, 0.0, seen=False))
 
     def _begin(self, observation: Observation, box: int) -> None:
-        state = motion_model.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
+        speed_m_s = SLOW_START_M_S if self._interval_ms > SLOW_MS else motion_model.START_SPEED_M_S
+        state = motion_model.start(
+            observation.t_ms, observation.feet_m[box], observation.cov_m2[box], speed_m_s
+        )
         found = observation.boxes_px[box]
         sighting = _Sighting(state, found, float(observation.scores[box]), seen=True)
         track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
         track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
         track.last_seen_ms = observation.t_ms
+        x, y = (float(v) for v in observation.feet_m[box])
+        sigma_m = float(np.sqrt(np.trace(observation.cov_m2[box])))
+        track.began = Began(observation.t_ms, (x, y), sigma_m)
         track.measure(float(observation.height_m[box]))
         track.confirmed = self._convinces(track)
         self._next_id += 1
@@ -278,7 +318,9 @@ class Tracker:
 
     def _end_overdue(self, t_ms: int) -> None:
         for track in self._tracks:
-            patience_s = self._settings.lost_s if track.confirmed else self._settings.tentative_lost_s
+            frames = 5.2 if self._interval_ms > SLOW_MS else 3.2
+            tentative_s = max(self._settings.tentative_lost_s, frames * self._interval_ms / 1000)
+            patience_s = self._settings.lost_s if track.confirmed else tentative_s
             track.ended = track.ended or t_ms - track.last_seen_ms > patience_s * 1000
 
     def _expected_boxes(self, alive: list[_Track], predicted: list[State]) -> Array:
@@ -298,11 +340,12 @@ class Tracker:
         smoothed = motion_model.smooth([s.state for s in sightings])
         boxes = _boxes(sightings)
         last_seen = max(i for i, s in enumerate(sightings) if s.seen)
+        began, track.began = track.began, None
         coast_ms = 0 if track.ended else self._settings.coast_s * 1000
         limit_ms = sightings[last_seen].state.t_ms + coast_ms
         wanted = set(due)
         return [
-            (s.state.t_ms, _person(track, boxes[i], s.score, smoothed[i]))
+            (s.state.t_ms, _person(track, boxes[i], s.score, smoothed[i], began))
             for i, s in enumerate(sightings)
             if s.state.t_ms in wanted and s.state.t_ms <= limit_ms
         ]
@@ -335,7 +378,7 @@ def _boxes(sightings: list[_Sighting]) -> Array:
     return boxes
 
 
-def _person(track: _Track, box_px: Array, score: float, state: State) -> Person:
+def _person(track: _Track, box_px: Array, score: float, state: State, began: Began | None = None) -> Person:
     x0, y0, x1, y1 = (float(v) for v in box_px)
     return Person(
         track.id,
@@ -343,4 +386,5 @@ def _person(track: _Track, box_px: Array, score: float, state: State) -> Person:
         (float(state.mean[0]), float(state.mean[1])),
         float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
         score,
+        began if began is not None and began.t_ms < state.t_ms else None,
     )

@@ -1,0 +1,64 @@
+"""Counted crossings against true ones: each true crossing takes the nearest counted one in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Event = tuple[float, str]
+"""When (s), and which direction."""
+
+
+@dataclass(frozen=True, slots=True)
+class CountError:
+    """How a count compares: of `asked` true crossings `missed` were not counted, `extra` never happened.
+
+    `excluded` true crossings were seen too rarely to be asked for; counting them is no error either way.
+    """
+
+    asked: int
+    excluded: int
+    counted: int
+    missed: int
+    extra: int
+
+    @property
+    def error(self) -> float | None:
+        """(missed + extra) / asked: errors that cancel in the sum do not cancel here."""
+        return (self.missed + self.extra) / self.asked if self.asked else None
+
+    def figures(self) -> dict[str, Any]:
+        """For JSON."""
+        error = None if self.error is None else round(self.error, 4)
+        return {
+            "error": error, "asked": self.asked, "excluded": self.excluded, "counted": self.counted,
+            "missed": self.missed, "extra": self.extra,
+        }  # fmt: skip
+
+
+def compare(
+    counted: Sequence[Event], asked: Sequence[Event], excluded: Sequence[Event], tolerance_s: float
+) -> CountError:
+    """Match one to one, same direction, at most `tolerance_s` apart, nearest pairs first."""
+    truth = [*((event, True) for event in asked), *((event, False) for event in excluded)]
+    order = sorted(range(len(counted)), key=lambda j: counted[j][0])
+    pairs: list[tuple[float, int, int]] = []
+    first = 0
+    for i in sorted(range(len(truth)), key=lambda i: truth[i][0][0]):
+        (t_s, direction), _ = truth[i]
+        while first < len(order) and counted[order[first]][0] < t_s - tolerance_s:
+            first += 1
+        for j in order[first:]:
+            if counted[j][0] > t_s + tolerance_s:
+                break
+            if counted[j][1] == direction:
+                pairs.append((abs(counted[j][0] - t_s), i, j))
+    matched_truth: set[int] = set()
+    matched: set[int] = set()
+    for _, i, j in sorted(pairs):
+        if i not in matched_truth and j not in matched:
+            matched_truth.add(i)
+            matched.add(j)
+    missed = sum(i not in matched_truth for i, (_, is_asked) in enumerate(truth) if is_asked)
+    return CountError(len(asked), len(excluded), len(counted), missed, len(counted) - len(matched))
