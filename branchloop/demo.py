@@ -24,6 +24,7 @@ from typing import Any
 import click
 
 from branchloop import exits
+from branchloop.demoacceptance import DemoAcceptance
 from branchloop.demoapi import DemoApi, Latencies, wait_for
 from branchloop.democustomer import CUSTOMER, OTHERS, Booking, DemoCustomer, read_photos
 from branchloop.errors import DependencyError
@@ -122,6 +123,7 @@ def demo(
             say("customer's page", own_page)
             say("day board", f"{dashboard_url}/board?branch={SITE}&lang=en")
             say("simulated branch", f"{dashboard_url}/heat?branch={SIMULATED}&lang=en")
+            _acceptance(files, ready["api"], tokens["head_office"]).begin(ended, say)
             for role, token in tokens.items():
                 say(f"token, {role}", token)
             say("logs and data", str(root))
@@ -235,6 +237,14 @@ def _acting(files: Files, kiosk: KioskPlace) -> list[str]:
         "--clip", str(video / "kiosk.mp4"), "--segments", str(video / "kiosk.toml"), "--page", kiosk.page,
         "--port", str(kiosk.camera_port), "--qr", str(files.root / "qr.txt"),
     ]  # fmt: skip
+
+
+def _acceptance(files: Files, api: str, token: str) -> DemoAcceptance:
+    video = files.root / "sample_video"
+    return DemoAcceptance(
+        files.box, video / "plaza.mp4", video / "plaza_truth_121_180.txt", files.root / "root" / "root.pem",
+        files.root / "acceptance", api, SITE, token,
+    )  # fmt: skip
 
 
 def _write_box(files: Files, broker: str, port_base: int | None) -> KioskPlace:

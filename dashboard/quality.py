@@ -111,7 +111,7 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
         residual, age = part.get("calibration_residual_mm"), part.get("calibration_age_days")
         cells = [
             f'<th scope="row">{escape(names.get((what, part["id"]), part["id"]))}</th>',
-            f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(state)}</td>',
+            f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span>{NARROW}{escape(state)}</td>',
             f"<td>{shown_share(part['coverage_day'])}</td>",
             f"<td>{shown_share(part['coverage'])}</td>",
             f"<td>{escape(faults) or '—'}</td>",
@@ -165,12 +165,12 @@ def check_table(answer: Mapping[str, Any], names: Names, language: Language) -> 
     Those that could not be made stand below, by their reason.
     """
     rows = []
-    unmade: dict[str, list[str]] = {}
+    unmade: dict[str, dict[str, list[str]]] = {}
     for finding in answer["findings"]:
         check = finding["check"]
         name = _about(check, finding["subject"], names, language)
         if finding["reason"] is not None:
-            unmade.setdefault(finding["reason"], []).append(name)
+            unmade.setdefault(finding["reason"], {}).setdefault(check, []).append(name)
             continue
         sign = "≤" if check in ABOVE else "±"
         cells = [
@@ -194,7 +194,10 @@ def check_table(answer: Mapping[str, Any], names: Names, language: Language) -> 
         why = say(f"quality.why.{reason}", language)
         told = say(
             "quality.unmade", language, why=why[0].upper() + why[1:],
-            checks=say("quality.list", language).join(checks),
+            checks=say("quality.list", language).join(
+                about[0] if len(about) == 1 else f"{_kind(check, language)} ({len(about)})"
+                for check, about in checks.items()
+            ),
         )  # fmt: skip
         shown += f'<div class="bl-note">? {escape(told)}</div>'
     return shown
@@ -266,7 +269,7 @@ def _outcome(finding: Mapping[str, Any], language: Language) -> str:
         if finding["reason"] is not None
         else say(f"quality.outcome.{finding['outcome']}", language)
     )
-    return f'<span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(words)}'
+    return f'<span class="bl-{tone}" aria-hidden="true">{shape}</span>{NARROW}{escape(words)}'
 
 
 def _limited(shown: str | None, outcome: str | None, language: Language) -> str:

@@ -11,6 +11,7 @@ from branchloop.clock import (
     ALARM_AGE_MS,
     DAY_MS,
     HOUR_MS,
+    WINDOW_MS,
     bucket_end_ms,
     bucket_start_ms,
     from_ms,
@@ -54,11 +55,12 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}
         found = _findings(checker, evidence, site, newest, at_ms)
+        told_ms = _told_ms(newest, at_ms)
         alerts = Alerts(db).since(site.id, span[0], MOST_ALERTS)
-        calendar = _calendar(evidence, site, span, at_ms)
-        cameras = _parts(evidence, site, "camera", span, newest, at_ms)
-        sensors = _parts(evidence, site, "sensor", span, newest, at_ms)
-        lately = _coverage(evidence, site, (at_ms - TRUST_DAYS * DAY_MS, at_ms), at_ms)
+        calendar = _calendar(evidence, site, span, told_ms)
+        cameras = _parts(evidence, site, "camera", span, newest, told_ms)
+        sensors = _parts(evidence, site, "sensor", span, newest, told_ms)
+        lately = _coverage(evidence, site, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
     reports = [reported(site, each, at_ms) for each in kept]
     judged = trust(
         lately,
@@ -81,7 +83,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             coverage=lately,
         ),
         coverage=_share(observed_ms, opened_ms),
-        days=[_day(day, cells, site, at_ms) for day, cells in calendar],
+        days=[_day(day, cells, site, told_ms) for day, cells in calendar],
         cameras=[answers.CameraQuality(**part, **_calibrated(newest, part["id"])) for part in cameras],
         sensors=[answers.PartQuality(**part) for part in sensors],
         balance=[_told(finding) for finding in balance],
@@ -142,6 +144,14 @@ def reported(site: Site, kept: Kept, at_ms: int) -> answers.AcceptanceAnswer:
         figures=list(report.figures),
         cameras=list(report.cameras),
     )
+
+
+def _told_ms(newest: Mapping[str, Any], at_ms: int) -> int:
+    """Up to where coverage can be judged: the newest window is still on its way, unless it is long overdue."""
+    if not newest:
+        return at_ms
+    end_ms: int = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1)
+    return end_ms if 0 <= at_ms - end_ms < ALARM_AGE_MS else at_ms
 
 
 def _standing(reports: Sequence[answers.AcceptanceAnswer]) -> Standing:

@@ -233,6 +233,28 @@ def test_layers_of_the_heat_page(running: Demo, page: Page, layer: str, words: s
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
 
 
+def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) -> None:
+    """Measured on the demo's own clip while it runs: people are found, and 60 frames prove no limit."""
+    import time
+
+    until_s = time.monotonic() + 120
+    items: list[dict[str, Any]] = []
+    while not items:
+        assert time.monotonic() < until_s, (running.data / "acceptance" / "log.txt").read_text()
+        time.sleep(0.5)
+        items = httpx.get(
+            f"{running.hub}/api/v1/branches/plaza/acceptance",
+            headers={"Authorization": f"Bearer {running.token}"},
+        ).json()["items"]
+    (report,) = items
+    mota = next(figure["value"] for figure in report["figures"] if figure["key"] == "people.mota")
+    assert mota > 0.75
+    page.goto(f"{running.pages}/quality?branch=plaza&lang=en")
+    row = page.get_by_role("row", name="tracking, MOTA")
+    expect(row).to_contain_text(f"{100 * mota:.1f}")
+    expect(row).to_contain_text("undecided")
+
+
 @pytest.mark.parametrize(
     ("path", "shown"),
     [

@@ -226,4 +226,6 @@ def test_checks_that_could_not_be_made_stand_apart() -> None:
         "Not enough observed: Movement against the camera&#x27;s history · Hall camera, Sensor against cameras · Eye"
         in below
     )
+    many = quality.check_table(answer(findings=[unmade[0], unmade[0] | {"subject": "b"}]), names, "en")
+    assert "Movement against the camera&#x27;s history (2)" in many
     assert "No check could be made yet" in quality.check_table(answer(findings=unmade), names, "en")
