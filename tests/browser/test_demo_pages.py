@@ -141,7 +141,9 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
 def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> None:
     """The verdict is the API's, the calendar has its words, and each day's left-over stands beside what is allowed."""
     page.goto(f"{running.pages}/quality?branch=river-street&lang=en")
-    expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible()
+    expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible(
+        timeout=30_000
+    )
     answer = httpx.get(
         f"{running.hub}/api/v1/branches/river-street/quality",
         params={"days": "14"},
@@ -251,7 +253,7 @@ def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) 
     assert mota > 0.75
     page.goto(f"{running.pages}/quality?branch=plaza&lang=en")
     row = page.get_by_role("row", name="tracking, MOTA")
-    expect(row).to_contain_text(f"{100 * mota:.1f}")
+    expect(row).to_contain_text(f"{100 * mota:.1f}", timeout=30_000)
     expect(row).to_contain_text("undecided")
 
 
