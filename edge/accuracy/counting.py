@@ -51,14 +51,23 @@ class CountAccuracy:
 
 @dataclass(frozen=True, slots=True)
 class _Misses:
+    """Times of one comparison, and how far apart its matches lie in sum."""
+
     true: list[float]
     counted: list[float]
     missed: list[float]
     extra: list[float]
+    apart_s: float
 
     @classmethod
     def all(cls, parts: Sequence[_Misses]) -> _Misses:
-        return cls(*([t for part in parts for t in getattr(part, name)] for name in cls.__slots__))
+        return cls(
+            true=[t for part in parts for t in part.true],
+            counted=[t for part in parts for t in part.counted],
+            missed=[t for part in parts for t in part.missed],
+            extra=[t for part in parts for t in part.extra],
+            apart_s=sum(part.apart_s for part in parts),
+        )
 
 
 def count_accuracy(
@@ -121,18 +130,22 @@ def _of_totals(counted: int, true: int, limit: float) -> CountAccuracy:
 def best_shift_s(
     counted: Times, true: Times, tolerance_s: float, most_s: float, step_s: float = 0.5
 ) -> float:
-    """By how much the hand's clock is ahead of the box's: the shift, at most `most_s`, that matches most."""
+    """By how much the hand's clock is ahead of the box's.
+
+    The shift, at most `most_s`, that matches most, and of several such the one under which matches lie closest.
+    """
     steps = round(most_s / step_s)
     shifts = sorted((i * step_s for i in range(-steps, steps + 1)), key=abs)
 
-    def hits(shift_s: float) -> int:
-        found = 0
+    def fit(shift_s: float) -> tuple[int, float]:
+        hits, apart_s = 0, 0.0
         for key in counted.keys() & true.keys():
-            moved = sorted(t - shift_s for t in true[key])
-            found += len(moved) - len(_compare(sorted(counted[key]), moved, tolerance_s).missed)
-        return found
+            found = _compare(sorted(counted[key]), sorted(t - shift_s for t in true[key]), tolerance_s)
+            hits += len(found.true) - len(found.missed)
+            apart_s += found.apart_s
+        return hits, -round(apart_s, 6)
 
-    return max(shifts, key=hits)
+    return max(shifts, key=fit)
 
 
 def poisson_interval(events: int) -> Interval:
@@ -162,7 +175,7 @@ def needed(rate: float, limit: float) -> int | None:
 
 def _compare(counted: Sequence[float], true: Sequence[float], tolerance_s: float) -> _Misses:
     """Match as many as possible, each once: both sorted, so the earliest that fits is the best."""
-    missed, extra = list[float](), list[float]()
+    missed, extra, apart_s = list[float](), list[float](), 0.0
     i = j = 0
     while i < len(counted) and j < len(true):
         if counted[i] < true[j] - tolerance_s:
@@ -172,8 +185,9 @@ def _compare(counted: Sequence[float], true: Sequence[float], tolerance_s: float
             missed.append(true[j])
             j += 1
         else:
+            apart_s += abs(counted[i] - true[j])
             i, j = i + 1, j + 1
-    return _Misses(list(true), list(counted), missed + list(true[j:]), extra + list(counted[i:]))
+    return _Misses(list(true), list(counted), missed + list(true[j:]), extra + list(counted[i:]), apart_s)
 
 
 def _accuracy(found: _Misses, span: tuple[float, float], limit: float) -> CountAccuracy:
