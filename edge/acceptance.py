@@ -22,7 +22,8 @@ from branchloop.keys import read_root
 from branchloop.sealing import raw_public
 from branchloop.site import Site, config_hash, parse_site
 from branchloop.text import LANGUAGES, say
-from edge.evaluate import PEOPLE, evaluate_counts, evaluate_dwell, evaluate_heat, evaluate_people
+from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
+from edge.evaluate_counts import evaluate_counts, evaluate_dwell
 from edge.floor.calibration import calibrate
 
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {

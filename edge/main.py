@@ -278,7 +278,7 @@ def counts(
     counts: Path, truth: Path, tolerance_s: float, align_s: float, claim: float, as_json: bool
 ) -> None:
     """Crossings per line against a manual count, with 95 % intervals and how many would prove the claim."""
-    from edge.evaluate import evaluate_counts
+    from edge.evaluate_counts import evaluate_counts
 
     _tell(evaluate_counts(counts, truth, tolerance_s, align_s, claim), "lines", as_json=as_json)
 
@@ -289,7 +289,7 @@ def counts(
 @_JSON
 def dwell(visits: Path, truth: Path, as_json: bool) -> None:
     """Visits and dwell per zone against timed visits, with 95 % intervals."""
-    from edge.evaluate import evaluate_dwell
+    from edge.evaluate_counts import evaluate_dwell
 
     _tell(evaluate_dwell(visits, truth), "zones", as_json=as_json)
 

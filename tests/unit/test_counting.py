@@ -13,7 +13,7 @@ from scipy.stats import poisson
 from branchloop.errors import InputError
 from edge.accuracy.counting import best_shift_s, count_accuracy, needed, poisson_interval
 from edge.accuracy.dwelling import dwell_accuracy
-from edge.evaluate import evaluate_counts, evaluate_dwell, read_crossings, read_visits
+from edge.evaluate_counts import evaluate_counts, evaluate_dwell, read_crossings, read_visits
 
 DOOR = ("door", "in")
 times = st.lists(st.floats(0, 3_600), max_size=40)

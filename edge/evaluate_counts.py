@@ -1,0 +1,169 @@
+"""`branchloop evaluate counts` and `dwell`: the box against somebody who counted or timed by hand."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from branchloop.errors import InputError
+from edge.accuracy.counting import (
+    CountAccuracy,
+    Times,
+    Totals,
+    best_shift_s,
+    count_accuracy,
+    total_accuracy,
+)
+from edge.accuracy.dwelling import Visits, dwell_accuracy
+from edge.evaluate import bounds
+from edge.tables import read_records, read_rows, read_seconds
+
+TOLERANCE_S = 3.0
+"""A hand at a counter is late by a second or two."""
+LONGEST_S = 7 * 86_400.0
+"""Times farther apart are of two clocks: seconds since the start, and since 1970."""
+CLAIM = 0.05
+"""Error rate whose proof `needed` counts crossings for."""
+
+
+def evaluate_counts(
+    counts: Path, truth: Path, tolerance_s: float = TOLERANCE_S, align_s: float = 0.0, claim: float = CLAIM
+) -> dict[str, Any]:
+    """Crossings of the box (events.ndjson or t_s,line,direction) against a manual count, line by line.
+
+    A manual count may be totals alone (line,direction,count), as a clicker gives them: then only sums are compared.
+    `align_s` allows the hand's clock to be off by so much. Raises InputError naming file and row.
+    """
+    said: dict[str, Any]
+    if _has_totals(truth):
+        sums, true_sums = read_totals(counts), read_totals(truth)
+        every, lines = total_accuracy(sums, true_sums, claim)
+        said = {"matched": False}
+    else:
+        counted, true = read_crossings(counts), read_crossings(truth)
+        _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
+        shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
+        moved = {key: [t - shift_s for t in times] for key, times in true.items()}
+        every, lines = count_accuracy(counted, moved, tolerance_s, claim)
+        sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
+        said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
+    if not every.true:
+        raise InputError(
+            f"{truth} holds no crossing.", hint="Write one row per crossing: t_s,line,direction."
+        )
+    apart = sum(abs(sums.get(key, 0) - true_sums.get(key, 0)) for key in sums.keys() | true_sums.keys())
+    return {
+        **_count(every),
+        "absolute_error": apart / every.true,
+        "claim": claim,
+        **said,
+        "lines": {line: _count(figures) for line, figures in lines.items()},
+    }
+
+
+def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
+    """Visits of the box (events.ndjson or zone,start_s,dwell_s) against those somebody timed, zone by zone."""
+    measured, true = read_visits(visits), read_visits(truth)
+    if not any(true.values()):
+        raise InputError(f"{truth} holds no visit.", hint="Write one row per visit: zone,start_s,dwell_s.")
+    tables = [table for both in (measured, true) for table in both.values()]
+    _one_clock(visits, truth, [[start_s for start_s, _ in table] for table in tables])
+    zones = {}
+    for zone, figures in dwell_accuracy(measured, true).items():
+        zones[zone] = {
+            "visits": figures.visits,
+            "true_visits": figures.true_visits,
+            "median_s": figures.median_s,
+            "p90_s": figures.p90_s,
+            **{f"{name}_error": value for name, value in figures.errors.items()},
+            **bounds({f"{name}_error": found for name, found in figures.intervals.items()}),
+        }
+    return {"visits": sum(len(v) for v in measured.values()), "true_visits": sum(len(v) for v in true.values()), "zones": zones}  # fmt: skip
+
+
+def read_crossings(path: Path) -> Times:
+    """Read crossings by line and direction: events of `edge replay`, or a table t_s,line,direction.
+
+    Times are seconds or h:m:s. Raises InputError naming file and row.
+    """
+    found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    for number, row in read_records(path, "crossing", ("t_s", "line", "direction")):
+        direction = str(row["direction"]).strip().lower()
+        if direction not in {"in", "out"}:
+            raise InputError(
+                f"{path}, row {number}: the direction {direction[:20]!r} is neither in nor out.",
+                hint="Mend it.",
+            )
+        found[str(row["line"]).strip(), direction].append(read_seconds(row["t_s"], path, number))
+    return found
+
+
+def read_totals(path: Path) -> Totals:
+    """Read totals by line and direction: a table line,direction,count, or crossings, which are summed."""
+    if not _has_totals(path):
+        return {key: len(times) for key, times in read_crossings(path).items()}
+    found: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for number, row in read_records(path, "crossing", ("line", "direction", "count")):
+        text = str(row["count"] or "").strip()
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            raise InputError(f"{path}, row {number}: {text[:20]!r} is no number of people.", hint="Mend it.")
+        found[str(row["line"]).strip(), _direction(row, path, number)] += int(text)
+    return found
+
+
+def read_visits(path: Path) -> Visits:
+    """Read visits by zone: events of `edge replay`, or a table zone,start_s,dwell_s (or end_s).
+
+    Raises InputError naming file and row.
+    """
+    found: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for number, row in read_records(path, "visit", ("zone", "start_s")):
+        start_s = read_seconds(row["start_s"], path, number)
+        if row.get("dwell_s") not in {None, ""}:
+            dwell_s = read_seconds(row["dwell_s"], path, number)
+        else:
+            dwell_s = read_seconds(row.get("end_s"), path, number) - start_s
+        if dwell_s < 0:
+            raise InputError(f"{path}, row {number}: the visit ends before it begins.", hint="Mend it.")
+        found[str(row["zone"]).strip()].append((start_s, dwell_s))
+    return found
+
+
+def _one_clock(made: Path, truth: Path, times: Iterable[Sequence[float]]) -> None:
+    moments = [t_s for some in times for t_s in some]
+    if moments and max(moments) - min(moments) > LONGEST_S:
+        raise InputError(
+            f"the times of {made} and {truth} lie more than a week apart.",
+            hint="Write both on the same clock, such as seconds since the recording began.",
+        )
+
+
+def _direction(row: Mapping[str, Any], path: Path, number: int) -> str:
+    direction = str(row["direction"]).strip().lower()
+    if direction not in {"in", "out"}:
+        raise InputError(
+            f"{path}, row {number}: the direction {direction[:20]!r} is neither in nor out.", hint="Mend it."
+        )
+    return direction
+
+
+def _has_totals(path: Path) -> bool:
+    if path.suffix == ".ndjson":
+        return False
+    header = next(iter(read_rows(path)), [])
+    return "count" in [name.strip().lstrip("\ufeff") for name in header]
+
+
+def _count(figures: CountAccuracy) -> dict[str, Any]:
+    return {
+        "crossings": figures.true,
+        "counted": figures.counted,
+        "missed": figures.missed,
+        "extra": figures.extra,
+        "wrong_rate": figures.wrong_rate,
+        "net_error": figures.net_error,
+        **bounds({"wrong_rate": figures.wrong_interval, "net_error": figures.net_interval}),
+        "needed": figures.needed,
+    }

@@ -1,0 +1,67 @@
+"""Tables that people and programs write: comma-separated values and files of events, with errors that name the row."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from branchloop.errors import InputError
+
+
+def read_rows(path: Path) -> list[list[str]]:
+    """Rows of a table that are not empty. Raises InputError for what is none."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [row for row in csv.reader(file) if row]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a text table.", hint="Write comma-separated values.") from error
+
+
+def read_records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:
+    """Rows of a table, or the events of one kind in an events.ndjson."""
+    if path.suffix == ".ndjson":
+        return _events(path, event, columns)
+    rows = read_rows(path)
+    header = [name.strip().lstrip("\ufeff") for name in rows[0]] if rows else []
+    if not set(columns) <= set(header):
+        raise InputError(
+            f"{path} lacks a column.",
+            hint=f"The first row must name {','.join(columns)} (or give an .ndjson).",
+        )
+    return [(number, dict(zip(header, row, strict=False))) for number, row in enumerate(rows[1:], 2)]
+
+
+def _events(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        found = [(number, json.loads(line)) for number, line in enumerate(lines, 1) if line.strip()]
+        rows = [(number, row) for number, row in found if row["event"] == event]
+        for _, row in rows:
+            for column in columns:
+                _ = row[column]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not a file of events.", hint="Give an events.ndjson of edge replay."
+        ) from error
+    return rows
+
+
+def read_seconds(value: Any, path: Path, number: int) -> float:
+    """Seconds, or h:m:s."""
+    try:
+        parts = [float(part) for part in str(value).split(":")]
+        seconds = sum((part * 60.0**i for i, part in enumerate(reversed(parts))), 0.0)
+        if len(parts) > 3 or not math.isfinite(seconds):
+            raise ValueError
+    except ValueError as error:
+        raise InputError(
+            f"{path}, row {number}: {str(value)[:20]!r} is no time.", hint="Write seconds or h:m:s."
+        ) from error
+    return seconds
