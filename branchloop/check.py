@@ -9,6 +9,7 @@ import click
 
 from branchloop import exits
 from branchloop.cli import Program, replace
+from branchloop.desired import marks_fault
 from branchloop.errors import ConfigError
 from branchloop.site import parse_site
 
@@ -32,6 +33,10 @@ def check(file: Path) -> None:
     if "dashboard" in keys:
         replace(Program("dashboard.main", ("check-config",), ""), (str(file),))
     site = parse_site(text, str(file))
+    for camera in site.cameras:
+        wrong = marks_fault(camera)
+        if wrong is not None:
+            raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
     click.echo(
         f"{file}: right; site {site.id}, plan {site.plan.width_m:g} × {site.plan.height_m:g} m, "
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "

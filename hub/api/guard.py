@@ -16,6 +16,10 @@ MAX_PHOTOS_BYTES = 1_600_000
 PHOTOS = re.compile(r"/api/v1/enrolments/[A-Za-z0-9_-]{1,100}")
 REPORTS = re.compile(r"/api/v1/branches/[a-z0-9-]{1,32}/acceptance")
 
+CONFIGURATIONS = re.compile(r"/api/v1/branches/[a-z0-9-]{1,32}/configuration(/check)?")
+MAX_CONFIGURATION_BYTES = 400_000
+"""Of a site file's text as JSON: many zones, Chinese names."""
+
 
 class Guard:
     """ASGI middleware; streams pass through it unbuffered."""
@@ -42,6 +46,8 @@ class Guard:
             most = MAX_PHOTOS_BYTES
         elif scope["method"] == "POST" and REPORTS.fullmatch(scope["path"]):
             most = MAX_REPORT_BYTES
+        elif scope["method"] == "POST" and CONFIGURATIONS.fullmatch(scope["path"]):
+            most = MAX_CONFIGURATION_BYTES
         length = asked.get("content-length", "0")
         if "transfer-encoding" in asked:
             refused = problem(411, "input", "a body must say its length.", "Send Content-Length.")

@@ -68,20 +68,27 @@ class Branch:
             rows = db.execute("SELECT body FROM message WHERE kind='window' ORDER BY event_ms").fetchall()
         return [json.loads(body) for (body,) in rows]
 
+    def camera(self, camera: str) -> psutil.Process:
+        children = psutil.Process(self.core().pid).children()
+        return next(p for p in children if "edge.perceive.watch" in p.cmdline() and camera in p.cmdline())
+
     def core(self) -> psutil.Process:
         return next(p for p in psutil.Process(self.box.pid).children() if "core" in p.cmdline())
 
 
 @pytest.fixture(scope="module")
 def branch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
-    """The demo's branch without its kiosk: real footage, real broker, hub and box."""
+    """The demo's branch without its kiosk, seen by two cameras: real footage, real broker, hub and box."""
     folder = tmp_path_factory.mktemp("desired")
     shutil.copytree(share("sample_video"), folder / "sample_video")
     (folder / "configs").mkdir()
     text = share("configs/demo.toml").read_text(encoding="utf-8")
     site = folder / "configs" / "demo.toml"
     start, end = text.index("# A check-in kiosk."), text.index("[box]")
-    site.write_text(text[:start] + text[end:], encoding="utf-8")
+    hall = text[text.index("[[camera]]") : text.index("[[line]]")]
+    back = hall.replace('id = "hall"', 'id = "back"').replace("analysed_fps = 7.0", "analysed_fps = 2.0")
+    text = text[:start] + text[end:]
+    site.write_text(text.replace("[[line]]", f"{back}[[line]]", 1), encoding="utf-8")
     config = folder / "hub.toml"
     config.write_text(
         '[hub]\ndata_dir = "data"\nlisten = "127.0.0.1:0"\nbroker_listen = "127.0.0.1:0"\n'
@@ -118,12 +125,15 @@ def branch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
 
 
 def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:
-    """A line more: windows follow on without a hole, each of one version, the new line counts, the API shows it."""
+    """A line more, a camera's rate and a sensor's threshold: windows follow on without a hole, each of one version; the API shows it.
+
+    Only the camera that changed is started anew.
+    """
     now = branch.configuration()
-    camera = next(
-        p for p in psutil.Process(branch.core().pid).children() if "edge.perceive.watch" in p.cmdline()
-    )
+    hall, back = branch.camera("hall"), branch.camera("back")
     text = sitetext.with_entry(now["text"], "line", LINE)
+    text = text.replace("analysed_fps = 2.0", "analysed_fps = 3.0")
+    text = text.replace("present_below_m = 2.2", "present_below_m = 2.5")
     answer = branch.save(text, now["version"])
     assert answer.status_code == 201, answer.text
     assert answer.json()["wanted"]["version"] == 2
@@ -139,8 +149,11 @@ def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:
     assert versions == sorted(versions)
     for window in windows[1:]:
         assert ("new-line" in {line["line"] for line in window["lines"]}) == (window["config_version"] == 2)
-        assert window["observed_ms"] > 4_000  # the camera went on: its own settings did not change
-    assert camera.is_running()
+        assert window["cameras"][0]["frames"] > 0  # it went on: its own settings did not change
+        assert window["sensors"][0]["readings"] > 0
+    assert hall.is_running()
+    assert not back.is_running()
+    assert branch.camera("back").is_running()
     assert "new-line" in {line["id"] for line in branch.ask("GET", "").json()["lines"]}
 
 
