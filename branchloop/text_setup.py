@@ -45,7 +45,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.id": ("Id (a-z, 0-9, -)", "编号（a-z、0-9、-）"),
     "setup.name_en": ("Name in English", "英文名称"),
     "setup.name_zh": ("Name in Chinese", "中文名称"),
-    "setup.entrance": ("An entrance: crossings count as visitors", "出入口：穿越计入客流"),
+    "setup.entrance": ("Entrance: counts visitors", "出入口：计入客流"),
     "setup.kind": ("Kind of zone", "区域类型"),
     "setup.min_stay": ("Shortest stay, s", "最短停留（秒）"),
     "setup.points": ("Points, in metres on the plan", "坐标点（平面图，米）"),
@@ -83,6 +83,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.mark_pending": (
         "Picture point ({x}, {y}) px is set. Now click the same place on the plan.",
         "已设画面点（{x}，{y}）像素，请在平面图上点击同一位置。",
+    ),
+    "setup.shade": (
+        "Grey: this camera does not see it. Orange: people there are lower than 30 px.",
+        "灰色：该摄像头看不到；橙色：此处人员高度不足 30 像素。",
     ),
     "setup.marks": ("Marks", "标记点"),
     "setup.miss": ("miss, cm", "偏差（厘米）"),

@@ -225,6 +225,7 @@ def _camera(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -
             st.rerun()
         drawn = plan_svg(site, spoken, marks=marks, reach=found)
         place = _plan_pad(drawn, site, site.name.model_dump()[spoken], spoken, f"setup-floor-{chosen}")
+        _note(say("setup.shade", spoken))
         if place is not None and work.pending is not None:
             work.marks, work.serial = [*marks, (*work.pending, *place)], work.serial + 1
             work.pending = None
