@@ -19,6 +19,8 @@ from branchloop.site import Camera, Sensor, Site, config_hash, parse_site
 from branchloop.sitetext import OF_THE_BOX, joined, publishable, with_version
 
 MAX_TEXT = 200_000
+WIRING = ("source", "credential_env")
+"""Keys of cameras and sensors that only the box's own file may say."""
 
 
 class Desired(Wire):
@@ -84,8 +86,8 @@ def judge(desired: Desired, own_text: str) -> Site:
             "timezone_changed", f"the time zone is {own.timezone}, not {site.timezone}.",
             hint="A branch's days cannot move; change the box's own file if it was wrong.",
         )  # fmt: skip
-    _same_wiring("camera", site.cameras, own.cameras, ("source", "credential_env"))
-    _same_wiring("sensor", site.sensors, own.sensors, ("source",))
+    _same_wiring("camera", site.cameras, own.cameras, WIRING)
+    _same_wiring("sensor", site.sensors, own.sensors, WIRING)
     for camera in site.cameras:
         _judge_camera(camera, next(each for each in own.cameras if each.id == camera.id))
     return site
