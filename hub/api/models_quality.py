@@ -143,5 +143,5 @@ class Quality(Answer):
     sensors: list[PartQuality]
     balance: list[FindingAnswer] = Field(description="the overnight zero, day by day, newest first")
     findings: list[FindingAnswer] = Field(description="all other checks: the last that could be told")
-    alerts: list[AlertAnswer]
+    alerts: list[AlertAnswer] = Field(description="all open ones, then those that cleared lately")
     reports: list[AcceptanceAnswer]

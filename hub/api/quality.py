@@ -56,7 +56,12 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         newest = evidence.newest(site.id) or {}
         found = _findings(checker, evidence, site, newest, at_ms)
         told_ms = _told_ms(newest, at_ms)
-        alerts = Alerts(db).since(site.id, span[0], MOST_ALERTS)
+        stored = Alerts(db)
+        opened = stored.open_alerts(site.id)
+        alerts = [
+            *opened,
+            *(a for a in stored.since(site.id, span[0], MOST_ALERTS) if a.cleared_ms is not None),
+        ]
         calendar = _calendar(evidence, site, span, told_ms)
         cameras = _parts(evidence, site, "camera", span, newest, told_ms)
         sensors = _parts(evidence, site, "sensor", span, newest, told_ms)
@@ -64,7 +69,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
     reports = [reported(site, each, at_ms) for each in kept]
     judged = trust(
         lately,
-        [alert.kind for alert in alerts if alert.cleared_ms is None],
+        [alert.kind for alert in opened],
         any(finding.outcome != "unknown" for finding in (*balance, *found) if finding.check in _COUNTING),
         _standing(reports),
     )

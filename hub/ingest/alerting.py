@@ -26,7 +26,7 @@ from hub.loop.alerts import CHECKS, Watch, rule_of, step, tainted
 from hub.loop.finding import Finding
 from hub.store.acceptance import AcceptanceReports
 from hub.store.alerts import Alerts, Key
-from hub.store.checking import Checker, count_error
+from hub.store.checking import Checker, Learnt, count_error
 from hub.store.connection import connect_readonly
 from hub.store.consents import as_errors
 from hub.store.evidence import Evidence
@@ -153,6 +153,7 @@ class DriftAlerts:
         self._store = store
         self._db = db
         self._sites = sites
+        self._learnt: dict[str, Learnt] = {}
 
     def tick(self, at_ms: int) -> int:
         """Look at hours that have finished; returns how many branches were. Raises DependencyError."""
@@ -194,7 +195,7 @@ class DriftAlerts:
         evidence = Evidence(self._db)
         reports = AcceptanceReports(self._db).newest(site.id, 1)
         error = count_error(reports[0].report if reports else None, at_ms)
-        checker = Checker(evidence, site, error)
+        checker = Checker(evidence, site, error, self._learnt)
         looks: list[Look] = []
         ends: list[int] = []
         for hour in list(checker.hours(_whole(checker, span)))[:HOURS_A_LOOK]:

@@ -27,6 +27,8 @@ HISTORY_DAYS = 56
 LEVEL_DAYS = 14
 SEEN_DAYS = 7
 LEAST_OF_A_MINUTE = 0.9
+Learnt = tuple[int, float]
+"""A site's day (start in UTC ms) and the share of those inside that cameras see."""
 SMALLEST_ERROR = 0.005
 """No report proves a count so well that chance needs no room."""
 
@@ -34,7 +36,11 @@ SMALLEST_ERROR = 0.005
 class Checker:
     """Checks of one site at one moment of the store. Reads a bounded number of rows a call."""
 
-    def __init__(self, evidence: Evidence, site: Site, error: CountError) -> None:
+    def __init__(
+        self, evidence: Evidence, site: Site, error: CountError, learnt: dict[str, Learnt] | None = None
+    ) -> None:
+        """`learnt` keeps what holds for a day, for whoever looks at many hours of many sites."""
+        self._learnt = {} if learnt is None else learnt
         self._evidence = evidence
         self._site = site
         self._error = error
@@ -240,6 +246,12 @@ class Checker:
 
     def _seen_share(self, day_ms: int) -> float:
         """What the cameras see of those inside, learnt from the days before; see `conservation.seen_share`."""
+        known = self._learnt.get(self._site.id)
+        if known is None or known[0] != day_ms:
+            known = self._learnt[self._site.id] = (day_ms, self._learn(day_ms))
+        return known[1]
+
+    def _learn(self, day_ms: int) -> float:
         earlier: list[tuple[float, float]] = []
         today = from_ms(day_ms, self._zone).date()
         for back in range(1, LEVEL_DAYS + 1):

@@ -148,9 +148,10 @@ class Evidence:
         return total
 
     def first_ms(self, site: str) -> int | None:
-        """When the branch was first observed."""
+        """Since when a branch's hours can be told: when it was first observed, or what retention has left."""
         row = self._db.execute(
-            "SELECT min(first_ms) FROM rollup WHERE site=? AND level='day' AND start_ms ="
+            "SELECT max(min(first_ms), coalesce((SELECT before_ms FROM pruned WHERE what='hour'), 0))"
+            " FROM rollup WHERE site=? AND level='day' AND start_ms ="
             " (SELECT min(start_ms) FROM rollup WHERE site=? AND level='day')",
             (site, site),
         ).fetchone()

@@ -8,9 +8,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import read_config
+from hub.store.connection import connect_readonly
+from hub.store.schema import DATABASE
 
 NOW_MS = 1_774_234_800_000
 
@@ -114,6 +117,45 @@ def send(config: Path, broker: str, box: Box) -> int:
     until(lambda: client.received, "the acknowledgement")
     client.close()
     return Ack.model_validate_json(client.received[-1][1]).upto
+
+
+CAMERA = """
+[[camera]]
+id = "north"
+source = "usb:0"
+calibration = { points = [[0, 0, 0, 0], [100, 0, 1, 0], [100, 100, 1, 1], [0, 100, 0, 1]], picture_px = [100, 100] }
+"""
+
+
+def test_a_fault_over_the_broker_becomes_one_alert_though_ingest_is_killed(tmp_path: Path) -> None:
+    """A camera blurred for 25 s of its box's time; ingest dies by kill -9 after it has noticed."""
+    config = write_hub(tmp_path)
+    site = tmp_path / "north.toml"
+    site.write_text(site.read_text() + CAMERA)
+
+    def stored(query: str) -> list[Any]:
+        with closing(connect_readonly(read_config(config).data_dir / DATABASE)) as db:
+            return db.execute(query).fetchall()
+
+    with hub(config) as running_hub:
+        first = running_hub.ready()
+        assert first is not None
+        box = Box(site="north")
+        now_ms = time.time_ns() // 1_000_000
+        start_ms = now_ms - now_ms % 5_000 - 40_000
+        box.produce("window", window(start_ms))
+        send(config, first["broker"], box)
+        until(lambda: stored("SELECT 1 FROM watch WHERE kind='blurred' AND phase='rising'"), "noticed")
+        os.kill(first["pids"]["ingest"], signal.SIGKILL)
+        until(lambda: (now := running_hub.ready()) and now["pids"]["ingest"] != first["pids"]["ingest"], "back", wait_s=40)  # fmt: skip
+        box.produce("window", window(start_ms + 25_000))
+        send(config, first["broker"], box)
+        until(lambda: stored("SELECT 1 FROM alert"), "raised")
+        assert stored("SELECT kind, subject, raised_ms, cleared_ms FROM alert") == [
+            ("blurred", "north", start_ms + 30_000, None)
+        ]
+        told = stored("SELECT body FROM feed WHERE event='alarm'")
+        assert [json.loads(body)["kind"] for (body,) in told] == ["blurred"]
 
 
 def test_each_killed_child_comes_back_at_the_same_address(tmp_path: Path) -> None:

@@ -363,6 +363,17 @@ def test_coverage_is_told_hour_by_hour(hub: World) -> None:
     assert answer["balance"][0]["reason"] == "coverage"
 
 
+def test_hours_that_retention_took_are_no_gaps(hub: World) -> None:
+    """Where hours are no longer kept, nothing is judged, and nothing is called unobserved."""
+    site = hub.config.sites["hall"]
+    Box(hub).send(*opened_day(site, 2, 60, 60))
+    today_ms = local_day_start_ms(day_of(site, 0), site.zone_info)
+    with hub.store.transaction() as transaction:
+        assert transaction.prune("hour", "hall", today_ms) > 0
+    days = get(hub, "/hall/quality", hub.token("auditor"), days="4").json()["days"]
+    assert {hour["state"] for day in days[:-1] for hour in day["hours"]} == {"closed", "before"}
+
+
 def test_nothing_observed_is_no_verdict(hub: World) -> None:
     """A branch that never sent anything is neither trusted nor accused."""
     answer = get(hub, "/annex/quality", hub.token("manager", "annex")).json()
