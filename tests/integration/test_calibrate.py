@@ -12,9 +12,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from branchloop.errors import BranchloopError
 from branchloop.share import share
 from branchloop.site import parse_site
+from edge.calibrate import cli
 
 Row = tuple[float, float, float, float]
 
@@ -40,13 +43,13 @@ def write(folder: Path, marks: list[Row]) -> Path:
 
 
 def run(*args: object) -> tuple[int, dict[str, Any], str]:
-    """Exit code, the JSON of the last line (empty without one), standard error."""
-    done = subprocess.run(
-        [sys.executable, "-m", "edge.calibrate", *map(str, args), "--json"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    """Exit code, the JSON of the last line (empty without one), what was said of a fault."""
+    done = CliRunner().invoke(cli, [*map(str, args), "--json"])
     lines = done.stdout.strip().splitlines()
-    return done.returncode, json.loads(lines[-1]) if lines else {}, done.stderr
+    told = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
+    if isinstance(done.exception, BranchloopError):
+        return done.exception.exit_code, told, str(done.exception)
+    return done.exit_code, told, done.stderr
 
 
 def test_marks_are_judged_and_written_with_comments_kept(site: Path, tmp_path: Path) -> None:
