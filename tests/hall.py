@@ -118,6 +118,15 @@ def corner_eyes(count: int = 2, **more: object) -> list[Eye]:
     return [replace(eye, **more) for eye in eyes[:count]]  # type: ignore[arg-type]
 
 
+def three_eyes() -> list[Eye]:
+    """Cameras that share some floor and of which each looks where the others do not."""
+    return [
+        Eye("door", (6.0, 8.9, 2.8), (6.0, 5.5), focal_px=520.0),
+        Eye("left", (0.2, 0.2, 3.0), (2.5, 5.0), focal_px=520.0),
+        Eye("right", (11.8, 0.2, 3.0), (9.5, 5.0), focal_px=520.0),
+    ]
+
+
 def site(eyes: Sequence[Eye], sensors: Sequence[Sensor] = (), lines: Sequence[Line] = ()) -> Site:
     """The hall with these cameras and sensors."""
     return Site(

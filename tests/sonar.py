@@ -142,14 +142,19 @@ def listen(day: Morning, heard: Sequence[Sensor], seed: int = 1) -> Said:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Heat over the outage, per 0.5 m cell: the truth, what cameras saw, and with what was filled."""
+    """Heat per 0.5 m cell, of each outage (laps, 18, 24): the truth, what cameras saw, and what was filled."""
 
     truth: Array
     observed: Array
     filled: Array
 
     def r(self, *, filled: bool = True) -> float:
-        """Correlation with the truth."""
+        """Correlation of the heat over all outages with the truth."""
+        shown = self.observed + (self.filled if filled else 0.0)
+        return float(np.corrcoef(shown.sum(axis=0).ravel(), self.truth.sum(axis=0).ravel())[0, 1])
+
+    def r_each(self, *, filled: bool = True) -> float:
+        """The same of each outage by itself: what is usual alone does not know who stood where this time."""
         shown = self.observed + (self.filled if filled else 0.0)
         return float(np.corrcoef(shown.ravel(), self.truth.ravel())[0, 1])
 
@@ -180,7 +185,9 @@ def play(
     first = int(total * warm)
     share = outage / (1 - warm)
     dark = np.array([i >= first and (i - first) % lap >= lap * (1 - share) for i in range(total)])
-    observed, filled = np.zeros((36, 48)), np.zeros((36, 48))
+    number = np.maximum(np.arange(total) - first, 0) // lap
+    laps = int(number[-1]) + 1
+    observed, filled = np.zeros((laps, 36, 48)), np.zeros((laps, 36, 48))
     missed: dict[int, bool] = {}
     for i, places in enumerate(day.moments):
         t_ms = i * STEP_MS
@@ -194,7 +201,7 @@ def play(
                 people.append(SitePerson(person, (x + dx, y + dy), ()))
                 row, col = int((y + dy) / 0.25), int((x + dx) / 0.25)
                 if dark[i] and 0 <= row < 36 and 0 <= col < 48:
-                    observed[row, col] += STEP_MS / 1000
+                    observed[number[i], row, col] += STEP_MS / 1000
         grid.stretch(Stretch(t_ms, t_ms + STEP_MS, tuple(people), up, frozenset()))
         for one in heard:
             for ping in (0, 1):
@@ -202,6 +209,7 @@ def play(
         if i % 25 == 24:
             heat = grid.close(t_ms + STEP_MS - 5_000, frozenset())
             if heat is not None and dark[i - 12]:
-                np.add.at(filled.reshape(-1), heat.cells, np.array(heat.mps) / 1000)
-    fine = [grid.reshape(18, 2, 24, 2).sum(axis=(1, 3)) for grid in (observed, filled)]
-    return Outcome(day.heat(dark), fine[0], fine[1])
+                np.add.at(filled[number[i - 12]].reshape(-1), heat.cells, np.array(heat.mps) / 1000)
+    fine = [grid.reshape(laps, 18, 2, 24, 2).sum(axis=(2, 4)) for grid in (observed, filled)]
+    truth = np.stack([day.heat(dark & (number == each)) for each in range(laps)])
+    return Outcome(truth, fine[0], fine[1])

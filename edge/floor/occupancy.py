@@ -49,6 +49,8 @@ BUSY_S = 60.0
 LEAST_S = 30.0
 """A sensor's calibration and a cell's usual need this much of observed time before they count fully."""
 MOST_READINGS = 5_000
+MOST_CELLS = 200_000
+"""Larger plans (of more than 110 m square at 0.25 m) fill nothing: a window must not take longer than it lasts."""
 SMALLEST_MPS = 100
 """What a cell has collected is told from here on, the rest is carried over: filled heat stays sparse and exact."""
 
@@ -76,7 +78,8 @@ class Occupancy:
     def __init__(self, plan: Plan, sights: Mapping[str, Sight], sensors: Sequence[Sensor]) -> None:
         self._plan = plan
         self._sights = {camera: one.cells.reshape(-1) for camera, one in sights.items()}
-        cones = [cone for cone in (cone_of(sensor, plan) for sensor in sensors) if cone is not None]
+        small = plan.rows * plan.cols <= MOST_CELLS
+        cones = [cone for cone in (cone_of(each, plan) for each in sensors if small) if cone is not None]
         self._ears = {
             cone.sensor: _Ear(cone, evidence=np.zeros(len(cone.cells))) for cone in cones if len(cone.cells)
         }

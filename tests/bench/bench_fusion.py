@@ -5,7 +5,8 @@
 All of it is simulated (tests/hall.py, tests/sonar.py): rendered geometry, walkers and noise, no pictures. First table:
 the share of the truth's person-moments that are found under their person's own id, and person-seconds counted
 over true ones. Second: a camera is out for 20 % of the time; correlation of heat with the truth over the outage in
-0.5 m cells, and its mass, with what eight sensors fill and without; then without each one of them.
+0.5 m cells (of all outages together, and of each by itself), and its mass, with what eight sensors fill and without;
+then without each one of them.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from hall import Eye, Moments, corner_eyes, id_score, run, truth_person_s, walkers
-from sonar import EYES, SPOTS, listen, morning, play, sensors
+from hall import Eye, Moments, corner_eyes, id_score, run, three_eyes, truth_person_s, walkers
+from sonar import EYES, SPOTS, Outcome, listen, morning, play, sensors
 
 
 def fusion_row(name: str, eyes: list[Eye], moments: Moments) -> None:
@@ -45,9 +46,12 @@ def fusion(people: int) -> None:
     print(
         f"{people} walkers, {3 * people} s\n{'cameras':<28}{'own id':>8}{'mass':>8}{'ids+':>7}  disagreement, clock"
     )
-    fusion_row("four", eyes, moments)
-    for eye in eyes:
-        fusion_row(f"four without {eye.id}", [other for other in eyes if other is not eye], moments)
+    three = three_eyes()
+    fusion_row("three, little shared", three, moments)
+    for eye in three:
+        fusion_row(f"without {eye.id}", [other for other in three if other is not eye], moments)
+    fusion_row("four, all shared", eyes, moments)
+    fusion_row("three of them", eyes[:3], moments)
     fusion_row("two", eyes[:2], moments)
     fusion_row("one", eyes[:1], moments)
     fusion_row("two, 5 and 25 fps", [north, replace(south, fps=25.0)], moments)
@@ -64,18 +68,28 @@ def outage(minutes: int, seed: int) -> None:
     heard = sensors()
     said = listen(day, heard)
     whole = play(day, heard=heard, said=said)
-    print(
-        f"\n{minutes} min of the simulated branch, camera `tellers` out for 20 %\n{'':<28}{'r':>8}{'mass':>8}"
-    )
-    print(f"{'the other cameras alone':<28}{whole.r(filled=False):>8.3f}{whole.mass(filled=False):>8.2f}")
-    print(f"{'with eight sensors':<28}{whole.r():>8.3f}{whole.mass():>8.2f}")
+    print(f"\n{minutes} min of the simulated branch, camera `tellers` out for 20 %")
+    print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}")
+    alone = (whole.r(filled=False), whole.r_each(filled=False), whole.mass(filled=False))
+    outage_row("the other cameras alone", alone)
+    outage_row("with eight sensors", figures(whole))
     for name in SPOTS:
         less = play(day, heard=[one for one in heard if one.id != name], said=said)
-        print(f"{'without sensor ' + name:<28}{less.r():>8.3f}{less.mass():>8.2f}")
+        outage_row(f"without sensor {name}", figures(less))
     for eye in EYES:
         if eye.id != "tellers":
             less = play(day, heard=heard, said=said, watching=[e.id for e in EYES if e.id != eye.id])
-            print(f"{'without camera ' + eye.id:<28}{less.r():>8.3f}{less.mass():>8.2f}")
+            outage_row(f"without camera {eye.id}", figures(less))
+
+
+def figures(outcome: Outcome) -> tuple[float, float, float]:
+    """The columns of a row."""
+    return outcome.r(), outcome.r_each(), outcome.mass()
+
+
+def outage_row(name: str, columns: tuple[float, float, float]) -> None:
+    """One line of the second table."""
+    print(f"{name:<28}" + "".join(f"{value:>8.3f}" for value in columns), flush=True)
 
 
 def main() -> None:

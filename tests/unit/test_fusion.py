@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hall import Eye, Moments, Run, corner_eyes, id_score, run, truth_person_s, walkers
+from hall import Eye, Moments, Run, corner_eyes, id_score, run, three_eyes, truth_person_s, walkers
 
 from edge.floor.agreement import Agreement, Complaints
 from edge.floor.clock_offset import search_offset
@@ -75,11 +75,7 @@ def test_four_cameras_are_better_than_two_and_two_better_than_one() -> None:
 
 def test_missing_any_one_of_three_cameras_loses_people() -> None:
     """Each of them looks where the others do not: the figure is the share of person-moments found."""
-    eyes = [
-        Eye("door", (6.0, 8.9, 2.8), (6.0, 5.5), focal_px=520.0),
-        Eye("left", (0.2, 0.2, 3.0), (2.5, 5.0), focal_px=520.0),
-        Eye("right", (11.8, 0.2, 3.0), (9.5, 5.0), focal_px=520.0),
-    ]
+    eyes = three_eyes()
     whole = id_score(run(eyes, crowd()), crowd())[0]
     for eye in eyes:
         rest = [other for other in eyes if other is not eye]
