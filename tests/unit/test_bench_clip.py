@@ -54,6 +54,15 @@ def test_the_bench_accounts_for_all_its_time(stream: Path) -> None:
     assert 0.5 < figures["gate_open_share"] < 0.95
 
 
+def test_without_ffmpeg_opencv_writes_the_stream(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare machine measures as well, and the codec is told."""
+    monkeypatch.setenv("PATH", "")
+    path = tmp_path / "stream.mp4"
+    codec = make_stream(share("sample_video/plaza.mp4"), path, analysed=6, analysed_fps=5, every=2)
+    assert codec == "mpeg4"
+    assert len(list(open_clip(path).frames)) == 12
+
+
 @pytest.mark.parametrize(("frames", "fps"), [(0, 5), (10, 7), (10, 0)])
 def test_what_cannot_be_measured_is_refused(frames: int, fps: int) -> None:
     """No frame, or a rate that 5 does not divide."""
