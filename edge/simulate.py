@@ -16,6 +16,7 @@ from branchloop.site import Site
 from edge.floor.accounts import Accounts
 from edge.floor.floor import Settled, enter
 from edge.floor.fusion import HOLD_MS, SitePerson, Stretch
+from edge.floor.mending import mend
 from edge.floor.windows import no_sensors
 from edge.results import Results
 
@@ -24,9 +25,12 @@ Places = Mapping[int, tuple[float, float]]
 
 
 def simulate(site: Site, tracks: Path, out_dir: Path) -> dict[str, Any]:
-    """Count the people of a track table (t_s, id, x_m, y_m) on the site; write the results."""
+    """Count the people of a track table (t_s, id, x_m, y_m) on the site; write the results.
+
+    Short gaps are filled and noisy paths smoothed first, as the tracker does with its own.
+    """
     results = Results(out_dir, site.plan, (0.0, 0.0), [])
-    for settled in count(site, read_tracks(tracks)):
+    for settled in count(site, mend(read_tracks(tracks))):
         results.add(settled, {})
     return results.close()
 

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simulated_events import PURPOSES, Branch, Visitor, arrivals, hours_of
 from simulated_floor import DOOR, HEIGHT_M, SITE, TIMEZONE
+from simulated_truth import visits, waits
 from simulated_walks import RATE_HZ, Floats, Track, draw_path, off_walls, smooth, step_aside
 
 from branchloop.errors import BranchloopError, UsageError
@@ -84,6 +85,7 @@ class Day:
         def r(value: float | None) -> float | None:
             return None if value is None else round(value, 2)
 
+        seen = visits(self.t_s, self.id, self.x_m, self.y_m)
         return {
             "site": SITE, "simulated": True, "date": self.date.isoformat(), "timezone": TIMEZONE, "seed": self.seed,
             "t_zero": "local midnight", "open_s": list(self.open_s), "purposes": {"t": "teller", "a": "atm", "d": "desk"},
@@ -99,6 +101,8 @@ class Day:
                  "waited_s": r(v.wait_s), "waited_on": v.waited_on}
                 for v in self.visitors if v.abandoned_s is not None
             ],
+            "visits": seen,
+            "waits": waits(self.visitors, seen),
             "crossings": [{"t_s": r(c.t_s), "id": c.id, "line": "door", "direction": c.direction} for c in self.crossings],
         }  # fmt: skip
 
