@@ -51,7 +51,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
     with reading(state.data_dir) as db:
         evidence = Evidence(db)
         kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
-        checker = Checker(evidence, site, count_error(kept[0].report if kept else None, at_ms))
+        checker = Checker(evidence, site, count_error(kept[0].report if kept else None, site, at_ms))
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}
         found = _findings(checker, evidence, site, newest, at_ms)
@@ -98,7 +98,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
     )
 
 
-_COUNTING = frozenset({"balance", "overnight", "tickets", "line_history"})
+_COUNTING = frozenset({"balance", "overnight", "tickets"})
 Cell = tuple[Span, int, int]
 """An hour, its opening time so far, and how much of that was observed (ms per camera)."""
 

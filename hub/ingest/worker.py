@@ -19,13 +19,13 @@ from branchloop.errors import DependencyError
 from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
-from hub.ingest.alerting import watch_quality
 from hub.ingest.apply import Applier
 from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.desired import DesiredOut
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
+from hub.ingest.watching import watch_quality
 from hub.runtime import read
 from hub.store.audit import AuditLog
 from hub.store.book import Book

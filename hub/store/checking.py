@@ -293,9 +293,9 @@ class Checker:
         return min(1.0, totals.observed_ms / (self._cameras * length_ms))
 
 
-def count_error(report: Report | None, now_ms: int) -> CountError:
+def count_error(report: Report | None, site: Site, now_ms: int) -> CountError:
     """How wrong a count may be: what the acceptance report in force found at worst, or what is designed for."""
-    if report is None or now_ms >= report.expires_at_ms:
+    if report is None or now_ms >= report.expires_at_ms or report.config_version != site.version:
         return CountError()
     shares = [
         figure.high if figure.high is not None else figure.value

@@ -23,9 +23,9 @@ from box import Box, site_text
 from branchloop.clock import HOUR_MS, bucket_start_ms
 from branchloop.share import share
 from branchloop.site import parse_site
-from hub.ingest.alerting import LiveAlerts
 from hub.ingest.apply import Applier
 from hub.ingest.importing import import_items
+from hub.ingest.live_alerts import LiveAlerts
 from hub.loop.finding import CountError
 from hub.store.checking import Checker
 from hub.store.connection import connect_readonly

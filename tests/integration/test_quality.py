@@ -26,10 +26,12 @@ from branchloop.messages import Batch, Item, Status
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
 from hub.api.state import now_ms
-from hub.ingest.alerting import DriftAlerts, LiveAlerts
 from hub.ingest.apply import Applier
+from hub.ingest.drift_alerts import DriftAlerts
+from hub.ingest.live_alerts import LiveAlerts
 from hub.store.connection import connect_readonly
 from hub.store.schema import DATABASE
+from hub.store.sqlite import SqliteStore
 
 KEY, STRANGER = new_private(), new_private()
 PARTS = """
@@ -304,7 +306,7 @@ def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
         "import contextlib, os, signal, sys\n"
         "from pathlib import Path\n"
         "from hub.config import read_config\n"
-        "from hub.ingest.alerting import DriftAlerts\n"
+        "from hub.ingest.drift_alerts import DriftAlerts\n"
         "from hub.store.connection import connect_readonly\n"
         "from hub.store.schema import DATABASE\n"
         "from hub.store.sqlite import SqliteStore\n"
@@ -328,7 +330,12 @@ def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
     with looking(hub) as (_, first):
 
         def second() -> None:
-            with looking(hub) as (_, drift):
+            """Another worker, over connections of its own."""
+            with (
+                contextlib.closing(SqliteStore(hub.config.data_dir)) as store,
+                contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db,
+            ):
+                drift = DriftAlerts(store, db, hub.config.sites)
                 while drift.tick(at_ms):
                     pass
 
@@ -426,6 +433,12 @@ def test_a_report_is_kept_as_it_was_signed(hub: World) -> None:
     assert answer["balance"][0]["basis"] == "acceptance"
     assert answer["balance"][0]["numbers"]["error_share"] == 0.03
     assert answer["reports"] == listed
+    other = upload(hub, signed(config_version=7, made_at_ms=now_ms() - 1_000)).json()
+    assert other["same_configuration"] is False
+    answer = get(hub, "/hall/quality", headers, days="3").json()
+    assert (
+        answer["balance"][0]["basis"] == "design"
+    )  # measured on another configuration: it proves nothing of this
 
 
 def test_an_expired_report_is_shown_as_expired(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,101 @@
+"""Alerts on drift: findings on finished hours and days, a bounded number of branches a look."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
+from branchloop.site import Site
+from hub.ingest.alerting import Look, take
+from hub.loop.finding import Finding
+from hub.store.acceptance import AcceptanceReports
+from hub.store.alerts import Alerts
+from hub.store.checking import Checker, Learnt, count_error
+from hub.store.consents import as_errors
+from hub.store.evidence import Evidence
+from hub.store.interface import Store
+
+LOOK_BACK_MS = 2 * DAY_MS
+"""Of a branch never looked at, so much of the past."""
+SITES_A_LOOK = 50
+HOURS_A_LOOK = 24
+NEWS_MS = HOUR_MS
+"""A finished hour older than this is no news for the feed: a backlog is silent."""
+
+
+class DriftAlerts:
+    """Findings on finished hours and days, each looked at once, a bounded number of branches a look."""
+
+    def __init__(self, store: Store, db: sqlite3.Connection, sites: Mapping[str, Site]) -> None:
+        self._store = store
+        self._db = db
+        self._sites = sites
+        self._learnt: dict[str, Learnt] = {}
+
+    def tick(self, at_ms: int) -> int:
+        """Look at hours that have finished; returns how many branches were. Raises DependencyError."""
+        with as_errors():
+            ends, checked = Evidence(self._db).newest_ends(), Alerts(self._db).all_checked()
+        looked = 0
+        for site_id in sorted(ends, key=lambda each: checked.get(each, 0)):
+            site = self._sites.get(site_id)
+            if site is None:
+                continue
+            before = checked.get(site_id)
+            if before is not None and bucket_end_ms(before, "hour", site.zone_info) > ends[site_id]:
+                continue
+            looked += self._look(site, before, ends[site_id], at_ms)
+            if looked >= SITES_A_LOOK:
+                break
+        return looked
+
+    def _look(self, site: Site, before: int | None, end_ms: int, at_ms: int) -> bool:
+        start_ms = end_ms - LOOK_BACK_MS if before is None else before
+        with as_errors():
+            self._db.execute("BEGIN")
+            try:
+                hours, looks = self._findings(site, (start_ms, end_ms), at_ms)
+            finally:
+                self._db.execute("ROLLBACK")
+        if not hours:
+            return False
+        with self._store.transaction() as transaction:
+            alerts = Alerts(transaction.db)
+            if alerts.checked(site.id) != before:
+                return False  # another worker was faster
+            take(transaction, site, looks, at_ms, NEWS_MS)
+            alerts.put_checked(site.id, hours[-1])
+        return True
+
+    def _findings(self, site: Site, span: tuple[int, int], at_ms: int) -> tuple[list[int], list[Look]]:
+        evidence = Evidence(self._db)
+        reports = AcceptanceReports(self._db).newest(site.id, 1)
+        error = count_error(reports[0].report if reports else None, site, at_ms)
+        checker = Checker(evidence, site, error, self._learnt)
+        looks: list[Look] = []
+        ends: list[int] = []
+        for hour in list(checker.hours(_whole(checker, span)))[:HOURS_A_LOOK]:
+            ends.append(hour[1])
+            looks += [_look_at(finding, hour[1]) for finding in checker.hour(hour)]
+            day = from_ms(hour[0], site.zone_info).date()
+            if hour[1] == local_day_end_ms(day, site.zone_info):
+                closed = checker.day(day)
+                looks += [] if closed is None else [_look_at(closed, hour[1])]
+        if ends:
+            newest = evidence.newest(site.id)
+            looks += [_look_at(finding, ends[-1]) for finding in checker.calibration(ends[-1], newest)]
+        return ends, looks
+
+
+def _look_at(finding: Finding, at_ms: int) -> Look:
+    holds = {"ok": False, "off": True, "unknown": None}[finding.outcome]
+    evidence = {key: value for key, value in asdict(finding).items() if key not in {"check", "subject"}}
+    return (finding.check, finding.subject), holds, at_ms, evidence
+
+
+def _whole(checker: Checker, span: tuple[int, int]) -> tuple[int, int]:
+    """The stretch from the first whole hour in it."""
+    first = next(checker.hours(span), None)
+    return span if first is None else (first[0], span[1])

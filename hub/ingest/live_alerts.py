@@ -1,0 +1,141 @@
+"""Alerts on what is the case now: faults and silence, from events younger than two minutes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping
+from typing import Any, get_args
+
+from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
+from branchloop.messages import CameraFault, PairFault, SensorFault
+from branchloop.site import Site
+from hub.ingest.alerting import Look, gone, take
+from hub.loop.alerts import CHECKS, Watch, rule_of, step
+from hub.store.alerts import Alerts
+from hub.store.consents import as_errors
+from hub.store.evidence import Evidence
+from hub.store.interface import Store
+
+SILENT_MS = 120_000
+HEARD_MS = 10_000
+SITES_A_TRANSACTION = 200
+FEED_ROWS = 20_000
+
+
+class LiveAlerts:
+    """Faults and silence of cameras, sensors and boxes, as the newest windows tell them."""
+
+    def __init__(self, store: Store, db: sqlite3.Connection, sites: Mapping[str, Site]) -> None:
+        """`db` reads what `store` writes."""
+        self._store = store
+        self._db = db
+        self._sites = sites
+        self._head: int | None = None
+
+    def tick(self, at_ms: int) -> None:
+        """Look at branches that have news of trouble, or had. Raises DependencyError."""
+        with as_errors():
+            watched = Alerts(self._db).watched_sites(CHECKS)
+            concerned = self._fresh(watched) | watched
+            hears = self._hears(at_ms)
+            if hears:
+                concerned |= self._silent(at_ms)
+            moved = [
+                (site, looks)
+                for site_id in sorted(concerned)
+                if (site := self._sites.get(site_id)) and (looks := self._moving(site, at_ms, hears=hears))
+            ]
+        for first in range(0, len(moved), SITES_A_TRANSACTION):
+            with self._store.transaction() as transaction:
+                for site, looks in moved[first : first + SITES_A_TRANSACTION]:
+                    take(transaction, site, looks, at_ms, ALARM_AGE_MS)
+
+    def _moving(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
+        """Looks that change where a condition stands."""
+        watches = Alerts(self._db).watches(site.id)
+        looks = self._devices(site, at_ms) + (self._boxes(site, at_ms) if hears else [])
+        return [
+            look
+            for look in [*looks, *gone(site, watches, at_ms)]
+            if (watch := watches.get(look[0], Watch()))
+            != step(watch, rule_of(look[0][0]), holds=look[1], at_ms=look[2])[0]
+        ]
+
+    def _fresh(self, watched: set[str]) -> set[str]:
+        """Sites whose new windows tell of trouble, or had any; after a start, as far back as one look goes."""
+        if self._head is None:
+            (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM feed").fetchone()
+            self._head = max(0, newest - FEED_ROWS)
+        rows = self._db.execute(
+            "SELECT id, site, body FROM feed WHERE id > ? ORDER BY id LIMIT ?", (self._head, FEED_ROWS)
+        ).fetchall()
+        if rows:
+            self._head = rows[-1][0]
+        return {site for _, site, body in rows if site in watched or '"troubled":' in body}
+
+    def _devices(self, site: Site, at_ms: int) -> list[Look]:
+        newest = Evidence(self._db).newest(site.id)
+        if newest is None:
+            return []
+        end_ms = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1)
+        if at_ms - end_ms >= ALARM_AGE_MS:
+            return []
+        found: list[Look] = []
+        for part, faults in (("camera", get_args(CameraFault)), ("sensor", get_args(SensorFault))):
+            known = {each.id for each in (site.cameras if part == "camera" else site.sensors)}
+            for told in newest.get(f"{part}s", []):
+                if told[part] in known:
+                    found += _of_device(part, told, faults, end_ms)
+        for pair in newest.get("pairs", []):
+            found += _of_pair(pair, end_ms)
+        return found
+
+    def _boxes(self, site: Site, at_ms: int) -> list[Look]:
+        rows = self._db.execute(
+            "SELECT s.device, s.last_seen_ms, s.online, l.device IS NOT NULL FROM device_status s"
+            " LEFT JOIN latest l ON l.site = s.site AND l.device = s.device"
+            " WHERE s.site=? AND s.body IS NOT NULL",
+            (site.id,),
+        ).fetchall()
+        found: list[Look] = []
+        for device, seen_ms, online, counts in rows:
+            silent = not online or (bool(counts) and seen_ms < at_ms - SILENT_MS)
+            holds = None if silent and not site.is_open(at_ms) else silent
+            kind = "box_silent" if counts else "kiosk_silent"
+            found.append(((kind, device), holds, at_ms, {"last_seen_ms": seen_ms, "online": bool(online)}))
+        return found
+
+    def _silent(self, at_ms: int) -> set[str]:
+        rows = self._db.execute(
+            "SELECT DISTINCT site FROM device_status"
+            " WHERE body IS NOT NULL AND (online = 0 OR last_seen_ms < ?)",
+            (at_ms - SILENT_MS,),
+        )
+        return {site for (site,) in rows}
+
+    def _hears(self, at_ms: int) -> bool:
+        """Whether ingest is connected: else the silence is the hub's own."""
+        row = self._db.execute("SELECT max(at_ms) FROM heartbeat WHERE connected = 1").fetchone()
+        return row[0] is not None and at_ms - row[0] < HEARD_MS
+
+
+def _of_device(part: str, told: Mapping[str, Any], faults: Iterable[str], end_ms: int) -> list[Look]:
+    subject, state, fault = told[part], told["state"], told.get("fault")
+    evidence = {"state": state, "observed_ms": told["observed_ms"]}
+    silent: bool | None = None
+    if state == "up" or fault is not None:
+        silent = False
+    elif state in {"stalled", "down"}:
+        silent = True
+    found: list[Look] = [((f"{part}_silent", subject), silent, end_ms, evidence)]
+    for each in faults:
+        holds = fault == each if silent is False else None
+        found.append(((each, subject), holds, end_ms, evidence))
+    return found
+
+
+def _of_pair(pair: Mapping[str, Any], end_ms: int) -> list[Look]:
+    """Pairs of cameras; the box has its own patience with them, and says what is wrong."""
+    evidence = {key: pair.get(key) for key in ("disagreement_mm", "clock_ms")}
+    subject = f"{pair['first']}/{pair['second']}"
+    return [((fault, subject), pair.get("wrong") == fault, end_ms, evidence) for fault in get_args(PairFault)]

@@ -1,0 +1,43 @@
+"""Watches the quality of all branches beside ingest, over connections of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from branchloop.errors import DependencyError
+from hub.config import HubConfig
+from hub.ingest.drift_alerts import DriftAlerts
+from hub.ingest.live_alerts import LiveAlerts
+from hub.ingest.mqtt import now_ms, say
+from hub.store.connection import connect_readonly
+from hub.store.schema import DATABASE
+from hub.store.sqlite import SqliteStore
+
+LIVE_S = 2.0
+FINISHED_S = 10.0
+
+
+def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], int] = now_ms) -> None:
+    """Look for what has to be told until `stop` is set; a store that is away is waited for."""
+    finished_s = float("-inf")
+    said = ""
+    while not stop.wait(LIVE_S):
+        try:
+            with (
+                closing(SqliteStore(config.data_dir)) as store,
+                closing(connect_readonly(config.data_dir / DATABASE)) as db,
+            ):
+                live, drift = LiveAlerts(store, db, config.sites), DriftAlerts(store, db, config.sites)
+                while not stop.wait(LIVE_S):
+                    live.tick(now())
+                    if time.monotonic() - finished_s >= FINISHED_S:
+                        drift.tick(now())
+                        finished_s = time.monotonic()
+                    said = ""
+        except DependencyError as error:
+            if str(error) != said:
+                say(f"quality is not watched: {error}")
+            said = str(error)
