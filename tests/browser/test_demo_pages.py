@@ -35,6 +35,10 @@ FLAGS = [
 ]
 
 
+# A page's first visitor waits for its imports, which takes more than the usual 5 s on a busy machine.
+expect.set_options(timeout=20_000)
+
+
 @pytest.fixture(scope="module")
 def chromium() -> str:
     found = shutil.which("chromium")
