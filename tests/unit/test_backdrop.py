@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from unseen import nobody_in
 
 from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
-from edge.birdseye import background_of
-from edge.perceive.backdrop import SCORE_FLOOR, Backdrop, Background, fitted, unpacked
-from edge.perceive.camera import open_clip
-from edge.perceive.nobody import people_anywhere
-from edge.perceive.people import load_detector
-from edge.replay import Reel
+from edge.perceive.backdrop import Backdrop, Background, fitted, unpacked
 
 Image = NDArray[np.uint8]
-PEOPLE = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people"
 
 
 class Seer:
@@ -137,19 +126,3 @@ def test_large_pictures_are_made_small_enough_to_leave() -> None:
     assert unpacked(picture.jpeg).shape == (720, 1280, 3)
     assert len(picture.jpeg) <= MAX_PICTURE_BYTES
     assert b"Exif" not in picture.jpeg
-
-
-@pytest.mark.reference
-@pytest.mark.parametrize("name", ["corridor", "front"])
-def test_nobody_is_found_in_the_background_of_real_footage(name: str) -> None:
-    """The shipped detector finds people in frames and none in the picture."""
-    clip = PEOPLE / f"caviar/OneLeaveShop1{name[:3] if name == 'corridor' else name}.mpg"
-    if not clip.exists():
-        pytest.skip("the reference data are not here")
-    detector = load_detector("nanodet", score_floor=SCORE_FLOOR)
-    reel = Reel(name, open_clip(clip))
-    frame = next(itertools.islice((f.image for f in reel.clip.frames), 100, None))
-    assert people_anywhere(detector, frame)[:, 4].max() >= 0.5
-    made = background_of(reel, detector)
-    nobody_in(unpacked(made.jpeg), detector)
-    assert made.blank_share < 0.35

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -105,29 +107,58 @@ def test_a_camera_that_looks_elsewhere_is_refused() -> None:
         lay_out({"a": view(image, off)}, FLOOR_M)
 
 
-def test_the_sample_branch_from_above_holds_nobody(tmp_path: Path) -> None:
-    """`branchloop birdseye` on the sample clip: a picture of the floor, and the detector finds no one in it."""
+def from_above(tmp_path: Path, clips: dict[str, Path], *arguments: str) -> dict[str, Any]:
+    """Run `branchloop birdseye`; every background and the picture itself are looked through for people."""
     out = tmp_path / "floor.png"
+    cameras = [word for name, clip in clips.items() for word in ("--camera", f"{name}={clip}")]
     done = subprocess.run(
         [
-            sys.executable, "-m", "edge.main", "birdseye", str(share("configs/demo.toml")),
-            "--camera", f"hall={share('sample_video/plaza.mp4')}", "--out", str(out),
+            sys.executable, "-m", "edge.main", "birdseye", *arguments, *cameras, "--out", str(out),
             "--backgrounds", str(tmp_path), "--json",
         ],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["seen_share"] > 0.4
-    assert told["blank_share"] < 0.25
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     picture = cv2.imread(str(out), cv2.IMREAD_UNCHANGED)
     assert picture is not None
     assert picture.shape == (told["height_px"], told["width_px"], 4)
     detector = load_detector("nanodet", score_floor=SCORE_FLOOR)
-    frame = next(
-        itertools.islice((f.image for f in open_clip(share("sample_video/plaza.mp4")).frames), 100, None)
-    )
-    assert (people_anywhere(detector, frame)[:, 4] >= 0.5).sum() >= 3
-    nobody_in(unpacked((tmp_path / "hall.jpg").read_bytes()), detector)
+    for name, clip in clips.items():
+        frame = next(itertools.islice((f.image for f in open_clip(clip).frames), 100, None))
+        assert people_anywhere(detector, frame)[:, 4].max() >= 0.5, "there are people in the frames"
+        content = (tmp_path / f"{name}.jpg").read_bytes()
+        assert content[:3] == b"\xff\xd8\xff"
+        nobody_in(unpacked(content), detector)
+        assert told["cameras"][name]["blank_share"] < 0.35
     for ground in (0, 128, 255):
         shown = np.where(picture[..., 3:] > 0, picture[..., :3], ground).astype(np.uint8)
         assert people_anywhere(detector, shown, (1, 2, 3))[:, 4].max(initial=0) < FOUND, ground
+    return told
+
+
+def test_the_sample_branch_from_above_holds_nobody(tmp_path: Path) -> None:
+    """The sample clip: a picture of the floor, and the detector finds no one in it."""
+    told = from_above(tmp_path, {"hall": share("sample_video/plaza.mp4")}, str(share("configs/demo.toml")))
+    assert told["seen_share"] > 0.4
+    assert told["blank_share"] < 0.25
+    assert told["seams"] == []
+
+
+@pytest.mark.reference
+def test_two_real_cameras_on_one_floor_hold_nobody_and_tell_how_well_they_agree(tmp_path: Path) -> None:
+    """CAVIAR's corridor and shop front. Railings and windows lean away, so it is no small figure."""
+    caviar = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people/caviar"
+    if not caviar.exists():
+        pytest.skip("the reference data are not here")
+    marks = json.loads((caviar / "OneLeaveShop1_homographies.json").read_text(encoding="utf-8"))
+    arguments = ["--bounds=-2,-3,6,12"]
+    for camera in ("cor", "front"):
+        rows = [f"{x},{y},{x_cm / 100},{y_cm / 100}" for x, y, x_cm, y_cm in marks[camera]["points_px_cm"]]
+        (tmp_path / f"{camera}.csv").write_text("\n".join(["x_px,y_px,x_m,y_m", *rows]), encoding="utf-8")
+        arguments += ["--points", f"{camera}={tmp_path / camera}.csv"]
+    clips = {camera: caviar / f"OneLeaveShop1{camera}.mpg" for camera in ("cor", "front")}
+    told = from_above(tmp_path, clips, *arguments)
+    (seam,) = told["seams"]
+    assert seam["overlap_m2"] > 20
+    assert seam["patches"] >= LEAST_PATCHES
+    assert seam["apart_cm"] < 80
