@@ -32,11 +32,15 @@ _LAG_STEP_S = 0.4
 _SAME_PICTURES = 12
 _WITHIN_S = 40.0
 _QUERY_EVERY_S = 1.0
-_ALIKE = 0.94
+_ALIKE = 0.75
+"""Correlation of movements from which they may be one: frames are seldom taken at the same moments of a recording."""
 _LIVELY = 1.2
 """Grey levels, RMS over the grid: below, nothing moved that could repeat."""
+_TOUCHED = 6.0
+"""Grey levels: so much of a change in a cell is no noise."""
 _LEAST_QUERIES = 12
-_MOST_MISSES = 0.2
+_LEAST_SHARE = 0.4
+"""Of the movements of the last seconds: so many must have been seen at one distance in time. Real footage gave .12."""
 _SPREAD = 0.12
 """Share of the grid that the repeated movement must have touched."""
 _OVER_S = 15.0
@@ -107,7 +111,7 @@ class Repetition:
             self._alike.popleft()
         if strength < _LIVELY:
             return False
-        touched = np.abs(move) > 2 * _LIVELY
+        touched = np.abs(move) > _TOUCHED
         old = self._times[: self._count] <= t_s - LEAST_LAG_S
         if not old.any():
             return False
@@ -117,10 +121,8 @@ class Repetition:
         if likeness[best] >= _ALIKE:
             lag = round((t_s - float(self._times[: self._count][old][best])) / _LAG_STEP_S)
         self._alike.append((t_s, lag, touched))
-        common, count = _commonest(Counter(lag for _, lag, _ in self._alike if lag is not None))
-        recent = list(self._alike)[-_LEAST_QUERIES:]
-        near = [entry for entry in recent if entry[1] is not None and abs(entry[1] - common) <= 1]
-        if count < _LEAST_QUERIES or len(near) < (1 - _MOST_MISSES) * len(recent):
+        _, count = _commonest(Counter(lag for _, lag, _ in self._alike if lag is not None))
+        if count < max(_LEAST_QUERIES, _LEAST_SHARE * len(self._alike)):
             return False
         return bool(np.any([entry[2] for entry in self._alike], axis=0).mean() >= _SPREAD)
 
