@@ -32,7 +32,7 @@ PARTED = 1.8
 """A pair of tracks that costs more is never one person, whoever vouches for them."""
 SHARED_MS = 5_000
 AHEAD_MS = 4_000
-RECENT_MS = 1_500
+RECENT_MS = 400
 """What counts is about now: before and after, a camera's tracker may have mixed people up."""
 VOTE_MS = 10_000
 WALK_M_S = 1.3

@@ -5,7 +5,7 @@
 All of it is simulated (tests/hall.py, tests/sonar.py): rendered geometry, walkers and noise, no pictures. First table:
 the share of the truth's person-moments that are found under their person's own id, and person-seconds counted
 over true ones. Second: a camera is out for 20 % of the time; correlation of heat with the truth over the outage in
-0.5 m cells (of all outages together, and of each by itself), and its mass, with what eight sensors fill and without;
+0.5 m cells (of all outages together, and of each by itself), and its mass, with what seven sensors fill and without;
 then without each one of them.
 """
 
@@ -72,7 +72,7 @@ def outage(minutes: int, seed: int) -> None:
     print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}")
     alone = (whole.r(filled=False), whole.r_each(filled=False), whole.mass(filled=False))
     outage_row("the other cameras alone", alone)
-    outage_row("with eight sensors", figures(whole))
+    outage_row(f"with {len(heard)} sensors", figures(whole))
     for name in SPOTS:
         less = play(day, heard=[one for one in heard if one.id != name], said=said)
         outage_row(f"without sensor {name}", figures(less))

@@ -148,7 +148,7 @@ def day() -> Morning:
     return morning(30)
 
 
-def test_an_outage_is_mostly_filled_by_eight_sensors(day: Morning) -> None:
+def test_an_outage_is_mostly_filled_by_seven_sensors(day: Morning) -> None:
     """The smaller version of tests/bench/bench_fusion.py: a camera out for 20 % of half an hour (simulated)."""
     outcome = play(day, lap_s=300)
     assert outcome.r() >= 0.85
