@@ -149,7 +149,7 @@ def replay(
     as_json: bool,
 ) -> None:
     """Run clips through the edge, offline and deterministic."""
-    from edge.perceive.people import load_detector
+    from edge.perceive.people import FAINT_SCORE, load_detector
     from edge.replay import bare_site, open_reels, replay, site_of
 
     videos = {camera: Path(video) for camera, video in _pairs("--camera", cameras).items()}
@@ -165,7 +165,7 @@ def replay(
         site = site_of(site, list(videos), marks, reels)
     model = load_detector(
         detector or (site.box.detector if site.box else "nanodet"),
-        score_floor=site.tracking.low_score,
+        score_floor=min(FAINT_SCORE, site.tracking.low_score),
         input_size=_size(input_size),
     )
     started_s = time.monotonic()

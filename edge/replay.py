@@ -17,6 +17,7 @@ from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors
 from edge.perceive.camera import Clip, Frame, open_clip
+from edge.perceive.clothes import with_clothes
 from edge.perceive.people import Detector
 from edge.results import Results
 
@@ -60,7 +61,7 @@ def replay(
         if until_s is not None and frame.t_ms - lead_ms >= until_s * 1000:
             break
         frame_of[camera][frame.t_ms] = frame.index + 1
-        boxes = detector.detect(frame.image)
+        boxes = with_clothes(frame.image, detector.detect(frame.image))
         floor.frame(camera, frame.t_ms, observe(frame.t_ms, boxes, floor.calibration(camera)))
         results.add(floor.settle(frame.t_ms, no_sensors), frame_of)
         done += 1

@@ -26,7 +26,8 @@ class Observation:
     `boxes_px` (n, 4): x0, y0, x1, y1; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
     (n, 2, 2): the foot point's covariance, carried from the picture through the homography;
     `height_m` (n,): how tall the box is by the floor's scale across at its feet, NaN where a border of the
-    picture cuts it (the people of PETS09-S2L1's truth come out 1.45 to 2.05 m tall, a traffic cone 0.75 m).
+    picture cuts it (the people of PETS09-S2L1's truth come out 1.45 to 2.05 m tall, a traffic cone 0.75 m);
+    `colour` (n, 6): torso and legs as `edge.perceive.clothes` measures them, NaN where only boxes are known.
     """
 
     t_ms: int
@@ -35,15 +36,20 @@ class Observation:
     feet_m: Array
     cov_m2: Array
     height_m: Array
+    colour: Array
 
 
 def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibration) -> Observation:
-    """Place detections (n, 5: x0, y0, x1, y1, score) on the floor; those without a floor point go.
+    """Place detections (n, 5: x0, y0, x1, y1, score; or (n, 11) with the clothes' colour) on the floor.
+
+    Those without a floor point go.
 
     A box that ends at the picture's lower border shows no feet: its foot point is moved down to
     where a person of that width would end, with a larger uncertainty.
     """
-    found = np.asarray(detections, dtype=np.float64).reshape(-1, 5)
+    found = np.asarray(detections, dtype=np.float64)
+    found = found.reshape(-1, found.shape[-1] if found.size else 5)
+    colour = found[:, 5:] if found.shape[1] > 5 else np.full((len(found), 6), np.nan)
     boxes, scores = found[:, :4].copy(), found[:, 4]
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     cut = boxes[:, 3] >= calibration.picture_px[1] - 2
@@ -60,4 +66,4 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
     whole = (boxes[:, 1] > border) & (boxes[:, 3] < calibration.picture_px[1] - border)
     height_m = np.where(whole, across * height, np.nan)
     good = np.isfinite(feet).all(axis=1) & np.isfinite(cov).all(axis=(1, 2)) & (width > 0) & (height > 0)
-    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good])
+    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good])

@@ -27,6 +27,9 @@ from edge.floor.observation import Observation
 Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
+COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
+"""Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
+COLOUR_KEPT = 0.85
 RECENT_MS = 600
 SLOW_MS = 180
 """Frames farther apart than this show few of a walker's steps: each has to tell more."""
@@ -55,6 +58,7 @@ class TrackerSettings:
     lost_s: float = 3.0
     coast_s: float = 0.3
     max_speed_m_s: float = 2.8
+    colour_weight: float = 0.3
     buffer: float = 0.3
 
 
@@ -102,6 +106,7 @@ class _Track:
     """The first sighting, until the first settled frame with this track told it."""
     height_m: float = 0.0
     heights: int = 0
+    colour: Array = field(default_factory=lambda: np.full(6, np.nan))
 
     @property
     def state(self) -> State:
@@ -267,13 +272,26 @@ class Tracker:
             / np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)[:, None]
         )
         cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
+        cost += self._unlike(alive, observation)
         return np.where(possible, cost, IMPOSSIBLE)
+
+    def _unlike(self, alive: list[_Track], observation: Observation) -> Array:
+        """(tracks, boxes): what clothes of another colour cost, negative for the same; 0 where unknown."""
+        worn = np.array([track.colour for track in alive])
+        apart = np.linalg.norm((worn[:, None] - observation.colour[None]) * COLOUR_SCALE, axis=2)
+        unlike = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
+        return np.asarray(self._settings.colour_weight * unlike)
 
     def _last_seen(self, track: _Track) -> Array:
         return next(s.state.mean[:2] for s in reversed(track.sightings) if s.seen)
 
     def _see(self, track: _Track, predicted: State, observation: Observation, box: int) -> None:
         state = motion_model.update(predicted, observation.feet_m[box], observation.cov_m2[box])
+        worn = observation.colour[box]
+        if observation.scores[box] >= self._settings.high_score and np.isfinite(worn).all():
+            track.colour = np.where(
+                np.isfinite(track.colour), COLOUR_KEPT * track.colour + (1 - COLOUR_KEPT) * worn, worn
+            )
         found = observation.boxes_px[box]
         track.sightings.append(_Sighting(state, found, float(observation.scores[box]), seen=True))
         track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
@@ -312,6 +330,7 @@ class Tracker:
         sigma_m = float(np.sqrt(np.trace(observation.cov_m2[box])))
         track.began = Began(observation.t_ms, (x, y), sigma_m)
         track.measure(float(observation.height_m[box]))
+        track.colour = observation.colour[box].copy()
         track.confirmed = self._convinces(track)
         self._next_id += 1
         self._tracks.append(track)

@@ -16,6 +16,9 @@ from edge.perceive.detectors.openvino_ssd import OpenvinoSsd
 from edge.perceive.detectors.weights import MODELS, Weights, load_weights, shipped
 from edge.perceive.detectors.yolox import Yolox
 
+FAINT_SCORE = 0.2
+"""Boxes below this score serve nobody; those just above keep a person who is long known."""
+
 
 class Detector(Protocol):
     """Finds people in one picture at a time."""
@@ -57,6 +60,8 @@ def _onnx(weights: Weights, name: str, threads: int, score_floor: float) -> Dete
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    # Without it a processor that lacks VNNI saturates sums of 8-bit products and finds other boxes.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     try:
         session = onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base class of their own

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import InputError
+from edge.perceive.clothes import COLUMNS
 from edge.perceive.health import Event
 
 MAX_LINE_BYTES = 1 << 20
@@ -20,7 +21,7 @@ MAX_LINE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameReport:
-    """A frame of `camera` at `t_ms`; `boxes` (n, 5: x0, y0, x1, y1 px, score) is None behind a closed gate."""
+    """A frame of `camera` at `t_ms`; `boxes` (n, 11: box in px, score, clothes) is None behind a closed gate."""
 
     camera: str
     t_ms: int
@@ -85,6 +86,11 @@ def encode(report: Report) -> str:
     return json.dumps([report.camera, "frame", report.t_ms, boxes])
 
 
+def _table(rows: list[list[float]]) -> NDArray[np.float32]:
+    table = np.array(rows, dtype=np.float32)
+    return table.reshape(-1, 5 + COLUMNS if not table.size or table.shape[-1] != 5 else 5)
+
+
 def decode(line: str) -> Report:
     """Read a line back. Raises InputError for anything else."""
     try:
@@ -104,7 +110,7 @@ def decode(line: str) -> Report:
                 (size[0], size[1]), (camera_size[0], camera_size[1]), samples, share,
             )  # fmt: skip
         camera, _, t_ms, boxes = fields
-        table = None if boxes is None else np.array(boxes, dtype=np.float32).reshape(-1, 5)
+        table = None if boxes is None else _table(boxes)
         return FrameReport(camera, int(t_ms), table)
     except (ValueError, IndexError, TypeError, KeyError) as error:
         raise InputError(f"a camera process wrote {line[:80]!r}.", hint="Report this fault.") from error

@@ -23,14 +23,16 @@ from branchloop.errors import BranchloopError, UsageError
 from branchloop.messages import CameraFault
 from branchloop.site import Camera, Site
 from edge.configured import read_configured
+from edge.floor.calibration import calibrate
 from edge.perceive.capture import Capture
 from edge.perceive.faults import judged, said_moved, view_file
 from edge.perceive.health import Event
 from edge.perceive.integrity import BLIND, Integrity
 from edge.perceive.motion import MotionGate
-from edge.perceive.people import load_detector
+from edge.perceive.people import FAINT_SCORE, Detector, load_detector
 from edge.perceive.repetition import Repetition
 from edge.perceive.report import EventReport, FrameReport, encode
+from edge.perceive.sight import Sight
 from edge.perceive.taking import Taking
 from edge.perceive.viewpoint import Viewpoint, read_looks, store_looks
 
@@ -47,11 +49,12 @@ def watch(config: Path, camera_id: str) -> None:
     camera = _of(site, camera_id)
     cv2.setNumThreads(1)
     detector = load_detector(
-        site.box.detector if site.box else "nanodet", score_floor=site.tracking.low_score
+        site.box.detector if site.box else "nanodet", score_floor=min(FAINT_SCORE, site.tracking.low_score)
     )
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
     view = _View(site, camera, base_dir)
+    sight = _sight(detector, site, camera)
     integrity, told_ms = view.integrity(), 0
     fault: CameraFault | None = None
     people: NDArray[np.float32] | None = None
@@ -72,6 +75,7 @@ def watch(config: Path, camera_id: str) -> None:
                 recalibrated.clear()
                 site = read_configured(config).site
                 view = _View(site, _of(site, camera_id), base_dir)
+                sight = _sight(detector, site, _of(site, camera_id))
                 integrity = view.integrity()
             if isinstance(got, Event):
                 if got.what != "state":
@@ -93,11 +97,17 @@ def watch(config: Path, camera_id: str) -> None:
                 taking.offer(None, got.t_ms)
                 continue
             taking.offer(got.image, got.t_ms)
-            boxes = detector.detect(got.image) if gate.observe(got.image, got.t_ms) else None
-            people = people if boxes is None else boxes
+            boxes = sight.look(got.image, got.t_ms) if gate.observe(got.image, got.t_ms) else None
+            people = people if boxes is None else boxes[:, :5]
             _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
     finally:
         capture.stop()
+
+
+def _sight(detector: Detector, site: Site, camera: Camera) -> Sight:
+    marks = camera.calibration
+    calibration = calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px)
+    return Sight(detector, calibration, site.plan.width_m, site.plan.height_m)
 
 
 def _of(site: Site, camera_id: str) -> Camera:
