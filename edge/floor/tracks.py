@@ -59,6 +59,7 @@ class TrackerSettings:
     coast_s: float = 0.3
     max_speed_m_s: float = 2.8
     colour_weight: float = 0.3
+    hidden_unlike: float = 0.15
     buffer: float = 0.3
 
 
@@ -210,6 +211,7 @@ class Tracker:
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
         boxes = self._expected_boxes(alive, predicted)
         cost = self._cost(alive, predicted, boxes, observation)
+        unlike = self._unlike(alive, observation)
         bands = (settings.high_score, settings.low_score, settings.faint_score)
         high, low, faint = (
             [i for i, score in enumerate(observation.scores) if band <= score < above]
@@ -236,7 +238,8 @@ class Tracker:
             if columns is not high:
                 claimed = [observation.boxes_px[box] for box in taken]
                 open_columns = [b for b in columns if not covered(observation.boxes_px[b], claimed, 0.5)]
-            for r, c in assign(cost[open_rows][:, open_columns], limit):
+            worn = unlike if columns is high else np.minimum(unlike, settings.hidden_unlike)
+            for r, c in assign((cost + worn)[open_rows][:, open_columns], limit):
                 self._see(alive[open_rows[r]], predicted[open_rows[r]], observation, open_columns[c])
                 taken.append(open_columns[c])
                 free.remove(open_rows[r])
@@ -272,11 +275,12 @@ class Tracker:
             / np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)[:, None]
         )
         cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
-        cost += self._unlike(alive, observation)
         return np.where(possible, cost, IMPOSSIBLE)
 
     def _unlike(self, alive: list[_Track], observation: Observation) -> Array:
         """(tracks, boxes): what clothes of another colour cost, negative for the same; 0 where unknown."""
+        if not alive:
+            return np.zeros((0, len(observation.scores)))
         worn = np.array([track.colour for track in alive])
         apart = np.linalg.norm((worn[:, None] - observation.colour[None]) * COLOUR_SCALE, axis=2)
         unlike = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
