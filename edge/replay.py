@@ -17,8 +17,8 @@ from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors
 from edge.perceive.camera import Clip, Frame, open_clip
-from edge.perceive.clothes import with_clothes
 from edge.perceive.people import Detector
+from edge.perceive.sight import Sight
 from edge.results import Results
 
 Progress = Callable[[int, int | None], None]
@@ -56,12 +56,16 @@ def replay(
     lead_ms = _lead_ms(reels)
     results = Results(out_dir, site.plan, origin_m, [reel.camera for reel in reels], lead_ms)
     frame_of: dict[str, dict[int, int]] = {reel.camera: {} for reel in reels}
+    sights = {
+        reel.camera: Sight(detector, floor.calibration(reel.camera), site.plan.width_m, site.plan.height_m)
+        for reel in reels
+    }
     done = 0
     for camera, frame in _in_time_order(reels, lead_ms):
         if until_s is not None and frame.t_ms - lead_ms >= until_s * 1000:
             break
         frame_of[camera][frame.t_ms] = frame.index + 1
-        boxes = with_clothes(frame.image, detector.detect(frame.image))
+        boxes = sights[camera].look(frame.image, frame.t_ms)
         floor.frame(camera, frame.t_ms, observe(frame.t_ms, boxes, floor.calibration(camera)))
         results.add(floor.settle(frame.t_ms, no_sensors), frame_of)
         done += 1

@@ -1,8 +1,8 @@
 """The far end of a floor, where people have few pixels, looked at a second time, enlarged.
 
-`far_window` is where the calibration says so, provided it is a small part of the picture: a whole plaza of
-small people gains nothing from enlarging. `FarFloor` runs the detector there when something changed in it, and
-once a second; between, what it found holds.
+`far_window` is a quarter of the picture: where the calibration puts most square metres of floor on which people
+are small. A plan whose far floor is wider than that has none: a plaza of small people gains little.
+`FarFloor` runs the detector there when something changed in it, and once a second; between, what it found holds.
 """
 
 from __future__ import annotations
@@ -16,17 +16,19 @@ from edge.perceive.detectors.boxes import thin
 from edge.perceive.people import Detector
 
 PERSON_M = 1.7
-SMALL_PX = (75.0, 60.0, 45.0)
-"""Heights in a network input 416 px wide below which people count as far; the first that fits is taken."""
+SMALL_PX = 80.0
+"""Height in a network input 416 px wide below which people count as far."""
+LEAST_PX = 14.0
+"""Height in the picture below which nobody is found, enlarged or not."""
 NETWORK_PX = 416
-MOST_OF_WIDTH = 0.55
-LEAST_PX = 48
+MOST = 0.75
+"""Share of the far floor that the window has to hold."""
 REFRESH_MS = 1_000
 EDGE_PX = 3
 NMS_IOU = 0.6
 _CHANGE = 10
 _CHANGED_PX = 6
-_STEP_M = 0.5
+_STEP_M = 0.25
 
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 px of the picture."""
@@ -45,19 +47,22 @@ def far_window(calibration: FloorCalibration, width_m: float, height_m: float) -
         return None
     jacobian = calibration.metres_per_px(feet)
     tall_px = PERSON_M / np.maximum(np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0]), 1e-9)
-    scale = NETWORK_PX / max(wide, high)
-    for limit in SMALL_PX:
-        far = np.isfinite(tall_px) & (tall_px * scale < limit)
-        if not far.any():
-            continue
-        x, y, tall = feet[far, 0], feet[far, 1], tall_px[far]
-        x0, x1 = max(0.0, float((x - tall / 2).min())), min(float(wide), float((x + tall / 2).max()))
-        y0, y1 = max(0.0, float((y - 1.2 * tall).min())), min(float(high), float((y + 0.3 * tall).max()))
-        side = max(x1 - x0, (y1 - y0) * 4 / 3, LEAST_PX)
-        if side <= MOST_OF_WIDTH * wide:
-            middle = min(max((x0 + x1) / 2, side / 2), wide - side / 2)
-            return round(middle - side / 2), round(y0), round(middle + side / 2), round(y1)
-    return None
+    with np.errstate(invalid="ignore"):
+        far = (tall_px * NETWORK_PX / max(wide, high) < SMALL_PX) & (tall_px >= LEAST_PX)
+    if not far.any():
+        return None
+    feet, tall = feet[far], tall_px[far]
+    size = wide // 2, high // 2
+    best: tuple[int, Window] | None = None
+    for y0 in range(0, high - size[1] + 1, max(1, high // 24)):
+        for x0 in range(0, wide - size[0] + 1, max(1, wide // 24)):
+            x1, y1 = x0 + size[0], y0 + size[1]
+            inside = (feet[:, 0] >= x0) & (feet[:, 0] < x1) & (feet[:, 1] < y1 - EDGE_PX)
+            inside &= feet[:, 1] - 0.8 * tall >= y0
+            count = int(inside.sum())
+            if best is None or count > best[0]:
+                best = count, (x0, y0, x1, y1)
+    return best[1] if best is not None and best[0] >= MOST * len(feet) else None
 
 
 class FarFloor:
