@@ -143,12 +143,14 @@ def canonical(body: Mapping[str, Any]) -> bytes:
 
     Raises InputError for numbers that languages print differently (beyond 2^53, or finer than `DECIMALS`).
     """
-    content = {key: _plain(value) for key, value in body.items() if key != "signature"}
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     try:
+        content = {key: _plain(value) for key, value in body.items() if key != "signature"}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
         return DOMAIN + text.encode()
     except UnicodeEncodeError as error:
         raise InputError("a report holds text that is not Unicode.", hint="Make it anew.") from error
+    except RecursionError as error:
+        raise InputError("a report is nested too deeply.", hint="Give the file as it was made.") from error
 
 
 def digest(body: Mapping[str, Any]) -> str:

@@ -52,8 +52,15 @@ class RefusedError(ConfigError):
 
 
 def make(text: str, site: str, version: int, ring: int, at_ms: int) -> Desired:
-    """What is published for a site file's text: without the box's tables, under this version."""
+    """What is published for a site file's text: without the box's tables, under this version.
+
+    Raises RefusedError when it is too long to be sent.
+    """
     published = with_version(publishable(text), version)
+    if len(published) > MAX_TEXT:
+        raise RefusedError(
+            "too_long", f"the text has {len(published)} characters, more than {MAX_TEXT}.", hint="Shorten it."
+        )
     return Desired(
         site=site, version=version, ring=ring, at_ms=at_ms, hash=config_hash(published), text=published
     )

@@ -91,11 +91,11 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
     for site in only:
         _site(settings, site)
     published, later = [], []
-    with opened(settings.data_dir) as db:
-        configurations = Configurations(db)
-        for site in sorted(settings.sites):
+    for site in sorted(set(only) or settings.sites):
+        with opened(settings.data_dir) as db:  # one each: ingest waits for none of them for long
+            configurations = Configurations(db)
             newest = configurations.newest(site)
-            if newest is None or newest.published_ms is not None or (only and site not in only):
+            if newest is None or newest.published_ms is not None:
                 continue
             if settings.rollout.ring_of(site) > ring:
                 later.append(site)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 
 from branchloop import survey
 from branchloop.clock import iso
@@ -21,6 +22,7 @@ from hub.config import HubConfig, site_text
 from hub.store.configurations import Configurations, Reported, Saved
 from hub.store.consents import opened, reading
 
+Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
 MOST_SAID = 5
 """Faults told in one sentence; the check tells all."""
 
@@ -58,7 +60,7 @@ def routes() -> APIRouter:
             return _configuration(db, state.config, site)
 
     @router.post("/{version}/publish")
-    def publish(request: Request, caller: Configuring, site_id: str, version: int) -> models.Configuration:
+    def publish(request: Request, caller: Configuring, site_id: str, version: Number) -> models.Configuration:
         """Let the box take a saved version over. Again changes nothing; an older one is refused."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"configuration: publish {version}")
@@ -67,7 +69,9 @@ def routes() -> APIRouter:
             return _configuration(db, state.config, site)
 
     @router.post("/{version}/rollback", status_code=201)
-    def rollback(request: Request, caller: Configuring, site_id: str, version: int) -> models.Configuration:
+    def rollback(
+        request: Request, caller: Configuring, site_id: str, version: Number
+    ) -> models.Configuration:
         """Save an old version's text as the next one, and publish it."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"configuration: roll back to {version}")

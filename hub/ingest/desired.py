@@ -12,6 +12,8 @@ from hub.store.configurations import Configurations
 from hub.store.consents import as_errors
 
 LOOK_MS = 500
+MOST_A_LOOK = 100
+"""After a start every branch is due: applying what boxes send must not wait for all of them."""
 
 
 class Publish(Protocol):
@@ -41,6 +43,7 @@ class DesiredOut:
         self._looked_ms = now_ms
         with as_errors():
             configurations = Configurations(self._db)
+            left = MOST_A_LOOK
             for site, version in configurations.all_wanted():
                 box = self._sites[site].box if site in self._sites else None
                 if box is None:
@@ -48,6 +51,9 @@ class DesiredOut:
                 due = (version, self._connection(site, box.id))
                 if self._sent.get(site) == due:
                     continue
+                if left == 0:
+                    break
+                left -= 1
                 saved = configurations.find(site, version)
                 topic = topics.build(site, box.id, "desired")
                 if saved is not None and self._publish(topic, saved.desired().to_json(), retain=True):

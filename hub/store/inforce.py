@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 import time
@@ -9,14 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from branchloop.errors import DependencyError
+from branchloop.errors import ConfigError, DependencyError
 from branchloop.site import Site, parse_site
 from hub.config import HubConfig
-from hub.store.configurations import Configurations
+from hub.store.configurations import Configurations, Saved
 from hub.store.connection import connect_readonly
 from hub.store.schema import DATABASE
 
 LOOK_S = 0.5
+_LOG = logging.getLogger(__name__)
 
 
 class SitesInForce(Mapping[str, Site]):
@@ -73,10 +75,20 @@ class SitesInForce(Mapping[str, Site]):
                 if site in self._files and self._overlay.get(site, (0,))[0] != version:
                     saved = configurations.find(site, version)
                     if saved is not None:
-                        self._overlay[site] = (version, with_own_tables(saved.text, self._files[site]))
+                        self._overlay[site] = (version, self._taken_over(saved))
             self._seen = seen
         except (sqlite3.Error, DependencyError):
             self._seen = None
+
+    def _taken_over(self, saved: Saved) -> Site:
+        """The site by a saved text; by the hub's own file where this version of the hub cannot read that text."""
+        try:
+            return with_own_tables(saved.text, self._files[saved.site])
+        except ConfigError as error:
+            _LOG.error(
+                "version %d of %s is in force, but unreadable here: %s", saved.version, saved.site, error
+            )
+            return self._files[saved.site]
 
 
 def with_own_tables(text: str, file: Site) -> Site:

@@ -207,6 +207,13 @@ def test_what_is_no_report_is_said(text: str) -> None:
         parse_report(text)
 
 
+def test_what_is_nested_deeply_is_refused() -> None:
+    """The signed text is made from whatever was sent: running out of stack is a sentence too."""
+    text = f'{{"format": "branchloop/1/acceptance", "note": {"[" * 700}{"]" * 700}}}'
+    with pytest.raises(InputError, match="nested"):
+        canonical(read_tree(text))
+
+
 def test_the_page_says_it_in_both_languages() -> None:
     """Escaped, with figures, limits and digest, without a script or anything from elsewhere."""
     text = sign_report(KEY, body(simulated=True))

@@ -112,6 +112,24 @@ def test_the_sites_follow_what_is_in_force(
     following.sites.close()
 
 
+def test_a_text_that_cannot_be_read_any_more_changes_nothing(
+    db: sqlite3.Connection,
+    config: HubConfig,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Saved by another version of the hub and in force: the branch is that of the hub's own file, and it is said."""
+    monkeypatch.setattr(inforce, "LOOK_S", 0.0)
+    following = inforce.follow(config)
+    saved = save(db, config, 1, 5.0)
+    db.execute("UPDATE configuration SET text = text || ?", ("\nfrom_the_future = 1\n",))
+    Configurations(db).heard("north", "box-1", status(2, saved.hash), 2)
+    assert following.sites["north"] == config.sites["north"]
+    assert "from_the_future" in caplog.text
+    assert isinstance(following.sites, inforce.SitesInForce)
+    following.sites.close()
+
+
 def test_what_is_wanted_is_sent_and_sent_again(db: sqlite3.Connection, config: HubConfig) -> None:
     """Retained, once per version and per connection of the box; a hub without connection tries again."""
     sent: list[tuple[str, Desired, bool]] = []
@@ -140,6 +158,31 @@ def test_what_is_wanted_is_sent_and_sent_again(db: sqlite3.Connection, config: H
     save(db, config, 2)
     out.tick(5_000)
     assert [wanted.version for _, wanted, _ in sent] == [2, 2]
+
+
+def test_after_a_start_boxes_are_served_in_turns(
+    db: sqlite3.Connection, config: HubConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bounded number a look, every one in the end, none twice."""
+    monkeypatch.setattr("hub.ingest.desired.MOST_A_LOOK", 2)
+    sent: list[str] = []
+
+    def publish(topic: str, payload: str, *, retain: bool = False) -> bool:
+        sent.append(Desired.model_validate_json(payload).site)
+        return True
+
+    configurations = Configurations(db)
+    for site in SITES:
+        saved = configurations.save(
+            site, text(config, site), above=1, base=1, author="mei", note="", ring=0, now_ms=1
+        )
+        configurations.publish(saved, 1)
+    out = DesiredOut(db, config.sites, publish)
+    out.tick(1_000)
+    assert len(sent) == 2
+    out.tick(2_000)
+    out.tick(3_000)
+    assert sorted(sent) == sorted(SITES)
 
 
 def run(config: HubConfig, *args: str) -> Result:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from branchloop import sitetext
-from branchloop.desired import Desired, RefusedError, judge, make
+from branchloop.desired import MAX_TEXT, Desired, RefusedError, judge, make
 from branchloop.errors import DependencyError
 from branchloop.share import share
 from branchloop.site import config_hash
@@ -158,3 +158,11 @@ def test_a_full_disk_refuses_aloud(config: Path, monkeypatch: pytest.MonkeyPatch
     assert succession.hear(heard(desired())) is None
     assert succession.refused is not None
     assert succession.refused.code == "disk"
+
+
+def test_a_text_too_long_to_be_sent_is_refused() -> None:
+    """By a sentence, not by the message's own check: the version that is written into it counts too."""
+    text = "#" * (MAX_TEXT - len(sitetext.publishable(OWN)) - 1) + "\n" + OWN
+    assert len(sitetext.publishable(text)) == MAX_TEXT
+    with pytest.raises(RefusedError, match="characters, more than"):
+        make(text, "plaza", 1_000, 0, 1)
