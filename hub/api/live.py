@@ -80,7 +80,7 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
     """A branch in the list."""
     now = now_ms()
     newest = Newest(reader.latest(site.id) or {})
-    device = reader.device(site.id)
+    device = reader.device(site)
     faults = taints.right_now(newest.body, _told(device))
     return models.BranchSummary(
         id=site.id,
@@ -101,7 +101,7 @@ def live(state: State, site: Site) -> models.Live:
     now = now_ms()
     with Reader.open(state.data_dir) as reader:
         newest = Newest(reader.latest(site.id) or {})
-        device = reader.device(site.id)
+        device = reader.device(site)
         notices = reader.notices(site.id, NOTICES)
         today = Today.read(reader, site, now)
         zones = reader.zones(site, today.span)

@@ -38,6 +38,9 @@ BALANCE_DAYS = 14
 TRUST_DAYS = 7
 BACK_H = 7 * 24
 """So far back an hour is looked for that checks can be made on."""
+Cell = tuple[Span, int, int]
+"""An hour, its opening time so far, and how much of that was observed (ms per camera)."""
+_COUNTING = frozenset({"balance", "overnight", "tickets"})
 
 
 def quality(state: State, site: Site, days: int) -> answers.Quality:
@@ -96,11 +99,6 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         alerts=[alerted(alert) for alert in alerts],
         reports=reports,
     )
-
-
-_COUNTING = frozenset({"balance", "overnight", "tickets"})
-Cell = tuple[Span, int, int]
-"""An hour, its opening time so far, and how much of that was observed (ms per camera)."""
 
 
 def alert_page(

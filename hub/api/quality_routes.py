@@ -54,7 +54,7 @@ def routes() -> APIRouter:
         caller: Quality,
         site_id: str,
         days: Annotated[int, Query(ge=1, le=400, description="how long cleared alerts are told")] = 30,
-        after: Annotated[int | None, Query(ge=1, description="`next` of the page before")] = None,
+        after: Annotated[int | None, Query(ge=1, le=2**53, description="`next` of the page before")] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> models.Alerts:
         """Open alerts and those cleared lately, newest first, with evidence and the figures they taint."""
@@ -124,5 +124,10 @@ def verified(config: HubConfig, site: Site, content: bytes, at_ms: int) -> tuple
     if report.site != site.id:
         raise InputError(
             f"the report is of branch {report.site!r}, not of {site.id!r}.", hint="Send it to its own branch."
+        )
+    if report.simulated and not site.simulated:
+        raise InputError(
+            "the report is of a simulated branch; it proves nothing of a real one.",
+            hint="Measure the branch itself.",
         )
     return text, report

@@ -49,7 +49,7 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> models
             for part, sums, is_bucket in parts(reader, question, level)
         ]
         told = quality(reader, question, whole, FIGURES)
-        newest, device = Newest(reader.latest(site.id) or {}), reader.device(site.id)
+        newest, device = Newest(reader.latest(site.id) or {}), reader.device(site)
     faults = taints.right_now(newest.body, device[2] if device and device[0] else {})
     items = []
     for queue in names(site):

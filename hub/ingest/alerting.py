@@ -17,6 +17,8 @@ from hub.store.interface import FeedEvent, Transaction
 
 Look = tuple[Key, bool | None, int, Mapping[str, Any]]
 """Condition, whether it holds (None: not known), the event time (UTC ms) of that, and the evidence."""
+SILENCES = frozenset({"box_silent", "kiosk_silent"})
+"""Kinds whose subject is a device that speaks to the hub, and no part of it."""
 
 
 def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int, news_ms: int) -> None:
@@ -55,5 +57,10 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
     return [
         (key, False, at_ms, {})
         for key in watches
-        if key[1] and key[1] not in parts and not key[0].endswith(("box_silent", "kiosk_silent"))
+        if key[1] and not (belongs(site, key[1]) if key[0] in SILENCES else key[1] in parts)
     ]
+
+
+def belongs(site: Site, device: str) -> bool:
+    """Whether a device is the branch's box or a kiosk of it; any may be, where the hub's file names no box."""
+    return site.box is None or device == site.box.id or any(kiosk.id == device for kiosk in site.kiosks)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import islice
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
 from branchloop.site import Site
@@ -76,7 +77,7 @@ class DriftAlerts:
         checker = Checker(evidence, site, error, self._learnt)
         looks: list[Look] = []
         ends: list[int] = []
-        for hour in list(checker.hours(_whole(checker, span)))[:HOURS_A_LOOK]:
+        for hour in islice(checker.hours(span), HOURS_A_LOOK):
             ends.append(hour[1])
             looks += [_look_at(finding, hour[1]) for finding in checker.hour(hour)]
             day = from_ms(hour[0], site.zone_info).date()
@@ -93,9 +94,3 @@ def _look_at(finding: Finding, at_ms: int) -> Look:
     holds = {"ok": False, "off": True, "unknown": None}[finding.outcome]
     evidence = {key: value for key, value in asdict(finding).items() if key not in {"check", "subject"}}
     return (finding.check, finding.subject), holds, at_ms, evidence
-
-
-def _whole(checker: Checker, span: tuple[int, int]) -> tuple[int, int]:
-    """The stretch from the first whole hour in it."""
-    first = next(checker.hours(span), None)
-    return span if first is None else (first[0], span[1])

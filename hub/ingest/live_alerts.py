@@ -9,7 +9,7 @@ from typing import Any, get_args
 from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
 from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
-from hub.ingest.alerting import Look, gone, take
+from hub.ingest.alerting import Look, belongs, gone, take
 from hub.loop.alerts import CHECKS, Watch, rule_of, step
 from hub.store.alerts import Alerts
 from hub.store.consents import as_errors
@@ -99,6 +99,8 @@ class LiveAlerts:
         ).fetchall()
         found: list[Look] = []
         for device, seen_ms, online, counts in rows:
+            if not belongs(site, device):
+                continue  # it was replaced
             silent = not online or (bool(counts) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
             kind = "box_silent" if counts else "kiosk_silent"

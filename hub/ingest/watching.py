@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 
-from branchloop.errors import DependencyError
+from branchloop.errors import BranchloopError
 from hub.config import HubConfig
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
@@ -21,7 +21,7 @@ FINISHED_S = 10.0
 
 
 def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], int] = now_ms) -> None:
-    """Look for what has to be told until `stop` is set; a store that is away is waited for."""
+    """Look for what has to be told until `stop` is set; after a fault, such as a store that is away, from the start."""
     finished_s = float("-inf")
     said = ""
     while not stop.wait(LIVE_S):
@@ -37,7 +37,7 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                         drift.tick(now())
                         finished_s = time.monotonic()
                     said = ""
-        except DependencyError as error:
+        except BranchloopError as error:
             if str(error) != said:
                 say(f"quality is not watched: {error}")
             said = str(error)

@@ -91,8 +91,8 @@ class Alerts:
         """The same below an id of `since`: the next page."""
         return self._alerts(
             "site=? AND (cleared_ms IS NULL OR cleared_ms >= ?) AND (raised_ms, id) <"
-            " (SELECT raised_ms, id FROM alert WHERE id=?)",
-            (site, from_ms, alert),
+            " (SELECT raised_ms, id FROM alert WHERE site=? AND id=?)",
+            (site, from_ms, site, alert),
             most,
         )
 

@@ -271,16 +271,19 @@ class Reader:
         ).fetchone()
         return json.loads(row[0]) if row else None
 
-    def device(self, site: str) -> tuple[bool | None, int, dict[str, Any]] | None:
-        """(online, last heard of, last status) of a site's box."""
-        row = self._db.execute(
-            "SELECT online, last_seen_ms, body FROM device_status WHERE site=? ORDER BY last_seen_ms DESC LIMIT 1",
-            (site,),
-        ).fetchone()
-        if row is None:
-            return None
-        online = None if row[0] is None else bool(row[0])
-        return online, row[1], json.loads(row[2]) if row[2] else {}
+    def device(self, site: Site) -> tuple[bool | None, int, dict[str, Any]] | None:
+        """(online, last heard of, last status) of a site's box, never of a kiosk.
+
+        Where the hub's file names no box, of whatever else was heard of last.
+        """
+        kiosks = {kiosk.id for kiosk in site.kiosks}
+        for device, online, seen_ms, body in self._db.execute(
+            "SELECT device, online, last_seen_ms, body FROM device_status WHERE site=? ORDER BY last_seen_ms DESC",
+            (site.id,),
+        ):
+            if device not in kiosks and (site.box is None or device == site.box.id):
+                return None if online is None else bool(online), seen_ms, json.loads(body) if body else {}
+        return None
 
     def notices(self, site: str, most: int) -> list[dict[str, Any]]:
         """The last notices, newest first."""

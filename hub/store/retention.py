@@ -31,9 +31,8 @@ def prune(store: Store, retention: Retention, sites: Mapping[str, Site], now_ms:
     """Delete what is past its time; returns how many rows of each kind went. Raises DependencyError.
 
     Messages, notices and roll-ups age by event time; quarantine, gaps and alarms by arrival; alerts by when
-    they cleared. Roll-ups
-    go by whole local days of the site, also of sites no longer configured. One short transaction per
-    site and kind, so that ingest waits for none of them for long.
+    they cleared. Roll-ups go by whole local days of the site, also of sites no longer configured. One short
+    transaction per site and kind, so that ingest waits for none of them for long.
     """
     keep_h: dict[Prunable, float] = {
         "message": retention.messages_h,

@@ -29,7 +29,10 @@ from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
+from hub.loop.alerts import Watch
+from hub.store.alerts import Alerts
 from hub.store.connection import connect_readonly
+from hub.store.reading import Reader
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
 
@@ -79,10 +82,12 @@ class Box:
             topic = f"branchloop/1/{self._site}/box-1/data"
             assert self._applier.apply(topic, batch.to_json().encode(), self.now_ms) is not None
 
-    def hello(self, connect_no: int, *, online: bool = True) -> None:
+    def hello(self, connect_no: int, *, online: bool = True, device: str = "box-1") -> None:
         """Birth or will."""
         status = Status(online=online, boot="cd" * 16, connect_no=connect_no, at_ms=self.now_ms)
-        self._applier.apply(f"branchloop/1/{self._site}/box-1/status", status.to_json().encode(), self.now_ms)
+        self._applier.apply(
+            f"branchloop/1/{self._site}/{device}/status", status.to_json().encode(), self.now_ms
+        )
 
 
 def with_parts(
@@ -244,6 +249,38 @@ def test_a_silent_box_is_told_while_the_hub_hears(hub: World) -> None:
         box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
         pass_by(405, 500, connected=True)
         assert alerts(hub) == [("box_silent", "box-1", False)]
+
+
+def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:
+    """What it left open ends, and its silence is no news; the Live page tells of the branch's box, not of a kiosk."""
+    parts = (
+        PARTS
+        + '[box]\nid = "box-2"\nbroker = "mqtt://127.0.0.1:1883"\ndata_dir = "d"\ncredential_env = "C"\n'
+        + '[[kiosk]]\nid = "kiosk-1"\nx_m = 1.0\ny_m = 0.5\nsource = "usb:1"\nrecognise = "off"\n'
+    )
+    with world(tmp_path, parts=parts) as hub, looking(hub) as (live, _):
+        site = hub.config.sites["hall"]
+        box = Box(hub)
+        start_ms = box.now_ms = site.open_spans_ms(day_of(site, 0))[0][0] + HOUR_MS
+        with hub.store.transaction() as transaction:
+            key = ("box_silent", "box-1")
+            assert Alerts(transaction.db).open("hall", key, start_ms - 60_000, {}, [])
+            Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms - 60_000, start_ms - 60_000))
+        box.hello(1)
+        box.send(with_parts(window(start_ms - 5_000, 0)))
+        box.hello(1, online=False)
+        box.hello(1, device="box-2")
+        box.now_ms += 1_000
+        box.hello(1, device="kiosk-1")
+        for later_s in range(0, 400, 10):
+            at_ms = start_ms + 1_000 * later_s
+            hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
+            live.tick(at_ms)
+        assert alerts(hub) == [("box_silent", "box-1", False)]
+        with Reader.open(hub.config.data_dir) as reader:
+            told_of = reader.device(site)
+        assert told_of is not None
+        assert told_of[1] == start_ms
 
 
 def test_a_day_that_does_not_add_up_is_found_once(hub: World) -> None:
@@ -460,6 +497,7 @@ def test_a_bad_report_is_refused(hub: World) -> None:
     good = signed()
     bad: list[tuple[str | bytes, int, str]] = [
         (signed(STRANGER), 422, "nobody whom this hub trusts"),
+        (signed(simulated=True), 422, "simulated branch"),
         (good.replace('"value": 0.01', '"value": 0.009'), 422, "tampered"),
         ("{}", 422, "not an acceptance report"),
         (b"\xff\xfe", 422, "UTF-8"),
@@ -482,8 +520,6 @@ def test_a_bad_report_is_refused(hub: World) -> None:
 def test_alerts_come_in_pages(hub: World) -> None:
     """Every alert once, newest first, whatever the page's size."""
     with hub.store.transaction() as transaction:
-        from hub.store.alerts import Alerts
-
         for number in range(7):
             key = ("covered", f"cam-{number}")
             assert Alerts(transaction.db).open(
@@ -500,4 +536,6 @@ def test_alerts_come_in_pages(hub: World) -> None:
         if after is None:
             break
     assert len({each["id"] for each in seen}) == len(seen) == 7
+    assert get(hub, "/annex/alerts", headers, after=str(seen[0]["id"])).json()["items"] == []
+    assert get(hub, "/hall/alerts", headers, after="9" * 30).status_code == 422
     assert [each["raised"] for each in seen] == sorted((each["raised"] for each in seen), reverse=True)
