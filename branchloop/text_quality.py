@@ -5,13 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
-    "weekday.0": ("Mon", "周一"),
-    "weekday.1": ("Tue", "周二"),
-    "weekday.2": ("Wed", "周三"),
-    "weekday.3": ("Thu", "周四"),
-    "weekday.4": ("Fri", "周五"),
-    "weekday.5": ("Sat", "周六"),
-    "weekday.6": ("Sun", "周日"),
     "page.quality": ("Quality", "数据质量"),
     "quality.days": ("Days shown", "显示天数"),
     "quality.days.value": ("{value} days", "{value} 天"),

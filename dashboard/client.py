@@ -70,14 +70,9 @@ class Hub:
 
     def birdseye(self, site: str) -> Picture | None:
         """The floor seen from above without people; None when there is none, or it may not be seen."""
-        try:
-            answer = self._http.get(f"{self._api}/api/v1/branches/{site}/birdseye", headers=self._headers)
-        except httpx.HTTPError as error:
-            raise Unreachable(str(error)) from error
-        if answer.status_code in {401, 403, 404}:
+        answer = self._picture(f"/api/v1/branches/{site}/birdseye")
+        if answer is None:
             return None
-        if answer.status_code >= 400:
-            raise Unreachable(f"HTTP {answer.status_code}")
         x0, y0, x1, y1 = (float(value) for value in answer.headers["x-bounds-m"].split(","))
         return Picture(answer.content, answer.headers["content-type"], (x0, y0, x1, y1))
 
@@ -121,20 +116,23 @@ class Hub:
 
     def background(self, site: str, camera: str) -> bytes | None:
         """A camera's picture without people; None when there is none yet."""
-        path = f"{self._api}/api/v1/branches/{site}/cameras/{camera}/background"
+        answer = self._picture(f"/api/v1/branches/{site}/cameras/{camera}/background")
+        return None if answer is None else answer.content
+
+    def ask_background(self, site: str, camera: str) -> dict[str, Any]:
+        """Ask the box for a fresh one."""
+        return self._ask("POST", f"/api/v1/branches/{site}/cameras/{camera}/background", body={})
+
+    def _picture(self, path: str) -> httpx.Response | None:
         try:
-            answer = self._http.get(path, headers=self._headers)
+            answer = self._http.get(self._api + path, headers=self._headers)
         except httpx.HTTPError as error:
             raise Unreachable(str(error)) from error
         if answer.status_code in {401, 403, 404}:
             return None
         if answer.status_code >= 400:
             raise Unreachable(f"HTTP {answer.status_code}")
-        return answer.content
-
-    def ask_background(self, site: str, camera: str) -> dict[str, Any]:
-        """Ask the box for a fresh one."""
-        return self._ask("POST", f"/api/v1/branches/{site}/cameras/{camera}/background", body={})
+        return answer
 
     def _get(self, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
         return self._ask("GET", path, query)

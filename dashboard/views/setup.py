@@ -188,7 +188,7 @@ def _camera(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -
     left, right = st.columns(2, gap="large")
     with right:
         session.head(say("setup.marks", spoken))
-        marks = _mark_table(work, spoken)
+        marks = _mark_table(work)
         verdict, wrong = _judge(camera, marks, site)
         _verdict(verdict, wrong, spoken)
         if st.button(say("setup.marks_apply", spoken), disabled=verdict is None, type="primary"):
@@ -361,9 +361,8 @@ def _point_table(work: Work, spoken: Language) -> list[Point]:
     return [(round(float(x), 2), round(float(y), 2)) for x, y in edited.dropna().to_numpy()]
 
 
-def _mark_table(work: Work, spoken: Language) -> list[survey.Mark]:
+def _mark_table(work: Work) -> list[survey.Mark]:
     table = pd.DataFrame(work.marks, columns=["x_px", "y_px", "x_m", "y_m"], dtype=float)
-    del spoken
     edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"setup-marks-{work.serial}")
     rows = edited.dropna().to_numpy()
     return [(float(a), float(b), round(float(c), 3), round(float(d), 3)) for a, b, c, d in rows]
