@@ -85,7 +85,7 @@ def checked(views: Mapping[str, View], site: Site, detector: Detector) -> tuple[
     blank = without_people(
         detector,
         layout.image,
-        layout.blank,
+        layout.blank | ~layout.seen,
         lambda _, blanked: _seen(_packed(layout, blanked), layout),
         CLEAR,  # its parts were checked more strictly before; bent flat, posts look a little like people
     )
@@ -171,6 +171,7 @@ def _write(path: Path, content: bytes) -> None:
 @click.argument("config", type=click.Path(path_type=Path))
 def main(config: Path) -> None:
     """Lay out the backgrounds on standard input on the plan of CONFIG."""
+    cv2.setNumThreads(1)  # the cameras need the other cores
     configured = read_configured(config)
     detector = load_detector(configured.box.detector, score_floor=CHECK_FLOOR)
     sys.stdout.write(picture(configured.site, json.load(sys.stdin), detector).to_json())

@@ -27,7 +27,8 @@ from edge.perceive.report import BackgroundReport
 
 YOUNG_MS = 600_000
 """A background this young is good for a bird's-eye picture as well."""
-LAY_OUT_S = 60.0
+LAY_OUT_S = 240.0
+"""Seconds that a busy box may need for it; the command expires by itself."""
 _KEPT_REPLIES = 16
 _AWAY = ("down", "ended")
 _LOG = logging.getLogger(__name__)
