@@ -254,3 +254,22 @@ def test_a_cut_parts_what_would_fit() -> None:
     cut.cut(2_100)
     assert {p.id for s in whole.step(stretches) for p in s.people} == {1}
     assert {p.id for s in cut.step(stretches) for p in s.people} == {1, 2}
+
+
+def test_a_hundred_people_at_once_stay_bounded_and_are_all_accounted_for(site: Site) -> None:
+    """Every one is in the integrals, and no window outgrows a payload."""
+    legs = [
+        [(0.0, 1 + 0.1 * i, 3.0), (20.0, 11 - 0.1 * i, 8.5), (40.0, 1 + 0.1 * i, 3.0)] for i in range(100)
+    ]
+    _, windows = run(site, moments(*legs, until_s=40))
+    assert max(window.people_end or 0 for window in windows) == 100
+    assert sum(window.person_ms for window in windows) == pytest.approx(100 * 40_000, abs=100 * 250)
+    assert max(len(window.to_json()) for window in windows) < 64 * 1024
+
+
+def test_a_moment_told_twice_counts_once(site: Site) -> None:
+    """Times that repeat add no time, no crossing and no wait."""
+    once = moments(SERVED)
+    _, windows = run(site, once)
+    _, again = run(site, [moment for moment in once for _ in range(2)])
+    assert [w.model_dump() for w in again] == [w.model_dump() for w in windows]
