@@ -104,8 +104,8 @@ def marks_fault(camera: Camera) -> tuple[str, str] | None:
     """What is wrong with a camera's marks, and how to mend it."""
     calibration = camera.calibration
     wrong = survey.fault(calibration.points, calibration.picture_px)
-    if wrong is None and survey.survey(calibration) is None:
-        return "a mark lies on or above the horizon that the others fix.", "All marks must be on the floor."
+    if wrong is None and not survey.fixes_floor(calibration):
+        return survey.BEYOND_HORIZON
     return wrong
 
 

@@ -67,7 +67,7 @@ class Plan(Part):
 class Calibration(Part):
     """Pixel↔metre points of a camera: `[x_px, y_px, x_m, y_m]` of at least four marks on the floor."""
 
-    points: list[tuple[float, float, Metres, Metres]]
+    points: Annotated[list[tuple[float, float, Metres, Metres]], Field(max_length=500)]
     picture_px: tuple[Annotated[int, Field(ge=16)], Annotated[int, Field(ge=16)]]
     measured_on: date | None = None
     distortion: list[float] = Field(default_factory=list, max_length=5, description="k1 k2 p1 p2 k3")

@@ -10,14 +10,13 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Literal
 
 from branchloop import geometry
-from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten
+from branchloop.floormap import FloorMap, Mark
+from branchloop.homography import Point
 from branchloop.site import Calibration, Plan
 
-PERSON_M = 1.7
 LOW_PX = 30.0
 """People lower than this are missed by every detector that was measured."""
 GOOD_M = 0.10
@@ -26,100 +25,23 @@ CLEARLY = 0.4
 """A suspicion is told when the rest fits at least this much better without it."""
 LITTLE_SPAN = 0.15
 """Marks that span less of the seen plan than this leave its rest to extrapolation."""
+BEYOND_HORIZON = (
+    "a mark lies on or above the horizon that the others fix.",
+    "All marks must be on the floor.",
+)
+"""What is wrong with marks that `survey` cannot judge, and how to mend it."""
 _GRID = 60
 _SAME_PX = 0.5
 _SAME_M = 0.005
-
-Mark = tuple[float, float, float, float]
-
-
-@dataclass(frozen=True)
-class FloorMap:
-    """One camera's map between picture (px) and floor (m), point by point; None beyond the horizon."""
-
-    to_floor_h: Matrix
-    picture_px: tuple[int, int]
-    distortion: tuple[float, ...] = ()
-    focal_px: float = 1.0
-
-    @classmethod
-    def fit(cls, marks: Sequence[Mark], like: Calibration) -> FloorMap | None:
-        """Fit marks with the picture and lens of a calibration; None when they fix no floor."""
-        lens = cls(
-            ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
-            like.picture_px,
-            tuple(like.distortion),
-            like.focal_px or float(max(like.picture_px)),
-        )
-        found = fit([lens.undistort((m[0], m[1])) for m in marks], [(m[2], m[3]) for m in marks])
-        if found is None or abs(determinant(found)) < 1e-12:
-            return None
-        return cls(found, lens.picture_px, lens.distortion, lens.focal_px)
-
-    def undistort(self, p: Point) -> Point:
-        """A point as seen -> as an ideal lens would show it, px."""
-        if not self.distortion:
-            return p
-        cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
-        x, y = straighten((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
-        return x * self.focal_px + cx, y * self.focal_px + cy
-
-    def to_floor(self, p: Point) -> Point | None:
-        """Picture -> floor."""
-        x, y, depth = apply(self.to_floor_h, self.undistort(p))
-        return (x / depth, y / depth) if depth * self._near_picture > 1e-9 else None
-
-    def to_picture(self, p: Point) -> Point | None:
-        """Floor -> picture; None behind the camera."""
-        x, y, depth = apply(self._to_picture_h, p)
-        if depth * self._near_floor <= 1e-9:
-            return None
-        u, v = x / depth, y / depth
-        if self.distortion:
-            cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
-            bent = bend((u - cx) / self.focal_px, (v - cy) / self.focal_px, self.distortion)
-            u, v = bent[0] * self.focal_px + cx, bent[1] * self.focal_px + cy
-        return u, v
-
-    def shows(self, p: Point) -> Point | None:
-        """Where a floor point is in the picture; None when it is not in it."""
-        seen = self.to_picture(p)
-        width, height = self.picture_px
-        return seen if seen is not None and 0 <= seen[0] < width and 0 <= seen[1] < height else None
-
-    def person_px(self, p: Point) -> float | None:
-        """Height in the picture of a person of 1.7 m whose feet are at a picture point.
-
-        By the floor's scale across, as the tracker measures people: right where the camera looks far, where
-        it matters; too large straight below it.
-        """
-        left, right = self.to_floor((p[0] - 1, p[1])), self.to_floor((p[0] + 1, p[1]))
-        if left is None or right is None:
-            return None
-        across_m = geometry.distance(left, right) / 2
-        return PERSON_M / across_m if across_m > 0 else None
-
-    @cached_property
-    def _to_picture_h(self) -> Matrix:
-        return inverse(self.to_floor_h)
-
-    @cached_property
-    def _bottom(self) -> Point:
-        return self.picture_px[0] / 2, float(self.picture_px[1])
-
-    @cached_property
-    def _near_picture(self) -> float:
-        return math.copysign(1.0, apply(self.to_floor_h, self._bottom)[2])
-
-    @cached_property
-    def _near_floor(self) -> float:
-        x, y, depth = apply(self.to_floor_h, self._bottom)
-        return math.copysign(1.0, apply(self._to_picture_h, (x / depth, y / depth))[2])
+MOST_LEFT_OUT = 60
+"""Of more marks none is left out: each weighs too little to be told by it."""
+MOST_SUSPECTS = 12
+"""Of more marks those that fit worst are tried: pairs grow with the square."""
 
 
 @dataclass(frozen=True, slots=True)
 class MarkFit:
-    """How one mark fits: with all marks, and predicted from all others (None with fewer than five)."""
+    """How one mark fits: with all marks, and predicted from all others (None with fewer than five, or very many)."""
 
     miss_m: float
     left_out_m: float | None
@@ -193,6 +115,11 @@ def fault(marks: Sequence[Mark], picture_px: tuple[int, int]) -> tuple[str, str]
         if geometry.spread(places) < 0.02 * reach:
             return f"the points lie on one line in {name}.", "Choose marks that span the floor."
     return None
+
+
+def fixes_floor(calibration: Calibration) -> bool:
+    """Whether the marks fix a floor on which all of them lie; `survey` is None where they do not."""
+    return _fitted_rms(calibration.points, calibration) is not None
 
 
 def survey(calibration: Calibration, plan: Plan | None = None) -> Survey | None:
@@ -292,7 +219,7 @@ def _fitted_rms(marks: Sequence[Mark], like: Calibration) -> float | None:
 
 def _left_out(calibration: Calibration, i: int) -> float | None:
     marks = calibration.points
-    if len(marks) < 5:
+    if not 5 <= len(marks) <= MOST_LEFT_OUT:
         return None
     found = FloorMap.fit([*marks[:i], *marks[i + 1 :]], calibration)
     return None if found is None else _miss(found, marks[i])
@@ -305,14 +232,15 @@ def doubt(calibration: Calibration, residual: float = math.inf) -> Suspicion | N
     swapped back (five).
     """
     marks = calibration.points
+    suspects = _worst(calibration)
     found: list[Suspicion] = []
     if len(marks) >= 6:
-        for i in range(len(marks)):
+        for i in suspects:
             rest = _fitted_rms([*marks[:i], *marks[i + 1 :]], calibration)
             if rest is not None:
                 found.append(Suspicion("mistyped", (i,), rest))
     if len(marks) >= 5:
-        for i, j in itertools.combinations(range(len(marks)), 2):
+        for i, j in itertools.combinations(suspects, 2):
             turned = list(marks)
             turned[i] = (*marks[i][:2], *marks[j][2:])
             turned[j] = (*marks[j][:2], *marks[i][2:])
@@ -321,6 +249,19 @@ def doubt(calibration: Calibration, residual: float = math.inf) -> Suspicion | N
                 found.append(Suspicion("swapped", (i, j), rest))
     best = min(found, key=lambda each: each.rest_m, default=None)
     return best if best is not None and best.rest_m < min(CLEARLY * residual, 3 * GOOD_M) else None
+
+
+def _worst(calibration: Calibration) -> list[int]:
+    """Indices of the marks that fit worst, those beyond the horizon first."""
+    marks = calibration.points
+    found = FloorMap.fit(marks, calibration)
+
+    def miss(i: int) -> float:
+        told = None if found is None else _miss(found, marks[i])
+        return math.inf if told is None else told
+
+    ranked = sorted(range(len(marks)), key=miss, reverse=True)
+    return sorted(ranked[:MOST_SUSPECTS])
 
 
 def _looks_like_px(marks: Sequence[Mark]) -> bool:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
+from branchloop.floormap import FloorMap
 from branchloop.homography import Point
 from branchloop.site import Site
-from branchloop.survey import LOW_PX, FloorMap
+from branchloop.survey import LOW_PX
 from branchloop.text import Language
 from branchloop.theme import ACCENT, BAD, INK, PAPER, WARN
 from dashboard.plan import PX_PER_M, floor_svg, named

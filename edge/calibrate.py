@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from branchloop import exits, survey
 from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.floormap import Mark
 from branchloop.site import Calibration, Camera, Site, parse_site
 from branchloop.sitetext import with_calibration
 
@@ -24,7 +25,6 @@ _CAMERA = click.option("--camera", help="write the result into this [[camera]] o
 MOVED = 3.0
 """Marks measured anew that miss by this many times the calibration's own residual (or its floor) have moved."""
 MOVED_FLOOR_M = 0.15
-ON_THE_FLOOR = "All marks must be on the floor."
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,7 +69,7 @@ def points(
     calibration = _calibration(file, marks, size, bent, focal)
     verdict = survey.survey(calibration, site.plan if site else None)
     if verdict is None:
-        raise InputError(f"{file}: {_horizon(calibration)}", hint=ON_THE_FLOOR)
+        raise InputError(f"{file}: {_horizon(calibration)}", hint=survey.BEYOND_HORIZON[1])
     wrote = None
     if config is not None and camera is not None and text is not None:
         fresh: dict[str, Any] = {
@@ -199,7 +199,7 @@ def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
     )
 
 
-def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[survey.Mark], *, as_json: bool) -> None:
+def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[Mark], *, as_json: bool) -> None:
     if as_json:
         exits.report(told, as_json=True)
         return
@@ -259,19 +259,19 @@ def _survey(camera: Camera, site: Site | None) -> survey.Survey:
     wrong = survey.fault(camera.calibration.points, camera.calibration.picture_px)
     verdict = None if wrong else survey.survey(camera.calibration, site.plan if site else None)
     if verdict is None:
-        reason = wrong or (_horizon(camera.calibration), ON_THE_FLOOR)
+        reason = wrong or (_horizon(camera.calibration), survey.BEYOND_HORIZON[1])
         raise ConfigError(f"camera {camera.id!r}: {reason[0]}", hint=reason[1])
     return verdict
 
 
 def _horizon(calibration: Calibration) -> str:
-    said = "a mark lies on or above the horizon that the others fix."
+    said = survey.BEYOND_HORIZON[0]
     suspected = survey.doubt(calibration)
     return said if suspected is None else f"{said} Mark {_said(suspected)}."
 
 
 def _calibration(
-    file: Path, marks: list[survey.Mark], size: tuple[int, int], bent: list[float], focal: float | None
+    file: Path, marks: list[Mark], size: tuple[int, int], bent: list[float], focal: float | None
 ) -> Calibration:
     try:
         return Calibration.model_validate(

@@ -15,6 +15,7 @@ import streamlit as st
 from branchloop import survey
 from branchloop.config import Fault, find_faults
 from branchloop.errors import ConfigError
+from branchloop.floormap import Mark
 from branchloop.homography import Point
 from branchloop.site import ZONE_KINDS, Calibration, Camera, Line, Site, Zone, parse_site
 from branchloop.sitetext import Listed, with_calibration, with_entry, without_entry
@@ -39,7 +40,7 @@ class Work:
     chosen: str = ""
     points: list[Point] = field(default_factory=list)
     camera: str = ""
-    marks: list[survey.Mark] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
     pending: Point | None = None
     pictures: dict[str, bytes | None] = field(default_factory=dict)
     serial: int = 0
@@ -361,7 +362,7 @@ def _point_table(work: Work, spoken: Language) -> list[Point]:
     return [(round(float(x), 2), round(float(y), 2)) for x, y in edited.dropna().to_numpy()]
 
 
-def _mark_table(work: Work) -> list[survey.Mark]:
+def _mark_table(work: Work) -> list[Mark]:
     table = pd.DataFrame(work.marks, columns=["x_px", "y_px", "x_m", "y_m"], dtype=float)
     edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"setup-marks-{work.serial}")
     rows = edited.dropna().to_numpy()
@@ -369,7 +370,7 @@ def _mark_table(work: Work) -> list[survey.Mark]:
 
 
 def _judge(
-    camera: Camera, marks: list[survey.Mark], site: Site
+    camera: Camera, marks: list[Mark], site: Site
 ) -> tuple[survey.Survey | None, tuple[str, str] | None]:
     size = camera.calibration.picture_px
     wrong = survey.fault(marks, size)
@@ -378,12 +379,7 @@ def _judge(
     lens = camera.calibration
     fitted = Calibration(points=marks, picture_px=size, distortion=lens.distortion, focal_px=lens.focal_px)
     verdict = survey.survey(fitted, site.plan)
-    if verdict is None:
-        return None, (
-            "a mark lies on or above the horizon that the others fix.",
-            "Choose marks on the floor.",
-        )
-    return verdict, None
+    return verdict, survey.BEYOND_HORIZON if verdict is None else None
 
 
 def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoken: Language) -> None:

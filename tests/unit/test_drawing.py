@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from branchloop.floormap import FloorMap
 from branchloop.share import share
 from branchloop.site import parse_site
-from branchloop.survey import FloorMap
 from branchloop.text_setup import WORDS
 from dashboard.drawing import as_data, picture_svg, plan_svg, too_far_cells
 from dashboard.views.setup import PARTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from branchloop import survey
 from branchloop.errors import ConfigError
+from branchloop.floormap import FloorMap, Mark
 from branchloop.homography import apply, determinant, fit, inverse
 from branchloop.site import Calibration, Plan
 from edge.floor.calibration import calibrate
@@ -21,7 +23,7 @@ CAMERA = calibrate([(210, 650, 2, 8), (1080, 640, 10, 8), (890, 250, 9.5, 2), (3
 PLACES = [(2, 2), (4, 3), (9, 2), (6, 5), (3, 7), (10, 8), (8, 6), (5, 8)]
 
 
-def marks(places: Sequence[tuple[float, float]] = PLACES, noise_m: float = 0.0) -> list[survey.Mark]:
+def marks(places: Sequence[tuple[float, float]] = PLACES, noise_m: float = 0.0) -> list[Mark]:
     """Marks that fit the camera exactly, or with a wobble of `noise_m` on the floor."""
     pixels = CAMERA.to_picture(np.array(places, float))
     wobble = np.random.default_rng(7).normal(0, 1, (len(places), 2)) * noise_m
@@ -31,7 +33,7 @@ def marks(places: Sequence[tuple[float, float]] = PLACES, noise_m: float = 0.0) 
     ]
 
 
-def judged(points: list[survey.Mark], **more: object) -> survey.Survey:
+def judged(points: list[Mark], **more: object) -> survey.Survey:
     found = survey.survey(Calibration(points=points, picture_px=PICTURE, **more))  # type: ignore[arg-type]
     assert found is not None
     return found
@@ -49,7 +51,7 @@ def test_exact_marks_have_no_residual(places: list[tuple[float, float]]) -> None
     """Whatever the places: marks of one true camera miss nothing, left out or not, and nothing is suspected."""
     points = marks(places)
     assume(survey.fault(points, PICTURE) is None)
-    found = survey.FloorMap.fit(points, Calibration(points=marks(), picture_px=PICTURE))
+    found = FloorMap.fit(points, Calibration(points=marks(), picture_px=PICTURE))
     assume(found is not None)
     verdict = judged(points)
     assert verdict.residual_m < 1e-6
@@ -149,7 +151,7 @@ def test_marks_in_one_corner_are_warned_of() -> None:
         ([*marks(), (1.0, float("nan"), 1.0, 1.0)], "no number"),
     ],
 )
-def test_useless_marks_are_told_apart(points: list[survey.Mark], said: str) -> None:
+def test_useless_marks_are_told_apart(points: list[Mark], said: str) -> None:
     """Each fault has its own sentence and remedy."""
     fault = survey.fault(points, PICTURE)
     assert fault is not None
@@ -200,3 +202,25 @@ def test_a_homography_is_found_again(shifts: list[float]) -> None:
         assert (x / w, y / w) == pytest.approx(place, abs=1e-7)
         u, v, d = apply(inverse(found), place)
         assert (u / d, v / d) == pytest.approx(corner, abs=1e-6)
+
+
+def test_one_wrong_mark_among_many_is_found_and_costs_little() -> None:
+    """The pairs tried do not grow with the marks; of very many none is left out one by one."""
+    places = [(1.5 + 0.9 * i, 1.5 + 0.6 * j) for i in range(10) for j in range(8)]
+    points = marks(places)
+    points[40] = (*points[40][:2], points[40][2] + 3, points[40][3])
+    fits = 0
+
+    def counted(*args: Any) -> FloorMap | None:
+        nonlocal fits
+        fits += 1
+        return whole(*args)
+
+    whole = FloorMap.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FloorMap, "fit", counted)
+        verdict = judged(points)
+    assert verdict.suspicion is not None
+    assert (verdict.suspicion.kind, verdict.suspicion.marks) == ("mistyped", (40,))
+    assert all(mark.left_out_m is None for mark in verdict.marks)
+    assert fits <= 2 + survey.MOST_SUSPECTS * (survey.MOST_SUSPECTS + 1) // 2
