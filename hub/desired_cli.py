@@ -28,7 +28,7 @@ def desired() -> None:
 def list_(config: Path, as_json: bool) -> None:
     """Of every branch: its ring, the version saved, the one published, the one its box runs."""
     from hub.store.configurations import Configurations
-    from hub.store.consents import reading
+    from hub.store.connection import reading
 
     settings = _prepared(config)
     told = {}
@@ -57,7 +57,7 @@ def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None
     """Save FILE as the next configuration of SITE; its box takes it over once it is published."""
     from hub.api.configuration import save_text
     from hub.store.configurations import Configurations
-    from hub.store.consents import opened
+    from hub.store.connection import opened
 
     settings = _prepared(config)
     known = _site(settings, site)
@@ -85,7 +85,7 @@ def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None
 def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> None:
     """Publish what is staged for branches of ring 0 to --ring."""
     from hub.store.configurations import Configurations
-    from hub.store.consents import opened
+    from hub.store.connection import opened
 
     settings = _prepared(config)
     for site in only:
@@ -114,7 +114,7 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
 def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
     """Publish the text of an old VERSION of SITE as a new one."""
     from hub.api.configuration import roll_back
-    from hub.store.consents import opened
+    from hub.store.connection import opened
 
     settings = _prepared(config)
     known = _site(settings, site)

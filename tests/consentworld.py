@@ -36,8 +36,7 @@ from hub.ingest.worker import Ingest
 from hub.runtime import Runtime
 from hub.store.audit import AuditLog
 from hub.store.book import Appointment, Book, Wanted
-from hub.store.connection import connect_readonly
-from hub.store.consents import opened
+from hub.store.connection import connect_readonly, opened
 from hub.store.keyring import Keyring
 from hub.store.people import People
 from hub.store.schema import DATABASE
@@ -124,9 +123,9 @@ class ConsentWorld:
         """An appointment that may be checked in now, under an id that a test can name."""
         site = self.config.sites["north"]
         with opened(self.config.data_dir) as db:
-            start_ms = now_ms() - now_ms() % (15 * MINUTE_MS)
-            wanted = Wanted("desk", start_ms, name, customer=customer, **more)
-            made = self.book.book(db, site, wanted, now_ms())
+            at_ms = now_ms()
+            wanted = Wanted("desk", at_ms - at_ms % (15 * MINUTE_MS), name, customer=customer, **more)
+            made = self.book.book(db, site, wanted, at_ms)
             db.execute("UPDATE appointment SET id=? WHERE id=?", (appointment, made.id))
             return self.book.get(db, site.id, appointment)
 

@@ -23,7 +23,8 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.appointments import Method
 from hub.store.book import Appointment, Book, Wanted
-from hub.store.consents import Consents, opened, reading
+from hub.store.connection import opened, reading
+from hub.store.consents import Consents
 from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]

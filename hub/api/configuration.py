@@ -20,7 +20,7 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.config import HubConfig, site_text
 from hub.store.configurations import Configurations, Reported, Saved
-from hub.store.consents import opened, reading
+from hub.store.connection import opened, reading
 
 Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
 MOST_SAID = 5

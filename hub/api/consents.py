@@ -14,8 +14,9 @@ from hub.api.enrolment import shown_holders
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import Consent, step
+from hub.store.connection import opened, reading
 from hub.store.consenting import Consenting
-from hub.store.consents import Consents, opened, reading
+from hub.store.consents import Consents
 from hub.store.receiptkey import receipt_key
 
 

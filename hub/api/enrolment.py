@@ -25,8 +25,9 @@ from hub.api.access import Enrolling
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import DAY_MS, LINK_DAYS, Consent, Holder, check_given, end_of_retention_ms, step
+from hub.store.connection import opened, reading
 from hub.store.consenting import Consenting, Photo
-from hub.store.consents import Consents, Link, opened, reading
+from hub.store.consents import Consents, Link
 from hub.store.people import GUARDIAN, PHOTO
 from hub.store.receiptkey import receipt_key
 

@@ -17,7 +17,7 @@ from hub.api import models_pictures as models
 from hub.api.access import Caller, Picturing
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.store.consents import opened, reading
+from hub.store.connection import opened, reading
 from hub.store.pictures import Kept, Pictures, What
 from hub.store.pictures import Request as Asked
 

@@ -28,7 +28,7 @@ from hub.loop.trust import Standing, trust
 from hub.store.acceptance import AcceptanceReports, Kept
 from hub.store.alerts import Alerts, StoredAlert
 from hub.store.checking import Checker, count_error
-from hub.store.consents import reading
+from hub.store.connection import reading
 from hub.store.evidence import Evidence, Part
 from hub.store.stretch import Span, buckets
 

@@ -21,7 +21,7 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.config import HubConfig
 from hub.store.acceptance import AcceptanceReports, Kept
-from hub.store.consents import opened, reading
+from hub.store.connection import opened, reading
 
 Digest = Annotated[str, Path(max_length=64, description="SHA-256 of the signed text")]
 _BODY: dict[str, Any] = {

@@ -8,7 +8,7 @@ from branchloop.messages import Attempt, Checkin, ConsentGiven
 from branchloop.site import Site
 from hub.ingest.commands import Trust, take_consent
 from hub.store.audit import AuditLog
-from hub.store.consents import as_errors
+from hub.store.connection import as_errors
 from hub.store.interface import Store
 from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin
 

@@ -24,8 +24,9 @@ from hub.config import HubConfig
 from hub.loop.consent import Consent, end_of_retention_ms
 from hub.store.book import Book
 from hub.store.commands import Asked, Commands
+from hub.store.connection import as_errors
 from hub.store.consenting import Consenting
-from hub.store.consents import Consents, as_errors
+from hub.store.consents import Consents
 from hub.store.interface import Alarm, FeedEvent, Store, Transaction
 from hub.store.people import Appointments
 from hub.store.pictures import WHATS, Pictures

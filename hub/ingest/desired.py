@@ -9,7 +9,7 @@ from typing import Protocol
 from branchloop import topics
 from branchloop.site import Site
 from hub.store.configurations import Configurations
-from hub.store.consents import as_errors
+from hub.store.connection import as_errors
 
 LOOK_MS = 500
 MOST_A_LOOK = 100

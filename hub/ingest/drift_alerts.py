@@ -14,7 +14,7 @@ from hub.loop.finding import Finding
 from hub.store.acceptance import AcceptanceReports
 from hub.store.alerts import Alerts
 from hub.store.checking import Checker, Learnt, count_error
-from hub.store.consents import as_errors
+from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
 from hub.store.interface import Store
 

@@ -20,7 +20,8 @@ from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, gallery_context, seal
 from branchloop.site import Site
 from hub.ingest.commands import Publish, raise_alarm
-from hub.store.consents import Consents, as_errors
+from hub.store.connection import as_errors
+from hub.store.consents import Consents
 from hub.store.interface import Alarm, Store
 
 DEBOUNCE_MS = 1_000

@@ -12,7 +12,7 @@ from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.loop.alerts import CHECKS, Watch, rule_of, step
 from hub.store.alerts import Alerts
-from hub.store.consents import as_errors
+from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
 from hub.store.interface import Store
 

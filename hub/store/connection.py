@@ -1,9 +1,11 @@
-"""Opening the hub's SQLite files: one set of pragmas, one place that migrates."""
+"""Opening the hub's SQLite files: one set of pragmas, one place that migrates, transactions to write and to read."""
 
 from __future__ import annotations
 
 import fcntl
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -85,6 +87,48 @@ def prepare(data_dir: Path) -> None:
             f"data directory {data_dir} cannot be used: {error.strerror}.",
             hint="Choose a data_dir that the hub may write.",
         ) from error
+
+
+@contextmanager
+def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
+    """One writing transaction on hub.db: committed on a good end, undone otherwise.
+
+    Raises DependencyError when the database cannot take it now: nothing is kept.
+    """
+    db = connect(data_dir / DATABASE)
+    try:
+        with as_errors():
+            db.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+                db.execute("COMMIT")
+            except BaseException:
+                if db.in_transaction:
+                    db.execute("ROLLBACK")
+                raise
+    finally:
+        db.close()
+
+
+@contextmanager
+def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
+    """One moment of hub.db, which nobody waits for. Raises DependencyError."""
+    db = connect_readonly(data_dir / DATABASE)
+    try:
+        with as_errors():
+            db.execute("BEGIN")
+            yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def as_errors() -> Iterator[None]:
+    """Database faults as DependencyError."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DependencyError(f"the database cannot be used: {error}.", hint="Try again.") from error
 
 
 def _migrate(path: Path, migrations: Migrations) -> None:

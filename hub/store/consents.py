@@ -1,24 +1,17 @@
 """Consents, the links by which customers reach them, who holds what, receipts and boxes' keys.
 
-Everything works inside whatever transaction the connection is in. `opened` gives a writing transaction of
-its own, with deleted pictures overwritten in the file.
+Everything works inside whatever transaction the connection is in.
 """
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from branchloop.errors import DependencyError
 from branchloop.messages import BoxCertificate
 from hub.loop.consent import Consent, Holder, HolderState, State
-from hub.store.connection import connect, connect_readonly
-from hub.store.schema import DATABASE
 
 _CONSENT = (
     "id, customer, site, text_version, text_sha256, purpose, language, channel, given_ms, expires_ms, guardian, "
@@ -231,48 +224,6 @@ class Consents:
             f"SELECT {_CONSENT} FROM consent WHERE {where} ORDER BY given_ms, id", values
         ).fetchall()
         return [_consent(row) for row in rows]
-
-
-@contextmanager
-def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
-    """One writing transaction on hub.db: committed on a good end, undone otherwise.
-
-    Raises DependencyError when the database cannot take it now: nothing is kept.
-    """
-    db = connect(data_dir / DATABASE)
-    try:
-        with as_errors():
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                yield db
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-    finally:
-        db.close()
-
-
-@contextmanager
-def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
-    """One moment of hub.db, which nobody waits for. Raises DependencyError."""
-    db = connect_readonly(data_dir / DATABASE)
-    try:
-        with as_errors():
-            db.execute("BEGIN")
-            yield db
-    finally:
-        db.close()
-
-
-@contextmanager
-def as_errors() -> Iterator[None]:
-    """Database faults as DependencyError."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise DependencyError(f"the consents cannot be used: {error}.", hint="Try again.") from error
 
 
 def token_digest(token: str) -> str:

@@ -9,8 +9,8 @@ from branchloop.errors import InputError
 from hub.config import HubConfig
 from hub.loop.consent import HolderState, State
 from hub.store.book import Book
+from hub.store.connection import opened
 from hub.store.consenting import Consenting
-from hub.store.consents import opened
 from hub.store.keyring import Keyring
 from hub.store.people import People
 from hub.store.receiptkey import receipt_key

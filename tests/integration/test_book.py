@@ -19,7 +19,7 @@ from branchloop.codes import code_digest, read_qr
 from branchloop.messages import Attempt, Checkin
 from hub.api.state import now_ms
 from hub.store.audit import AuditLog
-from hub.store.consents import opened
+from hub.store.connection import opened
 from hub.store.erasure import retire_people
 from hub.store.schema import AUDIT_DATABASE
 

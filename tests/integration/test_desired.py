@@ -27,7 +27,7 @@ from branchloop import sitetext
 from branchloop.share import share
 from hub.config import read_config
 from hub.store.configurations import Configurations
-from hub.store.consents import opened
+from hub.store.connection import opened
 
 TAKEOVER_S = 40.0
 LINE = {"id": "new-line", "from": [9.0, 6.0], "to": [9.0, 12.0], "inside": [7.0, 9.0]}

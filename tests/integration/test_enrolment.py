@@ -25,8 +25,8 @@ from branchloop.sealing import decode
 from hub.api.state import now_ms
 from hub.loop.consent import Consent
 from hub.loop.receipt import verify
+from hub.store.connection import opened
 from hub.store.consenting import Consenting
-from hub.store.consents import opened
 from hub.store.receiptkey import receipt_key
 
 PHOTOS = [b"\xff\xd8 photo %d " % i + secrets.token_bytes(20_000) for i in range(3)]

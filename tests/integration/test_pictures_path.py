@@ -22,7 +22,7 @@ from branchloop.errors import InputError
 from edge.perceive.backdrop import SCORE_FLOOR, unpacked
 from edge.perceive.people import load_detector
 from hub.store.commands import Commands
-from hub.store.consents import opened
+from hub.store.connection import opened
 from hub.store.pictures import AGAIN_MS, Pictures, TooSoonError, check_plain
 
 PLAIN = b"\xff\xd8\xff" + b"." * 400 + b"\xff\xd9"
