@@ -103,7 +103,8 @@ class CameraProcess:
                 self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as process:
                 self._process = process
-                self._listen(process)
+                if not self._stopping.is_set():  # else `stop` may have looked before there was a process
+                    self._listen(process)
                 process.kill()
             self._up = self._hung = False
             if self._stopping.is_set():

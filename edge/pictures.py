@@ -102,6 +102,13 @@ class Pictures:
                 if camera in asked.wanted:
                     self._has(asked, camera, (f"camera_{state}", detail))
 
+    def forget(self, camera: str) -> None:
+        """The camera is gone, or looks at something else from now on."""
+        self._newest.pop(camera, None)
+        for asked in list(self._open.values()):
+            if camera in asked.wanted:
+                self._has(asked, camera, ("camera_down", "the box has another configuration"))
+
     def answer(self, reply: Reply) -> None:
         """Send a reply, and keep it for whoever asks again."""
         self._open.pop(reply.id, None)

@@ -69,7 +69,7 @@ class Pipeline:
             "desired": lambda payload: self._reports.put(DesiredHeard(payload)),
         }
         self._link = Link(self._outbox, BoxLink.of(site.id, box, config.parent), self._status, hears)
-        self._prefix = f"{box.id}-{self._link.boot[:12]}"
+        self._prefix = f"{box.id}-{self._link.boot[:8]}"
         self._succession = Succession(configured, data_dir, self._prefix)
         self._floors = Floors(self._succession.floor(site))
         self._sensors = Sensors(site.sensors, config.parent, self._reports)
@@ -122,6 +122,8 @@ class Pipeline:
     def step(self, report: Report | SensorReport | Heard | DesiredHeard | Reply) -> None:
         """Handle one report of a camera or sensor, a command, or an answer that was made aside."""
         match report:
+            case FrameReport(camera) | EventReport(camera) if camera not in self._cameras:
+                return  # the last words of a process that was ended: its camera would hold up the windows
             case FrameReport(camera, t_ms, boxes):
                 self._frame(camera, t_ms, boxes)
             case EventReport(camera, event):
@@ -200,6 +202,7 @@ class Pipeline:
     def _end_camera(self, camera: str) -> None:
         self._cameras.pop(camera).stop()
         self._floors.state(camera, "starting")
+        self._pictures.forget(camera)
 
     def _camera(self, camera: str) -> CameraProcess:
         self._lights[camera] = DeviceLight(id=camera, state="starting", since_ms=self._now_ms())

@@ -82,6 +82,7 @@ class Taking:
             return
 
     def _work(self) -> None:
+        report = BackgroundReport(self._camera, "", "refused", 0, "no picture could be made")
         try:
             report = self._make()
         except BranchloopError as error:
@@ -90,10 +91,11 @@ class Taking:
             report = BackgroundReport(
                 self._camera, "", "refused", 0, f"no picture could be made: {error}"[:300]
             )
-        with self._lock:
-            orders, self._orders, self._working = self._orders, [], False
-        for order in orders:
-            self._tell(replace(report, command=order.command))
+        finally:  # whatever a detector raises, whoever asked hears, and may ask again
+            with self._lock:
+                orders, self._orders, self._working = self._orders, [], False
+            for order in orders:
+                self._tell(replace(report, command=order.command))
 
     def _make(self) -> BackgroundReport:
         if self._detector is None:

@@ -134,13 +134,29 @@ def run(config: Path, reports: Sequence[Report | SensorReport]) -> list[tuple[st
     pipeline = Pipeline(read_configured(config), config, data)
     for report in reports:
         pipeline.step(report)
-    pipeline._outbox.close()
-    for end in (
-        pipeline._link._wake,
-        pipeline._link._woken,
-    ):  # the link was never started, so it closes nothing
-        end.close()
+    close(pipeline)
     return messages(data)
+
+
+def close(pipeline: Pipeline) -> None:
+    """Of a pipeline that never ran: its link was never started, so it closes nothing itself."""
+    pipeline._outbox.close()
+    for end in (pipeline._link._wake, pipeline._link._woken):
+        end.close()
+
+
+def test_a_last_frame_of_an_ended_camera_holds_up_nothing(config: Path) -> None:
+    """A process that is ended for another configuration has frames on their way: windows close by the clock all the same."""
+    data = config.parent / "data"
+    data.mkdir()
+    pipeline = Pipeline(read_configured(config), config, data)
+    for i in range(20):
+        pipeline.step(FrameReport("hall", T0_MS + 143 * i, box(300 + 4 * i)))
+    pipeline._end_camera("hall")
+    pipeline.step(FrameReport("hall", T0_MS + 143 * 20, box(380)))
+    windows = pipeline._floors.settle(T0_MS + 20_000, pipeline._readings).windows
+    close(pipeline)
+    assert [window.start_ms for window in windows] == [T0_MS, T0_MS + 5_000, T0_MS + 10_000]
 
 
 def test_a_clock_that_is_set_closes_the_window_and_is_told(config: Path) -> None:

@@ -104,6 +104,17 @@ def test_a_camera_that_is_away_answers_with_its_reason(box: Box) -> None:
     )
 
 
+def test_a_camera_of_another_configuration_leaves_nothing_behind(box: Box) -> None:
+    """Its background of before is in no bird's-eye picture, and who waits for one is told."""
+    box.hear("background", "a", {"camera": "hall"})
+    box.answers("hall", "a")
+    box.hear("background", "b", {"camera": "hall"})
+    box.pictures.forget("hall")
+    assert (box.replies[-1].id, box.replies[-1].code) == ("b" * 32, "camera_down")
+    box.hear("birdseye", "c", {})
+    assert box.cameras["hall"].commands[-1] == "c" * 32
+
+
 def test_what_cannot_be_done_is_said_at_once(box: Box) -> None:
     """An unknown camera, a body that is none, a command for kiosks, one that came too late or took too long."""
     box.hear("background", "a", {"camera": "attic"})
@@ -193,3 +204,24 @@ def test_taking_ends_in_time_and_says_why_there_is_no_picture() -> None:
     assert (told[0].ok, told[0].code) == (False, "refused")
     assert "0 frames" in told[0].detail
     assert json.loads(encode(told[0]))[3] == "refused"
+
+
+class Broken:
+    def detect(self, _image_bgr: np.ndarray) -> np.ndarray:
+        raise RuntimeError("the model fell over")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_detector_that_fails_leaves_nobody_waiting() -> None:
+    """Whatever it raises, the command is answered, and the next one begins anew."""
+    told: list[BackgroundReport] = []
+    detectors: list[Broken | Nobody] = [Nobody(), Broken()]
+    taking = Taking("hall", lambda _floor: detectors[-1], told.append)
+    taking.ask("a" * 32, 0, LONGEST_MS * 2)
+    feed(taking, told, 140, 2_000)
+    assert (told[0].command, told[0].code) == ("a" * 32, "refused")
+    told.clear()
+    taking._detector = detectors[0]
+    taking.ask("b" * 32, 0, LONGEST_MS * 2)
+    feed(taking, told, 140, 2_000)
+    assert told[0].ok
