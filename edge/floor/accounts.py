@@ -75,7 +75,7 @@ class Accounts:
             for final in finals:
                 line, person_id = final.crossing.line, final.crossing.person
                 if self._entrances.is_entrance(line) and self._site.is_staff_time(final.crossing.at_ms):
-                    self._staff.add(person_id)
+                    self._staff.add(person_id, final.crossing.at_ms)
             passed.append(finals)
         events = Events()
         for stretch, finals in zip(named, passed, strict=True):
@@ -98,8 +98,9 @@ class Accounts:
         closed_by: ClosedBy = "time",
     ) -> list[Window]:
         """Withdraw what did not come true, and close the windows that end by `upto_ms`."""
-        for line, notice in self.notices.overdue(upto_ms):
-            self.book.withdraw(line, notice, upto_ms)
+        goes_on = closed_by == "time"
+        for line, notice in self.notices.overdue(upto_ms if goes_on else None):
+            self.book.withdraw(line, notice, upto_ms if goes_on else upto_ms - 1)
         return self.book.close(upto_ms, cameras, sensors, closed_by)
 
     def _pass(self, final: Final) -> Passage:

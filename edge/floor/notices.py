@@ -81,11 +81,16 @@ class CrossingNotices:
             counter.forget(t_ms - FORGET_MS)
         return final
 
-    def overdue(self, settled_ms: int) -> list[tuple[str, str]]:
-        """(line, notice id) of notices that the settled paths, now past them, did not confirm."""
-        gone = [told for told in self._told if told.crossing.at_ms < settled_ms - SAME_EVENT_MS]
-        self._told = [told for told in self._told if told not in gone]
-        return [(told.crossing.line, told.id) for told in gone]
+    def overdue(self, settled_ms: int | None) -> list[tuple[str, str]]:
+        """(line, notice id) of notices that the settled paths, now past them, did not confirm; None: all are past."""
+        told, self._told = self._told, []
+        gone: list[tuple[str, str]] = []
+        for each in told:
+            if settled_ms is None or each.crossing.at_ms < settled_ms - SAME_EVENT_MS:
+                gone.append((each.crossing.line, each.id))
+            else:
+                self._told.append(each)
+        return gone
 
     def _is_echo(self, camera: str, crossing: Crossing) -> bool:
         return any(

@@ -22,8 +22,8 @@ class StaffRoll:
     def __init__(self, site: Site) -> None:
         self._zones = [zone.polygon for zone in site.zones if zone.kind == "staff"]
         self._after_ms = round(site.staff_after_s * 1000)
-        self._behind: dict[int, Presence] = {}
-        self._seen_ms: dict[int, int] = {}
+        self._behind: dict[Key, Presence] = {}
+        self._seen_ms: dict[Key, int] = {}
         self._staff: set[Key] = set()
 
     def step(self, t_ms: int, until_ms: int, person: int, place_m: geometry.Point) -> None:
@@ -41,8 +41,9 @@ class StaffRoll:
         if behind.inside and behind.held_until_ms - behind.since_ms >= self._after_ms:
             self._staff.add(person)
 
-    def add(self, person: Key) -> None:
-        """The person came or went when only staff does."""
+    def add(self, person: Key, t_ms: int) -> None:
+        """The person came or went at a time when only staff does."""
+        self._seen_ms.setdefault(person, t_ms)
         self._staff.add(person)
 
     def __contains__(self, person: object) -> bool:
