@@ -56,6 +56,7 @@ class Stitcher:
         for stretch in stretches:
             for person in stretch.people:
                 paths.setdefault(person.id, []).append((stretch.start_ms, person.place_m))
+        self._part(paths)
         self._name(paths)
         named = [
             replace(
@@ -75,6 +76,17 @@ class Stitcher:
         if stretches:
             self._forget(stretches[-1].end_ms)
         return named
+
+    def _part(self, paths: Mapping[int, list[Fix]]) -> None:
+        """A track that was lost for a while and is there again beside the one that went on for it: two walkers."""
+        spans: dict[int, list[tuple[int, int]]] = {}
+        for track in sorted(paths.keys() & self._walker_of.keys()):
+            begin_ms, end_ms = paths[track][0][0], paths[track][-1][0]
+            held = spans.setdefault(self._walker_of[track], [])
+            if any(begin_ms <= until_ms and since_ms <= end_ms for since_ms, until_ms in held):
+                self._walker_of[track] = track
+            else:
+                held.append((begin_ms, end_ms))
 
     def _name(self, paths: Mapping[int, list[Fix]]) -> None:
         fresh = [track for track in paths if track not in self._walker_of]

@@ -273,3 +273,10 @@ def test_a_moment_told_twice_counts_once(site: Site) -> None:
     _, windows = run(site, once)
     _, again = run(site, [moment for moment in once for _ in range(2)])
     assert [w.model_dump() for w in again] == [w.model_dump() for w in windows]
+
+
+def test_a_track_that_is_found_again_beside_its_heir_parts_from_it() -> None:
+    """Somebody seemed to go on for a lost track until that is there again: two people, never one in two places."""
+    lost = [*walk(0, 2_000, 1.0), *walk(4_400, 6_000, 9.0)]
+    heir = walk(3_200, 6_000, 1.0 + 1.2 * 3.2)
+    assert stitched(lost, heir, batches=3) == [{1}, {1}, {1, 2}]
