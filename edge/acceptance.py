@@ -17,11 +17,12 @@ from branchloop.acceptance import DECIMALS, digest, judge, overall, read_tree
 from branchloop.acceptance_page import page
 from branchloop.acceptance_signing import sign_report, verify_report
 from branchloop.clock import DAY_MS, iso
-from branchloop.errors import ConfigError, DependencyError, InputError, UsageError
+from branchloop.errors import DependencyError, InputError, UsageError
 from branchloop.keys import read_root
 from branchloop.sealing import raw_public
-from branchloop.site import Site, config_hash, parse_site
+from branchloop.site import Site
 from branchloop.text import LANGUAGES, say
+from edge.configured import read_in_force
 from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell
 from edge.floor.calibration import calibrate
@@ -63,7 +64,7 @@ class Measures:
 
 def report_body(
     site: Site,
-    config_text: str,
+    hash_in_force: str,
     measures: Measures,
     *,
     measured_by: str,
@@ -84,7 +85,7 @@ def report_body(
         "name": site.name.model_dump(),
         "simulated": site.simulated,
         "config_version": site.version,
-        "config_hash": config_hash(config_text),
+        "config_hash": hash_in_force,
         "software": f"branchloop {__version__}",
         "cameras": [_camera(site, camera.id, now_ms) for camera in site.cameras],
         "evidence": _evidence(measures),
@@ -114,15 +115,11 @@ def make(
 ) -> dict[str, Any]:
     """Measure, sign, and write `out` (JSON) and the page beside it; the figures in short."""
     key = read_root(key_file)
-    try:
-        config_text = config.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{config} cannot be read as text.", hint="Check the name.") from error
+    site, hash_in_force = read_in_force(config)
     now_ms = time.time_ns() // 1_000_000
-    site = parse_site(config_text, str(config))
     body = report_body(
         site,
-        config_text,
+        hash_in_force,
         measures,
         measured_by=measured_by,
         now_ms=now_ms,

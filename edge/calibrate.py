@@ -15,6 +15,7 @@ from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.floormap import Mark
 from branchloop.site import Calibration, Camera, Site, parse_site
 from branchloop.sitetext import with_calibration
+from edge.configured import read_text
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -236,12 +237,7 @@ def _said(doubt: survey.Suspicion) -> str:
 def _read(config: Path | None) -> tuple[str | None, Site | None]:
     if config is None:
         return None, None
-    try:
-        text = config.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{config} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    text = read_text(config)
     return text, parse_site(text, str(config))
 
 

@@ -32,14 +32,34 @@ class Configured:
     own_text: str
 
 
-def read_configured(config: Path) -> Configured:
-    """What the box of a site file runs. Raises ConfigError when its own file is wrong or has no [box]."""
+def read_text(config: Path) -> str:
+    """A configuration file as it is. Raises ConfigError when it cannot be read."""
     try:
-        text = config.read_text(encoding="utf-8")
+        return config.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{config} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+
+
+def read_site(config: Path) -> Site:
+    """A site file as it is, box or none. Raises ConfigError naming file, key and remedy."""
+    return parse_site(read_text(config), str(config))
+
+
+def read_in_force(config: Path) -> tuple[Site, str]:
+    """The site that counts and its hash: as `read_configured`, or the file itself where it is no box's."""
+    text = read_text(config)
+    own = parse_site(text, str(config))
+    if own.box is None:
+        return own, config_hash(text)
+    configured = read_configured(config)
+    return configured.site, configured.hash
+
+
+def read_configured(config: Path) -> Configured:
+    """What the box of a site file runs. Raises ConfigError when its own file is wrong or has no [box]."""
+    text = read_text(config)
     own = parse_site(text, str(config))
     if own.box is None:
         raise ConfigError(

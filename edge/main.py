@@ -13,7 +13,8 @@ import click
 from branchloop import exits
 from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.kiosk import Kiosk
-from branchloop.site import Site, parse_site
+from branchloop.site import Site
+from edge.configured import read_box, read_site
 
 Value = TypeVar("Value")
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -51,7 +52,6 @@ def core(config: Path) -> None:
 def kiosk(config: Path, kiosk: str) -> None:
     """The process of one kiosk; `run` supervises it."""
     from edge.checkin.process import run_kiosk
-    from edge.configured import read_box
 
     site, box = read_box(config)
     run_kiosk(config, site, box, _kiosk(site, kiosk))
@@ -67,7 +67,6 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
     from branchloop.sealing import fingerprint, raw_public, shown_fingerprint
     from edge.checkin.boxkey import REQUEST, box_key, put_certificate
     from edge.checkin.process import kiosk_folder
-    from edge.configured import read_box
 
     site, box = read_box(config)
     part = _kiosk(site, kiosk)
@@ -91,7 +90,6 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
 @_JSON
 def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
     """How many messages the box has produced, and how many the hub has not confirmed yet."""
-    from edge.configured import read_box
     from edge.send.outbox import Outbox
 
     site, box = read_box(config)
@@ -463,17 +461,6 @@ def _kiosk(site: Site, kiosk: str) -> Kiosk:
             return part
     names = ", ".join(part.id for part in site.kiosks) or "none"
     raise ConfigError(f"{site.id} has no kiosk {kiosk[:40]!r}.", hint=f"It has: {names}.")
-
-
-def read_site(path: Path) -> Site:
-    """Read a site file. Raises ConfigError naming file, key and remedy."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
-    return parse_site(text, str(path))
 
 
 def _pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:

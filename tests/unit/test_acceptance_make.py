@@ -14,11 +14,14 @@ import pytest
 
 from branchloop.acceptance_signing import verify_report
 from branchloop.boxkeys import new_private, private_pem
+from branchloop.desired import make as make_desired
 from branchloop.errors import BranchloopError, InputError, UsageError
 from branchloop.keys import read_root, write_private
 from branchloop.sealing import raw_public
 from branchloop.share import share
+from branchloop.site import parse_site
 from edge.acceptance import Measures, make
+from edge.configured import keep
 
 CONFIG = share("configs/demo.toml")
 FOREVER_MS = 4_000_000_000_000
@@ -141,3 +144,22 @@ def test_the_command_makes_what_the_command_verifies(tmp_path: Path) -> None:
     assert (tmp_path / "r.html").is_file()
     checked = run("verify", tmp_path / "r.json", "--public", tmp_path / "keys" / "acceptance.pub", "--json")
     assert json.loads(checked.stdout)["verdict"] == "pass"
+
+
+def test_a_report_names_the_configuration_in_force(tmp_path: Path, key: Path) -> None:
+    """A box that took a newer configuration from the hub is judged by that one's lines, version and hash."""
+    own = CONFIG.read_text(encoding="utf-8")
+    door = lines()[0]
+    wanted = make_desired(own.replace(f'id = "{door}"', 'id = "gate"'), "plaza", 7, 0, 1)
+    config = tmp_path / "site.toml"
+    config.write_text(own, encoding="utf-8")
+    box = parse_site(own).box
+    assert box is not None
+    (tmp_path / box.data_dir).mkdir(parents=True)
+    keep(tmp_path / box.data_dir, wanted)
+    times = [float(t) for t in range(0, 1_800, 20)]
+    hand = counts(tmp_path / "hand.csv", "gate", times)
+    make(config, Measures(counts=[(hand, hand)]), key_file=key, out=tmp_path / "r.json",
+         measured_by="Wei", expires_days=30.0, note=None)  # fmt: skip
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert (report["config_version"], report["config_hash"]) == (7, wanted.hash)
