@@ -160,7 +160,8 @@ class Results:
         self._summary["waits"] += 1
         self._event(
             "wait", wait.end_ms, queue=wait.queue, id=wait.person, outcome=wait.outcome,
-            start_s=wait.start_ms / 1000, wait_s=None if wait.wait_ms is None else wait.wait_ms / 1000,
+            start_s=(wait.start_ms - self._lead_ms) / 1000,
+            wait_s=None if wait.wait_ms is None else wait.wait_ms / 1000,
             served_in=wait.served_in,
         )  # fmt: skip
 
@@ -168,9 +169,8 @@ class Results:
         self._summary["windows"] += 1
         if window.heat is not None:
             np.add.at(self._heat_ms, window.heat.cells, window.heat.mps)
-        self._by_window.append(
-            (window.start_ms / 1000, *((window.heat.cells, window.heat.mps) if window.heat else ([], [])))
-        )
+        heat = (window.heat.cells, window.heat.mps) if window.heat else ([], [])
+        self._by_window.append(((window.start_ms - self._lead_ms) / 1000, *heat))
         body = window.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"heat"})
         body["start_ms"] -= self._lead_ms
         self._event("window", window.start_ms, **body)
