@@ -90,13 +90,8 @@ def read_crossings(path: Path) -> Times:
     """
     found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
     for number, row in read_records(path, "crossing", ("t_s", "line", "direction")):
-        direction = str(row["direction"]).strip().lower()
-        if direction not in {"in", "out"}:
-            raise InputError(
-                f"{path}, row {number}: the direction {direction[:20]!r} is neither in nor out.",
-                hint="Mend it.",
-            )
-        found[str(row["line"]).strip(), direction].append(read_seconds(row["t_s"], path, number))
+        key = str(row["line"]).strip(), _direction(row, path, number)
+        found[key].append(read_seconds(row["t_s"], path, number))
     return found
 
 

@@ -161,12 +161,10 @@ class Floor:
             camera: CameraQuality(eye.state, eye.calibration.residual_m, eye.faulty)
             for camera, eye in self._eyes.items()
         }
-        pairs = [agreement.told() for agreement in self.agreements()]
-        settled.windows = [
-            self._filled(window).model_copy(update={"pairs": pairs})
-            for window in self._accounts.close(watermark_ms, quality, sensors, closed_by)
-        ]
-        if settled.windows:
+        closed = self._accounts.close(watermark_ms, quality, sensors, closed_by)
+        if closed:
+            pairs = [agreement.told() for agreement in self.agreements()]
+            settled.windows = [self._filled(window).model_copy(update={"pairs": pairs}) for window in closed]
             for eye in self._eyes.values():
                 eye.faulty = eye.fault
         return settled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -86,7 +87,9 @@ class Paths:
 
     def velocity(self, key: Key, t_ms: int) -> tuple[float, float]:
         """Speed (m/s) of a track about `t_ms` of its camera's time; zero when it is known for too short."""
-        samples = [s for s in self._paths[key].samples if abs(s[0] - t_ms) <= 500]
+        path = self._paths[key]
+        near = bisect_left(path.settled, (t_ms - 500,))
+        samples = [s for s in (*path.settled[near:], *path.outlook) if abs(s[0] - t_ms) <= 500]
         if len(samples) < 2 or samples[-1][0] - samples[0][0] < 150:
             return 0.0, 0.0
         (t0, x0, y0, _), (t1, x1, y1, _) = samples[0], samples[-1]

@@ -60,7 +60,7 @@ class MqttPort:
 
     def idle(self) -> None:
         """Keep the connection alive."""
-        while self._client.want_write():
+        if self._client.want_write():
             self._check(self._client.loop_write())
         self._check(self._client.loop_misc())
         if self._refused is not None:
