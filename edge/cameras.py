@@ -69,7 +69,7 @@ class CameraProcess:
         return self._say(f"background {command} {expires_ms}")
 
     def recalibrated(self) -> None:
-        """Its marks have changed: what it knows of its view belongs to the ones before."""
+        """Its marks or the plan have changed: what it knows of its view belongs to the ones before."""
         self._say("recalibrated")
 
     def _say(self, line: str) -> bool:

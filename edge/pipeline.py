@@ -190,7 +190,7 @@ class Pipeline:
             if camera.id not in self._cameras:
                 self._cameras[camera.id] = self._camera(camera.id)
                 self._cameras[camera.id].start()
-            elif camera.calibration != before[camera.id].calibration:
+            elif camera.calibration != before[camera.id].calibration or site.plan != self._wired.plan:
                 self._cameras[camera.id].recalibrated()
         if site.sensors != self._wired.sensors:
             self._leaving = self._sensors

@@ -163,7 +163,10 @@ def without_people(
         found = _found(detector, draw(image, blank), floor)
         # Nobody can be where nothing is shown: there the detector sees a shape of the blanks themselves.
         found = found[
-            [not blank[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1].all() for x0, y0, x1, y1 in found[:, :4]]
+            [
+                not blank[max(0, int(y0)) : int(y1) + 1, max(0, int(x0)) : int(x1) + 1].all()
+                for x0, y0, x1, y1 in found[:, :4]
+            ]
         ]
         if not len(found):
             return blank

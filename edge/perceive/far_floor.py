@@ -80,9 +80,7 @@ class FarFloor:
         x0, y0, x1, y1 = self._window
         part = np.ascontiguousarray(image[y0:y1, x0:x1])
         if self._changed(part, t_ms):
-            found = self._detector.detect(part)
-            found[:, [0, 2]] += x0
-            found[:, [1, 3]] += y0
+            found = self._detector.detect(part) + np.array([x0, y0, x0, y0, 0], np.float32)
             size = image.shape[1], image.shape[0]
             cut = (found[:, 3] > y1 - EDGE_PX) & (y1 < size[1])
             cut |= (found[:, 0] < x0 + EDGE_PX) & (x0 > 0)
