@@ -15,6 +15,12 @@ MUTED: Final = "#5A6376"
 """Stale values: contrast 5.9:1 on paper."""
 HAIRLINE: Final = "rgba(20, 33, 61, 0.12)"
 PLAN_LINE: Final = "#8A93A3"
+CLOSED: Final = "#ECEDEF"
+"""Hours in which a branch is closed."""
+NO_PICTURE: Final = "#3A4152"
+"""Behind marks and lines while there is no picture of a camera."""
+ON_PICTURE: Final = "#7FE3DA"
+"""Lines drawn over a camera's picture."""
 DARK: Final[Mapping[str, str]] = {"ink": "#E8EAF0", "paper": "#10141F", "accent": "#4FB3AA"}
 
 HEAT_FLOOR: Final = 0.05

@@ -13,7 +13,6 @@ from dashboard.quality import percent
 
 MOST_GAPS = 8
 _HOURS_W, _CELL_H, _LEFT, _TOP = 600.0, 18.0, 84.0, 22.0
-_CLOSED = "#ECEDEF"
 
 
 def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
@@ -62,7 +61,7 @@ def legend(language: Language) -> str:
         "full": f"background:{theme.ACCENT}",
         "part": f"background:linear-gradient(to top, {theme.ACCENT} 45%, {theme.PAPER} 45%)",
         "gap": f"background:repeating-linear-gradient(45deg, {theme.BAD} 0 1.6px, {theme.PAPER} 1.6px 5px)",
-        "closed": f"background:{_CLOSED}",
+        "closed": f"background:{theme.CLOSED}",
         "ahead": f"background:{theme.PAPER}",
     }
     parts = [
@@ -96,7 +95,7 @@ def _shown_hours(days: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
 def _cell(hour: Mapping[str, Any], x: float, y: float, wide: float) -> str:
     place = f'x="{x:g}" y="{y:g}" width="{wide:g}" height="{_CELL_H:g}" rx="2"'
     if hour["state"] == "closed":
-        return f'<rect {place} fill="{_CLOSED}"/>'
+        return f'<rect {place} fill="{theme.CLOSED}"/>'
     if hour["state"] in {"before", "ahead"}:
         return f'<rect {place} fill="none" stroke="{theme.PLAN_LINE}" stroke-width=".5"/>'
     if hour["state"] == "gap":

@@ -13,7 +13,7 @@ from branchloop.homography import Point
 from branchloop.site import Site
 from branchloop.survey import LOW_PX
 from branchloop.text import Language
-from branchloop.theme import ACCENT, BAD, INK, PAPER, WARN
+from branchloop.theme import ACCENT, BAD, INK, NO_PICTURE, ON_PICTURE, PAPER, WARN
 from dashboard.plan import PX_PER_M, floor_svg, named
 
 _CELLS = 40
@@ -85,7 +85,7 @@ def picture_svg(
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
         f'height="{height}" font-family="system-ui, Noto Sans SC, sans-serif">',
-        f'<rect width="{width}" height="{height}" fill="#3A4152"/>',
+        f'<rect width="{width}" height="{height}" fill="{NO_PICTURE}"/>',
     ]
     if image is not None:
         data = base64.b64encode(image).decode()
@@ -97,7 +97,7 @@ def picture_svg(
         parts += [_seen(found, [*zone.polygon, zone.polygon[0]], PAPER, font, None) for zone in site.zones]
         for line in site.lines:
             title = named({"id": line.id, "name": line.name and line.name.model_dump()}, language)
-            parts.append(_seen(found, [line.from_, line.to], "#7FE3DA", font, title))
+            parts.append(_seen(found, [line.from_, line.to], ON_PICTURE, font, title))
         for mark in marks:
             put = found.to_picture((mark[2], mark[3]))
             if put is not None:
