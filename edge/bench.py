@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 
 from branchloop.errors import InputError
 from branchloop.share import share
-from branchloop.site import Site, parse_site
+from branchloop.site import Site
 from edge.bench_clip import is_occupied, make_stream
+from edge.configured import read_site
 from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors
@@ -30,9 +31,10 @@ from edge.perceive.detectors.weights import MODELS
 from edge.perceive.integrity import Integrity
 from edge.perceive.motion import MotionGate
 from edge.perceive.pacing import Sampler
-from edge.perceive.people import Detector, load_detector
+from edge.perceive.people import FAINT_SCORE, Detector, load_detector
 from edge.perceive.repetition import Repetition
 from edge.perceive.report import FrameReport, decode, encode
+from edge.perceive.sight import Sight
 from edge.perceive.viewpoint import Viewpoint
 
 ANALYSED_FPS = 5
@@ -104,10 +106,12 @@ class _Run:
         self._size = open_clip(stream, stream_fps).size
         self._announced = int(self._video.get(cv2.CAP_PROP_FRAME_COUNT))
         self._stream_fps = stream_fps
-        self._detector = load_detector("nanodet", score_floor=0.2)
+        self._detector = load_detector("nanodet", score_floor=FAINT_SCORE)
         self._yardstick = load_detector(str(baseline)) if baseline else None
         self._site = _site(self._size)
         self._floor = Floor(self._site, prefix="bench", method="bench")
+        camera, plan = self._site.cameras[0].id, self._site.plan
+        self._sight = Sight(self._detector, self._floor.calibration(camera), plan.width_m, plan.height_m)
         self._stages = {name: _Stage() for name in (*STAGES, "yardstick")}
 
     def measure(self, frames: int) -> dict[str, Any]:
@@ -133,7 +137,8 @@ class _Run:
             boxes = None
             if stages["gate"].run(gate.observe, image, t_ms):
                 opened += 1
-                boxes = people = stages["detector"].run(self._detector.detect, image)
+                boxes = stages["detector"].run(self._sight.look, image, t_ms)
+                people = boxes[:, :5]
                 if self._yardstick is not None and opened % YARDSTICK_EVERY == 1:
                     stages["yardstick"].run(self._yardstick.detect, image)
             stages["floor"].run(self._account, FrameReport(camera, t_ms, boxes))
@@ -206,8 +211,7 @@ def _detect(detector: Detector | None, image: np.ndarray[Any, np.dtype[np.uint8]
 
 def _site(size: tuple[int, int]) -> Site:
     """The demo's branch, its camera calibrated for pictures of this size."""
-    config = share("configs/demo.toml")
-    site = parse_site(config.read_text(encoding="utf-8"), str(config))
+    site = read_site(share("configs/demo.toml"))
     camera = site.cameras[0]
     marks = camera.calibration
     across, down = (new / old for new, old in zip(size, marks.picture_px, strict=True))

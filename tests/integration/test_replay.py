@@ -13,9 +13,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from reference import PETS, RETAIL, needs_reference
 
+from branchloop.errors import BranchloopError
 from branchloop.share import share
+from edge.main import cli
 
 CLIP = share("sample_video/plaza.mp4")
 POINTS = share("sample_video/points.csv")
@@ -122,7 +125,11 @@ def test_bad_clips_and_words_get_their_exit_codes(tmp_path: Path) -> None:
     out = tmp_path / "out"
 
     def replay(*args: object, code: int) -> str:
-        return branchloop("edge", "replay", *args, "--out", out, code=code)
+        done = CliRunner().invoke(cli, ["replay", *map(str, args), "--out", str(out)])
+        error = done.exception
+        assert isinstance(error, BranchloopError), done.output
+        assert error.exit_code == code
+        return str(error)
 
     assert "is empty" in replay(SITE, "--camera", f"hall={empty}", code=4)
     assert "is not a video" in replay(SITE, "--camera", f"hall={rubbish}", code=4)
@@ -132,7 +139,10 @@ def test_bad_clips_and_words_get_their_exit_codes(tmp_path: Path) -> None:
     assert "no clip is named" in replay(SITE, code=2)
     assert "not ID=VALUE" in replay(SITE, "--camera", "hall", code=2)
     assert "has no calibration" in replay("--camera", f"v={CLIP}", code=2)
-    assert "cannot be read" in replay("nowhere.toml", "--camera", f"hall={CLIP}", code=3)
+    unreadable = branchloop(
+        "edge", "replay", "nowhere.toml", "--camera", f"hall={CLIP}", "--out", out, code=3
+    )
+    assert "error: nowhere.toml cannot be read" in unreadable
     assert not out.exists()
 
 
