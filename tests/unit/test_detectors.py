@@ -13,6 +13,7 @@ from branchloop.errors import InputError
 from branchloop.share import share
 from edge.accuracy.mot import iou
 from edge.evaluate import read_mot
+from edge.perceive import people
 from edge.perceive.camera import open_clip
 from edge.perceive.detectors import nanodet as nanodet_module
 from edge.perceive.detectors.boxes import thin
@@ -55,6 +56,17 @@ def test_the_reference_detectors_load_by_path(path: Path) -> None:
 def test_a_reshaped_model_still_finds_them() -> None:
     """An OpenVINO model takes another input size."""
     assert found(load_detector(str(RETAIL), input_size=(1024, 768)), score=0.3) == [True, True, True]
+
+
+def test_every_processor_finds_the_same_boxes(nanodet: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As this one is run by default, and summed as for one without VNNI: equal to the last bit."""
+    monkeypatch.setattr(people, "_sums_exactly", lambda: False)
+    careful = load_detector("nanodet")
+    for number in (1, 200, 430):
+        picture = frame_of_the_sample(number)
+        boxes = nanodet.detect(picture)
+        assert len(boxes)
+        assert (careful.detect(picture) == boxes).all()
 
 
 def test_boxes_lie_in_the_picture_and_repeat(nanodet: Detector) -> None:
