@@ -127,6 +127,12 @@ class Commands:
         """Open commands past their time."""
         return self._all("state='open' AND expires_ms<=?", (now_ms,), 100)
 
+    def forget(self, before_ms: int) -> int:
+        """Delete what was settled earlier and is of no consent; returns how many there were."""
+        return self._db.execute(
+            "DELETE FROM command WHERE consent='' AND state<>'open' AND replied_ms<?", (before_ms,)
+        ).rowcount
+
     def _all(self, where: str, values: tuple[object, ...], most: int = 1_000) -> list[Asked]:
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM command WHERE {where} ORDER BY at_ms, id LIMIT ?",

@@ -8,6 +8,7 @@ from typing import Protocol
 from branchloop.clock import HOUR_MS, bucket_start_ms
 from branchloop.site import Site
 from hub.store.alerts import Alerts
+from hub.store.commands import Commands
 from hub.store.interface import Prunable, Store
 
 FEED_H = 1
@@ -31,8 +32,9 @@ def prune(store: Store, retention: Retention, sites: Mapping[str, Site], now_ms:
     """Delete what is past its time; returns how many rows of each kind went. Raises DependencyError.
 
     Messages, notices and roll-ups age by event time; quarantine, gaps and alarms by arrival; alerts by when
-    they cleared. Roll-ups go by whole local days of the site, also of sites no longer configured. One short
-    transaction per site and kind, so that ingest waits for none of them for long.
+    they cleared, requests for pictures by when they ended. Roll-ups go by whole local days of the site, also
+    of sites no longer configured. One short transaction per site and kind, so that ingest waits for none of
+    them for long.
     """
     keep_h: dict[Prunable, float] = {
         "message": retention.messages_h,
@@ -58,4 +60,5 @@ def prune(store: Store, retention: Retention, sites: Mapping[str, Site], now_ms:
     before_ms = max(0, now_ms - int(retention.hours_days * 24 * HOUR_MS))
     with store.transaction() as transaction:
         deleted["alert"] = Alerts(transaction.db).forget(before_ms)
+        deleted["command"] = Commands(transaction.db).forget(before_ms)
     return deleted

@@ -209,7 +209,7 @@ CREATE TABLE audit (
 """
 
 
-def _run(db: Database, script: str) -> None:
+def run(db: Database, script: str) -> None:
     """Execute statements one by one: `executescript` would commit the migration's transaction."""
     for statement in script.split(";\n"):
         if statement.strip():
@@ -219,22 +219,22 @@ def _run(db: Database, script: str) -> None:
 @hub_migrations()
 def m001_messages(db: Database) -> None:
     """Messages, cursors and what hangs on them."""
-    _run(db, _MESSAGES)
+    run(db, _MESSAGES)
 
 
 @hub_migrations()
 def m002_rollups(db: Database) -> None:
     """Roll-ups by minute, local hour and local day."""
-    _run(db, _ROLLUPS)
+    run(db, _ROLLUPS)
 
 
 @hub_migrations()
 def m003_tokens(db: Database) -> None:
     """Bearer tokens by digest."""
-    _run(db, _TOKENS)
+    run(db, _TOKENS)
 
 
 @audit_migrations()
 def m001_audit(db: Database) -> None:
     """The audit chain."""
-    _run(db, _AUDIT)
+    run(db, _AUDIT)

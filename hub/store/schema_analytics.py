@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 analytics_migrations = Migrations("analytics")
 
 _KEY = "site TEXT NOT NULL, level TEXT NOT NULL, start_ms INTEGER NOT NULL, device TEXT NOT NULL"
@@ -71,6 +73,4 @@ CREATE TABLE flow (
 @analytics_migrations()
 def m001_analytics(db: Database) -> None:
     """Queues, staff, re-entry, faults, heat filled from sensors, flow."""
-    for statement in _ANALYTICS.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _ANALYTICS)

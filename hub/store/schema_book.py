@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 book_migrations = Migrations("book")
 
 _BOOK = """
@@ -71,6 +73,4 @@ CREATE TABLE audit_due (              -- lines for the audit log, until they are
 @book_migrations()
 def m001_book(db: Database) -> None:
     """Appointments, tickets, idempotency keys, lines on their way to the audit log."""
-    for statement in _BOOK.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _BOOK)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 configuration_migrations = Migrations("configuration")
 
 _CONFIGURATION = """
@@ -29,6 +31,4 @@ CREATE TABLE configuration_report (   -- what the branch's box last said it runs
 @configuration_migrations()
 def m001_configuration(db: Database) -> None:
     """Saved configurations, and what boxes report."""
-    for statement in _CONFIGURATION.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _CONFIGURATION)

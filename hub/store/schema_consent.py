@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 consent_migrations = Migrations("consent")
 
 _CONSENT = """
@@ -87,6 +89,4 @@ CREATE TABLE site_change (
 @consent_migrations()
 def m001_consent(db: Database) -> None:
     """Consents, links, receipts, box keys and commands."""
-    for statement in _CONSENT.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _CONSENT)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 picture_migrations = Migrations("pictures")
 
 _PICTURES = """
@@ -35,6 +37,4 @@ CREATE TABLE picture_asked (          -- the newest request of each
 @picture_migrations()
 def m001_pictures(db: Database) -> None:
     """Pictures, and who asked for them last."""
-    for statement in _PICTURES.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _PICTURES)

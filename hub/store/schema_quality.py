@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlite_utils import Database, Migrations
 
+from hub.store.schema import run
+
 quality_migrations = Migrations("quality")
 
 _QUALITY = """
@@ -48,6 +50,4 @@ CREATE INDEX acceptance_by_time ON acceptance (site, made_ms);
 @quality_migrations()
 def m001_quality(db: Database) -> None:
     """Alerts, what is watched, and acceptance reports."""
-    for statement in _QUALITY.split(";\n"):
-        if statement.strip():
-            db.execute(statement)
+    run(db, _QUALITY)

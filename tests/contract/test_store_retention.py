@@ -11,6 +11,7 @@ from branchloop.messages import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.alerts import Alerts
+from hub.store.commands import Commands
 from hub.store.retention import prune
 from hub.store.sqlite import SqliteStore
 from hub.store.sqlite_rollups import ROLLUP_TABLES
@@ -50,6 +51,24 @@ def test_alerts_are_kept_while_open_and_for_a_time_after(store: SqliteStore) -> 
     assert prune(store, Keep(), SITES, T0_MS + 402 * DAY_MS)["alert"] == 1
     with store.transaction() as transaction:
         assert [each.subject for each in Alerts(transaction.db).open_alerts("hall")] == ["open"]
+
+
+def test_requests_for_pictures_go_and_those_of_consents_stay(store: SqliteStore) -> None:
+    """What was asked for a consent is kept with it; what is still open always is."""
+    with store.transaction() as transaction:
+        commands = Commands(transaction.db)
+        asked = {
+            name: commands.add("hall", "box-1", "background", {}, consent=consent, customer="", now_ms=T0_MS, expires_ms=T0_MS)
+            for name, consent in (("settled", ""), ("open", ""), ("of a consent", "c-1"))
+        }  # fmt: skip
+        for name in ("settled", "of a consent"):
+            commands.settle(asked[name], "done", "done", T0_MS)
+    assert prune(store, Keep(), SITES, T0_MS + 399 * DAY_MS)["command"] == 0
+    assert prune(store, Keep(), SITES, T0_MS + 401 * DAY_MS)["command"] == 1
+    with store.transaction() as transaction:
+        assert {name for name, each in asked.items() if Commands(transaction.db).find(each)} == {
+            "open", "of a consent"
+        }  # fmt: skip
 
 
 def test_details_go_and_aggregates_stay(store: SqliteStore) -> None:
