@@ -97,8 +97,12 @@ _PAGES: Mapping[str, tuple[str, str]] = {
         "中心暂无响应，恢复后本页会自动继续。",
     ),
     "error.refused": (
-        "This token may not see that. Sign in with another one.",
-        "该令牌无权查看，请更换令牌登录。",
+        "Your role may not see or do this.",
+        "您的角色无权查看或执行此操作。",
+    ),
+    "error.unknown_token": (
+        "This token is not known, or no longer. Sign in again.",
+        "令牌无效或已失效，请重新登录。",
     ),
     "branches.none": ("No branch is within this token's scope.", "该令牌范围内没有网点。"),
     "plan.alt": (

@@ -38,6 +38,7 @@ def main() -> None:
         session.sign_in()
         return
     page.run()
+    session.offer_sign_out()
 
 
 main()

@@ -8,6 +8,8 @@ from typing import Any
 import httpx
 
 TIMEOUT_S = 5.0
+IDLE_S = 3.0
+"""The hub closes a connection that is idle for 5 s: none is used that may be closing."""
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the code
@@ -15,7 +17,11 @@ class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault 
 
 
 class Refused(Exception):  # noqa: N818
-    """The token is unknown or may not see this."""
+    """The token may not see this."""
+
+
+class Unknown(Refused):
+    """There is no such token, or no longer."""
 
 
 class Problem(Exception):  # noqa: N818
@@ -31,13 +37,18 @@ class Picture:
     bounds_m: tuple[float, float, float, float]
 
 
+def connections() -> httpx.Client:
+    """Connections to the hub, for all viewers of a process: to make them anew costs 50 ms of TLS set-up."""
+    return httpx.Client(timeout=TIMEOUT_S, limits=httpx.Limits(keepalive_expiry=IDLE_S))
+
+
 class Hub:
     """One viewer's view of the hub; nothing is cached beyond a call."""
 
-    def __init__(self, api: str, token: str, http: httpx.Client | None = None) -> None:
+    def __init__(self, api: str, token: str, http: httpx.Client) -> None:
         self._api = api.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
-        self._http = http or httpx.Client(timeout=TIMEOUT_S)
+        self._http = http
 
     def branches(self) -> list[dict[str, Any]]:
         """All branches in scope."""
@@ -146,7 +157,9 @@ class Hub:
             )
         except httpx.HTTPError as error:
             raise Unreachable(str(error)) from error
-        if answer.status_code in {401, 403}:
+        if answer.status_code == 401:
+            raise Unknown
+        if answer.status_code == 403:
             raise Refused
         if answer.status_code >= 500:
             raise Unreachable(f"HTTP {answer.status_code}")

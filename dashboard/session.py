@@ -10,11 +10,12 @@ from html import escape
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import streamlit as st
 
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
-from dashboard.client import Hub, Problem, Refused, Unreachable
+from dashboard.client import Hub, Problem, Refused, Unknown, Unreachable, connections
 from dashboard.config import Dashboard, read_config, read_token
 
 PICTURE_S = 120.0
@@ -26,6 +27,12 @@ def settings() -> tuple[Dashboard, str | None]:
     path = Path(os.environ["BRANCHLOOP_DASHBOARD"])
     config = read_config(path)
     return config, read_token(config, path.parent)
+
+
+@st.cache_resource(on_release=httpx.Client.close)
+def _connections() -> httpx.Client:
+    """Shared by all viewers: a client may be used by any thread."""
+    return connections()
 
 
 def language() -> Language:
@@ -52,7 +59,7 @@ def hub() -> Hub | None:
     """The viewer's door to the hub; None until signed in."""
     config, shared = settings()
     token = shared or st.session_state.get("token")
-    return Hub(config.api, token) if token else None
+    return Hub(config.api, token, _connections()) if token else None
 
 
 def sign_in() -> None:
@@ -63,6 +70,13 @@ def sign_in() -> None:
         if st.form_submit_button(say("sign_in", spoken)) and token:
             st.session_state["token"] = token.strip()
             st.rerun()
+
+
+def offer_sign_out() -> None:
+    """In the side bar, for who signed in with a token of their own."""
+    if "token" in st.session_state and st.sidebar.button(say("sign_out", language())):
+        del st.session_state["token"]
+        st.rerun()
 
 
 def choose_branch(door: Hub) -> str | None:
@@ -119,8 +133,10 @@ def told() -> Iterator[None]:
         yield
     except Unreachable:
         st.warning(say("error.unreachable", language()))
-    except Refused:
-        st.error(say("error.refused", language()))
+    except Unknown:
+        st.error(say("error.unknown_token", language()))
         st.session_state.pop("token", None)
+    except Refused:  # another page may well be for this viewer
+        st.info(say("error.refused", language()))
     except Problem as problem:
         st.error(str(problem))

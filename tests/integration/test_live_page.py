@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from test_api import send, window
 
 import dashboard
+from branchloop.text import say
 from hub.api.state import now_ms
 
 
@@ -36,4 +37,26 @@ def test_staff_see_the_plan_without_its_past(tmp_path: Path, monkeypatch: pytest
         html = " ".join(block.proto.body for block in page.get("html"))
         assert "Waiting" in html
         assert "Floor plan of Hall" in html
+        st.cache_resource.clear()
+
+
+def test_who_may_not_see_a_page_stays_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An auditor, who is for the page Quality, comes in by the Live page; a token that is none is asked for anew."""
+    with world(tmp_path) as hub:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        page = AppTest.from_file(str(Path(dashboard.__file__).parent / "app.py"), default_timeout=60)
+        page.session_state["token"] = hub.token("auditor")["Authorization"].split()[1]
+        page.run()
+        assert [said.value for said in page.info] == [say("error.refused", "zh")]
+        assert "token" in page.session_state
+        (sign_out,) = (button for button in page.sidebar.button if button.label == say("sign_out", "zh"))
+        sign_out.click().run()
+        assert "token" not in page.session_state
+        page.session_state["token"] = "nobody's"
+        page.run()
+        assert [said.value for said in page.error] == [say("error.unknown_token", "zh")]
+        assert "token" not in page.session_state
         st.cache_resource.clear()

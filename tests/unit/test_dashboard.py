@@ -15,7 +15,7 @@ from PIL import Image
 
 from branchloop.errors import ConfigError
 from dashboard import heat, plan, tiles
-from dashboard.client import Hub, Unreachable
+from dashboard.client import Hub, Unreachable, connections
 from dashboard.config import read_config, read_token
 from dashboard.views.heat import footfall_chart, gap_list
 from dashboard.views.live import notices
@@ -122,8 +122,8 @@ def test_withdrawn_notices_are_struck_out() -> None:
 
 def test_a_hub_that_is_away_is_unreachable() -> None:
     """The page gets a typed failure, to say so in words."""
-    with pytest.raises(Unreachable):
-        Hub("http://127.0.0.1:9", "token").branches()
+    with connections() as http, pytest.raises(Unreachable):
+        Hub("http://127.0.0.1:9", "token", http).branches()
 
 
 def test_a_token_file_must_be_private(tmp_path: Path) -> None:
