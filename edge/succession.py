@@ -75,6 +75,8 @@ class Succession:
             self._refuse(desired, "faulty", str(error))
         except DependencyError as error:
             self._refuse(desired, "disk", str(error))
+        except (ArithmeticError, ValueError) as error:  # else it would end the core at every connection anew
+            self._refuse(desired, "faulty", f"no floor can be made of it: {error}")
         else:
             self.coming = coming
             self.refused = None

@@ -6,6 +6,7 @@ State (x, y, vx, vy) in m and m/s. White acceleration noise; the smoother is Rau
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,10 +77,13 @@ def smooth(filtered: list[State]) -> list[State]:
     return smoothed[::-1]
 
 
+@lru_cache(maxsize=1_024)
 def _step(dt_s: float) -> tuple[Array, Array]:
+    """Transition and noise (4, 4) of so many seconds, for reading only: most frames are equally far apart."""
     transition = np.eye(4)
     transition[0, 2] = transition[1, 3] = dt_s
     q = ACCELERATION_M_S2**2
     a, b, c = q * dt_s**4 / 4, q * dt_s**3 / 2, q * dt_s**2
     noise = np.array([[a, 0, b, 0], [0, a, 0, b], [b, 0, c, 0], [0, b, 0, c]]) + np.eye(4) * 1e-9
+    transition.flags.writeable = noise.flags.writeable = False
     return transition, noise

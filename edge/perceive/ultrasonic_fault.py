@@ -11,8 +11,10 @@ Each is judged over the last minute, with enough readings, and stays for a windo
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from branchloop.messages import SensorFault
 from branchloop.site import Sensor
@@ -106,12 +108,15 @@ class FaultWatch:
 
     def reads(self, echo: Reading) -> bool:
         """Whether this sensor itself has just read the same range."""
+        if echo.range_m is None:
+            return False
+        begin, end = (
+            bisect_left(self._readings, echo.t_ms + ms, key=lambda one: one.t_ms)
+            for ms in (-SAME_TIME_MS, SAME_TIME_MS + 1)
+        )
         return any(
-            abs(one.t_ms - echo.t_ms) <= SAME_TIME_MS
-            and one.range_m is not None
-            and echo.range_m is not None
-            and abs(one.range_m - echo.range_m) <= SAME_ECHO_M
-            for one in self._readings
+            one.range_m is not None and abs(one.range_m - echo.range_m) <= SAME_ECHO_M
+            for one in islice(self._readings, begin, end)
         )
 
     def near(self, other: FaultWatch) -> bool:

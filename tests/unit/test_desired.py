@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from branchloop import sitetext
@@ -158,6 +159,23 @@ def test_a_full_disk_refuses_aloud(config: Path, monkeypatch: pytest.MonkeyPatch
     assert succession.hear(heard(desired())) is None
     assert succession.refused is not None
     assert succession.refused.code == "disk"
+
+
+def test_what_no_floor_can_be_made_of_is_refused_and_not_kept(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault that no judge foresaw ends no process: else the retained message would end it at every start."""
+    succession = Succession(read_configured(config), config.parent / "box", "n")
+
+    def singular(_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr(succession, "floor", singular)
+    assert succession.hear(heard(desired())) is None
+    assert succession.refused is not None
+    assert (succession.refused.version, succession.refused.code) == (2, "faulty")
+    assert "Singular matrix" in succession.refused.reason
+    assert read_configured(config).site.version == 1
 
 
 def test_a_text_too_long_to_be_sent_is_refused() -> None:
