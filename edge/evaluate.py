@@ -111,11 +111,6 @@ def read_mot(path: Path) -> Frames:
     return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items()}
 
 
-def read_heat(path: Path) -> Grid:
-    """Read a heat.npz of `edge replay` or `edge simulate`."""
-    return _read_heat(path)[0]
-
-
 def _read_heat(path: Path) -> tuple[Grid, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None]:
     """The grid, and its windows where the file has them: starts in s, and a grid each."""
     try:

@@ -53,15 +53,6 @@ class FloorCalibration:
         ]
         return np.stack(columns, axis=-1)
 
-    def above_horizon_px(self, points_px: Array) -> Array:
-        """(n, 2) px -> (n,) distance in px below the horizon line; negative above it.
-
-        A standing person's height in the picture is proportional to it at the feet.
-        """
-        points = np.asarray(points_px, dtype=np.float64).reshape(-1, 2)
-        line = self.to_floor_h[2] * self._facing
-        return np.asarray((points @ line[:2] + line[2]) / float(np.hypot(line[0], line[1]) or 1.0))
-
     @property
     def _facing(self) -> float:
         bottom = np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])

@@ -160,8 +160,8 @@ def test_a_simulated_floor_is_measured_with_intervals(tmp_path: Path) -> None:
     """The box's own windows reach the file: the heat of known tracks against those tracks, from files alone."""
     config = share("configs/simulated.toml")
     site = parse_site(config.read_text(encoding="utf-8"), str(config))
-    rng = np.random.default_rng(1)
-    steps = np.clip(np.cumsum(rng.normal(0, 0.2, (400, 2)), axis=0) + 4, 0.5, 7.5)
+    turn = np.arange(400) / 25
+    steps = np.column_stack([4 + 3.4 * np.sin(turn), 4 + 3.4 * np.cos(0.7 * turn)])
     tracks = tmp_path / "tracks.csv"
     tracks.write_text(
         "t_s,id,x_m,y_m\n" + "".join(f"{i / 5},1,{x:.3f},{y:.3f}\n" for i, (x, y) in enumerate(steps))
