@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -65,7 +67,8 @@ def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}.", hint="Give a UTF-8 site file.") from error
-    _audit(settings, site, "stage")
+    with _auditing(settings) as audit:
+        audit(site, "stage")
     with opened(settings.data_dir) as db:
         newest = Configurations(db).newest(site)
         base = max(known.version, newest.version if newest else 0)
@@ -91,18 +94,19 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
     for site in only:
         _site(settings, site)
     published, later = [], []
-    for site in sorted(set(only) or settings.sites):
-        with opened(settings.data_dir) as db:  # one each: ingest waits for none of them for long
-            configurations = Configurations(db)
-            newest = configurations.newest(site)
-            if newest is None or newest.published_ms is not None:
-                continue
-            if settings.rollout.ring_of(site) > ring:
-                later.append(site)
-                continue
-            _audit(settings, site, f"publish {newest.version}")
-            configurations.publish(newest, _now_ms())
-            published.append(site)
+    with _auditing(settings) as audit:
+        for site in sorted(set(only) or settings.sites):
+            with opened(settings.data_dir) as db:  # one each: ingest waits for none of them for long
+                configurations = Configurations(db)
+                newest = configurations.newest(site)
+                if newest is None or newest.published_ms is not None:
+                    continue
+                if settings.rollout.ring_of(site) > ring:
+                    later.append(site)
+                    continue
+                audit(site, f"publish {newest.version}")
+                configurations.publish(newest, _now_ms())
+                published.append(site)
     exits.report({"published": published, "staged_for_later_rings": later}, as_json=as_json)
 
 
@@ -118,7 +122,8 @@ def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
 
     settings = _prepared(config)
     known = _site(settings, site)
-    _audit(settings, site, f"roll back to {version}")
+    with _auditing(settings) as audit:
+        audit(site, f"roll back to {version}")
     with opened(settings.data_dir) as db:
         saved = roll_back(db, settings, known, version, AUTHOR)
     exits.report({"site": site, "version": saved.version, "text_of": version}, as_json=as_json)
@@ -141,14 +146,15 @@ def _site(settings: HubConfig, site: str) -> Site:
     return settings.sites[site]
 
 
-def _audit(settings: HubConfig, site: str, detail: str) -> None:
+@contextmanager
+def _auditing(settings: HubConfig) -> Iterator[Callable[[str, str], object]]:
+    """Notes what is done, before it is: (branch, what)."""
     from hub.store.audit import AuditLog
 
-    log = AuditLog(settings.data_dir)
-    try:
-        log.append(_now_ms(), "operator", AUTHOR, "configure", site, f"configuration: {detail}")
-    finally:
-        log.close()
+    with closing(AuditLog(settings.data_dir)) as log:
+        yield lambda site, detail: log.append(
+            _now_ms(), "operator", AUTHOR, "configure", site, f"configuration: {detail}"
+        )
 
 
 def _now_ms() -> int:
