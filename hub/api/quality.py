@@ -28,6 +28,7 @@ from hub.loop.trust import Standing, trust
 from hub.store.acceptance import AcceptanceReports, Kept
 from hub.store.alerts import Alerts, StoredAlert
 from hub.store.checking import Checker, count_error
+from hub.store.configurations import Configurations
 from hub.store.connection import reading
 from hub.store.evidence import Evidence, Part
 from hub.store.stretch import Span, buckets
@@ -54,7 +55,8 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
     with reading(state.data_dir) as db:
         evidence = Evidence(db)
         kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
-        checker = Checker(evidence, site, count_error(kept[0].report if kept else None, site, at_ms))
+        reports = [reported(db, site, each, at_ms) for each in kept]
+        checker = Checker(evidence, site, count_error(db, site, at_ms))
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}
         found = _findings(checker, evidence, site, newest, at_ms)
@@ -69,7 +71,6 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         cameras = _parts(evidence, site, "camera", span, newest, told_ms)
         sensors = _parts(evidence, site, "sensor", span, newest, told_ms)
         lately = _coverage(evidence, site, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
-    reports = [reported(site, each, at_ms) for each in kept]
     judged = trust(
         lately,
         [alert.kind for alert in opened],
@@ -129,14 +130,14 @@ def alerted(alert: StoredAlert) -> answers.AlertAnswer:
     )
 
 
-def reported(site: Site, kept: Kept, at_ms: int) -> answers.AcceptanceAnswer:
+def reported(db: sqlite3.Connection, site: Site, kept: Kept, at_ms: int) -> answers.AcceptanceAnswer:
     """An acceptance report as told."""
     report = kept.report
     return answers.AcceptanceAnswer(
         digest=kept.digest,
         state="expired" if at_ms >= report.expires_at_ms else "valid",
         verdict=report.verdict,
-        same_configuration=report.config_version == site.version,
+        same_configuration=Configurations(db).runs(site, report.config_version, report.config_hash),
         config_version=report.config_version,
         simulated=report.simulated,
         measured_by=report.measured_by,

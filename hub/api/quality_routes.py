@@ -70,7 +70,8 @@ def routes() -> APIRouter:
         site = caller.enter(site_id, "acceptance reports")
         with reading(state.data_dir) as db:
             kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
-        return models.AcceptanceReports(items=[facts.reported(site, each, now_ms()) for each in kept])
+            items = [facts.reported(db, site, each, now_ms()) for each in kept]
+        return models.AcceptanceReports(items=items)
 
     @router.get("/acceptance/{report}", response_model=Report)
     def report(request: Request, caller: Quality, site_id: str, report: Digest) -> Response:
@@ -99,8 +100,9 @@ def _take(state: State, caller: Accepting, site_id: str, content: bytes) -> mode
     name = digest(read_tree(text))
     with opened(state.data_dir) as db:
         AcceptanceReports(db).add(name, report, text, at_ms, caller.name)
+        answer = facts.reported(db, site, Kept(name, report, at_ms, caller.name), at_ms)
     caller.enter(site_id, f"acceptance report {name} taken, measured by {report.measured_by}")
-    return facts.reported(site, Kept(name, report, at_ms, caller.name), at_ms)
+    return answer
 
 
 def verified(config: HubConfig, site: Site, content: bytes, at_ms: int) -> tuple[str, Report]:

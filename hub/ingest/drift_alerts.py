@@ -11,7 +11,6 @@ from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_
 from branchloop.site import Site
 from hub.ingest.alerting import Look, take
 from hub.loop.finding import Finding
-from hub.store.acceptance import AcceptanceReports
 from hub.store.alerts import Alerts
 from hub.store.checking import Checker, Learnt, count_error
 from hub.store.connection import as_errors
@@ -72,9 +71,7 @@ class DriftAlerts:
 
     def _findings(self, site: Site, span: tuple[int, int], at_ms: int) -> tuple[list[int], list[Look]]:
         evidence = Evidence(self._db)
-        reports = AcceptanceReports(self._db).newest(site.id, 1)
-        error = count_error(reports[0].report if reports else None, site, at_ms)
-        checker = Checker(evidence, site, error, self._learnt)
+        checker = Checker(evidence, site, count_error(self._db, site, at_ms), self._learnt)
         looks: list[Look] = []
         ends: list[int] = []
         for hour in islice(checker.hours(span), HOURS_A_LOOK):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from branchloop.acceptance import Report
 from branchloop.clock import (
     DAY_MS,
     MINUTE_MS,
@@ -21,6 +21,8 @@ from branchloop.site import Sensor, Site
 from hub.loop import conservation, drift
 from hub.loop.conservation import Level, Passage
 from hub.loop.finding import CountError, Finding, Span, unknown
+from hub.store.acceptance import AcceptanceReports
+from hub.store.configurations import Configurations
 from hub.store.evidence import LAST_MS, Evidence, Observed
 
 HISTORY_DAYS = 56
@@ -293,9 +295,13 @@ class Checker:
         return min(1.0, totals.observed_ms / (self._cameras * length_ms))
 
 
-def count_error(report: Report | None, site: Site, now_ms: int) -> CountError:
+def count_error(db: sqlite3.Connection, site: Site, now_ms: int) -> CountError:
     """How wrong a count may be: what the acceptance report in force found at worst, or what is designed for."""
-    if report is None or now_ms >= report.expires_at_ms or report.config_version != site.version:
+    newest = AcceptanceReports(db).newest(site.id, 1)
+    if not newest or now_ms >= newest[0].report.expires_at_ms:
+        return CountError()
+    report = newest[0].report
+    if not Configurations(db).runs(site, report.config_version, report.config_hash):
         return CountError()
     shares = [
         figure.high if figure.high is not None else figure.value

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from branchloop.desired import Desired, make
 from branchloop.errors import ConflictError
 from branchloop.messages import Refusal, Status
+from branchloop.site import Site
 
 _COLUMNS = "site, version, text, hash, author, note, at_ms, ring, published_ms"
 
@@ -138,6 +139,12 @@ class Configurations:
         device, version, digest, at_ms, refused = row
         found = None if refused is None else Refusal.model_validate_json(refused)
         return Reported(device, version, digest, at_ms, found)
+
+    def runs(self, site: Site, version: int, digest: str) -> bool:
+        """Whether a branch runs this very configuration; by its version alone while its box told no hash of it."""
+        told = self.reported(site.id)
+        known = told is not None and told.version == version and bool(told.hash)
+        return version == site.version and (not known or told is None or told.hash == digest)
 
     def in_force(self) -> list[tuple[str, int]]:
         """(site, version) of the sites whose box runs a version that was saved here."""

@@ -112,6 +112,16 @@ def test_the_sites_follow_what_is_in_force(
     following.sites.close()
 
 
+def test_a_report_is_of_what_the_box_runs(db: sqlite3.Connection, config: HubConfig) -> None:
+    """By version while the box told nothing of it; another text under the same number is another configuration."""
+    configurations, site = Configurations(db), config.sites["north"]
+    assert configurations.runs(site, 1, "a" * 16)
+    assert not configurations.runs(site, 2, "a" * 16)
+    configurations.heard("north", "box-1", status(1, "a" * 16), 1)
+    assert configurations.runs(site, 1, "a" * 16)
+    assert not configurations.runs(site, 1, "b" * 16)
+
+
 def test_a_text_that_cannot_be_read_any_more_changes_nothing(
     db: sqlite3.Connection,
     config: HubConfig,
