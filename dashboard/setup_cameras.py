@@ -1,0 +1,134 @@
+"""Set-up of cameras: marks on a picture without people and on the plan, judged as they are placed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pandas as pd
+import streamlit as st
+
+from branchloop import survey
+from branchloop.config import Fault
+from branchloop.floormap import Mark
+from branchloop.site import Calibration, Camera, Site
+from branchloop.sitetext import with_calibration
+from branchloop.text import Language, say
+from dashboard import session, tiles
+from dashboard.client import Hub
+from dashboard.drawing import as_data, picture_svg, plan_svg
+from dashboard.pad import pad
+from dashboard.setup_work import Work, faults, note, plan_pad
+
+
+def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -> None:
+    """One camera's picture, the plan, and the table of its marks."""
+    if not site.cameras:
+        return
+    ids = [camera.id for camera in site.cameras]
+    chosen = st.selectbox(say("setup.camera", spoken), ids)
+    camera = next(each for each in site.cameras if each.id == chosen)
+    if chosen != work.camera:
+        work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None
+        work.serial += 1
+    if chosen not in work.pictures:
+        work.pictures[chosen] = door.background(site_id, chosen)
+    left, right = st.columns(2, gap="large")
+    with right:
+        session.head(say("setup.marks", spoken))
+        marks = _mark_table(work)
+        verdict, wrong = _judge(camera, marks, site)
+        _verdict(verdict, wrong, spoken)
+        if st.button(say("setup.marks_apply", spoken), disabled=verdict is None, type="primary"):
+            fresh = {
+                "points": [list(mark) for mark in marks],
+                "measured_on": datetime.now(site.zone_info).date(),
+            }
+            work.text = with_calibration(work.text, chosen, fresh)
+            work.marks, work.serial = marks, work.serial + 1
+            st.rerun()
+    with left:
+        image = work.pictures[chosen]
+        if image is None:
+            st.info(say("setup.no_picture", spoken))
+        row = st.container(horizontal=True)
+        if row.button(say("setup.ask_picture", spoken)):
+            door.ask_background(site_id, chosen)
+            st.info(say("setup.asked_picture", spoken))
+        if row.button(say("setup.reload", spoken)):
+            work.pictures.pop(chosen)
+            st.rerun()
+        note(
+            say("setup.mark_how", spoken)
+            if work.pending is None
+            else say("setup.mark_pending", spoken, x=round(work.pending[0]), y=round(work.pending[1]))
+        )
+        size = camera.calibration.picture_px
+        found = verdict.map if verdict else None
+        words = say("setup.picture", spoken, camera=chosen)
+        hit = pad(
+            as_data(picture_svg(size, image, site, found, marks, spoken, work.pending)),
+            alt=words, label=say("setup.pad", spoken, what=words), width=size[0], height=size[1],
+            key=f"setup-picture-{chosen}",
+        )  # fmt: skip
+        if hit is not None:
+            work.pending, work.marks = (round(hit[0], 1), round(hit[1], 1)), marks
+            st.rerun()
+        drawn = plan_svg(site, spoken, marks=marks, reach=found)
+        place = plan_pad(drawn, site, site.name.model_dump()[spoken], spoken, f"setup-floor-{chosen}")
+        note(say("setup.shade", spoken))
+        if place is not None and work.pending is not None:
+            work.marks, work.serial = [*marks, (*work.pending, *place)], work.serial + 1
+            work.pending = None
+            st.rerun()
+
+
+def _mark_table(work: Work) -> list[Mark]:
+    table = pd.DataFrame(work.marks, columns=["x_px", "y_px", "x_m", "y_m"], dtype=float)
+    edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"setup-marks-{work.serial}")
+    rows = edited.dropna().to_numpy()
+    return [(float(a), float(b), round(float(c), 3), round(float(d), 3)) for a, b, c, d in rows]
+
+
+def _judge(
+    camera: Camera, marks: list[Mark], site: Site
+) -> tuple[survey.Survey | None, tuple[str, str] | None]:
+    size = camera.calibration.picture_px
+    wrong = survey.fault(marks, size)
+    if wrong is not None:
+        return None, wrong
+    lens = camera.calibration
+    fitted = Calibration(points=marks, picture_px=size, distortion=lens.distortion, focal_px=lens.focal_px)
+    verdict = survey.survey(fitted, site.plan)
+    return verdict, survey.BEYOND_HORIZON if verdict is None else None
+
+
+def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoken: Language) -> None:
+    """Residuals mark by mark, and the areas."""
+    if verdict is None:
+        faults([Fault("", " ".join(wrong or ()))], spoken)
+        return
+    told = survey.figures(verdict)
+    st.html(
+        tiles.row(
+            [
+                tiles.count(say("setup.residual", spoken), f"{told['residual_cm']:.1f} cm"),
+                tiles.count(say("setup.seen", spoken), f"{told['seen_percent']:.0f} %"),
+                tiles.count(say("setup.too_far", spoken), f"{told['too_far_m2']:.0f} m²"),
+            ]
+        )
+    )
+    if told["suspicion"]:
+        doubt = told["suspicion"]
+        st.warning(say(f"setup.{doubt['kind']}", spoken, marks=", ".join(map(str, doubt["marks"]))))
+    if told["spans_little"]:
+        st.warning(say("setup.little", spoken))
+    heads = [say(f"setup.{key}", spoken) for key in ("point", "miss", "left_out")]
+    rows = [
+        [
+            str(mark["mark"]),
+            f"{mark['miss_cm']:.1f}",
+            "—" if mark["left_out_cm"] is None else f"{mark['left_out_cm']:.1f}",
+        ]
+        for mark in told["marks"]
+    ]
+    st.html(tiles.table(heads, rows))
