@@ -17,6 +17,7 @@ from branchloop.topics import ID_PATTERN
 from hub.api import heat as floor
 from hub.api import history, models, queues, tables
 from hub.api import live as live_facts
+from hub.api import models_figures as answers
 from hub.api.access import Branches, Caller, Figures, Live
 from hub.api.state import State
 from hub.api.stream import Stream
@@ -112,44 +113,46 @@ def routes() -> APIRouter:
             Literal["presence", "filled"],
             Query(description="what cameras saw, or what was estimated from sensors where none looked"),
         ] = "presence",
-    ) -> models.Heat:
+    ) -> answers.Heat:
         """Person·seconds per cell of the floor plan, at most 400 days at once."""
         site = asked.enter(caller, site_id, "heat")
         return floor.heat(request.app.state.hub, site, *asked.span, cell_m, layer)
 
     @router.get("/{site_id}/flow", tags=["figures"])
-    def flow(request: Request, caller: Figures, site_id: str, asked: Over) -> models.Flow:
+    def flow(request: Request, caller: Figures, site_id: str, asked: Over) -> answers.Flow:
         """Which way people walked, by cell of a coarse grid, at most 400 days at once."""
         site = asked.enter(caller, site_id, "flow")
         return floor.flow(request.app.state.hub, site, *asked.span)
 
-    @router.get("/{site_id}/footfall", tags=["figures"], response_model=models.Footfall, responses=_CSV)
+    @router.get("/{site_id}/footfall", tags=["figures"], response_model=answers.Footfall, responses=_CSV)
     def footfall(
         request: Request, caller: Figures, site_id: str, asked: ByBucket
-    ) -> models.Footfall | Response:
+    ) -> answers.Footfall | Response:
         """Crossings of the entrances by minute (7 days), hour (62) or day (800) of the branch."""
         site = asked.enter(caller, site_id, "footfall")
         answer = history.footfall(request.app.state.hub, site, *asked.span, asked.bucket)
         return asked.told(site, "footfall", answer, tables.footfall)
 
-    @router.get("/{site_id}/occupancy", tags=["figures"], response_model=models.Occupancy, responses=_CSV)
+    @router.get("/{site_id}/occupancy", tags=["figures"], response_model=answers.Occupancy, responses=_CSV)
     def occupancy(
         request: Request, caller: Figures, site_id: str, asked: ByBucket
-    ) -> models.Occupancy | Response:
+    ) -> answers.Occupancy | Response:
         """Mean number of people by minute (7 days), hour (62) or day (800) of the branch."""
         site = asked.enter(caller, site_id, "occupancy")
         answer = history.occupancy(request.app.state.hub, site, *asked.span, asked.bucket)
         return asked.told(site, "occupancy", answer, tables.occupancy)
 
-    @router.get("/{site_id}/queues", tags=["figures"], response_model=models.Queues, responses=_CSV)
-    def queues_(request: Request, caller: Figures, site_id: str, asked: ByBucket) -> models.Queues | Response:
+    @router.get("/{site_id}/queues", tags=["figures"], response_model=answers.Queues, responses=_CSV)
+    def queues_(
+        request: Request, caller: Figures, site_id: str, asked: ByBucket
+    ) -> answers.Queues | Response:
         """Lengths, waits and abandonment of every queue by minute (7 days), hour (62) or day (800)."""
         site = asked.enter(caller, site_id, "queues")
         answer = queues.queues(request.app.state.hub, site, *asked.span, asked.bucket)
         return asked.told(site, "queues", answer, tables.queues)
 
     @router.get("/{site_id}/zones", tags=["figures"])
-    def zones(request: Request, caller: Figures, site_id: str, asked: Over) -> models.Zones:
+    def zones(request: Request, caller: Figures, site_id: str, asked: Over) -> answers.Zones:
         """Visits and dwell of every zone, at most 400 days at once."""
         site = asked.enter(caller, site_id, "zones")
         return history.zones(request.app.state.hub, site, *asked.span)

@@ -9,7 +9,8 @@ import numpy as np
 
 from branchloop.clock import bucket_start_ms, iso
 from branchloop.site import Site
-from hub.api import figures, models
+from hub.api import figures
+from hub.api import models_figures as models
 from hub.api.question import Question, quality
 from hub.api.state import State
 from hub.store.reading import Reader

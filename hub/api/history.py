@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
-from hub.api import figures, models
+from hub.api import figures
+from hub.api import models_figures as models
 from hub.api.question import Question, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Crossings, Reader, Sums

@@ -43,7 +43,7 @@ class Question:
 
 
 class Quality(TypedDict):
-    """What every answer about a stretch tells; see `models.Stretch`."""
+    """What every answer about a stretch tells; see `models_figures.Stretch`."""
 
     from_: str
     to: str
@@ -54,7 +54,7 @@ class Quality(TypedDict):
 
 
 class Place(TypedDict):
-    """What every bucket tells; see `models.Bucket`."""
+    """What every bucket tells; see `models_figures.Bucket`."""
 
     start: str
     end: str

@@ -8,6 +8,7 @@ from branchloop.clock import MINUTE_MS, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
 from hub.api import figures, models, taints
+from hub.api import models_figures as answers
 from hub.api.newest import Newest, figure_of
 from hub.api.question import Question, parts, place, quality
 from hub.api.state import State
@@ -35,7 +36,7 @@ def names(site: Site) -> list[str]:
     return [zone.id for zone in site.zones if zone.kind == "queue"]
 
 
-def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Queues:
+def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answers.Queues:
     """Every queue of a branch by local bucket."""
     level = figures.level_of(bucket)
     asked = figures.snap(from_, to, figures.MOST_DAYS[level])
@@ -58,10 +59,10 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> models
             found = waits.get(queue, QueueSums())
             where = place(question, part, sums)
             where["coverage"] = _coverage(where["coverage"], found, sums)
-            in_buckets.append(models.QueueBucket(**where, **_span(found, sums)))
+            in_buckets.append(answers.QueueBucket(**where, **_span(found, sums)))
         found = in_whole.get(queue, QueueSums())
         items.append(
-            models.QueueFigures(
+            answers.QueueFigures(
                 id=queue,
                 waiting_now=_waiting(queue, newest, faults),
                 **_span(found, whole),
@@ -69,7 +70,7 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> models
                 buckets=in_buckets,
             )
         )
-    return models.Queues(**told, bucket=level, items=items)
+    return answers.Queues(**told, bucket=level, items=items)
 
 
 def recent(now_ms: int) -> Span:
