@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,29 @@ Moments = Sequence[tuple[float, Places]]
 
 PICTURE_PX = (640, 480)
 WIDTH_M, HEIGHT_M = 12.0, 9.0
+
+
+@cache
+def _axes(
+    at_m: tuple[float, float, float], to_m: tuple[float, float], turned_deg: float
+) -> tuple[Array, Array, Array]:
+    """Directions to the right of the picture, down in it, and ahead."""
+    at = np.array(at_m)
+    ahead = np.array([*to_m, 0.0]) - at
+    ahead /= np.linalg.norm(ahead)
+    right = np.cross(ahead, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    down = np.cross(ahead, right)
+    turn = np.deg2rad(turned_deg)  # a bump turns the camera to the side and down alike
+    for a, b in (("right", "ahead"), ("down", "ahead")):
+        axes = {"right": right, "down": down, "ahead": ahead}
+        one, two = axes[a], axes[b]
+        one, two = one * np.cos(turn) - two * np.sin(turn), one * np.sin(turn) + two * np.cos(turn)
+        if a == "right":
+            right, ahead = one, two
+        else:
+            down, ahead = one, two
+    return right, down, ahead
 
 
 @dataclass(frozen=True)
@@ -50,22 +74,8 @@ class Eye:
 
     def picture(self, points_m: Array) -> Array:
         """(n, 3) m -> (n, 2) px; NaN behind the camera."""
-        at = np.array(self.at_m)
-        ahead = np.array([*self.to_m, 0.0]) - at
-        ahead /= np.linalg.norm(ahead)
-        right = np.cross(ahead, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        down = np.cross(ahead, right)
-        turn = np.deg2rad(self.turned_deg)  # a bump turns the camera to the side and down alike
-        for a, b in (("right", "ahead"), ("down", "ahead")):
-            axes = {"right": right, "down": down, "ahead": ahead}
-            one, two = axes[a], axes[b]
-            one, two = one * np.cos(turn) - two * np.sin(turn), one * np.sin(turn) + two * np.cos(turn)
-            if a == "right":
-                right, ahead = one, two
-            else:
-                down, ahead = one, two
-        relative = np.asarray(points_m) - at
+        right, down, ahead = _axes(tuple(self.at_m), tuple(self.to_m), self.turned_deg)
+        relative = np.asarray(points_m) - np.array(self.at_m)
         depth = relative @ ahead
         with np.errstate(divide="ignore", invalid="ignore"):
             flat = self.focal_px * np.column_stack([relative @ right, relative @ down]) / depth[:, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ def lab(cameras: Sequence[str] = ("north",)) -> Site:
     return site.model_copy(update={"cameras": [c for c in site.cameras if c.id in cameras]})
 
 
+@cache
 def calibration(camera: str = "north") -> FloorCalibration:
     """The camera's calibration."""
     marks = next(c for c in lab((camera,)).cameras if c.id == camera).calibration

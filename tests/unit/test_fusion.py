@@ -143,6 +143,11 @@ def test_clocks_ten_seconds_apart_are_said_and_nobody_is_doubled() -> None:
     assert mass(done, moments) < 1.25
 
 
+@cache
+def sound_pair() -> Agreement:
+    return only(run([LOPSIDED, SOUTH], crowd(8, 25.0)))
+
+
 @pytest.mark.parametrize(
     "eyes",
     [
@@ -153,7 +158,7 @@ def test_clocks_ten_seconds_apart_are_said_and_nobody_is_doubled() -> None:
 )
 def test_swapped_and_bumped_cameras_are_told_with_metres(eyes: list[Eye]) -> None:
     """The figure of disagreement is far above that of a sound pair, and a sentence says so."""
-    sound = only(run([LOPSIDED, SOUTH], crowd(8, 25.0)))
+    sound = sound_pair()
     wrong = only(run(eyes, crowd(24, 60.0)))
     assert sound.fault is None
     assert sound.disagreement_m is not None
