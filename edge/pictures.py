@@ -27,8 +27,8 @@ from edge.perceive.report import BackgroundReport
 
 YOUNG_MS = 600_000
 """A background this young is good for a bird's-eye picture as well."""
-LAY_OUT_S = 240.0
-"""Seconds that a busy box may need for it; the command expires by itself."""
+CAMERAS_SHARE = 0.5
+"""Of the time given for a bird's-eye picture, the cameras' part; the rest is for laying their backgrounds out."""
 _KEPT_REPLIES = 16
 _AWAY = ("down", "ended")
 _LOG = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class _Open:
     got: dict[str, BackgroundReport] = field(default_factory=dict)
     why: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Camera -> code and detail, where there is no picture."""
+    cameras_until_ms: int = 0
+    """When the cameras must have answered."""
     laying_out: bool = False
 
 
@@ -110,7 +112,9 @@ class Pictures:
                 self._has(asked, camera, ("camera_down", "the box has another configuration"))
 
     def answer(self, reply: Reply) -> None:
-        """Send a reply, and keep it for whoever asks again."""
+        """Send a reply, and keep it for whoever asks again. What was answered before stays so."""
+        if reply.id in self._said:
+            return
         self._open.pop(reply.id, None)
         self._said[reply.id] = text = reply.to_json()
         while len(self._said) > _KEPT_REPLIES:
@@ -118,10 +122,15 @@ class Pictures:
         self._reply(text)
 
     def tick(self) -> None:
-        """Let go of what has expired."""
+        """Go on without cameras that are late; let go of what has expired."""
         now_ms = self._now_ms()
-        for asked in [each for each in self._open.values() if each.command.expires_ms <= now_ms]:
-            self._refuse(asked.command, "expired", "it was not ready in time")
+        for asked in list(self._open.values()):
+            if asked.command.expires_ms <= now_ms:
+                what = "laid out" if asked.laying_out else f"made by {', '.join(sorted(asked.wanted))}"
+                self._refuse(asked.command, "expired", f"it was not ready in time: it was still being {what}")
+            elif asked.cameras_until_ms <= now_ms:
+                for camera in sorted(asked.wanted):
+                    self._has(asked, camera, ("expired", f"{camera} had no background ready in time"))
 
     def _begin(self, command: Command) -> None:
         if command.expires_ms <= self._now_ms():
@@ -142,7 +151,10 @@ class Pictures:
         if not cameras or any(camera not in self._cameras for camera in cameras):
             self._refuse(command, "unknown", "the box has no such camera")
             return
-        asked = self._open[command.id] = _Open(command, set(cameras))
+        until_ms = command.expires_ms
+        if command.what == "birdseye":
+            until_ms = self._now_ms() + round((until_ms - self._now_ms()) * CAMERAS_SHARE)
+        asked = self._open[command.id] = _Open(command, set(cameras), cameras_until_ms=until_ms)
         for camera in cameras:
             young = self._newest.get(camera)
             if command.what == "birdseye" and young is not None and self._now_ms() - young.made_ms < YOUNG_MS:
@@ -154,7 +166,7 @@ class Pictures:
         light = self._light(camera)
         if light.state in _AWAY or light.fault not in {None, "moved"}:
             self._has(asked, camera, (f"camera_{light.state}", light.detail or ""))
-        elif not self._cameras[camera].ask_background(asked.command.id, asked.command.expires_ms):
+        elif not self._cameras[camera].ask_background(asked.command.id, asked.cameras_until_ms):
             self._has(asked, camera, ("camera_down", "its process is not running"))
 
     def _has(self, asked: _Open, camera: str, got: BackgroundReport | tuple[str, str]) -> None:
@@ -187,17 +199,22 @@ class Pictures:
             for camera, report in asked.got.items()
         }
         made: Reply
+        left_s = max(0.0, (asked.command.expires_ms - self._now_ms()) / 1000)
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "edge.birdseye", str(self._config)],
-                input=json.dumps(told), capture_output=True, text=True, timeout=LAY_OUT_S, check=False,
+                input=json.dumps(told), capture_output=True, text=True, timeout=left_s, check=False,
             )  # fmt: skip
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
                 made = self._made(asked.command, "refused", last.removeprefix("error: "))
             else:
                 made = self._made(asked.command, "done", "", Picture.model_validate_json(done.stdout))
-        except (OSError, subprocess.TimeoutExpired, ValidationError) as error:
+        except subprocess.TimeoutExpired:
+            made = self._made(
+                asked.command, "expired", "it was not ready in time: it was still being laid out"
+            )
+        except (OSError, ValidationError) as error:
             made = self._made(asked.command, "refused", f"the pictures could not be laid out: {error}")
         self._later(made)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
-from edge.perceive.nobody import Boxes, Detector, Image, grown, people_anywhere
+from edge.perceive.nobody import Boxes, Detector, Image, Remembering, grown, people_anywhere
 
 WIDEST_PX = 1280
 """Pictures are scaled down to this width or height before anything else."""
@@ -35,6 +35,10 @@ LEAST_CLEAN = 6
 """So often a pixel must have been seen without people."""
 LEAST_SAMPLES = 16
 WELL_SEEN = 0.995
+SETTLED_OVER = 8
+SETTLED_AT = 24
+SETTLED_GAIN = 0.01
+"""Where so many more samples, from so many on, freed no larger share of the picture, waiting gains nothing."""
 _MARGIN = 0.25
 """Share of a box by which it is grown on each side: feet, bags and shadows."""
 _AGREE = 30
@@ -75,6 +79,7 @@ class Backdrop:
         self._frames: list[Image] = []
         self._people: list[NDArray[np.bool_]] = []
         self._clean: NDArray[np.int32] | None = None
+        self._shares: list[float] = []
         self._camera_px = (0, 0)
 
     @property
@@ -107,10 +112,15 @@ class Backdrop:
         self._people.append(mask)
         clean = (~mask).astype(np.int32)
         self._clean = clean if self._clean is None else self._clean + clean
+        self._shares.append(self.clean_share())
 
     def enough(self) -> bool:
-        """Whether nearly all of the picture was seen without people often enough."""
-        return self.samples >= LEAST_SAMPLES and self.clean_share() >= WELL_SEEN
+        """Whether nearly all of the picture was seen without people often enough, or more samples free no more."""
+        if self.samples < LEAST_SAMPLES:
+            return False
+        return self._shares[-1] >= WELL_SEEN or (
+            self.samples >= SETTLED_AT and self._shares[-1] - self._shares[-1 - SETTLED_OVER] < SETTLED_GAIN
+        )
 
     def finish(self) -> Background:
         """The picture. Raises InputError when it cannot be made without people."""
@@ -158,6 +168,7 @@ def without_people(
     Raises InputError when blanking does not come to an end.
     """
     draw = draw or as_sent
+    detector = Remembering(detector)  # most parts look the same in the next turn
     height, width = blank.shape
     for turn in range(_ROUNDS):
         found = _found(detector, draw(image, blank), floor)

@@ -1,7 +1,7 @@
 """Taking a background inside the camera's process: beside its work, in a thread of its own, only on command.
 
-Samples are spread over half a minute to two, so that whoever walks has walked on. They lie in memory only
-from the command until its answer.
+Samples are spread over half a minute to two, so that whoever walks has walked on; over less where less time
+is given. They lie in memory only from the command until its answer.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from edge.perceive.nobody import Detector, Image
 from edge.perceive.report import BackgroundReport
 
 EVERY_MS = 1_500
+LEAST_EVERY_MS = 400
 LATER_MS = 4_000
 """Between samples once the place has proved busy."""
 BUSY_AFTER = 20
 MOST_SAMPLES = 36
 LONGEST_MS = 120_000
-FINISH_MS = 15_000
-"""Left for making and checking the picture before the command expires."""
+COLLECTING = 1 / 3
+"""Share of the time given that samples may take; a busy box needs the rest for making and checking the picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,24 @@ class Taking:
         self._lock = threading.Lock()
         self._given: queue.Queue[tuple[int, Image | None]] = queue.Queue(1)
         self._next_ms = 0
+        self._every_ms = EVERY_MS
         self._taken = 0
         self._working = False
         self._detector: Detector | None = None
 
     def ask(self, command: str, now_ms: int, expires_ms: int) -> None:
         """Begin, or join what is under way: all that ask get the same picture."""
-        until_ms = min(expires_ms - FINISH_MS, now_ms + LONGEST_MS)
+        given_ms = min(round((expires_ms - now_ms) * COLLECTING), LONGEST_MS)
+        until_ms = now_ms + given_ms
+        every_ms = max(LEAST_EVERY_MS, min(EVERY_MS, given_ms // BUSY_AFTER))
         with self._lock:
             if any(order.command == command for order in self._orders):
                 return
             self._orders.append(_Order(command, until_ms))
             if self._working:
+                self._every_ms = min(self._every_ms, every_ms)
                 return
-            self._working, self._taken, self._next_ms = True, 0, now_ms
+            self._working, self._taken, self._next_ms, self._every_ms = True, 0, now_ms, every_ms
             threading.Thread(target=self._work, name="background", daemon=True).start()
 
     def offer(self, image: Image | None, t_ms: int) -> None:
@@ -75,7 +80,7 @@ class Taking:
                 return
             if image is not None:
                 self._taken += 1
-                self._next_ms = t_ms + (EVERY_MS if self._taken < BUSY_AFTER else LATER_MS)
+                self._next_ms = t_ms + (self._every_ms if self._taken < BUSY_AFTER else LATER_MS)
         try:
             self._given.put_nowait((t_ms, None if image is None else image.copy()))
         except queue.Full:  # the last one is still being looked at

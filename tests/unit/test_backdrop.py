@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 
 from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
-from edge.perceive.backdrop import Backdrop, Background, fitted, unpacked
+from edge.perceive.backdrop import (
+    SETTLED_AT,
+    SETTLED_OVER,
+    Backdrop,
+    Background,
+    fitted,
+    unpacked,
+    without_people,
+)
 
 Image = NDArray[np.uint8]
 
@@ -126,3 +134,57 @@ def test_large_pictures_are_made_small_enough_to_leave() -> None:
     assert unpacked(picture.jpeg).shape == (720, 1280, 3)
     assert len(picture.jpeg) <= MAX_PICTURE_BYTES
     assert b"Exif" not in picture.jpeg
+
+
+def test_collecting_ends_where_waiting_frees_nothing_more() -> None:
+    """Somebody who stays keeps it waiting for a while and no longer; where he leaves, the picture is soon enough."""
+    stays = Backdrop(Seer(), 100)
+    leaves = Backdrop(Seer(), 100)
+    for i in range(SETTLED_AT):
+        assert not stays.enough()
+        stays.add(room(60, i))
+        leaves.add(room(60 if i < 4 else None, i))
+    assert stays.enough()
+    assert stays.clean_share() < 0.95
+    assert leaves.clean_share() == 1
+
+
+def test_collecting_goes_on_while_more_comes_free() -> None:
+    """Somebody stays for good, somebody else goes late: it waits for the second, then no longer."""
+
+    class Two:
+        here = 2
+
+        def detect(self, image_bgr: Image) -> NDArray[np.float32]:
+            whole = image_bgr.shape[0] == 120
+            boxes = np.array([[100, 40, 116, 100, 0.9], [20, 40, 36, 100, 0.9]], np.float32)
+            return boxes[: self.here if whole else 0]
+
+    detector = Two()
+    made = Backdrop(detector, 100)
+    for i in range(SETTLED_AT):
+        detector.here = 2 if i < SETTLED_AT - SETTLED_OVER else 1
+        made.add(room(None, i))
+        assert not made.enough()
+    for i in range(SETTLED_OVER):
+        made.add(room(None, i))
+    assert made.enough()
+    assert 0.8 < made.clean_share() < 0.95
+
+
+def test_what_was_looked_at_is_not_looked_at_again() -> None:
+    """After a place was blanked only the parts that show it are shown to the detector anew."""
+
+    class Counting(Seer):
+        def __init__(self) -> None:
+            self.seen: list[bytes] = []
+
+        def detect(self, image_bgr: Image) -> NDArray[np.float32]:
+            self.seen.append(image_bgr.tobytes() + bytes(str(image_bgr.shape), "ascii"))
+            return super().detect(image_bgr)
+
+    detector = Counting()
+    blank = without_people(detector, room(60, 0), np.zeros((120, 160), np.bool_))
+    assert blank[40:100, 60:76].all()
+    assert len(set(detector.seen)) == len(detector.seen)
+    assert len(detector.seen) < 30 + 30 + 14

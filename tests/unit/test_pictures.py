@@ -14,7 +14,7 @@ from branchloop.commands import Command, Reply
 from branchloop.errors import InputError
 from branchloop.messages import DeviceLight
 from edge.perceive.report import BackgroundReport, decode, encode
-from edge.perceive.taking import FINISH_MS, LONGEST_MS, Taking
+from edge.perceive.taking import COLLECTING, LONGEST_MS, Taking
 from edge.pictures import Pictures
 
 JPEG = b"\xff\xd8\xff" + b"picture" * 20 + b"\xff\xd9"
@@ -26,10 +26,12 @@ class Asked:
     def __init__(self, *, there: bool = True) -> None:
         self.there = there
         self.commands: list[str] = []
+        self.until_ms: list[int] = []
 
-    def ask_background(self, command: str, _expires_ms: int) -> bool:
+    def ask_background(self, command: str, expires_ms: int) -> bool:
         if self.there:
             self.commands.append(command)
+            self.until_ms.append(expires_ms)
         return self.there
 
 
@@ -145,6 +147,41 @@ def test_a_birdseye_picture_waits_for_all_cameras_and_says_so_when_none_has_one(
     assert box.cameras["door"].commands[-1] == "c" * 32
 
 
+def test_a_birdseye_picture_leaves_time_to_lay_it_out_and_goes_on_without_late_cameras(box: Box) -> None:
+    """Cameras are given less time than there is; who has said nothing by then is left out, and told if all are."""
+    box.hear("birdseye", "a", {})
+    until_ms = box.cameras["hall"].until_ms[-1]
+    assert box.now_ms + 240_000 < until_ms < 1_600_000 - 240_000
+    box.now_ms = until_ms - 1
+    box.pictures.tick()
+    assert not box.replies
+    box.now_ms = until_ms
+    box.pictures.tick()
+    assert (box.replies[0].code, box.replies[0].detail) == ("expired", "door had no background ready in time")
+    box.answers("hall", "a")
+    assert len(box.replies) == 1
+    box.hear("background", "b", {"camera": "door"}, expires_ms=box.now_ms + 30_000)
+    box.now_ms += 30_000
+    box.pictures.tick()
+    assert box.replies[-1].detail == "it was not ready in time: it was still being made by door"
+
+
+def test_a_birdseye_picture_is_laid_out_without_the_camera_that_is_late(tmp_path: Path) -> None:
+    """One camera has answered, the other never does: the lay-out is begun, and its reason (no site here) is told."""
+    box = Box(tmp_path)
+    box.hear("birdseye", "a", {})
+    box.answers("hall", "a")
+    assert not box.replies
+    box.now_ms = box.cameras["door"].until_ms[-1]
+    box.pictures.tick()
+    _until(lambda: bool(box.replies))
+    assert box.replies[0].code == "refused"
+    assert "none.toml" in (box.replies[0].detail or "")
+    late = Reply(id="a" * 32, at_ms=1, ok=False, code="expired")
+    box.pictures.answer(late)
+    assert len(box.replies) == 1, "what was answered is answered"
+
+
 def test_a_report_survives_the_pipe_and_an_endless_line_does_not() -> None:
     """What a camera's process writes is what the core reads; more than a megabyte is refused."""
     report = BackgroundReport("hall", "a" * 32, "done", 5, "", JPEG, b"\x00png", (8, 6), (80, 60), 20, 0.5)
@@ -192,11 +229,21 @@ def test_taking_spreads_its_samples_and_answers_everybody_who_asked() -> None:
     assert told[0].made_ms >= 15 * 1_500
 
 
+def test_taking_looks_more_often_where_it_is_given_less_time() -> None:
+    """In a third of 40 s as many samples are taken as in half a minute; the rest is left for making the picture."""
+    told: list[BackgroundReport] = []
+    taking = Taking("hall", lambda _floor: Nobody(), told.append)
+    taking.ask("a" * 32, 0, 40_000)
+    feed(taking, told, 70, 400)
+    assert (told[0].ok, told[0].samples) == (True, 16)
+    assert 9_000 <= told[0].made_ms <= 13_400
+
+
 def test_taking_ends_in_time_and_says_why_there_is_no_picture() -> None:
     """A camera that shows nothing usable until the command expires is refused with its reason."""
     told: list[BackgroundReport] = []
     taking = Taking("hall", lambda _floor: Nobody(), told.append)
-    taking.ask("a" * 32, 0, FINISH_MS + 10_000)
+    taking.ask("a" * 32, 0, round(10_000 / COLLECTING))
     for t_ms in range(0, 12_000, 1_000):
         taking.offer(None, t_ms)
         _until(lambda: taking._given.empty() or bool(told))
