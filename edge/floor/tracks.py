@@ -39,6 +39,11 @@ YOUNG_HITS = 3
 """Up to so many sightings say little about where somebody walks: the next may be a stride away."""
 YOUNG_LIMIT = 1.25
 LOW_RECENT_MS = 1_000
+SLOW_M_S = 0.7
+"""Who is slower than this when last seen may have stopped there."""
+STANDING_MS = 3_000
+"""For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
+FAINT_LIMIT = 0.45
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,9 @@ class Tracker:
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
         boxes = self._expected_boxes(alive, predicted)
         cost = self._cost(alive, predicted, boxes, observation)
+        stopped = [self._stopped(track, state) for track, state in zip(alive, predicted, strict=True)]
+        cost_stopped = self._cost(alive, stopped, self._expected_boxes(alive, stopped), observation)
+        cost_weak = np.minimum(cost, cost_stopped)
         unlike = self._unlike(alive, observation)
         bands = (settings.high_score, settings.low_score, settings.faint_score)
         high, low, faint = (
@@ -219,19 +227,20 @@ class Tracker:
         )
         unseen_ms = [observation.t_ms - track.last_seen_ms for track in alive]
         known = [i for i, track in enumerate(alive) if track.confirmed]
+        weak_ms = [STANDING_MS if self._may_stand(track) else LOW_RECENT_MS for track in alive]
         established = [i for i in known if alive[i].hits >= settings.established_hits]
         young_ms = 2.2 * max(self._interval_ms, 1.0)
         free, taken = set(range(len(alive))), list[int]()
         for rows, columns, limit in (
             ([i for i in range(len(alive)) if unseen_ms[i] <= RECENT_MS], high, 0.75),
-            ([i for i in known if unseen_ms[i] <= LOW_RECENT_MS], low, 0.6),
+            ([i for i in known if unseen_ms[i] <= weak_ms[i]], low, 0.6),
             (list(range(len(alive))), high, 0.9),
             (
                 [i for i, t in enumerate(alive) if t.hits <= YOUNG_HITS and unseen_ms[i] <= young_ms],
                 high,
                 YOUNG_LIMIT,
             ),
-            ([i for i in established if unseen_ms[i] <= LOW_RECENT_MS], faint, 0.3),
+            ([i for i in established if unseen_ms[i] <= weak_ms[i]], faint, FAINT_LIMIT),
         ):
             open_rows = [i for i in rows if i in free]
             open_columns = [box for box in columns if box not in taken]
@@ -239,8 +248,11 @@ class Tracker:
                 claimed = [observation.boxes_px[box] for box in taken]
                 open_columns = [b for b in columns if not covered(observation.boxes_px[b], claimed, 0.5)]
             worn = unlike if columns is high else np.minimum(unlike, settings.hidden_unlike)
-            for r, c in assign((cost + worn)[open_rows][:, open_columns], limit):
-                self._see(alive[open_rows[r]], predicted[open_rows[r]], observation, open_columns[c])
+            tried = cost if columns is high else cost_weak
+            for r, c in assign((tried + worn)[open_rows][:, open_columns], limit):
+                row, box = open_rows[r], open_columns[c]
+                still = tried[row, box] < cost[row, box]
+                self._see(alive[row], stopped[row] if still else predicted[row], observation, box)
                 taken.append(open_columns[c])
                 free.remove(open_rows[r])
         for index in sorted(free):
@@ -261,7 +273,7 @@ class Tracker:
         overlap = buffered_iou(boxes, observation.boxes_px, self._settings.buffer)
         sigmas = mahalanobis(places, covs, observation.feet_m, observation.cov_m2)
         waited_s = np.array([(observation.t_ms - track.last_seen_ms) / 1000 for track in alive])
-        seen_at = np.array([self._last_seen(track) for track in alive])
+        seen_at = np.array([self._seen_last(track).mean[:2] for track in alive])
         noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
         walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
         possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
@@ -277,6 +289,23 @@ class Tracker:
         cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
         return np.where(possible, cost, IMPOSSIBLE)
 
+    def _stopped(self, track: _Track, predicted: State) -> State:
+        """Where a slow walker is who stopped when seen last; the prediction itself for all others.
+
+        A walk that is foretold further and further away never finds the weak boxes of who stands behind a post.
+        """
+        if not self._may_stand(track):
+            return predicted
+        seen = self._seen_last(track)
+        return State(predicted.t_ms, seen.mean * np.array([1, 1, 0, 0]), predicted.cov)
+
+    def _may_stand(self, track: _Track) -> bool:
+        seen = self._seen_last(track)
+        return track.confirmed and not track.sightings[-1].seen and float(np.hypot(*seen.mean[2:])) < SLOW_M_S
+
+    def _seen_last(self, track: _Track) -> State:
+        return next(s.state for s in reversed(track.sightings) if s.seen)
+
     def _unlike(self, alive: list[_Track], observation: Observation) -> Array:
         """(tracks, boxes): what clothes of another colour cost, negative for the same; 0 where unknown."""
         if not alive:
@@ -285,9 +314,6 @@ class Tracker:
         apart = np.linalg.norm((worn[:, None] - observation.colour[None]) * COLOUR_SCALE, axis=2)
         unlike = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
         return np.asarray(self._settings.colour_weight * unlike)
-
-    def _last_seen(self, track: _Track) -> Array:
-        return next(s.state.mean[:2] for s in reversed(track.sightings) if s.seen)
 
     def _see(self, track: _Track, predicted: State, observation: Observation, box: int) -> None:
         state = motion_model.update(predicted, observation.feet_m[box], observation.cov_m2[box])

@@ -131,6 +131,25 @@ def test_what_is_weak_and_still_never_starts() -> None:
     assert tracker.present()[0].place_m == pytest.approx((6.0, 4.0), abs=0.1)
 
 
+def test_who_stops_behind_a_post_goes_on_counting() -> None:
+    """Not seen at all for 1.7 s after stopping, then weakly in every third frame: the same person, where it stopped."""
+    tracker = Tracker(calibration())
+    told: list[tuple[int, list[tuple[int, float]]]] = []
+    stopped = 36
+    for i in range(140):
+        t_ms = i * 143
+        seen = boxes([(2.0 + 0.45 * 0.143 * min(i, stopped), 4.0)], score=0.8 if i < stopped else 0.35)
+        hidden = stopped <= i < stopped + 12 or (i > stopped and i % 3 != 0)
+        tracker.step(observe(t_ms, seen[:0] if hidden else seen, calibration()))
+        told += [(at, [(p.id, p.place_m[0]) for p in found]) for at, found in tracker.settle(t_ms - 3_000)]
+    standing = [found for at, found in told if at > (stopped + 12) * 143]
+    assert len(standing) > 60
+    here = [
+        found for found in standing if [person for person, _ in found] == [1] and abs(found[0][1] - 4.3) < 0.4
+    ]
+    assert len(here) >= 0.95 * len(standing)
+
+
 def test_who_stands_behind_a_closed_gate_goes_on_counting() -> None:
     """Held frames keep everybody where they were."""
     floor = Floor(lab(), prefix="test", method="test")
