@@ -1,6 +1,7 @@
 """A person on the floor: constant velocity in metres, Kalman filtered and smoothed.
 
-State (x, y, vx, vy) in m and m/s. White acceleration noise; the smoother is Rauch–Tung–Striebel.
+State (x, y, vx, vy) in m and m/s. White acceleration noise, small for who walks on and large for who brakes
+or turns; the smoother is Rauch–Tung–Striebel and takes for every step the noise that its filter took.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-ACCELERATION_M_S2 = 0.5
+ACCELERATION_M_S2 = 0.7
 """Standard deviation of a walker's acceleration."""
+MANOEUVRE_M_S2 = 2.0
+"""And of one who brakes, turns back or sets off."""
 START_SPEED_M_S = 0.9
 """Standard deviation of the unknown speed of a new track."""
 _H = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
@@ -22,11 +25,12 @@ _H = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Mean (4,) and covariance (4, 4) at `t_ms`."""
+    """Mean (4,) and covariance (4, 4) at `t_ms`, reached with this standard deviation of acceleration."""
 
     t_ms: int
     mean: Array
     cov: Array
+    acceleration_m_s2: float = ACCELERATION_M_S2
 
     @property
     def place_m(self) -> Array:
@@ -42,10 +46,11 @@ def start(t_ms: int, place_m: Array, cov_m2: Array, speed_m_s: float = START_SPE
     return State(t_ms, np.array([place_m[0], place_m[1], 0.0, 0.0]), cov)
 
 
-def predict(state: State, t_ms: int) -> State:
+def predict(state: State, t_ms: int, acceleration_m_s2: float = ACCELERATION_M_S2) -> State:
     """Where the person is expected at `t_ms`."""
-    transition, noise = _step((t_ms - state.t_ms) / 1000)
-    return State(t_ms, transition @ state.mean, transition @ state.cov @ transition.T + noise)
+    transition, noise = _step((t_ms - state.t_ms) / 1000, acceleration_m_s2)
+    cov = transition @ state.cov @ transition.T + noise
+    return State(t_ms, transition @ state.mean, cov, acceleration_m_s2)
 
 
 def update(predicted: State, place_m: Array, cov_m2: Array) -> State:
@@ -54,7 +59,8 @@ def update(predicted: State, place_m: Array, cov_m2: Array) -> State:
     gain = np.linalg.solve(spread, predicted.cov[:2]).T
     keep = np.eye(4) - gain @ _H
     mean = predicted.mean + gain @ (place_m - predicted.mean[:2])
-    return State(predicted.t_ms, mean, keep @ predicted.cov @ keep.T + gain @ cov_m2 @ gain.T)
+    cov = keep @ predicted.cov @ keep.T + gain @ cov_m2 @ gain.T
+    return State(predicted.t_ms, mean, cov, predicted.acceleration_m_s2)
 
 
 def smooth(filtered: list[State]) -> list[State]:
@@ -64,7 +70,7 @@ def smooth(filtered: list[State]) -> list[State]:
     smoothed = [filtered[-1]]
     for state in reversed(filtered[:-1]):
         ahead = smoothed[-1]
-        transition, noise = _step((ahead.t_ms - state.t_ms) / 1000)
+        transition, noise = _step((ahead.t_ms - state.t_ms) / 1000, ahead.acceleration_m_s2)
         expected = transition @ state.cov @ transition.T + noise
         gain = np.linalg.solve(expected, transition @ state.cov).T
         smoothed.append(
@@ -72,17 +78,18 @@ def smooth(filtered: list[State]) -> list[State]:
                 state.t_ms,
                 state.mean + gain @ (ahead.mean - transition @ state.mean),
                 state.cov + gain @ (ahead.cov - expected) @ gain.T,
+                state.acceleration_m_s2,
             )
         )
     return smoothed[::-1]
 
 
 @lru_cache(maxsize=1_024)
-def _step(dt_s: float) -> tuple[Array, Array]:
+def _step(dt_s: float, acceleration_m_s2: float) -> tuple[Array, Array]:
     """Transition and noise (4, 4) of so many seconds, for reading only: most frames are equally far apart."""
     transition = np.eye(4)
     transition[0, 2] = transition[1, 3] = dt_s
-    q = ACCELERATION_M_S2**2
+    q = acceleration_m_s2**2
     a, b, c = q * dt_s**4 / 4, q * dt_s**3 / 2, q * dt_s**2
     noise = np.array([[a, 0, b, 0], [0, a, 0, b], [b, 0, c, 0], [0, b, 0, c]]) + np.eye(4) * 1e-9
     transition.flags.writeable = noise.flags.writeable = False

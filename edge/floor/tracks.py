@@ -44,6 +44,19 @@ SLOW_M_S = 0.7
 STANDING_MS = 3_000
 """For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
 FAINT_LIMIT = 0.45
+MANOEUVRE_SIGHTINGS = 3
+MANOEUVRE_SIGMAS = 2.0
+"""So many sightings that stray the same way, by so much together, tell of somebody who brakes or turns."""
+HARDEST_M_S2 = 3.0
+SURE_M_S = 0.8
+"""Nobody brakes and turns back harder, who clearly walks."""
+ALONE_M = 1.5
+"""A manoeuvre is believed of somebody with nobody else so near: what strays may else be the other's box."""
+REACH_MS = 800
+REACH_S = 1.0
+"""Somebody left over is looked for so long, as far as one walks in so long."""
+MANOEUVRE_MS = 800
+"""How long before it shows a manoeuvre began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,26 @@ class _Sighting:
     box_px: Array
     score: float
     seen: bool
+    feet_m: Array | None = None
+    cov_m2: Array | None = None
+    """What was measured, if anything."""
+    surprise_m: Array | None = None
+    spread_m2: Array | None = None
+    """How far that was from what was expected, and the covariance of this."""
+
+    def foretell(self, before: State, acceleration_m_s2: float) -> None:
+        """Filter this sighting once more, on from the one before."""
+        predicted = motion_model.predict(before, self.state.t_ms, acceleration_m_s2)
+        self.fold_in(predicted)
+
+    def fold_in(self, predicted: State) -> None:
+        """Take what was expected, and what was measured if anything."""
+        if self.feet_m is None or self.cov_m2 is None:
+            self.state = predicted
+            return
+        self.surprise_m = self.feet_m - predicted.mean[:2]
+        self.spread_m2 = predicted.cov[:2, :2] + self.cov_m2
+        self.state = motion_model.update(predicted, self.feet_m, self.cov_m2)
 
 
 @dataclass(slots=True)
@@ -230,9 +263,10 @@ class Tracker:
         weak_ms = [STANDING_MS if self._may_stand(track) else LOW_RECENT_MS for track in alive]
         established = [i for i in known if alive[i].hits >= settings.established_hits]
         young_ms = 2.2 * max(self._interval_ms, 1.0)
+        recent_ms = max(RECENT_MS, young_ms)
         free, taken = set(range(len(alive))), list[int]()
         for rows, columns, limit in (
-            ([i for i in range(len(alive)) if unseen_ms[i] <= RECENT_MS], high, 0.75),
+            ([i for i in range(len(alive)) if unseen_ms[i] <= recent_ms], high, 0.75),
             ([i for i in known if unseen_ms[i] <= weak_ms[i]], low, 0.6),
             (list(range(len(alive))), high, 0.9),
             (
@@ -255,6 +289,12 @@ class Tracker:
                 self._see(alive[row], stopped[row] if still else predicted[row], observation, box)
                 taken.append(open_columns[c])
                 free.remove(open_rows[r])
+        for index, box in self._left_over(
+            alive, sorted(free), observation, [b for b in high if b not in taken]
+        ):
+            self._see(alive[index], predicted[index], observation, box)
+            taken.append(box)
+            free.remove(index)
         for index in sorted(free):
             self._miss(alive[index], predicted[index], boxes[index])
         claimed = [observation.boxes_px[box] for box in taken]
@@ -262,6 +302,31 @@ class Tracker:
             sure = observation.scores[box] >= settings.birth_score
             if sure and box not in taken and not covered(observation.boxes_px[box], claimed, 0.6):
                 self._begin(observation, box)
+
+    def _left_over(
+        self, alive: list[_Track], rows: list[int], observation: Observation, columns: list[int]
+    ) -> list[tuple[int, int]]:
+        """A track and a box that both are left over are one, where braking or setting off explains it.
+
+        Nobody else may be meant: neither another such box nor another such track is within reach.
+        """
+        reach_ms = max(REACH_MS, 3.2 * self._interval_ms)
+        rows = [i for i in rows if observation.t_ms - alive[i].last_seen_ms <= reach_ms]
+        if not rows or not columns:
+            return []
+        noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
+        reachable = np.zeros((len(rows), len(columns)), dtype=bool)
+        for r, i in enumerate(rows):
+            last = next(s for s in reversed(alive[i].sightings) if s.seen)
+            waited_s = (observation.t_ms - last.state.t_ms) / 1000
+            aside, behind = _aside(observation.feet_m[columns], last, waited_s)
+            speed_m_s = float(np.hypot(*last.state.mean[2:]))
+            reachable[r] = aside <= self._settings.max_speed_m_s * min(waited_s, REACH_S) + noise[columns]
+            if speed_m_s > SURE_M_S:
+                turned_s = max(0.0, waited_s - speed_m_s / HARDEST_M_S2)
+                reachable[r] &= behind <= 0.5 * HARDEST_M_S2 * turned_s**2 + noise[columns]
+        alone = (reachable.sum(axis=0)[None] == 1) & (reachable.sum(axis=1)[:, None] == 1)
+        return [(rows[r], columns[c]) for r, c in np.argwhere(reachable & alone).tolist()]
 
     def _cost(
         self, alive: list[_Track], predicted: list[State], boxes: Array, observation: Observation
@@ -316,20 +381,32 @@ class Tracker:
         return np.asarray(self._settings.colour_weight * unlike)
 
     def _see(self, track: _Track, predicted: State, observation: Observation, box: int) -> None:
-        state = motion_model.update(predicted, observation.feet_m[box], observation.cov_m2[box])
+        feet, cov = observation.feet_m[box], observation.cov_m2[box]
         worn = observation.colour[box]
         if observation.scores[box] >= self._settings.high_score and np.isfinite(worn).all():
             track.colour = np.where(
                 np.isfinite(track.colour), COLOUR_KEPT * track.colour + (1 - COLOUR_KEPT) * worn, worn
             )
         found = observation.boxes_px[box]
-        track.sightings.append(_Sighting(state, found, float(observation.scores[box]), seen=True))
+        sighting = _Sighting(predicted, found, float(observation.scores[box]), True, feet, cov)
+        sighting.fold_in(predicted)
+        track.sightings.append(sighting)
+        if self._alone(track) and _strays(track.sightings):
+            _follow(track.sightings)
         track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
         track.hits += 1
         track.last_seen_ms = observation.t_ms
         track.score_sum += float(observation.scores[box])
         track.measure(float(observation.height_m[box]))
         track.confirmed = track.confirmed or self._convinces(track)
+
+    def _alone(self, track: _Track) -> bool:
+        """Whether nobody else is near enough for a box to be theirs."""
+        here = track.state.mean[:2]
+        return all(
+            other is track or other.ended or float(np.hypot(*(other.state.mean[:2] - here))) > ALONE_M
+            for other in self._tracks
+        )
 
     def _convinces(self, track: _Track) -> bool:
         """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
@@ -414,6 +491,45 @@ class Tracker:
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
+
+
+def _aside(feet_m: Array, last: _Sighting, waited_s: float) -> tuple[Array, Array]:
+    """(n, 2) -> (n,) m from the way that somebody seen last so goes meanwhile, and (n,) m behind its start."""
+    start = last.state.mean[:2] if last.feet_m is None else last.feet_m
+    step = last.state.mean[2:] * waited_s
+    length = max(float(np.hypot(*step)), 1e-9)
+    along = (feet_m - start) @ step / length
+    aside = feet_m - start - np.clip(along, 0.0, length)[:, None] * step / length
+    return np.linalg.norm(aside, axis=1), -along
+
+
+def _strays(sightings: list[_Sighting]) -> bool:
+    """Whether the last sightings all lie off what was expected, the same way: a manoeuvre, not noise."""
+    surprise, spread, counted = np.zeros(2), np.zeros((2, 2)), 0
+    for sighting in reversed(sightings[-8:]):
+        if sighting.surprise_m is None or sighting.spread_m2 is None:
+            continue
+        surprise, spread, counted = surprise + sighting.surprise_m, spread + sighting.spread_m2, counted + 1
+        if surprise @ np.linalg.solve(spread, surprise) > MANOEUVRE_SIGMAS**2:
+            return True
+        if counted == MANOEUVRE_SIGHTINGS:
+            break
+    return False
+
+
+def _follow(sightings: list[_Sighting]) -> None:
+    """Filter the last sightings once more as those of somebody who may brake or turn.
+
+    Observation-centric re-update: Cao et al., *Observation-Centric SORT*, 2023.
+    """
+    since_ms = sightings[-1].state.t_ms - MANOEUVRE_MS
+    first = len(sightings) - 1
+    while first > 1 and (sightings[first - 1].state.t_ms >= since_ms or not sightings[first - 1].seen):
+        if sightings[first - 1].seen and sightings[first - 1].feet_m is None:
+            break
+        first -= 1
+    for index in range(max(first, 1), len(sightings)):
+        sightings[index].foretell(sightings[index - 1].state, motion_model.MANOEUVRE_M_S2)
 
 
 def _boxes(sightings: list[_Sighting]) -> Array:
