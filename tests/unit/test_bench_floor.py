@@ -74,6 +74,7 @@ def test_a_pattern_that_fits_no_cell_is_refused() -> None:
         Cell("pairs", 5, 1.0, 0.4, 4.0),
         Cell("steady", 3, 1.8, 0.2, 4.0),
         Cell("turning", 5, 1.0, 0.0, 4.0),
+        Cell("turning", 5, 2.5, 0.0, 4.0),
         Cell("crossing", 10, 1.8, 0.2, 4.0),
     ],
     ids=lambda cell: cell.name,

@@ -218,18 +218,6 @@ def test_time_may_not_run_backwards() -> None:
         tracker.hold(1_000)
 
 
-def test_who_brakes_before_a_line_does_not_overshoot_it() -> None:
-    """From 2.5 m/s to a stand within a second at 5 fps: the settled path stays where the walker stood."""
-    tracker = Tracker(calibration())
-    for i in range(30):
-        t_s = i * 0.2
-        x = 2.5 * t_s if t_s <= 1.2 else 3.0 + 1.25 * (1 - max(0.0, 2.2 - t_s) ** 2)
-        tracker.step(observe(i * 200, boxes([(x, 4.0)]), calibration()))
-    settled = [people[0].place_m[0] for _, people in tracker.settle(6_000) if people]
-    assert max(settled) < 4.25 + 0.15
-    assert settled[-1] == pytest.approx(4.25, abs=0.1)
-
-
 def test_who_sets_off_unseen_is_found_again_and_keeps_the_id() -> None:
     """Standing, unseen for a second, then 2 m on and nobody else about: the same walker."""
     tracker = Tracker(calibration())
