@@ -9,9 +9,10 @@ demo: $(VENV)/.demo
 	@tools/system-libraries demo
 	$(BIN)/branchloop demo $(ARGS)
 
+# Two at a time: many tests wait for processes; a file's tests stay together, since they share what they started.
 test: $(VENV)/.test
 	@tools/system-libraries test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What must be green before a change lands.
 check: lint test
