@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from reference import needs_reference
+from reference import ROOT, needs_reference
 
 from edge.perceive.people import Detector, load_detector
 from edge.replay import bare_site, open_reels, replay
 
-CAVIAR = Path(os.environ.get("BRANCHLOOP_REFERENCE", "")) / "data/people/caviar"
+CAVIAR = ROOT / "data/people/caviar"
 FRAMES_AHEAD = 77
 """The front's frame is the corridor's frame + 77, at 25 fps."""
 BOUNDS = (-16.0, -3.0, 6.0, 30.0)

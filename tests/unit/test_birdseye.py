@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from reference import ROOT, needs_reference
 from unseen import FOUND, nobody_in
 
 from branchloop.errors import InputError
@@ -145,9 +145,10 @@ def test_the_sample_branch_from_above_holds_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.reference
+@needs_reference
 def test_two_real_cameras_on_one_floor_hold_nobody_and_tell_how_well_they_agree(tmp_path: Path) -> None:
     """CAVIAR's corridor and shop front. Railings and windows lean away, so it is no small figure."""
-    caviar = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people/caviar"
+    caviar = ROOT / "data/people/caviar"
     if not caviar.exists():
         pytest.skip("the reference data are not here")
     marks = json.loads((caviar / "OneLeaveShop1_homographies.json").read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,18 +10,16 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reference import ROOT
 
 from edge.perceive.camera import open_clip
 from edge.perceive.motion import MotionGate
 
 Picture = NDArray[np.uint8]
-REFERENCE = Path(os.environ.get("BRANCHLOOP_REFERENCE", Path(__file__).parents[2].parent / "shared"))
-PEOPLE = REFERENCE / "data" / "people"
+PEOPLE = ROOT / "data" / "people"
 needs_reference = [
     pytest.mark.reference,
-    pytest.mark.skipif(
-        not PEOPLE.is_dir(), reason=f"no reference data at {REFERENCE} (BRANCHLOOP_REFERENCE)"
-    ),
+    pytest.mark.skipif(not PEOPLE.is_dir(), reason=f"no reference data at {ROOT} (BRANCHLOOP_REFERENCE)"),
 ]
 
 

@@ -323,11 +323,13 @@ def test_damage_while_running_is_no_crash(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(0)
         file.write(b"\xff" * path.stat().st_size)
+    for box in (one, two):  # what SQLite holds in memory would hide the damage for as long as it pleases
+        box._file.read(lambda db: db.execute("PRAGMA shrink_memory").fetchall())
     for n in range(5):
         assert one.append_now("notice", notice(n)) is not None
         assert two.append_now("notice", notice(n)) is not None
     assert one.epoch == two.epoch != epoch
-    assert one.produced == 10  # one notice more; the first message was committed to the broken file
+    assert one.produced == 11  # one of them tells of the damage
     assert len(list(tmp_path.glob("outbox.db.damaged-????????"))) == 1
     one.close()
     two.close()

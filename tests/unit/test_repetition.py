@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reference import ROOT, needs_reference
 
 from branchloop.share import share
 from edge.perceive.camera import open_clip
@@ -18,7 +17,7 @@ from edge.perceive.repetition import Repetition
 
 Image = NDArray[np.uint8]
 FPS = 7
-PEOPLE = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people"
+PEOPLE = ROOT / "data/people"
 REAL = {
     "plaza": (share("sample_video/plaza.mp4"), 1),
     "corridor": (PEOPLE / "caviar/OneLeaveShop1cor.mpg", 4),
@@ -57,7 +56,11 @@ def quiet_room(seed: int) -> Image:
 
 
 @pytest.mark.parametrize(
-    "name", ["plaza", *(pytest.param(n, marks=pytest.mark.reference) for n in ("corridor", "room"))]
+    "name",
+    [
+        "plaza",
+        *(pytest.param(n, marks=[pytest.mark.reference, needs_reference]) for n in ("corridor", "room")),
+    ],
 )
 def test_what_really_happens_is_no_recording(name: str) -> None:
     """Whole clips of real footage, once."""

@@ -6,7 +6,6 @@ The bumps are rendered: real frames warped as a camera with a 53 degree lens wou
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from reference import ROOT, needs_reference
 
 from branchloop.share import share
 from branchloop.site import parse_site
@@ -23,7 +23,7 @@ from edge.perceive.integrity import Integrity
 from edge.perceive.viewpoint import ELSEWHERE_S, Motion, Viewpoint, read_looks, store_looks
 
 Image = NDArray[np.uint8]
-PEOPLE = Path(os.environ.get("BRANCHLOOP_REFERENCE", "../shared")) / "data/people"
+PEOPLE = ROOT / "data/people"
 REAL = {
     "plaza": (share("sample_video/plaza.mp4"), 7),
     "kiosk": (share("sample_video/kiosk.mp4"), 15),
@@ -167,7 +167,10 @@ def test_a_bump_by_night_is_found_as_well(plaza: list[Image], learnt: Viewpoint)
     [
         "plaza",
         "kiosk",
-        *(pytest.param(n, marks=pytest.mark.reference) for n in ("corridor", "front", "room")),
+        *(
+            pytest.param(n, marks=[pytest.mark.reference, needs_reference])
+            for n in ("corridor", "front", "room")
+        ),
     ],
 )
 def test_real_footage_raises_nothing(name: str) -> None:
