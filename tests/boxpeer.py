@@ -98,6 +98,8 @@ class BoxPeer:
         kind = message.topic.rsplit("/", 1)[1]
         if kind == "gallery":
             sealed = Sealed.model_validate_json(message.payload)
+            if sealed.to != fingerprint(self.raw):  # to the key before: the hub has not read the birth yet
+                return
             plain = unseal(self.key, sealed, gallery_context(self.site, self.device))
             self.galleries.append(Gallery.model_validate_json(plain))
         elif kind == "command":
