@@ -14,10 +14,10 @@ from edge.floor.entrances import Entrances
 from edge.floor.fusion import Stretch
 from edge.floor.lines import Crossing
 from edge.floor.notices import CrossingNotices, Final
+from edge.floor.person import Person
 from edge.floor.queueing import Wait
 from edge.floor.staff import StaffRoll
 from edge.floor.stitching import Stitcher
-from edge.floor.tracks import Person
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors, WindowBook
 from edge.floor.zones import Visit
 

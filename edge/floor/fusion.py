@@ -20,8 +20,8 @@ from edge.floor.agreement import Agreement, PairMeter
 from edge.floor.alignment import Alignment, Correction, Pair
 from edge.floor.identity import Identities
 from edge.floor.paths import Paths, Sheet
+from edge.floor.person import Person
 from edge.floor.sight import Sight
-from edge.floor.tracks import Person
 
 HOLD_MS = 1_000
 """How long a frame speaks for the time after it when the next one is late."""

@@ -9,7 +9,7 @@ from branchloop.messages import Notice
 from branchloop.site import Line
 from edge.floor.fusion import SitePerson
 from edge.floor.lines import FORGET_MS, Crossing, LineCounter
-from edge.floor.tracks import Person
+from edge.floor.person import Person
 
 SAME_EVENT_MS = 3_000
 """Two cameras that report a crossing of one line this close together may mean the same walker."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.floor.tracks import Person
+from edge.floor.person import Person
 
 Array = NDArray[np.float64]
 Key = tuple[str, int]

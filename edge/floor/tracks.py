@@ -21,8 +21,10 @@ from edge.floor import motion_model
 from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
 from edge.floor.boxes import smooth_boxes
 from edge.floor.calibration import FloorCalibration
+from edge.floor.manoeuvre import Sighting, aside, follow, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
+from edge.floor.person import Began, Person
 
 Array = NDArray[np.float64]
 
@@ -44,9 +46,6 @@ SLOW_M_S = 0.7
 STANDING_MS = 3_000
 """For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
 FAINT_LIMIT = 0.45
-MANOEUVRE_SIGHTINGS = 3
-MANOEUVRE_SIGMAS = 2.0
-"""So many sightings that stray the same way, by so much together, tell of somebody who brakes or turns."""
 HARDEST_M_S2 = 3.0
 SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
@@ -55,8 +54,6 @@ ALONE_M = 1.5
 REACH_MS = 800
 REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
-MANOEUVRE_MS = 800
-"""How long before it shows a manoeuvre began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,59 +78,10 @@ class TrackerSettings:
     buffer: float = 0.3
 
 
-@dataclass(frozen=True, slots=True)
-class Began:
-    """Where a track began, before the frames in which it could be told: it was believed only later."""
-
-    t_ms: int
-    place_m: tuple[float, float]
-    sigma_m: float
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """One person in one frame: id, box in the picture (x0, y0, x1, y1), place on the plan."""
-
-    id: int
-    box_px: tuple[float, float, float, float]
-    place_m: tuple[float, float]
-    sigma_m: float
-    score: float
-    began: Began | None = None
-
-
-@dataclass(slots=True)
-class _Sighting:
-    state: State
-    box_px: Array
-    score: float
-    seen: bool
-    feet_m: Array | None = None
-    cov_m2: Array | None = None
-    """What was measured, if anything."""
-    surprise_m: Array | None = None
-    spread_m2: Array | None = None
-    """How far that was from what was expected, and the covariance of this."""
-
-    def foretell(self, before: State, acceleration_m_s2: float) -> None:
-        """Filter this sighting once more, on from the one before."""
-        predicted = motion_model.predict(before, self.state.t_ms, acceleration_m_s2)
-        self.fold_in(predicted)
-
-    def fold_in(self, predicted: State) -> None:
-        """Take what was expected, and what was measured if anything."""
-        if self.feet_m is None or self.cov_m2 is None:
-            self.state = predicted
-            return
-        self.surprise_m = self.feet_m - predicted.mean[:2]
-        self.spread_m2 = predicted.cov[:2, :2] + self.cov_m2
-        self.state = motion_model.update(predicted, self.feet_m, self.cov_m2)
-
-
 @dataclass(slots=True)
 class _Track:
     id: int
-    sightings: list[_Sighting]
+    sightings: list[Sighting]
     hits: int = 1
     confirmed: bool = False
     ended: bool = False
@@ -193,7 +141,7 @@ class Tracker:
             last = track.sightings[-1]
             if last.seen and track.last_seen_ms == before:
                 still = State(t_ms, last.state.mean * np.array([1, 1, 0, 0]), last.state.cov)
-                track.sightings.append(_Sighting(still, last.box_px, last.score, seen=True))
+                track.sightings.append(Sighting(still, last.box_px, last.score, seen=True))
                 track.last_seen_ms = t_ms
         self._end_overdue(t_ms)
 
@@ -319,9 +267,9 @@ class Tracker:
         for r, i in enumerate(rows):
             last = next(s for s in reversed(alive[i].sightings) if s.seen)
             waited_s = (observation.t_ms - last.state.t_ms) / 1000
-            aside, behind = _aside(observation.feet_m[columns], last, waited_s)
+            off, behind = aside(observation.feet_m[columns], last, waited_s)
             speed_m_s = float(np.hypot(*last.state.mean[2:]))
-            reachable[r] = aside <= self._settings.max_speed_m_s * min(waited_s, REACH_S) + noise[columns]
+            reachable[r] = off <= self._settings.max_speed_m_s * min(waited_s, REACH_S) + noise[columns]
             if speed_m_s > SURE_M_S:
                 turned_s = max(0.0, waited_s - speed_m_s / HARDEST_M_S2)
                 reachable[r] &= behind <= 0.5 * HARDEST_M_S2 * turned_s**2 + noise[columns]
@@ -388,11 +336,11 @@ class Tracker:
                 np.isfinite(track.colour), COLOUR_KEPT * track.colour + (1 - COLOUR_KEPT) * worn, worn
             )
         found = observation.boxes_px[box]
-        sighting = _Sighting(predicted, found, float(observation.scores[box]), True, feet, cov)
+        sighting = Sighting(predicted, found, float(observation.scores[box]), True, feet, cov)
         sighting.fold_in(predicted)
         track.sightings.append(sighting)
-        if self._alone(track) and _strays(track.sightings):
-            _follow(track.sightings)
+        if self._alone(track) and strays(track.sightings):
+            follow(track.sightings)
         track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
         track.hits += 1
         track.last_seen_ms = observation.t_ms
@@ -421,7 +369,7 @@ class Tracker:
         return tall and track.score_sum / track.hits >= settings.sure_score
 
     def _miss(self, track: _Track, predicted: State, box: Array) -> None:
-        track.sightings.append(_Sighting(predicted, box, 0.0, seen=False))
+        track.sightings.append(Sighting(predicted, box, 0.0, seen=False))
 
     def _begin(self, observation: Observation, box: int) -> None:
         speed_m_s = SLOW_START_M_S if self._interval_ms > SLOW_MS else motion_model.START_SPEED_M_S
@@ -429,7 +377,7 @@ class Tracker:
             observation.t_ms, observation.feet_m[box], observation.cov_m2[box], speed_m_s
         )
         found = observation.boxes_px[box]
-        sighting = _Sighting(state, found, float(observation.scores[box]), seen=True)
+        sighting = Sighting(state, found, float(observation.scores[box]), seen=True)
         track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
         track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
         track.last_seen_ms = observation.t_ms
@@ -493,46 +441,7 @@ class Tracker:
         self._tracks = kept
 
 
-def _aside(feet_m: Array, last: _Sighting, waited_s: float) -> tuple[Array, Array]:
-    """(n, 2) -> (n,) m from the way that somebody seen last so goes meanwhile, and (n,) m behind its start."""
-    start = last.state.mean[:2] if last.feet_m is None else last.feet_m
-    step = last.state.mean[2:] * waited_s
-    length = max(float(np.hypot(*step)), 1e-9)
-    along = (feet_m - start) @ step / length
-    aside = feet_m - start - np.clip(along, 0.0, length)[:, None] * step / length
-    return np.linalg.norm(aside, axis=1), -along
-
-
-def _strays(sightings: list[_Sighting]) -> bool:
-    """Whether the last sightings all lie off what was expected, the same way: a manoeuvre, not noise."""
-    surprise, spread, counted = np.zeros(2), np.zeros((2, 2)), 0
-    for sighting in reversed(sightings[-8:]):
-        if sighting.surprise_m is None or sighting.spread_m2 is None:
-            continue
-        surprise, spread, counted = surprise + sighting.surprise_m, spread + sighting.spread_m2, counted + 1
-        if surprise @ np.linalg.solve(spread, surprise) > MANOEUVRE_SIGMAS**2:
-            return True
-        if counted == MANOEUVRE_SIGHTINGS:
-            break
-    return False
-
-
-def _follow(sightings: list[_Sighting]) -> None:
-    """Filter the last sightings once more as those of somebody who may brake or turn.
-
-    Observation-centric re-update: Cao et al., *Observation-Centric SORT*, 2023.
-    """
-    since_ms = sightings[-1].state.t_ms - MANOEUVRE_MS
-    first = len(sightings) - 1
-    while first > 1 and (sightings[first - 1].state.t_ms >= since_ms or not sightings[first - 1].seen):
-        if sightings[first - 1].seen and sightings[first - 1].feet_m is None:
-            break
-        first -= 1
-    for index in range(max(first, 1), len(sightings)):
-        sightings[index].foretell(sightings[index - 1].state, motion_model.MANOEUVRE_M_S2)
-
-
-def _boxes(sightings: list[_Sighting]) -> Array:
+def _boxes(sightings: list[Sighting]) -> Array:
     """(n, 4): smoothed from the first sighting to the last, then as predicted."""
     boxes = np.array([s.box_px for s in sightings])
     seen = [i for i, s in enumerate(sightings) if s.seen]

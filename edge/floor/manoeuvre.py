@@ -1,0 +1,88 @@
+"""One sighting of a track, and the manoeuvres that several tell of: somebody who brakes, turns or sets off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor import motion_model
+from edge.floor.motion_model import State
+
+Array = NDArray[np.float64]
+
+MANOEUVRE_SIGHTINGS = 3
+MANOEUVRE_SIGMAS = 2.0
+"""So many sightings that stray the same way, by so much together, tell of somebody who brakes or turns."""
+MANOEUVRE_MS = 800
+"""How long before it shows a manoeuvre began."""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """What a frame told of a track: its state after it, its box (4,) px, and whether it was seen at all."""
+
+    state: State
+    box_px: Array
+    score: float
+    seen: bool
+    feet_m: Array | None = None
+    cov_m2: Array | None = None
+    """What was measured, if anything."""
+    surprise_m: Array | None = None
+    spread_m2: Array | None = None
+    """How far that was from what was expected, and the covariance of this."""
+
+    def foretell(self, before: State, acceleration_m_s2: float) -> None:
+        """Filter this sighting once more, on from the one before."""
+        predicted = motion_model.predict(before, self.state.t_ms, acceleration_m_s2)
+        self.fold_in(predicted)
+
+    def fold_in(self, predicted: State) -> None:
+        """Take what was expected, and what was measured if anything."""
+        if self.feet_m is None or self.cov_m2 is None:
+            self.state = predicted
+            return
+        self.surprise_m = self.feet_m - predicted.mean[:2]
+        self.spread_m2 = predicted.cov[:2, :2] + self.cov_m2
+        self.state = motion_model.update(predicted, self.feet_m, self.cov_m2)
+
+
+def aside(feet_m: Array, last: Sighting, waited_s: float) -> tuple[Array, Array]:
+    """(n, 2) -> (n,) m from the way that somebody seen last so goes meanwhile, and (n,) m behind its start."""
+    start = last.state.mean[:2] if last.feet_m is None else last.feet_m
+    step = last.state.mean[2:] * waited_s
+    length = max(float(np.hypot(*step)), 1e-9)
+    along = (feet_m - start) @ step / length
+    off = feet_m - start - np.clip(along, 0.0, length)[:, None] * step / length
+    return np.linalg.norm(off, axis=1), -along
+
+
+def strays(sightings: list[Sighting]) -> bool:
+    """Whether the last sightings all lie off what was expected, the same way: a manoeuvre, not noise."""
+    surprise, spread, counted = np.zeros(2), np.zeros((2, 2)), 0
+    for sighting in reversed(sightings[-8:]):
+        if sighting.surprise_m is None or sighting.spread_m2 is None:
+            continue
+        surprise, spread, counted = surprise + sighting.surprise_m, spread + sighting.spread_m2, counted + 1
+        if surprise @ np.linalg.solve(spread, surprise) > MANOEUVRE_SIGMAS**2:
+            return True
+        if counted == MANOEUVRE_SIGHTINGS:
+            break
+    return False
+
+
+def follow(sightings: list[Sighting]) -> None:
+    """Filter the last sightings once more as those of somebody who may brake or turn.
+
+    Observation-centric re-update: Cao et al., *Observation-Centric SORT*, 2023.
+    """
+    since_ms = sightings[-1].state.t_ms - MANOEUVRE_MS
+    first = len(sightings) - 1
+    while first > 1 and (sightings[first - 1].state.t_ms >= since_ms or not sightings[first - 1].seen):
+        if sightings[first - 1].seen and sightings[first - 1].feet_m is None:
+            break
+        first -= 1
+    for index in range(max(first, 1), len(sightings)):
+        sightings[index].foretell(sightings[index - 1].state, motion_model.MANOEUVRE_M_S2)

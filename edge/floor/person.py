@@ -1,0 +1,26 @@
+"""A person as one camera tells of it in one frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Where a track began, before the frames in which it could be told: it was believed only later."""
+
+    t_ms: int
+    place_m: tuple[float, float]
+    sigma_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person in one frame: id, box in the picture (x0, y0, x1, y1), place on the plan."""
+
+    id: int
+    box_px: tuple[float, float, float, float]
+    place_m: tuple[float, float]
+    sigma_m: float
+    score: float
+    began: Began | None = None
