@@ -20,7 +20,7 @@ from branchloop import geometry
 from branchloop.clock import from_ms, local_day_start_ms, to_ms
 from branchloop.config import Part, parse_config
 from branchloop.hours import spans_min
-from branchloop.kiosk import Kiosk, Service
+from branchloop.kiosk import Counter, Kiosk, Service
 from branchloop.parts import Id, Metres, Text, without_secret
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -241,6 +241,14 @@ class Tracking(Part):
     low_score: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
+class Place(Part):
+    """Where the branch is, for people who look for one near by."""
+
+    address: Text
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    lon: Annotated[float, Field(ge=-180, le=180)]
+
+
 class Site(Part):
     """The whole of a site file."""
 
@@ -251,7 +259,11 @@ class Site(Part):
     simulated: bool = False
     note: Text | None = Field(default=None, description="a sentence every page of this site shows")
     hours: dict[str, str] = Field(default_factory=dict)
-    closed_on: list[date] = Field(default_factory=list, max_length=400)
+    closed_on: list[date] = Field(default_factory=list, max_length=400, description="holidays")
+    special_hours: dict[date, str] = Field(
+        default_factory=dict, max_length=400, description="by date: other hours than its weekday's"
+    )
+    place: Place | None = None
     reentry_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
         default=120.0, description="who comes back within this time is the same visitor; 0: always a new one"
     )
@@ -267,6 +279,7 @@ class Site(Part):
     zones: list[Zone] = Field(default_factory=list, max_length=256, alias="zone")
     sensors: list[Sensor] = Field(default_factory=list, max_length=256, alias="sensor")
     services: list[Service] = Field(default_factory=list, max_length=64, alias="service")
+    counters: list[Counter] = Field(default_factory=list, max_length=100, alias="counter")
     arrive_early_min: Annotated[int, Field(ge=0, le=240)] = 30
     arrive_late_min: Annotated[int, Field(ge=0, le=240)] = 15
     kiosks: list[Kiosk] = Field(default_factory=list, max_length=20, alias="kiosk")
@@ -291,6 +304,13 @@ class Site(Part):
             spans_min(text)
         return hours
 
+    @field_validator("special_hours")
+    @classmethod
+    def _special(cls, hours: dict[date, str]) -> dict[date, str]:
+        for text in hours.values():
+            spans_min(text)
+        return hours
+
     @model_validator(mode="after")
     def _consistent(self) -> Site:
         for what, parts in (
@@ -299,6 +319,7 @@ class Site(Part):
             ("zone", self.zones),
             ("sensor", self.sensors),
             ("service", self.services),
+            ("counter", self.counters),
             ("kiosk", self.kiosks),
         ):
             seen: set[str] = set()
@@ -315,6 +336,17 @@ class Site(Part):
                     raise ValueError(
                         f"zone {zone.id!r} is served in {served_in!r}, which is no counter, desk or self-service zone"
                     )
+        services = {service.id for service in self.services}
+        for counter in self.counters:
+            unknown = sorted(set(counter.skills) - services)
+            if unknown:
+                raise ValueError(f"counter {counter.id!r} has the skill {unknown[0]!r}, which is no service")
+            for day, text in counter.hours.items():
+                if day not in WEEKDAYS:
+                    raise ValueError(
+                        f"counter {counter.id!r}: {day!r} is not a weekday; use {', '.join(WEEKDAYS)}"
+                    )
+                spans_min(text)
         if self.box is not None and any(kiosk.id == self.box.id for kiosk in self.kiosks):
             raise ValueError(f"a kiosk is called {self.box.id!r} like the box; give it an id of its own")
         for where, points in self._places():
@@ -344,6 +376,9 @@ class Site(Part):
         """Opening spans `[from, to)` of a local day in UTC ms; the whole day when no hours are given."""
         if day in self.closed_on:
             return []
+        special = self.special_hours.get(day)
+        if special is not None:
+            return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(special)]
         text = self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
         return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
 

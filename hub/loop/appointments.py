@@ -12,7 +12,11 @@ from branchloop.errors import ConflictError, InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
 
-State = Literal["booked", "arrived", "called", "served", "cancelled"]
+State = Literal[
+    "booked", "arrived", "called", "parked", "served", "cancelled", "missed", "left", "waitlisted"
+]
+"""`missed`: did not come, the place was given back; `left`: went away again; `waitlisted`: has no place yet."""
+Kind = Literal["booked", "walk_in", "remote"]
 Step = Literal["arrive", "call", "serve", "cancel"]
 Method = Literal["code", "face", "staff"]
 _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {

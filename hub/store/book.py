@@ -29,6 +29,17 @@ CODE = "booking code"
 MEASURED_DAYS = 28
 MEASURED_LEAST = 10
 """So many visits make a measured mean; below it the planned length counts, and is called planned."""
+TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "cancelled"]] = {
+    "booked": "booked",
+    "missed": "booked",
+    "arrived": "arrived",
+    "parked": "arrived",
+    "called": "called",
+    "served": "served",
+    "left": "served",
+    "cancelled": "cancelled",
+}
+"""What a kiosk is told of a state; of a waitlisted one, nothing."""
 _COLUMNS = (
     "id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, place, customer, masked_name, title, "
     "minor, booking_no, state, booked_ms, arrived_ms, called_ms, served_ms, cancelled_ms, number, method, counter"
@@ -240,13 +251,14 @@ class Book:
         found: list[Expected] = []
         for each in self.of_day(db, site.id, day):
             code = self.code(db, each)
-            if code is None:
+            told = TO_KIOSKS.get(each.state)
+            if code is None or told is None:
                 continue
             found.append(
                 Expected(
                     id=each.id, booking_no=each.booking_no, code_digest=code_digest(salt, code),
                     start_ms=each.start_ms, window_from_ms=each.window_from_ms, window_to_ms=each.window_to_ms,
-                    service=each.service, masked_name=each.masked_name, title=each.title, state=each.state,
+                    service=each.service, masked_name=each.masked_name, title=each.title, state=told,
                     number=each.number, consent=consents.get(each.customer),
                 )
             )  # fmt: skip

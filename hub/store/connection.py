@@ -15,13 +15,27 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
+from hub.store.schema_cards import cards_migrations
 from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
+from hub.store.schema_crowding import crowding_migrations
+from hub.store.schema_documents import documents_migrations
+from hub.store.schema_forecast import forecast_migrations
+from hub.store.schema_identity import identity_migrations
+from hub.store.schema_journeys import journey_migrations
+from hub.store.schema_outgoing import outgoing_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
+from hub.store.schema_queue import queue_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
+_MIGRATIONS = (
+    hub_migrations, analytics_migrations, consent_migrations, book_migrations, picture_migrations,
+    configuration_migrations, quality_migrations, journey_migrations, queue_migrations, cards_migrations,
+    outgoing_migrations, documents_migrations, crowding_migrations, forecast_migrations, identity_migrations,
+)  # fmt: skip
+"""Of hub.db, in this order."""
 
 
 def connect(
@@ -74,13 +88,8 @@ def prepare(data_dir: Path) -> None:
         with (data_dir / LOCK).open("w") as lock:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _migrate(data_dir / DATABASE, hub_migrations)
-            _migrate(data_dir / DATABASE, analytics_migrations)
-            _migrate(data_dir / DATABASE, consent_migrations)
-            _migrate(data_dir / DATABASE, book_migrations)
-            _migrate(data_dir / DATABASE, picture_migrations)
-            _migrate(data_dir / DATABASE, configuration_migrations)
-            _migrate(data_dir / DATABASE, quality_migrations)
+            for migrations in _MIGRATIONS:
+                _migrate(data_dir / DATABASE, migrations)
             _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
     except OSError as error:
         raise DependencyError(

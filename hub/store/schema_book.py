@@ -74,3 +74,35 @@ CREATE TABLE audit_due (              -- lines for the audit log, until they are
 def m001_book(db: Database) -> None:
     """Appointments, tickets, idempotency keys, lines on their way to the audit log."""
     run(db, _BOOK)
+
+
+_LOOP = """
+ALTER TABLE appointment ADD COLUMN kind TEXT NOT NULL DEFAULT 'booked';
+ALTER TABLE appointment ADD COLUMN channel TEXT NOT NULL DEFAULT 'staff';
+ALTER TABLE appointment ADD COLUMN journey TEXT NOT NULL DEFAULT '';
+ALTER TABLE appointment ADD COLUMN scene TEXT;
+ALTER TABLE appointment ADD COLUMN partner TEXT;
+ALTER TABLE appointment ADD COLUMN language TEXT NOT NULL DEFAULT 'zh';
+ALTER TABLE appointment ADD COLUMN contact BLOB;
+ALTER TABLE appointment ADD COLUMN remind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE appointment ADD COLUMN due_ms INTEGER;
+ALTER TABLE appointment ADD COLUMN calls INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE appointment ADD COLUMN parked_ms INTEGER;
+ALTER TABLE appointment ADD COLUMN left_ms INTEGER;
+ALTER TABLE appointment ADD COLUMN outcome TEXT;
+ALTER TABLE appointment ADD COLUMN follow_up TEXT;
+DROP INDEX appointment_place;
+CREATE UNIQUE INDEX appointment_place ON appointment (site, service, start_ms, place)
+  WHERE kind = 'booked' AND state NOT IN ('cancelled', 'missed', 'waitlisted');
+DROP INDEX appointment_of;
+CREATE UNIQUE INDEX appointment_of ON appointment (customer, start_ms)
+  WHERE state NOT IN ('cancelled', 'missed', 'waitlisted');
+CREATE INDEX appointment_by_customer ON appointment (customer);
+"""
+"""`kind` is booked, walk_in or remote; `due_ms` the place in the queue; `contact` JSON under the customer's key."""
+
+
+@book_migrations()
+def m002_loop(db: Database) -> None:
+    """Walk-ins and remote tickets, channels and scenes, outcomes; a missed appointment gives its place back."""
+    run(db, _LOOP)

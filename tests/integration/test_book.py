@@ -93,9 +93,11 @@ def test_the_database_itself_refuses_a_second_holder_of_a_place(
     made = book(world, staff, a_slot(world, staff, 3)).json()
     with opened(world.config.data_dir) as db, pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
         db.execute(
-            "INSERT INTO appointment SELECT 'other', site, service, day, start_ms, end_ms, window_from_ms, "
-            "window_to_ms, place, 'c-other', masked_name, title, minor, name, code, code_mac, 'xxxx', state, "
-            "booked_ms, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM appointment WHERE id=?",
+            "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
+            "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms) "
+            "SELECT 'other', site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, place, "
+            "'c-other', masked_name, title, minor, name, code, code_mac, 'xxxx', state, booked_ms "
+            "FROM appointment WHERE id=?",
             (made["id"],),
         )
 
