@@ -9,33 +9,9 @@ from pydantic import Field, field_validator, model_validator
 from branchloop.config import Part
 from branchloop.parts import Id, Metres, Text, without_secret
 
-Way = Literal["branch", "video", "online"]
-
-
-class Online(Part):
-    """How a service is done without a visit: by a card of ours, or at an address of the bank's."""
-
-    by: Literal["document", "application", "link"] = Field(
-        description="`document`: the document card; `application`: a form in the card; `link`: `url`"
-    )
-    url: str | None = Field(default=None, pattern=r"^https://[^\s]{1,500}$")
-    note: Text | None = Field(
-        default=None, description="what is done online, and what still needs the branch"
-    )
-
-    @model_validator(mode="after")
-    def _complete(self) -> Online:
-        if (self.by == "link") != (self.url is not None):
-            raise ValueError('`url` belongs to by = "link", and only there; add it or leave it out')
-        return self
-
 
 class Service(Part):
-    """What customers book: its planned length, its slots and how many can be served at once.
-
-    Where the site names counters, those whose skills include the service are its capacity; else `per_slot`
-    and `counters` are.
-    """
+    """What customers book: its planned length, its slots and how many can be served at once."""
 
     id: Id
     name: Text
@@ -43,31 +19,8 @@ class Service(Part):
     slot_minutes: Annotated[int, Field(ge=5, le=240)] = 15
     per_slot: Annotated[int, Field(ge=1, le=100)] = Field(default=1, description="appointments per slot")
     counters: Annotated[int, Field(ge=0, le=100)] = Field(default=1, description="counters open for it")
-    documents: list[Text] = Field(default_factory=list, max_length=20, description="what to bring")
-    channels: Annotated[list[Way], Field(min_length=1, max_length=3)] = Field(
-        default=["branch"], description="where it can be had; the first is offered first"
-    )
-    online: Online | None = Field(default=None, description='how, where `channels` has "online"')
     walk_in_target_min: Annotated[int, Field(ge=0, le=240)] = Field(
         default=15, description="a walk-in is called as if booked for so long after arrival"
-    )
-
-    @model_validator(mode="after")
-    def _doable(self) -> Service:
-        if ("online" in self.channels) != (self.online is not None):
-            raise ValueError('`online` belongs to channels that contain "online"; add it or leave it out')
-        return self
-
-
-class Counter(Part):
-    """A counter or desk: which services it gives, and whether its places can be booked ahead."""
-
-    id: Id
-    name: Text | None = None
-    skills: Annotated[list[Id], Field(min_length=1, max_length=64)] = Field(description="services it gives")
-    booked: bool = Field(default=True, description="false: kept for walk-ins")
-    hours: dict[str, str] = Field(
-        default_factory=dict, description="by weekday; the branch's hours without it"
     )
 
 

@@ -20,7 +20,7 @@ from branchloop import geometry
 from branchloop.clock import from_ms, local_day_start_ms, to_ms
 from branchloop.config import Part, parse_config
 from branchloop.hours import spans_min
-from branchloop.kiosk import Counter, Kiosk, Service
+from branchloop.kiosk import Kiosk, Service
 from branchloop.parts import Id, Metres, Text, without_secret
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -241,14 +241,6 @@ class Tracking(Part):
     low_score: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
-class Place(Part):
-    """Where the branch is, for people who look for one near by."""
-
-    address: Text
-    lat: Annotated[float, Field(ge=-90, le=90)]
-    lon: Annotated[float, Field(ge=-180, le=180)]
-
-
 class Site(Part):
     """The whole of a site file."""
 
@@ -263,7 +255,6 @@ class Site(Part):
     special_hours: dict[date, str] = Field(
         default_factory=dict, max_length=400, description="by date: other hours than its weekday's"
     )
-    place: Place | None = None
     reentry_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
         default=120.0, description="who comes back within this time is the same visitor; 0: always a new one"
     )
@@ -279,7 +270,6 @@ class Site(Part):
     zones: list[Zone] = Field(default_factory=list, max_length=256, alias="zone")
     sensors: list[Sensor] = Field(default_factory=list, max_length=256, alias="sensor")
     services: list[Service] = Field(default_factory=list, max_length=64, alias="service")
-    counters: list[Counter] = Field(default_factory=list, max_length=100, alias="counter")
     arrive_early_min: Annotated[int, Field(ge=0, le=240)] = 30
     arrive_late_min: Annotated[int, Field(ge=0, le=240)] = 15
     kiosks: list[Kiosk] = Field(default_factory=list, max_length=20, alias="kiosk")
@@ -319,7 +309,6 @@ class Site(Part):
             ("zone", self.zones),
             ("sensor", self.sensors),
             ("service", self.services),
-            ("counter", self.counters),
             ("kiosk", self.kiosks),
         ):
             seen: set[str] = set()
@@ -336,17 +325,6 @@ class Site(Part):
                     raise ValueError(
                         f"zone {zone.id!r} is served in {served_in!r}, which is no counter, desk or self-service zone"
                     )
-        services = {service.id for service in self.services}
-        for counter in self.counters:
-            unknown = sorted(set(counter.skills) - services)
-            if unknown:
-                raise ValueError(f"counter {counter.id!r} has the skill {unknown[0]!r}, which is no service")
-            for day, text in counter.hours.items():
-                if day not in WEEKDAYS:
-                    raise ValueError(
-                        f"counter {counter.id!r}: {day!r} is not a weekday; use {', '.join(WEEKDAYS)}"
-                    )
-                spans_min(text)
         if self.box is not None and any(kiosk.id == self.box.id for kiosk in self.kiosks):
             raise ValueError(f"a kiosk is called {self.box.id!r} like the box; give it an id of its own")
         for where, points in self._places():

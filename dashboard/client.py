@@ -104,9 +104,19 @@ class Hub:
         return self._get(f"/api/v1/branches/{site}/board")
 
     def step(self, site: str, appointment: str, step: str) -> dict[str, Any]:
-        """`arrive`, `call` or `serve` somebody."""
+        """`arrive`, `call`, `recall`, `park`, `resume`, `leave` or `serve` somebody."""
         path = f"/api/v1/branches/{site}/appointments/{appointment}/{step}"
         return self._ask("POST", path, body={})
+
+    def walk_in(self, site: str, service: str, language: str) -> dict[str, Any]:
+        """A ticket for somebody without an appointment."""
+        body = {"service": service, "language": language}
+        return self._ask("POST", f"/api/v1/branches/{site}/walk-ins", body=body)
+
+    def finish(self, site: str, appointment: str, outcome: str) -> dict[str, Any]:
+        """The visit is over, and what it came to."""
+        path = f"/api/v1/branches/{site}/appointments/{appointment}/finish"
+        return self._ask("POST", path, body={"outcome": outcome})
 
     def configuration(self, site: str) -> dict[str, Any]:
         """The newest configuration, what is wanted of the box, what it runs."""

@@ -13,8 +13,15 @@ from branchloop.text import Language, duration, say
 from dashboard import session, tiles
 from dashboard.client import Hub
 
-ACTIONS: Mapping[str, str] = {"booked": "arrive", "arrived": "call", "called": "serve"}
-WIDTHS = (1.0, 1.2, 2.2, 1.6, 2.2, 1.0, 1.4)
+ACTIONS: Mapping[str, str] = {
+    "booked": "arrive", "missed": "arrive", "arrived": "call", "called": "serve", "parked": "resume"
+}  # fmt: skip
+MORE: Mapping[str, tuple[str, ...]] = {
+    "arrived": ("park", "leave"), "called": ("recall", "park", "leave"), "parked": ("leave",)
+}  # fmt: skip
+"""What else can be done, behind a second touch."""
+OUTCOMES = ("done", "partly", "documents_missing", "not_served")
+WIDTHS = (1.0, 1.2, 2.2, 1.6, 2.2, 1.0, 1.4, 0.7)
 
 
 def page() -> None:
@@ -38,10 +45,11 @@ def _body(door: Hub, site: str) -> None:
         st.html(tiles.row(figures(board, spoken)))
         for queue in board["queues"]:
             st.html(f'<div class="bl-light">{queue_line(queue, spoken)}</div>')
+        _walk_in(door, site, board, spoken)
         if not board["items"]:
             st.info(say("board.none", spoken))
             return
-        heads = ("time", "name", "service", "ticket", "state", "waited", "action")
+        heads = ("time", "name", "service", "ticket", "state", "waited", "action", "more")
         for column, head in zip(st.columns(WIDTHS), heads, strict=True):
             column.html(f'<div class="bl-label">{say(f"board.{head}", spoken)}</div>')
         services = {queue["service"]: queue["name"][spoken] for queue in board["queues"]}
@@ -112,10 +120,32 @@ def _row(door: Hub, site: str, item: Mapping[str, Any], words: list[str], spoken
     for column, text in zip(columns, words, strict=False):
         column.text(text)
     action = ACTIONS.get(item["state"])
-    if action is None or item["missed"]:
+    if action is None:
         return
-    if columns[-1].button(
-        say(f"board.do.{action}", spoken), key=f"{action}-{item['id']}", help=f"{words[1]} {words[0]}"
-    ):
+    who = f"{words[1]} {words[0]}"
+    if columns[-2].button(say(f"board.do.{action}", spoken), key=f"{action}-{item['id']}", help=who):
         door.step(site, item["id"], action)
         st.rerun(scope="fragment")
+    if item["state"] not in MORE:
+        return
+    with columns[-1].popover("…", help=say("board.more", spoken)):
+        for step in MORE[item["state"]]:
+            if st.button(say(f"board.do.{step}", spoken), key=f"{step}-{item['id']}", help=who):
+                door.step(site, item["id"], step)
+                st.rerun(scope="fragment")
+        for outcome in OUTCOMES if item["state"] == "called" else ():
+            if st.button(say(f"board.outcome.{outcome}", spoken), key=f"{outcome}-{item['id']}", help=who):
+                door.finish(site, item["id"], outcome)
+                st.rerun(scope="fragment")
+
+
+def _walk_in(door: Hub, site: str, board: Mapping[str, Any], spoken: Language) -> None:
+    """A ticket for who has no appointment: one touch per service."""
+    if not board["queues"]:
+        return
+    with st.popover(say("board.walk_in", spoken)):
+        for queue in board["queues"]:
+            if st.button(queue["name"][spoken], key=f"walk-in-{queue['service']}"):
+                made = door.walk_in(site, queue["service"], spoken)
+                st.toast(say("board.walk_in.made", spoken, number=made["number"]))
+                st.rerun(scope="fragment")

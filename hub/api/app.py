@@ -23,6 +23,7 @@ from hub.api import (
     pictures,
     problems,
     quality_routes,
+    queueing,
 )
 from hub.api.guard import Guard
 from hub.api.state import State, now_ms
@@ -104,6 +105,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(_operation())
     app.include_router(branches.routes(), responses=_PROBLEMS)
     app.include_router(booking.routes(), responses={**_PROBLEMS, 409: _TAKEN})
+    app.include_router(queueing.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(enrolment.staff_routes(), responses=_PROBLEMS)
     app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
     app.include_router(consents.routes(), responses=_PROBLEMS)

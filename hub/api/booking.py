@@ -90,7 +90,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"name of {appointment[:40]}")
         with reading(state.data_dir) as db:
-            found = state.book.name(db, _found(db, state.book, site, appointment))
+            found = state.book.name(db, find_appointment(db, state.book, site, appointment))
         if found is None:
             raise NotFoundError("this customer was forgotten.", hint="Nothing names them any more.")
         return models.NameAnswer(name=found)
@@ -105,7 +105,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"qr of {appointment[:40]}")
         with reading(state.data_dir) as db:
-            code = state.book.code(db, _found(db, state.book, site, appointment))
+            code = state.book.code(db, find_appointment(db, state.book, site, appointment))
         if code is None:
             raise NotFoundError("this customer was forgotten.", hint="There is no code any more.")
         picture = make_qr(qr_text(site.id, code), error="q", micro=False)
@@ -117,8 +117,20 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"cancel {appointment[:40]}")
         with opened(state.data_dir) as db:
-            found = _found(db, state.book, site, appointment)
+            found = find_appointment(db, state.book, site, appointment)
             return shown(db, state.book.step(db, found, "cancel", now_ms()), now_ms())
+
+    @router.post("/appointments/{appointment}/move")
+    def move(
+        request: Request, caller: Booking, site_id: str, appointment: str, body: models.Move
+    ) -> models.AppointmentAnswer:
+        """Another slot under the same code; the old place is free at once. The same slot again changes nothing."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"move {appointment[:40]} to {body.start[:40]}")
+        start_ms = _start_ms(body.start)
+        with opened(state.data_dir) as db:
+            found = find_appointment(db, state.book, site, appointment)
+            return shown(db, state.book.move(db, site, found, start_ms, now_ms()), now_ms())
 
     @router.post("/appointments/{appointment}/arrive")
     def arrived(
@@ -128,7 +140,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"check in {appointment[:40]}")
         with opened(state.data_dir) as db:
-            found = _found(db, state.book, site, appointment)
+            found = find_appointment(db, state.book, site, appointment)
             return shown(db, arrive(db, state.book, found, now_ms()), now_ms())
 
     @router.post("/appointments/{appointment}/call")
@@ -139,7 +151,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"call {appointment[:40]} to {body.counter or ''}")
         with opened(state.data_dir) as db:
-            found = _found(db, state.book, site, appointment)
+            found = find_appointment(db, state.book, site, appointment)
             return shown(db, state.book.step(db, found, "call", now_ms(), body.counter), now_ms())
 
     @router.post("/appointments/{appointment}/serve")
@@ -148,7 +160,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"served {appointment[:40]}")
         with opened(state.data_dir) as db:
-            found = _found(db, state.book, site, appointment)
+            found = find_appointment(db, state.book, site, appointment)
             return shown(db, state.book.step(db, found, "serve", now_ms()), now_ms())
 
     return router
@@ -183,11 +195,13 @@ def _fields(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> dic
         "arrive_from": iso(appointment.window_from_ms), "arrive_to": iso(appointment.window_to_ms),
         "masked_name": appointment.masked_name, "title": appointment.title,
         "booking_no": appointment.booking_no, "state": appointment.state,
-        "missed": appointment.state == "booked" and at_ms > appointment.window_to_ms,
+        "missed": appointment.state == "missed"
+        or (appointment.state == "booked" and at_ms > appointment.window_to_ms),
         "arrived": _moment(arrived_ms), "called": _moment(appointment.called_ms),
         "served": _moment(appointment.served_ms), "number": appointment.number,
         "aliases": list(aliases(db, appointment)), "provisional": provisional(db, appointment),
-        "method": appointment.method, "counter": appointment.counter, "waited_s": waited_s,
+        "method": appointment.method, "counter": appointment.counter,
+        "kind": appointment.kind, "calls": appointment.calls, "outcome": appointment.outcome, "waited_s": waited_s,
         "recognisable": any(c.site == appointment.site and c.holds(at_ms) for c in consents),
     }  # fmt: skip
 
@@ -228,7 +242,8 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
     )
 
 
-def _found(db: sqlite3.Connection, book: Book, site: Site, appointment: str) -> Appointment:
+def find_appointment(db: sqlite3.Connection, book: Book, site: Site, appointment: str) -> Appointment:
+    """An appointment of a branch. Raises NotFoundError."""
     found = book.find(db, site.id, appointment)
     if found is None:
         raise NotFoundError("there is no such appointment.", hint="GET …/board lists them.")

@@ -8,9 +8,10 @@ from pydantic import Field
 
 from branchloop.messages import Id
 from branchloop.parts import Text
+from branchloop.text import Language
 from hub.api.models import Answer, Moment
 from hub.api.models_consent import Asked
-from hub.loop.appointments import Method, State
+from hub.loop.appointments import Kind, Method, Outcome, State
 
 
 class SlotAnswer(Answer):
@@ -49,6 +50,40 @@ class Call(Asked):
     counter: Annotated[str, Field(min_length=1, max_length=20)] | None = None
 
 
+class Move(Asked):
+    """Another time for an appointment."""
+
+    start: Annotated[str, Field(max_length=40, description="RFC 3339 with zone; the start of a slot")]
+
+
+class WalkIn(Asked):
+    """Somebody without an appointment."""
+
+    service: Id
+    name: Annotated[str, Field(max_length=60)] = ""
+    language: Language = "zh"
+
+
+class Transfer(Asked):
+    """To which service somebody is sent on."""
+
+    service: Id
+
+
+class FollowUpAsked(Asked):
+    """What comes next for the customer."""
+
+    text: Annotated[str, Field(min_length=1, max_length=300)]
+    service: Id | None = None
+
+
+class Finish(Asked):
+    """What a visit came to."""
+
+    outcome: Outcome
+    follow_up: FollowUpAsked | None = None
+
+
 class AppointmentAnswer(Answer):
     """One appointment: masked, as a board shows it."""
 
@@ -71,6 +106,9 @@ class AppointmentAnswer(Answer):
     provisional: bool = Field(description="a ticket of it was given while the hub was out of reach")
     method: Method | None
     counter: str | None
+    kind: Kind
+    calls: int = Field(description="how often it was called again")
+    outcome: Outcome | None
     waited_s: float | None = Field(description="from arrival to the call, or until now")
     recognisable: bool = Field(description="a consent to be recognised holds")
 

@@ -25,6 +25,7 @@ from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.desired import DesiredOut
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
+from hub.ingest.releasing import Releasing
 from hub.ingest.watching import watch_quality
 from hub.runtime import read
 from hub.store.audit import AuditLog
@@ -166,6 +167,7 @@ def main(config: Path) -> None:
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
+            Releasing(store, reader, book).tick,
         ]
         try:
             Ingest(source, store, Applier(store, settings.sites, now_ms, trust), ticks).run(stop)

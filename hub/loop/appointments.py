@@ -1,4 +1,4 @@
-"""An appointment's life: booked, arrived, called, served; or cancelled. And when a branch has places. Pure."""
+"""An appointment's life: booked, arrived, called, served; or cancelled, missed, left. And a branch's places. Pure."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ State = Literal[
 ]
 """`missed`: did not come, the place was given back; `left`: went away again; `waitlisted`: has no place yet."""
 Kind = Literal["booked", "walk_in", "remote"]
-Step = Literal["arrive", "call", "serve", "cancel"]
+Outcome = Literal["done", "partly", "documents_missing", "not_served"]
+"""What a visit came to."""
+Step = Literal["arrive", "call", "serve", "cancel", "park", "resume", "leave"]
 Method = Literal["code", "face", "staff"]
 _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {
-    "arrive": (frozenset({"booked"}), "arrived"),
+    "arrive": (frozenset({"booked", "missed"}), "arrived"),
     "call": (frozenset({"arrived"}), "called"),
     "serve": (frozenset({"called"}), "served"),
     "cancel": (frozenset({"booked"}), "cancelled"),
+    "park": (frozenset({"arrived", "called"}), "parked"),
+    "resume": (frozenset({"parked"}), "arrived"),
+    "leave": (frozenset({"arrived", "called", "parked"}), "left"),
 }
 MAX_NAME = 60
 AHEAD_DAYS = 60

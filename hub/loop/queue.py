@@ -1,7 +1,9 @@
-"""Who is called next: by the later of appointed time and arrival, whatever the way somebody checked in. Pure.
+"""Who is called next: in the order of promised times, whatever the way somebody checked in. Pure.
 
-Who comes early does not pass those who were appointed before; who comes late takes the place that fits
-the arrival. How somebody checked in (face, code, staff) is not known here, so it cannot count.
+Who booked was promised the appointed time; who comes early does not pass those who were appointed before,
+who comes late takes the place that fits the arrival. Who walks in is promised a time, too: the arrival and
+the service's `walk_in_target_min`, as if booked for then. So somebody present is only passed by those
+with an earlier promise, of whom there is an end. How somebody checked in (face, code, staff) is not known here, so it cannot count.
 """
 
 from __future__ import annotations
@@ -9,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from branchloop.clock import MINUTE_MS
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Somebody who has arrived and was not called yet."""
+    """Somebody who has arrived and was not called yet; `start_ms` is the time promised."""
 
     appointment: str
     service: str
@@ -33,3 +37,8 @@ def ahead(waiting: Iterable[Waiting], somebody: Waiting) -> int:
 
 def _due(waiting: Waiting) -> tuple[int, int, str]:
     return max(waiting.start_ms, waiting.arrived_ms), waiting.arrived_ms, waiting.appointment
+
+
+def promised_ms(arrived_ms: int, walk_in_target_min: int) -> int:
+    """What somebody without an appointment is promised."""
+    return arrived_ms + walk_in_target_min * MINUTE_MS

@@ -17,10 +17,14 @@ from branchloop.clock import DAY_MS, from_ms, iso
 from branchloop.codes import code_digest, new_code, read_code
 from branchloop.commands import Expected, Queue, TicketRange
 from branchloop.errors import ConflictError, InputError
+from branchloop.kiosk import Service
 from branchloop.site import Site
 from hub.loop import appointments as rules
-from hub.loop.appointments import Method, State
+from hub.loop.appointments import Kind, Method, Outcome, State
+from hub.loop.journey import Aside, Channel, Happened, Stage, new_journey
 from hub.loop.queue import Waiting, order
+from hub.store.journeys import forget as forget_journeys
+from hub.store.journeys import record
 from hub.store.keyring import Keyring
 from hub.store.people import Booked
 
@@ -42,8 +46,12 @@ TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "canc
 """What a kiosk is told of a state; of a waitlisted one, nothing."""
 _COLUMNS = (
     "id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, place, customer, masked_name, title, "
-    "minor, booking_no, state, booked_ms, arrived_ms, called_ms, served_ms, cancelled_ms, number, method, counter"
+    "minor, booking_no, state, booked_ms, arrived_ms, called_ms, served_ms, cancelled_ms, number, method, counter, "
+    "kind, channel, journey, scene, partner, calls, outcome"
 )
+_TOLD: Mapping[str, Stage | Aside] = {"call": "called", "serve": "served", "cancel": "cancelled"}
+MOST_OPEN = 3
+"""So many booked appointments a customer may have ahead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,10 @@ class Wanted:
     title: Literal["mr", "ms"] | None = None
     customer: str | None = None
     minor: bool = False
+    channel: Channel = "staff"
+    scene: str | None = None
+    partner: str | None = None
+    journey: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +97,20 @@ class Appointment:
     number: str | None
     method: Method | None
     counter: str | None
+    kind: Kind
+    channel: Channel
+    journey: str
+    scene: str | None
+    partner: str | None
+    calls: int
+    outcome: Outcome | None
+
+    def happened(self, stage: Stage | Aside, at_ms: int, **detail: str | float | bool | None) -> Happened:
+        """What happened in its journey."""
+        return Happened(
+            stage, at_ms, self.site, self.journey or f"j-{self.id}", self.service, self.channel, self.scene,
+            self.partner, self.customer, self.id, detail,
+        )  # fmt: skip
 
 
 class Book:
@@ -97,7 +123,7 @@ class Book:
         """A day's slots. Raises InputError for a service that the branch has not."""
         taken = db.execute(
             "SELECT start_ms, count(*) FROM appointment WHERE site=? AND day=? AND service=? "
-            "AND state<>'cancelled' GROUP BY start_ms",
+            "AND kind='booked' AND state NOT IN ('cancelled', 'missed', 'waitlisted') GROUP BY start_ms",
             (site.id, day.isoformat(), service),
         ).fetchall()
         return rules.slots(site, rules.service_of(site, service), day, dict(taken))
@@ -105,49 +131,94 @@ class Book:
     def book(self, db: sqlite3.Connection, site: Site, wanted: Wanted, now_ms: int) -> Appointment:
         """Take a place. Raises InputError for what is no slot or over, ConflictError when it is taken."""
         service = rules.service_of(site, wanted.service)
+        slot = self._slot(db, site, service.id, wanted.start_ms, now_ms)
         day = from_ms(wanted.start_ms, site.zone_info).date()
-        slot = next((s for s in self.slots(db, site, service.id, day) if s.start_ms == wanted.start_ms), None)
-        if slot is None:
-            raise InputError(
-                f"{iso(wanted.start_ms)} is no slot of {service.id}.", hint="GET …/slots lists them."
-            )
         window_from_ms, window_to_ms = rules.arrival_window_ms(site, slot.start_ms)
-        if window_to_ms <= now_ms or slot.start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
-            raise InputError(
-                f"{iso(wanted.start_ms)} is over, or more than {rules.AHEAD_DAYS} days ahead.",
-                hint="Choose another slot.",
-            )
         name = rules.clean_name(wanted.name)
         customer = wanted.customer or f"c-{secrets.token_hex(8)}"
+        (open_ahead,) = db.execute(
+            "SELECT count(*) FROM appointment WHERE customer=? AND state='booked' AND window_to_ms>?",
+            (customer, now_ms),
+        ).fetchone()
+        if open_ahead >= MOST_OPEN:
+            raise ConflictError(
+                f"this customer has {open_ahead} appointments ahead.",
+                hint="Cancel or move one of them first.",
+            )
         code = new_code()
-        taken = {place for (place,) in db.execute(
-            "SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND state<>'cancelled'",
-            (site.id, service.id, slot.start_ms),
-        )}  # fmt: skip
-        place = next((place for place in range(service.per_slot) if place not in taken), None)
-        if place is None:
-            raise ConflictError("this slot is full.", hint="Choose another one.")
+        place = self._free_place(db, site, service, slot.start_ms)
         identity = secrets.token_hex(8)
         try:
             db.execute(
                 "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
-                "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?)",
+                "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms, "
+                "channel, scene, partner, journey) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?,?,?,?,?)",
                 (
                     identity, site.id, service.id, day.isoformat(), slot.start_ms, slot.end_ms, window_from_ms,
                     window_to_ms, place, customer, rules.masked(name), wanted.title, int(wanted.minor),
                     self.keyring.wrap(customer, name.encode(), NAME),
                     self.keyring.wrap(customer, code.encode(), CODE),
-                    self.keyring.mac(read_code(code)), self._booking_no(db, site.id, day.isoformat()), now_ms,
+                    self.keyring.mac(read_code(code)), self.booking_no(db, site.id, day.isoformat()), now_ms,
+                    wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(),
                 ),
             )  # fmt: skip
         except sqlite3.IntegrityError as error:
-            raise ConflictError(
-                "the place was taken, or this customer has an appointment at that time.",
-                hint="Choose another slot.",
-            ) from error
+            raise _taken() from error
         self.touch(db, site.id)
-        return self.get(db, site.id, identity)
+        made = self.get(db, site.id, identity)
+        record(db, made.happened("booked", now_ms, start_ms=made.start_ms))
+        return made
+
+    def move(
+        self, db: sqlite3.Connection, site: Site, appointment: Appointment, start_ms: int, now_ms: int
+    ) -> Appointment:
+        """Another slot for the same appointment, under the same code; the old place is free at once.
+
+        Raises ConflictError when it is no longer booked or the slot is full, InputError for what is no slot:
+        then nothing has changed.
+        """
+        if appointment.state != "booked":
+            raise ConflictError(
+                f"the appointment is {appointment.state}; it cannot move now.", hint="Book another one."
+            )
+        if appointment.start_ms == start_ms:
+            return appointment
+        service = rules.service_of(site, appointment.service)
+        slot = self._slot(db, site, service.id, start_ms, now_ms)
+        window_from_ms, window_to_ms = rules.arrival_window_ms(site, slot.start_ms)
+        day = from_ms(start_ms, site.zone_info).date().isoformat()
+        number = appointment.booking_no
+        if day != appointment.day:
+            number = self.booking_no(db, site.id, day)
+        try:
+            db.execute(
+                "UPDATE appointment SET day=?, start_ms=?, end_ms=?, window_from_ms=?, window_to_ms=?, place=?, "
+                "booking_no=? WHERE id=? AND state='booked'",
+                (
+                    day, slot.start_ms, slot.end_ms, window_from_ms, window_to_ms,
+                    self._free_place(db, site, service, slot.start_ms), number, appointment.id,
+                ),
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            raise _taken() from error
+        self.touch(db, site.id)
+        moved = self.get(db, site.id, appointment.id)
+        record(db, moved.happened("moved", now_ms, from_ms=appointment.start_ms, start_ms=moved.start_ms))
+        return moved
+
+    def missed(self, db: sqlite3.Connection, now_ms: int) -> list[Appointment]:
+        """Booked ones whose arrival window is over."""
+        return self._all(db, "state='booked' AND window_to_ms<?", (now_ms,))
+
+    def release_missed(self, db: sqlite3.Connection, now_ms: int) -> int:
+        """Give back the places of those who did not come in their arrival window; how many."""
+        missed = self.missed(db, now_ms)
+        for each in missed:
+            db.execute("UPDATE appointment SET state='missed' WHERE id=?", (each.id,))
+            record(db, each.happened("missed", each.window_to_ms))
+        for site in {each.site for each in missed}:
+            self.touch(db, site)
+        return len(missed)
 
     def find(self, db: sqlite3.Connection, site: str, appointment: str) -> Appointment | None:
         """An appointment of a branch."""
@@ -200,6 +271,7 @@ class Book:
             (state, now_ms, counter, appointment.id),
         )
         self.touch(db, appointment.site)
+        record(db, appointment.happened(_TOLD[step], now_ms))
         return self.get(db, appointment.site, appointment.id)
 
     def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
@@ -219,6 +291,7 @@ class Book:
     def forget(self, db: sqlite3.Connection, customer: str, now_ms: int) -> bool:
         """Cancel what is to come; names, codes and the pseudonym are overwritten. Whether anything was known."""
         rows = db.execute("SELECT id, site FROM appointment WHERE customer=?", (customer,)).fetchall()
+        forget_journeys(db, customer, f"x-{secrets.token_hex(8)}")
         for appointment, site in rows:
             self._anonymise(db, appointment, now_ms)
             self.touch(db, site)
@@ -232,8 +305,9 @@ class Book:
         rows = db.execute(
             "SELECT id, customer FROM appointment WHERE end_ms<? AND masked_name<>'*'", (before_ms,)
         ).fetchall()
-        for appointment, _ in rows:
+        for appointment, customer in rows:
             self._anonymise(db, appointment, now_ms)
+            forget_journeys(db, customer, f"x-{secrets.token_hex(8)}")
         return [
             customer
             for customer in dict.fromkeys(customer for _, customer in rows)
@@ -335,7 +409,34 @@ class Book:
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
 
-    def _booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
+    def _slot(
+        self, db: sqlite3.Connection, site: Site, service: str, start_ms: int, now_ms: int
+    ) -> rules.Slot:
+        day = from_ms(start_ms, site.zone_info).date()
+        slot = next((s for s in self.slots(db, site, service, day) if s.start_ms == start_ms), None)
+        if slot is None:
+            raise InputError(f"{iso(start_ms)} is no slot of {service}.", hint="GET …/slots lists them.")
+        _, window_to_ms = rules.arrival_window_ms(site, start_ms)
+        if window_to_ms <= now_ms or start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
+            raise InputError(
+                f"{iso(start_ms)} is over, or more than {rules.AHEAD_DAYS} days ahead.",
+                hint="Choose another slot.",
+            )
+        return slot
+
+    def _free_place(self, db: sqlite3.Connection, site: Site, service: Service, start_ms: int) -> int:
+        taken = {place for (place,) in db.execute(
+            "SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND kind='booked' "
+            "AND state NOT IN ('cancelled', 'missed', 'waitlisted')",
+            (site.id, service.id, start_ms),
+        )}  # fmt: skip
+        place = next((place for place in range(service.per_slot) if place not in taken), None)
+        if place is None:
+            raise ConflictError("this slot is full.", hint="Choose another one.")
+        return place
+
+    def booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
+        """A number of the day that is free, drawn at random. Raises ConflictError when none is left."""
         taken = {no for (no,) in db.execute(
             "SELECT booking_no FROM appointment WHERE site=? AND day=?", (site, day)
         )}  # fmt: skip
@@ -349,6 +450,12 @@ class Book:
             f"SELECT {_COLUMNS} FROM appointment WHERE {where} ORDER BY start_ms, booked_ms, id", values
         ).fetchall()
         return [_appointment(row) for row in rows]
+
+
+def _taken() -> ConflictError:
+    return ConflictError(
+        "the place was taken, or this customer has an appointment at that time.", hint="Choose another slot."
+    )
 
 
 def _appointment(row: tuple[object, ...]) -> Appointment:

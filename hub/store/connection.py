@@ -15,25 +15,18 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
-from hub.store.schema_cards import cards_migrations
 from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
-from hub.store.schema_crowding import crowding_migrations
-from hub.store.schema_documents import documents_migrations
-from hub.store.schema_forecast import forecast_migrations
-from hub.store.schema_identity import identity_migrations
 from hub.store.schema_journeys import journey_migrations
-from hub.store.schema_outgoing import outgoing_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
-from hub.store.schema_queue import queue_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
 _MIGRATIONS = (
     hub_migrations, analytics_migrations, consent_migrations, book_migrations, picture_migrations,
-    configuration_migrations, quality_migrations, journey_migrations, queue_migrations, cards_migrations,
-    outgoing_migrations, documents_migrations, crowding_migrations, forecast_migrations, identity_migrations,
+    configuration_migrations, quality_migrations, journey_migrations,
+
 )  # fmt: skip
 """Of hub.db, in this order."""
 

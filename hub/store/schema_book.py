@@ -98,6 +98,7 @@ DROP INDEX appointment_of;
 CREATE UNIQUE INDEX appointment_of ON appointment (customer, start_ms)
   WHERE state NOT IN ('cancelled', 'missed', 'waitlisted');
 CREATE INDEX appointment_by_customer ON appointment (customer);
+CREATE INDEX appointment_due ON appointment (window_to_ms) WHERE state = 'booked';
 """
 """`kind` is booked, walk_in or remote; `due_ms` the place in the queue; `contact` JSON under the customer's key."""
 

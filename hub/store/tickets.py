@@ -15,6 +15,7 @@ from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.tickets import STAFF_SERIES, Ticket, next_series, number, settle
 from hub.store.book import Appointment, Book
+from hub.store.journeys import record
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,13 @@ def arrive(db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms:
     if appointment.state in {"arrived", "called"}:
         return appointment
     rules.after(appointment.state, "arrive")
+    return give_staff_ticket(db, book, appointment, now_ms)
+
+
+def give_staff_ticket(
+    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int
+) -> Appointment:
+    """A number of the staff's own series. Raises ConflictError past the last."""
     (last,) = db.execute(
         "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ?",
         (appointment.site, appointment.day, f"{STAFF_SERIES}%"),
@@ -196,9 +204,21 @@ def _tickets(db: sqlite3.Connection, appointment: Appointment) -> list[Ticket]:
 
 def _settle(db: sqlite3.Connection, book: Book, appointment: Appointment) -> None:
     settled = settle(_tickets(db, appointment)).ticket
+    if appointment.state == "missed":  # its place may be somebody else's by now
+        db.execute(
+            "UPDATE appointment SET place=(SELECT max(place) + 1 FROM appointment WHERE site=? AND service=? "
+            "AND start_ms=?) WHERE id=?",
+            (appointment.site, appointment.service, appointment.start_ms, appointment.id),
+        )
     db.execute(
         "UPDATE appointment SET number=?, method=?, arrived_ms=?, "
-        "state=CASE WHEN state='booked' THEN 'arrived' ELSE state END WHERE id=?",
+        "state=CASE WHEN state IN ('booked', 'missed') THEN 'arrived' ELSE state END WHERE id=?",
         (settled.number, settled.method, settled.at_ms, appointment.id),
     )
+    if appointment.state in {"booked", "missed"}:
+        record(
+            db,
+            appointment.happened("arrived", settled.at_ms),
+            appointment.happened("checked_in", settled.at_ms, method=settled.method),
+        )
     book.touch(db, appointment.site)
