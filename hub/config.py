@@ -13,6 +13,7 @@ from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
+from hub.config_value import Value
 
 Days = Annotated[float, Field(gt=0, le=10_000)]
 
@@ -110,6 +111,7 @@ class HubFile(Part):
     people: People = People()
     acceptance: Acceptance = Acceptance()
     rollout: Rollout = Rollout()
+    value: Value = Value()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class HubConfig:
     acceptance: Acceptance = field(default_factory=Acceptance)
     rollout: Rollout = field(default_factory=Rollout)
     site_files: Mapping[str, Path] = field(default_factory=dict)
+    value: Value = field(default_factory=Value)
 
     @property
     def data_dir(self) -> Path:
@@ -181,7 +184,9 @@ def read_config(path: Path) -> HubConfig:
                     hint="What customers read must be what happens: write the same in both.",
                 )
         sites[site.id], files[site.id] = site, site_path
-    return HubConfig(path, file.hub, file.retention, sites, file.people, file.acceptance, file.rollout, files)
+    return HubConfig(
+        path, file.hub, file.retention, sites, file.people, file.acceptance, file.rollout, files, file.value
+    )
 
 
 def site_text(config: HubConfig, site: str) -> str:

@@ -47,6 +47,11 @@ class Caller:
         """What the token is called."""
         return self._token.name
 
+    @property
+    def sees_persons(self) -> bool:
+        """Whether the role may see single persons (the day board of its branches)."""
+        return "board" in PERMISSIONS[self._token.role]
+
     def sees(self, site: str) -> bool:
         """Whether a site is in the token's scope."""
         return self._token.role in ALL_SITES or site in self._token.sites

@@ -24,6 +24,7 @@ from hub.api import (
     problems,
     quality_routes,
     queueing,
+    value_routes,
 )
 from hub.api.guard import Guard
 from hub.api.state import State, now_ms
@@ -112,6 +113,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(pictures.routes(_TOO_SOON), responses=_PROBLEMS)
     app.include_router(quality_routes.routes(), responses=_PROBLEMS)
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
+    app.include_router(value_routes.routes(), responses=_PROBLEMS)
     app.include_router(pages.routes())
     return app
 

@@ -29,6 +29,8 @@ NEEDED = {
     "/api/v1/branches/{site_id}/occupancy": "figures",
     "/api/v1/branches/{site_id}/queues": "figures",
     "/api/v1/branches/{site_id}/zones": "figures",
+    "/api/v1/branches/{site_id}/funnel": "figures",
+    "/api/v1/funnel": "figures",
     "/api/v1/branches/{site_id}/quality": "quality",
     "/api/v1/branches/{site_id}/alerts": "quality",
     "/api/v1/branches/{site_id}/acceptance": "quality",
