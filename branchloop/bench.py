@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "gate": "edge.main",
     "checkin": "edge.main",
     "floor": "edge.main",
+    "loop": "hub.bench_loop",
 }
 
 
@@ -28,7 +29,8 @@ def main(bench: str | None, args: tuple[str, ...]) -> None:
         return
     if bench not in BENCHES:
         raise UsageError(f"no bench is called {bench!r}.", hint=f"Benches: {', '.join(BENCHES)}.")
-    replace(Program(BENCHES[bench], ("bench", bench), ""), args)
+    before = ("bench", bench) if BENCHES[bench] == "edge.main" else ()
+    replace(Program(BENCHES[bench], before, ""), args)
 
 
 if __name__ == "__main__":
