@@ -81,6 +81,8 @@ def _funnel(
     for column in _COLUMNS:
         counts = [tally.counts[column] for tally in groups.values()]
         shown, total = released(counts) if small else (list(counts), sum(counts))
+        if small and column.startswith("entered:"):  # a stage less its conversion would tell it
+            shown, total = [None] * len(counts), None
         totals[column] = total
         for name, count in zip(groups, shown, strict=True):
             told[name][column] = count
