@@ -80,9 +80,10 @@ def _funnel(
     totals: dict[str, int | None] = {}
     for column in _COLUMNS:
         counts = [tally.counts[column] for tally in groups.values()]
-        shown, total = released(counts) if small else (list(counts), sum(counts))
+        shown: Sequence[int | None]
+        shown, total = released(counts) if small else ([*counts], sum(counts))
         if small and column.startswith("entered:"):  # a stage less its conversion would tell it
-            shown, total = [None] * len(counts), None
+            shown, total = [None for _ in counts], None
         totals[column] = total
         for name, count in zip(groups, shown, strict=True):
             told[name][column] = count
