@@ -75,13 +75,16 @@ def figures(board: Mapping[str, Any], spoken: Language) -> list[str]:
 
 def queue_line(queue: Mapping[str, Any], spoken: Language) -> str:
     """The wait for one service, and what it rests on."""
-    wait = queue["wait_s"]
+    wait, high = queue["wait_s"], queue["wait_high_s"]
+    told = duration(wait, spoken)
+    if high:
+        told = f"{told} ({duration(queue['wait_low_s'], spoken)} – {duration(high, spoken)})"
     return say(
         "board.wait",
         spoken,
         service=queue["name"][spoken],
         waiting=queue["waiting"],
-        wait=say("board.wait.unknown", spoken) if wait is None else duration(wait, spoken),
+        wait=say("board.wait.unknown", spoken) if wait is None else told,
         basis=say(f"board.basis.{queue['basis']}", spoken),
     )
 

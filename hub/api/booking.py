@@ -16,7 +16,6 @@ from branchloop.clock import from_ms, iso, to_ms
 from branchloop.codes import qr_text
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
-from branchloop.waiting import expected_wait_s
 from hub.api import models_book as models
 from hub.api.access import Booking, OnBoard
 from hub.api.problems import NotFoundError
@@ -25,6 +24,7 @@ from hub.loop.appointments import Method
 from hub.store.book import Appointment, Book, Wanted
 from hub.store.connection import opened, reading
 from hub.store.consents import Consents
+from hub.store.forecasting import waits as forecast_waits
 from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
@@ -219,6 +219,7 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
         if each.called_ms is not None and each.arrived_ms is not None
     ]
     names = {service.id: service.name for service in site.services}
+    told = forecast_waits(db, book, site, at_ms)
     return models.Board(
         day=day.isoformat(),
         as_of=iso(at_ms),
@@ -233,9 +234,12 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
                 counters=queue.counters,
                 mean_service_s=queue.mean_service_s,
                 basis=queue.basis,
-                wait_s=expected_wait_s(queue.waiting, queue.counters, queue.busy, queue.mean_service_s),
+                wait_s=wait and wait.expected_s,
+                wait_low_s=wait and wait.low_s,
+                wait_high_s=wait and wait.high_s,
             )
             for queue in book.queues(db, site, at_ms)
+            for wait in (told[queue.service],)
         ],
         methods=methods,
         median_wait_s=statistics.median(waits) if waits else None,

@@ -131,7 +131,11 @@ class ServiceQueue(Answer):
     counters: int
     mean_service_s: float | None
     basis: Literal["measured", "planned"]
-    wait_s: float | None = Field(description="for somebody who arrives now; absent when it cannot be told")
+    wait_s: float | None = Field(
+        description="median for somebody who comes after all who wait; absent when it cannot be told"
+    )
+    wait_low_s: float | None = Field(description="one wait of ten is shorter")
+    wait_high_s: float | None = Field(description="one wait of ten is longer")
 
 
 class Board(Answer):

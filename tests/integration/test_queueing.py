@@ -66,6 +66,8 @@ def test_a_walk_in_is_called_parked_called_again_and_served(
     assert ticket["number"].startswith("S")
     board = httpx.get(f"{world.api}/api/v1/branches/north/board", headers=staff).json()
     assert ticket["id"] in board["next"]
+    queue = next(each for each in board["queues"] if each["service"] == "loan")
+    assert 0 <= queue["wait_low_s"] <= queue["wait_s"] <= queue["wait_high_s"]
     to = f"appointments/{ticket['id']}"
     assert post(world, staff, f"{to}/recall").status_code == 409  # nobody called yet
     assert post(world, staff, f"{to}/finish", {"outcome": "done"}).status_code == 409
