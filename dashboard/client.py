@@ -108,6 +108,10 @@ class Hub:
         path = f"/api/v1/branches/{site}/appointments/{appointment}/{step}"
         return self._ask("POST", path, body={})
 
+    def funnel(self, site: str, start: str, end: str, by: str) -> dict[str, Any]:
+        """Journeys that began between two moments, by stage and group."""
+        return self._get(f"/api/v1/branches/{site}/funnel", {"from": start, "to": end, "by": by})
+
     def walk_in(self, site: str, service: str, language: str) -> dict[str, Any]:
         """A ticket for somebody without an appointment."""
         body = {"service": service, "language": language}

@@ -281,6 +281,7 @@ def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) 
         ("?branch=plaza&lang=en", "[role=img], img"),
         ("heat?branch=river-street&lang=zh", "[role=img], img"),
         ("board?branch=plaza&lang=zh", ".bl-tile"),
+        ("journeys?branch=plaza&lang=en", ".bl-table"),
         ("quality?branch=river-street&lang=zh", ".bl-verdict"),
         ("setup?branch=plaza&lang=zh", ".pad img"),
         ("quality?branch=plaza&lang=en", ".bl-verdict"),

@@ -1,0 +1,80 @@
+"""The funnel of journeys as figures and a table with bars, from what the API answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+from branchloop.text import Language, duration, say
+from dashboard import tiles
+
+
+def figures(answer: Mapping[str, Any], spoken: Language) -> list[str]:
+    """The tiles of the first row; what is not told or not known says why."""
+    total = answer["total"]
+    served = next(each["journeys"] for each in total["stages"] if each["stage"] == "served")
+    cost = total["cost_per_served"]
+    return [
+        tiles.count(say("journeys.served", spoken), count(served, spoken)),
+        tiles.count(say("journeys.cancelled", spoken), count(total["cancelled"], spoken)),
+        tiles.count(
+            say("journeys.no_show", spoken),
+            percent(total["no_show"]),
+            say("journeys.no_show.none", spoken) if total["no_show"] is None else "",
+        ),
+        tiles.count(
+            say("journeys.cost", spoken),
+            "—" if cost is None else f"{cost:,.2f} {answer['currency']}",
+            say("journeys.cost.none", spoken) if cost is None else "",
+        ),
+    ]
+
+
+def table(group: Mapping[str, Any], spoken: Language) -> str:
+    """Stages in order; bars from zero, the longest is the stage most journeys reached."""
+    most = max((each["journeys"] or 0 for each in group["stages"]), default=0)
+    rows = [_row(each, most, spoken) for each in group["stages"]]
+    heads = ("stage", "count", "conversion", "median")
+    head = "".join(f'<th scope="col">{escape(say(f"journeys.{key}", spoken))}</th>' for key in heads)
+    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def groups_table(answer: Mapping[str, Any], spoken: Language) -> str:
+    """One row per group: booked, checked in, served, no-show."""
+    stages = ("booked", "checked_in", "served")
+    heads = [say("journeys.group", spoken), *(say(f"journeys.stage.{stage}", spoken) for stage in stages)]
+    heads.append(say("journeys.no_show", spoken))
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    rows = []
+    for group in answer["groups"]:
+        told = {each["stage"]: each["journeys"] for each in group["stages"]}
+        name = say("journeys.group.unknown", spoken) if group["group"] == "unknown" else str(group["group"])
+        cells = [count(told[stage], spoken) for stage in stages] + [percent(group["no_show"])]
+        rows.append(
+            f'<tr><th scope="row">{escape(name)}</th>'
+            + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
+            + "</tr>"
+        )
+    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+
+
+def count(value: int | None, spoken: Language) -> str:
+    """A number of journeys; one that is not told says so."""
+    return say("journeys.small", spoken) if value is None else f"{value:,}"
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent, or an em dash."""
+    return "—" if share is None else f"{100 * share:.0f} %"
+
+
+def _row(stage: Mapping[str, Any], most: int, spoken: Language) -> str:
+    told, name = stage["journeys"], say(f"journeys.stage.{stage['stage']}", spoken)
+    width = 0.0 if not told or not most else 100 * told / most
+    bar = f'<div class="bl-bar"><span style="width:{width:.1f}%"></span></div>' if told is not None else ""
+    return (
+        f'<tr><th scope="row">{escape(name)}{bar}</th>'
+        f"<td>{escape(count(told, spoken))}</td><td>{percent(stage['conversion'])}</td>"
+        f"<td>{escape(duration(stage['median_s'], spoken))}</td></tr>"
+    )

@@ -1,0 +1,51 @@
+"""Journeys and value: where customers are lost between the card and the counter, and what a visit costs."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+
+from branchloop.text import say
+from dashboard import funnel, session, tiles
+
+DAYS = (7, 28, 90)
+GROUPS = ("channel", "scene", "service")
+
+
+def page() -> None:
+    """The page."""
+    door = session.hub()
+    if door is None:
+        return
+    with session.told():
+        site = session.choose_branch(door)
+        if site is None:
+            return
+        branch, spoken = door.branch(site), session.language()
+        days = st.sidebar.segmented_control(
+            say("journeys.days", spoken),
+            DAYS,
+            format_func=lambda value: say("journeys.days.value", spoken, value=value),
+            default=DAYS[1],
+            required=True,
+        )
+        by = st.sidebar.segmented_control(
+            say("journeys.by", spoken),
+            GROUPS,
+            format_func=lambda value: say(f"journeys.by.{value}", spoken),
+            default=GROUPS[0],
+            required=True,
+        )
+        until = datetime.now(UTC).replace(microsecond=0)
+        start = until - timedelta(days=days or DAYS[1])
+        answer = door.funnel(site, start.isoformat(), until.isoformat(), by or GROUPS[0])
+        st.title(f"{branch['name'][spoken]} · {say('page.journeys', spoken)}")
+        session.ribbon(branch)
+        if not answer["groups"]:
+            st.info(say("journeys.none", spoken))
+            return
+        st.html(tiles.row(funnel.figures(answer, spoken)))
+        st.html(funnel.table(answer["total"], spoken))
+        session.head(say(f"journeys.by.{answer['by']}", spoken))
+        st.html(funnel.groups_table(answer, spoken))

@@ -1,0 +1,50 @@
+"""The funnel as it is shown: the API's own numbers, and nothing where nothing is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from branchloop.text import Language
+from dashboard import funnel
+from hub.loop.journey import STAGES
+
+
+def answer(**counts: int | None) -> dict[str, Any]:
+    stages = [
+        {"stage": stage, "journeys": counts.get(stage, 0), "conversion": None, "median_s": None}
+        for stage in STAGES
+    ]
+    group = {
+        "group": "card", "stages": stages, "cancelled": 1, "no_show": 0.25, "cost_per_served": None
+    }  # fmt: skip
+    return {"total": group, "groups": [group], "currency": "CNY", "by": "channel"}
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_every_stage_has_its_number_and_a_bar_from_zero(spoken: Language) -> None:
+    html = funnel.table(answer(booked=40, served=10)["total"], spoken)
+    assert html.count("<tr>") == len(STAGES) + 1
+    assert "<td>40</td>" in html
+    assert "width:100.0%" in html
+    assert "width:25.0%" in html
+
+
+def test_what_is_not_told_is_no_zero_and_has_no_bar() -> None:
+    html = funnel.table(answer(booked=None)["total"], "en")
+    assert "fewer than 5" in html
+    assert html.count("bl-bar") == len(STAGES) - 1
+
+
+def test_tiles_say_why_there_is_no_cost() -> None:
+    tiles = "".join(funnel.figures(answer(served=3), "en"))
+    assert "25 %" in tiles
+    assert "no costs are entered" in tiles
+
+
+def test_a_group_that_is_not_known_says_so() -> None:
+    told = answer(booked=7)
+    told["groups"][0]["group"] = "unknown"
+    assert "not known" in funnel.groups_table(told, "en")
+    assert "<td>7</td>" in funnel.groups_table(told, "en")
