@@ -24,7 +24,7 @@ from hub.loop.appointments import Kind, Method, Outcome, State
 from hub.loop.journey import Aside, Channel, Happened, Stage, new_journey
 from hub.loop.queue import Waiting, order
 from hub.store.journeys import forget as forget_journeys
-from hub.store.journeys import record
+from hub.store.journeys import record, retire_journey
 from hub.store.keyring import Keyring
 from hub.store.people import Booked
 
@@ -305,9 +305,8 @@ class Book:
         rows = db.execute(
             "SELECT id, customer FROM appointment WHERE end_ms<? AND masked_name<>'*'", (before_ms,)
         ).fetchall()
-        for appointment, customer in rows:
+        for appointment, _ in rows:
             self._anonymise(db, appointment, now_ms)
-            forget_journeys(db, customer, f"x-{secrets.token_hex(8)}")
         return [
             customer
             for customer in dict.fromkeys(customer for _, customer in rows)
@@ -401,11 +400,13 @@ class Book:
 
     def _anonymise(self, db: sqlite3.Connection, appointment: str, now_ms: int) -> None:
         db.execute("PRAGMA secure_delete=ON")
+        nobody = f"x-{secrets.token_hex(8)}"
+        retire_journey(db, appointment, nobody)
         db.execute(
             "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
             "cancelled_ms=CASE WHEN state='booked' THEN ? ELSE cancelled_ms END, "
             "state=CASE WHEN state='booked' THEN 'cancelled' ELSE state END WHERE id=?",
-            (f"x-{secrets.token_hex(8)}", now_ms, appointment),
+            (nobody, now_ms, appointment),
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
 

@@ -64,6 +64,11 @@ def forget(db: sqlite3.Connection, customer: str, instead: str) -> None:
     db.execute("UPDATE journey_event SET customer=? WHERE customer=?", (instead, customer))
 
 
+def retire_journey(db: sqlite3.Connection, appointment: str, instead: str) -> None:
+    """Write another pseudonym over the one in an appointment's entries; the customer's others stay."""
+    db.execute("UPDATE journey_event SET customer=? WHERE appointment=?", (instead, appointment))
+
+
 def _entries(rows: Iterable[tuple[object, ...]]) -> list[Entry]:
     return [Entry(int(str(row[0])), _happened(row)) for row in rows]
 

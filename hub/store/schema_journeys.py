@@ -21,6 +21,7 @@ CREATE TABLE journey_event (
   detail TEXT NOT NULL                -- JSON object, names nobody
 ) STRICT;
 CREATE INDEX journey_event_of ON journey_event (journey, id);
+CREATE INDEX journey_event_by_appointment ON journey_event (appointment) WHERE appointment IS NOT NULL;
 CREATE INDEX journey_event_by_time ON journey_event (site, at_ms);
 CREATE INDEX journey_event_by_customer ON journey_event (customer, at_ms) WHERE customer IS NOT NULL;
 """

@@ -183,6 +183,23 @@ def test_who_is_forgotten_is_in_no_journey(world: ConsentWorld, staff: dict[str,
         assert all(e.happened.customer not in {"c-gone", None} for e in entries)
 
 
+def test_a_retired_appointment_leaves_the_later_journeys_of_its_customer(
+    world: ConsentWorld, staff: dict[str, str]
+) -> None:
+    free = slots(world, staff)
+    first, second = (booked(world, staff, free[i]["start"], customer="c-twice")["id"] for i in (18, 19))
+    with opened(world.config.data_dir) as db:
+        ends = dict(db.execute("SELECT id, end_ms FROM appointment").fetchall())
+        world.state.book.retire(db, ends[first] + 1, now_ms())
+        told = {
+            entry.happened.appointment: entry.happened.customer
+            for entry in journeys.after(db, 0, 10_000)
+            if entry.happened.appointment in {first, second}
+        }
+    assert told[first] not in {"c-twice", None}
+    assert told[second] == "c-twice"
+
+
 def test_entries_are_read_by_cursor_and_by_journey(world: ConsentWorld) -> None:
     with reading(world.config.data_dir) as db:
         everything = journeys.after(db, 0, 10_000)
