@@ -16,7 +16,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "journeys.count": ("Journeys", "旅程数"),
     "journeys.conversion": ("Of the stage before", "上一阶段转化"),
     "journeys.median": ("Median time from it", "间隔中位数"),
-    "journeys.small": ("fewer than 5", "少于 5"),
+    "journeys.small": ("withheld", "不予显示"),
     "journeys.none": ("No journey began in this time.", "该时段内没有开始的旅程。"),
     "journeys.no_show": ("No-show", "爽约率"),
     "journeys.no_show.none": ("nobody was due", "尚无到期预约"),
