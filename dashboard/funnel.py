@@ -71,10 +71,11 @@ def percent(share: float | None) -> str:
 
 def _row(stage: Mapping[str, Any], most: int, spoken: Language) -> str:
     told, name = stage["journeys"], say(f"journeys.stage.{stage['stage']}", spoken)
+    words = say("not_measured", spoken) if stage["absent"] == "not_recorded" else count(told, spoken)
     width = 0.0 if not told or not most else 100 * told / most
     bar = f'<div class="bl-bar"><span style="width:{width:.1f}%"></span></div>' if told is not None else ""
     return (
         f'<tr><th scope="row">{escape(name)}{bar}</th>'
-        f"<td>{escape(count(told, spoken))}</td><td>{percent(stage['conversion'])}</td>"
+        f"<td>{escape(words)}</td><td>{percent(stage['conversion'])}</td>"
         f"<td>{escape(duration(stage['median_s'], spoken))}</td></tr>"
     )

@@ -18,7 +18,7 @@ class FunnelStage(Answer):
     entered: int | None = Field(description="journeys of which this is the first stage")
     conversion: Share | None = Field(description="share of the stage before that also reached this one")
     median_s: float | None = Field(description="from the stage before; null below 5 journeys")
-    absent: Literal["small"] | None
+    absent: Literal["small", "not_recorded"] | None
 
 
 class FunnelGroup(Answer):

@@ -19,7 +19,7 @@ from hub.api.branches import Format, Over
 from hub.api.state import State
 from hub.api.tables import MEDIA_TYPE
 from hub.config_value import Value
-from hub.loop.journey import STAGES, Happened
+from hub.loop.journey import STAGES, UNRECORDED, Happened
 from hub.loop.value import By, Tally, cohorts, cost, grouped, journeys, released, share
 from hub.store import funnel
 from hub.store.connection import reading
@@ -107,6 +107,14 @@ def _group(
     for before, stage in zip((None, *STAGES), STAGES, strict=False):
         hidden = told[stage] is None or (before is not None and told[before] is None)
         hidden = hidden or told[f"both:{stage}"] is None
+        if stage in UNRECORDED and told[stage] == 0:
+            stages.append(
+                models.FunnelStage(
+                    stage=stage, journeys=None, entered=None, conversion=None, median_s=None,
+                    absent="not_recorded",
+                )
+            )  # fmt: skip
+            continue
         stages.append(
             models.FunnelStage(
                 stage=stage,

@@ -13,7 +13,13 @@ from hub.loop.journey import STAGES
 
 def answer(**counts: int | None) -> dict[str, Any]:
     stages = [
-        {"stage": stage, "journeys": counts.get(stage, 0), "conversion": None, "median_s": None}
+        {
+            "stage": stage,
+            "journeys": counts.get(stage, 0),
+            "conversion": None,
+            "median_s": None,
+            "absent": None,
+        }
         for stage in STAGES
     ]
     group = {
@@ -35,6 +41,12 @@ def test_what_is_not_told_is_no_zero_and_has_no_bar() -> None:
     html = funnel.table(answer(booked=None)["total"], "en")
     assert "withheld" in html
     assert html.count("bl-bar") == len(STAGES) - 1
+
+
+def test_what_nobody_records_is_not_measured() -> None:
+    told = answer(impression=None)["total"]
+    told["stages"][0]["absent"] = "not_recorded"
+    assert "not measured" in funnel.table(told, "en")
 
 
 def test_tiles_say_why_there_is_no_cost() -> None:
