@@ -9,6 +9,18 @@ from pydantic import Field, field_validator, model_validator
 from branchloop.config import Part
 from branchloop.parts import Id, Metres, Text, without_secret
 
+Online = Literal["account", "certificate"]
+"""What needs no visit: opening a second-class account, or a certificate as a signed PDF."""
+
+
+class Counter(Part):
+    """A counter or adviser's desk: which services it serves, and when it is staffed (as [hours]; always without)."""
+
+    id: Id
+    name: Text
+    services: Annotated[list[Id], Field(min_length=1, max_length=64)]
+    hours: dict[str, str] = Field(default_factory=dict, description="by weekday, within the branch's hours")
+
 
 class Service(Part):
     """What customers book: its planned length, its slots and how many can be served at once."""
@@ -22,6 +34,10 @@ class Service(Part):
     walk_in_target_min: Annotated[int, Field(ge=0, le=240)] = Field(
         default=15, description="a walk-in is called as if booked for so long after arrival"
     )
+    documents: list[Text] = Field(default_factory=list, max_length=20, description="what to bring")
+    online: Online | None = Field(default=None, description="what of it needs no visit")
+    remote_tickets: bool = Field(default=False, description="customers may queue from afar")
+    waitlist: bool = Field(default=True, description="who finds a day full may wait for a place")
 
 
 class Liveness(Part):

@@ -20,7 +20,7 @@ from branchloop import geometry
 from branchloop.clock import from_ms, local_day_start_ms, to_ms
 from branchloop.config import Part, parse_config
 from branchloop.hours import spans_min
-from branchloop.kiosk import Kiosk, Service
+from branchloop.kiosk import Counter, Kiosk, Service
 from branchloop.parts import Id, Metres, Text, without_secret
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -241,6 +241,13 @@ class Tracking(Part):
     low_score: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
 
+class Place(Part):
+    """Where on earth, in degrees (WGS 84)."""
+
+    lat_deg: Annotated[float, Field(ge=-90, le=90)]
+    lon_deg: Annotated[float, Field(ge=-180, le=180)]
+
+
 class Site(Part):
     """The whole of a site file."""
 
@@ -272,6 +279,14 @@ class Site(Part):
     services: list[Service] = Field(default_factory=list, max_length=64, alias="service")
     arrive_early_min: Annotated[int, Field(ge=0, le=240)] = 30
     arrive_late_min: Annotated[int, Field(ge=0, le=240)] = 15
+    counters: list[Counter] = Field(
+        default_factory=list,
+        max_length=100,
+        alias="counter",
+        description="without any, Service.counters counts",
+    )
+    place: Place | None = Field(default=None, description="where the branch is, for branches nearby")
+    address: Text | None = None
     kiosks: list[Kiosk] = Field(default_factory=list, max_length=20, alias="kiosk")
     box: Box | None = None
     tracking: Tracking = Tracking()
@@ -310,6 +325,7 @@ class Site(Part):
             ("sensor", self.sensors),
             ("service", self.services),
             ("kiosk", self.kiosks),
+            ("counter", self.counters),
         ):
             seen: set[str] = set()
             for part in parts:

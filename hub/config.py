@@ -13,6 +13,7 @@ from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
+from hub.config_partners import Partner
 from hub.config_value import Value
 
 Days = Annotated[float, Field(gt=0, le=10_000)]
@@ -112,6 +113,7 @@ class HubFile(Part):
     acceptance: Acceptance = Acceptance()
     rollout: Rollout = Rollout()
     value: Value = Value()
+    partners: Annotated[list[Partner], Field(max_length=1_000)] = Field(default_factory=list, alias="partner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class HubConfig:
     rollout: Rollout = field(default_factory=Rollout)
     site_files: Mapping[str, Path] = field(default_factory=dict)
     value: Value = field(default_factory=Value)
+    partners: Mapping[str, Partner] = field(default_factory=dict)
 
     @property
     def data_dir(self) -> Path:
@@ -184,8 +187,20 @@ def read_config(path: Path) -> HubConfig:
                     hint="What customers read must be what happens: write the same in both.",
                 )
         sites[site.id], files[site.id] = site, site_path
+    partners = {partner.id: partner for partner in file.partners}
+    if len(partners) < len(file.partners):
+        raise ConfigError(f"{path}: two [[partner]] tables have one id.", hint="Give each its own id.")
     return HubConfig(
-        path, file.hub, file.retention, sites, file.people, file.acceptance, file.rollout, files, file.value
+        path,
+        file.hub,
+        file.retention,
+        sites,
+        file.people,
+        file.acceptance,
+        file.rollout,
+        files,
+        file.value,
+        partners,
     )
 
 

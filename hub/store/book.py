@@ -19,6 +19,7 @@ from branchloop.commands import Expected, Queue, TicketRange
 from branchloop.errors import ConflictError, InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
+from branchloop.text import Language
 from hub.loop import appointments as rules
 from hub.loop.appointments import Kind, Method, Outcome, State
 from hub.loop.journey import Aside, Channel, Happened, Stage, new_journey
@@ -30,6 +31,7 @@ from hub.store.people import Booked
 
 NAME = "customer's name"
 CODE = "booking code"
+CONTACT = "way to remind"
 MEASURED_DAYS = 28
 MEASURED_LEAST = 10
 """So many visits make a measured mean; below it the planned length counts, and is called planned."""
@@ -68,6 +70,9 @@ class Wanted:
     scene: str | None = None
     partner: str | None = None
     journey: str | None = None
+    language: Language = "zh"
+    contact: str | None = None
+    """JSON with `email` or `phone`; kept under the customer's key, and a reminder is then wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +157,18 @@ class Book:
             db.execute(
                 "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
                 "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms, "
-                "channel, scene, partner, journey) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?,?,?,?,?)",
+                "channel, scene, partner, journey, language, contact, remind) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?,?,?,?,?,?,?,?)",
                 (
                     identity, site.id, service.id, day.isoformat(), slot.start_ms, slot.end_ms, window_from_ms,
                     window_to_ms, place, customer, rules.masked(name), wanted.title, int(wanted.minor),
                     self.keyring.wrap(customer, name.encode(), NAME),
                     self.keyring.wrap(customer, code.encode(), CODE),
                     self.keyring.mac(read_code(code)), self.booking_no(db, site.id, day.isoformat()), now_ms,
-                    wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(),
+                    wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(), wanted.language,
+                    None if wanted.contact is None
+                    else self.keyring.wrap(customer, wanted.contact.encode(), CONTACT),
+                    int(wanted.contact is not None),
                 ),
             )  # fmt: skip
         except sqlite3.IntegrityError as error:
@@ -403,7 +412,7 @@ class Book:
         nobody = f"x-{secrets.token_hex(8)}"
         retire_journey(db, appointment, nobody)
         db.execute(
-            "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
+            "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', contact=NULL, remind=0, "
             "cancelled_ms=CASE WHEN state='booked' THEN ? ELSE cancelled_ms END, "
             "state=CASE WHEN state='booked' THEN 'cancelled' ELSE state END WHERE id=?",
             (nobody, now_ms, appointment),
