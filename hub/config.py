@@ -14,6 +14,7 @@ from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
 from hub.config_partners import Partner
+from hub.config_scenes import SceneFile, SceneTable
 from hub.config_value import Value
 
 Days = Annotated[float, Field(gt=0, le=10_000)]
@@ -31,6 +32,9 @@ class Hub(Part):
     )
     tls: Tls | None = None
     sites: Annotated[list[str], Field(min_length=1, max_length=50_000)]
+    scenes: str | None = Field(
+        default=None, description="file of what the cards open with; read again when it changes"
+    )
 
     @model_validator(mode="after")
     def _guarded(self) -> Hub:
@@ -130,6 +134,12 @@ class HubConfig:
     site_files: Mapping[str, Path] = field(default_factory=dict)
     value: Value = field(default_factory=Value)
     partners: Mapping[str, Partner] = field(default_factory=dict)
+    scene_file: SceneFile = field(default_factory=SceneFile)
+
+    @property
+    def scenes(self) -> SceneTable:
+        """What the cards open with, as the file says now; the last good table while it is wrong."""
+        return self.scene_file.table
 
     @property
     def data_dir(self) -> Path:
@@ -190,6 +200,14 @@ def read_config(path: Path) -> HubConfig:
     partners = {partner.id: partner for partner in file.partners}
     if len(partners) < len(file.partners):
         raise ConfigError(f"{path}: two [[partner]] tables have one id.", hint="Give each its own id.")
+    for partner in file.partners:
+        for site_id in partner.sites:
+            if site_id not in sites:
+                raise ConfigError(
+                    f"{path}: partner {partner.id!r} names branch {site_id!r}, which is not in hub.sites.",
+                    hint="Add its file, or leave it out.",
+                )
+    scenes = SceneFile() if file.hub.scenes is None else SceneFile.read(path.parent / file.hub.scenes)
     return HubConfig(
         path,
         file.hub,
@@ -201,6 +219,7 @@ def read_config(path: Path) -> HubConfig:
         files,
         file.value,
         partners,
+        scenes,
     )
 
 

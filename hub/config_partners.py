@@ -24,6 +24,18 @@ class Partner(Part):
     per_served: Money | None = Field(
         default=None, description="what the bank owes the partner for a served journey"
     )
+    sites: list[Id] = Field(
+        default_factory=list,
+        max_length=50_000,
+        description="branches whose cards it may show; all without it",
+    )
+    link_days: Annotated[int, Field(ge=1, le=365)] = Field(
+        default=365, description="a customer's consent to be known to it ends after so long"
+    )
+
+    def shows(self, site: str) -> bool:
+        """Whether it may show a branch's cards."""
+        return not self.sites or site in self.sites
 
     @field_validator("origins")
     @classmethod

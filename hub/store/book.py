@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -27,6 +27,7 @@ from hub.loop.queue import Waiting, order
 from hub.store.journeys import forget as forget_journeys
 from hub.store.journeys import record, retire_journey
 from hub.store.keyring import Keyring
+from hub.store.linking import forget_links
 from hub.store.people import Booked
 
 NAME = "customer's name"
@@ -304,25 +305,30 @@ class Book:
         for appointment, site in rows:
             self._anonymise(db, appointment, now_ms)
             self.touch(db, site)
-        return bool(rows)
+        return forget_links(db, self.keyring, customer, now_ms) or bool(rows)
 
     def retire(self, db: sqlite3.Connection, before_ms: int, now_ms: int) -> list[str]:
         """Overwrite what names customers of appointments that ended before; who they were, for their keys.
 
-        A customer with a later appointment, or a consent, keeps the key.
+        A customer with a later appointment, a consent or a link keeps the key.
         """
         rows = db.execute(
             "SELECT id, customer FROM appointment WHERE end_ms<? AND masked_name<>'*'", (before_ms,)
         ).fetchall()
         for appointment, _ in rows:
             self._anonymise(db, appointment, now_ms)
+        return self.keyless(db, (customer for _, customer in rows))
+
+    def keyless(self, db: sqlite3.Connection, customers: Iterable[str]) -> list[str]:
+        """Those of whom nothing is kept that their key would open."""
         return [
             customer
-            for customer in dict.fromkeys(customer for _, customer in rows)
+            for customer in dict.fromkeys(customers)
             if not db.execute("SELECT 1 FROM appointment WHERE customer=? LIMIT 1", (customer,)).fetchone()
             and not db.execute(
                 "SELECT 1 FROM consent WHERE customer=? AND state='given' LIMIT 1", (customer,)
             ).fetchone()
+            and not db.execute("SELECT 1 FROM partner_link WHERE customer=? LIMIT 1", (customer,)).fetchone()
         ]
 
     def expected(

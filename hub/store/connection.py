@@ -17,6 +17,7 @@ from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
 from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
+from hub.store.schema_identity import identity_migrations
 from hub.store.schema_journeys import journey_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
@@ -26,7 +27,7 @@ LOCK = "migrate.lock"
 _MIGRATIONS = (
     hub_migrations, analytics_migrations, consent_migrations, book_migrations, picture_migrations,
     configuration_migrations, quality_migrations, journey_migrations,
-
+    identity_migrations,
 )  # fmt: skip
 """Of hub.db, in this order."""
 

@@ -12,6 +12,7 @@ from hub.store.book import Book
 from hub.store.connection import opened
 from hub.store.consenting import Consenting
 from hub.store.keyring import Keyring
+from hub.store.linking import end_expired
 from hub.store.people import People
 from hub.store.receiptkey import receipt_key
 
@@ -59,5 +60,7 @@ def retire_people(config: HubConfig, before_ms: int, now_ms: int) -> int:
     """Overwrite what names customers of appointments that ended before; how many keys went. Raises DependencyError."""
     keyring = Keyring.of(config)
     with opened(config.data_dir) as db:
-        customers = Book(keyring).retire(db, before_ms, now_ms)
+        book = Book(keyring)
+        ended = end_expired(db, keyring, receipt_key(config.data_dir), now_ms)
+        customers = {*book.retire(db, before_ms, now_ms), *book.keyless(db, ended)}
     return sum(keyring.forget(customer) for customer in customers)
