@@ -177,7 +177,7 @@ def _sum_up(files: Files, api: DemoApi, latencies: Latencies, box: Child) -> dic
 def _prepare(root: Path, port_base: int | None) -> Files:
     files = Files(root.resolve())
     (files.root / "configs").mkdir(parents=True, exist_ok=True)
-    for name in ("demo.toml", "simulated.toml"):
+    for name in ("demo.toml", "simulated.toml", "scenes.toml"):
         shutil.copyfile(share(f"configs/{name}"), files.root / "configs" / name)
     shutil.copytree(share("sample_video"), files.root / "sample_video", dirs_exist_ok=True)
     api_port, broker_port = (port_base, port_base + 1) if port_base else (0, 0)
@@ -187,6 +187,7 @@ def _prepare(root: Path, port_base: int | None) -> Files:
         f'listen = "127.0.0.1:{api_port}"\n'
         f'broker_listen = "127.0.0.1:{broker_port}"\n'
         'sites = ["configs/demo.toml", "configs/simulated.toml"]\n'
+        'scenes = "configs/scenes.toml"\n'
         "[people]\n"
         f'root_public = "{_root_public(files)}"\n'
     )

@@ -166,12 +166,15 @@ def parse_scenes(text: str, file: str) -> SceneTable:
 
 
 def unserved(table: SceneTable, offered: Iterable[str]) -> list[str]:
-    """A sentence for each rule whose service no branch has: it never counts."""
+    """A sentence for each service that rules suggest and no branch has: those rules never count."""
     known = set(offered)
+    rules: dict[str, list[str]] = {}
+    for rule, service in table.services():
+        if service not in known:
+            rules.setdefault(service, []).append(rule)
     return [
-        f"rule {rule}: no branch offers service {service!r}, so it never counts."
-        for rule, service in table.services()
-        if service not in known
+        f"no branch offers service {service!r}, so these rules never count: {', '.join(names)}."
+        for service, names in rules.items()
     ]
 
 

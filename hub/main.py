@@ -15,6 +15,7 @@ from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.desired_cli import desired
+from hub.scenes_cli import notes, scenes
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -131,6 +132,7 @@ def stats(config: Path, as_json: bool) -> None:
 
 
 cli.add_command(desired)
+cli.add_command(scenes)
 
 
 @cli.command()
@@ -232,6 +234,8 @@ def check_config(config: Path) -> None:
     """Say whether a hub file and the site files it names are right."""
     settings = read_config(config)
     click.echo(f"{config}: right; {len(settings.sites)} site(s): {', '.join(sorted(settings.sites))}.")
+    for sentence in notes(settings):
+        click.echo(f"note: {sentence}")
 
 
 @cli.command()

@@ -37,6 +37,7 @@ from branchloop.site import Site
 from dashboard.config import DashboardFile
 from hub.api.openapi import text as openapi_text
 from hub.config import HubFile
+from hub.config_scenes import SceneTable
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -188,7 +189,7 @@ def keys(model: type[BaseModel]) -> set[str]:
 
 def test_every_documented_key_exists() -> None:
     """TOML in the docs and keys like `box.outbox_max_mb` are keys of a configuration."""
-    known = keys(Site) | keys(HubFile) | keys(DashboardFile)
+    known = keys(Site) | keys(HubFile) | keys(DashboardFile) | keys(SceneTable)
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for block in re.findall(r"```toml\n(.*?)```", text, re.DOTALL):
