@@ -15,6 +15,7 @@ from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.desired_cli import desired
+from hub.embed_cli import embed
 from hub.scenes_cli import notes, scenes
 
 _FILE = click.Path(path_type=Path)
@@ -133,6 +134,7 @@ def stats(config: Path, as_json: bool) -> None:
 
 cli.add_command(desired)
 cli.add_command(scenes)
+cli.add_command(embed)
 
 
 @cli.command()

@@ -15,6 +15,9 @@ from branchloop.errors import DependencyError
 from hub.api import (
     booking,
     branches,
+    card_booking,
+    card_offer,
+    card_pass,
     configuration,
     consents,
     enrolment,
@@ -26,6 +29,8 @@ from hub.api import (
     queueing,
     value_routes,
 )
+from hub.api.card_access import listed
+from hub.api.cors import Cors
 from hub.api.guard import Guard
 from hub.api.state import State, now_ms
 from hub.api.stream import Stream
@@ -52,6 +57,7 @@ _TAKEN: dict[str, Any] = {
     "description": "Somebody was faster, or the step does not follow.",
 }
 _TOO_SOON: dict[str, Any] = {**_PROBLEMS[422], "description": "The picture that is there is young enough."}
+_TOO_FAST: dict[str, Any] = {**_PROBLEMS[422], "description": "Too many of these were asked in a minute."}
 _LINK_PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {**_PROBLEMS[422], "description": description}
     for status, description in {
@@ -103,6 +109,7 @@ def create_app(state: State | None) -> FastAPI:
     app.state.hub = state
     problems.install(app)
     app.add_middleware(Guard)
+    app.add_middleware(Cors, listed=listed(state))
     app.include_router(_operation())
     app.include_router(branches.routes(), responses=_PROBLEMS)
     app.include_router(booking.routes(), responses={**_PROBLEMS, 409: _TAKEN})
@@ -114,6 +121,10 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(quality_routes.routes(), responses=_PROBLEMS)
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
+    for cards in (card_offer.routes(), card_booking.routes(), card_pass.routes()):
+        app.include_router(
+            cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
+        )
     app.include_router(pages.routes())
     return app
 

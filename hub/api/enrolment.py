@@ -10,18 +10,18 @@ import secrets
 import sqlite3
 import threading
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from fastapi import APIRouter, Request
 
 from branchloop.clock import MINUTE_MS, iso
 from branchloop.consent_text import PURPOSE, consent_text
-from branchloop.errors import BranchloopError, InputError
+from branchloop.errors import InputError
 from branchloop.sealing import decode, fingerprint
 from branchloop.site import Site
 from branchloop.text import LANGUAGES, Language
 from hub.api import models_consent as models
 from hub.api.access import Enrolling
+from hub.api.pace import TooManyError
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import DAY_MS, LINK_DAYS, Consent, Holder, check_given, end_of_retention_ms, step
@@ -34,13 +34,6 @@ from hub.store.receiptkey import receipt_key
 MISSES_A_MINUTE = 60
 MAX_PHOTO_TEXT = 420_000
 """300 KiB as JPEG, sealed, in base64url."""
-
-
-class TooManyError(BranchloopError):
-    """Somebody guesses."""
-
-    http_status: ClassVar[int] = 429
-    kind: ClassVar[str] = "too-many"
 
 
 @dataclass(slots=True)

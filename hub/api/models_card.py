@@ -16,6 +16,7 @@ from hub.loop.appointments import Kind, Outcome, State
 
 Level = Literal["quiet", "usual", "busy"]
 """Of the branch at its own usual hours, not against other branches."""
+May = Literal["move", "cancel", "confirm"]
 
 
 class CardService(Answer):
@@ -108,6 +109,9 @@ class CardBook(Asked):
     language: Language = "zh"
     contact: Contact | None = None
     journey: Annotated[str, Field(pattern=r"^j-[0-9a-f]{16}$")] | None = None
+    follows: Annotated[str, Field(max_length=100)] | None = Field(
+        default=None, description="the secret of the pass whose follow-up this is: for the same customer"
+    )
 
 
 class CardWaitlist(Asked):
@@ -194,7 +198,7 @@ class Pass(Answer):
     offered_until: Moment | None = Field(
         description="on the waitlist: a place is held until then; confirm it"
     )
-    may: list[Literal["move", "cancel", "confirm"]]
+    may: list[May]
     outcome: Outcome | None
     follow_up: FollowUpTold | None
     next: list[Suggestion] = Field(description="what may come next, with the rule's reason")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import ClassVar, Literal
 
 from branchloop.clock import MINUTE_MS
 from branchloop.errors import ConflictError, InputError
@@ -33,6 +33,24 @@ _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {
 MAX_NAME = 60
 AHEAD_DAYS = 60
 """So far ahead a place can be booked."""
+
+
+class SlotGoneError(ConflictError):
+    """Somebody else has the place."""
+
+    kind: ClassVar[str] = "slot-gone"
+
+
+class TooManyOpenError(ConflictError):
+    """The customer has as many appointments ahead as one may have."""
+
+    kind: ClassVar[str] = "too-many-open"
+
+
+class ClosedError(ConflictError):
+    """The branch is closed."""
+
+    kind: ClassVar[str] = "closed"
 
 
 @dataclass(frozen=True, slots=True)

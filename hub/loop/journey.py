@@ -26,7 +26,7 @@ Aside = Literal[
 STAGES: tuple[Stage, ...] = get_args(Stage)
 ASIDES: tuple[Aside, ...] = get_args(Aside)
 Channel = Literal["card", "kiosk", "staff", "walk_in", "phone", "partner"]
-UNRECORDED: frozenset[Stage] = frozenset({"impression", "start", "reminded", "follow_up"})
+UNRECORDED: frozenset[Stage] = frozenset({"reminded"})
 """Nothing of this hub writes these yet: where none is in the ledger, their number is not known, not 0."""
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 

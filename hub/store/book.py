@@ -28,6 +28,7 @@ from hub.store.journeys import forget as forget_journeys
 from hub.store.journeys import record, retire_journey
 from hub.store.keyring import Keyring
 from hub.store.linking import forget_links
+from hub.store.passes import forget_passes
 from hub.store.people import Booked
 
 NAME = "customer's name"
@@ -147,7 +148,7 @@ class Book:
             (customer, now_ms),
         ).fetchone()
         if open_ahead >= MOST_OPEN:
-            raise ConflictError(
+            raise rules.TooManyOpenError(
                 f"this customer has {open_ahead} appointments ahead.",
                 hint="Cancel or move one of them first.",
             )
@@ -424,20 +425,21 @@ class Book:
             (nobody, now_ms, appointment),
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
+        forget_passes(db, appointment)
 
     def _slot(
         self, db: sqlite3.Connection, site: Site, service: str, start_ms: int, now_ms: int
     ) -> rules.Slot:
+        _, window_to_ms = rules.arrival_window_ms(site, start_ms)
+        if window_to_ms <= now_ms or start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
+            raise InputError(
+                f"this time is over, or more than {rules.AHEAD_DAYS} days ahead.",
+                hint="Choose another slot.",
+            )
         day = from_ms(start_ms, site.zone_info).date()
         slot = next((s for s in self.slots(db, site, service, day) if s.start_ms == start_ms), None)
         if slot is None:
             raise InputError(f"{iso(start_ms)} is no slot of {service}.", hint="GET …/slots lists them.")
-        _, window_to_ms = rules.arrival_window_ms(site, start_ms)
-        if window_to_ms <= now_ms or start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
-            raise InputError(
-                f"{iso(start_ms)} is over, or more than {rules.AHEAD_DAYS} days ahead.",
-                hint="Choose another slot.",
-            )
         return slot
 
     def _free_place(self, db: sqlite3.Connection, site: Site, service: Service, start_ms: int) -> int:
@@ -448,7 +450,7 @@ class Book:
         )}  # fmt: skip
         place = next((place for place in range(service.per_slot) if place not in taken), None)
         if place is None:
-            raise ConflictError("this slot is full.", hint="Choose another one.")
+            raise rules.SlotGoneError("this slot is full.", hint="Choose another one.")
         return place
 
     def booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
@@ -469,7 +471,7 @@ class Book:
 
 
 def _taken() -> ConflictError:
-    return ConflictError(
+    return rules.SlotGoneError(
         "the place was taken, or this customer has an appointment at that time.", hint="Choose another slot."
     )
 

@@ -15,6 +15,7 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
+from hub.store.schema_cards import card_migrations
 from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
 from hub.store.schema_identity import identity_migrations
@@ -25,10 +26,17 @@ from hub.store.schema_quality import quality_migrations
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
 _MIGRATIONS = (
-    hub_migrations, analytics_migrations, consent_migrations, book_migrations, picture_migrations,
-    configuration_migrations, quality_migrations, journey_migrations,
+    hub_migrations,
+    analytics_migrations,
+    consent_migrations,
+    book_migrations,
+    picture_migrations,
+    configuration_migrations,
+    quality_migrations,
+    journey_migrations,
     identity_migrations,
-)  # fmt: skip
+    card_migrations,
+)
 """Of hub.db, in this order."""
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from branchloop.clock import DAY_MS, from_ms
 from branchloop.site import Site
 from hub.loop.forecast import Lengths, Running, Wait, forecast, learn
-from hub.store.book import MEASURED_DAYS, Book
+from hub.store.book import MEASURED_DAYS, Appointment, Book
 
 MOST_TAUGHT = 1_000
 """So many of the newest visits are learned from."""
@@ -24,15 +25,48 @@ def waits(db: sqlite3.Connection, book: Book, site: Site, now_ms: int) -> dict[s
     for service in site.services:
         lengths = _lengths(db, site.id, service.id, service.minutes * 60.0, now_ms)
         ahead = [lengths for each in waiting if each.service == service.id]
-        running = [
-            Running(lengths, max(0, now_ms - called_ms) / 1000) if lengths is not None else None
-            for (called_ms,) in db.execute(
-                "SELECT called_ms FROM appointment WHERE site=? AND day=? AND service=? AND state='called'",
-                (site.id, day.isoformat(), service.id),
-            )
-        ]
+        running = _running(db, site, service.id, day.isoformat(), lengths, now_ms)
         found[service.id] = forecast(ahead, running, service.counters)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Where somebody who waits stands: how many come before, and the wait from now; None when it cannot be told."""
+
+    ahead: int
+    wait: Wait | None
+
+
+def wait_for(
+    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
+) -> Own | None:
+    """Of one who has arrived and was not called; None for everybody else."""
+    if appointment.state != "arrived":
+        return None
+    service = next((each for each in site.services if each.id == appointment.service), None)
+    day = from_ms(now_ms, site.zone_info).date()
+    same = [each for each in book.waiting(db, site.id, day) if each.service == appointment.service]
+    before = next((at for at, each in enumerate(same) if each.appointment == appointment.id), None)
+    if before is None:
+        return None
+    if service is None:
+        return Own(before, None)
+    lengths = _lengths(db, site.id, service.id, service.minutes * 60.0, now_ms)
+    running = _running(db, site, service.id, day.isoformat(), lengths, now_ms)
+    return Own(before, forecast([lengths] * before, running, service.counters))
+
+
+def _running(
+    db: sqlite3.Connection, site: Site, service: str, day: str, lengths: Lengths | None, now_ms: int
+) -> list[Running | None]:
+    return [
+        Running(lengths, max(0, now_ms - called_ms) / 1000) if lengths is not None else None
+        for (called_ms,) in db.execute(
+            "SELECT called_ms FROM appointment WHERE site=? AND day=? AND service=? AND state='called'",
+            (site.id, day, service),
+        )
+    ]
 
 
 def _lengths(

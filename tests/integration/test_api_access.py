@@ -64,6 +64,21 @@ NEEDED = {
     "/api/v1/branches/{site_id}/configuration/{version}/publish": "configure",
     "/api/v1/branches/{site_id}/configuration/{version}/rollback": "configure",
 }
+BY_PAGE = {
+    "/api/v1/card/offer",
+    "/api/v1/card/slots",
+    "/api/v1/card/seen",
+    "/api/v1/card/appointments",
+}
+"""An embed token of the page opens these: see test_card_api.py."""
+BY_PASS = {
+    "/api/v1/card/pass",
+    "/api/v1/card/pass/cancel",
+    "/api/v1/card/pass/move",
+    "/api/v1/card/pass/qr.svg",
+    "/api/v1/card/pass/calendar.ics",
+}
+"""A customer's pass opens these: see test_card_api.py."""
 ABSENT = {
     "/api/v1/branches/{site_id}/cameras/{camera}/background",
     "/api/v1/branches/{site_id}/birdseye",
@@ -131,7 +146,7 @@ def status(hub: World, route: str, site: str, headers: dict[str, str]) -> int:
 def test_every_route_is_known_here() -> None:
     """A new route has to be added to this table, with the permission that it needs."""
     documented = set(create_app(None).openapi()["paths"])
-    assert documented == set(NEEDED) | OPEN
+    assert documented == set(NEEDED) | OPEN | BY_PAGE | BY_PASS
     routes = [route for route in create_app(None).routes if isinstance(route, APIRoute)]
     for route in routes:
         permissions = {
@@ -142,6 +157,7 @@ def test_every_route_is_known_here() -> None:
             continue
         needed = ALSO_POSTED.get(route.path) if "POST" in route.methods else None
         needed = needed or NEEDED.get(route.path)
+        needed = needed or ("page" if route.path in BY_PAGE else "pass" if route.path in BY_PASS else None)
         assert permissions == ({needed} if needed else set()), route.path
 
 
@@ -153,6 +169,15 @@ def test_without_a_valid_token_nothing_is_told(hub: World, route: str) -> None:
         hub.state.tokens.revoke(token.name, 1)
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic eDp5"}, revoked):
         assert status(hub, route, "hall", headers) == 401
+
+
+@pytest.mark.parametrize("route", sorted(BY_PAGE | BY_PASS))
+def test_no_token_of_the_bank_opens_a_card(hub: World, route: str) -> None:
+    """A card's routes know embed tokens and passes alone; see test_card_api.py for those."""
+    for headers in ({}, {"Authorization": "Basic eDp5"}, hub.token("manager", "hall")):
+        for method in ("GET", "POST"):
+            told = httpx.request(method, f"{hub.api}{route}", params=QUERY, json={}, headers=headers)
+            assert told.status_code in {401, 405}, (method, told.text)
 
 
 @pytest.mark.parametrize(("route", "role"), list(product(sorted(NEEDED), ROLES)))

@@ -1,0 +1,40 @@
+"""How often somebody may do something in a minute: for what needs no token of the bank's."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from branchloop.clock import MINUTE_MS
+from branchloop.errors import BranchloopError
+
+
+class TooManyError(BranchloopError):
+    """Somebody is too fast."""
+
+    http_status: ClassVar[int] = 429
+    kind: ClassVar[str] = "too-many"
+
+
+@dataclass(slots=True)
+class Pace:
+    """Counts by key in the present minute, in this process; nothing older is remembered."""
+
+    most: int
+    what: str
+    _minute: int = 0
+    _counts: Counter[str] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def step(self, key: str, at_ms: int) -> None:
+        """Count one for `key`; raises TooManyError past the most of a minute."""
+        with self._lock:
+            minute = at_ms // MINUTE_MS
+            if minute != self._minute:
+                self._minute = minute
+                self._counts.clear()
+            self._counts[key] += 1
+            if self._counts[key] > self.most:
+                raise TooManyError(f"too many {self.what}.", hint="Wait a minute.")

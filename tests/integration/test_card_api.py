@@ -1,0 +1,373 @@
+"""The card's API as a page sees it: bound to its origin, honest when refused, one booking however often sent."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from hubworld import World, world
+from icalendar import Calendar
+
+from branchloop.clock import DAY_MS
+from hub.api.state import now_ms
+from hub.loop.embedding import Embed, issue
+from hub.store import queueing
+from hub.store.connection import opened, reading
+from hub.store.erasure import erase_customer
+from hub.store.journeys import of_journey
+
+PAGE, OTHER = "https://travel.example", "https://other.example"
+PARTS = """
+address = { en = "1 High Street", zh = "大街一号" }
+[[service]]
+id = "loan"
+name = { en = "Loans", zh = "贷款" }
+minutes = 15
+per_slot = 2
+documents = [{ en = "Identity card", zh = "身份证" }]
+[[service]]
+id = "proof"
+name = { en = "Proof of deposit", zh = "存款证明" }
+minutes = 15
+online = "certificate"
+"""
+HUB = f"""
+[[partner]]
+id = "travel"
+name = {{ en = "Travel page", zh = "旅行网站" }}
+origins = ["{PAGE}"]
+[[partner]]
+id = "other"
+name = {{ en = "Other page", zh = "其他网站" }}
+origins = ["{OTHER}"]
+"""
+Headers = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True) as running:
+        yield running
+
+
+def token(hub: World, **more: object) -> str:
+    page = replace(Embed("travel", PAGE, "hall", now_ms() + DAY_MS), **more)  # type: ignore[arg-type]
+    return issue(page, hub.state.book.keyring.mac)
+
+
+def page(hub: World, **more: object) -> Headers:
+    return {"Authorization": f"Embed {token(hub, **more)}", "Origin": str(more.get("origin", PAGE))}
+
+
+def holding(made: httpx.Response, origin: str = PAGE) -> Headers:
+    return {"Authorization": f"Pass {made.json()['secret']}", "Origin": origin}
+
+
+def day_after(days: int = 2) -> str:
+    return (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+
+
+def slots(hub: World, service: str = "loan", days: int = 2) -> list[str]:
+    answer = httpx.get(
+        f"{hub.api}/api/v1/card/slots", params={"service": service, "day": day_after(days)}, headers=page(hub)
+    )
+    assert answer.status_code == 200, answer.text
+    return [each["start"] for each in answer.json()["items"] if each["free"]]
+
+
+def book(hub: World, start: str, key: str, headers: Headers | None = None, **more: object) -> httpx.Response:
+    return httpx.post(
+        f"{hub.api}/api/v1/card/appointments",
+        headers={**(headers or page(hub)), "Idempotency-Key": key},
+        json={"service": "loan", "start": start, "name": "Maria Findable", "language": "en", **more},
+    )
+
+
+def key(name: str) -> str:
+    return f"a-random-key-{name:-<20}"
+
+
+def test_an_offer_tells_the_branch_and_nobody(hub: World) -> None:
+    answer = httpx.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, scene="moving"))
+    assert answer.headers["access-control-allow-origin"] == PAGE
+    assert "Origin" in answer.headers["vary"]
+    told = answer.json()
+    assert [each["id"] for each in told["services"]] == ["loan", "proof"]
+    assert told["services"][0]["documents"] == [{"en": "Identity card", "zh": "身份证"}]
+    assert told["services"][1]["online"] == "certificate"
+    assert (told["scene"], told["partner"]["en"], told["keep_days"]) == ("moving", "Travel page", 90)
+
+
+def test_a_token_of_one_service_offers_that_one(hub: World) -> None:
+    headers = page(hub, service="loan")
+    offer = httpx.get(f"{hub.api}/api/v1/card/offer", headers=headers).json()
+    assert [each["id"] for each in offer["services"]] == ["loan"]
+    refused = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "proof"}, headers=headers)
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"expires_ms": 1}, 401),
+        ({"partner": "gone"}, 403),
+        ({"site": "gone"}, 403),
+        ({"origin": "https://evil.example"}, 403),
+        ({"partner": "other"}, 403),
+    ],
+)
+def test_a_token_that_does_not_hold_is_refused(hub: World, changed: dict[str, object], status: int) -> None:
+    refused = httpx.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, **changed))
+    assert refused.status_code == status
+    assert refused.json()["hint"]
+
+
+def test_a_page_elsewhere_cannot_use_a_stolen_token(hub: World) -> None:
+    """The other origin is listed, so its page may read the sentence; the token is not its own."""
+    stolen = {**page(hub), "Origin": OTHER}
+    refused = httpx.get(f"{hub.api}/api/v1/card/offer", headers=stolen)
+    assert refused.status_code == 403
+    assert refused.headers["access-control-allow-origin"] == OTHER
+    evil = httpx.get(f"{hub.api}/api/v1/card/offer", headers={**page(hub), "Origin": "https://evil.example"})
+    assert evil.status_code == 403
+    assert "access-control-allow-origin" not in evil.headers
+    silent = {"Authorization": page(hub)["Authorization"], "Sec-Fetch-Site": "cross-site"}
+    assert httpx.get(f"{hub.api}/api/v1/card/offer", headers=silent).status_code == 403
+
+
+def test_a_preflight_is_answered_for_partners_alone(hub: World) -> None:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
+    url = f"{hub.api}/api/v1/card/appointments"
+    answer = httpx.options(url, headers={**asked, "Origin": PAGE})
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, PAGE)
+    assert "authorization" in answer.headers["access-control-allow-headers"].casefold()
+    refused = httpx.options(url, headers={**asked, "Origin": "https://evil.example"})
+    assert refused.status_code == 403
+    assert "access-control-allow-origin" not in refused.headers
+
+
+def test_a_body_of_ten_megabytes_is_refused_with_a_sentence_that_the_page_may_read(hub: World) -> None:
+    refused = httpx.post(f"{hub.api}/api/v1/card/appointments", headers=page(hub), content=b"x" * 10_000_000)
+    assert refused.status_code == 413
+    assert refused.headers["access-control-allow-origin"] == PAGE
+
+
+def test_a_booking_is_one_however_often_it_is_sent(hub: World) -> None:
+    start = slots(hub)[0]
+    first, again = book(hub, start, key("once")), book(hub, start, key("once"))
+    assert (first.status_code, again.status_code) == (201, 201), first.text
+    assert first.json()["secret"] == again.json()["secret"]
+    told = first.json()["details"]
+    assert (told["state"], told["masked_name"], told["may"]) == ("booked", "M***", ["move", "cancel"])
+    assert first.json()["url"] == f"{hub.api}/pass#{first.json()['secret']}"
+    other = book(hub, start, key("once"), name="Somebody Else")
+    assert other.status_code == 409
+    assert book(hub, start, "short").status_code == 422
+    with reading(hub.config.data_dir) as db:
+        assert first.json()["secret"] not in "\n".join(db.iterdump())
+
+
+def test_a_slot_that_just_went_says_so(hub: World) -> None:
+    start = slots(hub)[1]
+    told: list[int] = []
+    threads = [
+        threading.Thread(target=lambda at=at: told.append(book(hub, start, key(f"race{at}")).status_code))
+        for at in range(6)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [201, 201, 409, 409, 409, 409]
+    refused = book(hub, start, key("late"))
+    assert refused.json()["type"] == "urn:branchloop:problem:slot-gone"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"start": "yesterday"},
+        {"start": "2026-01-01T09:00:00"},
+        {"start": "2020-01-01T09:00:00Z"},
+        {"start": "9999-12-31T23:59:59+14:00"},
+        {"name": "<script>alert(1)</script>"},
+        {"name": "\u202eevil"},
+        {"service": "unknown"},
+        {"contact": {"phone": "12"}},
+        {"contact": {"phone": "+86 123"}},
+        {"contact": {"email": "nobody"}},
+        {"contact": {"email": "a@b.example\r\nBcc: c@d.example"}},
+        {"contact": {"email": "a@b.example", "phone": "+8613800138000"}},
+        {"journey": "j-1"},
+    ],
+)
+def test_what_is_wrong_is_told_and_nothing_is_stored(hub: World, changed: dict[str, object]) -> None:
+    with reading(hub.config.data_dir) as db:
+        before = db.execute("SELECT count(*) FROM appointment").fetchone()
+    refused = book(
+        hub,
+        str({"start": slots(hub)[2], **changed}["start"]),
+        key("bad"),
+        **{k: v for k, v in changed.items() if k != "start"},
+    )
+    assert refused.status_code == 422, refused.text
+    with reading(hub.config.data_dir) as db:
+        assert db.execute("SELECT count(*) FROM appointment").fetchone() == before
+
+
+@pytest.mark.parametrize(
+    "phone", ["+86 138 0013 8000", "+852 5123 4567", "+49 30 901820", "+1 (202) 456-1111"]
+)
+def test_phones_of_any_country_are_taken(hub: World, phone: str) -> None:
+    made = book(hub, slots(hub, days=3)[0], key(f"phone{len(phone)}{phone[1]}"), contact={"phone": phone})
+    assert made.status_code == 201, made.text
+    with reading(hub.config.data_dir) as db:
+        dump = "\n".join(db.iterdump())
+    assert phone not in dump
+    assert "".join(filter(str.isdigit, phone)) not in dump
+    assert httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made)).status_code == 200
+
+
+def test_html_in_a_name_is_a_name_or_refused_but_never_html(hub: World) -> None:
+    made = book(hub, slots(hub, days=4)[0], key("html"), name="Mary <b>Ann</b>")
+    assert made.status_code == 201
+    assert "<b>" not in made.text
+
+
+def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
+    starts = slots(hub, days=5)
+    made = book(hub, starts[0], key("pass"))
+    headers = holding(made)
+    shown = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert (shown["start"], shown["wait"], shown["you_are_next"]) == (starts[0], None, False)
+    moved = httpx.post(f"{hub.api}/api/v1/card/pass/move", headers=headers, json={"start": starts[1]})
+    assert moved.json()["start"] == starts[1]
+    picture = httpx.get(f"{hub.api}/api/v1/card/pass/qr.svg", headers=headers)
+    assert picture.text.startswith("<svg")
+    file = httpx.get(f"{hub.api}/api/v1/card/pass/calendar.ics?lang=en", headers=headers)
+    assert b"Findable" not in file.content
+    assert all(len(line) <= 75 for line in file.content.split(b"\r\n"))
+    (event,) = Calendar.from_ical(file.content).walk("VEVENT")
+    assert event["DTSTART"].dt == datetime.fromisoformat(starts[1])
+    assert (int(event["SEQUENCE"]), str(event["LOCATION"])) == (1, "Hall, 1 High Street")
+    own = httpx.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": hub.api})
+    assert own.status_code == 200
+    foreign = httpx.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": OTHER})
+    assert foreign.status_code == 403
+    guessed = httpx.get(f"{hub.api}/api/v1/card/pass", headers={"Authorization": "Pass " + "0" * 64})
+    assert guessed.status_code == 401
+    for _ in range(2):
+        ended = httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=headers)
+        assert (ended.json()["state"], ended.json()["may"]) == ("cancelled", [])
+    gone = httpx.get(f"{hub.api}/api/v1/card/pass/calendar.ics", headers=headers)
+    assert b"METHOD:CANCEL" in gone.content
+
+
+def test_a_visit_is_told_to_its_end_and_followed_up(hub: World) -> None:
+    """Impression, start, booking, waiting, call, outcome; then what follows, for the same customer."""
+    seen = httpx.post(
+        f"{hub.api}/api/v1/card/seen", headers=page(hub, scene="salary-day"), json={"stage": "impression"}
+    )
+    journey = seen.json()["journey"]
+    for stage in ("impression", "start"):
+        body = {"stage": stage, "journey": journey, "service": "loan"}
+        assert httpx.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json=body).json() == {
+            "journey": journey
+        }
+    made = book(hub, slots(hub, days=6)[0], key("whole"), page(hub, scene="salary-day"), journey=journey)
+    headers = holding(made)
+    staff = hub.token("staff", "hall")
+    with reading(hub.config.data_dir) as db:
+        (identity,) = db.execute("SELECT id FROM appointment WHERE journey=?", (journey,)).fetchone()
+    todo = f"{hub.api}/api/v1/branches/hall/appointments/{identity}"
+    assert httpx.post(f"{todo}/arrive", headers=staff).status_code == 200
+    waiting = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert (waiting["state"], waiting["number"][0]) == ("arrived", "S")
+    httpx.post(f"{todo}/call", headers=staff, json={"counter": "3"})
+    called = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert (called["state"], called["counter"], called["ahead"]) == ("called", "3", None)
+    finish = {
+        "outcome": "documents_missing",
+        "follow_up": {"text": "Bring <i>the lease</i>", "service": "loan"},
+    }
+    assert httpx.post(f"{todo}/finish", headers=staff, json=finish).status_code == 200
+    after = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert (after["outcome"], after["follow_up"]["service"]) == ("documents_missing", "loan")
+    onward = {"Authorization": f"Embed {after['embed']}", "Origin": PAGE}
+    next_one = book(hub, slots(hub, days=7)[0], key("next"), onward, follows=made.json()["secret"])
+    assert next_one.status_code == 201, next_one.text
+    with reading(hub.config.data_dir) as db:
+        stages = [each.happened.stage for each in of_journey(db, journey)]
+        customers = db.execute(
+            "SELECT count(DISTINCT customer), count(*) FROM appointment WHERE customer="
+            "(SELECT customer FROM appointment WHERE id=?)",
+            (identity,),
+        ).fetchone()
+        told = of_journey(db, journey)[0].happened
+    assert stages == [
+        "impression", "start", "booked", "arrived", "checked_in", "called", "served", "outcome", "follow_up"
+    ]  # fmt: skip
+    assert customers == (1, 2)
+    assert (told.channel, told.scene, told.partner) == ("card", "salary-day", "travel")
+    foreign = book(
+        hub,
+        slots(hub, days=7)[1],
+        key("foreign"),
+        page(hub, partner="other", origin=OTHER),
+        follows=made.json()["secret"],
+    )
+    assert foreign.status_code == 403
+
+
+def test_a_customer_who_waits_sees_who_comes_before(hub: World) -> None:
+    with opened(hub.config.data_dir) as db:
+        site = hub.config.sites["hall"]
+        first = queueing.walk_in(db, hub.state.book, site, "proof", "", "zh", now_ms())
+    made = book(hub, slots(hub, "proof", 1)[0], key("ahead"), service="proof")
+    with reading(hub.config.data_dir) as db:
+        (identity,) = db.execute("SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1").fetchone()
+    staff = hub.token("staff", "hall")
+    httpx.post(f"{hub.api}/api/v1/branches/hall/appointments/{identity}/arrive", headers=staff)
+    # who booked for tomorrow has no place in today's queue
+    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).json()["ahead"] is None
+    assert first.state == "arrived"
+
+
+def test_a_forgotten_customer_has_no_pass_any_more(hub: World) -> None:
+    made = book(hub, slots(hub, days=8)[0], key("forgotten"))
+    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 200
+    with reading(hub.config.data_dir) as db:
+        (customer,) = db.execute(
+            "SELECT customer FROM appointment a JOIN pass p ON p.appointment=a.id ORDER BY p.made_ms DESC LIMIT 1"
+        ).fetchone()
+    erase_customer(hub.config.data_dir, customer, now_ms(), hub.state.people)
+    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 401
+
+
+def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
+    seen = httpx.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json={"stage": "impression"}).json()
+    headers = page(hub, partner="other", origin=OTHER)
+    made = book(hub, slots(hub, days=9)[0], key("errand"), headers, journey=seen["journey"])
+    assert made.status_code == 201
+    with reading(hub.config.data_dir) as db:
+        assert [each.happened.stage for each in of_journey(db, seen["journey"])] == ["impression"]
+
+
+def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from hub.api import card_access
+    from hub.api.pace import Pace
+
+    monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
+    with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
+        told = [
+            httpx.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
+            for _ in range(5)
+        ]
+    assert [each.status_code for each in told] == [201, 201, 201, 429, 429]
+    assert json.loads(told[-1].text)["hint"] == "Wait a minute."

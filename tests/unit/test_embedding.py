@@ -1,0 +1,53 @@
+"""Embed tokens: what is issued is read again; whatever else is not."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop.errors import AccessError
+from hub.loop.embedding import Embed, issue, read
+
+NOW_MS = 1_800_000_000_000
+PAGE = Embed("travel", "https://travel.example", "north", NOW_MS + 1000, "loan", "travel-visa", "user-7")
+
+
+def mac(text: str) -> str:
+    return hmac.new(b"key", text.encode(), hashlib.sha256).hexdigest()
+
+
+def other(text: str) -> str:
+    return hmac.new(b"other", text.encode(), hashlib.sha256).hexdigest()
+
+
+def test_what_is_issued_is_read_again() -> None:
+    assert read(issue(PAGE, mac), mac, NOW_MS) == PAGE
+
+
+def test_it_ends_on_time_and_with_its_key() -> None:
+    token = issue(PAGE, mac)
+    with pytest.raises(AccessError, match="expired"):
+        read(token, mac, NOW_MS + 1000)
+    with pytest.raises(AccessError, match="not made by this hub"):
+        read(token, other, NOW_MS)
+
+
+@given(at=st.integers(0, 10_000), letter=st.characters(codec="ascii"))
+def test_a_changed_token_is_refused(at: int, letter: str) -> None:
+    token = issue(PAGE, mac)
+    at %= len(token)
+    forged = token[:at] + letter + token[at + 1 :]
+    if forged != token:
+        with pytest.raises(AccessError):
+            read(forged, mac, NOW_MS)
+
+
+@given(st.text(max_size=3_000))
+def test_no_text_breaks_the_reading(text: str) -> None:
+    with pytest.raises(AccessError) as refused:
+        read(text, mac, NOW_MS)
+    assert not refused.value.authenticated
