@@ -59,9 +59,9 @@ def routes() -> APIRouter:
         """Book a place. With an Idempotency-Key the same request again answers the same booking."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"book {body.service} {body.start[:40]}")
-        digest = hashlib.sha256(json.dumps([site.id, body.model_dump()], sort_keys=True).encode()).hexdigest()
+        digest = request_digest(site, body)
         with opened(state.data_dir) as db:
-            known = None if key is None else _booked_before(db, caller.name, key, digest)
+            known = None if key is None else booked_before(db, caller.name, key, digest)
             if known is not None:
                 made = state.book.get(db, site.id, known)
             else:
@@ -70,10 +70,7 @@ def routes() -> APIRouter:
                 )
                 made = state.book.book(db, site, wanted, now_ms())
                 if key is not None:
-                    db.execute(
-                        "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
-                        (caller.name, key, digest, made.id, now_ms()),
-                    )
+                    keep_key(db, caller.name, key, digest, made)
             return _booking(db, state.book, site, made)
 
     @router.get("/board")
@@ -241,6 +238,10 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
             for queue in book.queues(db, site, at_ms)
             for wait in (told[queue.service],)
         ],
+        counters=[
+            models.CounterAnswer(id=each.id, name=each.name, services=list(each.services))
+            for each in site.counters
+        ],
         methods=methods,
         median_wait_s=statistics.median(waits) if waits else None,
     )
@@ -254,7 +255,8 @@ def find_appointment(db: sqlite3.Connection, book: Book, site: Site, appointment
     return found
 
 
-def _booked_before(db: sqlite3.Connection, caller: str, key: str, digest: str) -> str | None:
+def booked_before(db: sqlite3.Connection, caller: str, key: str, digest: str) -> str | None:
+    """What a caller's Idempotency-Key made. Raises ConflictError when it was used for another request."""
     row = db.execute(
         "SELECT request, appointment FROM idempotency WHERE caller=? AND key=?", (caller, key)
     ).fetchone()
@@ -265,6 +267,19 @@ def _booked_before(db: sqlite3.Connection, caller: str, key: str, digest: str) -
             "this Idempotency-Key was used for another request.", hint="Use a new key for each booking."
         )
     return str(row[1])
+
+
+def keep_key(db: sqlite3.Connection, caller: str, key: str, digest: str, made: Appointment) -> None:
+    """The same request under this key answers what it made."""
+    db.execute(
+        "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
+        (caller, key, digest, made.id, now_ms()),
+    )
+
+
+def request_digest(site: Site, body: models.Book | models.WalkIn) -> str:
+    """By which a repeated request is known."""
+    return hashlib.sha256(json.dumps([site.id, body.model_dump()], sort_keys=True).encode()).hexdigest()
 
 
 def _day(site: Site, text: str | None) -> date:

@@ -50,6 +50,21 @@ class Call(Asked):
     counter: Annotated[str, Field(min_length=1, max_length=20)] | None = None
 
 
+class CallNext(Asked):
+    """A counter asks for whoever is first in line."""
+
+    counter: Annotated[str, Field(min_length=1, max_length=32, pattern=r"\S")]
+    services: Annotated[list[Id], Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="only these of what the counter serves"
+    )
+
+
+class Show(Asked):
+    """A booking code that somebody shows, typed or as the QR code's text."""
+
+    code: Annotated[str, Field(min_length=1, max_length=120)]
+
+
 class Move(Asked):
     """Another time for an appointment."""
 
@@ -113,6 +128,22 @@ class AppointmentAnswer(Answer):
     recognisable: bool = Field(description="a consent to be recognised holds")
 
 
+class CalledNext(Answer):
+    """Whom a counter serves now."""
+
+    called: AppointmentAnswer | None = Field(description="absent when nobody waits for this counter")
+    again: bool = Field(description="the counter was serving somebody already: nobody else was called")
+    waiting: int = Field(description="how many still wait for what this counter serves")
+
+
+class CounterAnswer(Answer):
+    """A counter or adviser's desk as configured."""
+
+    id: str
+    name: Text
+    services: list[str]
+
+
 class Booking(AppointmentAnswer):
     """An appointment for its own customer: with the code that opens it."""
 
@@ -146,6 +177,7 @@ class Board(Answer):
     items: list[AppointmentAnswer]
     next: list[str] = Field(description="ids of those who wait, in the order of being called")
     queues: list[ServiceQueue]
+    counters: list[CounterAnswer] = Field(description="as configured; none: counters are named freely")
     methods: dict[Method, int] = Field(description="check-ins of the day by way")
     median_wait_s: float | None = Field(description="of those called today, from arrival to the call")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from branchloop import text_board, text_staff
 from branchloop.text_consent import WORDS
 
 STATIC = Path(__file__).parent / "static"
@@ -22,6 +23,8 @@ HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
+
+STAFF_HEADERS = {**HEADERS, "Permissions-Policy": "camera=(), microphone=(), geolocation=()"}
 
 
 def integrity(content: bytes) -> str:
@@ -38,7 +41,7 @@ def page(name: str) -> bytes:
 
 
 def routes() -> APIRouter:
-    """The enrolment page, at both of its addresses, and what it loads. They tell nothing of anybody."""
+    """The enrolment page, at both of its addresses, the staff's, and what they load. They tell nothing of anybody."""
     router = APIRouter(include_in_schema=False)
     html = page("enrol")
     script = (STATIC / "enrol.js").read_bytes()
@@ -63,4 +66,29 @@ def routes() -> APIRouter:
     def enrol_words() -> Response:
         return Response(words, media_type="application/json")
 
+    _staff(router)
     return router
+
+
+def _staff(router: APIRouter) -> None:
+    """The staff's page for phones; who opens it needs a token for anything it shows."""
+    html = page("staff")
+    script = (STATIC / "staff.js").read_bytes()
+    style = (STATIC / "staff.css").read_bytes()
+    words = json.dumps({**text_board.WORDS, **text_staff.WORDS}, ensure_ascii=False).encode()
+
+    @router.get("/staff")
+    def staff() -> Response:
+        return Response(html, media_type="text/html; charset=utf-8", headers=STAFF_HEADERS)
+
+    @router.get("/static/staff.js")
+    def staff_script() -> Response:
+        return Response(script, media_type="text/javascript; charset=utf-8")
+
+    @router.get("/static/staff.css")
+    def staff_style() -> Response:
+        return Response(style, media_type="text/css; charset=utf-8")
+
+    @router.get("/static/staff-words.json")
+    def staff_words() -> Response:
+        return Response(words, media_type="application/json")

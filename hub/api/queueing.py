@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 
 from hub.api import models_book as models
 from hub.api.access import OnBoard
-from hub.api.booking import find_appointment, shown
+from hub.api.booking import Key, booked_before, find_appointment, keep_key, request_digest, shown
+from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.store import queueing
+from hub.store import calling, queueing
 from hub.store.connection import opened
 
 
@@ -20,14 +21,48 @@ def routes() -> APIRouter:
 
     @router.post("/walk-ins", status_code=201)
     def walk_in(
-        request: Request, caller: OnBoard, site_id: str, body: models.WalkIn
+        request: Request, caller: OnBoard, site_id: str, body: models.WalkIn, key: Key = None
     ) -> models.AppointmentAnswer:
-        """A ticket for somebody without an appointment."""
+        """A ticket for somebody without an appointment; with an Idempotency-Key, once however often it is sent."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"walk-in for {body.service}")
+        digest = request_digest(site, body)
         with opened(state.data_dir) as db:
+            known = None if key is None else booked_before(db, caller.name, key, digest)
+            if known is not None:
+                return shown(db, state.book.get(db, site.id, known), now_ms())
             made = queueing.walk_in(db, state.book, site, body.service, body.name, body.language, now_ms())
+            if key is not None:
+                keep_key(db, caller.name, key, digest, made)
             return shown(db, made, now_ms())
+
+    @router.post("/call-next")
+    def call_next(
+        request: Request, caller: OnBoard, site_id: str, body: models.CallNext
+    ) -> models.CalledNext:
+        """Call whoever is first in line for a counter; while it serves somebody, that one is answered again."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"call next to {body.counter}")
+        with opened(state.data_dir) as db:
+            found = calling.call_next(db, state.book, site, body.counter.strip(), body.services, now_ms())
+            return models.CalledNext(
+                called=None if found.appointment is None else shown(db, found.appointment, now_ms()),
+                again=found.again,
+                waiting=found.waiting,
+            )
+
+    @router.post("/check-in")
+    def check_in(
+        request: Request, caller: OnBoard, site_id: str, body: models.Show
+    ) -> models.AppointmentAnswer:
+        """Staff check in whoever shows a code, of today. Again changes nothing."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, "check in by code")
+        with opened(state.data_dir) as db:
+            found = calling.arrive_by_code(db, state.book, site, body.code, now_ms())
+            if found is None:
+                raise NotFoundError("this code opens nothing here.", hint="Check it, or take a ticket.")
+            return shown(db, found, now_ms())
 
     @router.post("/appointments/{appointment}/recall")
     def recall(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.AppointmentAnswer:
