@@ -37,6 +37,9 @@ class Service(Part):
     documents: list[Text] = Field(default_factory=list, max_length=20, description="what to bring")
     online: Online | None = Field(default=None, description="what of it needs no visit")
     remote_tickets: bool = Field(default=False, description="customers may queue from afar")
+    remote_per_hour: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=12, description="so many may queue from afar within an hour"
+    )
     waitlist: bool = Field(default=True, description="who finds a day full may wait for a place")
 
 

@@ -167,7 +167,7 @@ def main(config: Path) -> None:
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
-            Releasing(store, reader, book).tick,
+            Releasing(store, reader, book, settings.sites).tick,
         ]
         try:
             Ingest(source, store, Applier(store, settings.sites, now_ms, trust), ticks).run(stop)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Literal
 
-from branchloop.clock import MINUTE_MS
+from branchloop.clock import HOUR_MS, MINUTE_MS
 from branchloop.errors import ConflictError, InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
@@ -25,11 +25,16 @@ _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {
     "arrive": (frozenset({"booked", "missed"}), "arrived"),
     "call": (frozenset({"arrived"}), "called"),
     "serve": (frozenset({"called"}), "served"),
-    "cancel": (frozenset({"booked"}), "cancelled"),
+    "cancel": (frozenset({"booked", "waitlisted"}), "cancelled"),
     "park": (frozenset({"arrived", "called"}), "parked"),
     "resume": (frozenset({"parked"}), "arrived"),
     "leave": (frozenset({"arrived", "called", "parked"}), "left"),
 }
+HOLD_MS = 2 * HOUR_MS
+"""So long a place that frees is held for who it is offered to."""
+NOTICE_MS = 30 * MINUTE_MS
+"""So long before its start it must be confirmed, to be of use to somebody else still."""
+_LEAST_HELD_MS = 10 * MINUTE_MS
 MAX_NAME = 60
 AHEAD_DAYS = 60
 """So far ahead a place can be booked."""
@@ -99,6 +104,11 @@ def slots(site: Site, service: Service, day: date, taken: Mapping[int, int]) -> 
             found.append(Slot(start_ms, start_ms + length_ms, service.per_slot, free))
             start_ms += step_ms
     return found
+
+
+def offerable(start_ms: int, now_ms: int) -> bool:
+    """Whether a place that frees now can be offered to who waits for one: there is time to confirm it."""
+    return start_ms - NOTICE_MS >= now_ms + _LEAST_HELD_MS
 
 
 def arrival_window_ms(site: Site, start_ms: int) -> tuple[int, int]:

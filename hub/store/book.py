@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -51,11 +51,17 @@ TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "canc
 _COLUMNS = (
     "id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, place, customer, masked_name, title, "
     "minor, booking_no, state, booked_ms, arrived_ms, called_ms, served_ms, cancelled_ms, number, method, counter, "
-    "kind, channel, journey, scene, partner, calls, outcome"
+    "kind, channel, journey, scene, partner, calls, outcome, language, remind, left_ms, follow_up, offered_until_ms"
 )
+TAKEN = "kind='booked' AND state NOT IN ('cancelled', 'missed') AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)"
+"""Which appointments have a place, as the unique indexes say it: somebody on the waitlist has one while it is offered."""
 _TOLD: Mapping[str, Stage | Aside] = {"call": "called", "serve": "served", "cancel": "cancelled"}
 MOST_OPEN = 3
-"""So many booked appointments a customer may have ahead."""
+"""So many appointments a customer may have ahead, those on a waitlist among them."""
+_DRAWS = 64
+_REMIND = 31
+NOBODY = "—"
+"""The masked name of somebody in the queue who gave none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,13 @@ class Appointment:
     partner: str | None
     calls: int
     outcome: Outcome | None
+    language: Language
+    remind: bool
+    left_ms: int | None
+    follow_up: str | None
+    """JSON with `text` and `service`, see `hub.store.queueing.FollowUp`."""
+    offered_until_ms: int | None
+    """On the waitlist: so long a place is held, whose time is then the appointment's."""
 
     def happened(self, stage: Stage | Aside, at_ms: int, **detail: str | float | bool | None) -> Happened:
         """What happened in its journey."""
@@ -120,31 +133,109 @@ class Appointment:
         )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When an appointment is, and from when to when its customer may check in."""
+
+    start_ms: int
+    end_ms: int
+    window_from_ms: int
+    window_to_ms: int
+
+
 class Book:
     """Implements `hub.store.people.Appointments` and `hub.ingest.gallery.Book`."""
 
     def __init__(self, keyring: Keyring) -> None:
         self.keyring = keyring
 
-    def slots(self, db: sqlite3.Connection, site: Site, service: str, day: date) -> list[rules.Slot]:
-        """A day's slots. Raises InputError for a service that the branch has not."""
+    def slots(
+        self,
+        db: sqlite3.Connection,
+        site: Site,
+        service: str,
+        day: date,
+        now_ms: int | None = None,
+        *,
+        for_waitlist: bool = False,
+    ) -> list[rules.Slot]:
+        """A day's slots. Raises InputError for a service that the branch has not.
+
+        What is free while somebody waits for it is theirs, so it is free for the waitlist alone; with `now_ms`,
+        only as far as it can still be offered to them.
+        """
         taken = db.execute(
             "SELECT start_ms, count(*) FROM appointment WHERE site=? AND day=? AND service=? "
-            "AND kind='booked' AND state NOT IN ('cancelled', 'missed', 'waitlisted') GROUP BY start_ms",
+            f"AND {TAKEN} GROUP BY start_ms",
             (site.id, day.isoformat(), service),
         ).fetchall()
-        return rules.slots(site, rules.service_of(site, service), day, dict(taken))
+        found = rules.slots(site, rules.service_of(site, service), day, dict(taken))
+        if for_waitlist or not self.waitlisted(db, site.id, service, day.isoformat()):
+            return found
+        return [
+            replace(slot, free=0) if now_ms is None or rules.offerable(slot.start_ms, now_ms) else slot
+            for slot in found
+        ]
+
+    def waitlisted(self, db: sqlite3.Connection, site: str, service: str, day: str) -> list[Appointment]:
+        """Who waits for a place on a day and is offered none, in order."""
+        found = self._all(
+            db,
+            "site=? AND service=? AND day=? AND state='waitlisted' AND offered_until_ms IS NULL",
+            (site, service, day),
+        )
+        return sorted(found, key=lambda each: (each.booked_ms, each.id))
+
+    def lapsed(self, db: sqlite3.Connection, now_ms: int) -> list[Appointment]:
+        """On the waitlist no longer: what was offered was not confirmed in time, or the day is over."""
+        return self._all(db, "state='waitlisted' AND coalesce(offered_until_ms, end_ms)<=?", (now_ms,))
+
+    def end_waiting(self, db: sqlite3.Connection, waiting: Appointment, reason: str, now_ms: int) -> None:
+        """Off the waitlist; what was held is free."""
+        db.execute(
+            "UPDATE appointment SET state='cancelled', cancelled_ms=?, offered_until_ms=NULL WHERE id=?",
+            (now_ms, waiting.id),
+        )
+        self.touch(db, waiting.site)
+        record(db, waiting.happened("cancelled", now_ms, reason=reason))
+
+    def hold(
+        self, db: sqlite3.Connection, site: Site, waiting: Appointment, slot: rules.Slot, until_ms: int
+    ) -> Appointment:
+        """Give somebody on the waitlist a place for a while. Raises ConflictError when it is taken."""
+        service = rules.service_of(site, waiting.service)
+        place = self._free_place(db, site, service, slot.start_ms)
+        try:
+            db.execute(
+                "UPDATE appointment SET start_ms=?, end_ms=?, window_from_ms=?, window_to_ms=?, place=?, "
+                "offered_until_ms=? WHERE id=? AND state='waitlisted'",
+                (
+                    slot.start_ms, slot.end_ms, *rules.arrival_window_ms(site, slot.start_ms), place, until_ms,
+                    waiting.id,
+                ),
+            )  # fmt: skip
+        except sqlite3.IntegrityError as error:
+            raise _taken() from error
+        self.touch(db, site.id)
+        return self.get(db, site.id, waiting.id)
 
     def book(self, db: sqlite3.Connection, site: Site, wanted: Wanted, now_ms: int) -> Appointment:
         """Take a place. Raises InputError for what is no slot or over, ConflictError when it is taken."""
         service = rules.service_of(site, wanted.service)
         slot = self._slot(db, site, service.id, wanted.start_ms, now_ms)
-        day = from_ms(wanted.start_ms, site.zone_info).date()
-        window_from_ms, window_to_ms = rules.arrival_window_ms(site, slot.start_ms)
-        name = rules.clean_name(wanted.name)
-        customer = wanted.customer or f"c-{secrets.token_hex(8)}"
+        if wanted.customer is not None:
+            self.not_too_many(db, wanted.customer, now_ms)
+        times = Times(slot.start_ms, slot.end_ms, *rules.arrival_window_ms(site, slot.start_ms))
+        place = self._free_place(db, site, service, slot.start_ms)
+        made = self.enter(db, site, wanted, times, now_ms, place=place)
+        record(db, made.happened("booked", now_ms, start_ms=made.start_ms))
+        return made
+
+    def not_too_many(self, db: sqlite3.Connection, customer: str, now_ms: int) -> None:
+        """Raises ConflictError when a customer has as many appointments ahead as anybody may."""
         (open_ahead,) = db.execute(
-            "SELECT count(*) FROM appointment WHERE customer=? AND state='booked' AND window_to_ms>?",
+            "SELECT count(*) FROM appointment WHERE customer=? AND state IN ('booked', 'waitlisted') "
+            "AND window_to_ms>?",
             (customer, now_ms),
         ).fetchone()
         if open_ahead >= MOST_OPEN:
@@ -152,21 +243,39 @@ class Book:
                 f"this customer has {open_ahead} appointments ahead.",
                 hint="Cancel or move one of them first.",
             )
-        code = new_code()
-        place = self._free_place(db, site, service, slot.start_ms)
-        identity = secrets.token_hex(8)
+
+    def enter(
+        self,
+        db: sqlite3.Connection,
+        site: Site,
+        wanted: Wanted,
+        times: Times,
+        now_ms: int,
+        *,
+        kind: Kind = "booked",
+        state: State = "booked",
+        place: int = 0,
+    ) -> Appointment:
+        """Write a new appointment, whatever its kind; a name may only be missing in a queue.
+
+        Raises InputError for what is no name, ConflictError when the place is taken.
+        """
+        name = "" if kind != "booked" and not wanted.name else rules.clean_name(wanted.name)
+        customer = wanted.customer or f"c-{secrets.token_hex(8)}"
+        day = from_ms(times.start_ms, site.zone_info).date().isoformat()
+        code, identity = new_code(), secrets.token_hex(8)
         try:
             db.execute(
                 "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
                 "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms, "
-                "channel, scene, partner, journey, language, contact, remind) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,'booked',?,?,?,?,?,?,?,?)",
+                "kind, channel, scene, partner, journey, language, contact, remind) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    identity, site.id, service.id, day.isoformat(), slot.start_ms, slot.end_ms, window_from_ms,
-                    window_to_ms, place, customer, rules.masked(name), wanted.title, int(wanted.minor),
-                    self.keyring.wrap(customer, name.encode(), NAME),
-                    self.keyring.wrap(customer, code.encode(), CODE),
-                    self.keyring.mac(read_code(code)), self.booking_no(db, site.id, day.isoformat()), now_ms,
+                    identity, site.id, wanted.service, day, times.start_ms, times.end_ms, times.window_from_ms,
+                    times.window_to_ms, place, customer, rules.masked(name) if name else NOBODY, wanted.title,
+                    int(wanted.minor), self.keyring.wrap(customer, name.encode(), NAME),
+                    self.keyring.wrap(customer, code.encode(), CODE), self.keyring.mac(read_code(code)),
+                    self.booking_no(db, site.id, day), state, now_ms, kind,
                     wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(), wanted.language,
                     None if wanted.contact is None
                     else self.keyring.wrap(customer, wanted.contact.encode(), CONTACT),
@@ -176,9 +285,7 @@ class Book:
         except sqlite3.IntegrityError as error:
             raise _taken() from error
         self.touch(db, site.id)
-        made = self.get(db, site.id, identity)
-        record(db, made.happened("booked", now_ms, start_ms=made.start_ms))
-        return made
+        return self.get(db, site.id, identity)
 
     def move(
         self, db: sqlite3.Connection, site: Site, appointment: Appointment, start_ms: int, now_ms: int
@@ -192,6 +299,8 @@ class Book:
             raise ConflictError(
                 f"the appointment is {appointment.state}; it cannot move now.", hint="Book another one."
             )
+        if appointment.kind != "booked":
+            raise ConflictError("a place in the queue cannot move.", hint="Cancel it and book a time.")
         if appointment.start_ms == start_ms:
             return appointment
         service = rules.service_of(site, appointment.service)
@@ -230,6 +339,14 @@ class Book:
         for site in {each.site for each in missed}:
             self.touch(db, site)
         return len(missed)
+
+    def from_afar(self, db: sqlite3.Connection, site: str, day: str) -> list[Appointment]:
+        """Tickets taken from afar up to a day whose holders are not here yet."""
+        return self._all(db, "site=? AND day<=? AND kind='remote' AND state='booked'", (site, day))
+
+    def here(self, db: sqlite3.Connection, site: str, day: str) -> list[Appointment]:
+        """Who came up to a day and waits, in the queue or beside it."""
+        return self._all(db, "site=? AND day<=? AND state IN ('arrived', 'parked')", (site, day))
 
     def find(self, db: sqlite3.Connection, site: str, appointment: str) -> Appointment | None:
         """An appointment of a branch."""
@@ -278,7 +395,8 @@ class Book:
         state = rules.after(appointment.state, step)
         column = {"call": "called_ms", "serve": "served_ms", "cancel": "cancelled_ms"}[step]
         db.execute(
-            f"UPDATE appointment SET state=?, {column}=?, counter=coalesce(?, counter) WHERE id=?",
+            f"UPDATE appointment SET state=?, {column}=?, counter=coalesce(?, counter), offered_until_ms=NULL "
+            "WHERE id=?",
             (state, now_ms, counter, appointment.id),
         )
         self.touch(db, appointment.site)
@@ -419,9 +537,10 @@ class Book:
         nobody = f"x-{secrets.token_hex(8)}"
         retire_journey(db, appointment, nobody)
         db.execute(
-            "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', contact=NULL, remind=0, "
-            "cancelled_ms=CASE WHEN state='booked' THEN ? ELSE cancelled_ms END, "
-            "state=CASE WHEN state='booked' THEN 'cancelled' ELSE state END WHERE id=?",
+            "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
+            "contact=NULL, remind=0, offered_until_ms=NULL, "
+            "cancelled_ms=CASE WHEN state IN ('booked', 'waitlisted') THEN ? ELSE cancelled_ms END, "
+            "state=CASE WHEN state IN ('booked', 'waitlisted') THEN 'cancelled' ELSE state END WHERE id=?",
             (nobody, now_ms, appointment),
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
@@ -437,15 +556,17 @@ class Book:
                 hint="Choose another slot.",
             )
         day = from_ms(start_ms, site.zone_info).date()
-        slot = next((s for s in self.slots(db, site, service, day) if s.start_ms == start_ms), None)
+        slots = self.slots(db, site, service, day, now_ms)
+        slot = next((slot for slot in slots if slot.start_ms == start_ms), None)
         if slot is None:
             raise InputError(f"{iso(start_ms)} is no slot of {service}.", hint="GET …/slots lists them.")
+        if not slot.free:
+            raise rules.SlotGoneError("this slot is full.", hint="Choose another one, or join the waitlist.")
         return slot
 
     def _free_place(self, db: sqlite3.Connection, site: Site, service: Service, start_ms: int) -> int:
         taken = {place for (place,) in db.execute(
-            "SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND kind='booked' "
-            "AND state NOT IN ('cancelled', 'missed', 'waitlisted')",
+            f"SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND {TAKEN}",
             (site.id, service.id, start_ms),
         )}  # fmt: skip
         place = next((place for place in range(service.per_slot) if place not in taken), None)
@@ -455,6 +576,12 @@ class Book:
 
     def booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
         """A number of the day that is free, drawn at random. Raises ConflictError when none is left."""
+        for _ in range(_DRAWS):
+            drawn = f"{secrets.randbelow(10_000):04d}"
+            if not db.execute(
+                "SELECT 1 FROM appointment WHERE site=? AND day=? AND booking_no=?", (site, day, drawn)
+            ).fetchone():
+                return drawn
         taken = {no for (no,) in db.execute(
             "SELECT booking_no FROM appointment WHERE site=? AND day=?", (site, day)
         )}  # fmt: skip
@@ -479,4 +606,5 @@ def _taken() -> ConflictError:
 def _appointment(row: tuple[object, ...]) -> Appointment:
     fields = list(row)
     fields[12] = bool(fields[12])
+    fields[_REMIND] = bool(fields[_REMIND])
     return Appointment(*fields)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from branchloop.errors import DependencyError
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
+from hub.store.schema_capacity import capacity_migrations
 from hub.store.schema_cards import card_migrations
 from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
@@ -36,6 +37,7 @@ _MIGRATIONS = (
     journey_migrations,
     identity_migrations,
     card_migrations,
+    capacity_migrations,
 )
 """Of hub.db, in this order."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from branchloop.clock import DAY_MS, from_ms
@@ -10,14 +11,17 @@ from branchloop.site import Site
 from hub.loop.forecast import Lengths, Running, Wait, forecast, learn
 from hub.store.book import MEASURED_DAYS, Appointment, Book
 
+NOBODY_ELSE: Mapping[str, int] = {}
 MOST_TAUGHT = 1_000
 """So many of the newest visits are learned from."""
 
 
-def waits(db: sqlite3.Connection, book: Book, site: Site, now_ms: int) -> dict[str, Wait | None]:
+def waits(
+    db: sqlite3.Connection, book: Book, site: Site, now_ms: int, coming: Mapping[str, int] = NOBODY_ELSE
+) -> dict[str, Wait | None]:
     """The wait, per service, of somebody who comes after all who wait for it now; None when it cannot be told.
 
-    Who is expected by appointment and is not here yet is not counted.
+    Who is expected by appointment and is not here yet is not counted; `coming` are so many more ahead.
     """
     day = from_ms(now_ms, site.zone_info).date()
     waiting = book.waiting(db, site.id, day)
@@ -25,6 +29,7 @@ def waits(db: sqlite3.Connection, book: Book, site: Site, now_ms: int) -> dict[s
     for service in site.services:
         lengths = _lengths(db, site.id, service.id, service.minutes * 60.0, now_ms)
         ahead = [lengths for each in waiting if each.service == service.id]
+        ahead += [lengths] * coming.get(service.id, 0)
         running = _running(db, site, service.id, day.isoformat(), lengths, now_ms)
         found[service.id] = forecast(ahead, running, service.counters)
     return found

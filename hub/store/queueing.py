@@ -21,12 +21,9 @@ from hub.loop import appointments as rules
 from hub.loop.appointments import Outcome
 from hub.loop.journey import new_journey
 from hub.loop.queue import promised_ms
-from hub.store.book import CODE, NAME, Appointment, Book
+from hub.store.book import CODE, NAME, NOBODY, Appointment, Book
 from hub.store.journeys import record
 from hub.store.tickets import give_staff_ticket
-
-NOBODY = "—"
-"""The masked name of a walk-in who gave none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from branchloop.clock import HOUR_MS, MINUTE_MS
-from hub.loop.queue import Waiting, ahead, order, promised_ms
+from hub.loop.queue import Waiting, ahead, order, promised_ms, remote_promised_ms
 
 TARGET_MIN = 15
 waiting = st.builds(
@@ -45,3 +45,37 @@ def test_an_appointment_is_not_behind_an_hour_of_walk_ins(start_ms: int) -> None
     ]
     before = order([*crowd, booked]).index(booked)
     assert all(each.arrived_ms <= booked.start_ms - TARGET_MIN * MINUTE_MS for each in crowd[:before])
+
+
+taking = st.tuples(st.integers(0, 8 * HOUR_MS), st.none() | st.floats(0, 4 * 3600))
+"""When somebody takes a place from afar, and the wait that is forecast then."""
+
+
+def promised_from_afar(takings: list[tuple[int, float | None]]) -> list[Waiting]:
+    """Everybody who takes a place from afar, in order; all of them check in at once."""
+    found: list[Waiting] = []
+    for number, (taken_ms, wait_s) in enumerate(sorted(takings, key=lambda each: each[0])):
+        before_ms = max((each.start_ms for each in found), default=0)
+        found.append(
+            Waiting(
+                f"r{number}", "loan", remote_promised_ms(taken_ms, TARGET_MIN, wait_s, before_ms), taken_ms
+            )
+        )
+    return found
+
+
+@given(st.lists(taking, min_size=1, max_size=20), walked_in)
+def test_nobody_present_is_passed_by_who_takes_a_place_from_afar_afterwards(
+    takings: list[tuple[int, float | None]], me: Waiting
+) -> None:
+    remote = promised_from_afar(takings)
+    before = [each for each in remote if each.arrived_ms <= me.arrived_ms]
+    assert ahead([*remote, me], me) <= len(before)
+    assert ahead([*remote, me], me) == ahead([*before, me], me)
+
+
+@given(st.lists(taking, min_size=2, max_size=20))
+def test_taking_anew_gains_nothing(takings: list[tuple[int, float | None]]) -> None:
+    """Whatever the forecast has become meanwhile: a later ticket is never for an earlier turn."""
+    promised = [each.start_ms for each in promised_from_afar(takings)]
+    assert promised == sorted(promised)

@@ -1,0 +1,149 @@
+"""The waitlist: who finds a day full waits for a place in order, and a place that frees is held for the first.
+
+Works inside whatever transaction the connection is in. A place that is offered is the appointment's own: the
+same unique index that keeps two from one place keeps it from everybody else.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from branchloop.clock import DAY_MS, from_ms, iso
+from branchloop.errors import ConflictError, InputError
+from branchloop.site import Site
+from hub.loop import appointments as rules
+from hub.store.book import Appointment, Book, Times, Wanted
+from hub.store.journeys import record
+
+
+def join(
+    db: sqlite3.Connection, book: Book, site: Site, wanted: Wanted, day: date, now_ms: int
+) -> Appointment:
+    """Wait for a place on a day; `wanted.start_ms` does not count.
+
+    Raises InputError for what is no name or no such service, for a day on which there is none or that is over;
+    ConflictError when the service has no waitlist, the day has a free place, or the customer waits already.
+    """
+    service = rules.service_of(site, wanted.service)
+    if not service.waitlist:
+        raise ConflictError(f"{service.id} has no waitlist.", hint="Choose another day.")
+    slots = [
+        slot
+        for slot in book.slots(db, site, service.id, day, now_ms)
+        if rules.offerable(slot.start_ms, now_ms) and slot.start_ms <= now_ms + rules.AHEAD_DAYS * DAY_MS
+    ]
+    if not slots:
+        raise InputError(
+            f"{day.isoformat()} has no time left for {service.id}, or is more than {rules.AHEAD_DAYS} days ahead.",
+            hint="Choose another day.",
+        )
+    free = next((slot for slot in slots if slot.free), None)
+    if free is not None:
+        raise ConflictError(f"{iso(free.start_ms)} is free on that day.", hint="Book it.")
+    for column, value in (("customer", wanted.customer), ("journey", wanted.journey)):
+        if (
+            value is not None
+            and db.execute(
+                f"SELECT 1 FROM appointment WHERE {column}=? AND site=? AND service=? AND day=? AND state='waitlisted'",
+                (value, site.id, service.id, day.isoformat()),
+            ).fetchone()
+        ):
+            raise ConflictError("this customer waits for that day already.", hint="A place is offered.")
+    if wanted.customer is not None:
+        book.not_too_many(db, wanted.customer, now_ms)
+    spans = site.open_spans_ms(day)
+    opens_ms, closes_ms = min(start for start, _ in spans), max(end for _, end in spans)
+    made = book.enter(
+        db, site, wanted, Times(opens_ms, closes_ms, opens_ms, closes_ms), now_ms, state="waitlisted"
+    )
+    record(db, made.happened("waitlisted", now_ms, day=made.day))
+    return made
+
+
+def due(db: sqlite3.Connection, book: Book, sites: Iterable[Site], now_ms: int) -> bool:
+    """Whether there is anything to offer, or to end. Only reads."""
+    if book.lapsed(db, now_ms):
+        return True
+    return any(
+        any(slot.free for slot in _places(db, book, site, service, day, now_ms))
+        for site in sites
+        for service, day in _wanted(db, site, now_ms)
+    )
+
+
+def offer_freed(db: sqlite3.Connection, book: Book, sites: Iterable[Site], now_ms: int) -> int:
+    """Hold every place that is free for the first who waits for it; how many are offered anew.
+
+    An offer that nobody confirmed in time ends the waiting, and so does the end of the day: the ledger says why.
+    """
+    for each in book.lapsed(db, now_ms):
+        book.end_waiting(
+            db, each, "no place came free" if each.offered_until_ms is None else "offer lapsed", now_ms
+        )
+    offered = 0
+    for site in sites:
+        for service, day in _wanted(db, site, now_ms):
+            for each in book.waitlisted(db, site.id, service, day):
+                offered += _offer(db, book, site, each, now_ms)
+    return offered
+
+
+def confirm(
+    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
+) -> Appointment:
+    """Take the place that is offered; again changes nothing. Raises ConflictError when none is held any more."""
+    if appointment.state == "booked":
+        return appointment
+    if appointment.state != "waitlisted":
+        raise ConflictError(f"the appointment is {appointment.state}; there is nothing to confirm.")
+    if appointment.offered_until_ms is None:
+        raise ConflictError("no place is offered yet.", hint="Wait: it is offered in order.")
+    if appointment.offered_until_ms <= now_ms:
+        raise ConflictError(
+            "the place was held until then, and is no longer.", hint="Join the waitlist anew."
+        )
+    db.execute(
+        "UPDATE appointment SET state='booked', offered_until_ms=NULL WHERE id=? AND state='waitlisted'",
+        (appointment.id,),
+    )
+    book.touch(db, site.id)
+    made = book.get(db, site.id, appointment.id)
+    record(db, made.happened("booked", now_ms, start_ms=made.start_ms, waitlist=True))
+    return made
+
+
+def _wanted(db: sqlite3.Connection, site: Site, now_ms: int) -> Iterator[tuple[str, str]]:
+    """Services and days for which somebody waits without an offer."""
+    today = from_ms(now_ms, site.zone_info).date().isoformat()
+    known = {service.id for service in site.services}
+    rows = db.execute(
+        "SELECT DISTINCT service, day FROM appointment WHERE site=? AND state='waitlisted' "
+        "AND offered_until_ms IS NULL AND day>=? ORDER BY day, service",
+        (site.id, today),
+    ).fetchall()
+    return ((service, day) for service, day in rows if service in known)
+
+
+def _places(
+    db: sqlite3.Connection, book: Book, site: Site, service: str, day: str, now_ms: int
+) -> list[rules.Slot]:
+    found = book.slots(db, site, service, date.fromisoformat(day), now_ms, for_waitlist=True)
+    return [slot for slot in found if slot.free and rules.offerable(slot.start_ms, now_ms)]
+
+
+def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment, now_ms: int) -> bool:
+    for slot in _places(db, book, site, waiting.service, waiting.day, now_ms):
+        elsewhere = db.execute(
+            "SELECT 1 FROM appointment WHERE customer=? AND start_ms=? AND id<>? AND state NOT IN ('cancelled', 'missed') "
+            "AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)",
+            (waiting.customer, slot.start_ms, waiting.id),
+        ).fetchone()
+        if elsewhere is not None:
+            continue
+        until_ms = min(now_ms + rules.HOLD_MS, slot.start_ms - rules.NOTICE_MS)
+        held = book.hold(db, site, waiting, slot, until_ms)
+        record(db, held.happened("offered", now_ms, start_ms=held.start_ms, until_ms=until_ms))
+        return True
+    return False
