@@ -13,6 +13,7 @@ from branchloop import (
     text_journeys,
     text_kiosk,
     text_quality,
+    text_service,
     text_setup,
 )
 from branchloop.kpis import BY_KEY
@@ -119,6 +120,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **text_board.WORDS,
     **text_floor.WORDS,
     **text_journeys.WORDS,
+    **text_service.WORDS,
     **text_acceptance.WORDS,
     **text_quality.WORDS,
     **text_setup.WORDS,

@@ -9,7 +9,7 @@ import streamlit as st
 from branchloop.text import say
 from dashboard import session
 from dashboard.style import CSS
-from dashboard.views import board, heat, journeys, live, quality, setup
+from dashboard.views import board, heat, journeys, live, quality, service, setup
 
 
 @st.cache_resource
@@ -32,6 +32,7 @@ def main() -> None:
         st.Page(quality.page, title=say("page.quality", spoken), url_path="quality"),
         st.Page(setup.page, title=say("page.setup", spoken), url_path="setup"),
         st.Page(board.page, title=say("page.board", spoken), url_path="board"),
+        st.Page(service.page, title=say("page.service", spoken), url_path="service"),
         st.Page(journeys.page, title=say("page.journeys", spoken), url_path="journeys"),
     ]
     page = st.navigation(pages)

@@ -112,6 +112,10 @@ class Hub:
         """Journeys that began between two moments, by stage and group."""
         return self._get(f"/api/v1/branches/{site}/funnel", {"from": start, "to": end, "by": by})
 
+    def service(self, site: str, day: str) -> dict[str, Any]:
+        """A day of service: waits, visits and outcomes by service, beside what the floor saw."""
+        return self._get(f"/api/v1/branches/{site}/service", {"day": day})
+
     def walk_in(self, site: str, service: str, language: str) -> dict[str, Any]:
         """A ticket for somebody without an appointment."""
         body = {"service": service, "language": language}

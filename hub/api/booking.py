@@ -40,7 +40,7 @@ def routes() -> APIRouter:
         """When a service can be booked on a day."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"slots {service[:40]} {day or ''}")
-        wanted = _day(site, day)
+        wanted = day_of(site, day)
         with reading(state.data_dir) as db:
             found = state.book.slots(db, site, service, wanted)
         return models.Slots(
@@ -79,7 +79,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"board {day or ''}")
         with reading(state.data_dir) as db:
-            return _board(db, state.book, site, _day(site, day))
+            return _board(db, state.book, site, day_of(site, day))
 
     @router.get("/appointments/{appointment}/name")
     def name(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.NameAnswer:
@@ -138,7 +138,7 @@ def routes() -> APIRouter:
         site = caller.enter(site_id, f"check in {appointment[:40]}")
         with opened(state.data_dir) as db:
             found = find_appointment(db, state.book, site, appointment)
-            return shown(db, arrive(db, state.book, found, now_ms()), now_ms())
+            return shown(db, arrive(db, state.book, found, now_ms(), site), now_ms())
 
     @router.post("/appointments/{appointment}/call")
     def call(
@@ -282,7 +282,8 @@ def request_digest(site: Site, body: models.Book | models.WalkIn) -> str:
     return hashlib.sha256(json.dumps([site.id, body.model_dump()], sort_keys=True).encode()).hexdigest()
 
 
-def _day(site: Site, text: str | None) -> date:
+def day_of(site: Site, text: str | None) -> date:
+    """The local day that is asked for; today without one. Raises InputError."""
     if text is None:
         return from_ms(now_ms(), site.zone_info).date()
     try:

@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter, Request
 
 from hub.api import models_book as models
-from hub.api.access import OnBoard
-from hub.api.booking import Key, booked_before, find_appointment, keep_key, request_digest, shown
+from hub.api import models_service, service
+from hub.api.access import Figures, OnBoard
+from hub.api.booking import Day, Key, booked_before, day_of, find_appointment, keep_key, request_digest, shown
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store import calling, queueing
@@ -35,6 +36,15 @@ def routes() -> APIRouter:
             if key is not None:
                 keep_key(db, caller.name, key, digest, made)
             return shown(db, made, now_ms())
+
+    @router.get("/service")
+    def service_day(
+        request: Request, caller: Figures, site_id: str, day: Day = None
+    ) -> models_service.ServiceDay:
+        """A day of service; counts of 1 to 4 only for who sees persons there."""
+        state: State = request.app.state.hub
+        site = caller.enter(site_id, f"service {day or ''}")
+        return service.day(state, site, day_of(site, day), now_ms(), small=not caller.sees_persons)
 
     @router.post("/call-next")
     def call_next(

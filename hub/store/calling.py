@@ -87,4 +87,4 @@ def arrive_by_code(
         return None
     if found.day != from_ms(now_ms, site.zone_info).date().isoformat():
         raise ConflictError(f"this appointment is on {found.day}.", hint="Move it, or take a ticket.")
-    return arrive(db, book, found, now_ms)
+    return arrive(db, book, found, now_ms, site)

@@ -62,6 +62,22 @@ def wait_for(
     return Own(before, forecast([lengths] * before, running, service.counters))
 
 
+def told_at_arrival(
+    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
+) -> dict[str, float]:
+    """What the ledger keeps of somebody's wait as it is expected on arrival; nothing when it cannot be told."""
+    own = wait_for(db, book, site, appointment, now_ms)
+    if own is None or own.wait is None:
+        return {}
+    wait = own.wait
+    return {
+        "ahead": own.ahead,
+        "wait_low_s": round(wait.low_s, 1),
+        "wait_s": round(wait.expected_s, 1),
+        "wait_high_s": round(wait.high_s, 1),
+    }
+
+
 def _running(
     db: sqlite3.Connection, site: Site, service: str, day: str, lengths: Lengths | None, now_ms: int
 ) -> list[Running | None]:

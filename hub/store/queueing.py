@@ -60,7 +60,7 @@ def walk_in(
             book.keyring.mac(read_code(code)), book.booking_no(db, site.id, day), now_ms, new_journey(), language,
         ),
     )  # fmt: skip
-    return give_staff_ticket(db, book, book.get(db, site.id, identity), now_ms)
+    return give_staff_ticket(db, book, book.get(db, site.id, identity), now_ms, site)
 
 
 def call_again(db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int) -> Appointment:

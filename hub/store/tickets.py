@@ -15,7 +15,11 @@ from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.tickets import STAFF_SERIES, Ticket, next_series, number, settle
 from hub.store.book import Appointment, Book
+from hub.store.forecasting import told_at_arrival
 from hub.store.journeys import record
+
+TOLD_WITHIN_MS = 30_000
+"""A check-in that is heard of later was told nothing of what is known here now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ def take_checkin(
         db, found, Ticket(checkin.id, device, checkin.number, at_ms, checkin.method, checkin.provisional),
         checkin.policy, checkin.decided_ms,
     )  # fmt: skip
-    _settle(db, book, found)
+    _settle(db, book, found, site, now_ms)
     owe(
         db, at_ms, f"{site.id}/{device}", "kiosk", f"check-in by {checkin.method}", site.id,
         f"appointment {found.id} ticket {checkin.number}{' provisional' if checkin.provisional else ''}",
@@ -86,16 +90,21 @@ def take_checkin(
     return Taken(alarm=f"gave number {checkin.number} twice today; is it cloned?" if other else None)
 
 
-def arrive(db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int) -> Appointment:
-    """Staff check somebody in; who has a ticket keeps it. Raises ConflictError when it cannot be."""
+def arrive(
+    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site | None = None
+) -> Appointment:
+    """Staff check somebody in; who has a ticket keeps it. Raises ConflictError when it cannot be.
+
+    With `site`, the wait that is expected at this moment is kept in the ledger.
+    """
     if appointment.state in {"arrived", "called"}:
         return appointment
     rules.after(appointment.state, "arrive")
-    return give_staff_ticket(db, book, appointment, now_ms)
+    return give_staff_ticket(db, book, appointment, now_ms, site)
 
 
 def give_staff_ticket(
-    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int
+    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site | None = None
 ) -> Appointment:
     """A number of the staff's own series. Raises ConflictError past the last."""
     (last,) = db.execute(
@@ -104,7 +113,7 @@ def give_staff_ticket(
     ).fetchone()
     made = number(STAFF_SERIES, int(last[1:]) + 1 if last else 1)
     _put(db, appointment, Ticket(f"staff-{appointment.id}", "staff", made, now_ms, "staff"), None, None)
-    _settle(db, book, appointment)
+    _settle(db, book, appointment, site, now_ms)
     return book.get(db, appointment.site, appointment.id)
 
 
@@ -202,7 +211,9 @@ def _tickets(db: sqlite3.Connection, appointment: Appointment) -> list[Ticket]:
     return [Ticket(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
 
-def _settle(db: sqlite3.Connection, book: Book, appointment: Appointment) -> None:
+def _settle(
+    db: sqlite3.Connection, book: Book, appointment: Appointment, site: Site | None, now_ms: int
+) -> None:
     settled = settle(_tickets(db, appointment)).ticket
     if appointment.state == "missed":  # its place may be somebody else's by now
         db.execute(
@@ -216,9 +227,13 @@ def _settle(db: sqlite3.Connection, book: Book, appointment: Appointment) -> Non
         (settled.number, settled.method, settled.at_ms, appointment.id),
     )
     if appointment.state in {"booked", "missed"}:
+        came = book.get(db, appointment.site, appointment.id)
+        told: dict[str, float] = {}
+        if site is not None and now_ms - settled.at_ms <= TOLD_WITHIN_MS:
+            told = told_at_arrival(db, book, site, came, now_ms)
         record(
             db,
-            appointment.happened("arrived", settled.at_ms),
+            appointment.happened("arrived", settled.at_ms, **told),
             appointment.happened("checked_in", settled.at_ms, method=settled.method),
         )
     book.touch(db, appointment.site)

@@ -111,6 +111,47 @@ def test_the_day_board_shows_masked_names_and_calls(running: Demo, page: Page) -
     assert not any(name in content for name in ("Eileen", "王小明", "李芳", "Schmidt"))
 
 
+def test_queue_and_service_shows_the_numbers_of_the_api(running: Demo, page: Page) -> None:
+    """Walk-ins, waits and outcomes of today: every cell of the table is what the API answers."""
+    pages = {"Authorization": f"Bearer {(running.data / 'dashboard.token').read_text().strip()}"}
+    at = f"{running.hub}/api/v1/branches/plaza"
+    for _ in range(2):
+        made = httpx.post(f"{at}/walk-ins", headers=pages, json={"service": "advice"})
+        assert made.status_code == 201, made.text
+    called = httpx.post(
+        f"{at}/call-next", headers=pages, json={"counter": "2", "services": ["advice"]}
+    ).json()
+    done = {"outcome": "done"}
+    httpx.post(
+        f"{at}/appointments/{called['called']['id']}/finish", headers=pages, json=done
+    ).raise_for_status()
+    page.goto(f"{running.pages}/service?branch=plaza&lang=en")
+    expect(page.get_by_role("heading", name="Plaza branch (demo) · Queue & service")).to_be_visible()
+    told = httpx.get(f"{at}/service", headers=pages).json()
+    advice = next(each for each in told["services"] if each["service"] == "advice")
+    assert advice["waiting"] >= 1
+    assert advice["served"] >= 1
+    row = page.get_by_role("row", name="Investment advice").first
+    expect(row.get_by_role("cell").nth(0)).to_have_text(str(advice["waiting"]))
+    expect(row.get_by_role("cell").nth(2)).to_have_text(str(advice["came"]))
+    expect(row.get_by_role("cell").nth(3)).to_have_text(str(advice["served"]))
+    came = page.locator(".bl-tile", has_text="Came").locator(".bl-value")
+    expect(came).to_have_text(f"{told['total']['came']:,}")
+    expect(page.get_by_text("Tickets beside the floor")).to_be_visible()
+    shoot(page, "service-en")
+    page.emulate_media(color_scheme="dark")
+    page.goto(f"{running.pages}/service?branch=plaza&lang=zh")
+    expect(page.get_by_role("heading", name="排队与服务")).to_be_visible()
+    expect(page.get_by_text("排队号与现场客流")).to_be_visible()
+    shoot(page, "service-zh")
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture to look at, where SHOTS names a folder."""
+    if os.environ.get("SHOTS"):
+        page.screenshot(path=f"{os.environ['SHOTS']}/{name}.png", full_page=True)
+
+
 def test_live_shows_what_the_api_says(running: Demo, page: Page) -> None:
     """Figures, lights, plan and note; the page refreshes by itself."""
     expect_crossings(running)
@@ -282,6 +323,7 @@ def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) 
         ("heat?branch=river-street&lang=zh", "[role=img], img"),
         ("board?branch=plaza&lang=zh", ".bl-tile"),
         ("journeys?branch=plaza&lang=en", ".bl-table"),
+        ("service?branch=plaza&lang=zh", ".bl-table"),
         ("quality?branch=river-street&lang=zh", ".bl-verdict"),
         ("setup?branch=plaza&lang=zh", ".pad img"),
         ("quality?branch=plaza&lang=en", ".bl-verdict"),

@@ -55,6 +55,7 @@ NEEDED = {
     "/api/v1/branches/{site_id}/appointments/{appointment}/finish": "board",
     "/api/v1/branches/{site_id}/walk-ins": "board",
     "/api/v1/branches/{site_id}/call-next": "board",
+    "/api/v1/branches/{site_id}/service": "figures",
     "/api/v1/branches/{site_id}/check-in": "board",
     "/api/v1/consents/{consent}/withdraw": "enrol",
     "/api/v1/consents/{consent}/move": "enrol",
@@ -115,7 +116,9 @@ POSTED = {
     "/api/v1/branches/{site_id}/configuration/{version}/publish",
     "/api/v1/branches/{site_id}/configuration/{version}/rollback",
 }
-OF_THE_BOOK = {route for route, permission in NEEDED.items() if permission in {"book", "board"}}
+OF_THE_BOOK = {route for route, permission in NEEDED.items() if permission in {"book", "board"}} | {
+    "/api/v1/branches/{site_id}/service"
+}
 """This world keeps none: its routes answer that, see test_book.py."""
 QUERY = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "service": "loan"}
 BODIES = {

@@ -1,0 +1,148 @@
+"""A day of service as tiles and tables, from what the API answers. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from branchloop.text import Language, duration, say
+from dashboard import tiles
+from dashboard.funnel import percent
+
+OUTCOMES = ("done", "partly", "documents_missing", "not_served")
+
+
+def figures(answer: Mapping[str, Any], spoken: Language) -> list[str]:
+    """The tiles of the first row, of all services together."""
+    total = answer["total"]
+    return [
+        tiles.count(say("service.waiting", spoken), count(total["waiting"], spoken)),
+        tiles.count(say("service.came", spoken), count(total["came"], spoken)),
+        tiles.count(say("service.served", spoken), count(total["served"], spoken)),
+        tiles.count(
+            say("service.wait", spoken),
+            duration(total["wait_median_s"], spoken),
+            ""
+            if total["wait_p90_s"] is None
+            else say("service.wait.p90.note", spoken, value=duration(total["wait_p90_s"], spoken)),
+        ),
+        tiles.count(
+            say("service.no_show", spoken),
+            percent(total["no_show"]),
+            "" if total["missed"] is None else say("service.no_show.note", spoken, count=total["missed"]),
+        ),
+        tiles.count(
+            say("service.left", spoken),
+            percent(total["left_share"]),
+            "" if total["left"] is None else say("service.left.note", spoken, count=total["left"]),
+        ),
+    ]
+
+
+def services(answer: Mapping[str, Any], spoken: Language) -> str:
+    """HTML of one row a service."""
+    heads = (
+        "waiting", "expected", "came", "served", "wait", "wait.p90", "length", "length.p90", "no_show", "left",
+    )  # fmt: skip
+    rows = [
+        [
+            each["name"][spoken],
+            count(each["waiting"], spoken),
+            interval(each["expected_wait_s"], each["expected_low_s"], each["expected_high_s"], spoken),
+            count(each["came"], spoken),
+            count(each["served"], spoken),
+            duration(each["wait_median_s"], spoken),
+            duration(each["wait_p90_s"], spoken),
+            duration(each["service_median_s"], spoken),
+            duration(each["service_p90_s"], spoken),
+            percent(each["no_show"]),
+            percent(each["left_share"]),
+        ]
+        for each in answer["services"]
+    ]
+    return tiles.table(
+        [say("board.service", spoken), *(say(f"service.{key}", spoken) for key in heads)], rows
+    )
+
+
+def outcomes(answer: Mapping[str, Any], spoken: Language) -> str:
+    """HTML of what visits came to, one row an outcome, one column a service."""
+    told = [*answer["services"], answer["total"]]
+    names = [each["name"][spoken] for each in answer["services"]]
+    head = [say("service.outcome", spoken), *names, say("service.all", spoken)]
+    rows = [
+        [
+            say(f"board.outcome.{outcome}", spoken),
+            *(
+                count(None if each["outcomes"] is None else each["outcomes"].get(outcome, 0), spoken)
+                for each in told
+            ),
+        ]
+        for outcome in OUTCOMES
+    ]
+    return tiles.table(head, rows)
+
+
+def errors(answer: Mapping[str, Any], spoken: Language) -> str:
+    """HTML of how far forecasts were off, one row a service and one for all."""
+    rows = []
+    for each in (*answer["services"], answer["total"]):
+        error = each["error"]
+        name = say("service.all", spoken) if each["name"] is None else each["name"][spoken]
+        none = say("service.forecast.none", spoken) if error["waits"] == 0 else "—"
+        rows.append(
+            [
+                name,
+                count(error["waits"], spoken),
+                none if error["mae_s"] is None else duration(error["mae_s"], spoken),
+                percent(error["covered"]),
+            ]
+        )
+    heads = [say(f"service.forecast.{key}", spoken) for key in ("waits", "mae", "covered")]
+    return tiles.table([say("board.service", spoken), *heads], rows)
+
+
+def beside(answer: Mapping[str, Any], spoken: Language) -> list[str]:
+    """Tiles of tickets beside the floor."""
+    both = answer["beside"]
+    covered = both["coverage"]
+    note = "" if covered is None else say("coverage.value", spoken, value=round(100 * covered))
+    off = both["difference"]
+    return [
+        tiles.count(say("service.floor.tickets", spoken), count(both["tickets"], spoken)),
+        tiles.count(
+            say("service.floor.joined", spoken),
+            "—" if both["joined"] is None else f"{both['joined']:,}",
+            say("not_measured", spoken) if both["joined"] is None else note,
+        ),
+        tiles.count(say("service.floor.difference", spoken), "—" if off is None else f"{off:+,}"),
+    ]
+
+
+def floor(answer: Mapping[str, Any], spoken: Language) -> str:
+    """HTML of what the floor saw of each queue."""
+    rows = [
+        [
+            each["name"][spoken] if each["name"] else each["id"],
+            "—" if each["waiting_now"] is None else f"{each['waiting_now']:g}",
+            "—" if each["joined"] is None else f"{each['joined']:,}",
+            percent(each["abandonment"]),
+            duration(each["wait_median_s"], spoken),
+            percent(each["coverage"]),
+        ]
+        for each in answer["floor"]
+    ]
+    heads = ("floor.queue", "waiting", "floor.joined", "floor.abandoned", "floor.wait")
+    return tiles.table([*(say(f"service.{key}", spoken) for key in heads), say("coverage", spoken)], rows)
+
+
+def count(value: int | None, spoken: Language) -> str:
+    """A count of visits; one that is not told says so."""
+    return say("service.small", spoken) if value is None else f"{value:,}"
+
+
+def interval(middle_s: float | None, low_s: float | None, high_s: float | None, spoken: Language) -> str:
+    """A wait as its median and range; an em dash when it cannot be told."""
+    if middle_s is None:
+        return "—"
+    return f"{duration(middle_s, spoken)} ({duration(low_s, spoken)} – {duration(high_s, spoken)})"

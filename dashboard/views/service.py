@@ -1,0 +1,53 @@
+"""Queue and service: a day's waits, visits and outcomes by service, the forecast's own error, tickets beside the floor."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from branchloop.text import say
+from dashboard import service, session, tiles
+from dashboard.client import Hub
+
+
+def page() -> None:
+    """The page; a day that is over does not change, today's refreshes by itself."""
+    door = session.hub()
+    if door is None:
+        return
+    with session.told():
+        site = session.choose_branch(door)
+        if site is None:
+            return
+        today = datetime.now(ZoneInfo(door.branch(site)["timezone"])).date()
+        day = st.sidebar.date_input(
+            say("service.day", session.language()), value=today, max_value=today, format="YYYY-MM-DD"
+        )
+        refresh_s = session.settings()[0].refresh_s if day == today else None
+        st.fragment(_body, run_every=refresh_s)(door, site, str(day))
+
+
+def _body(door: Hub, site: str, day: str) -> None:
+    with session.told():
+        branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
+        st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)} · {answer['day']}")
+        session.ribbon(branch)
+        st.html(tiles.row(service.figures(answer, spoken)))
+        if any(each["absent"] for each in (*answer["services"], answer["total"])):
+            st.html(f'<div class="bl-note">{say("service.small.why", spoken)}</div>')
+        session.head(say("service.by_service", spoken))
+        st.html(service.services(answer, spoken))
+        session.head(say("service.outcomes", spoken))
+        st.html(service.outcomes(answer, spoken))
+        session.head(say("service.forecast", spoken))
+        st.html(f'<div class="bl-note">{say("service.forecast.how", spoken)}</div>')
+        st.html(service.errors(answer, spoken))
+        session.head(say("service.floor", spoken))
+        if not answer["floor"]:
+            st.info(say("service.floor.none", spoken))
+            return
+        st.html(f'<div class="bl-note">{say("service.floor.how", spoken)}</div>')
+        st.html(tiles.row(service.beside(answer, spoken)))
+        st.html(service.floor(answer, spoken))

@@ -1,0 +1,118 @@
+"""A day of service: what tickets say by service, and what the floor says beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from branchloop.clock import from_ms, iso, local_day_end_ms, local_day_start_ms
+from branchloop.kiosk import Service
+from branchloop.site import Site
+from hub.api import models_figures, queues
+from hub.api import models_service as models
+from hub.api.state import State
+from hub.loop import service_day as rules
+from hub.loop.forecast import Wait
+from hub.loop.value import SMALL
+from hub.store import service_day as kept
+from hub.store.connection import reading
+from hub.store.forecasting import waits
+
+
+def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> models.ServiceDay:
+    """The day's figures; with `small`, for who may not see single persons."""
+    start_ms, end_ms = (
+        local_day_start_ms(asked, site.zone_info), local_day_end_ms(asked, site.zone_info)
+    )  # fmt: skip
+    is_today = from_ms(now_ms, site.zone_info).date() == asked
+    with reading(state.data_dir) as db:
+        visits = kept.visits(db, state.book, site, asked)
+        told = kept.told(db, site, end_ms)
+        expected = waits(db, state.book, site, now_ms) if is_today else {}
+    whole = rules.counts(visits)
+    rows = [rules.counts(each for each in visits if each.service == service.id) for service in site.services]
+    if small:
+        rows, all_told = rules.released(rows)
+        whole = whole if all_told else rules.hidden()
+    floor = [] if start_ms > now_ms else _floor(state, site, start_ms, end_ms, is_today=is_today)
+    return models.ServiceDay(
+        day=asked.isoformat(),
+        as_of=iso(now_ms),
+        total=_figures(None, whole, visits, told, None, small=small),
+        services=[
+            _figures(
+                service,
+                row,
+                [each for each in visits if each.service == service.id],
+                [each for each in told if each.service == service.id],
+                expected.get(service.id),
+                small=small,
+            )
+            for service, row in zip(site.services, rows, strict=True)
+        ],
+        floor=floor,
+        beside=_beside(whole.came, floor),
+    )
+
+
+def _figures(
+    service: Service | None,
+    row: rules.Counts,
+    visits: Sequence[rules.Visit],
+    told: Sequence[rules.Told],
+    wait: Wait | None,
+    *,
+    small: bool,
+) -> models.ServiceFigures:
+    closed = row.came is None
+    lengths = rules.lengths([] if closed else visits)
+    error = rules.error(told)
+    few = small and error.waits < SMALL
+    return models.ServiceFigures(
+        service=None if service is None else service.id,
+        name=None if service is None else service.name,
+        came=row.came, waiting=row.waiting, serving=row.serving, parked=row.parked, served=row.served,
+        left=row.left, left_share=row.gone, missed=row.missed, no_show=row.no_show,
+        wait_median_s=lengths.wait_median_s, wait_p90_s=lengths.wait_p90_s,
+        service_median_s=lengths.service_median_s, service_p90_s=lengths.service_p90_s,
+        outcomes=None if row.outcomes is None else {str(key): count for key, count in row.outcomes.items()},
+        expected_wait_s=wait and wait.expected_s,
+        expected_low_s=wait and wait.low_s,
+        expected_high_s=wait and wait.high_s,
+        error=models.ForecastError(
+            waits=None if few else error.waits,
+            mae_s=None if few else error.mae_s,
+            covered=None if few else error.covered,
+        ),
+        absent="small" if closed else None,
+    )  # fmt: skip
+
+
+def _floor(
+    state: State, site: Site, start_ms: int, end_ms: int, *, is_today: bool
+) -> list[models.FloorQueue]:
+    names: Mapping[str, object] = {zone.id: zone.name for zone in site.zones}
+    seen = queues.queues(state, site, start_ms, end_ms, "day").items
+    return [_queue(queue, names[queue.id], is_today=is_today) for queue in seen]
+
+
+def _queue(queue: models_figures.QueueFigures, name: object, *, is_today: bool) -> models.FloorQueue:
+    return models.FloorQueue.model_validate(
+        {
+            "id": queue.id, "name": name, "waiting_now": queue.waiting_now.value if is_today else None,
+            "joined": queue.joined, "served": queue.served, "abandoned": queue.abandoned,
+            "abandonment": queue.abandonment, "wait_median_s": queue.wait_median_s, "coverage": queue.coverage,
+        }
+    )  # fmt: skip
+
+
+def _beside(tickets: int | None, floor: Sequence[models.FloorQueue]) -> models.Beside:
+    joins = [each.joined for each in floor if each.joined is not None]
+    joined = sum(joins) if floor and len(joins) == len(floor) else None
+    covered = [each.coverage for each in floor if each.coverage is not None]
+    return models.Beside(
+        tickets=tickets,
+        joined=joined,
+        difference=None if joined is None or tickets is None else joined - tickets,
+        coverage=min(covered) if covered and len(covered) == len(floor) else None,
+    )

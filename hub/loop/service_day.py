@@ -1,0 +1,152 @@
+"""A day of service in figures, and how far what was told of waits was off. Pure.
+
+What rests on nobody is None, never 0. Who may not see single persons is told no count of 1 to 4, nor what
+would tell one by subtraction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hub.loop.appointments import Kind, Outcome, State
+from hub.loop.value import SMALL
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One appointment, walk-in or remote ticket of the day, as far as it went."""
+
+    service: str
+    kind: Kind
+    state: State
+    outcome: Outcome | None
+    waited_s: float | None
+    """From arrival to the call."""
+    served_s: float | None
+    """From the call to the end."""
+    came: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What somebody was told at arrival, and what came of it."""
+
+    service: str
+    low_s: float
+    expected_s: float
+    high_s: float
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """How far the forecasts were off: mean absolute error, and the share of waits within the interval."""
+
+    waits: int
+    mae_s: float | None
+    covered: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many of a day's visits are where; None is not told."""
+
+    came: int | None
+    waiting: int | None
+    serving: int | None
+    parked: int | None
+    served: int | None
+    left: int | None
+    missed: int | None
+    booked_came: int | None
+    outcomes: dict[Outcome, int] | None
+
+    @property
+    def no_show(self) -> float | None:
+        """Share that did not come, of those who had an appointment and came or did not; None without any."""
+        if self.missed is None or self.booked_came is None or not self.missed + self.booked_came:
+            return None
+        return self.missed / (self.missed + self.booked_came)
+
+    @property
+    def gone(self) -> float | None:
+        """Share that went away unserved, of those whose visit is over."""
+        if self.left is None or self.served is None or not self.left + self.served:
+            return None
+        return self.left / (self.left + self.served)
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Median and 90th percentile of waits and services in seconds; None without any."""
+
+    wait_median_s: float | None
+    wait_p90_s: float | None
+    service_median_s: float | None
+    service_p90_s: float | None
+
+
+def counts(visits: Iterable[Visit]) -> Counts:
+    """Everything counted."""
+    kept = list(visits)
+    states = Counter(each.state for each in kept)
+    return Counts(
+        came=sum(each.came for each in kept),
+        waiting=states["arrived"],
+        serving=states["called"],
+        parked=states["parked"],
+        served=states["served"],
+        left=states["left"],
+        missed=states["missed"],
+        booked_came=sum(each.came and each.kind == "booked" for each in kept),
+        outcomes=dict(Counter(each.outcome for each in kept if each.outcome is not None)),
+    )
+
+
+def released(rows: Sequence[Counts]) -> tuple[list[Counts], bool]:
+    """The rows as anybody may see them, and whether all of them are told.
+
+    One small count closes its whole row: what the others of a row leave over would tell it.
+    """
+    shown = [hidden() if _small(row) else row for row in rows]
+    return shown, all(row.came is not None for row in shown)
+
+
+def _small(row: Counts) -> bool:
+    told = (
+        row.waiting, row.serving, row.parked, row.served, row.left, row.missed, row.booked_came,
+        (row.came or 0) - (row.booked_came or 0), *(row.outcomes or {}).values(),
+        (row.served or 0) - sum((row.outcomes or {}).values()),
+    )  # fmt: skip
+    return any(count is not None and 0 < count < SMALL for count in told)
+
+
+def hidden() -> Counts:
+    """A row of which nothing is told."""
+    return Counts(None, None, None, None, None, None, None, None, None)
+
+
+def lengths(visits: Iterable[Visit]) -> Lengths:
+    """How long people waited and were served."""
+    kept = list(visits)
+    waits = [each.waited_s for each in kept if each.waited_s is not None]
+    served = [each.served_s for each in kept if each.served_s is not None]
+    return Lengths(_at(waits, 0.5), _at(waits, 0.9), _at(served, 0.5), _at(served, 0.9))
+
+
+def error(told: Iterable[Told]) -> Error:
+    """Of forecasts whose waits are over."""
+    kept = list(told)
+    if not kept:
+        return Error(0, None, None)
+    off_s = sum(abs(each.expected_s - each.waited_s) for each in kept)
+    inside = sum(each.low_s <= each.waited_s <= each.high_s for each in kept)
+    return Error(len(kept), off_s / len(kept), inside / len(kept))
+
+
+def _at(values: Sequence[float], share: float) -> float | None:
+    return float(np.quantile(values, share)) if values else None

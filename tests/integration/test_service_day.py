@@ -1,0 +1,148 @@
+"""A day of service over the API: tickets by service, the forecast's own error, what may not be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from hubworld import World, world
+
+from hub.api.state import now_ms
+from hub.loop.service_day import Told, Visit, counts, error, lengths, released
+from hub.store import journeys, queueing
+from hub.store.connection import opened, reading
+from hub.store.queueing import FollowUp
+
+PARTS = """
+[[service]]
+id = "loan"
+name = { en = "Loans", zh = "贷款" }
+minutes = 20
+[[service]]
+id = "desk"
+name = { en = "Desk", zh = "综合" }
+minutes = 10
+counters = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Today: six walk-ins of desk served after 1 … 6 s of waiting and 10 s of service, one who left, one who waits."""
+    with world(tmp_path_factory.mktemp("hub"), parts=PARTS, book=True) as made:
+        site, book, at_ms = made.config.sites["hall"], made.state.book, now_ms()
+        with opened(made.config.data_dir) as db:
+            for second in range(1, 7):
+                come_ms = at_ms - 20_000
+                ticket = queueing.walk_in(db, book, site, "desk", "", "zh", come_ms)
+                called = book.step(db, ticket, "call", come_ms + 1000 * second, "1")
+                queueing.finish(
+                    db, book, site, called, "done" if second > 1 else "partly",
+                    FollowUp("Bring the deed"), come_ms + 1000 * (second + 10),
+                )  # fmt: skip
+            gone = queueing.walk_in(db, book, site, "desk", "", "zh", at_ms)
+            queueing.step(db, book, gone, "leave", at_ms)
+            queueing.walk_in(db, book, site, "desk", "", "zh", at_ms)
+            queueing.walk_in(db, book, site, "loan", "", "zh", at_ms)
+        yield made
+
+
+def ask(hub: World, role: str, **query: str) -> dict[str, Any]:
+    headers = hub.token(role) if role == "head_office" else hub.token(role, "hall")
+    answer = httpx.get(f"{hub.api}/api/v1/branches/hall/service", params=query, headers=headers)
+    assert answer.status_code == 200, answer.text
+    told: dict[str, Any] = answer.json()
+    return told
+
+
+def test_a_manager_is_told_the_day_by_service(hub: World) -> None:
+    told = ask(hub, "manager")
+    loan, desk = told["services"]
+    assert (desk["came"], desk["served"], desk["left"], desk["waiting"]) == (8, 6, 1, 1)
+    assert desk["wait_median_s"] == pytest.approx(3.5)
+    assert desk["wait_p90_s"] == pytest.approx(5.5)
+    assert desk["service_median_s"] == pytest.approx(10)
+    assert desk["outcomes"] == {"done": 5, "partly": 1}
+    assert desk["left_share"] == pytest.approx(1 / 7)
+    assert desk["no_show"] is None  # nobody had an appointment: no share of nobody
+    assert desk["expected_low_s"] <= desk["expected_wait_s"] <= desk["expected_high_s"]
+    assert (loan["came"], loan["waiting"], loan["wait_median_s"]) == (1, 1, None)
+    assert (told["total"]["came"], told["total"]["served"]) == (9, 6)
+    assert told["total"]["absent"] is None
+    (queue,) = told["floor"]
+    assert (queue["id"], queue["joined"]) == ("queue", None)  # nobody observed this floor
+    assert told["beside"] == {"tickets": 9, "joined": None, "difference": None, "coverage": 0.0}
+
+
+def test_the_forecast_told_at_arrival_is_kept_and_judged(hub: World) -> None:
+    """The ledger has what the hub expected; whoever left or still waits is not judged."""
+    with reading(hub.config.data_dir) as db:
+        came = [e.happened for e in journeys.after(db, 0, 1000) if e.happened.stage == "arrived"]
+    assert all({"ahead", "wait_s", "wait_low_s", "wait_high_s"} <= set(each.detail) for each in came)
+    desk = next(each for each in ask(hub, "manager")["services"] if each["service"] == "desk")
+    judged = [(each, second) for each, second in zip(came, range(1, 7), strict=False)]
+    off = [abs(second - float(each.detail["wait_s"] or 0)) for each, second in judged]
+    assert desk["error"]["waits"] == 6
+    assert desk["error"]["mae_s"] == pytest.approx(sum(off) / 6, abs=0.1)
+
+
+def test_head_office_is_told_no_small_count_nor_what_would_tell_it(hub: World) -> None:
+    told = ask(hub, "head_office")
+    for each in (*told["services"], told["total"]):
+        assert each["absent"] == "small"
+        assert {each[key] for key in ("came", "waiting", "served", "left", "outcomes", "wait_median_s")} == {
+            None
+        }
+    assert told["beside"]["tickets"] is None
+
+
+def test_another_day_has_nobody_and_expects_nothing(hub: World) -> None:
+    told = ask(hub, "manager", day=date(2026, 1, 5).isoformat())
+    assert [(each["came"], each["expected_wait_s"]) for each in told["services"]] == [(0, None)] * 2
+    wrong = httpx.get(
+        f"{hub.api}/api/v1/branches/hall/service",
+        params={"day": "soon"},
+        headers=hub.token("manager", "hall"),
+    )
+    assert wrong.status_code == 422
+
+
+def visit(state: str, **more: Any) -> Visit:
+    fields = {
+        "service": "a",
+        "kind": "booked",
+        "outcome": None,
+        "waited_s": None,
+        "served_s": None,
+        "came": True,
+    }
+    return Visit(**{**fields, "state": state, **more})  # type: ignore[arg-type]
+
+
+def test_no_show_counts_whoever_was_due() -> None:
+    """Who is still expected is neither a no-show nor one who came."""
+    row = counts(
+        [visit("missed", came=False), visit("arrived"), visit("served"), visit("booked", came=False)]
+    )
+    assert (row.no_show, row.missed, row.came) == (pytest.approx(1 / 3), 1, 2)
+    assert counts([]).no_show is None
+    assert counts([]).gone is None
+
+
+def test_a_row_is_closed_when_what_is_left_over_would_tell_a_small_count() -> None:
+    many = [visit("served", outcome="done") for _ in range(9)]
+    open_, closed = counts(many), counts([*many, visit("served")])  # nine outcomes of ten: one is left over
+    shown, everything = released([open_, closed])
+    assert shown[0] == open_
+    assert shown[1].served is None
+    assert not everything
+
+
+def test_error_and_lengths_of_nobody_are_none() -> None:
+    assert (error([]).mae_s, error([]).covered) == (None, None)
+    assert lengths([]).wait_median_s is None
+    told = error([Told("a", 0, 10, 20, 20), Told("a", 0, 10, 20, 21)])
+    assert (told.waits, told.mae_s, told.covered) == (2, 10.5, 0.5)

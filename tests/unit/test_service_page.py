@@ -1,0 +1,63 @@
+"""Queue and service as shown: the API's own numbers, and words where nothing is told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from branchloop.text import Language, say
+from dashboard import service
+
+
+def row(name: str | None, **more: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "service": name, "name": None if name is None else {"en": name, "zh": f"业务{name}"},
+        "came": 1234, "waiting": 3, "serving": 1, "parked": 0, "served": 1200, "left": 30, "left_share": 30 / 1230,
+        "missed": 5, "no_show": 0.05, "wait_median_s": 480.0, "wait_p90_s": 900.0, "service_median_s": 300.0,
+        "service_p90_s": 660.0, "outcomes": {"done": 1100, "partly": 100}, "expected_wait_s": 480.0,
+        "expected_low_s": 300.0, "expected_high_s": 720.0,
+        "error": {"waits": 40, "mae_s": 150.0, "covered": 0.79}, "absent": None,
+    }  # fmt: skip
+    return {**told, **more}
+
+
+def answer(**more: Any) -> dict[str, Any]:
+    told = {
+        "services": [row("Loans")], "total": row(None),
+        "floor": [{"id": "q", "name": None, "waiting_now": 4, "joined": 1300, "abandonment": 0.1,
+                   "wait_median_s": 500.0, "coverage": 0.97}],
+        "beside": {"tickets": 1234, "joined": 1300, "difference": 66, "coverage": 0.97},
+    }  # fmt: skip
+    return {**told, **more}
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_tiles_and_tables_hold_the_numbers(spoken: Language) -> None:
+    tiles = "".join(service.figures(answer(), spoken))
+    for text in ("1,234", "1,200", "5 %", "2 %"):
+        assert text in tiles
+    table = service.services(answer(), spoken)
+    minutes = say("unit.min", spoken)
+    assert f"8 {minutes} (5 {minutes} – 12 {minutes})" in table
+    assert "<td>1,100</td>" in service.outcomes(answer(), spoken)
+    assert "79 %" in service.errors(answer(), spoken)
+    assert "+66" in "".join(service.beside(answer(), spoken))
+
+
+def test_what_is_withheld_is_no_zero() -> None:
+    closed = row("Loans", came=None, waiting=None, served=None, outcomes=None, wait_median_s=None)
+    assert "withheld" in service.services(answer(services=[closed]), "en")
+    assert "withheld" in service.outcomes(answer(services=[closed]), "en")
+
+
+def test_a_floor_that_was_not_observed_has_no_difference() -> None:
+    unknown = {"tickets": 12, "joined": None, "difference": None, "coverage": None}
+    shown = "".join(service.beside(answer(beside=unknown), "en"))
+    assert shown.count("—") == 2
+    assert "not measured" in shown
+
+
+def test_a_forecast_nobody_waited_for_says_so() -> None:
+    none = row("Loans", error={"waits": 0, "mae_s": None, "covered": None})
+    assert "no wait has ended yet" in service.errors(answer(services=[none]), "en")
