@@ -122,6 +122,8 @@ def demo(
             say("code to type there", code)
             say("customer's page", own_page)
             say("day board", f"{dashboard_url}/board?branch={SITE}&lang=en")
+            say("queue and service", f"{dashboard_url}/service?branch={SITE}&lang=en")
+            say("staff's phone", f"{ready['api']}/staff  (sign in with the staff token below)")
             say("simulated branch", f"{dashboard_url}/heat?branch={SIMULATED}&lang=en")
             _acceptance(files, ready["api"], tokens["head_office"]).begin(ended, say)
             for role, token in tokens.items():

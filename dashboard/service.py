@@ -17,8 +17,11 @@ def figures(answer: Mapping[str, Any], spoken: Language) -> list[str]:
     total = answer["total"]
     return [
         tiles.count(say("service.waiting", spoken), count(total["waiting"], spoken)),
-        tiles.count(say("service.came", spoken), count(total["came"], spoken)),
-        tiles.count(say("service.served", spoken), count(total["served"], spoken)),
+        tiles.count(
+            say("service.served", spoken),
+            count(total["served"], spoken),
+            "" if total["came"] is None else say("service.served.of", spoken, count=f"{total['came']:,}"),
+        ),
         tiles.count(
             say("service.wait", spoken),
             duration(total["wait_median_s"], spoken),
@@ -145,4 +148,6 @@ def interval(middle_s: float | None, low_s: float | None, high_s: float | None, 
     """A wait as its median and range; an em dash when it cannot be told."""
     if middle_s is None:
         return "—"
+    if high_s is not None and high_s < 1:
+        return say("service.wait.none", spoken)
     return f"{duration(middle_s, spoken)} ({duration(low_s, spoken)} – {duration(high_s, spoken)})"

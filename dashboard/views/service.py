@@ -32,7 +32,7 @@ def page() -> None:
 def _body(door: Hub, site: str, day: str) -> None:
     with session.told():
         branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
-        st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)} · {answer['day']}")
+        st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)}")
         session.ribbon(branch)
         st.html(tiles.row(service.figures(answer, spoken)))
         if any(each["absent"] for each in (*answer["services"], answer["total"])):
