@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from branchloop import exits
+from hub import bench_crowding
 from hub.loop.forecast import Running, courses_s, forecast, learn
 from hub.loop.queue_simulation import TRUE, day, seen_by
 
@@ -90,7 +91,7 @@ def measure(counters: int, days: int, seed: int = HELD_OUT) -> Figures:
     "--days", type=click.IntRange(1, 1000), default=60, show_default=True, help="held-out days a row"
 )
 def main(days: int) -> None:
-    """Measure the wait forecast on held-out simulated days with 1 to 4 counters."""
+    """Measure the wait forecast, the crowding forecast and steering on held-out simulated days."""
     click.echo("Simulated. Mean absolute error of those who found no free counter, in seconds.")
     click.echo(
         "counters  waits  forecast  oracle  /oracle   naive  /naive   board  /board  interval covers  oracle's"
@@ -103,6 +104,7 @@ def main(days: int) -> None:
             f"{figures.forecast_s / figures.naive_s:6.3f}  {figures.board_s:6.0f}  "
             f"{figures.forecast_s / figures.board_s:6.3f}  {figures.covered:15.1%}  {figures.oracle_covered:8.1%}"
         )
+    bench_crowding.report(weeks=max(1, days // 15), days=days)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
+from hub.config_crowding import Crowding
 from hub.config_partners import Partner
 from hub.config_scenes import SceneFile, SceneTable
 from hub.config_value import Value
@@ -117,6 +118,7 @@ class HubFile(Part):
     acceptance: Acceptance = Acceptance()
     rollout: Rollout = Rollout()
     value: Value = Value()
+    crowding: Crowding = Crowding()
     partners: Annotated[list[Partner], Field(max_length=1_000)] = Field(default_factory=list, alias="partner")
 
 
@@ -135,6 +137,7 @@ class HubConfig:
     value: Value = field(default_factory=Value)
     partners: Mapping[str, Partner] = field(default_factory=dict)
     scene_file: SceneFile = field(default_factory=SceneFile)
+    crowding: Crowding = field(default_factory=Crowding)
 
     @property
     def scenes(self) -> SceneTable:
@@ -220,6 +223,7 @@ def read_config(path: Path) -> HubConfig:
         file.value,
         partners,
         scenes,
+        file.crowding,
     )
 
 

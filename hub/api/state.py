@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from branchloop.errors import DependencyError
@@ -11,6 +11,7 @@ from hub.api.dots import Dots
 from hub.config import HubConfig
 from hub.store.audit import AuditLog
 from hub.store.book import Book
+from hub.store.crowding import Crowds
 from hub.store.people import People
 from hub.store.tokens import Tokens
 
@@ -25,6 +26,7 @@ class State:
     dots: Dots
     known: People | None = None
     kept: Book | None = None
+    crowds: Crowds = field(default_factory=Crowds)
 
     @property
     def people(self) -> People:
