@@ -323,7 +323,10 @@ def _terciles(weights: Sequence[float], values: Sequence[float]) -> tuple[float,
         below += weight
         while len(at) < 2 and below >= total * (len(at) + 1) / 3:
             at.append(value)
-    return at[0], max(at[1], math.nextafter(at[0], math.inf))
+    # Where nearly all hours are the same none of them is quiet or busy.
+    middle = (at[0] + at[1]) / 2
+    half = max((at[1] - at[0]) / 2, 0.05 * middle, 1e-9)
+    return middle - half, middle + half
 
 
 def _mean(weights: Sequence[float], values: Sequence[float]) -> float:

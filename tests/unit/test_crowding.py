@@ -73,7 +73,7 @@ def test_levels_are_terciles_of_the_branchs_own_hours() -> None:
     assert profile.level(max(WEEK.values())) == "busy"
 
 
-def test_a_branch_that_is_always_the_same_is_usual_or_busy_never_both() -> None:
+def test_a_branch_that_is_always_the_same_is_usual() -> None:
     profile = learn(history(dict.fromkeys(WEEK, 7.0)), NOW, ZONE, 40.0)
     assert profile is not None
     assert {profile.expect(at(0, hour), at(0, hour) + HOUR_MS, ZONE).level for hour in range(9, 17)} == {
