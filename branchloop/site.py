@@ -332,6 +332,14 @@ class Site(Part):
                 if part.id in seen:
                     raise ValueError(f"two {what}s are called {part.id!r}; every id must be used once")
                 seen.add(part.id)
+        offered = {service.id for service in self.services}
+        for counter in self.counters:
+            self._hours(counter.hours)
+            for service in counter.services:
+                if service not in offered:
+                    raise ValueError(
+                        f"counter {counter.id!r} serves {service!r}, which is no service of this site; add it or take it out"
+                    )
         kinds = {zone.id: zone.kind for zone in self.zones}
         for zone in self.zones:
             if zone.served_in and zone.kind != "queue":
@@ -375,6 +383,16 @@ class Site(Part):
             return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(special)]
         text = self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
         return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+
+    def counter_spans_ms(self, counter: Counter, day: date) -> list[tuple[int, int]]:
+        """When a counter is staffed on a local day: within the branch's opening spans, in UTC ms."""
+        spans = self.open_spans_ms(day)
+        if not counter.hours:
+            return spans
+        text = counter.hours.get(WEEKDAYS[day.weekday()], "closed")
+        own = [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+        both = [(max(a, c), min(b, d)) for a, b in spans for c, d in own]
+        return [(start, end) for start, end in both if start < end]
 
     def is_open(self, t_ms: int) -> bool:
         """Whether the branch is open at `t_ms`."""

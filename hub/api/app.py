@@ -27,6 +27,7 @@ from hub.api import (
     problems,
     quality_routes,
     queueing,
+    stranded,
     value_routes,
 )
 from hub.api.card_access import listed
@@ -114,6 +115,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(branches.routes(), responses=_PROBLEMS)
     app.include_router(booking.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(queueing.routes(), responses={**_PROBLEMS, 409: _TAKEN})
+    app.include_router(stranded.routes(), responses=_PROBLEMS)
     app.include_router(enrolment.staff_routes(), responses=_PROBLEMS)
     app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
     app.include_router(consents.routes(), responses=_PROBLEMS)

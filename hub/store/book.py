@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Literal
+from typing import Literal, Protocol
 
 from branchloop.clock import DAY_MS, from_ms, iso
 from branchloop.codes import code_digest, new_code, read_code
@@ -21,6 +21,7 @@ from branchloop.kiosk import Service
 from branchloop.site import Site
 from branchloop.text import Language
 from hub.loop import appointments as rules
+from hub.loop import capacity
 from hub.loop.appointments import Kind, Method, Outcome, State
 from hub.loop.journey import Aside, Channel, Happened, Stage, new_journey
 from hub.loop.queue import Waiting, order
@@ -158,18 +159,49 @@ class Book:
         now_ms: int | None = None,
         *,
         for_waitlist: bool = False,
+        without: str | None = None,
     ) -> list[rules.Slot]:
         """A day's slots. Raises InputError for a service that the branch has not.
 
         What is free while somebody waits for it is theirs, so it is free for the waitlist alone; with `now_ms`,
-        only as far as it can still be offered to them.
+        only as far as it can still be offered to them. `without` is an appointment whose own place counts as free.
         """
+        wanted = rules.service_of(site, service)
+        if site.counters:
+            counters = capacity.staffed(site, day)
+            taken_ticks = capacity.arrange(counters, self.visits(db, site.id, day, without)).taken
+            found = capacity.slots(site, wanted, day, counters, taken_ticks)
+            return self._for_others(db, site, service, day, found, now_ms, for_waitlist=for_waitlist)
         taken = db.execute(
             "SELECT start_ms, count(*) FROM appointment WHERE site=? AND day=? AND service=? "
             f"AND {TAKEN} GROUP BY start_ms",
             (site.id, day.isoformat(), service),
         ).fetchall()
-        found = rules.slots(site, rules.service_of(site, service), day, dict(taken))
+        found = rules.slots(site, wanted, day, dict(taken))
+        return self._for_others(db, site, service, day, found, now_ms, for_waitlist=for_waitlist)
+
+    def visits(
+        self, db: sqlite3.Connection, site: str, day: date, without: str | None = None
+    ) -> list[capacity.Visit]:
+        """A day's appointments that need a counter, with the one that is held for each."""
+        rows = db.execute(
+            "SELECT id, service, start_ms, end_ms, (SELECT counter FROM held WHERE appointment=id LIMIT 1) "
+            f"FROM appointment WHERE site=? AND day=? AND {TAKEN} AND id IS NOT ? ORDER BY booked_ms, id",
+            (site, day.isoformat(), without),
+        ).fetchall()
+        return [capacity.Visit(*row) for row in rows]
+
+    def _for_others(
+        self,
+        db: sqlite3.Connection,
+        site: Site,
+        service: str,
+        day: date,
+        found: list[rules.Slot],
+        now_ms: int | None,
+        *,
+        for_waitlist: bool,
+    ) -> list[rules.Slot]:
         if for_waitlist or not self.waitlisted(db, site.id, service, day.isoformat()):
             return found
         return [
@@ -196,6 +228,7 @@ class Book:
             "UPDATE appointment SET state='cancelled', cancelled_ms=?, offered_until_ms=NULL WHERE id=?",
             (now_ms, waiting.id),
         )
+        _vacate(db, waiting.id)
         self.touch(db, waiting.site)
         record(db, waiting.happened("cancelled", now_ms, reason=reason))
 
@@ -204,7 +237,7 @@ class Book:
     ) -> Appointment:
         """Give somebody on the waitlist a place for a while. Raises ConflictError when it is taken."""
         service = rules.service_of(site, waiting.service)
-        place = self._free_place(db, site, service, slot.start_ms)
+        place, counter = self._free_place(db, site, service, slot, waiting.id)
         try:
             db.execute(
                 "UPDATE appointment SET start_ms=?, end_ms=?, window_from_ms=?, window_to_ms=?, place=?, "
@@ -214,6 +247,7 @@ class Book:
                     waiting.id,
                 ),
             )  # fmt: skip
+            _occupy(db, site.id, counter, slot, waiting.id)
         except sqlite3.IntegrityError as error:
             raise _taken() from error
         self.touch(db, site.id)
@@ -226,8 +260,9 @@ class Book:
         if wanted.customer is not None:
             self.not_too_many(db, wanted.customer, now_ms)
         times = Times(slot.start_ms, slot.end_ms, *rules.arrival_window_ms(site, slot.start_ms))
-        place = self._free_place(db, site, service, slot.start_ms)
+        place, counter = self._free_place(db, site, service, slot, None)
         made = self.enter(db, site, wanted, times, now_ms, place=place)
+        _occupy(db, site.id, counter, slot, made.id)
         record(db, made.happened("booked", now_ms, start_ms=made.start_ms))
         return made
 
@@ -304,9 +339,10 @@ class Book:
         if appointment.start_ms == start_ms:
             return appointment
         service = rules.service_of(site, appointment.service)
-        slot = self._slot(db, site, service.id, start_ms, now_ms)
+        slot = self._slot(db, site, service.id, start_ms, now_ms, appointment.id)
         window_from_ms, window_to_ms = rules.arrival_window_ms(site, slot.start_ms)
         day = from_ms(start_ms, site.zone_info).date().isoformat()
+        place, counter = self._free_place(db, site, service, slot, appointment.id)
         number = appointment.booking_no
         if day != appointment.day:
             number = self.booking_no(db, site.id, day)
@@ -315,10 +351,11 @@ class Book:
                 "UPDATE appointment SET day=?, start_ms=?, end_ms=?, window_from_ms=?, window_to_ms=?, place=?, "
                 "booking_no=? WHERE id=? AND state='booked'",
                 (
-                    day, slot.start_ms, slot.end_ms, window_from_ms, window_to_ms,
-                    self._free_place(db, site, service, slot.start_ms), number, appointment.id,
+                    day, slot.start_ms, slot.end_ms, window_from_ms, window_to_ms, place, number, appointment.id,
                 ),
             )  # fmt: skip
+            _vacate(db, appointment.id)
+            _occupy(db, site.id, counter, slot, appointment.id)
         except sqlite3.IntegrityError as error:
             raise _taken() from error
         self.touch(db, site.id)
@@ -335,6 +372,7 @@ class Book:
         missed = self.missed(db, now_ms)
         for each in missed:
             db.execute("UPDATE appointment SET state='missed' WHERE id=?", (each.id,))
+            _vacate(db, each.id)
             record(db, each.happened("missed", each.window_to_ms))
         for site in {each.site for each in missed}:
             self.touch(db, site)
@@ -399,6 +437,8 @@ class Book:
             "WHERE id=?",
             (state, now_ms, counter, appointment.id),
         )
+        if step == "cancel":
+            _vacate(db, appointment.id)
         self.touch(db, appointment.site)
         record(db, appointment.happened(_TOLD[step], now_ms))
         return self.get(db, appointment.site, appointment.id)
@@ -436,6 +476,7 @@ class Book:
         ).fetchall()
         for appointment, _ in rows:
             self._anonymise(db, appointment, now_ms)
+        db.execute("DELETE FROM held WHERE tick_ms<?", (now_ms - DAY_MS,))
         return self.keyless(db, (customer for _, customer in rows))
 
     def keyless(self, db: sqlite3.Connection, customers: Iterable[str]) -> list[str]:
@@ -483,6 +524,7 @@ class Book:
         }
         found: list[Queue] = []
         for service in site.services:
+            counters = capacity.open_now(site, service, now_ms)
             count, mean_ms = db.execute(
                 "SELECT count(*), avg(served_ms - called_ms) FROM appointment "
                 "WHERE site=? AND service=? AND state='served' AND served_ms>=? AND called_ms IS NOT NULL",
@@ -493,8 +535,8 @@ class Book:
                 Queue(
                     service=service.id,
                     waiting=states.get((service.id, "arrived"), 0),
-                    busy=min(service.counters, states.get((service.id, "called"), 0)),
-                    counters=service.counters,
+                    busy=min(counters, states.get((service.id, "called"), 0)),
+                    counters=counters,
                     mean_service_s=round(mean_ms / 1000, 1) if measured else service.minutes * 60.0,
                     basis="measured" if measured else "planned",
                     as_of_ms=now_ms,
@@ -544,10 +586,20 @@ class Book:
             (nobody, now_ms, appointment),
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
+        db.execute(
+            "DELETE FROM held WHERE appointment=? AND (SELECT state FROM appointment WHERE id=?)='cancelled'",
+            (appointment, appointment),
+        )
         forget_passes(db, appointment)
 
     def _slot(
-        self, db: sqlite3.Connection, site: Site, service: str, start_ms: int, now_ms: int
+        self,
+        db: sqlite3.Connection,
+        site: Site,
+        service: str,
+        start_ms: int,
+        now_ms: int,
+        without: str | None = None,
     ) -> rules.Slot:
         _, window_to_ms = rules.arrival_window_ms(site, start_ms)
         if window_to_ms <= now_ms or start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
@@ -556,7 +608,7 @@ class Book:
                 hint="Choose another slot.",
             )
         day = from_ms(start_ms, site.zone_info).date()
-        slots = self.slots(db, site, service, day, now_ms)
+        slots = self.slots(db, site, service, day, now_ms, without=without)
         slot = next((slot for slot in slots if slot.start_ms == start_ms), None)
         if slot is None:
             raise InputError(f"{iso(start_ms)} is no slot of {service}.", hint="GET …/slots lists them.")
@@ -564,15 +616,44 @@ class Book:
             raise rules.SlotGoneError("this slot is full.", hint="Choose another one, or join the waitlist.")
         return slot
 
-    def _free_place(self, db: sqlite3.Connection, site: Site, service: Service, start_ms: int) -> int:
+    def _free_place(
+        self, db: sqlite3.Connection, site: Site, service: Service, slot: rules.Slot, without: str | None
+    ) -> tuple[int, str | None]:
+        """A place of a slot and, where the branch has counters, the counter it is at. Raises SlotGoneError."""
         taken = {place for (place,) in db.execute(
             f"SELECT place FROM appointment WHERE site=? AND service=? AND start_ms=? AND {TAKEN}",
-            (site.id, service.id, start_ms),
+            (site.id, service.id, slot.start_ms),
         )}  # fmt: skip
-        place = next((place for place in range(service.per_slot) if place not in taken), None)
+        counter = None
+        places = service.per_slot
+        if site.counters:
+            day = from_ms(slot.start_ms, site.zone_info).date()
+            counters, visits = capacity.staffed(site, day), self.visits(db, site.id, day)
+            self._keep(db, site.id, visits, capacity.arrange(counters, visits))
+            arranged = capacity.arrange(counters, self.visits(db, site.id, day, without))
+            free = capacity.free_for(counters, arranged.taken, service.id, slot.start_ms, slot.end_ms)
+            counter, places = (free[0], len(taken) + 1) if free else (None, 0)
+        place = next((place for place in range(places) if place not in taken), None)
         if place is None:
             raise rules.SlotGoneError("this slot is full.", hint="Choose another one.")
-        return place
+        return place, counter
+
+    def _keep(
+        self,
+        db: sqlite3.Connection,
+        site: str,
+        visits: Iterable[capacity.Visit],
+        arranged: capacity.Arranged,
+    ) -> None:
+        """Write down which counter is held now for those whose own cannot take them any more."""
+        homeless = {*arranged.assigned, *arranged.stranded}
+        for visit in visits:
+            if visit.appointment in homeless and visit.counter is not None:
+                _vacate(db, visit.appointment)
+        for visit in visits:
+            if visit.appointment in arranged.assigned:
+                counter = arranged.assigned[visit.appointment]
+                _occupy(db, site, counter, visit, visit.appointment)
 
     def booking_no(self, db: sqlite3.Connection, site: str, day: str) -> str:
         """A number of the day that is free, drawn at random. Raises ConflictError when none is left."""
@@ -595,6 +676,28 @@ class Book:
             f"SELECT {_COLUMNS} FROM appointment WHERE {where} ORDER BY start_ms, booked_ms, id", values
         ).fetchall()
         return [_appointment(row) for row in rows]
+
+
+class _Lasting(Protocol):
+    @property
+    def start_ms(self) -> int: ...
+    @property
+    def end_ms(self) -> int: ...
+
+
+def _occupy(db: sqlite3.Connection, site: str, counter: str | None, time: _Lasting, appointment: str) -> None:
+    """Hold a counter for an appointment. Raises SlotGoneError when it is held for another one."""
+    if counter is None:
+        return
+    wanted = [(site, counter, tick_ms, appointment) for tick_ms in capacity.ticks(time.start_ms, time.end_ms)]
+    try:
+        db.executemany("INSERT INTO held (site, counter, tick_ms, appointment) VALUES (?,?,?,?)", wanted)
+    except sqlite3.IntegrityError as error:
+        raise _taken() from error
+
+
+def _vacate(db: sqlite3.Connection, appointment: str) -> None:
+    db.execute("DELETE FROM held WHERE appointment=?", (appointment,))
 
 
 def _taken() -> ConflictError:

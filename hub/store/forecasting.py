@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from branchloop.clock import DAY_MS, from_ms
 from branchloop.site import Site
+from hub.loop.capacity import open_now
 from hub.loop.forecast import Lengths, Running, Wait, forecast, learn
 from hub.store.book import MEASURED_DAYS, Appointment, Book
 
@@ -31,7 +32,7 @@ def waits(
         ahead = [lengths for each in waiting if each.service == service.id]
         ahead += [lengths] * coming.get(service.id, 0)
         running = _running(db, site, service.id, day.isoformat(), lengths, now_ms)
-        found[service.id] = forecast(ahead, running, service.counters)
+        found[service.id] = forecast(ahead, running, open_now(site, service, now_ms))
     return found
 
 
@@ -59,7 +60,7 @@ def wait_for(
         return Own(before, None)
     lengths = _lengths(db, site.id, service.id, service.minutes * 60.0, now_ms)
     running = _running(db, site, service.id, day.isoformat(), lengths, now_ms)
-    return Own(before, forecast([lengths] * before, running, service.counters))
+    return Own(before, forecast([lengths] * before, running, open_now(site, service, now_ms)))
 
 
 def told_at_arrival(
