@@ -54,6 +54,7 @@ NEEDED = {
     "/api/v1/branches/{site_id}/appointments/{appointment}/transfer": "board",
     "/api/v1/branches/{site_id}/appointments/{appointment}/finish": "board",
     "/api/v1/branches/{site_id}/walk-ins": "board",
+    "/api/v1/branches/{site_id}/stranded": "board",
     "/api/v1/branches/{site_id}/call-next": "board",
     "/api/v1/branches/{site_id}/service": "figures",
     "/api/v1/branches/{site_id}/check-in": "board",
