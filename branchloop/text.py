@@ -8,6 +8,7 @@ from typing import Literal
 from branchloop import (
     text_acceptance,
     text_board,
+    text_cards,
     text_consent,
     text_floor,
     text_journeys,
@@ -118,6 +119,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     **text_consent.WORDS,
     **text_kiosk.WORDS,
     **text_board.WORDS,
+    **text_cards.WORDS,
     **text_floor.WORDS,
     **text_journeys.WORDS,
     **text_service.WORDS,

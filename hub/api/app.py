@@ -18,6 +18,7 @@ from hub.api import (
     card_booking,
     card_offer,
     card_pass,
+    cards,
     configuration,
     consents,
     enrolment,
@@ -123,11 +124,12 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(quality_routes.routes(), responses=_PROBLEMS)
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
-    for cards in (card_offer.routes(), card_booking.routes(), card_pass.routes()):
+    for of_cards in (card_offer.routes(), card_booking.routes(), card_pass.routes()):
         app.include_router(
-            cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
+            of_cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
         )
     app.include_router(pages.routes())
+    app.include_router(cards.routes())
     return app
 
 

@@ -1,0 +1,258 @@
+// Book a visit: service, time, name; then the pass. One question per step.
+class BranchAppointment extends Timed {
+  title() {
+    return this.offer ? this.t("book.title_at", { branch: this.n(this.offer.branch) }) : this.t("book.title");
+  }
+
+  open() {
+    this.form ||= { name: "", title: "", contact: "" };
+    this.watch();
+    return this.load(this.getAttribute("service"));
+  }
+
+  // What can be booked here, opened with one service when there is a reason for it.
+  async load(service, step) {
+    const { seal } = this;
+    const scene = this.getAttribute("scene");
+    Object.assign(this, { offer: null, made: null, pass: null, pending: null, wrong: null });
+    this.draw();
+    try {
+      const offer = await this.ask(`offer${scene ? `?scene=${encodeURIComponent(scene)}` : ""}`);
+      if (seal !== this.seal) return;
+      const { services } = offer;
+      this.offer = offer;
+      this.adopt(offer);
+      const wanted = [service, offer.opens_with, services[0]?.id].find((id) => services.some((each) => each.id === id));
+      this.pick = { service: wanted, days: offer.days_ahead };
+      this.say();
+      this.go(step && wanted === service ? step : this.short ? "time" : "service", !!step);
+    } catch (error) {
+      this.stopped = error.unsure === false;
+      this.refuse(error);
+      this.draw();
+    }
+  }
+
+  // One service, and nothing of it can be done online: there is nothing to ask about it.
+  get short() {
+    const { services } = this.offer;
+    return services.length === 1 && !services[0].online;
+  }
+  get service() {
+    return this.offer.services.find((each) => each.id === this.pick.service);
+  }
+
+  // Told once when it is on the screen, once more when somebody begins.
+  watch() {
+    const seen = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      seen.disconnect();
+      this.stage("impression");
+    });
+    seen.observe(this);
+    for (const event of ["input", "click"]) this.shadowRoot.addEventListener(event, () => this.stage("start"), { once: true });
+  }
+  stage(stage) {
+    this.staged ||= {};
+    this.staged[stage] ||= (async () => {
+      await this.staged.impression;
+      const body = { stage, service: this.pick?.service, journey: this.journey };
+      this.journey = (await this.ask("seen", { body }).catch(() => null))?.journey || this.journey;
+    })();
+  }
+
+  go(step, focus = true) {
+    this.at_step = step;
+    this.wrong = null;
+    if (step === "time") {
+      this.pick.kind = "appointments";
+      this.look();
+    }
+    if (step === "who") this.fetchPass();
+    this.draw(focus);
+  }
+  back(step) {
+    return this.button("book.back", () => { this.say(); this.go(step); }, { class: "quiet" });
+  }
+
+  head(at, key) {
+    const short = this.short ? 1 : 0;
+    return [h("p", { class: "step" }, this.t("book.step", { at: at - short, of: 3 - short })), this.question(key)];
+  }
+
+  view() {
+    if (this.made) return this.madeView();
+    if (!this.offer) return this.waiting();
+    if (!this.pick.service) return h("p", {}, this.t("book.none"));
+    return { service: this.serviceView, time: this.timeView, who: this.whoView }[this.at_step].call(this);
+  }
+
+  serviceView() {
+    const { services, suggestions } = this.offer;
+    const rank = (service) => (suggestions.findIndex((each) => each.service === service.id) + 1) || 99;
+    const choice = (each) => this.choice("service", each.id, each.id === this.pick.service,
+      () => { Object.assign(this.pick, { service: each.id, start: null }); this.draw(); },
+      h("b", {}, this.n(each.name)), this.n(suggestions[rank(each) - 1]?.reason), h("small", {}, this.t("book.minutes", each), each.online && ` · ${this.t("book.online")}`));
+    const { online } = this.service;
+    return [
+      this.head(1, "book.service"),
+      h("fieldset", { "aria-labelledby": "question" }, [...services].sort((a, b) => rank(a) - rank(b)).map(choice)),
+      // The branch you need not go to: on the hub's own page.
+      online && h("div", { class: "note" }, h("h4", {}, this.t("book.not_needed")), h("p", {}, this.t(`online.${online}`)),
+        this.link(`embed/branch-document?${new URLSearchParams({ token: this.seal, kind: online, service: this.pick.service, lang: this.zh ? "zh" : "en" })}`, "book.do_online")),
+      this.row(this.button("book.next", () => this.go("time"))),
+    ];
+  }
+
+  timeView() {
+    const next = () => {
+      if (!this.pick.start) return this.say("time.choose", {}, true);
+      this.say();
+      return this.go("who");
+    };
+    return [
+      this.head(2, "book.time"),
+      h("p", { class: "fine" }, this.n(this.service.name)),
+      this.times(),
+      this.row(this.free?.length > 0 && this.button("book.next", next), !this.short && this.back("service")),
+    ];
+  }
+
+  // Below the day's times: the waitlist, the queue of today, and branches nearby.
+  near({ items, nearby }) {
+    const other = (key, kind) => h("div", { class: "note" }, h("p", {}, this.t(key)),
+      this.row(this.button(`kind.${kind}`, () => { Object.assign(this.pick, { start: null, kind }); this.say(); this.go("who"); }, { class: "quiet" })));
+    const { service } = this;
+    return [
+      items.length > 0 && !this.free.length && service.waitlist && other("time.offer", "waitlist"),
+      service.remote_tickets && this.pick.day === this.today() && other("time.queue", "tickets"),
+      nearby.length > 0 && h("h4", { class: "group" }, this.t("time.nearby")),
+      nearby.map((each) => this.row(
+        h("button", { class: "quiet", onclick: () => { this.seal = each.embed; this.load(service.id, "time"); } },
+          this.t("time.branch", { branch: this.n(each.branch), km: each.distance_km.toFixed(1), when: this.when(each.start) })),
+        this.level(each.level))),
+    ];
+  }
+
+  whoView() {
+    const { pick, form, wrong, busy } = this;
+    const ticket = pick.kind === "tickets";
+    const disabled = !!this.pending;
+    const field = (id, key, more) => {
+      const bad = wrong === id;
+      const hint = id === "contact";
+      return h("div", { class: "group" }, h("label", { class: "label", for: id }, this.t(key)),
+        hint && h("p", { class: "fine", id: "hint" }, this.t("book.hint")),
+        h("input", { type: "text", id, value: form[id], disabled, "aria-invalid": bad && "true", "aria-describedby": `${hint ? "hint " : ""}${bad ? "wrong" : ""}`, oninput: (event) => { form[id] = event.target.value; }, ...more }),
+        bad && h("p", { class: "wrong", id: "wrong" }, this.t(`wrong.${id}`)));
+    };
+    const call = (value) => this.choice("title", value, form.title === value, () => { form.title = value; }, this.t(`call.${value || "plain"}`));
+    return h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.send(); } },
+      this.head(3, "book.who"),
+      h("p", { class: "fine" }, `${this.n(this.service.name)} · ${pick.start ? this.when(pick.start) : `${this.t(`kind.${pick.kind}`)} · ${this.date(pick.day)}`}`),
+      field("name", "book.name", { autocomplete: "name", maxlength: 60 }),
+      !ticket && [h("fieldset", { class: "group", disabled }, h("legend", {}, this.t("book.call")), h("div", { class: "three" }, ["ms", "mr", ""].map(call))), field("contact", "book.contact", { maxlength: 254 })],
+      h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })),
+      this.row(
+        h("button", { id: "send", disabled: busy }, this.t(busy ? "book.sending" : disabled ? "card.again" : `kind.${pick.kind}`)),
+        !disabled && !busy && this.back("time")));
+  }
+
+  wanted() {
+    const { form, pick, journey } = this;
+    const contact = form.contact.trim();
+    const body = { service: pick.service, name: form.name.trim(), language: this.zh ? "zh" : "en", journey };
+    if (pick.kind === "tickets") return body;
+    if (pick.start) Object.assign(body, { start: pick.start, follows: this.follows });
+    else body.day = pick.day;
+    if (form.title) body.title = form.title;
+    if (contact) body.contact = { [contact.includes("@") ? "email" : "phone"]: contact };
+    return body;
+  }
+
+  fail(field) {
+    this.wrong = field;
+    this.draw();
+    this.focusOn(field || "send");
+  }
+
+  // Until it is known whether the hub has it, only the very same request is sent again: it cannot book twice.
+  async send() {
+    const { pick, form } = this;
+    if (this.busy) return null;
+    if (!this.pending) {
+      const name = form.name.trim();
+      if (!/^\p{L}/u.test(name) && (name || pick.kind !== "tickets")) return this.fail("name");
+    }
+    this.busy = true;
+    this.wrong = null;
+    this.draw();
+    await this.staged?.start;
+    this.pending ||= { body: this.wanted(), key: random() };
+    try {
+      const made = await this.ask(pick.kind, this.pending);
+      this.pending = this.follows = this.staged = this.journey = null;
+      this.busy = false;
+      this.form = { name: "", title: "", contact: "" };
+      this.made = made;
+      const { site, service, start, day, state } = made.details;
+      this.tell("booked", { site, service: service.id, start, day, state });
+      this.say();
+      this.draw(true);
+      await this.fetchPass();
+      return this.draw(true);
+    } catch (error) {
+      this.busy = false;
+      return this.failed(error);
+    }
+  }
+
+  failed(error) {
+    const { message, unsure, kind } = error;
+    if (unsure) {
+      this.say("book.unsure", {}, true);
+      return this.fail();
+    }
+    this.pending = null;
+    if (kind === "refused.slot-gone" || kind === "refused.closed") {
+      this.refuse(error);
+      this.pick.start = null;
+      return this.go("time");
+    }
+    const contact = / (phone|mail)/.test(message);
+    if (contact) this.say();
+    else this.refuse(error);
+    return this.fail(contact && "contact");
+  }
+
+  // The pass is a card of its own, fetched when it is nearly needed and only as the file that it was made with.
+  fetchPass() {
+    const fetched = (done) => {
+      const trusted = window.trustedTypes?.createPolicy("branchloop", { createScriptURL: (url) => url });
+      const url = `${HUB}/cards/v1/branch-pass.js?v=${PASS.v}`;
+      document.head.append(h("script", { src: trusted ? trusted.createScriptURL(url) : url, integrity: PASS.integrity, crossorigin: "anonymous", onload: done, onerror: done }));
+    };
+    return (this.coming ||= customElements.get("branch-pass") ? null : new Promise(fetched).catch(() => null));
+  }
+
+  madeView() {
+    const { details, secret, url } = this.made;
+    if (!customElements.get("branch-pass")) {
+      return [this.question("state.booked"), h("p", {}, details.start && this.when(details.start)), h("p", {}, details.code), this.link(url, "pass.link")];
+    }
+    if (!this.pass) {
+      this.pass = h("branch-pass", { inside: true, theme: this.getAttribute("theme") });
+      Object.assign(this.pass, { url, details, secret, fresh: true });
+    }
+    this.pass.lang = this.zh ? "zh" : "en";
+    return this.pass;
+  }
+
+  bookNext(service, follows, seal) {
+    this.follows = follows;
+    this.seal = seal;
+    return this.load(service, "time");
+  }
+}
+
+define("branch-appointment", BranchAppointment);

@@ -1,0 +1,354 @@
+"""The cards in real Chromium, on a foreign page with hostile style and a strict policy, against a real hub."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from cardworld import CardWorld, card_world
+from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from test_demo_pages import FLAGS
+
+from branchloop.clock import from_ms, iso
+from hub.api.state import now_ms
+from hub.store.book import Wanted
+from hub.store.connection import DATABASE, opened
+
+HEARD = "window.heard = []; window.addEventListener('message', (e) => window.heard.push([e.origin, e.data]));"
+TOLD = """
+window.told = [];
+for (const name of ["booked", "moved", "cancelled", "checked-in"])
+  document.addEventListener(`branchloop:${name}`, (e) => window.told.push([name, e.detail]));
+"""
+ACTIVE = "() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement; return at?.id || ''; }"
+SAY = {
+    "en": {"next": "Continue", "book": "Book", "again": "Try again", "cancel": "Cancel visit", "yes": "Yes, cancel", "booked": "Booked", "gone": "has just been taken", "service": "What is your visit for?", "time": "When would you like to come?", "who": "Who is coming?"},
+    "zh": {"next": "下一步", "book": "确认预约", "again": "重试", "cancel": "取消预约", "yes": "确认取消", "booked": "预约成功", "gone": "刚被约走", "service": "您要办理什么业务？", "time": "您希望什么时间到店？", "who": "请问怎么称呼您？"},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardWorld]:
+    with card_world(tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    found = shutil.which("chromium")
+    if found is None and not os.environ.get("CI"):
+        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=found, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def tab(
+    chromium: Browser, faults: list[str], *, scheme: Literal["light", "dark"] = "light", width: int = 420
+) -> Page:
+    """A page that hears what cards tell; scripts that fail and what a policy refuses are added to `faults`."""
+    context = chromium.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB"
+    )
+    page = context.new_page()
+    page.set_default_timeout(15_000)
+    page.add_init_script(HEARD + TOLD)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    refused = ("Content Security Policy", "Trusted")
+    page.on(
+        "console", lambda said: faults.append(said.text) if any(w in said.text for w in refused) else None
+    )
+    return page
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    faults: list[str] = []
+    made = tab(chromium, faults)
+    yield made
+    made.context.close()
+    assert faults == []
+
+
+def appointment(world: CardWorld, page: Page, lang: str = "en", **more: object) -> Locator:
+    card = f'<branch-appointment token="{world.token(**more)}"></branch-appointment>'
+    page.goto(world.host.page(card, head=world.script("branch-appointment"), lang=lang))
+    return page.locator("branch-appointment")
+
+
+def to_time(page: Page, lang: str = "en") -> None:
+    """From the first question to the times of tomorrow."""
+    page.get_by_role("button", name=SAY[lang]["next"]).click()
+    expect(page.locator("#question")).to_have_text(SAY[lang]["time"])
+    day = page.locator("#day").input_value()
+    page.locator("#after").click()
+    expect(page.locator("#day")).not_to_have_value(day)
+    expect(page.locator("input[name=start]").first).to_be_visible()
+
+
+def to_name(page: Page, lang: str = "en", at: int = 0) -> str:
+    """As far as the last question; answers the chosen start."""
+    to_time(page, lang)
+    free = page.locator("input[name=start]").nth(at)
+    start = free.get_attribute("value") or ""
+    free.check()
+    page.get_by_role("button", name=SAY[lang]["next"]).click()
+    expect(page.locator("#question")).to_have_text(SAY[lang]["who"])
+    return start
+
+
+def kept(world: CardWorld, start: str) -> int:
+    """How many hold a start."""
+    db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
+    sql = "SELECT count(*) FROM appointment WHERE start_ms = CAST(strftime('%s', ?) AS INTEGER) * 1000 AND state != 'cancelled'"
+    try:
+        (count,) = db.execute(sql, (start,)).fetchone()
+    finally:
+        db.close()
+    return int(count)
+
+
+def faults(page: Page) -> None:
+    found = Axe().run(page).response["violations"]
+    told = [(fault["id"], fault["impact"], [node["target"] for node in fault["nodes"]]) for fault in found]
+    assert [fault for fault in told if fault[1] in {"serious", "critical"}] == []
+
+
+def press_to(page: Page, wanted: str) -> None:
+    """By the tabulator alone."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if str(page.evaluate(ACTIVE)).startswith(wanted):
+            return
+    pytest.fail(f"no way to {wanted} by keyboard")
+
+
+@pytest.mark.parametrize(("lang", "scheme"), [("en", "light"), ("zh", "dark")])
+def test_booked_by_keyboard_alone_with_nothing_for_axe(
+    world: CardWorld, chromium: Browser, lang: str, scheme: Literal["light", "dark"]
+) -> None:
+    """Each question takes the focus; axe looks at each step, and at the pass; the page is told no name and no secret."""
+    failed: list[str] = []
+    page, say = tab(chromium, failed, scheme=scheme), SAY[lang]
+    appointment(world, page, lang)
+    expect(page.locator("#question")).to_have_text(say["service"])
+    faults(page)
+    press_to(page, "service-loan")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowUp")
+    press_to(page, page.get_by_role("button", name=say["next"]).get_attribute("id") or "?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#question")).to_be_focused()
+    expect(page.locator("#question")).to_have_text(say["time"])
+    press_to(page, "after")
+    page.keyboard.press("Enter")
+    expect(page.locator("#after")).to_be_focused()
+    expect(page.locator("input[name=start]").first).to_be_visible()
+    press_to(page, "start-")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    faults(page)
+    start = page.locator("input[name=start]:checked").get_attribute("value") or ""
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("#question")).to_have_text(say["who"])
+    press_to(page, "name")
+    page.keyboard.press("Enter")
+    expect(page.locator("#name")).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#name")).to_be_focused()
+    assert "wrong" in (page.locator("#name").get_attribute("aria-describedby") or "")
+    faults(page)
+    page.keyboard.type({"en": "Maria Findable", "zh": "王小明"}[lang])
+    page.keyboard.press("Enter")
+    expect(page.locator("branch-pass #question")).to_have_text(say["booked"])
+    expect(page.locator("branch-pass svg.qr")).to_be_visible()
+    faults(page)
+    assert kept(world, start) == 1
+    told = page.evaluate("window.told")
+    assert [name for name, _ in told] == ["booked"]
+    assert told[0][1].keys() == {"site", "service", "start", "day", "state"}
+    page.get_by_role("button", name=say["cancel"]).click()
+    page.get_by_role("button", name=say["yes"]).click()
+    expect(page.locator("branch-pass #question")).not_to_have_text(say["booked"])
+    faults(page)
+    assert kept(world, start) == 0
+    assert [name for name, _ in page.evaluate("window.told")] == ["booked", "cancelled"]
+    page.context.close()
+    assert failed == []
+
+
+def looks(card: Locator) -> list[object]:
+    """How each part of a card is drawn."""
+    script = """
+    (host) => [...host.shadowRoot.querySelectorAll('*')].concat(host).map((each) => {
+      const at = getComputedStyle(each), box = each.getBoundingClientRect();
+      return [each.tagName, at.display, at.visibility, at.opacity, at.color, at.backgroundColor, at.fontSize, at.fontStyle, at.letterSpacing,
+        at.wordSpacing, at.lineHeight, at.textTransform, at.textAlign, at.direction, at.filter, at.transform, at.pointerEvents, at.position,
+        Math.round(box.width), Math.round(box.height)].join(' ');
+    })"""
+    drawn: list[object] = card.evaluate(script)
+    return drawn
+
+
+def test_hostile_style_changes_nothing(world: CardWorld, page: Page) -> None:
+    """Each part is drawn on the hostile page exactly as on a page without any style."""
+    drawn = []
+    for style in ("/host.css", "/none.css"):
+        card = f'<branch-appointment token="{world.token()}"></branch-appointment>'
+        address = world.host.page(card, head=world.script("branch-appointment"))
+        world.host.pages["/page"] = world.host.pages["/page"].replace("/host.css", style)
+        page.goto(address)
+        expect(page.locator("#question")).to_be_visible()
+        drawn.append(looks(page.locator("branch-appointment")))
+    assert len(drawn[0]) > 20
+    assert drawn[0] == drawn[1]
+
+
+def test_the_answer_was_lost_and_trying_again_books_once(world: CardWorld, page: Page) -> None:
+    """The hub has booked, but its answer did not arrive: told so, nothing else can be sent, one place is taken."""
+    appointment(world, page)
+    start = to_name(page, at=3)
+    page.locator("#name").fill("Maria Findable")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    page.route("**/card/appointments", lose, times=1)
+    page.locator("#send").click()
+    expect(page.locator(".said")).to_contain_text("it is booked once only")
+    expect(page.locator("#send")).to_have_text("Try again")
+    expect(page.locator("#send")).to_be_focused()
+    expect(page.locator("#name")).to_be_disabled()
+    expect(page.get_by_role("button", name="Back")).to_have_count(0)
+    assert kept(world, start) == 1
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    assert kept(world, start) == 1
+
+
+def test_the_hub_did_not_answer_and_trying_again_books(world: CardWorld, page: Page) -> None:
+    """Nothing arrived at all; what was written is still there, and the same press books."""
+    appointment(world, page, "zh")
+    start = to_name(page, "zh", at=4)
+    page.locator("#name").fill("王小明")
+    page.route("**/card/appointments", lambda route: route.abort(), times=2)
+    for _ in range(2):
+        page.locator("#send").click()
+        expect(page.locator(".said")).to_contain_text("只会预约一次")
+        expect(page.locator("#send")).to_have_text("重试")
+    assert kept(world, start) == 0
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("预约成功")
+    assert kept(world, start) == 1
+
+
+def test_a_slot_that_just_went_is_told_and_nothing_is_lost(world: CardWorld, page: Page) -> None:
+    """Somebody was faster: the other times are shown, and the name is still there."""
+    appointment(world, page)
+    start = to_name(page, at=5)
+    page.locator("#name").fill("Maria Findable")
+    site = world.hub.config.sites["hall"]
+    with opened(world.hub.config.data_dir) as db:
+        begins = next(
+            s.start_ms
+            for s in world.hub.state.book.slots(
+                db, site, "loan", from_ms(now_ms() + 86_400_000, site.zone_info).date()
+            )
+            if iso(s.start_ms) == start
+        )
+        world.hub.state.book.book(db, site, Wanted("loan", begins, "Somebody Else"), now_ms())
+    page.locator("#send").click()
+    expect(page.locator(".said")).to_contain_text("has just been taken")
+    expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
+    expect(page.locator(f'input[value="{start}"]')).to_have_count(0)
+    page.locator("input[name=start]").nth(6).check()
+    page.get_by_role("button", name="Continue").click()
+    expect(page.locator("#name")).to_have_value("Maria Findable")
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+
+
+def test_a_foreign_page_is_told_and_nothing_is_sent(world: CardWorld, page: Page) -> None:
+    """The token of one page on another: a sentence, and not one request to the API."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/" in request.url else None)
+    for lang, told in (("en", "was made for"), ("zh", "仅用于")):
+        card = f'<branch-appointment token="{world.token()}"></branch-appointment>'
+        page.goto(world.other.page(card, head=world.script("branch-appointment"), lang=lang))
+        expect(page.locator(".said")).to_contain_text(told)
+        expect(page.locator(".said")).to_contain_text(world.other.origin)
+        faults(page)
+    assert asked == []
+
+
+def test_a_token_that_does_not_hold_is_told(world: CardWorld, page: Page) -> None:
+    """Expired, torn: told before anything is sent. Forged: the hub refuses, and it is told."""
+    for token, told in (
+        (world.token(expires_ms=1), "expired"),
+        ("x", "expired"),
+        (world.token()[:-4] + "0000", "not allowed"),
+    ):
+        card = f'<branch-appointment token="{token}"></branch-appointment>'
+        page.goto(world.host.page(card, head=world.script("branch-appointment")))
+        expect(page.locator(".said")).to_contain_text(told)
+
+
+def test_a_frame_tells_its_own_page_alone(world: CardWorld, page: Page) -> None:
+    """Booked within a frame; the page hears of it and of the height, with no name and no secret."""
+    page.goto(world.host.page("", after=frame(world)))
+    inside = page.frame_locator("iframe")
+    expect(inside.locator("#question")).to_have_text(SAY["en"]["service"])
+    inside.get_by_role("button", name="Continue").click()
+    inside.locator("#after").click()
+    inside.locator("input[name=start]").nth(7).check()
+    inside.get_by_role("button", name="Continue").click()
+    inside.locator("#name").fill("Maria Findable")
+    inside.locator("#send").click()
+    expect(inside.locator("branch-pass #question")).to_have_text("Booked")
+    page.wait_for_function("window.heard.some(([, data]) => data.event === 'booked')")
+    heard = page.evaluate("window.heard")
+    assert {origin for origin, _ in heard} == {world.hub.api}
+    assert all(data["height"] > 50 for _, data in heard if data["event"] == "resize")
+    booked = next(data for _, data in heard if data["event"] == "booked")
+    assert booked.keys() == {"type", "event", "site", "service", "start", "day", "state"}
+
+
+def test_a_frame_elsewhere_is_not_shown_and_tells_nothing(world: CardWorld, chromium: Browser) -> None:
+    """The policy keeps it out; even where a browser would not heed that, its messages go to the declared origin."""
+    refused: list[str] = []
+    page = tab(chromium, refused)
+    page.goto(world.other.page("", after=frame(world)))
+    expect(page.frame_locator("iframe").locator("branch-appointment")).to_have_count(0)
+    assert "frame-ancestors" in refused[0]
+
+    def bare(route: Route) -> None:
+        answer = route.fetch()
+        headers = {key: value for key, value in answer.headers.items() if key != "content-security-policy"}
+        route.fulfill(response=answer, headers=headers)
+
+    page.route("**/embed/**", bare)
+    page.goto(world.other.page("", after=frame(world)))
+    expect(page.frame_locator("iframe").locator("#question")).to_be_visible()
+    assert page.evaluate("window.heard") == []
+    page.context.close()
+
+
+def test_a_frame_without_a_valid_token_says_so(world: CardWorld, page: Page) -> None:
+    """403, in both languages."""
+    answer = page.goto(f"{world.hub.api}/embed/branch-appointment?token=forged")
+    assert answer is not None
+    assert answer.status == 403
+    expect(page.locator("main")).to_contain_text("This card cannot be shown")
+    expect(page.locator("main")).to_contain_text("无法显示此卡片")
+    faults(page)
+
+
+def frame(world: CardWorld) -> str:
+    return f'<iframe title="Book a visit" width="420" height="800" src="{world.hub.api}/embed/branch-appointment?token={world.token()}&lang=en"></iframe>'
