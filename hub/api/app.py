@@ -21,6 +21,7 @@ from hub.api import (
     cards,
     configuration,
     consents,
+    crowding,
     enrolment,
     models,
     pages,
@@ -33,6 +34,7 @@ from hub.api import (
 )
 from hub.api.card_access import listed
 from hub.api.cors import Cors
+from hub.api.crowd_stream import CrowdStream
 from hub.api.guard import Guard
 from hub.api.state import State, now_ms
 from hub.api.stream import Stream
@@ -92,6 +94,10 @@ def create_app(state: State | None) -> FastAPI:
             yield
             return
         stream = app.state.stream = Stream(state)
+        crowds = app.state.crowd_stream = CrowdStream(
+            lambda site: crowding.told(state, site, exact=False), state.config.crowding.most_readers
+        )
+        stream.tell(crowds.heard)
         await asyncio.to_thread(stream.begin)
         task = asyncio.create_task(stream.run())
         yield
@@ -125,6 +131,8 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
     for of_cards in (card_offer.routes(), card_booking.routes(), card_pass.routes()):
+    app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
+    for cards in (card_offer.routes(), card_booking.routes(), card_pass.routes(), crowding.routes()):
         app.include_router(
             of_cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
         )

@@ -8,12 +8,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from branchloop.clock import from_ms, iso, to_ms
+from branchloop.clock import from_ms, to_ms
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page
+from hub.api.card_steering import steered
 from hub.api.state import State, now_ms
 from hub.loop.appointments import AHEAD_DAYS, Slot, service_of
 from hub.loop.journey import Happened, new_journey
@@ -68,18 +69,14 @@ def routes() -> APIRouter:
             next_day = None
             if not any(each.free for each in found):
                 next_day = _next_day(db, page, wanted, asked, at_ms)
+            crowding = steered(db, page, wanted, found, at_ms)
         return models.CardSlots(
             service=wanted.id,
             day=asked.isoformat(),
-            items=[
-                models.CardSlot(
-                    start=iso(each.start_ms), end=iso(each.end_ms), free=each.free, level=None, people=None
-                )
-                for each in found
-            ],
-            best=[],
+            items=crowding.items,
+            best=crowding.best,
             next_day=next_day.isoformat() if next_day is not None else None,
-            nearby=[],
+            nearby=crowding.nearby,
         )
 
     @router.post("/seen", status_code=201)

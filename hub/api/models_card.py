@@ -233,7 +233,12 @@ class Crowding(Answer):
     simulated: bool
     open: bool
     level: Level | None
-    people: int | None = Field(description="in the branch now; null when not measured, or too old")
+    people: int | None = Field(
+        description="in the branch now; null when not measured, too old, or fewer than `fewer_than`"
+    )
+    fewer_than: int | None = Field(
+        description="measured, and so few that pages are not told how many; null otherwise"
+    )
     as_of: Moment | None
     today: list[CrowdHour] = Field(
         description="from the present hour to closing; of the next open day when closed"

@@ -80,6 +80,11 @@ class Stream:
         self._followers: dict[str, set[Follower]] = {}
         self._head = 0
         self._polled_s = 0.0
+        self._tell_site: Callable[[str], None] | None = None
+
+    def tell(self, told: Callable[[str], None]) -> None:
+        """Call `told` with the branch of every event, in the event loop."""
+        self._tell_site = told
 
     @property
     def running(self) -> bool:
@@ -177,6 +182,8 @@ class Stream:
 
     def _send(self, row: FeedRow) -> None:
         self._head = row[0]
+        if self._tell_site is not None:
+            self._tell_site(row[1])
         followers = self._followers.get(row[1])
         if followers:
             text = _text(row)

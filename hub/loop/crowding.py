@@ -325,7 +325,8 @@ def _terciles(weights: Sequence[float], values: Sequence[float]) -> tuple[float,
             at.append(value)
     # Where nearly all hours are the same none of them is quiet or busy.
     middle = (at[0] + at[1]) / 2
-    half = max((at[1] - at[0]) / 2, 0.05 * middle, 1e-9)
+    # A tenth inwards, since many hours may lie exactly at a tercile, such as empty nights.
+    half = max(0.4 * (at[1] - at[0]), 0.05 * middle, 1e-9)
     return middle - half, middle + half
 
 

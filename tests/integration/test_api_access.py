@@ -57,6 +57,7 @@ NEEDED = {
     "/api/v1/branches/{site_id}/stranded": "board",
     "/api/v1/branches/{site_id}/call-next": "board",
     "/api/v1/branches/{site_id}/service": "figures",
+    "/api/v1/branches/{site_id}/crowding": "figures",
     "/api/v1/branches/{site_id}/check-in": "board",
     "/api/v1/consents/{consent}/withdraw": "enrol",
     "/api/v1/consents/{consent}/move": "enrol",
@@ -71,6 +72,8 @@ NEEDED = {
 BY_PAGE = {
     "/api/v1/card/offer",
     "/api/v1/card/slots",
+    "/api/v1/card/crowding",
+    "/api/v1/card/crowding/stream",
     "/api/v1/card/seen",
     "/api/v1/card/appointments",
 }
