@@ -166,7 +166,9 @@ def test_every_route_is_known_here() -> None:
             getattr(dependency.call, "permission", None) for dependency in route.dependant.dependencies
         } - {None}
         if not route.include_in_schema:
-            assert route.path.startswith(("/enrol/", "/consent/", "/static/", "/staff", "/cards/v1/", "/embed/", "/pass")), route.path
+            assert route.path.startswith(
+                ("/enrol/", "/consent/", "/static/", "/staff", "/cards/v1/", "/embed/", "/pass")
+            ), route.path
             continue
         needed = ALSO_POSTED.get(route.path) if "POST" in route.methods else None
         needed = needed or NEEDED.get(route.path)

@@ -213,10 +213,11 @@ def test_every_reader_is_told_of_the_same_change(hub: World) -> None:
 def test_who_comes_later_is_told_at_once(hub: World) -> None:
     url = f"{hub.api}/api/v1/card/crowding/stream"
     with httpx.stream("GET", url, headers=page(hub), timeout=20) as one:
-        told = events(one)
-        first = next(told)
+        told = [events(one)]
+        first = next(told[0])
         with httpx.stream("GET", url, headers=page(hub), timeout=20) as two:
-            assert next(events(two)) == first
+            told.append(events(two))
+            assert next(told[1]) == first
             assert hub.app.state.crowd_stream.readers == 2
 
 
