@@ -22,6 +22,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "board.basis.measured": ("service time measured", "办理时长为实测"),
     "board.basis.planned": ("service time as planned", "办理时长为计划值"),
+    "board.wait.floor": ("{count} more stand in the queue without a ticket", "另有 {count} 人未取号排队"),
     "board.wait.unknown": ("not known", "无法预计"),
     "board.time": ("Time", "时间"),
     "board.name": ("Name", "姓名"),

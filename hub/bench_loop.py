@@ -10,7 +10,9 @@ import numpy as np
 
 from branchloop import exits
 from hub import bench_crowding
+from hub.bench_line import compare
 from hub.loop.forecast import Running, courses_s, forecast, learn
+from hub.loop.mixed_simulation import SCENES
 from hub.loop.queue_simulation import TRUE, day, seen_by
 
 PAST_DAYS = 28
@@ -91,7 +93,7 @@ def measure(counters: int, days: int, seed: int = HELD_OUT) -> Figures:
     "--days", type=click.IntRange(1, 1000), default=60, show_default=True, help="held-out days a row"
 )
 def main(days: int) -> None:
-    """Measure the wait forecast, the crowding forecast and steering on held-out simulated days."""
+    """Measure the wait forecast, plain and reconciled, the crowding forecast and steering on held-out simulated days."""
     click.echo("Simulated. Mean absolute error of those who found no free counter, in seconds.")
     click.echo(
         "counters  waits  forecast  oracle  /oracle   naive  /naive   board  /board  interval covers  oracle's"
@@ -104,6 +106,17 @@ def main(days: int) -> None:
             f"{figures.forecast_s / figures.naive_s:6.3f}  {figures.board_s:6.0f}  "
             f"{figures.forecast_s / figures.board_s:6.3f}  {figures.covered:15.1%}  {figures.oracle_covered:8.1%}"
         )
+    click.echo(
+        "\nThe same, told plainly and reconciled with appointments, open counters and the floor; tickets that waited."
+    )
+    click.echo("scene          counters  waits  plain  reconciled  /plain  plain covers  reconciled covers")
+    for scene in SCENES:
+        for counters in (2, 3):
+            found = compare(scene, counters, days, HELD_OUT)
+            click.echo(
+                f"{found.scene:14s} {found.counters:8d}  {found.waits:5d}  {found.plain_s:5.0f}  {found.reconciled_s:10.0f}  "
+                f"{found.reconciled_s / found.plain_s:6.3f}  {found.plain_covered:12.1%}  {found.reconciled_covered:17.1%}"
+            )
     bench_crowding.report(weeks=max(1, days // 15), days=days)
 
 

@@ -79,6 +79,8 @@ def queue_line(queue: Mapping[str, Any], spoken: Language) -> str:
     told = duration(wait, spoken)
     if high:
         told = f"{told} ({duration(queue['wait_low_s'], spoken)} – {duration(high, spoken)})"
+    if queue.get("floor_extra"):
+        told = f"{told} · {say('board.wait.floor', spoken, count=queue['floor_extra'])}"
     return say(
         "board.wait",
         spoken,

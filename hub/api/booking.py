@@ -24,7 +24,7 @@ from hub.loop.appointments import Method
 from hub.store.book import Appointment, Book, Wanted
 from hub.store.connection import opened, reading
 from hub.store.consents import Consents
-from hub.store.forecasting import waits as forecast_waits
+from hub.store.forecasting import reconciled
 from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
@@ -216,7 +216,7 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
         if each.called_ms is not None and each.arrived_ms is not None
     ]
     names = {service.id: service.name for service in site.services}
-    told = forecast_waits(db, book, site, at_ms)
+    told = reconciled(db, book, site, at_ms)
     return models.Board(
         day=day.isoformat(),
         as_of=iso(at_ms),
@@ -231,12 +231,16 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
                 counters=queue.counters,
                 mean_service_s=queue.mean_service_s,
                 basis=queue.basis,
-                wait_s=wait and wait.expected_s,
-                wait_low_s=wait and wait.low_s,
-                wait_high_s=wait and wait.high_s,
+                wait_s=None if line is None else line.wait.expected_s,
+                wait_low_s=None if line is None else line.wait.low_s,
+                wait_high_s=None if line is None else line.wait.high_s,
+                counters_open=None if line is None else line.counters,
+                expected=0 if line is None else line.expected,
+                floor_extra=0 if line is None else line.floor_extra,
+                tickets_gone=0 if line is None else line.gone,
             )
             for queue in book.queues(db, site, at_ms)
-            for wait in (told[queue.service],)
+            for line in (told[queue.service],)
         ],
         counters=[
             models.CounterAnswer(id=each.id, name=each.name, services=list(each.services))

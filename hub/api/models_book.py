@@ -163,10 +163,18 @@ class ServiceQueue(Answer):
     mean_service_s: float | None
     basis: Literal["measured", "planned"]
     wait_s: float | None = Field(
-        description="median for somebody who comes after all who wait; absent when it cannot be told"
+        description="median for somebody without an appointment who comes now; absent when it cannot be told"
     )
     wait_low_s: float | None = Field(description="one wait of ten is shorter")
     wait_high_s: float | None = Field(description="one wait of ten is longer")
+    counters_open: int | None = Field(default=None, description="of `counters`, as far as calls show")
+    expected: int = Field(default=0, description="not here yet, and may be called before who comes now")
+    floor_extra: int = Field(
+        default=0, description="people the floor counts in queues beyond tickets, taken as further ahead"
+    )
+    tickets_gone: int = Field(
+        default=0, description="tickets beyond the people the floor counts: the interval is wider for them"
+    )
 
 
 class Board(Answer):

@@ -106,7 +106,7 @@ def courses_s(
     rng = np.random.default_rng(seed)
     free_s = np.zeros((paths, max(counters, len(running))))
     for counter, each in enumerate(running):
-        free_s[:, counter] = _left_s(each, rng.random(paths))
+        free_s[:, counter] = left_s(each, rng.random(paths))
     rows = np.arange(paths)
     for lengths in ahead:
         first = free_s.argmin(axis=1)
@@ -115,7 +115,8 @@ def courses_s(
     return waits_s
 
 
-def _left_s(running: Running, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+def left_s(running: Running, uniform: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left of a running service, given how long it runs already."""
     lengths, elapsed_s = running.lengths, max(running.elapsed_s, 1e-3)
     spread = max(lengths.log_spread, 1e-6)
     at = (math.log(elapsed_s) - lengths.log_mean) / spread

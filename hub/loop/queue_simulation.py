@@ -31,11 +31,7 @@ class Visit:
 def day(counters: int, seed: int) -> list[Visit]:
     """A day with so many counters, first come first served, in the order of arrival."""
     rng = random.Random(seed)  # noqa: S311 - a simulation
-    mean_s = sum(
-        share * math.exp(each.log_mean + each.log_spread**2 / 2)
-        for share, each in zip(SHARES, TRUE, strict=True)
-    )
-    top = counters * max(LOADS) / mean_s
+    top = counters * max(LOADS) / mean_s()
     free_s = [0.0] * counters
     visits: list[Visit] = []
     now_s = rng.expovariate(top)
@@ -48,6 +44,14 @@ def day(counters: int, seed: int) -> list[Visit]:
             visits.append(Visit(service, now_s, called_s, served_s))
         now_s += rng.expovariate(top)
     return visits
+
+
+def mean_s() -> float:
+    """The mean length of a service."""
+    return sum(
+        share * math.exp(each.log_mean + each.log_spread**2 / 2)
+        for share, each in zip(SHARES, TRUE, strict=True)
+    )
 
 
 def seen_by(visits: Sequence[Visit], index: int) -> tuple[list[int], list[tuple[int, float]]]:

@@ -135,7 +135,7 @@ def test_queue_and_service_shows_the_numbers_of_the_api(running: Demo, page: Pag
     expect(row.get_by_role("cell").nth(0)).to_have_text(str(advice["waiting"]))
     expect(row.get_by_role("cell").nth(2)).to_have_text(str(advice["came"]))
     expect(row.get_by_role("cell").nth(3)).to_have_text(str(advice["served"]))
-    served = page.locator(".bl-tile", has_text="Served")
+    served = page.locator(".bl-tile", has_text="who came")
     expect(served.locator(".bl-value")).to_have_text(f"{told['total']['served']:,}")
     expect(served).to_contain_text(f"of {told['total']['came']:,} who came")
     expect(page.get_by_text("Tickets beside the floor")).to_be_visible()

@@ -139,7 +139,8 @@
     const here = mine();
     at("serving").replaceChildren(here ? card(here) : made("p", { class: "small" }, say("staff.serving.nobody")));
     at("waits").replaceChildren(...board.queues.map((queue) =>
-      made("li", { class: "wait" }, say("staff.wait", { service: queue.name[language], count: queue.waiting, range: range(queue) }))));
+      made("li", { class: "wait" }, say("staff.wait", { service: queue.name[language], count: queue.waiting, range: range(queue) }),
+        queue.floor_extra ? ` · ${say("board.wait.floor", { count: queue.floor_extra })}` : null)));
     list("waiting", of("arrived").sort((a, b) => order.get(a.id) - order.get(b.id)), open, ["call", "park", "transfer", "leave"]);
     list("parked", of("parked"), open, ["resume", "transfer", "leave"]);
     list("elsewhere", of("called").filter((each) => each !== here), open, ["recall", "park", "transfer", "leave", "finish"]);
