@@ -1,4 +1,4 @@
-"""The bank's offline root: `branchloop keys root`, `sign` and `show`. Nothing here touches a network.
+"""The bank's offline root: `branchloop keys root`, `sign`, `document` and `show`. Nothing here touches a network.
 
 A kiosk makes its own key and writes a request, {"site", "device", "public"}; somebody carries it to the
 machine that holds the root, signs it there, and carries the certificate back.
@@ -97,6 +97,42 @@ def sign(root_pem: Path, request: Path, days: float, out: Path | None) -> None:
     except OSError as error:
         raise DependencyError(f"{out} cannot be written: {error.strerror}.") from error
     click.echo(f"Wrote {out}: {_described(made)}", err=True)
+
+
+@cli.command()
+@click.argument("folder", type=_FILE)
+@click.option("--name", "issuer", required=True, help="the bank's name, as whoever opens a document reads it")
+@click.option(
+    "--root", "root_pem", type=_FILE, help="the root that vouches for it; it vouches for itself without one"
+)
+@click.option(
+    "--days", type=click.FloatRange(min=0, min_open=True, max=3_660), default=1_095.0, show_default=True
+)
+@_JSON
+def document(folder: Path, issuer: str, root_pem: Path | None, days: float, as_json: bool) -> None:
+    """Make the key that signs documents: FOLDER/document.pem, document.crt, and whom to trust: document-root.crt."""
+    from branchloop import documentkey
+    from branchloop.boxkeys import new_private, private_pem
+
+    if not issuer.strip() or len(issuer) > 59:
+        raise UsageError("--name is empty, or longer than 59 characters.", hint="Give the bank's name.")
+    root = None if root_pem is None else read_root(root_pem)
+    key = new_private()
+    own, anchor = documentkey.certify(key, issuer.strip(), time.time_ns() // 1_000_000, days, root)
+    path = folder / documentkey.KEY_PEM
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(path, private_pem(key))
+        (folder / documentkey.CERTIFICATE_PEM).write_text(own, encoding="ascii")
+        (folder / documentkey.ROOT_PEM).write_text(anchor, encoding="ascii")
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there already.", hint="Choose another folder for a new key.") from error
+    except OSError as error:
+        raise DependencyError(f"{folder} cannot be written: {error.strerror}.") from error
+    made = {
+        "key": path, "certificate": folder / documentkey.CERTIFICATE_PEM, "root": folder / documentkey.ROOT_PEM
+    }  # fmt: skip
+    exits.report({name: str(value) for name, value in made.items()}, as_json=as_json)
 
 
 @cli.command()

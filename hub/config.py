@@ -14,6 +14,7 @@ from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
 from hub.config_crowding import Crowding
+from hub.config_documents import Documents
 from hub.config_partners import Partner
 from hub.config_scenes import SceneFile, SceneTable
 from hub.config_value import Value
@@ -119,6 +120,7 @@ class HubFile(Part):
     rollout: Rollout = Rollout()
     value: Value = Value()
     crowding: Crowding = Crowding()
+    documents: Documents | None = None
     partners: Annotated[list[Partner], Field(max_length=1_000)] = Field(default_factory=list, alias="partner")
 
 
@@ -138,6 +140,7 @@ class HubConfig:
     partners: Mapping[str, Partner] = field(default_factory=dict)
     scene_file: SceneFile = field(default_factory=SceneFile)
     crowding: Crowding = field(default_factory=Crowding)
+    documents: Documents | None = None
 
     @property
     def scenes(self) -> SceneTable:
@@ -224,6 +227,7 @@ def read_config(path: Path) -> HubConfig:
         partners,
         scenes,
         file.crowding,
+        documents=file.documents,
     )
 
 

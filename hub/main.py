@@ -15,6 +15,7 @@ from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.desired_cli import desired
+from hub.documents_cli import verify_document
 from hub.embed_cli import embed
 from hub.scenes_cli import notes, scenes
 
@@ -34,17 +35,21 @@ def cli() -> None:
 )
 def run(config: Path, ready_file: Path | None) -> None:
     """Run the hub of CONFIG until it is stopped."""
+    from hub.api.issuing import issuer_of
     from hub.supervise import run_hub
 
     if ready_file is not None and not ready_file.absolute().parent.is_dir():
         raise UsageError(f"--json-ready: there is no folder {ready_file.absolute().parent}.")
-    run_hub(read_config(config), stop_event(), ready_file)
+    settings = read_config(config)
+    if settings.documents is not None:
+        issuer_of(settings)
+    run_hub(settings, stop_event(), ready_file)
 
 
 @cli.command()
 @click.argument("config", type=_FILE)
 @click.argument("name")
-@click.option("--role", help="device, kiosk, staff, manager, head_office or auditor")
+@click.option("--role", help="device, kiosk, staff, manager, core, head_office or auditor")
 @click.option("--site", "sites", multiple=True, help="a branch it may see; repeat it")
 @click.option("--revoke", is_flag=True, help="revoke all tokens of NAME instead")
 @_JSON
@@ -135,6 +140,7 @@ def stats(config: Path, as_json: bool) -> None:
 cli.add_command(desired)
 cli.add_command(scenes)
 cli.add_command(embed)
+cli.add_command(verify_document)
 
 
 @cli.command()
@@ -234,7 +240,11 @@ def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_
 @click.argument("config", type=_FILE)
 def check_config(config: Path) -> None:
     """Say whether a hub file and the site files it names are right."""
+    from hub.api.issuing import issuer_of
+
     settings = read_config(config)
+    if settings.documents is not None:
+        issuer_of(settings)
     click.echo(f"{config}: right; {len(settings.sites)} site(s): {', '.join(sorted(settings.sites))}.")
     for sentence in notes(settings):
         click.echo(f"note: {sentence}")

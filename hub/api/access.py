@@ -15,16 +15,41 @@ from hub.api.state import State, now_ms
 from hub.store.tokens import ALL_SITES, Role, Token
 
 Permission = Literal[
-    "branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept", "configure"
+    "branches",
+    "live",
+    "figures",
+    "enrol",
+    "book",
+    "board",
+    "picture",
+    "quality",
+    "accept",
+    "configure",
+    "requests",
+    "fulfil",
 ]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "device": frozenset(),
     "kiosk": frozenset(),
-    "staff": frozenset({"branches", "live", "enrol", "book", "board"}),
+    "staff": frozenset({"branches", "live", "enrol", "book", "board", "requests"}),
     "manager": frozenset(
-        {"branches", "live", "figures", "enrol", "book", "board", "picture", "quality", "accept", "configure"}
+        {
+            "branches",
+            "live",
+            "figures",
+            "enrol",
+            "book",
+            "board",
+            "picture",
+            "quality",
+            "accept",
+            "configure",
+            "requests",
+            "fulfil",
+        }
     ),
+    "core": frozenset({"requests", "fulfil"}),
     "head_office": frozenset({"branches", "live", "figures", "picture", "quality", "accept", "configure"}),
     "auditor": frozenset({"branches", "quality"}),
 }
@@ -115,4 +140,6 @@ Quality = Annotated[Caller, Depends(may("quality"))]
 Accepting = Annotated[Caller, Depends(may("accept"))]
 OnBoard = Annotated[Caller, Depends(may("board"))]
 Configuring = Annotated[Caller, Depends(may("configure"))]
+Requesting = Annotated[Caller, Depends(may("requests"))]
+Fulfilling = Annotated[Caller, Depends(may("fulfil"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]

@@ -19,6 +19,7 @@ from hub.api import (
     card_offer,
     card_pass,
     cards,
+    card_requests,
     configuration,
     consents,
     crowding,
@@ -30,7 +31,9 @@ from hub.api import (
     quality_routes,
     queueing,
     stranded,
+    requests,
     value_routes,
+    verify_page,
 )
 from hub.api.card_access import listed
 from hub.api.cors import Cors
@@ -132,9 +135,13 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
     app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
     for of_cards in (card_offer.routes(), card_booking.routes(), card_pass.routes(), crowding.routes()):
+    for cards in (card_offer.routes(), card_booking.routes(), card_pass.routes(), card_requests.routes()):
         app.include_router(
             of_cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
         )
+    app.include_router(requests.routes(), responses={**_PROBLEMS, 409: _TAKEN})
+    app.include_router(requests.verify_routes(), responses=_LINK_PROBLEMS)
+    app.include_router(verify_page.routes())
     app.include_router(pages.routes())
     app.include_router(cards.routes())
     return app

@@ -45,7 +45,7 @@ def routes() -> APIRouter:
         with opened(page.state.data_dir) as db:
             made = before(db, page, key, body)
             if made is None:
-                followed = _followed(db, page, body.follows)
+                followed = followed_by(db, page, body.follows)
                 wanted = Wanted(
                     body.service, start_ms, body.name, body.title, None if followed is None else followed.customer,
                     channel="card", scene=page.embed.scene, partner=page.partner.id,
@@ -118,7 +118,7 @@ def _digest(page: OnPage, body: BaseModel) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _followed(db: sqlite3.Connection, page: OnPage, secret: str | None) -> Appointment | None:
+def followed_by(db: sqlite3.Connection, page: OnPage, secret: str | None) -> Appointment | None:
     """The visit that this booking follows. Raises AccessError for a pass that is not known here."""
     if secret is None:
         return None

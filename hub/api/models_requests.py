@@ -25,6 +25,7 @@ Amount = Annotated[
 LastFour = Annotated[str, Field(pattern=r"^[0-9]{4}$")]
 Purpose = Literal["visa", "study", "residence", "tender", "other"]
 """What a certificate is for."""
+May = Literal["withdraw", "fetch"]
 IdentityKind = Literal["identity_card", "passport", "residence_permit"]
 
 
@@ -88,7 +89,7 @@ class RequestState(Answer):
     expires: Moment | None = Field(description="so long the document can be fetched")
     code: str | None = Field(description="by which anybody can ask whether the document is genuine")
     verify_url: str | None = Field(description="where they ask")
-    may: list[Literal["withdraw", "fetch"]]
+    may: list[May]
     as_of: Moment
     embed: str = Field(description="the page's token for this branch")
 

@@ -31,6 +31,7 @@ from hub.store.keyring import Keyring
 from hub.store.linking import forget_links
 from hub.store.passes import forget_passes
 from hub.store.people import Booked
+from hub.store.requests import forget_requests
 
 NAME = "customer's name"
 CODE = "booking code"
@@ -464,7 +465,8 @@ class Book:
         for appointment, site in rows:
             self._anonymise(db, appointment, now_ms)
             self.touch(db, site)
-        return forget_links(db, self.keyring, customer, now_ms) or bool(rows)
+        asked = forget_requests(db, customer, now_ms)
+        return forget_links(db, self.keyring, customer, now_ms) or asked or bool(rows)
 
     def retire(self, db: sqlite3.Connection, before_ms: int, now_ms: int) -> list[str]:
         """Overwrite what names customers of appointments that ended before; who they were, for their keys.
@@ -489,6 +491,7 @@ class Book:
                 "SELECT 1 FROM consent WHERE customer=? AND state='given' LIMIT 1", (customer,)
             ).fetchone()
             and not db.execute("SELECT 1 FROM partner_link WHERE customer=? LIMIT 1", (customer,)).fetchone()
+            and not db.execute("SELECT 1 FROM request WHERE customer=? LIMIT 1", (customer,)).fetchone()
         ]
 
     def expected(

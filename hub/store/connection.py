@@ -23,6 +23,7 @@ from hub.store.schema_identity import identity_migrations
 from hub.store.schema_journeys import journey_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
+from hub.store.schema_requests import request_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
@@ -37,6 +38,7 @@ _MIGRATIONS = (
     journey_migrations,
     identity_migrations,
     card_migrations,
+    request_migrations,
     capacity_migrations,
 )
 """Of hub.db, in this order."""

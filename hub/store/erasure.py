@@ -15,6 +15,7 @@ from hub.store.keyring import Keyring
 from hub.store.linking import end_expired
 from hub.store.people import People
 from hub.store.receiptkey import receipt_key
+from hub.store.requests import expire_documents, retire_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,12 @@ def erase_customer(data_dir: Path, customer: str, now_ms: int, people: People | 
 
 
 def retire_people(config: HubConfig, before_ms: int, now_ms: int) -> int:
-    """Overwrite what names customers of appointments that ended before; how many keys went. Raises DependencyError."""
+    """Overwrite what names customers of appointments and requests that ended before; how many keys went. Raises DependencyError."""
     keyring = Keyring.of(config)
     with opened(config.data_dir) as db:
         book = Book(keyring)
         ended = end_expired(db, keyring, receipt_key(config.data_dir), now_ms)
-        customers = {*book.retire(db, before_ms, now_ms), *book.keyless(db, ended)}
+        expire_documents(db, now_ms)
+        asked = retire_requests(db, before_ms, now_ms)
+        customers = {*book.retire(db, before_ms, now_ms), *book.keyless(db, [*ended, *asked])}
     return sum(keyring.forget(customer) for customer in customers)

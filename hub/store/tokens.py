@@ -17,7 +17,7 @@ from branchloop.errors import DependencyError, UsageError
 from hub.store.connection import connect, prepare
 from hub.store.schema import DATABASE
 
-Role = Literal["device", "kiosk", "staff", "manager", "head_office", "auditor"]
+Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "auditor"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ALL_SITES: tuple[Role, ...] = ("head_office", "auditor")
 """Roles that see every site; the others name theirs."""

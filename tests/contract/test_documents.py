@@ -122,12 +122,14 @@ def test_the_api_description_is_typed() -> None:
             good = next(status for status in operation["responses"] if status.startswith("2"))
             content = operation["responses"][good]["content"]
             assert (
-                path.endswith(("/stream", "/qr.svg", "/calendar.ics", "/background", "/birdseye"))
+                path.endswith(
+                    ("/stream", "/qr.svg", "/document.pdf", "/calendar.ics", "/background", "/birdseye")
+                )
                 or "$ref" in content["application/json"]["schema"]
             ), path
             if path == "/health":
                 continue
-            by_link = path.startswith("/api/v1/enrolments/")
+            by_link = path.startswith(("/api/v1/enrolments/", "/api/v1/verify/"))
             scheme = "card" if path.startswith("/api/v1/card/") else "HTTPBearer"
             assert by_link or operation["security"] == [{scheme: []}]
             for status in ("404", "422", "429", "503") if by_link else ("401", "403", "404", "422", "503"):

@@ -17,7 +17,7 @@ from hub.store.tokens import ROLES
 
 BY_LINK = {"/api/v1/enrolments/{token}", "/api/v1/enrolments/{token}/withdraw"}
 """The link is the right to these: see test_enrolment.py."""
-OPEN = {"/health"} | BY_LINK
+OPEN = {"/health", "/api/v1/verify/{code}"} | BY_LINK
 NEEDED = {
     "/api/v1/branches": "branches",
     "/api/v1/branches/{site_id}": "branches",
@@ -64,6 +64,12 @@ NEEDED = {
     "/api/v1/branches/{site_id}/pictures": "picture",
     "/api/v1/branches/{site_id}/cameras/{camera}/background": "picture",
     "/api/v1/branches/{site_id}/birdseye": "picture",
+    "/api/v1/branches/{site_id}/requests": "requests",
+    "/api/v1/branches/{site_id}/requests/{request_id}": "requests",
+    "/api/v1/branches/{site_id}/requests/{request_id}/check": "requests",
+    "/api/v1/branches/{site_id}/requests/{request_id}/decline": "requests",
+    "/api/v1/branches/{site_id}/requests/{request_id}/withdraw": "fulfil",
+    "/api/v1/branches/{site_id}/requests/{request_id}/fulfil": "fulfil",
     "/api/v1/branches/{site_id}/configuration": "configure",
     "/api/v1/branches/{site_id}/configuration/check": "configure",
     "/api/v1/branches/{site_id}/configuration/{version}/publish": "configure",
@@ -76,6 +82,7 @@ BY_PAGE = {
     "/api/v1/card/crowding/stream",
     "/api/v1/card/seen",
     "/api/v1/card/appointments",
+    "/api/v1/card/requests",
 }
 """An embed token of the page opens these: see test_card_api.py."""
 BY_PASS = {
@@ -84,6 +91,9 @@ BY_PASS = {
     "/api/v1/card/pass/move",
     "/api/v1/card/pass/qr.svg",
     "/api/v1/card/pass/calendar.ics",
+    "/api/v1/card/request",
+    "/api/v1/card/request/withdraw",
+    "/api/v1/card/request/document.pdf",
 }
 """A customer's pass opens these: see test_card_api.py."""
 ABSENT = {
@@ -119,10 +129,14 @@ POSTED = {
     "/api/v1/branches/{site_id}/configuration/check",
     "/api/v1/branches/{site_id}/configuration/{version}/publish",
     "/api/v1/branches/{site_id}/configuration/{version}/rollback",
+    "/api/v1/branches/{site_id}/requests/{request_id}/check",
+    "/api/v1/branches/{site_id}/requests/{request_id}/decline",
+    "/api/v1/branches/{site_id}/requests/{request_id}/withdraw",
+    "/api/v1/branches/{site_id}/requests/{request_id}/fulfil",
 }
-OF_THE_BOOK = {route for route, permission in NEEDED.items() if permission in {"book", "board"}} | {
-    "/api/v1/branches/{site_id}/service"
-}
+OF_THE_BOOK = {
+    route for route, permission in NEEDED.items() if permission in {"book", "board", "requests", "fulfil"}
+} | {"/api/v1/branches/{site_id}/service"}
 """This world keeps none: its routes answer that, see test_book.py."""
 QUERY = {"from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "service": "loan"}
 BODIES = {
@@ -139,6 +153,8 @@ BODIES = {
     "/api/v1/branches/{site_id}/call-next": {"counter": "1"},
     "/api/v1/branches/{site_id}/check-in": {"code": "7K2M-Q4XD"},
     "/api/v1/branches/{site_id}/configuration/check": {"text": "version = 1"},
+    "/api/v1/branches/{site_id}/requests/{request_id}/decline": {"reason": {"en": "No", "zh": "否"}},
+    "/api/v1/branches/{site_id}/requests/{request_id}/fulfil": {},
 }
 
 
@@ -169,6 +185,9 @@ def test_every_route_is_known_here() -> None:
             assert route.path.startswith(
                 ("/enrol/", "/consent/", "/static/", "/staff", "/cards/v1/", "/embed/", "/pass")
             ), route.path
+            assert route.path.startswith(("/enrol/", "/consent/", "/static/", "/staff", "/verify")), (
+                route.path
+            )
             continue
         needed = ALSO_POSTED.get(route.path) if "POST" in route.methods else None
         needed = needed or NEEDED.get(route.path)

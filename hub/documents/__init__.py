@@ -1,0 +1,1 @@
+"""Documents as signed PDFs: how they look, who signs them, and whether one is unchanged."""
