@@ -134,8 +134,13 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
     app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
-    for of_cards in (card_offer.routes(), card_booking.routes(), card_pass.routes(), crowding.routes()):
-    for cards in (card_offer.routes(), card_booking.routes(), card_pass.routes(), card_requests.routes()):
+    for of_cards in (
+        card_offer.routes(),
+        card_booking.routes(),
+        card_pass.routes(),
+        card_requests.routes(),
+        crowding.routes(),
+    ):
         app.include_router(
             of_cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
         )
