@@ -17,6 +17,7 @@ from hubworld import World, world
 
 from branchloop.clock import DAY_MS
 from branchloop.errors import ConfigError
+from hub.api import card_access
 from hub.api.issuing import issuer_of
 from hub.api.state import now_ms
 from hub.documents.signing import read_trusted, verify
@@ -76,6 +77,12 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     subprocess.run(command, check=True, capture_output=True)
     with world(folder, parts=PARTS, hub=HUB, book=True) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests of this process are one address within one minute."""
+    monkeypatch.setattr(card_access._writes, "most", 10_000)
 
 
 def page(hub: World) -> Headers:
