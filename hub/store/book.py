@@ -297,7 +297,7 @@ class Book:
         Raises InputError for what is no name, ConflictError when the place is taken.
         """
         name = "" if kind != "booked" and not wanted.name else rules.clean_name(wanted.name)
-        customer = wanted.customer or f"c-{secrets.token_hex(8)}"
+        customer = wanted.customer or self.keyring.new_customer()
         day = from_ms(times.start_ms, site.zone_info).date().isoformat()
         code, identity = new_code(), secrets.token_hex(8)
         try:

@@ -3,6 +3,10 @@
 The keys lie in DATA_DIR/keys.db, each encrypted under the hub's own key, which comes from the environment
 or a file of mode 0600. keys.db has no write-ahead log and overwrites what it deletes, so that a deleted
 key is in no file; keep it out of backups of hub.db, or a backup can undo a deletion.
+
+Such a write costs several times a booking's own. So new customers come from a pool of pseudonyms whose keys
+are made ahead, many in one write and beside the requests. What is left of a pool when its process ends are
+keys of nobody.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import hmac
 import os
 import secrets
 import sqlite3
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +36,8 @@ from hub.store.people import PHOTO
 DATABASE = "keys.db"
 KEY_FILE = "people.key"
 KEY_BYTES = 32
+SPARE = 64
+"""So many new customers have a key ahead, in every process that books."""
 _IV = 12
 
 
@@ -41,6 +49,8 @@ class Keyring:
         self._path = data_dir / DATABASE
         self._over = AESGCM(_derive(key, b"branchloop customer keys"))
         self._mac = _derive(key, b"branchloop codes")
+        self._spare: deque[str] = deque()
+        self._making = threading.Lock()
         with self._open() as db:
             db.execute(
                 "CREATE TABLE IF NOT EXISTS key (customer TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT"
@@ -51,6 +61,17 @@ class Keyring:
     def of(cls, config: HubConfig) -> Keyring:
         """As configured. Raises ConfigError when the hub's key is no key, DependencyError for the disk."""
         return cls(config.data_dir, hub_key(config))
+
+    def new_customer(self) -> str:
+        """A pseudonym that nobody has, with a key; raises DependencyError when none can be made."""
+        try:
+            customer = self._spare.popleft()
+        except IndexError:
+            self._make_spare()
+            return self.new_customer()
+        if len(self._spare) < SPARE // 2 and not self._making.locked():
+            threading.Thread(target=self._make_quietly, name="keys", daemon=True).start()
+        return customer
 
     def wrap(self, customer: str, plain: bytes, context: str) -> bytes:
         """Encrypt under the customer's key, which is made when there is none."""
@@ -81,14 +102,36 @@ class Keyring:
         """By which a code is found again without being stored: HMAC-SHA256 under the hub's key."""
         return hmac.new(self._mac, text.encode(), hashlib.sha256).hexdigest()
 
+    def _make_quietly(self) -> None:
+        with suppress(DependencyError):  # who needs one and finds none is told
+            self._make_spare()
+
+    def _make_spare(self) -> None:
+        with self._making:
+            wanted = SPARE - len(self._spare)
+            if wanted <= SPARE // 2:
+                return  # somebody else made them meanwhile
+            customers = [f"c-{secrets.token_hex(8)}" for _ in range(wanted)]
+            rows = [(customer, self._fresh(customer)) for customer in customers]
+            with self._open() as db:
+                db.execute("BEGIN IMMEDIATE")
+                db.executemany("INSERT INTO key (customer, wrapped) VALUES (?,?)", rows)
+                db.execute("COMMIT")
+            self._spare.extend(customers)
+
+    def _fresh(self, customer: str) -> bytes:
+        iv = secrets.token_bytes(_IV)
+        return iv + self._over.encrypt(iv, secrets.token_bytes(KEY_BYTES), customer.encode())
+
     def _key(self, customer: str) -> bytes:
         found = self._find(customer)
         if found is not None:
             return found
-        iv = secrets.token_bytes(_IV)
-        fresh = iv + self._over.encrypt(iv, secrets.token_bytes(KEY_BYTES), customer.encode())
         with self._open() as db:  # another process may have been faster: its key counts
-            db.execute("INSERT OR IGNORE INTO key (customer, wrapped) VALUES (?,?)", (customer, fresh))
+            db.execute(
+                "INSERT OR IGNORE INTO key (customer, wrapped) VALUES (?,?)",
+                (customer, self._fresh(customer)),
+            )
         made = self._find(customer)
         if made is None:
             raise DependencyError("a customer's key was deleted while it was made.", hint="Try again.")

@@ -45,7 +45,7 @@ def walk_in(
     wanted = rules.service_of(site, service)
     if not site.is_open(now_ms):
         raise rules.ClosedError("the branch is closed now.", hint="Offer an appointment.")
-    customer, identity = f"c-{secrets.token_hex(8)}", secrets.token_hex(8)
+    customer, identity = book.keyring.new_customer(), secrets.token_hex(8)
     clear = rules.clean_name(name) if name else ""
     code, day = new_code(), from_ms(now_ms, site.zone_info).date().isoformat()
     start_ms = promised_ms(now_ms, wanted.walk_in_target_min)
