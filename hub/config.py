@@ -15,6 +15,7 @@ from branchloop.parts import Id
 from branchloop.site import Site, Tls, parse_site
 from hub.config_crowding import Crowding
 from hub.config_documents import Documents
+from hub.config_events import Reminders, Webhook
 from hub.config_partners import Partner
 from hub.config_scenes import SceneFile, SceneTable
 from hub.config_value import Value
@@ -122,6 +123,8 @@ class HubFile(Part):
     crowding: Crowding = Crowding()
     documents: Documents | None = None
     partners: Annotated[list[Partner], Field(max_length=1_000)] = Field(default_factory=list, alias="partner")
+    webhooks: Annotated[list[Webhook], Field(max_length=100)] = Field(default_factory=list, alias="webhook")
+    reminders: Reminders = Reminders()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,8 @@ class HubConfig:
     scene_file: SceneFile = field(default_factory=SceneFile)
     crowding: Crowding = field(default_factory=Crowding)
     documents: Documents | None = None
+    webhooks: Mapping[str, Webhook] = field(default_factory=dict)
+    reminders: Reminders = field(default_factory=Reminders)
 
     @property
     def scenes(self) -> SceneTable:
@@ -228,7 +233,26 @@ def read_config(path: Path) -> HubConfig:
         scenes,
         file.crowding,
         documents=file.documents,
+        webhooks=_webhooks(path, file.webhooks, sites, partners),
+        reminders=file.reminders,
     )
+
+
+def _webhooks(
+    path: Path, webhooks: list[Webhook], sites: Mapping[str, Site], partners: Mapping[str, Partner]
+) -> Mapping[str, Webhook]:
+    found = {webhook.id: webhook for webhook in webhooks}
+    if len(found) < len(webhooks):
+        raise ConfigError(f"{path}: two [[webhook]] tables have one id.", hint="Give each its own id.")
+    for webhook in webhooks:
+        unknown = next((site for site in webhook.sites if site not in sites), None)
+        if unknown is not None or (webhook.partner is not None and webhook.partner not in partners):
+            name = f"branch {unknown!r}" if unknown is not None else f"partner {webhook.partner!r}"
+            raise ConfigError(
+                f"{path}: webhook {webhook.id!r} names {name}, which is not configured.",
+                hint="Check its name.",
+            )
+    return found
 
 
 def site_text(config: HubConfig, site: str) -> str:

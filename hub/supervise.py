@@ -1,4 +1,4 @@
-"""`hub run`: broker, ingest and API as children of one small process."""
+"""`hub run`: broker, ingest, API and what goes out, as children of one small process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hub.store.reading import Reader
 
 LATE_S = 60.0
 GRACE_S = 3.5
-"""Per child: all three must have ended before whoever stops the hub loses patience."""
+"""Per child: all must have ended before whoever stops the hub loses patience."""
 
 
 def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -> None:
@@ -61,7 +61,11 @@ def _children(config: HubConfig, runtime: Runtime, lock: int) -> list[Child]:
     else:
         for user in (HUB_INGEST, HUB_API):
             read_password(config.credentials_dir, user)
-    for name, module in (("ingest", "hub.ingest.worker"), ("api", "hub.api.main")):
+    for name, module in (
+        ("ingest", "hub.ingest.worker"),
+        ("api", "hub.api.main"),
+        ("outgoing", "hub.outgoing.main"),
+    ):
         programs[name] = [sys.executable, "-m", module, str(config.path)]
     return [
         Child(name, args, log=logs / f"{name}.log", fds=(lock,), grace_s=GRACE_S)

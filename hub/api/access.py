@@ -27,6 +27,7 @@ Permission = Literal[
     "configure",
     "requests",
     "fulfil",
+    "events",
 ]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
@@ -50,7 +51,9 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         }
     ),
     "core": frozenset({"requests", "fulfil"}),
-    "head_office": frozenset({"branches", "live", "figures", "picture", "quality", "accept", "configure"}),
+    "head_office": frozenset(
+        {"branches", "live", "figures", "picture", "quality", "accept", "configure", "events"}
+    ),
     "auditor": frozenset({"branches", "quality"}),
 }
 """What each role may ask; a permission that is not listed is refused."""
@@ -103,6 +106,12 @@ class Caller:
         )
         return found
 
+    def note(self, detail: str) -> None:
+        """Write into the audit log what was read of all sites."""
+        self._state.audit.append(
+            now_ms(), self._token.name, self._token.role, f"read {self._permission}", None, detail[:300]
+        )
+
     def still_may(self) -> bool:
         """Whether the token still holds: for answers that last."""
         return self._state.tokens.find(self._value) is not None
@@ -142,4 +151,5 @@ OnBoard = Annotated[Caller, Depends(may("board"))]
 Configuring = Annotated[Caller, Depends(may("configure"))]
 Requesting = Annotated[Caller, Depends(may("requests"))]
 Fulfilling = Annotated[Caller, Depends(may("fulfil"))]
+Following = Annotated[Caller, Depends(may("events"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]

@@ -24,6 +24,7 @@ from hub.api import (
     consents,
     crowding,
     enrolment,
+    events,
     models,
     pages,
     pictures,
@@ -133,6 +134,7 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(quality_routes.routes(), responses=_PROBLEMS)
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
+    app.include_router(events.routes(), responses=_PROBLEMS)
     app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
     for of_cards in (
         card_offer.routes(),

@@ -27,7 +27,7 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 ASIDES: tuple[Aside, ...] = get_args(Aside)
 Channel = Literal["card", "kiosk", "staff", "walk_in", "phone", "partner"]
 UNRECORDED: frozenset[Stage] = frozenset({"reminded"})
-"""Nothing of this hub writes these yet: where none is in the ledger, their number is not known, not 0."""
+"""Not every hub writes these (reminders may only go to the log): where none is in the ledger, their number is not known, not 0."""
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 
 

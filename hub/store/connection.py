@@ -21,6 +21,7 @@ from hub.store.schema_configuration import configuration_migrations
 from hub.store.schema_consent import consent_migrations
 from hub.store.schema_identity import identity_migrations
 from hub.store.schema_journeys import journey_migrations
+from hub.store.schema_outgoing import outgoing_migrations
 from hub.store.schema_pictures import picture_migrations
 from hub.store.schema_quality import quality_migrations
 from hub.store.schema_requests import request_migrations
@@ -40,6 +41,7 @@ _MIGRATIONS = (
     card_migrations,
     request_migrations,
     capacity_migrations,
+    outgoing_migrations,
 )
 """Of hub.db, in this order."""
 

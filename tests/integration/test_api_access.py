@@ -59,6 +59,10 @@ NEEDED = {
     "/api/v1/branches/{site_id}/service": "figures",
     "/api/v1/branches/{site_id}/crowding": "figures",
     "/api/v1/branches/{site_id}/check-in": "board",
+    "/api/v1/events": "events",
+    "/api/v1/events/stream": "events",
+    "/api/v1/events/targets": "events",
+    "/api/v1/events/targets/{target}/retry": "events",
     "/api/v1/consents/{consent}/withdraw": "enrol",
     "/api/v1/consents/{consent}/move": "enrol",
     "/api/v1/branches/{site_id}/pictures": "picture",
@@ -108,6 +112,7 @@ ALSO_POSTED = {
 }
 """Another permission for POST than for GET of the same address."""
 POSTED = {
+    "/api/v1/events/targets/{target}/retry",
     "/api/v1/branches/{site_id}/appointments",
     "/api/v1/branches/{site_id}/appointments/{appointment}/cancel",
     "/api/v1/branches/{site_id}/appointments/{appointment}/arrive",

@@ -169,7 +169,7 @@ def test_each_killed_child_comes_back_at_the_same_address(tmp_path: Path) -> Non
         assert first["api"] in out
         assert first["broker"] in out
         box = Box(site="north")
-        for name in ("broker", "ingest", "api"):
+        for name in ("broker", "ingest", "api", "outgoing"):
             box.produce("window", window(NOW_MS + len(box.items) * 5_000))
             assert send(config, first["broker"], box) == len(box.items)
             before = running_hub.ready()
@@ -183,7 +183,7 @@ def test_each_killed_child_comes_back_at_the_same_address(tmp_path: Path) -> Non
             assert (after["api"], after["broker"]) == (first["api"], first["broker"])
             assert health(first["api"])["status"] == "ok"
             assert f"{name} was ended by signal 9" in running_hub.error()
-        assert send(config, first["broker"], box) == 3
+        assert send(config, first["broker"], box) == len(box.items) == 4
 
 
 def test_stopping_leaves_no_child_and_starting_again_keeps_the_ports(tmp_path: Path) -> None:
@@ -196,7 +196,7 @@ def test_stopping_leaves_no_child_and_starting_again_keeps_the_ports(tmp_path: P
         assert first is not None
         assert send(config, first["broker"], box) == 1
         children = running_hub.children()
-        assert len(children) == 3
+        assert len(children) == 4
         assert running_hub.stop() == 0
         assert all(ended(child) for child in children)
         assert running_hub.ready() is None, "the ready file of a hub that does not run"
@@ -265,7 +265,7 @@ def test_an_external_mosquitto_serves_too(tmp_path: Path) -> None:
         told = running_hub.ready()
         assert told is not None
         assert told["broker"] == f"mqtt://127.0.0.1:{port}"
-        assert sorted(told["pids"]) == ["api", "hub", "ingest"]
+        assert sorted(told["pids"]) == ["api", "hub", "ingest", "outgoing"]
         box = Box(site="north")
         box.produce("window", window(NOW_MS))
         assert send(config, told["broker"], box) == 1

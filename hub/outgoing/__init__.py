@@ -1,0 +1,1 @@
+"""What leaves the hub: the ledger of journeys to webhooks, reminders to customers."""

@@ -1,0 +1,94 @@
+"""What leaves the hub: `python -m hub.outgoing.main CONFIG`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import click
+import httpx
+
+from branchloop import exits
+from branchloop.errors import BranchloopError, ConfigError
+from hub.config import HubConfig, read_config
+from hub.outgoing.ledger import Ledger
+from hub.outgoing.post import client
+from hub.outgoing.reminders import Reminding
+from hub.outgoing.secrets import keys_of
+from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
+from hub.outgoing.webhooks import Delivery
+from hub.store.book import Book
+from hub.store.inforce import follow
+from hub.store.keyring import Keyring
+
+AGAIN_S = 5.0
+
+
+async def run(config: HubConfig, stop: asyncio.Event) -> None:
+    """Deliver and remind until `stop`; what fails for one receiver holds up no other."""
+    keyring = Keyring.of(config)
+    ledger = Ledger(config.data_dir)
+    async with client() as to:
+        tasks = [asyncio.create_task(ledger.run())]
+        for webhook in config.webhooks.values():
+            try:
+                keys = keys_of(webhook, config.path.parent)
+            except ConfigError as error:
+                _say(f"webhook {webhook.id} is not told anything: {error}")
+                continue
+            delivery = Delivery(webhook, keys, config.data_dir, keyring.mac)
+            tasks.append(asyncio.create_task(_kept_up(webhook.id, delivery, to, ledger)))
+        try:
+            sink = _sink(config, to)
+        except ConfigError as error:
+            _say(f"nobody is reminded: {error}")
+        else:
+            tasks.append(asyncio.create_task(Reminding(config, Book(keyring), sink).run()))
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _kept_up(name: str, delivery: Delivery, to: httpx.AsyncClient, ledger: Ledger) -> None:
+    while True:
+        try:
+            await delivery.run(to, ledger)
+        except BranchloopError as error:
+            _say(f"webhook {name} waits: {error}")
+            await asyncio.sleep(AGAIN_S)
+
+
+def _sink(config: HubConfig, to: httpx.AsyncClient) -> Sink:
+    rules = config.reminders
+    if rules.sink == "smtp" and rules.smtp is not None:
+        return SmtpSink(rules.smtp, config.path.parent)
+    if rules.sink == "webhook" and rules.webhook is not None:
+        return GatewaySink(rules.webhook, keys_of(rules.webhook, config.path.parent), to)
+    return LogSink()
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+async def _until_told(config: HubConfig) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run(config, stop)
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+def main(config: Path) -> None:
+    """Tell webhooks and remind customers of the hub CONFIG."""
+    asyncio.run(_until_told(follow(read_config(config))))
+
+
+if __name__ == "__main__":
+    exits.run(main)

@@ -1,0 +1,79 @@
+"""One signed POST: taken, or a sentence that says why not. Nothing of an answer is read but its head."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from hub.loop.delivery import signature
+
+TOTAL_S = 15.0
+"""However slowly a receiver answers, byte by byte: then it is given up for now."""
+CONNECT_S = 5.0
+GONE = 410
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a receiver said; `error` None: it was taken."""
+
+    error: str | None = None
+    gone: bool = False
+    retry_s: float | None = None
+
+
+def client() -> httpx.AsyncClient:
+    """Certificates are checked, redirects are not followed, connections are kept."""
+    return httpx.AsyncClient(
+        timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": "branchloop", "Content-Type": "application/json"},
+    )
+
+
+async def post(
+    to: httpx.AsyncClient,
+    url: str,
+    keys: Sequence[bytes],
+    identity: str,
+    body: bytes,
+    total_s: float = TOTAL_S,
+) -> Answer:
+    """Send a body and hear whether it was taken (2xx)."""
+    timestamp_s = int(time.time())
+    headers = {
+        "webhook-id": identity,
+        "webhook-timestamp": str(timestamp_s),
+        "webhook-signature": signature(keys, identity, timestamp_s, body),
+    }
+    try:
+        async with asyncio.timeout(total_s), to.stream("POST", url, content=body, headers=headers) as answer:
+            status, asked = answer.status_code, answer.headers.get("retry-after")
+            if 200 <= status < 300 and int(answer.headers.get("content-length", "0") or 0) <= 4096:
+                await answer.aread()  # so that the connection can be used again
+    except TimeoutError:
+        return Answer(f"it did not answer within {total_s:g} s")
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
+        return Answer(f"it cannot be reached: {str(error) or type(error).__name__}"[:300])
+    if 200 <= status < 300:
+        return Answer()
+    return Answer(f"it answered {status}", gone=status == GONE, retry_s=_seconds(asked))
+
+
+def _seconds(text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        return (
+            max(0.0, float(text))
+            if text.strip().isdigit()
+            else max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+        )
+    except (ValueError, TypeError):
+        return None

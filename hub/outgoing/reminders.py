@@ -1,0 +1,163 @@
+"""Customers who want it are reminded once per appointment, time and lead."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import sys
+from dataclasses import dataclass
+
+from branchloop.clock import from_ms
+from branchloop.errors import BranchloopError
+from branchloop.site import Site
+from branchloop.text import Language
+from branchloop.text_reminders import WORDS
+from hub.config import HubConfig
+from hub.loop.appointments import service_of
+from hub.loop.delivery import backoff_s
+from hub.loop.reminding import HOUR_MS, Quiet, due_now
+from hub.outgoing.ledger import now_ms
+from hub.outgoing.sinks import CannotError, Note, Sink, SinkError
+from hub.store import reminders as kept
+from hub.store.book import CONTACT, Appointment, Book
+from hub.store.connection import opened, reading
+from hub.store.journeys import record
+
+LOOK_S = 10.0
+SLACK_H = 24
+"""Quiet hours can bring a reminder forward by less than this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A reminder to send."""
+
+    of: kept.Upcoming
+    hours: float
+
+
+class Reminding:
+    """Looks for reminders that are due, and sends them."""
+
+    def __init__(self, config: HubConfig, book: Book, sink: Sink) -> None:
+        self._config = config
+        self._book = book
+        self._sink = sink
+        rules = config.reminders
+        self._quiet = Quiet(rules.quiet_from_h, rules.quiet_to_h)
+
+    async def run(self) -> None:
+        """Remind until cancelled; a database that is away is tried again."""
+        while True:
+            try:
+                await self.look()
+            except BranchloopError as error:
+                sys.stderr.write(f"reminders wait: {error}\n")
+                sys.stderr.flush()
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> int:
+        """Send what is due now; how many went out."""
+        if not self._config.reminders.hours_before:
+            return 0
+        sent = 0
+        for due in await asyncio.to_thread(self._due):
+            note = await asyncio.to_thread(self._claim, due)
+            if note is None:
+                continue
+            state, error, wait_s = "sent" if self._sink.tells else "logged", None, 0.0
+            try:
+                await self._sink.send(note)
+                sent += self._sink.tells
+            except CannotError as fault:
+                state, error = "given_up", str(fault)
+            except SinkError as fault:
+                state, error = "waiting", str(fault)
+                wait_s = await asyncio.to_thread(self._wait_s, due)
+            await asyncio.to_thread(self._settle, due, state, error, wait_s)
+        return sent
+
+    def _due(self) -> list[Due]:
+        at_ms, leads = now_ms(), self._config.reminders.hours_before
+        until_ms = at_ms + round((max(leads) + SLACK_H) * HOUR_MS)
+        found: list[Due] = []
+        with reading(self._config.data_dir) as db:
+            for each in kept.upcoming(db, at_ms, until_ms):
+                site = self._site_of(db, each.appointment)
+                if site is None:
+                    continue
+                hours = due_now(each.start_ms, each.made_ms, leads, at_ms, site.zone_info, self._quiet)
+                if hours is not None:
+                    found.append(Due(each, hours))
+        return found
+
+    def _site_of(self, db: object, appointment: str) -> Site | None:
+        (site,) = db.execute("SELECT site FROM appointment WHERE id=?", (appointment,)).fetchone()  # type: ignore[attr-defined]
+        return self._config.sites.get(site)
+
+    def _claim(self, due: Due) -> Note | None:
+        """Mark it as being sent, if it is still booked for that time and was not sent."""
+        with opened(self._config.data_dir) as db:
+            site = self._site_of(db, due.of.appointment)
+            found = None if site is None else self._book.find(db, site.id, due.of.appointment)
+            if site is None or found is None or found.state != "booked" or found.start_ms != due.of.start_ms:
+                return None
+            if not kept.claim(db, due.of, due.hours, now_ms()):
+                return None
+            wrapped, language = db.execute(
+                "SELECT contact, language FROM appointment WHERE id=?", (found.id,)
+            ).fetchone()
+            plain = None if wrapped is None else self._book.keyring.unwrap(found.customer, wrapped, CONTACT)
+            if plain is None:
+                kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, "the customer was forgotten")
+                return None
+            contact = json.loads(plain)
+            identity = f"{found.id}-{found.start_ms // 60_000}-{due.hours:g}"
+            subject, text = worded(site, found, language)
+            return Note(identity, contact.get("email"), contact.get("phone"), subject, text)
+
+    def _wait_s(self, due: Due) -> float:
+        with reading(self._config.data_dir) as db:
+            return backoff_s(max(1, kept.attempts(db, due.of, due.hours)), random.random)
+
+    def _settle(self, due: Due, state: str, error: str | None, wait_s: float) -> None:
+        at_ms = now_ms()
+        with opened(self._config.data_dir) as db:
+            kept.settle(db, due.of, due.hours, state, at_ms, at_ms + round(wait_s * 1000), error)
+            site = self._site_of(db, due.of.appointment)
+            found = None if site is None else self._book.find(db, site.id, due.of.appointment)
+            if state == "sent" and found is not None:
+                record(
+                    db, found.happened("reminded", at_ms, hours=due.hours, sink=self._config.reminders.sink)
+                )
+        if error is not None:
+            sys.stderr.write(f"reminder of {due.of.appointment} is {state}: {error}\n")
+            sys.stderr.flush()
+
+
+def worded(site: Site, appointment: Appointment, language: Language) -> tuple[str, str]:
+    """Subject and text in the customer's language, in the branch's time; the name is masked."""
+    at = 0 if language == "en" else 1
+    zone = site.zone_info
+    start = from_ms(appointment.start_ms, zone)
+    service = service_of(site, appointment.service)
+    day = f"{start:%A, %d %B %Y}" if language == "en" else f"{start.year}年{start.month}月{start.day}日"
+    branch = getattr(site.name, language)
+    where = branch if site.address is None else f"{branch}, {getattr(site.address, language)}"
+    text = WORDS["reminder.text"][at].format(
+        greeting=WORDS["reminder.greeting"][at].format(name=appointment.masked_name),
+        service=getattr(service.name, language), day=day, time=f"{start:%H:%M}", zone=site.timezone, where=where,
+    )  # fmt: skip
+    if service.documents:
+        documents = ("; " if language == "en" else "；").join(
+            getattr(each, language) for each in service.documents
+        )
+        text += WORDS["reminder.bring"][at].format(documents=documents)
+    text += WORDS["reminder.arrive"][at].format(
+        first=f"{from_ms(appointment.window_from_ms, zone):%H:%M}",
+        last=f"{from_ms(appointment.window_to_ms, zone):%H:%M}",
+    )
+    if site.simulated:
+        text += WORDS["reminder.simulated"][at]
+    return WORDS["reminder.subject"][at].format(day=day, time=f"{start:%H:%M}"), text

@@ -1,0 +1,33 @@
+"""The secrets that sign: from a variable, or a file that nobody else may read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from branchloop.errors import ConfigError
+from hub.config_events import Secret
+from hub.loop.delivery import key_of
+
+
+def keys_of(secret: Secret, folder: Path) -> list[bytes]:
+    """The key, and the former one beside it while it is exchanged. Raises ConfigError."""
+    found = [_read(secret.secret_env, secret.secret_file, folder)]
+    if secret.former_secret_env is not None or secret.former_secret_file is not None:
+        found.append(_read(secret.former_secret_env, secret.former_secret_file, folder))
+    return found
+
+
+def _read(variable: str | None, name: str | None, folder: Path) -> bytes:
+    if variable is not None:
+        text = os.environ.get(variable)
+        if text is None:
+            raise ConfigError(f"the variable {variable} is not set.", hint="Set it for the hub's process.")
+        return key_of(text, variable)
+    path = folder / (name or "")
+    try:
+        if path.stat().st_mode & 0o077:
+            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
+        return key_of(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}.", hint="Check the name.") from error

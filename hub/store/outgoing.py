@@ -1,0 +1,113 @@
+"""Where each receiver of the ledger stands, what it could not be told, and which reminders went out."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+from hub.store.journeys import Entry, after, head
+
+_TARGET = "id, url, cursor, attempts, failing_since_ms, next_ms, disabled, error, delivered_ms"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A receiver as kept."""
+
+    id: str
+    url: str
+    cursor: int
+    attempts: int
+    failing_since_ms: int | None
+    next_ms: int
+    disabled: bool
+    error: str | None
+    delivered_ms: int | None
+
+
+def begin(db: sqlite3.Connection, target: str, url: str, *, from_start: bool) -> Target:
+    """Take up a receiver where it was; a new address wakes one that was disabled."""
+    db.execute(
+        "INSERT OR IGNORE INTO webhook_target (id, url, cursor) VALUES (?,?,?)",
+        (target, url, 0 if from_start else head(db)),
+    )
+    db.execute(
+        "UPDATE webhook_target SET url=?, disabled=0, attempts=0, next_ms=0, error=NULL WHERE id=? AND url<>?",
+        (url, target, url),
+    )
+    found = find(db, target)
+    assert found is not None  # noqa: S101 - it was put there above
+    return found
+
+
+def find(db: sqlite3.Connection, target: str) -> Target | None:
+    """A receiver."""
+    row = db.execute(f"SELECT {_TARGET} FROM webhook_target WHERE id=?", (target,)).fetchone()
+    return None if row is None else _target(row)
+
+
+def all_targets(db: sqlite3.Connection) -> list[Target]:
+    """Every receiver that there ever was."""
+    return [_target(row) for row in db.execute(f"SELECT {_TARGET} FROM webhook_target ORDER BY id")]
+
+
+def entries(db: sqlite3.Connection, cursor: int, most: int) -> list[Entry]:
+    """The next lines of the ledger."""
+    return after(db, cursor, most)
+
+
+def delivered(db: sqlite3.Connection, target: str, entry: int, now_ms: int | None) -> None:
+    """Everything up to a line was taken; without `now_ms`, nothing up to it was for this receiver."""
+    db.execute(
+        "UPDATE webhook_target SET cursor=?, attempts=0, failing_since_ms=NULL, next_ms=0, error=NULL, "
+        "delivered_ms=coalesce(?, delivered_ms) WHERE id=?",
+        (entry, now_ms, target),
+    )
+
+
+def failed(db: sqlite3.Connection, target: str, now_ms: int, next_ms: int, error: str) -> None:
+    """A line was not taken; it is tried again at `next_ms`."""
+    db.execute(
+        "UPDATE webhook_target SET attempts=attempts+1, failing_since_ms=coalesce(failing_since_ms, ?), "
+        "next_ms=?, error=? WHERE id=?",
+        (now_ms, next_ms, error, target),
+    )
+
+
+def disable(db: sqlite3.Connection, target: str, error: str) -> None:
+    """The receiver wants no more."""
+    db.execute("UPDATE webhook_target SET disabled=1, error=? WHERE id=?", (error, target))
+
+
+def give_up(db: sqlite3.Connection, target: str, entry: int, now_ms: int, error: str) -> None:
+    """A line goes to the dead letters, and the receiver on to the next."""
+    db.execute(
+        "INSERT OR REPLACE INTO webhook_dead (target, entry, at_ms, error) VALUES (?,?,?,?)",
+        (target, entry, now_ms, error),
+    )
+    delivered(db, target, entry, None)
+    db.execute("UPDATE webhook_target SET error=? WHERE id=?", (error, target))
+
+
+def retry(db: sqlite3.Connection, target: str) -> bool:
+    """Try again now, also a disabled one, and from its first dead letter on; whether there is such a receiver."""
+    (first,) = db.execute("SELECT min(entry) FROM webhook_dead WHERE target=?", (target,)).fetchone()
+    db.execute("DELETE FROM webhook_dead WHERE target=?", (target,))
+    changed = db.execute(
+        "UPDATE webhook_target SET next_ms=0, attempts=0, failing_since_ms=NULL, disabled=0, "
+        "cursor=min(cursor, coalesce(?, cursor)) WHERE id=?",
+        (None if first is None else first - 1, target),
+    )
+    return changed.rowcount > 0
+
+
+def dead_letters(db: sqlite3.Connection, target: str) -> int:
+    """How many lines were given up."""
+    (count,) = db.execute("SELECT count(*) FROM webhook_dead WHERE target=?", (target,)).fetchone()
+    return int(count)
+
+
+def _target(row: tuple[object, ...]) -> Target:
+    fields = list(row)
+    fields[6] = bool(fields[6])
+    return Target(*fields)  # type: ignore[arg-type]

@@ -1,0 +1,72 @@
+"""Reminders as kept: one per appointment, start and lead time, marked before it is sent and after."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+
+_DUE = (
+    "SELECT a.id, a.start_ms, max(a.booked_ms, coalesce((SELECT max(at_ms) FROM journey_event e "
+    "WHERE e.appointment=a.id AND e.stage='moved'), 0)) FROM appointment a "
+    "WHERE a.remind=1 AND a.state='booked' AND a.start_ms>? AND a.start_ms<=?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upcoming:
+    """An appointment whose customer wants to be reminded; `made_ms` is when it got this time."""
+
+    appointment: str
+    start_ms: int
+    made_ms: int
+
+
+def upcoming(db: sqlite3.Connection, now_ms: int, until_ms: int) -> list[Upcoming]:
+    """Booked ones that start between."""
+    return [Upcoming(*row) for row in db.execute(_DUE, (now_ms, until_ms))]
+
+
+def claim(db: sqlite3.Connection, of: Upcoming, hours: float, now_ms: int) -> bool:
+    """Mark that it is being sent; False when it was sent, was given up or waits for its next attempt.
+
+    One that was being sent when its process ended is sent again: better told twice than never.
+    """
+    row = db.execute(
+        "SELECT state, next_ms FROM reminder WHERE appointment=? AND start_ms=? AND hours=?",
+        (of.appointment, of.start_ms, hours),
+    ).fetchone()
+    if row is not None and (
+        row[0] in {"sent", "logged", "given_up"} or (row[0] == "waiting" and row[1] > now_ms)
+    ):
+        return False
+    db.execute(
+        "INSERT INTO reminder (appointment, start_ms, hours, state, attempts, next_ms, at_ms) "
+        "VALUES (?,?,?,'sending',1,0,?) ON CONFLICT DO UPDATE SET state='sending', attempts=attempts+1",
+        (of.appointment, of.start_ms, hours, now_ms),
+    )
+    return True
+
+
+def attempts(db: sqlite3.Connection, of: Upcoming, hours: float) -> int:
+    """How often it was tried."""
+    row = db.execute(
+        "SELECT attempts FROM reminder WHERE appointment=? AND start_ms=? AND hours=?",
+        (of.appointment, of.start_ms, hours),
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def settle(
+    db: sqlite3.Connection,
+    of: Upcoming,
+    hours: float,
+    state: str,
+    now_ms: int,
+    next_ms: int,
+    error: str | None,
+) -> None:
+    """What became of it."""
+    db.execute(
+        "UPDATE reminder SET state=?, next_ms=?, at_ms=?, error=? WHERE appointment=? AND start_ms=? AND hours=?",
+        (state, next_ms, now_ms, error, of.appointment, of.start_ms, hours),
+    )

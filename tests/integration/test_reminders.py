@@ -1,0 +1,244 @@
+"""Reminders through a real mail server and a real gateway: once, in the customer's language, only when true."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import Message
+from email.policy import default
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from hubworld import World, world
+from receiver import SECRET, receiving
+
+from branchloop.clock import DAY_MS
+from branchloop.processes import free_port
+from hub.api.state import now_ms
+from hub.config_events import Gateway, Reminders, Smtp
+from hub.loop.delivery import key_of
+from hub.outgoing.post import client
+from hub.outgoing.reminders import Reminding
+from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
+from hub.store.book import Appointment, Wanted
+from hub.store.connection import opened, reading
+
+PARTS = """
+[[service]]
+id = "loan"
+name = { en = "Loans", zh = "贷款" }
+minutes = 15
+per_slot = 50
+documents = [{ en = "Identity card", zh = "身份证" }]
+"""
+
+
+@dataclass
+class Mailbox:
+    """What the mail server took; it refuses while told so."""
+
+    mails: list[Message] = field(default_factory=list)
+    refuse: str | None = None
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802 - its name there
+        if self.refuse is not None:
+            return self.refuse
+        content: bytes = envelope.content  # type: ignore[attr-defined]
+        self.mails.append(message_from_bytes(content, policy=default))
+        return "250 taken"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+         "-addext", "subjectAltName=DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    return folder
+
+
+@contextmanager
+def mail_server(box: Mailbox, certificate: Path) -> Iterator[int]:
+    port = free_port()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    controller = Controller(
+        box,
+        hostname="127.0.0.1",
+        port=port,
+        server_hostname="localhost",
+        tls_context=context,
+        require_starttls=True,
+    )
+    controller.start()
+    try:
+        yield port
+    finally:
+        controller.stop()
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, parts=PARTS, book=True) as running:
+        yield running
+
+
+def booked(
+    hub: World, contact: str | None, language: str = "en", name: str = "Maria Findable"
+) -> Appointment:
+    """Booked three days ago for the hour after next."""
+    site, at_ms = hub.config.sites["hall"], now_ms()
+    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
+    if start.minute:
+        start += timedelta(minutes=30)
+    with opened(hub.config.data_dir) as db:
+        day = hub.state.book.slots(db, site, "loan", start.astimezone(site.zone_info).date())
+        slot = next(each for each in day if each.start_ms >= at_ms + 90 * 60_000 and each.free)
+        wanted = Wanted("loan", slot.start_ms, name, contact=contact, language=language, channel="card")  # type: ignore[arg-type]
+        return hub.state.book.book(db, site, wanted, at_ms - 3 * DAY_MS)
+
+
+def reminding(hub: World, sink: Sink, **rules: object) -> Reminding:
+    loud = Reminders(quiet_from_h=24, quiet_to_h=0, **rules)  # type: ignore[arg-type]
+    return Reminding(replace(hub.config, reminders=loud), hub.state.book, sink)
+
+
+def look(hub: World, make: Callable[[], Sink], times: int = 1) -> list[int]:
+    async def go() -> list[int]:
+        return [await reminding(hub, make()).look() for _ in range(times)]
+
+    return asyncio.run(go())
+
+
+def stages(hub: World, appointment: Appointment) -> list[str]:
+    with reading(hub.config.data_dir) as db:
+        rows = db.execute(
+            "SELECT stage FROM journey_event WHERE appointment=? ORDER BY id", (appointment.id,)
+        )
+        return [stage for (stage,) in rows]
+
+
+def states(hub: World) -> list[tuple[str, str | None]]:
+    with reading(hub.config.data_dir) as db:
+        return db.execute("SELECT state, error FROM reminder ORDER BY appointment, hours").fetchall()
+
+
+def smtp(port: int, certificate: Path) -> SmtpSink:
+    return SmtpSink(
+        Smtp(host="localhost", port=port, sender="bank@bank.example", ca_file="cert.pem"), certificate
+    )
+
+
+def test_a_mail_comes_once_in_the_customer_s_language(hub: World, certificate: Path) -> None:
+    box = Mailbox()
+    one = booked(hub, '{"email": "maria@example.com"}')
+    other = booked(hub, '{"email": "wang@example.com"}', "zh", "王小明")
+    silent = booked(hub, None, name="Silent Person")
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate), 3) == [2, 0, 0]
+    english, chinese = sorted(box.mails, key=lambda mail: str(mail["To"]))
+    assert english["To"] == "maria@example.com"
+    text = english.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    assert "Loans" in text
+    assert "Identity card" in text
+    assert "M***" in text
+    assert "Findable" not in text
+    assert "您已预约" in chinese.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    assert stages(hub, one) == stages(hub, other) == ["booked", "reminded"]
+    assert stages(hub, silent) == ["booked"]
+
+
+def test_a_server_that_refuses_for_now_is_asked_again_and_a_refused_address_is_not(
+    hub: World, certificate: Path
+) -> None:
+    box = Mailbox(refuse="451 later")
+    one = booked(hub, '{"email": "maria@example.com"}')
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate)) == [0]
+        assert [state for state, _ in states(hub)] == ["waiting"]
+        box.refuse = None
+        with opened(hub.config.data_dir) as db:
+            db.execute("UPDATE reminder SET next_ms=0")
+        assert look(hub, lambda: smtp(port, certificate)) == [1]
+    assert stages(hub, one) == ["booked", "reminded"]
+
+
+def test_one_that_was_cancelled_or_moved_is_not_reminded_of_the_old_time(
+    hub: World, certificate: Path
+) -> None:
+    box = Mailbox()
+    gone = booked(hub, '{"email": "gone@example.com"}')
+    moved = booked(hub, '{"email": "moved@example.com"}')
+    site = hub.config.sites["hall"]
+    with opened(hub.config.data_dir) as db:
+        hub.state.book.step(db, gone, "cancel", now_ms())
+        later = [
+            each
+            for each in hub.state.book.slots(
+                db,
+                site,
+                "loan",
+                datetime.fromtimestamp(moved.start_ms / 1000 + 4 * 86_400, site.zone_info).date(),
+            )
+            if each.free
+        ]
+        hub.state.book.move(db, site, moved, later[0].start_ms, now_ms())
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate)) == [0]
+    assert not box.mails
+
+
+def test_a_phone_is_reached_by_the_gateway_and_not_by_mail(hub: World, certificate: Path) -> None:
+    one = booked(hub, '{"phone": "+8613800138000"}', "zh", "王小明")
+    with mail_server(Mailbox(), certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate)) == [0]
+    assert states(hub) == [("given_up", 'a phone number needs sink = "webhook"')]
+    other = booked(hub, '{"phone": "+4930901820"}')
+    with receiving() as gateway:
+
+        async def go() -> int:
+            async with client() as to:
+                sink = GatewaySink(Gateway(url=gateway.url, secret_env="X"), [key_of(SECRET, "test")], to)
+                return await reminding(hub, sink).look()
+
+        assert asyncio.run(go()) == 1
+    assert gateway_phone(gateway.got) == ["+4930901820"]
+    assert stages(hub, one) == ["booked"]
+    assert stages(hub, other) == ["booked", "reminded"]
+
+
+def gateway_phone(got: list[dict[str, object]]) -> list[object]:
+    return [each["phone"] for each in got]
+
+
+def test_the_log_tells_nobody_and_counts_nobody_as_reminded(
+    hub: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = booked(hub, '{"email": "maria@example.com"}')
+    assert look(hub, LogSink, 2) == [0, 0]
+    said = capsys.readouterr().err
+    assert "nothing was sent" in said
+    assert "maria@example" not in said
+    assert stages(hub, one) == ["booked"]
+
+
+def test_a_kill_between_marking_and_sending_reminds_again(hub: World, certificate: Path) -> None:
+    one = booked(hub, '{"email": "maria@example.com"}')
+    with opened(hub.config.data_dir) as db:
+        db.execute(
+            "INSERT INTO reminder (appointment, start_ms, hours, state, attempts, next_ms, at_ms) VALUES (?,?,24,'sending',1,0,1)",
+            (one.id, one.start_ms),
+        )
+    box = Mailbox()
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate), 2) == [1, 0]
+    assert len(box.mails) == 1

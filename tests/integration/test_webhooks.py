@@ -1,0 +1,254 @@
+"""Webhooks out of the ledger: signed, in order, at least once; one that hangs holds up no other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from brokers import until
+from hubworld import World, world
+from receiver import SECRET, receiving
+
+from hub.config import read_config
+from hub.loop.journey import Happened, new_journey
+from hub.store.connection import opened, prepare
+from hub.store.journeys import record
+
+SITE = 'id = "hall"\nname = { en = "Hall", zh = "大厅" }\ntimezone = "Asia/Shanghai"\nplan = { width_m = 2.0, height_m = 1.0, cell_m = 0.5 }\n'
+
+
+def configured(folder: Path, *hooks: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "hall.toml").write_text(SITE, encoding="utf-8")
+    path = folder / "hub.toml"
+    partner = (
+        '[[partner]]\nid = "travel"\nname = { en = "Travel", zh = "旅行" }\norigins = ["https://t.example"]\n'
+    )
+    path.write_text(
+        f'[hub]\ndata_dir = "data"\nsites = ["hall.toml"]\n{partner}{"".join(hooks)}', encoding="utf-8"
+    )
+    prepare(read_config(path).data_dir)
+    return path
+
+
+def hook(name: str, url: str, **more: object) -> str:
+    lines = "".join(
+        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}\n"
+        for key, value in more.items()
+    )
+    return (
+        f'[[webhook]]\nid = "{name}"\nurl = "{url}"\nsecret_env = "HOOK_SECRET"\nfrom_start = true\n{lines}'
+    )
+
+
+def happen(config: Path, count: int, **more: object) -> None:
+    with opened(read_config(config).data_dir) as db:
+        for at in range(count):
+            record(
+                db,
+                Happened(
+                    "booked",
+                    1_800_000_000_000 + at,
+                    "hall",
+                    new_journey(),
+                    customer="c-1",
+                    appointment="a-1",
+                    **more,
+                ),
+            )  # type: ignore[arg-type]
+
+
+@contextmanager
+def outgoing(config: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = start(config)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def start(config: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "hub.outgoing.main", str(config)],
+        env={**os.environ, "HOOK_SECRET": SECRET}, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def ask(config: Path, sql: str) -> list[tuple[object, ...]]:
+    db = sqlite3.connect(read_config(config).data_dir / "hub.db")
+    try:
+        return db.execute(sql).fetchall()
+    finally:
+        db.close()
+
+
+def test_what_happens_is_told_in_order_and_signed(tmp_path: Path) -> None:
+    with receiving() as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 5)
+        with outgoing(config):
+            until(lambda: len(one.got) >= 5, "the first lines are told")
+            happen(config, 3)
+            until(lambda: len(one.got) >= 8, "the later lines are told")
+    assert one.ids == list(range(1, 9))
+    told = one.got[0]
+    assert (told["type"], told["version"]) == ("branchloop.journey.booked", 1)
+    assert told["data"]["customer"].startswith("p-")
+    assert "c-1" not in str(told)
+
+
+def test_each_hears_its_own_under_its_own_names(tmp_path: Path) -> None:
+    """A partner gets its journeys alone, with a pseudonym that the bank's receiver does not know."""
+    with receiving() as bank, receiving() as partner:
+        config = configured(
+            tmp_path, hook("core", bank.url, stages=["booked"]), hook("travel", partner.url, partner="travel")
+        )
+        happen(config, 2)
+        happen(config, 1, partner="travel")
+        with outgoing(config):
+            until(lambda: len(bank.got) == 3 and len(partner.got) == 1, "both were told")
+    assert partner.ids == [3]
+    assert partner.got[0]["data"]["customer"] != bank.got[2]["data"]["customer"]
+    assert "appointment" not in partner.got[0]["data"]
+
+
+def test_one_that_hangs_or_drips_holds_up_nobody(tmp_path: Path) -> None:
+    with receiving(answers=lambda _count: 0) as hangs, receiving(drip=True) as drips, receiving() as good:
+        config = configured(
+            tmp_path, hook("hangs", hangs.url), hook("drips", drips.url), hook("good", good.url)
+        )
+        happen(config, 20)
+        with outgoing(config):
+            until(lambda: len(good.got) == 20, "the good one has all")
+            assert not hangs.got
+            assert not drips.got
+            until(
+                lambda: len(ask(config, "SELECT 1 FROM webhook_target WHERE error LIKE '%did not answer%'")) == 2,
+                "both are told as not answering", 40,
+            )  # fmt: skip
+            hangs.released.set()
+            drips.released.set()
+            hangs.answers = lambda _count: 204
+            drips.drip = False
+            until(lambda: len(hangs.got) >= 20 and len(drips.got) >= 20, "both caught up", 40)
+    assert hangs.ids == drips.ids == list(range(1, 21))
+
+
+def test_faults_are_tried_again_in_order(tmp_path: Path) -> None:
+    """Every third answer is a 500, a redirect is not followed, a request for patience is heeded."""
+    with receiving(answers=lambda count: 500 if count % 3 == 0 else 302 if count % 4 == 0 else 204) as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 6)
+        with outgoing(config):
+            until(lambda: len(one.ids) == 6, "all are told", 60)
+    assert one.ids == list(range(1, 7))
+
+
+def test_one_that_is_gone_is_left_alone_until_somebody_says_so(tmp_path: Path) -> None:
+    with receiving(answers=lambda count: 410 if count == 1 else 204) as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 2)
+        with outgoing(config):
+            until(lambda: ask(config, "SELECT disabled FROM webhook_target") == [(1,)], "it is disabled")
+            from hub.store.outgoing import retry
+
+            with opened(read_config(config).data_dir) as db:
+                assert retry(db, "core")
+            until(lambda: len(one.got) == 2, "it is told again", 20)
+    assert one.ids == [1, 2]
+
+
+def test_what_nobody_takes_becomes_a_dead_letter_and_the_next_is_told(tmp_path: Path) -> None:
+    """After give_up_h; a retry takes it up again from there."""
+    with receiving(answers=lambda count: 500 if count < 4 else 204) as one:
+        config = configured(tmp_path, hook("core", one.url, give_up_h=0.0004))
+        happen(config, 3)
+        with outgoing(config):
+            until(
+                lambda: ask(config, "SELECT entry FROM webhook_dead") == [(1,)], "the first is given up", 30
+            )
+            until(lambda: one.ids == [2, 3], "the others are told", 30)
+            from hub.store.outgoing import retry
+
+            with opened(read_config(config).data_dir) as db:
+                retry(db, "core")
+            until(lambda: 1 in one.ids, "the dead letter is told after all", 30)
+
+
+def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
+    """Kill -9 again and again: every line arrives, in order; only what was on its way arrives twice."""
+    with receiving() as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 400)
+        kills = 0
+        while len(one.ids) < 400:
+            process = start(config)
+            had = len(one.got)
+            until(lambda had=had: len(one.got) >= had + 90 or len(one.ids) == 400, "some are told", 30)  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+            process.wait(10)
+            kills += 1
+    assert one.ids == list(range(1, 401))
+    assert kills >= 4
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('url = "http://bank.example/hook"', "not encrypted"),
+        ('url = "https://user:secret@bank.example/hook"', "password"),
+        ('url = "ftp://bank.example"', "url"),
+    ],
+)
+def test_an_address_that_leaks_is_refused(tmp_path: Path, line: str, says: str) -> None:
+    from branchloop.errors import ConfigError
+
+    with pytest.raises(ConfigError, match=says):
+        configured(tmp_path, f'[[webhook]]\nid = "core"\n{line}\nsecret_env = "X"\n')
+
+
+def test_the_feed_and_the_targets_are_head_office_s(tmp_path: Path) -> None:
+    with receiving() as one:
+        extra = hook("core", one.url)
+        with world(tmp_path, hub=extra, book=True) as hub:
+            office = hub.token("head_office")
+            happen(tmp_path / "hub.toml", 3)
+            page = httpx.get(f"{hub.api}/api/v1/events?after=1&limit=1", headers=office).json()
+            assert ([each["id"] for each in page["items"]], page["next"], page["head"]) == (["2"], 2, 3)
+            with outgoing(tmp_path / "hub.toml"):
+                until(lambda: len(one.got) == 3, "it is told")
+                until(lambda: _target(hub, office)["behind"] == 0, "the cursor is at the end")
+            told = _stream(hub, office, last="1")
+            assert told == ["2", "3"]
+            missing = httpx.post(f"{hub.api}/api/v1/events/targets/none/retry", headers=office)
+            assert missing.status_code == 404
+            assert (
+                httpx.post(f"{hub.api}/api/v1/events/targets/core/retry", headers=office).status_code == 200
+            )
+
+
+def _target(hub: World, office: dict[str, str]) -> dict[str, object]:
+    (found,) = httpx.get(f"{hub.api}/api/v1/events/targets", headers=office).json()["items"]
+    return dict(found)
+
+
+def _stream(hub: World, office: dict[str, str], last: str) -> list[str]:
+    found: list[str] = []
+    with httpx.stream(
+        "GET", f"{hub.api}/api/v1/events/stream", headers={**office, "Last-Event-ID": last}, timeout=20
+    ) as lines:
+        for line in lines.iter_lines():
+            if line.startswith("id: ") and line[4:] != last:
+                found.append(line[4:])
+            if len(found) == 2:
+                break
+    return found

@@ -1,0 +1,74 @@
+"""When reminders are due: before the start, never at night, only the latest of several."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from branchloop.clock import to_ms
+from branchloop.errors import ConfigError
+from hub.loop.delivery import backoff_s, key_of, signature
+from hub.loop.reminding import HOUR_MS, Quiet, due_ms, due_now
+
+ZONES = [ZoneInfo(name) for name in ("Asia/Shanghai", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns")]
+QUIET = Quiet(21, 8)
+
+
+def at(text: str, zone: str = "Asia/Shanghai") -> int:
+    return to_ms(datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)))
+
+
+@given(
+    start_ms=st.integers(1_700_000_000_000, 1_900_000_000_000),
+    hours=st.floats(0.25, 240),
+    zone=st.sampled_from(ZONES),
+    quiet=st.sampled_from([QUIET, Quiet(24, 0), Quiet(20, 9)]),
+)
+def test_it_comes_no_later_than_asked_and_never_in_the_night(
+    start_ms: int, hours: float, zone: ZoneInfo, quiet: Quiet
+) -> None:
+    due = due_ms(start_ms, hours, zone, quiet)
+    assert not quiet.holds(due, zone)
+    assert start_ms - hours * HOUR_MS - 24 * HOUR_MS < due <= start_ms - hours * HOUR_MS + 1
+
+
+def test_of_an_early_appointment_one_hears_the_evening_before() -> None:
+    start = at("2026-12-01T09:00")
+    assert due_ms(start, 2, ZONES[0], QUIET) == at("2026-11-30T20:00")
+    assert due_ms(start, 24, ZONES[0], QUIET) == at("2026-11-30T09:00")
+
+
+def test_only_the_latest_that_was_held_up_goes_out() -> None:
+    start, made = at("2026-12-01T15:00"), at("2026-11-20T12:00")
+    assert due_now(start, made, [24, 2], at("2026-11-30T14:59"), ZONES[0], QUIET) is None
+    assert due_now(start, made, [24, 2], at("2026-11-30T15:00"), ZONES[0], QUIET) == 24
+    assert due_now(start, made, [24, 2], at("2026-12-01T13:30"), ZONES[0], QUIET) == 2
+    assert due_now(start, made, [24, 2], at("2026-11-30T22:00"), ZONES[0], QUIET) is None
+    assert due_now(start, made, [24, 2], at("2026-12-01T15:00"), ZONES[0], QUIET) is None
+    assert due_now(start, at("2026-12-01T13:10"), [24, 2], at("2026-12-01T13:30"), ZONES[0], QUIET) is None
+
+
+@given(st.integers(1, 10_000), st.floats(0, 0.999), st.none() | st.floats(0, 1e9))
+def test_waiting_grows_and_is_bounded(attempts: int, chance: float, asked: float | None) -> None:
+    wait_s = backoff_s(attempts, lambda: chance, asked)
+    assert 0.5 <= wait_s <= 600
+    assert attempts < 12 or wait_s >= 300
+
+
+def test_the_signature_is_that_of_standard_webhooks() -> None:
+    """The example of the specification's own reference libraries."""
+    key = key_of("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "test")
+    body = b'{"test": 2432232314}'
+    signed = signature([key], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
+    assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+    assert len(signature([key, b"o" * 32], "a", 1, body).split()) == 2
+
+
+@pytest.mark.parametrize("secret", ["", "short", "not base64 at all!", "YWJj"])
+def test_a_weak_secret_is_refused(secret: str) -> None:
+    with pytest.raises(ConfigError, match="no secret"):
+        key_of(secret, "HOOK_SECRET")
