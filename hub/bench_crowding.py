@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import click
@@ -18,6 +18,8 @@ SIZES = (6.0, 15.0, 35.0)
 AHEAD_MIN = (15, 60, 180)
 TARGET_MIN = 15
 OPEN_WEEK_H = float(simulated.HOURS * simulated.DAYS_A_WEEK)
+RUNS = 4
+"""Simulated histories and days of steering; their ratios are told from the least to the greatest."""
 HELD_OUT = 2_000_000
 """Seeds from here on are of branches that nothing was tuned with."""
 _ZONE = simulated.ZONE
@@ -197,15 +199,26 @@ def report(weeks: int, days: int) -> None:
     click.echo(
         f"Steering, simulated. {simulated.BOOKED_SHARE:.0%} of customers book one of {simulated.SUITS} slots that suit."
     )
-    click.echo("    load  choosing  peak people  /random  mean wait min  /random  customers")
+    click.echo("    load  choosing  peak people  /random  mean wait min  /random  from to      customers")
     for load in simulated.LOADS:
-        found = steer(days, load)
-        chance = found["random"]
-        for way, each in found.items():
+        runs = [steer(days, load, HELD_OUT + run) for run in range(RUNS)]
+        chance = _together([run["random"] for run in runs])
+        for way in runs[0]:
+            each = _together([run[way] for run in runs])
+            ratios = sorted(run[way].wait_min / run["random"].wait_min for run in runs)
             click.echo(
                 f"{load:8.2f}  {way:>8s}  {each.peak:11.1f}  {each.peak / chance.peak:7.3f}  {each.wait_min:13.1f}  "
-                f"{each.wait_min / chance.wait_min:7.3f}  {each.served:9d}"
+                f"{each.wait_min / chance.wait_min:7.3f}  {ratios[0]:.3f} {ratios[-1]:.3f}  {each.served:9d}"
             )
+
+
+def _together(runs: Sequence[Steered]) -> Steered:
+    served = sum(run.served for run in runs)
+    return Steered(
+        statistics.fmean(run.peak for run in runs),
+        sum(run.wait_min * run.served for run in runs) / served,
+        served,
+    )
 
 
 if __name__ == "__main__":

@@ -99,7 +99,8 @@ def create_app(state: State | None) -> FastAPI:
             return
         stream = app.state.stream = Stream(state)
         crowds = app.state.crowd_stream = CrowdStream(
-            lambda site: crowding.told(state, site, exact=False), state.config.crowding.most_readers
+            lambda site: crowding.told(state, state.config.sites[site], exact=False),
+            state.config.crowding.most_readers,
         )
         stream.tell(crowds.heard)
         await asyncio.to_thread(stream.begin)

@@ -15,12 +15,9 @@ from hub.api.card_access import OnPage
 from hub.api.crowding import expected
 from hub.loop import embedding
 from hub.loop.appointments import Slot, service_of
-from hub.loop.nearby import nearby
 
 BEST = 3
 MOST_NEARBY = 3
-_LOOKED_AT = 8
-"""So many of the nearest branches are looked at."""
 _RANK = {"quiet": 0, "usual": 1, "busy": 2}
 
 
@@ -63,10 +60,10 @@ def _nearby(
     """
     if not found:
         return []
-    sites = page.state.config.sites
+    config = page.state.config
     full = not any(each.free for each in found)
     told: list[models.Nearby] = []
-    for site, far_km in nearby(sites, page.site, page.state.config.crowding.nearby_km)[:_LOOKED_AT]:
+    for site, far_km in page.state.crowds.near(config.sites, page.site, config.crowding.nearby_km, at_ms):
         if site.simulated != page.site.simulated:
             continue
         quieter = _quietest(db, page, site, service, found[0].start_ms, at_ms, any_level=full)

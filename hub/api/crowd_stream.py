@@ -24,7 +24,7 @@ LEAST_S = 1.0
 AT_ONCE = 4
 """Branches that are computed at the same time."""
 _LOG = logging.getLogger(__name__)
-Told = Callable[[Site], Crowding]
+Told = Callable[[str], Crowding]
 
 
 class _Reader:
@@ -89,7 +89,7 @@ class CrowdStream:
         channel = self._channels.setdefault(site.id, _Channel())
         channel.readers.add(reader)
         if channel.task is None:
-            channel.task = asyncio.create_task(self._run(channel, site))
+            channel.task = asyncio.create_task(self._run(channel, site.id))
         elif channel.newest is not None:
             reader.put(channel.newest)
         try:
@@ -107,7 +107,7 @@ class CrowdStream:
                 channel.task = None
                 self._channels.pop(site.id, None)
 
-    async def _run(self, channel: _Channel, site: Site) -> None:
+    async def _run(self, channel: _Channel, site: str) -> None:
         before: Crowding | None = None
         while True:
             channel.changed.clear()
@@ -115,7 +115,7 @@ class CrowdStream:
                 async with self._at_once:
                     told = await asyncio.to_thread(self._told, site)
             except (BranchloopError, sqlite3.Error) as error:
-                _LOG.error("the crowding of %s cannot be told: %s", site.id, error)
+                _LOG.error("the crowding of %s cannot be told: %s", site, error)
             else:
                 if told != before:
                     before = told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 
 import click
@@ -20,11 +21,22 @@ from hub.store.keyring import Keyring
 from hub.store.people import People
 from hub.store.tokens import Tokens
 
+MOST_FILES = 65_536
+
+
+def allow_readers() -> None:
+    """Let as many files be open as the system allows: every reader of a stream is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 def main(config: Path) -> None:
     """Serve the API of the hub CONFIG."""
+    allow_readers()
     settings = follow(read_config(config))
     runtime = read(settings)
     keyring = Keyring.of(settings)

@@ -13,7 +13,7 @@ from datetime import timedelta
 from itertools import accumulate
 
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS, bucket_end_ms, bucket_start_ms, from_ms
-from branchloop.site import Site
+from branchloop.site import Place, Site
 from hub.loop.crowding import (
     Cell,
     Crowd,
@@ -27,6 +27,7 @@ from hub.loop.crowding import (
     look,
     pressure,
 )
+from hub.loop.nearby import nearby
 
 HISTORY_WEEKS = 12
 KEEP_MS = 10 * MINUTE_MS
@@ -38,6 +39,7 @@ _LIVE_LEAST = 5
 """So many measured minutes make a correction."""
 FRESH_MS = 2 * MINUTE_MS
 """A count older than this is not of now."""
+MOST_NEAR = 8
 BEST = 3
 BEST_DAYS = 7
 _LEAST_OPEN_MS = 15 * MINUTE_MS
@@ -126,6 +128,7 @@ class Crowds:
         self._most = most
         self._keep_ms = keep_ms
         self._kept: OrderedDict[str, tuple[int, Site, Known | None]] = OrderedDict()
+        self._near: OrderedDict[str, tuple[int, Place | None, list[tuple[str, float]]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def known(self, db: sqlite3.Connection, site: Site, now_ms: int) -> Known | None:
@@ -142,6 +145,21 @@ class Crowds:
             while len(self._kept) > self._most:
                 self._kept.popitem(last=False)
         return found
+
+    def near(
+        self, sites: Mapping[str, Site], home: Site, most_km: float, now_ms: int
+    ) -> list[tuple[Site, float]]:
+        """The nearest other branches within `most_km`, and how far they are. Up to `keep_ms` old."""
+        with self._lock:
+            kept = self._near.get(home.id)
+        if kept is None or kept[1] != home.place or not 0 <= now_ms - kept[0] < self._keep_ms:
+            found = [(site.id, far_km) for site, far_km in nearby(sites, home, most_km)[:MOST_NEAR]]
+            kept = (now_ms, home.place, found)
+            with self._lock:
+                self._near[home.id] = kept
+                while len(self._near) > self._most:
+                    self._near.popitem(last=False)
+        return [(sites[site], far_km) for site, far_km in kept[2] if site in sites]
 
     def levels(
         self, db: sqlite3.Connection, site: Site, spans: Sequence[Span], now_ms: int

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 import httpx
 import pytest
 from hubworld import World, world
+from starlette.types import Message
 from test_api import send, window
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_start_ms, from_ms, local_day_start_ms
 from branchloop.errors import AccessError
+from hub.api import crowding
 from hub.api.problems import BusyError
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue, read
@@ -271,3 +274,33 @@ def test_a_profile_of_many_weeks_is_learned_in_one_read(hub: World) -> None:
         known = Crowds().known(db, hub.config.sites["hall"], now_ms())
     assert known is not None
     assert known.profile.weeks == 12
+
+
+def test_a_reader_that_takes_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place is given back, though its connection still stands."""
+    monkeypatch.setattr(crowding, "STALLED_S", 0.05)
+    let_go = asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b": alive\n\n"
+        finally:
+            let_go.set()
+
+    async def receive() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            await asyncio.Event().wait()
+
+    async def run() -> None:
+        body = endless()
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "path": "/", "headers": []}
+        await asyncio.wait_for(crowding.Events(body)(scope, receive, send), 10)
+        await body.aclose()
+        assert let_go.is_set()
+
+    asyncio.run(run())

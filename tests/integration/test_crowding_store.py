@@ -251,6 +251,12 @@ def test_branches_nearby_come_nearest_first() -> None:
     found = nearby(sites, home, 10)
     assert [each.id for each, _ in found] == ["a", "b"]
     assert found[0][1] == pytest.approx(1.11, abs=0.01)
+    crowds = Crowds()
+    assert [each.id for each, _ in crowds.near(sites, home, 10, NOW)] == ["a", "b"]
+    del sites["a"]
+    assert [each.id for each, _ in crowds.near(sites, home, 10, NOW)] == ["b"]
+    sites["c"] = site("c", 31.22)
+    assert [each.id for each, _ in crowds.near(sites, home, 10, NOW + 11 * MINUTE_MS)] == ["c", "b"]
     nowhere = parse_site(
         "\n".join(line for line in SITE.format(id="x", lat=1).splitlines() if "place" not in line)
     )
