@@ -17,7 +17,8 @@ from hub.api.pages import integrity
 SOURCES = Path(__file__).parent / "static" / "cards"
 PARTS: Mapping[str, tuple[str, ...]] = {
     "branch-pass": ("card", "form", "times", "branch-pass"),
-    "branch-appointment": ("card", "form", "times", "branch-appointment"),
+    "branch-appointment": ("card", "form", "ask", "times", "branch-appointment"),
+    "branch-document": ("card", "form", "ask", "branch-document"),
     "branch-crowding": ("card", "branch-crowding"),
 }
 """Each card and what it is put together from; the pass stands before the card that fetches it."""
@@ -137,13 +138,12 @@ def _plain(source: str) -> str:
         elif found["kept"]:
             made.append(found["kept"])
         else:
-            made.append(
-                re.sub(
-                    r"(?<=[;,{(\[])\n|\n(?=[\])}])| ?(=>|[=!<>]==?|&&|\|\||[{}()\[\],;:?=<>]) ?",
-                    r"\1",
-                    found["free"],
-                )
+            bare = re.sub(
+                r"(?<=[;,{(\[])\n|\n(?=[\])}])| ?(=>|[=!<>]==?|&&|\|\||[{}()\[\],;:?=<>]) ?",
+                r"\1",
+                found["free"],
             )
+            made.append(re.sub(r"(?<!\w)\(([a-zA-Z_]+)\)=>", r"\1=>", re.sub(r"[;,]+(?=[})\]])", "", bare)))
     return "".join(made)
 
 

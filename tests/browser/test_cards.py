@@ -222,7 +222,7 @@ def test_the_answer_was_lost_and_trying_again_books_once(world: CardWorld, page:
 
     page.route("**/card/appointments", lose, times=1)
     page.locator("#send").click()
-    expect(page.locator(".said")).to_contain_text("it is booked once only")
+    expect(page.locator(".said")).to_contain_text("it is done once only")
     expect(page.locator("#send")).to_have_text("Try again")
     expect(page.locator("#send")).to_be_focused()
     expect(page.locator("#name")).to_be_disabled()
@@ -241,7 +241,7 @@ def test_the_hub_did_not_answer_and_trying_again_books(world: CardWorld, page: P
     page.route("**/card/appointments", lambda route: route.abort(), times=2)
     for _ in range(2):
         page.locator("#send").click()
-        expect(page.locator(".said")).to_contain_text("只会预约一次")
+        expect(page.locator(".said")).to_contain_text("只会办理一次")
         expect(page.locator("#send")).to_have_text("重试")
     assert kept(world, start) == 0
     page.locator("#send").click()
@@ -291,8 +291,8 @@ def test_a_foreign_page_is_told_and_nothing_is_sent(world: CardWorld, page: Page
 def test_a_token_that_does_not_hold_is_told(world: CardWorld, page: Page) -> None:
     """Expired, torn: told before anything is sent. Forged: the hub refuses, and it is told."""
     for token, told in (
-        (world.token(expires_ms=1), "expired"),
-        ("x", "expired"),
+        (world.token(expires_ms=1), "does not hold"),
+        ("x", "does not hold"),
         (world.token()[:-4] + "0000", "not allowed"),
     ):
         card = f'<branch-appointment token="{token}"></branch-appointment>'

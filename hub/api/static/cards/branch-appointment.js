@@ -1,11 +1,11 @@
 // Book a visit: service, time, name; then the pass. One question per step.
-class BranchAppointment extends Timed {
+class BranchAppointment extends Asking(Timed) {
   title() {
-    return this.offer ? this.t("book.title_at", { branch: this.n(this.offer.branch) }) : this.t("book.title");
+    return `${this.t("book.title")}${this.offer ? ` · ${this.n(this.offer.branch)}` : ""}`;
   }
 
   open() {
-    this.form ||= { name: "", title: "", contact: "" };
+    this.form ||= this.blank();
     this.watch();
     return this.load(this.getAttribute("service"));
   }
@@ -71,13 +71,13 @@ class BranchAppointment extends Timed {
     if (step === "who") this.fetchPass();
     this.draw(focus);
   }
-  back(step) {
+  backTo(step) {
     return this.button("book.back", () => { this.say(); this.go(step); }, { class: "quiet" });
   }
 
   head(at, key) {
     const short = this.short ? 1 : 0;
-    return [h("p", { class: "step" }, this.t("book.step", { at: at - short, of: 3 - short })), this.question(key)];
+    return [h("p", { class: "fine" }, this.t("book.step", { at: at - short, of: 3 - short })), this.question(key)];
   }
 
   view() {
@@ -114,7 +114,7 @@ class BranchAppointment extends Timed {
       this.head(2, "book.time"),
       h("p", { class: "fine" }, this.n(this.service.name)),
       this.times(),
-      this.row(this.free?.length > 0 && this.button("book.next", next), !this.short && this.back("service")),
+      this.row(this.free?.length > 0 && this.button("book.next", next), !this.short && this.backTo("service")),
     ];
   }
 
@@ -135,91 +135,58 @@ class BranchAppointment extends Timed {
   }
 
   whoView() {
-    const { pick, form, wrong, busy } = this;
+    const { pick } = this;
     const ticket = pick.kind === "tickets";
-    const disabled = !!this.pending;
-    const field = (id, key, more) => {
-      const bad = wrong === id;
-      const hint = id === "contact";
-      return h("div", { class: "group" }, h("label", { class: "label", for: id }, this.t(key)),
-        hint && h("p", { class: "fine", id: "hint" }, this.t("book.hint")),
-        h("input", { type: "text", id, value: form[id], disabled, "aria-invalid": bad && "true", "aria-describedby": `${hint ? "hint " : ""}${bad ? "wrong" : ""}`, oninput: (event) => { form[id] = event.target.value; }, ...more }),
-        bad && h("p", { class: "wrong", id: "wrong" }, this.t(`wrong.${id}`)));
-    };
-    const call = (value) => this.choice("title", value, form.title === value, () => { form.title = value; }, this.t(`call.${value || "plain"}`));
-    return h("form", { novalidate: true, onsubmit: (event) => { event.preventDefault(); this.send(); } },
-      this.head(3, "book.who"),
+    return this.asked(this.head(3, "book.who"), `kind.${pick.kind}`,
       h("p", { class: "fine" }, `${this.n(this.service.name)} · ${pick.start ? this.when(pick.start) : `${this.t(`kind.${pick.kind}`)} · ${this.date(pick.day)}`}`),
-      field("name", "book.name", { autocomplete: "name", maxlength: 60 }),
-      !ticket && [h("fieldset", { class: "group", disabled }, h("legend", {}, this.t("book.call")), h("div", { class: "three" }, ["ms", "mr", ""].map(call))), field("contact", "book.contact", { maxlength: 254 })],
-      h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })),
-      this.row(
-        h("button", { id: "send", disabled: busy }, this.t(busy ? "book.sending" : disabled ? "card.again" : `kind.${pick.kind}`)),
-        !disabled && !busy && this.back("time")));
+      this.field("name", "book.name", null, { autocomplete: "name", maxlength: 60 }),
+      !ticket && [
+        this.oneOf("title", "book.call", ["ms", "mr", ""], (value) => this.t(`call.${value || "plain"}`)),
+        this.field("contact", "book.contact", "book.hint", { maxlength: 254 }),
+      ],
+      h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })));
+  }
+  get back() {
+    return this.backTo("time");
+  }
+  blank() {
+    return { name: "", title: "", contact: "" };
+  }
+  check() {
+    const name = this.form.name.trim();
+    return !/^\p{L}/u.test(name) && (name || this.pick.kind !== "tickets") && "name";
   }
 
   wanted() {
     const { form, pick, journey } = this;
     const contact = form.contact.trim();
     const body = { service: pick.service, name: form.name.trim(), language: this.zh ? "zh" : "en", journey };
-    if (pick.kind === "tickets") return body;
-    if (pick.start) Object.assign(body, { start: pick.start, follows: this.follows });
-    else body.day = pick.day;
-    if (form.title) body.title = form.title;
-    if (contact) body.contact = { [contact.includes("@") ? "email" : "phone"]: contact };
-    return body;
+    if (pick.kind !== "tickets") {
+      if (pick.start) Object.assign(body, { start: pick.start, follows: this.follows });
+      else body.day = pick.day;
+      if (form.title) body.title = form.title;
+      if (contact) body.contact = { [contact.includes("@") ? "email" : "phone"]: contact };
+    }
+    return { path: pick.kind, body };
   }
 
-  fail(field) {
-    this.wrong = field;
-    this.draw();
-    this.focusOn(field || "send");
-  }
-
-  // Until it is known whether the hub has it, only the very same request is sent again: it cannot book twice.
-  async send() {
-    const { pick, form } = this;
-    if (this.busy) return null;
-    if (!this.pending) {
-      const name = form.name.trim();
-      if (!/^\p{L}/u.test(name) && (name || pick.kind !== "tickets")) return this.fail("name");
-    }
-    this.busy = true;
-    this.wrong = null;
-    this.draw();
-    await this.staged?.start;
-    this.pending ||= { body: this.wanted(), key: random() };
-    try {
-      const made = await this.ask(pick.kind, this.pending);
-      this.pending = this.follows = this.staged = this.journey = null;
-      this.busy = false;
-      this.form = { name: "", title: "", contact: "" };
-      this.made = made;
-      const { site, service, start, day, state } = made.details;
-      this.tell("booked", { site, service: service.id, start, day, state });
-      this.say();
-      this.draw(true);
-      await this.fetchPass();
-      return this.draw(true);
-    } catch (error) {
-      this.busy = false;
-      return this.failed(error);
-    }
+  async done(made) {
+    const { site, service, start, day, state } = made.details;
+    this.staged = null;
+    this.made = made;
+    this.tell("booked", { site, service: service.id, start, day, state });
+    this.draw(true);
+    await this.fetchPass();
+    this.draw(true);
   }
 
   failed(error) {
-    const { message, unsure, kind } = error;
-    if (unsure) {
-      this.say("book.unsure", {}, true);
-      return this.fail();
-    }
-    this.pending = null;
-    if (kind === "refused.slot-gone" || kind === "refused.closed") {
+    if (error.kind === "refused.slot-gone" || error.kind === "refused.closed") {
       this.refuse(error);
       this.pick.start = null;
       return this.go("time");
     }
-    const contact = / (phone|mail)/.test(message);
+    const contact = / (phone|mail)/.test(error.message);
     if (contact) this.say();
     else this.refuse(error);
     return this.fail(contact && "contact");

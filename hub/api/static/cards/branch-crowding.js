@@ -18,7 +18,7 @@ class BranchCrowding extends Card {
         misses = 0;
         await this.stream(going);
       } catch (error) {
-        if (!(error instanceof Refused)) throw error;
+        if (!error.kind) throw error;
         if (!error.unsure) {
           this.stopped = true;
           this.refuse(error);
@@ -87,6 +87,7 @@ class BranchCrowding extends Card {
     };
     return [
       h("p", { class: stale ? "big stale" : "big" }, told.open ? this.level(told.level) || this.t("crowd.not_measured") : this.t("crowd.closed")),
+      told.fewer_than && h("p", {}, this.t("crowd.fewer", { count: told.fewer_than })),
       told.people !== null && h("p", { class: stale ? "stale" : "" }, this.t("crowd.people", { count: told.people })),
       told.as_of && h("p", { class: "fine" }, this.t(stale ? "crowd.stale" : "crowd.as_of", { time: this.time(told.as_of) })),
       told.best.length > 0 && h("div", { class: "group" }, h("h3", {}, this.t("crowd.best")), h("ul", {}, told.best.slice(0, 3).map((each) => h("li", {}, `${this.date(each)} ${this.time(each)}`)))),

@@ -88,7 +88,7 @@ class BranchPass extends Timed {
 
   // The hub's picture is read as text and drawn anew: only its path is taken over.
   async paint() {
-    const text = await this.send("pass/qr.svg", { raw: true }).catch(() => "");
+    const text = await this.send("pass/qr.svg", { as: "text" }).catch(() => "");
     const [d, wide, scale] = [/\sd="([Mmhvz0-9 .-]+)"/, /\swidth="(\d+)"/, /scale\((\d+)\)/].map((part) => part.exec(text)?.[1]);
     if (!d || !wide) return;
     this.qr = { d, side: wide / (scale || 1) };
@@ -117,10 +117,7 @@ class BranchPass extends Timed {
 
   async save() {
     try {
-      const text = await this.send(`pass/calendar.ics?lang=${this.zh ? "zh" : "en"}`, { raw: true });
-      const href = URL.createObjectURL(new Blob([text], { type: "text/calendar" }));
-      h("a", { href, download: "appointment.ics" }).click();
-      setTimeout(() => URL.revokeObjectURL(href), 1000);
+      give(await this.send(`pass/calendar.ics?lang=${this.zh ? "zh" : "en"}`, { as: "blob" }), "appointment.ics");
     } catch (error) {
       this.refuse(error);
     }

@@ -17,18 +17,18 @@ const filled = (node, props, kids) => {
 const shown = (kids) => [kids].flat(9).filter((kid) => kid || kid === 0);
 const h = (tag, props, ...kids) => filled(document.createElement(tag), props, kids);
 const s = (tag, props, ...kids) => filled(document.createElementNS("http://www.w3.org/2000/svg", tag), props, kids);
-const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-class Refused extends Error {
-  constructor(status, told) {
-    super(told?.detail || "");
-    this.status = status;
-    this.hint = told?.hint || "";
-    this.kind = `refused.${(told?.type || "").split(":").pop()}`;
-    // Whether nobody can know if the hub has done it: only the same request again tells.
-    this.unsure = !status || status >= 500 || status === 429;
-  }
-}
+// A file for the customer.
+const give = (blob, download) => {
+  const href = URL.createObjectURL(blob);
+  h("a", { href, download }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+};
+
+// `unsure`: nobody can know if the hub has done it; only the same request again tells.
+const refused = (status, told) => Object.assign(new Error(told?.detail), {
+  status, hint: told?.hint, kind: `refused.${told?.type?.split(":").pop()}`, unsure: !status || status >= 500 || status === 429,
+});
 
 class Card extends HTMLElement {
   static observedAttributes = ["token", "lang"];
@@ -123,7 +123,7 @@ class Card extends HTMLElement {
     return new Date(Date.parse(now) + days * 864e5).toISOString().slice(0, 10);
   }
 
-  async ask(path, { body, key, pass, raw } = {}) {
+  async ask(path, { body, key, pass, as = "json" } = {}) {
     let answer;
     const headers = { Authorization: pass ? `Pass ${pass}` : `Embed ${this.seal}` };
     if (body) headers["Content-Type"] = "application/json";
@@ -133,11 +133,11 @@ class Card extends HTMLElement {
         method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body),
         credentials: "omit", signal: AbortSignal.timeout(15000),
       });
-      if (answer.ok) return await (raw ? answer.text() : answer.json());
+      if (answer.ok) return await answer[as]();
     } catch {
-      throw new Refused(0);
+      throw refused(0);
     }
-    throw new Refused(answer.status, await answer.json().catch(() => null));
+    throw refused(answer.status, await answer.json().catch(() => null));
   }
 
   // To the page around the card: never a secret, never a name.
@@ -152,7 +152,7 @@ class Card extends HTMLElement {
   }
   // The sentence for a refusal; the hub's own words stand beside it.
   refuse(error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!error.kind) throw error;
     const { status, unsure, message, hint, kind } = error;
     if (NAMED.includes(kind)) return this.say(kind, {}, true);
     return this.say(status === 401 || status === 403 ? "card.refused" : unsure ? "card.unreachable" : "card.wrong", {}, true, !unsure && `${message} ${hint}`);
@@ -179,7 +179,7 @@ class Card extends HTMLElement {
     if (!this.hasAttribute("inside")) {
       this.top.replaceChildren(
         h("h2", {}, ...shown([this.title(), this.simulated && h("span", { class: "ribbon" }, this.t("card.simulated"))])),
-        h("button", { id: "lang", class: "lang", lang: zh ? "en" : "zh-CN", onclick: () => this.turn(zh ? "en" : "zh") }, zh ? "English" : "中文"));
+        h("button", { id: "lang", class: "quiet lang", lang: zh ? "en" : "zh-CN", onclick: () => this.turn(zh ? "en" : "zh") }, zh ? "English" : "中文"));
     }
     this.speak();
     const view = this.stopped ? [] : shown(this.view());
@@ -219,9 +219,8 @@ class Card extends HTMLElement {
   }
   // How busy: a word with a shape beside it.
   level(level) {
-    const full = ["quiet", "usual", "busy"].indexOf(level);
-    const bar = (i) => s("rect", { x: i * 5 + 0.5, y: 8.5 - i * 4, width: 3, height: 3 + i * 4, class: i <= full && "on" });
-    return full >= 0 && h("span", { class: "level" }, s("svg", { viewBox: "0 0 14 12", "aria-hidden": "true" }, [0, 1, 2].map(bar)), this.t(`level.${level}`));
+    const bars = { quiet: "▂", usual: "▂▄", busy: "▂▄▆" }[level];
+    return bars && h("span", { class: "level" }, h("span", { "aria-hidden": "true" }, bars), ` ${this.t(`level.${level}`)}`);
   }
 }
 

@@ -39,7 +39,7 @@ class Timed extends Card {
     const group = (key, some) => some.length > 0 && h("fieldset", { class: "group" }, h("legend", {}, this.t(key)), h("div", { class: "times" }, some.map(choice)));
     return [
       head,
-      !free.length && h("p", { class: "group" }, this.t(slots.items.length ? "time.full" : "time.closed")),
+      !free.length && h("p", { class: "group" }, this.t("time.none")),
       !free.length && slots.next_day && this.row(h("button", { class: "quiet", id: "next", onclick: () => this.look(slots.next_day) }, this.t("time.next", { day: this.date(slots.next_day) }))),
       group("time.best", best),
       group(best.length ? "time.other" : "time.free", free.filter((slot) => !best.includes(slot))),
