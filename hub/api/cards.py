@@ -79,17 +79,25 @@ def routes() -> APIRouter:
             "scene": scene,
         }
         body = _element(name, {key: value for key, value in said.items() if value})
-        with_it = ("branch-document",) if name == "branch-appointment" and "branch-document" in PARTS else ()
-        head = _head(served, _ABOVE, (name, *with_it, "frame"))
-        return _page("card.title", spoken, head, body, embed.origin)
+        return _page("card.title", spoken, _head(served, _ABOVE, (name, "frame")), body, embed.origin)
 
     @router.get("/pass")
-    def own_page(request: Request, lang: Language | None = None) -> Response:
-        spoken = lang or _language(request)
-        body = f"<main>{_element('branch-pass', {'from-fragment': '', 'lang': spoken})}</main>"
-        return _page("pass.title", spoken, _head(served, _HERE, ("branch-pass", "branch-appointment")), body)
+    def pass_page(request: Request, lang: Language | None = None) -> Response:
+        return _own(served, "branch-pass", "pass.title", lang or _language(request), ("branch-appointment",))
+
+    @router.get("/document")
+    def document_page(request: Request, lang: Language | None = None) -> Response:
+        return _own(served, "branch-document", "doc.title", lang or _language(request), ())
 
     return router
+
+
+def _own(
+    served: Mapping[str, CardFile], name: str, title: str, spoken: Language, beside: tuple[str, ...]
+) -> Response:
+    """A page of the hub's own: what a customer's secret opens stands behind the # of its address."""
+    body = f"<main>{_element(name, {'from-fragment': '', 'lang': spoken})}</main>"
+    return _page(title, spoken, _head(served, _HERE, (name, *beside)), body)
 
 
 def _bound(state: State, token: str) -> Embed:

@@ -27,6 +27,12 @@ minutes = 30
 slot_minutes = 60
 documents = [{ en = "Identity card", zh = "身份证" }, { en = "Proof of income", zh = "收入证明" }]
 [[service]]
+id = "cash"
+name = { en = "Cash <b>desk</b>", zh = "现金 <b>业务</b>" }
+minutes = 15
+slot_minutes = 15
+per_slot = 3
+[[service]]
 id = "proof"
 name = { en = "Proof of deposit", zh = "存款证明" }
 minutes = 15

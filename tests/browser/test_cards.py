@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
+import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cardworld import CardWorld, card_world
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from test_api import send, window
 from test_demo_pages import FLAGS
 
 from branchloop.clock import from_ms, iso
@@ -273,6 +277,138 @@ def test_a_slot_that_just_went_is_told_and_nothing_is_lost(world: CardWorld, pag
     expect(page.locator("#name")).to_have_value("Maria Findable")
     page.locator("#send").click()
     expect(page.locator("branch-pass #question")).to_have_text("Booked")
+
+
+def booked_soon(world: CardWorld) -> dict[str, Any]:
+    """A visit for which one may check in now, booked as a page does."""
+    headers = {"Authorization": f"Embed {world.token()}", "Origin": world.host.origin}
+    ask = {"service": "cash"}
+    found = httpx.get(f"{world.hub.api}/api/v1/card/slots", params=ask, headers=headers).json()
+    if not found["items"]:
+        found = httpx.get(
+            f"{world.hub.api}/api/v1/card/slots", params={**ask, "day": found["next_day"]}, headers=headers
+        ).json()
+    start = next(each["start"] for each in found["items"] if each["free"])
+    made = httpx.post(
+        f"{world.hub.api}/api/v1/card/appointments",
+        headers={**headers, "Idempotency-Key": secrets.token_hex(16)},
+        json={"service": "cash", "start": start, "name": "Maria Findable", "language": "en"},
+    )
+    assert made.status_code == 201, made.text
+    told: dict[str, Any] = made.json()
+    return told
+
+
+def staff(world: CardWorld, made: dict[str, Any], step: str, **body: object) -> None:
+    """A step that staff take with a visit."""
+    db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
+    try:
+        (held,) = db.execute(
+            "SELECT appointment FROM pass WHERE sha256=?",
+            (hashlib.sha256(made["secret"].encode()).hexdigest(),),
+        ).fetchone()
+    finally:
+        db.close()
+    answer = httpx.post(
+        f"{world.hub.api}/api/v1/branches/hall/appointments/{held}/{step}",
+        headers=world.hub.token("staff", "hall"),
+        json=body,
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def look_again(page: Page) -> None:
+    """As when somebody comes back to the page."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_a_pass_goes_from_the_booking_to_what_comes_next(world: CardWorld, page: Page) -> None:
+    """On the hub's own page: QR code, calendar, checked in, next, called, outcome, and the follow-up booked."""
+    made = booked_soon(world)
+    page.goto(f"{made['url'].replace('/pass#', '/pass?lang=en#')}")
+    expect(page.locator("#question")).to_have_text("Booked")
+    expect(page.locator("svg.qr")).to_be_visible()
+    expect(page.locator("dl")).to_contain_text(made["details"]["code"])
+    expect(page.locator("dl")).to_contain_text("Cash <b>desk</b>")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Calendar file").click()
+    assert "BEGIN:VEVENT" in download.value.path().read_text(encoding="utf-8")
+    faults(page)
+    staff(world, made, "arrive")
+    look_again(page)
+    expect(page.locator("#question")).to_have_text("You are next")
+    expect(page.locator(".said")).to_have_text("You are next")
+    assert [name for name, _ in page.evaluate("window.told")] == ["checked-in"]
+    faults(page)
+    staff(world, made, "call", counter="3")
+    look_again(page)
+    expect(page.locator("#question")).to_have_text("Please go to 3")
+    markup = '<img src="/x" onerror="window.hacked=1"> bring both'
+    follow_up = {"text": markup, "service": "loan"}
+    staff(world, made, "finish", outcome="documents_missing", follow_up=follow_up)
+    look_again(page)
+    expect(page.locator("#question")).to_have_text("Your visit is done")
+    expect(page.locator("dl")).to_contain_text("documents were missing")
+    expect(page.locator(".note")).to_contain_text(markup)
+    assert page.evaluate("window.hacked") is None
+    faults(page)
+    page.get_by_role("button", name="Book it").click()
+    expect(page.locator("branch-appointment #question")).to_have_text(SAY["en"]["time"])
+    page.locator("#after").click()
+    page.locator("input[name=start]").nth(9).check()
+    page.get_by_role("button", name="Continue").click()
+    page.locator("#name").fill("Maria Findable")
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
+    try:
+        assert db.execute("SELECT count(*) FROM journey_event WHERE stage='follow_up'").fetchone() == (1,)
+    finally:
+        db.close()
+
+
+def test_a_pass_moves_and_says_when_it_is_not_up_to_date(world: CardWorld, page: Page) -> None:
+    """Moved under the same code; without the hub it says since when it knows nothing, and goes on by itself."""
+    made = booked_soon(world)
+    page.goto(made["url"].replace("/pass#", "/pass?lang=en#"))
+    page.get_by_role("button", name="Move", exact=True).click()
+    expect(page.locator("#question")).to_be_focused()
+    page.locator("#after").click()
+    page.locator("input[name=start]").nth(8).check()
+    page.get_by_role("button", name="Move to this time").click()
+    expect(page.locator(".said")).to_contain_text("The code stays the same")
+    expect(page.locator("dl")).to_contain_text(made["details"]["code"])
+    assert page.evaluate("window.told")[0][0] == "moved"
+    page.route("**/card/pass", lambda route: route.abort())
+    look_again(page)
+    expect(page.locator(".stale")).to_contain_text("Not up to date: as of")
+    faults(page)
+    page.unroute("**/card/pass")
+    look_again(page)
+    expect(page.locator(".stale")).to_have_count(0)
+
+
+def test_a_pass_that_nobody_knows_says_so(world: CardWorld, page: Page) -> None:
+    """And one that was not given."""
+    page.goto(f"{world.hub.api}/pass?lang=en#{'0' * 64}")
+    expect(page.locator(".said")).to_contain_text("not allowed")
+    page.goto(f"{world.hub.api}/pass?lang=zh")
+    expect(page.locator(".said")).to_contain_text("请打开预约链接")
+    faults(page)
+
+
+def test_crowding_is_told_in_words_and_goes_on_live(world: CardWorld, page: Page) -> None:
+    """Nothing known, then measured: the stream brings it; old is shown as old."""
+    card = f'<branch-crowding token="{world.token()}"></branch-crowding>'
+    page.goto(world.host.page(card, head=world.script("branch-crowding")))
+    expect(page.locator(".big")).to_have_text("not measured now")
+    faults(page)
+    send(world.hub, "hall", [("window", window(now_ms() // 5_000 * 5_000 - 5_000, 4))])
+    expect(page.locator("branch-crowding")).to_contain_text("4 people in the branch")
+    expect(page.locator("branch-crowding")).to_contain_text("as of")
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("branch-crowding")).to_contain_text("当前在店 4 人")
+    faults(page)
 
 
 def test_a_foreign_page_is_told_and_nothing_is_sent(world: CardWorld, page: Page) -> None:

@@ -188,7 +188,7 @@ def test_every_route_is_known_here() -> None:
         } - {None}
         if not route.include_in_schema:
             assert route.path.startswith(
-                ("/enrol/", "/consent/", "/static/", "/staff", "/cards/v1/", "/embed/", "/pass")
+                ("/enrol/", "/consent/", "/static/", "/staff", "/cards/v1/", "/embed/", "/pass", "/document")
             ), route.path
             assert route.path.startswith(("/enrol/", "/consent/", "/static/", "/staff", "/verify")), (
                 route.path

@@ -7,7 +7,7 @@ class BranchAppointment extends Asking(Timed) {
   open() {
     this.form ||= this.blank();
     this.watch();
-    return this.load(this.getAttribute("service"));
+    return this.load(this.getAttribute("service"), this.jump);
   }
 
   // What can be booked here, opened with one service when there is a reason for it.

@@ -4,11 +4,11 @@ const STALE_MS = 120000;
 
 class BranchCrowding extends Card {
   title() {
-    return this.told ? this.n(this.told.branch) : this.t("crowd.title");
+    return this.crowd ? this.n(this.crowd.branch) : this.t("crowd.title");
   }
 
   async open() {
-    this.told = null;
+    this.crowd = null;
     const seal = this.seal;
     const going = () => seal === this.seal && this.isConnected && !this.stopped;
     let misses = 0;
@@ -25,7 +25,7 @@ class BranchCrowding extends Card {
           return this.draw();
         }
         misses += 1;
-        if (!this.told) this.refuse(error);
+        if (!this.crowd) this.refuse(error);
       }
       if (going()) this.draw();
       await this.rest(Math.min(ASK_MS * 4, misses ? 2000 * 2 ** misses : ASK_MS));
@@ -40,7 +40,7 @@ class BranchCrowding extends Card {
   }
 
   show(told) {
-    this.told = told;
+    this.crowd = told;
     this.zone = told.timezone;
     this.simulated = told.simulated;
     if (this.away) this.say();
@@ -75,7 +75,7 @@ class BranchCrowding extends Card {
   }
 
   view() {
-    const told = this.told;
+    const told = this.crowd;
     if (!told) return this.note ? [] : [this.waiting()];
     const stale = told.as_of && Date.now() - Date.parse(told.as_of) > STALE_MS;
     const most = Math.max(1, ...told.today.map((hour) => hour.people || 0));

@@ -210,7 +210,7 @@ class BranchPass extends Timed {
     if (around?.bookNext) return around.bookNext(service, follows, this.pass.embed);
     if (!customElements.get("branch-appointment")) return this.tell("book", { service });
     const card = h("branch-appointment", { token: this.pass.embed, service, lang: this.zh ? "zh" : "en", theme: this.getAttribute("theme") });
-    card.follows = follows;
+    Object.assign(card, { follows, jump: "time" });
     return this.replaceWith(card);
   }
 }
