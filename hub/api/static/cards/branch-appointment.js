@@ -120,12 +120,11 @@ class BranchAppointment extends Asking(Timed) {
 
   // Below the day's times: the waitlist, the queue of today, and branches nearby.
   near({ items, nearby }) {
-    const other = (key, kind) => h("div", { class: "note" }, h("p", {}, this.t(key)),
-      this.row(this.button(`kind.${kind}`, () => { Object.assign(this.pick, { start: null, kind }); this.say(); this.go("who"); }, { class: "quiet" })));
+    const other = (kind) => this.row(this.button(`kind.${kind}`, () => { Object.assign(this.pick, { start: null, kind }); this.say(); this.go("who"); }, { class: "quiet" }));
     const { service } = this;
     return [
-      items.length > 0 && !this.free.length && service.waitlist && other("time.offer", "waitlist"),
-      service.remote_tickets && this.pick.day === this.today() && other("time.queue", "tickets"),
+      items.length > 0 && !this.free.length && service.waitlist && other("waitlist"),
+      service.remote_tickets && this.pick.day === this.today() && other("tickets"),
       nearby.length > 0 && h("h4", { class: "group" }, this.t("time.nearby")),
       nearby.map((each) => this.row(
         h("button", { class: "quiet", onclick: () => { this.seal = each.embed; this.load(service.id, "time"); } },
@@ -138,7 +137,7 @@ class BranchAppointment extends Asking(Timed) {
     const { pick } = this;
     const ticket = pick.kind === "tickets";
     return this.asked(this.head(3, "book.who"), `kind.${pick.kind}`,
-      h("p", { class: "fine" }, `${this.n(this.service.name)} · ${pick.start ? this.when(pick.start) : `${this.t(`kind.${pick.kind}`)} · ${this.date(pick.day)}`}`),
+      h("p", { class: "fine" }, `${this.n(this.service.name)} · ${pick.start ? this.when(pick.start) : this.date(pick.day)}`),
       this.field("name", "book.name", null, { autocomplete: "name", maxlength: 60 }),
       !ticket && [
         this.oneOf("title", "book.call", ["ms", "mr", ""], (value) => this.t(`call.${value || "plain"}`)),

@@ -75,7 +75,10 @@ class BranchPass extends Timed {
       this.draw(this.fresh);
       this.fresh = false;
       const words = this.state();
-      if (before && `${words}` !== `${this.words}`) this.say(...words);
+      if (before && `${words}` !== `${this.words}`) {
+        this.say(...words);
+        this.live.classList.add("unseen");
+      }
       this.words = words;
     }
     if (details.code && !this.qr) this.paint();
@@ -143,7 +146,7 @@ class BranchPass extends Timed {
     const fact = (key, ...value) => value.some(Boolean) && [h("dt", {}, this.t(key)), h("dd", {}, value)];
     const minutes = (wait) => {
       const [from, to] = [Math.floor(wait.low_s / 60), Math.max(1, Math.ceil(wait.high_s / 60))];
-      return from === to ? this.t("pass.minutes", { to }) : this.t("pass.range", { from, to });
+      return from === to || to < 2 ? this.t("pass.minutes", { to }) : this.t("pass.range", { from, to });
     };
     const book = (key, id, props) => embed && this.button(key, () => this.bookNext(id), props);
     const act = (name, onclick, props) => may.includes(name) && this.button(`may.${name}`, onclick, { disabled: busy, ...props });

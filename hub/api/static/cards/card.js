@@ -162,7 +162,7 @@ class Card extends HTMLElement {
     const text = key ? this.t(key, values) : "";
     if (this.told === text + more) return;
     this.told = text + more;
-    this.live.classList.toggle("bad", !!bad);
+    this.live.className = bad ? "said bad" : "said";
     this.live.replaceChildren(...shown([text && h("p", {}, text), more && h("small", { lang: "en" }, more)]));
   }
   stop(key) {
