@@ -36,6 +36,7 @@ def embed(
     as_json: bool,
 ) -> None:
     """Make an embed token for a page of PARTNER, and show the lines to put there."""
+    from hub.api.card_files import files
     from hub.loop.embedding import Embed, issue
     from hub.store.keyring import Keyring
 
@@ -58,9 +59,10 @@ def embed(
     expires_ms = time.time_ns() // 1_000_000 + days * DAY_MS
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     token = issue(Embed(partner, origin, site_id, expires_ms, service, scene), Keyring.of(settings).mac)
-    hub = settings.people.public_url or f"http://{settings.hub.listen}"
+    hub = html.escape(settings.people.public_url or f"http://{settings.hub.listen}")
+    script = files()["branch-appointment.js"]
     lines = (
-        f'<script src="{html.escape(hub)}/cards/v1/branch-appointment.js" crossorigin="anonymous"></script>\n'
+        f'<script defer src="{hub}/cards/v1/{script.name}?v={script.pin}" integrity="{script.integrity}" crossorigin="anonymous"></script>\n'
         f'<branch-appointment token="{token}"></branch-appointment>'
     )
     exits.report(

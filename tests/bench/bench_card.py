@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("", "integration", "browser")]
 
-from cardworld import CardWorld, card_world
+from cardworld import CardWorld, card_world  # noqa: E402
 
 SLOWER = 4
 NETWORK = {

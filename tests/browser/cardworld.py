@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -38,8 +40,17 @@ name = { en = "Proof of deposit", zh = "存款证明" }
 minutes = 15
 slot_minutes = 60
 online = "certificate"
+[[service]]
+id = "second"
+name = { en = "Second-class account", zh = "二类户开户" }
+minutes = 15
+online = "account"
 """
 HUB = """
+[documents]
+issuer = {{ en = "Example Bank", zh = "示例银行" }}
+key_file = "keys/document.pem"
+cert_file = "keys/document.crt"
 [[partner]]
 id = "travel"
 name = {{ en = "Travel page", zh = "旅行网站" }}
@@ -137,6 +148,16 @@ def hosting(port: int, policy: str, style: str) -> Iterator[Host]:
 @contextlib.contextmanager
 def card_world(folder: Path, parts: str = PARTS, style: str = HOSTILE) -> Iterator[CardWorld]:
     """A hub, and the pages of two partners."""
+    document = [
+        sys.executable,
+        "-m",
+        "branchloop.keys",
+        "document",
+        str(folder / "keys"),
+        "--name",
+        "Example Bank",
+    ]
+    subprocess.run(document, check=True, capture_output=True)
     ports = free_port(), free_port()
     page, other = (f"http://127.0.0.1:{port}" for port in ports)
     with world(folder, parts=parts, hub=HUB.format(page=page, other=other), book=True) as hub:

@@ -19,6 +19,7 @@ from test_api import send, window
 from test_demo_pages import FLAGS
 
 from branchloop.clock import from_ms, iso
+from hub.api import card_access
 from hub.api.state import now_ms
 from hub.store.book import Wanted
 from hub.store.connection import DATABASE, opened
@@ -51,6 +52,12 @@ def chromium() -> Iterator[Browser]:
         browser = play.chromium.launch(executable_path=found, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All browsers of this process are one address within one minute."""
+    monkeypatch.setattr(card_access._writes, "most", 10_000)
 
 
 def tab(
@@ -395,6 +402,95 @@ def test_a_pass_that_nobody_knows_says_so(world: CardWorld, page: Page) -> None:
     page.goto(f"{world.hub.api}/pass?lang=zh")
     expect(page.locator(".said")).to_contain_text("请打开预约链接")
     faults(page)
+
+
+def core(world: CardWorld, step: str, **body: object) -> None:
+    """What the bank's core answers to the newest request that is open."""
+    headers = world.hub.token("core", "hall")
+    path = f"{world.hub.api}/api/v1/branches/hall/requests"
+    newest = httpx.get(path, headers=headers).json()["items"][-1]["id"]
+    answer = httpx.post(f"{path}/{newest}/{step}", headers=headers, json=body)
+    assert answer.status_code == 200, answer.text
+
+
+FACTS = {"account_last_four": "6608", "currency": "CNY", "amount": "52000.00", "as_of": "2026-01-05"}
+ASKED = {
+    "en": {"what": "What shall the certificate be for?", "who": "Who asks for it?", "asked": "The bank has your request", "ready": "It is ready", "fetch": "Fetch the PDF", "withdraw": "Withdraw", "yes": "Yes, withdraw", "withdrawn": "Withdrawn"},
+    "zh": {"what": "存款证明用于什么？", "who": "请填写您的信息", "asked": "银行已收到申请", "ready": "已办好", "fetch": "下载 PDF", "withdraw": "撤回", "yes": "确认撤回", "withdrawn": "已撤回"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("lang", "phone"), [("en", "+44 20 7946 0018"), ("zh", "+86 138 0013 8018")])
+def test_a_certificate_comes_without_a_visit(world: CardWorld, page: Page, lang: str, phone: str) -> None:
+    """Asked for in a card, answered by the core, fetched as a signed PDF, withdrawn; its own page shows the same."""
+    say = ASKED[lang]
+    card = f'<branch-document token="{world.token()}" service="proof"></branch-document>'
+    page.goto(world.host.page(card, head=world.script("branch-document"), lang=lang))
+    go_on = page.get_by_role("button", name=SAY[lang]["next"])
+    expect(page.locator("input[name=service]:checked")).to_have_value("proof")
+    faults(page)
+    go_on.click()
+    expect(page.locator("#question")).to_have_text(say["what"])
+    expect(page.locator("#question")).to_be_focused()
+    page.locator("#currency").fill("12")
+    go_on.click()
+    expect(page.locator("#currency")).to_be_focused()
+    page.locator("#currency").fill("cny")
+    faults(page)
+    go_on.click()
+    expect(page.locator("#question")).to_have_text(say["who"])
+    page.locator("#name").fill("王小明")
+    page.locator("#phone").fill("12345")
+    page.locator("#last").fill("123x")
+    page.locator("#send").click()
+    expect(page.locator("#phone")).to_have_attribute("aria-invalid", "true")
+    page.locator("#phone").fill(phone)
+    faults(page)
+    page.route("**/card/requests", lambda route: (route.fetch(), route.abort())[1], times=1)
+    page.locator("#send").click()
+    expect(page.locator("#send")).to_have_text(SAY[lang]["again"])
+    page.locator("#send").click()
+    expect(page.locator("#question")).to_have_text(say["asked"])
+    faults(page)
+    core(world, "fulfil", certificate=FACTS)
+    own = page.locator("a[href*='/document#']").get_attribute("href") or ""
+    page.goto(own.replace("/document#", f"/document?lang={lang}#"))
+    expect(page.locator("#question")).to_have_text(say["ready"])
+    faults(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name=say["fetch"]).click()
+    assert download.value.path().read_bytes().startswith(b"%PDF-")
+    page.get_by_role("button", name=say["withdraw"]).click()
+    page.get_by_role("button", name=say["yes"]).click()
+    expect(page.locator("#question")).to_have_text(say["withdrawn"])
+    db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
+    try:
+        (count,) = db.execute("SELECT count(*) FROM request").fetchone()
+    finally:
+        db.close()
+    assert count == {"en": 1, "zh": 2}[lang]
+
+
+def test_what_needs_no_visit_is_offered_first(world: CardWorld, page: Page) -> None:
+    """From the card to book, on the hub's own page: an account asked for there, and declined with its reason."""
+    card = f'<branch-appointment token="{world.token()}" service="second"></branch-appointment>'
+    page.goto(world.host.page(card, head=world.script("branch-appointment")))
+    expect(page.locator(".note")).to_contain_text("The branch you need not go to")
+    with page.expect_popup() as opened_page:
+        page.get_by_role("link", name="Do it online").click()
+    other = opened_page.value
+    expect(other.locator("input[name=service]:checked")).to_have_value("second")
+    other.get_by_role("button", name="Continue").click()
+    other.locator("#name").fill("Maria Findable")
+    other.locator("#phone").fill("+86 138 0013 8019")
+    other.locator("#last").fill("6608")
+    other.locator("#send").click()
+    expect(other.locator("#question")).to_have_text("The bank has your request")
+    core(world, "decline", reason={"en": "Please come by <b>once</b>.", "zh": "请到店一次。"})
+    look_again(other)
+    expect(other.locator("#question")).to_have_text("The bank cannot do it online")
+    expect(other.locator("branch-document")).to_contain_text("Please come by <b>once</b>.")
+    faults(other)
 
 
 def test_crowding_is_told_in_words_and_goes_on_live(world: CardWorld, page: Page) -> None:

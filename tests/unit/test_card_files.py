@@ -5,16 +5,19 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from hubworld import World, world
 
 from branchloop.text_cards import WORDS
 from hub.api.card_files import PARTS, SOURCES, _plain, files, scripts, words_in
+from hub.embed_cli import embed
 
 MOST_BYTES = 10 * 1024
 
@@ -129,3 +132,18 @@ def test_frames_and_the_page_of_a_pass_hold_no_script_and_no_style(hub: World) -
     assert "x-frame-options" not in answer.headers
     assert httpx.get(f"{hub.api}/pass").headers["x-frame-options"] == "DENY"
     assert httpx.get(f"{hub.api}/embed/branch-nothing").status_code == 404
+
+
+def test_the_lines_for_a_page_name_the_file_that_is_served(hub: World) -> None:
+    """What `branchloop hub embed` prints for a page holds the address and the digest of the card's file."""
+    text = hub.config.path.read_text(encoding="utf-8")
+    partner = (
+        '[[partner]]\nid = "travel"\nname = { en = "T", zh = "旅" }\norigins = ["https://travel.example"]\n'
+    )
+    config = hub.config.path.with_name("embed.toml")
+    config.write_text(f"{text}\n{partner}", encoding="utf-8")
+    asked = [str(config), "travel", "--origin", "https://travel.example", "--site", "hall", "--json"]
+    printed = CliRunner().invoke(embed, asked, catch_exceptions=False)
+    lines = json.loads(printed.output.splitlines()[-1])["html"]
+    file = files()["branch-appointment.js"]
+    assert f'/cards/v1/branch-appointment.js?v={file.pin}" integrity="{file.integrity}"' in lines

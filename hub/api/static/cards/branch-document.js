@@ -20,6 +20,7 @@ class BranchDocument extends Asking(Card) {
 
   async open() {
     clearTimeout(this.timer);
+    if (!this.awake) document.addEventListener("visibilitychange", (this.awake = () => document.hidden || this.beat(0)), { signal: this.gone.signal });
     this.form ||= this.blank();
     Object.assign(this, { request: null, offer: null, misses: 0 });
     if (this.own) {
