@@ -69,6 +69,16 @@ class Queue(Wire):
     mean_service_s: float | None = Field(default=None, ge=0, description="absent when not known")
     basis: Literal["measured", "planned"] = "planned"
     as_of_ms: TimeMs
+    wait_low_s: float | None = Field(default=None, ge=0, description="one wait of ten is shorter")
+    wait_s: float | None = Field(
+        default=None, ge=0, description="forecast for who comes now without an appointment; absent: not known"
+    )
+    wait_high_s: float | None = Field(default=None, ge=0, description="one wait of ten is longer")
+    booked_low_s: float | None = Field(default=None, ge=0)
+    booked_s: float | None = Field(
+        default=None, ge=0, description="the same for who comes now with an appointment for now"
+    )
+    booked_high_s: float | None = Field(default=None, ge=0)
 
 
 class Gallery(Wire):

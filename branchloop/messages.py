@@ -274,6 +274,20 @@ class Checkin(Wire):
     )
 
 
+class Walkin(Wire):
+    """Somebody without an appointment took a ticket at the kiosk; committed to its outbox before it is shown.
+
+    `id` is the kiosk's own and stays the same however often it is sent.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
+    at_ms: TimeMs
+    service: Id
+    language: Literal["zh", "en"]
+    number: TicketNumber = Field(description="from the range that the hub assigned to this kiosk")
+    provisional: bool = Field(description="given while the hub was out of reach")
+
+
 class Attempt(Wire):
     """A line for the audit log: something at the kiosk that did not, or not yet, give a ticket."""
 
@@ -305,6 +319,7 @@ BODIES: dict[str, type[Wire]] = {
     "window": Window,
     "notice": Notice,
     "checkin": Checkin,
+    "walkin": Walkin,
     "attempt": Attempt,
     "consent": ConsentGiven,
     "dropped": Dropped,

@@ -33,6 +33,7 @@ from branchloop.messages import (
     Live,
     Notice,
     Status,
+    Walkin,
     Window,
     Wire,
 )
@@ -42,6 +43,7 @@ SCHEMAS: dict[str, type[Wire]] = {
     "window": Window,
     "notice": Notice,
     "checkin": Checkin,
+    "walkin": Walkin,
     "attempt": Attempt,
     "consent": ConsentGiven,
     "dropped": Dropped,

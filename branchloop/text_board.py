@@ -45,6 +45,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "board.state.waitlisted": ("waitlist", "候补"),
     "board.by.code": ("by code", "预约码"),
     "board.by.face": ("by face", "刷脸"),
+    "board.by.kiosk": ("at the kiosk", "自助取号"),
     "board.by.staff": ("by staff", "人工"),
     "board.do.arrive": ("Check in", "签到"),
     "board.do.call": ("Call", "叫号"),

@@ -8,7 +8,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "kiosk.title": ("Check in", "预约签到"),
     "kiosk.language": ("中文", "English"),
     "kiosk.greeting": ("Welcome to {branch}", "欢迎光临{branch}"),
-    "kiosk.ask": ("How would you like to check in for your appointment?", "请选择预约签到方式"),
+    "kiosk.ask": ("How would you like to check in?", "请选择签到或取号方式"),
     "kiosk.door.code": ("Show my code", "出示预约码"),
     "kiosk.door.code.hint": ("QR code or 8 characters", "二维码或 8 位预约码"),
     "kiosk.door.face": ("Recognise me", "刷脸签到"),
@@ -16,11 +16,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Only for those who consented beforehand",
         "仅限已单独同意的客户",
     ),
-    "kiosk.equal": ("Both are served in the same order.", "两种方式办理顺序相同。"),
+    "kiosk.door.walk_in": ("Take a ticket", "现场取号"),
+    "kiosk.door.walk_in.hint": ("I have no appointment", "未预约客户"),
+    "kiosk.service.title": ("What would you like to do?", "请选择办理业务"),
+    "kiosk.equal": (
+        "All are served by the same rule: in the order of the times promised.",
+        "各种方式遵循同一规则，按约定时间先后办理。",
+    ),
     "kiosk.crowding": ("In branch now: {people} people", "当前在店人数：{people} 人"),
     "kiosk.crowding.none": ("In branch now: not measured", "当前在店人数：未测得"),
     "kiosk.hours": ("Today by hour, people on average", "今日分时平均在店人数"),
-    "kiosk.wait": ("{service}: expected wait about {minutes} min", "{service}：预计等候约 {minutes} 分钟"),
+    "kiosk.wait": (
+        "{service}: expected wait about {minutes} min ({low}–{high})",
+        "{service}：预计等候约 {minutes} 分钟（{low}–{high}）",
+    ),
+    "kiosk.wait.own": (
+        "{service}: wait about {minutes} min, this kiosk's own estimate",
+        "{service}：等候约 {minutes} 分钟（本机估计）",
+    ),
     "kiosk.wait.none": ("{service}: wait not known now", "{service}：暂无法预计等候时间"),
     "kiosk.wait.now": ("{service}: no wait", "{service}：无需等候"),
     "kiosk.offline": (
@@ -87,7 +100,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Provisional: it holds, and is confirmed when the hub is reached.",
         "暂定号码：有效，待连接中心后确认。",
     ),
-    "kiosk.ticket.wait": ("Expected wait: about {minutes} min", "预计等候约 {minutes} 分钟"),
+    "kiosk.ticket.wait": (
+        "Expected wait: about {minutes} min ({low}–{high})",
+        "预计等候约 {minutes} 分钟（{low}–{high}）",
+    ),
+    "kiosk.ticket.own": (
+        "Wait: about {minutes} min, this kiosk's own estimate",
+        "等候约 {minutes} 分钟（本机估计）",
+    ),
     "kiosk.ticket.now": ("You are next.", "即将为您办理。"),
     "kiosk.ticket.unknown": ("The wait is not known now.", "暂无法预计等候时间。"),
     "kiosk.enrol": ("Next time: be recognised", "下次刷脸签到"),
@@ -103,6 +123,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "kiosk.staff.locked": (
         "That did not work several times. Our staff check you in, in the same order.",
         "多次未能成功，工作人员将为您签到，办理顺序不变。",
+    ),
+    "kiosk.staff.many": (
+        "Several tickets were just taken here. Our staff help you to the next one.",
+        "刚才连续取号较多，请由工作人员协助您取号。",
     ),
     "kiosk.staff.not_kept": (
         "This kiosk cannot give a ticket now. Our staff check you in, in the same order.",
@@ -154,6 +178,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "该预约已取消，请工作人员协助。",
     ),
     "kiosk.refused.served": ("This appointment was served already.", "该预约已办理完毕。"),
+    "kiosk.refused.closed": (
+        "The branch is closed now, so no ticket can be taken.",
+        "网点当前不在营业时间，暂不能取号。",
+    ),
     "kiosk.refused.no_gallery": (
         "This kiosk does not have today's appointments yet. Please ask our staff.",
         "本机尚未收到今日预约，请工作人员协助。",

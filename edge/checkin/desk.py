@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -29,16 +29,16 @@ from branchloop.consent_text import VERSION
 from branchloop.errors import BranchloopError, ConflictError, DependencyError, InputError
 from branchloop.kiosk import Kiosk
 from branchloop.messages import Attempt as AttemptLine
-from branchloop.messages import Checkin, ConsentGiven
+from branchloop.messages import Checkin, ConsentGiven, Walkin
 from branchloop.sealing import gallery_context, unseal
 from branchloop.site import Site
 from branchloop.text import Language
 from edge.checkin.answering import answer
 from edge.checkin.vault import Vault
 from edge.kiosk.challenge import Challenge
-from edge.kiosk.day import CLOCK_OFF_MS, Day, Given
+from edge.kiosk.day import CLOCK_OFF_MS, Day, Given, ToldWait
 from edge.kiosk.protect import Protection
-from edge.kiosk.session import Give, Note, Session, Ticket
+from edge.kiosk.session import Give, Note, Session, Take, Ticket
 from edge.kiosk.threshold import VERIFY, Threshold, decide, template, threshold
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import FaceEngine, Image
@@ -137,6 +137,12 @@ class Desk:
                 case "choose", "code" | "face":
                     self._attempt = self._decided_ms = None
                     session.choose(value, now_s)
+                case "choose", "walk_in":
+                    closed = None if self.branch.is_open(now_ms) else "closed"
+                    session.without(now_s, closed)
+                case "service", [str() as service, "zh" | "en" as language] if self._has(service):
+                    self._language = language
+                    session.chosen(service, now_s)
                 case "typed", str():
                     session.typed(value[:40], now_ms, now_s)
                 case "confirm", bool():
@@ -182,13 +188,18 @@ class Desk:
                 view["ticket"] = {
                     "number": ticket.number, "name": ticket.masked_name, "title": ticket.title,
                     "at": self._local(ticket.start_ms), "service": self._service(ticket.service),
-                    "wait_s": ticket.wait_s, "provisional": ticket.provisional, "again": ticket.again,
+                    "wait_s": ticket.wait_s, "low_s": ticket.low_s, "high_s": ticket.high_s,
+                    "walk_in": ticket.walk_in, "provisional": ticket.provisional, "again": ticket.again,
                     "may_enrol": ticket.may_enrol,
                 }  # fmt: skip
-            if session.stage == "idle":
+            if session.stage in {"idle", "service"}:
                 view["crowding"] = self._crowd(now_ms)
                 view["queues"] = [
-                    {"service": self._service(each.id), "wait_s": self.day.wait_s(each.id, now_ms)}
+                    {
+                        "id": each.id,
+                        "service": self._service(each.id),
+                        **_told(self.day.wait(each.id, now_ms)),
+                    }
                     for each in self.branch.services
                 ]
         return view
@@ -201,7 +212,8 @@ class Desk:
     def _resume(self) -> None:
         """After a crash: check-ins that did not reach the outbox, and the day as it was."""
         for appointment, body in self.vault.unsent():
-            if self._outbox.append_now("checkin", Checkin.model_validate_json(body)) is not None:
+            kept = self._kept(body)
+            if self._outbox.append_now(*kept) is not None:
                 self.vault.sent(appointment)
         text = self.vault.kept_day()
         if text is not None:
@@ -327,6 +339,8 @@ class Desk:
             match effect:
                 case Give():
                     self._give(effect)
+                case Take():
+                    self._walk_in(effect.service)
                 case Note():
                     self._note(effect)
 
@@ -345,36 +359,79 @@ class Desk:
             again = False
         else:
             again = True
+        told = _told(self.day.wait(expected.service, now_ms, expected.id, expected.start_ms))
         self.session.given(
             Ticket(
                 known, expected.service, expected.start_ms, expected.masked_name, expected.title,
-                self.day.wait_s(expected.service, now_ms, besides=expected.id), provisional and not again, again,
+                told["wait_s"], provisional and not again, again,
                 may_enrol=give.method == "code" and expected.consent is None and self.kiosk.recognise != "off",
+                low_s=told["low_s"], high_s=told["high_s"],
+            ),
+            now_s,
+        )  # fmt: skip
+
+    def _walk_in(self, service: str) -> None:
+        """A ticket without appointment: kept, in the outbox, and only then shown."""
+        now_s, now_ms = self._clocks.now_s(), self._clocks.now_ms()
+        provisional = self.link is None or not (self.link.online and self.link.hub_online)
+        identity = f"{self.device}-{secrets.token_hex(8)}"
+        try:
+            day, number = self._next_number()
+            body = Walkin(
+                id=identity, at_ms=now_ms, service=service, language=self._language, number=number,
+                provisional=provisional,
+            )  # fmt: skip
+            self._keep(identity, day, "walkin", body)
+        except BranchloopError as error:
+            _LOG.error("no ticket was given: %s", error)
+            self.session.not_kept(now_s)
+            return
+        self.day.gave(Given(identity, number, now_ms, service))
+        told = _told(self.day.wait(service, now_ms, besides=identity))
+        self.session.given(
+            Ticket(
+                number, service, now_ms, "", None, told["wait_s"], provisional, again=False, may_enrol=False,
+                low_s=told["low_s"], high_s=told["high_s"], walk_in=True,
             ),
             now_s,
         )  # fmt: skip
 
     def _new_ticket(self, give: Give, now_ms: int, *, provisional: bool) -> str:
-        gallery = self.day.gallery
-        if gallery is None:
-            raise ConflictError("this kiosk knows of no day.", hint="Ask our staff.")
-        day = gallery.tickets.day
-        number = self.day.next_number(self.vault.last_number(day, gallery.tickets.series))
+        day, number = self._next_number()
         body = Checkin(
             id=f"{self.device}-{secrets.token_hex(8)}", at_ms=now_ms, appointment=give.expected.id,
             method=give.method, policy=give.policy, number=number, provisional=provisional,
             decided_ms=self._decided_ms,
         )  # fmt: skip
         self._decided_ms = None
-        self.vault.give(give.expected.id, day, number, now_ms, body.to_json())
-        if self._outbox.append_now("checkin", body) is None:
-            self.vault.take_back(give.expected.id)
-            raise DependencyError("the check-in could not be kept.", hint="Free some space.")
-        self.vault.sent(give.expected.id)
+        self._keep(give.expected.id, day, "checkin", body)
         self.day.gave(Given(give.expected.id, number, now_ms))
+        return number
+
+    def _next_number(self) -> tuple[str, str]:
+        """The day, and the next number of it. Raises ConflictError."""
+        gallery = self.day.gallery
+        if gallery is None:
+            raise ConflictError("this kiosk knows of no day.", hint="Ask our staff.")
+        day = gallery.tickets.day
+        return day, self.day.next_number(self.vault.last_number(day, gallery.tickets.series))
+
+    def _keep(self, what: str, day: str, kind: Literal["checkin", "walkin"], body: Checkin | Walkin) -> None:
+        """Into the vault and the outbox, or neither. Raises DependencyError."""
+        self.vault.give(what, day, body.number, body.at_ms, body.to_json())
+        if self._outbox.append_now(kind, body) is None:
+            self.vault.take_back(what)
+            raise DependencyError("the ticket could not be kept.", hint="Free some space.")
+        self.vault.sent(what)
         if self.link is not None:
             self.link.urgent()
-        return number
+
+    @staticmethod
+    def _kept(body: str) -> tuple[str, Checkin | Walkin]:
+        """A ticket as the vault has it: a check-in names an appointment, one without has a service."""
+        if "service" in json.loads(body):
+            return "walkin", Walkin.model_validate_json(body)
+        return "checkin", Checkin.model_validate_json(body)
 
     def _note(self, note: Note) -> None:
         line = AttemptLine(
@@ -407,9 +464,19 @@ class Desk:
             return None
         return told if now_ms - int(told.get("at_ms", 0)) <= CROWDING_FRESH_MS else None
 
+    def _has(self, service: str) -> bool:
+        return any(each.id == service for each in self.branch.services)
+
     def _service(self, service: str) -> dict[str, str]:
         found = next((each for each in self.branch.services if each.id == service), None)
         return {"zh": found.name.zh, "en": found.name.en} if found else {"zh": service, "en": service}
 
     def _local(self, at_ms: int) -> str:
         return from_ms(at_ms, self.branch.zone_info).strftime("%H:%M")
+
+
+def _told(wait: ToldWait | None) -> dict[str, float | None]:
+    """A wait as the page shows it: without an interval it is the kiosk's own estimate."""
+    if wait is None:
+        return {"wait_s": None, "low_s": None, "high_s": None}
+    return {"wait_s": wait.wait_s, "low_s": wait.low_s, "high_s": wait.high_s}

@@ -203,7 +203,9 @@ class Vault:
         """Tickets of a day; those of other days are forgotten."""
         with self._writing():
             self._db.execute("DELETE FROM ticket WHERE day<>? AND sent=1", (day,))
-        rows = self._all("SELECT appointment, number, at_ms FROM ticket WHERE day=?", day)
+        rows = self._all(
+            "SELECT appointment, number, at_ms, json_extract(body, '$.service') FROM ticket WHERE day=?", day
+        )
         return [Given(*row) for row in rows]
 
     def last_number(self, day: str, series: str) -> int:

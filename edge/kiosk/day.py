@@ -19,6 +19,10 @@ from branchloop.waiting import expected_wait_s
 Refusal = Literal["cancelled", "served", "too_early", "too_late", "no_gallery"]
 QUEUE_FRESH_MS = 900_000
 """A queue that was told longer ago says nothing of the wait."""
+FORECAST_FRESH_MS = 150_000
+"""The hub tells its forecast once a minute at least; after this the kiosk tells its own estimate, and says so."""
+BOOKED_WITHIN_MS = 300_000
+"""Whose appointment is this near, or over, waits as somebody appointed for now."""
 CLOCK_OFF_MS = 120_000
 
 
@@ -29,6 +33,22 @@ class Given:
     appointment: str
     number: str
     at_ms: int
+    service: str | None = None
+    """Of a ticket without appointment, which `appointment` then names by the kiosk's own id."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldWait:
+    """A wait in seconds: the hub's forecast with its interval, or without one the kiosk's own `estimate`."""
+
+    wait_s: float
+    low_s: float | None = None
+    high_s: float | None = None
+
+    @property
+    def estimate(self) -> bool:
+        """Whether it is the kiosk's own."""
+        return self.low_s is None
 
 
 class Day:
@@ -118,18 +138,42 @@ class Day:
         """A ticket was given here."""
         self._given[given.appointment] = given
 
-    def wait_s(self, service: str, now_ms: int, besides: str = "") -> float | None:
-        """Expected wait for a service; None when it cannot be told. `besides` is whose ticket does not count."""
+    def wait(
+        self, service: str, now_ms: int, besides: str = "", start_ms: int | None = None
+    ) -> ToldWait | None:
+        """The wait for a service; None when it cannot be told.
+
+        `besides` is whose ticket does not count, `start_ms` for when who asks is appointed.
+        """
         queue = next((q for q in self.gallery.queues if q.service == service), None) if self.gallery else None
         if queue is None or now_ms - queue.as_of_ms > QUEUE_FRESH_MS:
             return None
+        since = self._given_since(queue.as_of_ms, service, besides)
+        near = start_ms is not None and start_ms - now_ms <= BOOKED_WITHIN_MS
+        middle_s, low_s, high_s = (
+            (queue.booked_s, queue.booked_low_s, queue.booked_high_s)
+            if near
+            else (queue.wait_s, queue.wait_low_s, queue.wait_high_s)
+        )
+        fresh = now_ms - queue.as_of_ms <= FORECAST_FRESH_MS
+        if middle_s is not None and low_s is not None and high_s is not None and fresh:
+            more_s = since * (queue.mean_service_s or 0.0) / max(1, queue.counters)
+            return ToldWait(middle_s + more_s, low_s, high_s + more_s)
+        own_s = expected_wait_s(queue.waiting + since, queue.counters, queue.busy, queue.mean_service_s)
+        return None if own_s is None else ToldWait(own_s)
+
+    def wait_s(self, service: str, now_ms: int, besides: str = "") -> float | None:
+        """The same in one number."""
+        told = self.wait(service, now_ms, besides)
+        return None if told is None else told.wait_s
+
+    def _given_since(self, as_of_ms: int, service: str, besides: str) -> int:
         services = {each.id: each.service for each in self._all()}
-        since = sum(
-            each.at_ms > queue.as_of_ms and services.get(each.appointment) == service
+        return sum(
+            each.at_ms > as_of_ms and (each.service or services.get(each.appointment)) == service
             for each in self._given.values()
             if each.appointment != besides
         )
-        return expected_wait_s(queue.waiting + since, queue.counters, queue.busy, queue.mean_service_s)
 
     def _all(self) -> list[Expected]:
         return list(self.gallery.appointments) if self.gallery is not None else []

@@ -18,18 +18,32 @@ from edge.kiosk.challenge import Action
 from edge.kiosk.day import Day
 
 Stage = Literal[
-    "idle", "code", "number", "face", "confirm", "ticket", "refused", "staff", "consent", "enrol", "enrolled"
+    "idle",
+    "service",
+    "code",
+    "number",
+    "face",
+    "confirm",
+    "ticket",
+    "refused",
+    "staff",
+    "consent",
+    "enrol",
+    "enrolled",
 ]
 Door = Literal["code", "face"]
 Method = Literal["code", "face"]
 Recognise = Literal["off", "verify", "identify"]
 IDLE_S = {
-    "code": 40.0, "number": 40.0, "face": 45.0, "confirm": 20.0, "ticket": 15.0, "refused": 20.0,
+    "service": 40.0, "code": 40.0, "number": 40.0, "face": 45.0, "confirm": 20.0, "ticket": 15.0, "refused": 20.0,
     "staff": 30.0, "consent": 120.0, "enrol": 60.0, "enrolled": 10.0,
 }  # fmt: skip
 FAILURES = 5
 FAILURES_S = 300.0
 LOCKED_S = 60.0
+MOST_TAKEN = 6
+TAKEN_S = 120.0
+"""More tickets without appointment in so short a time are somebody playing: staff see to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +53,13 @@ class Give:
     expected: Expected
     method: Method
     policy: Literal["verify", "identify"] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Give a ticket to somebody without an appointment."""
+
+    service: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +86,12 @@ class Ticket:
     provisional: bool
     again: bool
     may_enrol: bool
+    low_s: float | None = None
+    high_s: float | None = None
+    walk_in: bool = False
 
 
-Effect = Give | Note
+Effect = Give | Take | Note
 
 
 @dataclass(slots=True)
@@ -87,6 +111,7 @@ class Session:
     effects: list[Effect] = field(default_factory=list)
     version: int = 0
     _touched_s: float = 0.0
+    _taken: deque[float] = field(default_factory=deque)
     _failed: deque[float] = field(default_factory=deque)
     _locked_s: float = float("-inf")
     _policy: Literal["verify", "identify"] | None = None
@@ -102,6 +127,26 @@ class Session:
             self._go("face", t_s)
         else:
             self._go("number", t_s)
+
+    def without(self, t_s: float, refusal: str | None = None) -> None:
+        """Somebody has no appointment and wants a ticket; `refusal` says why none can be given."""
+        while self._taken and t_s - self._taken[0] > TAKEN_S:
+            self._taken.popleft()
+        if self.day.gallery is None:
+            refusal = "no_gallery"
+        if len(self._taken) >= MOST_TAKEN:
+            self.effects.append(Note("many_tickets"))
+            self._go("staff", t_s, "many")
+        elif refusal is not None:
+            self._go("refused", t_s, refusal)
+        else:
+            self._go("service", t_s)
+
+    def chosen(self, service: str, t_s: float) -> None:
+        """What the ticket is for; a second touch finds the stage gone and takes nothing."""
+        if self.stage == "service":
+            self._taken.append(t_s)
+            self.effects.append(Take(service))
 
     def home(self, t_s: float) -> None:
         """Back to the idle page."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 
-from branchloop.messages import Attempt, Checkin, ConsentGiven
+from branchloop.messages import Attempt, Checkin, ConsentGiven, Walkin
 from branchloop.site import Site
 from hub.ingest.commands import Trust, take_consent
 from hub.store.audit import AuditLog
 from hub.store.connection import as_errors
 from hub.store.interface import Store
-from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin
+from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin, take_walkin
 
-FromKiosk = Checkin | Attempt | ConsentGiven
+FromKiosk = Checkin | Walkin | Attempt | ConsentGiven
 
 
 def take_from_kiosk(
@@ -30,6 +30,8 @@ def take_from_kiosk(
         return Taken()
     if trust.book is None:
         return Taken(fault="this hub keeps no appointments.")
+    if isinstance(body, Walkin):
+        return take_walkin(db, trust.book, site, device, body, now_ms)
     return take_checkin(db, trust.book, site, device, body, now_ms)
 
 

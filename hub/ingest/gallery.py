@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Protocol
 
 from branchloop import topics
@@ -20,8 +21,10 @@ from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, gallery_context, seal
 from branchloop.site import Site
 from hub.ingest.commands import Publish, raise_alarm
+from hub.loop.queue import Waiting
 from hub.store.connection import as_errors
 from hub.store.consents import Consents
+from hub.store.forecasting import with_waits
 from hub.store.interface import Alarm, Store
 
 DEBOUNCE_MS = 1_000
@@ -42,6 +45,10 @@ class Book(Protocol):
 
     def queues(self, db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
         """What is known of the wait for each service."""
+        ...
+
+    def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
+        """Who has arrived and was not called, in the order of being called."""
         ...
 
     def ticket_range(self, db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
@@ -66,7 +73,7 @@ def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: i
         appointments=book.expected(db, site, now_ms, salt, consents.enrolled(site.id, device, now_ms)),
         consents=sorted(consent.id for consent in consents.holding(site.id, now_ms)),
         tickets=book.ticket_range(db, site, device, now_ms),
-        queues=book.queues(db, site, now_ms),
+        queues=with_waits(db, book, site, book.queues(db, site, now_ms), now_ms),
     )
 
 

@@ -20,7 +20,8 @@ Kind = Literal["booked", "walk_in", "remote"]
 Outcome = Literal["done", "partly", "documents_missing", "not_served"]
 """What a visit came to."""
 Step = Literal["arrive", "call", "serve", "cancel", "park", "resume", "leave"]
-Method = Literal["code", "face", "staff"]
+Method = Literal["code", "face", "staff", "kiosk"]
+"""How somebody checked in; `kiosk`: took a ticket there without an appointment."""
 _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {
     "arrive": (frozenset({"booked", "missed"}), "arrived"),
     "call": (frozenset({"arrived"}), "called"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Protocol
 
 from branchloop.clock import DAY_MS, MINUTE_MS, from_ms
+from branchloop.commands import Queue
 from branchloop.site import Site
 from hub.loop.capacity import staffed as staffed_on
 from hub.loop.forecast import Lengths, Running, Wait, learn
@@ -24,7 +26,8 @@ from hub.loop.line import (
     learn_coming,
     open_counters,
 )
-from hub.store.book import MEASURED_DAYS, Appointment, Book
+from hub.loop.queue import Waiting
+from hub.store.book import MEASURED_DAYS, Appointment
 from hub.store.reading import Reader
 
 MOST_TAUGHT = 1_000
@@ -38,8 +41,16 @@ FLOOR_FRESH_MS = 30_000
 FLOOR_COVERED = 0.9
 
 
+class InLine(Protocol):
+    """The appointment book, as far as a forecast needs it."""
+
+    def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
+        """Who has arrived and was not called, in the order of being called."""
+        ...
+
+
 def waits(
-    db: sqlite3.Connection, book: Book, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
+    db: sqlite3.Connection, book: InLine, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
 ) -> dict[str, Wait | None]:
     """The wait, per service, of somebody without an appointment who comes now; None when it cannot be told.
 
@@ -52,7 +63,7 @@ def waits(
 
 
 def reconciled(
-    db: sqlite3.Connection, book: Book, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
+    db: sqlite3.Connection, book: InLine, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
 ) -> dict[str, Reconciled | None]:
     """The same with what went into it: tickets, who is expected, open counters, what the floor counts."""
     line = line_of(db, book, site, now_ms, coming)
@@ -71,7 +82,7 @@ class Own:
 
 
 def wait_for(
-    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
+    db: sqlite3.Connection, book: InLine, site: Site, appointment: Appointment, now_ms: int
 ) -> Own | None:
     """Of one who has arrived and was not called; None for everybody else."""
     if appointment.state != "arrived":
@@ -104,7 +115,7 @@ def wait_for(
 
 
 def line_of(
-    db: sqlite3.Connection, book: Book, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
+    db: sqlite3.Connection, book: InLine, site: Site, now_ms: int, coming: Mapping[str, int] | None = None
 ) -> Line:
     """Everything that is known of the branch's line now; `coming` as in `waits`."""
     local = from_ms(now_ms, site.zone_info)
@@ -269,8 +280,29 @@ def _configured(
     return [*found, *besides]
 
 
+def with_waits(
+    db: sqlite3.Connection, book: InLine, site: Site, queues: Sequence[Queue], now_ms: int
+) -> list[Queue]:
+    """What kiosks are told of the queues, with the wait of who comes now, without an appointment and with one."""
+    line = line_of(db, book, site, now_ms)
+    targets_s = {service.id: service.walk_in_target_min * 60.0 for service in site.services}
+    found = []
+    for queue in queues:
+        walking, booked = (
+            line.wait(queue.service, due_s) for due_s in (targets_s[queue.service] + AFTER_S, AFTER_S)
+        )
+        told: dict[str, float] = {}
+        for prefix, each in (("wait", walking), ("booked", booked)):
+            if each is not None:
+                told[f"{prefix}_low_s"] = round(each.wait.low_s, 1)
+                told[f"{prefix}_s"] = round(each.wait.expected_s, 1)
+                told[f"{prefix}_high_s"] = round(each.wait.high_s, 1)
+        found.append(queue.model_copy(update=told))
+    return found
+
+
 def told_at_arrival(
-    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
+    db: sqlite3.Connection, book: InLine, site: Site, appointment: Appointment, now_ms: int
 ) -> dict[str, float]:
     """What the ledger keeps of somebody's wait as it is expected on arrival; nothing when it cannot be told."""
     own = wait_for(db, book, site, appointment, now_ms)

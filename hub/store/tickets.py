@@ -10,11 +10,14 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from branchloop.messages import Attempt, Checkin
+from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
+from branchloop.errors import BranchloopError
+from branchloop.messages import Attempt, Checkin, Walkin
 from branchloop.site import Site
 from hub.loop import appointments as rules
+from hub.loop.queue import promised_ms
 from hub.loop.tickets import STAFF_SERIES, Ticket, next_series, number, settle
-from hub.store.book import Appointment, Book
+from hub.store.book import Appointment, Book, Times, Wanted
 from hub.store.forecasting import told_at_arrival
 from hub.store.journeys import record
 
@@ -88,6 +91,39 @@ def take_checkin(
         f"appointment {found.id} ticket {checkin.number}{' provisional' if checkin.provisional else ''}",
     )  # fmt: skip
     return Taken(alarm=f"gave number {checkin.number} twice today; is it cloned?" if other else None)
+
+
+def take_walkin(
+    db: sqlite3.Connection, book: Book, site: Site, device: str, told: Walkin, now_ms: int
+) -> Taken:
+    """Keep a ticket that a kiosk gave to somebody without an appointment; the same again changes nothing.
+
+    It counts whatever the hour: whoever holds it was let in while the branch was open.
+    """
+    if db.execute("SELECT 1 FROM ticket WHERE site=? AND checkin=?", (site.id, told.id)).fetchone():
+        return Taken()
+    service = next((each for each in site.services if each.id == told.service), None)
+    if service is None:
+        return Taken(fault=f"service {told.service!r} is not known here.")
+    at_ms = min(told.at_ms, now_ms)
+    day_end_ms = local_day_end_ms(from_ms(at_ms, site.zone_info).date(), site.zone_info)
+    start_ms = min(promised_ms(at_ms, service.walk_in_target_min), day_end_ms - 1)
+    wanted = Wanted(service.id, start_ms, "", channel="kiosk", language=told.language)
+    times = Times(start_ms, start_ms + service.minutes * MINUTE_MS, at_ms, start_ms)
+    try:
+        made = book.enter(db, site, wanted, times, at_ms, kind="walk_in")
+    except BranchloopError as error:
+        return Taken(fault=error.message)
+    other = db.execute(
+        "SELECT 1 FROM ticket WHERE site=? AND day=? AND number=?", (site.id, made.day, told.number)
+    ).fetchone()
+    _put(db, made, Ticket(told.id, device, told.number, at_ms, "kiosk", told.provisional), None, None)
+    _settle(db, book, made, site, now_ms)
+    owe(
+        db, at_ms, f"{site.id}/{device}", "kiosk", "ticket without appointment", site.id,
+        f"appointment {made.id} ticket {told.number}{' provisional' if told.provisional else ''}",
+    )  # fmt: skip
+    return Taken(alarm=f"gave number {told.number} twice today; is it cloned?" if other else None)
 
 
 def arrive(

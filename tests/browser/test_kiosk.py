@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
@@ -262,6 +264,59 @@ def test_without_the_hub_a_ticket_is_provisional_and_settles_once(page: Page, ki
     ]
 
 
+def test_without_an_appointment_a_ticket_is_taken_with_and_without_the_hub(
+    page: Page, kiosk: KioskWorld
+) -> None:
+    """One touch for the service; the wait is the hub's, with its range. Cut off and killed twice: once, later."""
+    kiosk.hub.book_now("a-before", "c-before", "李芳")
+    kiosk.knows("a-before")
+    until(lambda: '"wait_low_s"' in kiosk.day(), "the hub's forecast has come", 20)
+    page.goto(kiosk.url)
+    page.locator("#door-walk_in-large").click()
+    expect(page.locator("#service-desk")).to_be_visible()
+    assert not Axe().run(page).response["violations"]
+    shoot(page, "kiosk-service")
+    page.locator("#service-desk").dblclick()
+    number = page.locator("#number").inner_text()
+    expect(page.locator("#provisional")).to_have_count(0)
+    expect(page.locator("#wait")).to_have_text(re.compile(r"You are next|about \d+ min \(\d+–\d+\)"))
+    shoot(page, "kiosk-ticket")
+    assert not Axe().run(page).response["violations"]
+    kept = "SELECT kind, channel, method, service, state, language FROM appointment WHERE number=?"
+    until(lambda: kiosk.hub.ask(kept, number) != [], "the hub knows of the ticket")
+    assert kiosk.hub.ask(kept, number) == [("walk_in", "kiosk", "kiosk", "desk", "arrived", "en")]
+    board = httpx.get(f"{kiosk.hub.api}/api/v1/branches/north/board", headers=kiosk.hub.staff()).json()
+    assert [item["kind"] for item in board["items"] if item["number"] == number] == ["walk_in"]
+
+    kiosk.hub.stop_ingest()
+    kiosk.hub.broker.kill()
+    until(lambda: not kiosk.view()["hub"], "the kiosk notices", 30)
+    page.locator("#back").click()
+    page.locator("#door-walk_in-large").click()
+    page.locator("#service-loan").click()
+    expect(page.locator("#provisional")).to_be_visible()
+    later = page.locator("#number").inner_text()
+    assert int(later[1:]) > int(number[1:])
+    kiosk.kill()
+    kiosk.start()
+    page.goto(kiosk.url)
+    page.locator("#door-walk_in-large").click()
+    page.locator("#service-loan").click()
+    third = page.locator("#number").inner_text()
+    assert int(third[1:]) == int(later[1:]) + 1
+    kiosk.hub.broker.start()
+    kiosk.hub.start_ingest()
+    until(lambda: kiosk.hub.ask(kept, third) != [], "the tickets are settled", 60)
+    both = "SELECT number, provisional FROM ticket WHERE number IN (?,?) ORDER BY number"
+    assert kiosk.hub.ask(both, later, third) == [(later, 1), (third, 1)]
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture to look at, where SHOTS names a folder."""
+    if os.environ.get("SHOTS"):
+        page.screenshot(path=f"{os.environ['SHOTS']}/{name}.png")
+
+
 def test_consent_and_enrolment_at_the_kiosk(page: Page, kiosk: KioskWorld) -> None:
     """After the code: the text, the challenge, a template; the hub keeps the consent and a receipt."""
     kiosk.hub.book_now("a-here", "c-here", "Ida Here")
@@ -295,6 +350,7 @@ def test_every_stage_is_accessible(page: Page, kiosk: KioskWorld, language: str)
     assert page.evaluate("document.documentElement.lang").startswith(language)
     assert not Axe().run(page).response["violations"]
     assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    shoot(page, f"kiosk-idle-{language}")
     page.locator("#door-code-large").focus()
     page.keyboard.press("Enter")
     page.locator("#typed").wait_for()

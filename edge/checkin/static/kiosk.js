@@ -22,18 +22,22 @@ const act = (what, value = null) => fetch("/api/act", {
   method: "POST", headers: { "Content-Type": "application/json", "X-Branchloop": "kiosk" }, body: JSON.stringify({ what, value }),
 });
 const minutes = (wait_s) => Math.max(1, Math.round(wait_s / 60));
+const range = (held) => ({ minutes: minutes(held.wait_s), low: Math.floor((held.low_s ?? 0) / 60), high: Math.ceil((held.high_s ?? 0) / 60) });
+const soon = (held) => (held.high_s ?? held.wait_s) < 30;
 const named = (who) => (who.title ? say(`kiosk.name.${who.title}`, { name: who.name }) : who.name);
 const preview = () => node("img", { id: "preview", src: `/preview.mjpeg?${Date.now()}`, alt: say("kiosk.preview") });
 
 function wait(queue) {
   const service = text(queue.service);
   if (queue.wait_s === null) return say("kiosk.wait.none", { service });
-  return queue.wait_s < 30 ? say("kiosk.wait.now", { service }) : say("kiosk.wait", { service, minutes: minutes(queue.wait_s) });
+  if (soon(queue)) return say("kiosk.wait.now", { service });
+  return say(queue.low_s === null ? "kiosk.wait.own" : "kiosk.wait", { service, ...range(queue) });
 }
 
 function idle() {
   const doors = node("div", { className: "doors" });
-  for (const door of about.recognise === "off" ? ["code"] : ["code", "face"]) {
+  const ways = ["code", ...(about.recognise === "off" ? [] : ["face"]), ...(view.queues.length ? ["walk_in"] : [])];
+  for (const door of ways) {
     const made = button(`kiosk.door.${door}`, "choose", door, false, `door-${door}-large`);
     made.append(node("span", { textContent: say(`kiosk.door.${door}.hint`) }));
     doors.append(made);
@@ -73,10 +77,27 @@ function typing(kind) {
   return node("div", {}, node("label", { htmlFor: "typed", textContent: say(digits ? "kiosk.number.hint" : "kiosk.code.or") }), field, keys);
 }
 
+function service() {
+  const doors = node("div", { className: "doors" });
+  for (const queue of view.queues) {
+    const made = node("button", { type: "button", id: `service-${queue.id}`, textContent: text(queue.service), onclick: () => act("service", [queue.id, language]) });
+    made.append(node("span", { textContent: waits(queue) }));
+    doors.append(made);
+  }
+  return [node("h1", { textContent: say("kiosk.service.title") }), doors];
+}
+
+function waits(held) {
+  if (held.wait_s === null) return say("kiosk.ticket.unknown");
+  if (soon(held)) return say("kiosk.ticket.now");
+  return say(held.low_s === null ? "kiosk.ticket.own" : "kiosk.ticket.wait", range(held));
+}
+
 function ticket() {
   const held = view.ticket;
-  const parts = [node("h1", { textContent: say("kiosk.welcome", { name: named(held) }) }), node("p", { textContent: say("kiosk.ticket") }), node("p", { className: "number", id: "number", textContent: held.number }), node("p", { className: "said", textContent: `${text(held.service)} · ${held.at}` })];
-  parts.push(node("p", { className: "said", id: "wait", textContent: held.wait_s === null ? say("kiosk.ticket.unknown") : held.wait_s < 30 ? say("kiosk.ticket.now") : say("kiosk.ticket.wait", { minutes: minutes(held.wait_s) }) }));
+  const title = held.walk_in ? say("kiosk.ticket") : say("kiosk.welcome", { name: named(held) });
+  const parts = [node("h1", { textContent: title }), ...(held.walk_in ? [] : [node("p", { textContent: say("kiosk.ticket") })]), node("p", { className: "number", id: "number", textContent: held.number }), node("p", { className: "said", textContent: held.walk_in ? text(held.service) : `${text(held.service)} · ${held.at}` })];
+  parts.push(node("p", { className: "said", id: "wait", textContent: waits(held) }));
   if (held.again) parts.push(node("p", { textContent: say("kiosk.again") }));
   if (held.provisional) parts.push(node("p", { id: "provisional", textContent: say("kiosk.provisional") }));
   if (held.may_enrol) parts.push(node("div", { className: "row" }, button("kiosk.enrol", "enrol", null, true, "enrol")));
@@ -93,6 +114,7 @@ function consent() {
 
 const stages = {
   idle,
+  service,
   code: () => [node("h1", { textContent: say("kiosk.code.title") }), node("p", { id: "why", className: "said", hidden: !view.why, textContent: view.why ? say(`kiosk.${view.why}`) : "" }), node("div", { className: "two" }, preview(), typing("code"))],
   number: () => [node("h1", { textContent: say("kiosk.number.title") }), node("p", { id: "why", className: "said", hidden: !view.why, textContent: view.why ? say(`kiosk.${view.why}`) : "" }), node("div", { className: "two" }, preview(), typing("number"))],
   face: () => [node("h1", { id: "prompt" }), preview()],
@@ -123,7 +145,7 @@ function show() {
   $("back").textContent = say("kiosk.back");
   $("back").hidden = view.stage === "idle";
   $("door-code").textContent = say("kiosk.door.code");
-  $("door-code").hidden = ["idle", "code", "ticket", "enrol", "consent", "enrolled"].includes(view.stage);
+  $("door-code").hidden = ["idle", "service", "code", "ticket", "enrol", "consent", "enrolled"].includes(view.stage);
   note();
   const moving = ["face", "enrol"].includes(view.stage);
   const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0 }]);
