@@ -18,6 +18,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "kiosk.door.walk_in": ("Take a ticket", "现场取号"),
     "kiosk.door.walk_in.hint": ("I have no appointment", "未预约客户"),
+    "kiosk.service.now": ("no wait now", "当前无需等候"),
     "kiosk.service.title": ("What would you like to do?", "请选择办理业务"),
     "kiosk.equal": (
         "All are served by the same rule: in the order of the times promised.",

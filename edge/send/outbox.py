@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import MAX_BATCH_BYTES, Attempt, Checkin, ConsentGiven, Notice, Window, Wire
+from branchloop.messages import MAX_BATCH_BYTES, Attempt, Checkin, ConsentGiven, Notice, Walkin, Window, Wire
 from edge.send import rows
 from edge.send.outboxfile import CURRENT, OutboxFile
 from edge.send.room import Room, used_bytes
@@ -303,6 +303,6 @@ def _span_ms(body: Wire) -> tuple[int, int]:
     match body:
         case Window():
             return body.start_ms, body.start_ms + body.duration_ms
-        case Notice() | Checkin() | Attempt() | ConsentGiven():
+        case Notice() | Checkin() | Walkin() | Attempt() | ConsentGiven():
             return body.at_ms, body.at_ms
     raise TypeError(f"{type(body).__name__} does not travel through the outbox")

@@ -30,6 +30,7 @@ from branchloop.messages import (
     Item,
     Notice,
     Status,
+    Walkin,
     Window,
     Wire,
 )
@@ -40,7 +41,7 @@ from hub.store.sums import GRID_KINDS
 MAX_SHAPES = 4
 """Grids of one kind and so many shapes may share a batch: each costs a dense grid per level to add."""
 Shape = tuple[str, int, int, int]
-Body = Window | Notice | Dropped | ConsentGiven | Checkin | Attempt
+Body = Window | Notice | Dropped | ConsentGiven | Checkin | Walkin | Attempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def event_ms(body: Body) -> int:
     match body:
         case Window():
             return body.start_ms
-        case Notice() | ConsentGiven() | Checkin() | Attempt():
+        case Notice() | ConsentGiven() | Checkin() | Walkin() | Attempt():
             return body.at_ms
         case Dropped():
             return body.last_ms

@@ -270,6 +270,7 @@ def test_without_an_appointment_a_ticket_is_taken_with_and_without_the_hub(
     """One touch for the service; the wait is the hub's, with its range. Cut off and killed twice: once, later."""
     kiosk.hub.book_now("a-before", "c-before", "李芳")
     kiosk.knows("a-before")
+    kiosk.stand("")
     until(lambda: '"wait_low_s"' in kiosk.day(), "the hub's forecast has come", 20)
     page.goto(kiosk.url)
     page.locator("#door-walk_in-large").click()

@@ -81,7 +81,7 @@ function service() {
   const doors = node("div", { className: "doors" });
   for (const queue of view.queues) {
     const made = node("button", { type: "button", id: `service-${queue.id}`, textContent: text(queue.service), onclick: () => act("service", [queue.id, language]) });
-    made.append(node("span", { textContent: waits(queue) }));
+    made.append(node("span", { textContent: queue.wait_s !== null && soon(queue) ? say("kiosk.service.now") : waits(queue) }));
     doors.append(made);
   }
   return [node("h1", { textContent: say("kiosk.service.title") }), doors];
