@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from branchloop.errors import AccessError, ConflictError, InputError
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page, own_origin
-from hub.api.card_offer import errand, start_of
+from hub.api.card_offer import day_of, errand, start_of
 from hub.api.card_pass import told
 from hub.api.state import now_ms
 from hub.loop.contact import clean_mail, clean_phone
+from hub.store import remote, waitlist
 from hub.store.book import Appointment, Wanted
 from hub.store.connection import opened
 from hub.store.journeys import of_journey, record
@@ -57,6 +58,41 @@ def routes() -> APIRouter:
                 keep(db, page, key, body, made, at_ms)
                 if followed is not None:
                     _follow_up(db, followed, made, at_ms)
+            return booking(db, request, page, made, at_ms)
+
+    @router.post("/waitlist", status_code=201)
+    def wait(request: Request, page: Page, body: models.CardWaitlist, key: Key) -> models.CardBooking:
+        """Wait for a place on a day that is full; the pass tells when one is held."""
+        page.write()
+        page.service(body.service)
+        at_ms = now_ms()
+        day, contact = day_of(page.site, body.day, at_ms), contact_of(body.contact)
+        with opened(page.state.data_dir) as db:
+            made = before(db, page, key, body)
+            if made is None:
+                wanted = Wanted(
+                    body.service, at_ms, body.name, body.title, channel="card", scene=page.embed.scene,
+                    partner=page.partner.id, journey=errand(db, page, body.journey), language=body.language,
+                    contact=contact,
+                )  # fmt: skip
+                made = waitlist.join(db, page.state.book, page.site, wanted, day, at_ms)
+                keep(db, page, key, body, made, at_ms)
+            return booking(db, request, page, made, at_ms)
+
+    @router.post("/tickets", status_code=201)
+    def ticket(request: Request, page: Page, body: models.CardTicket, key: Key) -> models.CardBooking:
+        """A place in today's queue, taken from afar."""
+        page.write()
+        page.service(body.service)
+        at_ms = now_ms()
+        with opened(page.state.data_dir) as db:
+            made = before(db, page, key, body)
+            if made is None:
+                made = remote.take(
+                    db, page.state.book, page.site, body.service, body.name, body.language, "card",
+                    page.partner.id, page.embed.scene, errand(db, page, body.journey), at_ms,
+                )  # fmt: skip
+                keep(db, page, key, body, made, at_ms)
             return booking(db, request, page, made, at_ms)
 
     return router

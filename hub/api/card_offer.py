@@ -110,6 +110,8 @@ def card_service(service: Service) -> models.CardService:
         minutes=service.minutes,
         documents=service.documents,
         online=service.online,
+        waitlist=service.waitlist,
+        remote_tickets=service.remote_tickets,
     )
 
 

@@ -21,6 +21,7 @@ from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.appointments import service_of
 from hub.loop.calendar_file import calendar_file
+from hub.store import waitlist
 from hub.store.book import Appointment
 from hub.store.connection import opened, reading
 from hub.store.forecasting import wait_for
@@ -46,6 +47,17 @@ def routes() -> APIRouter:
             ended = holder.state.book.step(db, found, "cancel", now_ms())
             answer = _told(db, holder, ended)
         _audit(holder, "cancel", found)
+        return answer
+
+    @router.post("/confirm")
+    def confirm(holder: Holder) -> models.Pass:
+        """Take the place that the waitlist holds. Again changes nothing."""
+        holder.write()
+        with opened(holder.state.data_dir) as db:
+            found = _appointment(db, holder)
+            taken = waitlist.confirm(db, holder.state.book, holder.site, found, now_ms())
+            answer = _told(db, holder, taken)
+        _audit(holder, "confirm", found)
         return answer
 
     @router.post("/move")
@@ -115,7 +127,8 @@ def _told(
     state, site = holder.state, holder.site
     waiting = wait_for(db, state.book, site, appointment, at_ms)
     (follow_up,) = db.execute("SELECT follow_up FROM appointment WHERE id=?", (appointment.id,)).fetchone()
-    timed = appointment.state != "waitlisted"
+    until_ms = appointment.offered_until_ms
+    timed = appointment.state != "waitlisted" or until_ms is not None
     return models.Pass(
         site=site.id,
         branch=site.name,
@@ -141,7 +154,7 @@ def _told(
             basis=waiting.wait.basis,
         ),
         you_are_next=waiting is not None and waiting.ahead == 0,
-        offered_until=None,
+        offered_until=None if until_ms is None else iso(until_ms),
         may=_may(appointment),
         outcome=appointment.outcome,
         follow_up=None if follow_up is None else models.FollowUpTold(**json.loads(follow_up)),
@@ -153,7 +166,7 @@ def _told(
 
 def _may(appointment: Appointment) -> list[models.May]:
     if appointment.state == "waitlisted":
-        return ["cancel"]
+        return ["cancel"] if appointment.offered_until_ms is None else ["confirm", "cancel"]
     if appointment.state != "booked":
         return []
     return ["move", "cancel"] if appointment.kind == "booked" else ["cancel"]

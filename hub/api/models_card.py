@@ -27,6 +27,8 @@ class CardService(Answer):
     minutes: int
     documents: list[Text] = Field(description="what to bring")
     online: Online | None = Field(description="what of it needs no visit; absent: come to the branch")
+    waitlist: bool = Field(description="who finds a day full may wait for a place")
+    remote_tickets: bool = Field(description="a place in today's queue may be taken from afar")
 
 
 class Suggestion(Answer):

@@ -86,6 +86,8 @@ BY_PAGE = {
     "/api/v1/card/crowding/stream",
     "/api/v1/card/seen",
     "/api/v1/card/appointments",
+    "/api/v1/card/waitlist",
+    "/api/v1/card/tickets",
     "/api/v1/card/requests",
 }
 """An embed token of the page opens these: see test_card_api.py."""
@@ -93,6 +95,7 @@ BY_PASS = {
     "/api/v1/card/pass",
     "/api/v1/card/pass/cancel",
     "/api/v1/card/pass/move",
+    "/api/v1/card/pass/confirm",
     "/api/v1/card/pass/qr.svg",
     "/api/v1/card/pass/calendar.ics",
     "/api/v1/card/request",

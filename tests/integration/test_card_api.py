@@ -15,9 +15,11 @@ from hubworld import World, world
 from icalendar import Calendar
 
 from branchloop.clock import DAY_MS
+from hub.api import card_access
+from hub.api.pace import Pace
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
-from hub.store import queueing
+from hub.store import queueing, waitlist
 from hub.store.connection import opened, reading
 from hub.store.erasure import erase_customer
 from hub.store.journeys import of_journey
@@ -36,6 +38,11 @@ id = "proof"
 name = { en = "Proof of deposit", zh = "存款证明" }
 minutes = 15
 online = "certificate"
+[[service]]
+id = "advice"
+name = { en = "Advice", zh = "咨询" }
+minutes = 15
+remote_tickets = true
 """
 HUB = f"""
 [[partner]]
@@ -52,8 +59,10 @@ Headers = dict[str, str]
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True) as running:
-        yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(card_access, "_writes", Pace(10_000, "bookings from this address"))
+        with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True) as running:
+            yield running
 
 
 def token(hub: World, **more: object) -> str:
@@ -98,7 +107,7 @@ def test_an_offer_tells_the_branch_and_nobody(hub: World) -> None:
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "Origin" in answer.headers["vary"]
     told = answer.json()
-    assert [each["id"] for each in told["services"]] == ["loan", "proof"]
+    assert [each["id"] for each in told["services"]] == ["loan", "proof", "advice"]
     assert told["services"][0]["documents"] == [{"en": "Identity card", "zh": "身份证"}]
     assert told["services"][1]["online"] == "certificate"
     assert (told["scene"], told["partner"]["en"], told["keep_days"]) == ("moving", "Travel page", 90)
@@ -339,6 +348,54 @@ def test_a_customer_who_waits_sees_who_comes_before(hub: World) -> None:
     assert first.state == "arrived"
 
 
+def test_a_full_day_is_waited_for_and_its_place_confirmed(hub: World) -> None:
+    """Waitlist, a place that frees, confirmed by the pass; a second confirmation changes nothing."""
+    day = day_after(10)
+    taken = [
+        book(hub, start, key(f"full{at}{again}"))
+        for at, start in enumerate(slots(hub, days=10))
+        for again in range(2)
+    ]
+    refused = [each for each in taken if each.status_code != 201]
+    assert not refused, refused[0].text
+    body = {"service": "loan", "day": day, "name": "Wanda Waiting", "language": "en"}
+    url = f"{hub.api}/api/v1/card/waitlist"
+    waits, again = (
+        httpx.post(url, headers={**page(hub), "Idempotency-Key": key("waits")}, json=body) for _ in range(2)
+    )
+    assert waits.status_code == 201, waits.text
+    assert waits.json()["secret"] == again.json()["secret"]
+    told = waits.json()["details"]
+    assert (told["state"], told["start"], told["may"], told["day"]) == ("waitlisted", None, ["cancel"], day)
+    early = httpx.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits))
+    assert early.status_code == 409
+    httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(taken[4]))
+    with opened(hub.config.data_dir) as db:
+        assert waitlist.offer_freed(db, hub.state.book, hub.config.sites.values(), now_ms()) == 1
+    offered = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(waits)).json()
+    assert (offered["may"], offered["start"]) == (["confirm", "cancel"], taken[4].json()["details"]["start"])
+    assert offered["offered_until"] is not None
+    for _ in range(2):
+        sure = httpx.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits)).json()
+        assert (sure["state"], sure["offered_until"]) == ("booked", None)
+
+
+def test_a_place_in_the_queue_is_taken_from_afar(hub: World) -> None:
+    body = {"service": "advice", "name": "", "language": "zh"}
+    url = f"{hub.api}/api/v1/card/tickets"
+    made, again = (
+        httpx.post(url, headers={**page(hub), "Idempotency-Key": key("afar")}, json=body) for _ in range(2)
+    )
+    assert made.status_code == 201, made.text
+    assert made.json()["secret"] == again.json()["secret"]
+    told = made.json()["details"]
+    assert (told["kind"], told["state"], told["may"]) == ("remote", "booked", ["cancel"])
+    refused = httpx.post(
+        url, headers={**page(hub), "Idempotency-Key": key("not")}, json={**body, "service": "loan"}
+    )
+    assert refused.status_code == 409
+
+
 def test_a_forgotten_customer_has_no_pass_any_more(hub: World) -> None:
     made = book(hub, slots(hub, days=8)[0], key("forgotten"))
     assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 200
@@ -360,9 +417,6 @@ def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
 
 
 def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from hub.api import card_access
-    from hub.api.pace import Pace
-
     monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
     with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
         told = [
