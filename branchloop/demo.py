@@ -7,6 +7,7 @@ and asks the hub's API what came of it.
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ from branchloop.share import share
 SITE = "plaza"
 SIMULATED = "river-street"
 KIOSK = "kiosk-1"
+ISSUER = "Demonstration Bank"
 START_S = 90.0
 DRAIN_S = 30.0
 
@@ -191,7 +193,7 @@ def _prepare(root: Path, port_base: int | None) -> Files:
         'sites = ["configs/demo.toml", "configs/simulated.toml"]\n'
         'scenes = "configs/scenes.toml"\n'
         "[people]\n"
-        f'root_public = "{_root_public(files)}"\n'
+        f'root_public = "{_root_public(files)}"\n' + _documents(files)
     )
     files.ready.unlink(missing_ok=True)
     return files
@@ -203,6 +205,23 @@ def _root_public(files: Files) -> str:
     if not folder.exists():
         _run(files, "branchloop.keys", "root", str(folder), "--json")
     return (folder / "root.pub").read_text(encoding="utf-8").strip()
+
+
+def _documents(files: Files) -> str:
+    """Certificates are signed by a key of the demo's, and marked as simulated data."""
+    if not all(importlib.util.find_spec(library) for library in ("pyhanko", "reportlab")):
+        return ""
+    folder = files.root / "document"
+    if not folder.exists():
+        root = str(files.root / "root" / "root.pem")
+        _run(files, "branchloop.keys", "document", str(folder), "--name", ISSUER, "--root", root, "--json")
+    return (
+        "[documents]\n"
+        f'issuer = {{ en = "{ISSUER}", zh = "演示银行" }}\n'
+        'key_file = "document/document.pem"\n'
+        'cert_file = "document/document.crt"\n'
+        "specimen = true\n"
+    )
 
 
 def _sign_kiosk(files: Files) -> None:
