@@ -15,7 +15,7 @@ from hub.api import models_requests as models
 from hub.api.card_access import Holder, OnPage, Page, PassHolder, own_origin
 from hub.api.card_booking import Key, followed_by
 from hub.api.card_offer import card_service, errand
-from hub.api.issuing import issuer_of
+from hub.api.issuing import issuer_here
 from hub.api.problems import NotFoundError
 from hub.api.state import now_ms
 from hub.loop.appointments import service_of
@@ -43,7 +43,7 @@ def routes() -> APIRouter:
             )
         phone = clean_phone(body.phone)
         if kind == "certificate":
-            issuer_of(page.state.config).check_name(body.name)
+            issuer_here(page.state.config).check_name(body.name)
         at_ms = now_ms()
         with opened(page.state.data_dir) as db:
             made = _before(db, page, key, body)

@@ -15,7 +15,7 @@ from hub.api import models_requests as models
 from hub.api.access import Fulfilling, Requesting
 from hub.api.card_access import own_origin
 from hub.api.card_requests import reason_of, verify_url
-from hub.api.issuing import issuer_of
+from hub.api.issuing import issuer_here
 from hub.api.pace import Pace
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
@@ -163,7 +163,7 @@ def _document(
     code: str,
     at_ms: int,
 ) -> tuple[bytes, int]:
-    issuer = issuer_of(state.config)
+    issuer = issuer_here(state.config)
     from hub.documents.certificate import Certificate
 
     certificate = Certificate(

@@ -319,6 +319,14 @@ def test_anybody_may_ask_whether_a_document_stands(hub: World) -> None:
     assert (odd.status_code, "<script>" in odd.text) == (404, False)
 
 
+def test_a_hub_without_a_document_key_makes_no_certificate(tmp_path: Path) -> None:
+    without = HUB[: HUB.index("[documents]")] + HUB[HUB.index("[[partner]]") :]
+    with world(tmp_path, parts=PARTS, hub=without, book=True) as other:
+        refused = ask(other, "none")
+        assert (refused.status_code, refused.json()["hint"]) == (409, "Book a visit.")
+        assert ask(other, "account", wish(service="second", certificate=None)).status_code == 201
+
+
 def test_codes_cannot_be_guessed_for_long(hub: World) -> None:
     told = [httpx.get(f"{hub.api}/api/v1/verify/0000-0000-0000-{at:04d}").status_code for at in range(50)]
     assert set(told) == {404, 429}
@@ -377,7 +385,7 @@ def test_a_request_of_long_ago_names_nobody(hub: World) -> None:
     assert not hub.state.book.keyring.forget(customer)
 
 
-def test_a_hub_that_cannot_sign_says_so(hub: World, tmp_path: Path) -> None:
+def test_a_hub_that_cannot_sign_says_so_to_its_own_log_alone(hub: World) -> None:
     with pytest.raises(ConfigError, match="signs no documents"):
         issuer_of(replace(hub.config, documents=None))
     key = hub.config.path.parent / "keys" / "document.pem"
@@ -385,5 +393,8 @@ def test_a_hub_that_cannot_sign_says_so(hub: World, tmp_path: Path) -> None:
     try:
         with pytest.raises(ConfigError, match="may be read by others"):
             issuer_of(hub.config)
+        refused = ask(hub, "no-key")
+        assert refused.status_code == 503
+        assert "document.pem" not in refused.text
     finally:
         key.chmod(0o600)
