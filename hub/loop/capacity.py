@@ -118,13 +118,23 @@ def arrange(counters: Sequence[Staffed], visits: Iterable[Visit]) -> Arranged:
 
 
 def slots(
-    site: Site, service: Service, day: date, counters: Sequence[Staffed], taken: Mapping[str, Collection[int]]
+    site: Site,
+    service: Service,
+    day: date,
+    counters: Sequence[Staffed],
+    taken: Mapping[str, Collection[int]],
+    at_ms: int | None = None,
 ) -> list[Slot]:
-    """Slots of a local day in order, at which any counter is staffed for the service; none ends after closing."""
+    """Slots of a local day in order, at which any counter is staffed for the service; none ends after closing.
+
+    With `at_ms`, only the one that starts then.
+    """
     length_ms, step_ms = service.minutes * MINUTE_MS, service.slot_minutes * MINUTE_MS
     found: list[Slot] = []
     for open_ms, close_ms in site.open_spans_ms(day):
         for start_ms in range(open_ms, close_ms - length_ms + 1, step_ms):
+            if at_ms is not None and start_ms != at_ms:
+                continue
             end_ms = start_ms + length_ms
             places = sum(each.can(service.id, start_ms, end_ms) for each in counters)
             if places:

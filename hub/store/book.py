@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal, Protocol
 
-from branchloop.clock import DAY_MS, from_ms, iso
+from branchloop.clock import DAY_MS, from_ms, iso, local_day_end_ms, local_day_start_ms
 from branchloop.codes import code_digest, new_code, read_code
 from branchloop.commands import Expected, Queue, TicketRange
 from branchloop.errors import ConflictError, InputError
@@ -161,22 +161,29 @@ class Book:
         *,
         for_waitlist: bool = False,
         without: str | None = None,
+        at_ms: int | None = None,
     ) -> list[rules.Slot]:
         """A day's slots. Raises InputError for a service that the branch has not.
 
         What is free while somebody waits for it is theirs, so it is free for the waitlist alone; with `now_ms`,
-        only as far as it can still be offered to them. `without` is an appointment whose own place counts as free.
+        only as far as it can still be offered to them. `without` is an appointment whose own place counts as free;
+        with `at_ms`, only the slot that starts then.
         """
         wanted = rules.service_of(site, service)
         if site.counters:
             counters = capacity.staffed(site, day)
             taken_ticks = capacity.arrange(counters, self.visits(db, site.id, day, without)).taken
-            found = capacity.slots(site, wanted, day, counters, taken_ticks)
+            found = capacity.slots(site, wanted, day, counters, taken_ticks, at_ms)
             return self._for_others(db, site, service, day, found, now_ms, for_waitlist=for_waitlist)
         taken = db.execute(
-            "SELECT start_ms, count(*) FROM appointment WHERE site=? AND day=? AND service=? "
-            f"AND {TAKEN} GROUP BY start_ms",
-            (site.id, day.isoformat(), service),
+            "SELECT start_ms, count(*) FROM appointment WHERE site=? AND service=? AND start_ms>=? AND start_ms<? "
+            f"AND {TAKEN} GROUP BY start_ms",  # by start, not by day: the index of places has it
+            (
+                site.id,
+                service,
+                local_day_start_ms(day, site.zone_info),
+                local_day_end_ms(day, site.zone_info),
+            ),
         ).fetchall()
         found = rules.slots(site, wanted, day, dict(taken))
         return self._for_others(db, site, service, day, found, now_ms, for_waitlist=for_waitlist)
@@ -300,6 +307,8 @@ class Book:
         customer = wanted.customer or self.keyring.new_customer()
         day = from_ms(times.start_ms, site.zone_info).date().isoformat()
         code, identity = new_code(), secrets.token_hex(8)
+        contact = {} if wanted.contact is None else {CONTACT: wanted.contact.encode()}
+        wrapped = self.keyring.wrap_all(customer, {NAME: name.encode(), CODE: code.encode(), **contact})
         try:
             db.execute(
                 "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
@@ -309,12 +318,10 @@ class Book:
                 (
                     identity, site.id, wanted.service, day, times.start_ms, times.end_ms, times.window_from_ms,
                     times.window_to_ms, place, customer, rules.masked(name) if name else NOBODY, wanted.title,
-                    int(wanted.minor), self.keyring.wrap(customer, name.encode(), NAME),
-                    self.keyring.wrap(customer, code.encode(), CODE), self.keyring.mac(read_code(code)),
+                    int(wanted.minor), wrapped[NAME], wrapped[CODE], self.keyring.mac(read_code(code)),
                     self.booking_no(db, site.id, day), state, now_ms, kind,
                     wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(), wanted.language,
-                    None if wanted.contact is None
-                    else self.keyring.wrap(customer, wanted.contact.encode(), CONTACT),
+                    wrapped.get(CONTACT),
                     int(wanted.contact is not None),
                 ),
             )  # fmt: skip
@@ -611,7 +618,7 @@ class Book:
                 hint="Choose another slot.",
             )
         day = from_ms(start_ms, site.zone_info).date()
-        slots = self.slots(db, site, service, day, now_ms, without=without)
+        slots = self.slots(db, site, service, day, now_ms, without=without, at_ms=start_ms)
         slot = next((slot for slot in slots if slot.start_ms == start_ms), None)
         if slot is None:
             raise InputError(f"{iso(start_ms)} is no slot of {service}.", hint="GET …/slots lists them.")

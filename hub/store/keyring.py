@@ -20,7 +20,7 @@ import secrets
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -75,8 +75,15 @@ class Keyring:
 
     def wrap(self, customer: str, plain: bytes, context: str) -> bytes:
         """Encrypt under the customer's key, which is made when there is none."""
-        iv = secrets.token_bytes(_IV)
-        return iv + AESGCM(self._key(customer)).encrypt(iv, plain, _bound(customer, context))
+        return self.wrap_all(customer, {context: plain})[context]
+
+    def wrap_all(self, customer: str, plain: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The same of several things, by their contexts, with one look at the key."""
+        cipher, found = AESGCM(self._key(customer)), {}
+        for context, each in plain.items():
+            iv = secrets.token_bytes(_IV)
+            found[context] = iv + cipher.encrypt(iv, each, _bound(customer, context))
+        return found
 
     def unwrap(self, customer: str, wrapped: bytes, context: str) -> bytes | None:
         """Decrypt; None when the key is gone or it is not what was wrapped."""

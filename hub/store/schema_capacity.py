@@ -33,6 +33,14 @@ CREATE TABLE held (                   -- a counter's time that an appointment oc
 CREATE INDEX held_by ON held (appointment);
 """
 
+_LIGHTER = """
+DROP INDEX appointment_day;
+DROP INDEX appointment_service;
+CREATE INDEX appointment_served ON appointment (site, service, served_ms) WHERE served_ms IS NOT NULL;
+CREATE INDEX appointment_remote_day ON appointment (day) WHERE kind = 'remote';
+"""
+"""Fewer pages a booking: the day is found by `appointment_no`, and who is not served yet is in no such index."""
+
 
 @capacity_migrations()
 def m001_waitlist(db: Database) -> None:
@@ -44,3 +52,9 @@ def m001_waitlist(db: Database) -> None:
 def m002_held(db: Database) -> None:
     """Two appointments never have one counter at one time."""
     run(db, _HELD)
+
+
+@capacity_migrations()
+def m003_lighter(db: Database) -> None:
+    """A booking writes into fewer indexes."""
+    run(db, _LIGHTER)

@@ -119,7 +119,7 @@ def _wanted(db: sqlite3.Connection, site: Site, now_ms: int) -> Iterator[tuple[s
     today = from_ms(now_ms, site.zone_info).date().isoformat()
     known = {service.id for service in site.services}
     rows = db.execute(
-        "SELECT DISTINCT service, day FROM appointment WHERE site=? AND state='waitlisted' "
+        "SELECT DISTINCT service, day FROM appointment INDEXED BY appointment_waitlisted WHERE site=? AND state='waitlisted' "
         "AND offered_until_ms IS NULL AND day>=? ORDER BY day, service",
         (site.id, today),
     ).fetchall()
