@@ -116,6 +116,10 @@ class Hub:
         """A day of service: waits, visits and outcomes by service, beside what the floor saw."""
         return self._get(f"/api/v1/branches/{site}/service", {"day": day})
 
+    def crowding(self, site: str) -> dict[str, Any]:
+        """How busy the branch is now, and the hours ahead."""
+        return self._get(f"/api/v1/branches/{site}/crowding")
+
     def walk_in(self, site: str, service: str, language: str) -> dict[str, Any]:
         """A ticket for somebody without an appointment."""
         body = {"service": service, "language": language}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
+from html import escape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from branchloop.text import Language, duration, say
 from dashboard import tiles
@@ -137,6 +140,28 @@ def floor(answer: Mapping[str, Any], spoken: Language) -> str:
     ]
     heads = ("floor.queue", "waiting", "floor.joined", "floor.abandoned", "floor.wait")
     return tiles.table([*(say(f"service.{key}", spoken) for key in heads), say("coverage", spoken)], rows)
+
+
+def crowd(answer: Mapping[str, Any], zone: ZoneInfo, spoken: Language) -> str:
+    """HTML of the hours ahead, bars from zero; empty where no history tells of any."""
+    hours = [hour for hour in answer["today"] if hour["people"] is not None]
+    if not hours:
+        return ""
+    most = max(hour["people"] for hour in hours) or 1.0
+    rows = []
+    for hour in hours:
+        at = datetime.fromisoformat(hour["start"]).astimezone(zone).strftime("%H:%M")
+        level = say(f"service.crowd.{hour['level']}", spoken) if hour["level"] else "—"
+        bar = f'<div class="bl-bar"><span style="width:{100 * hour["people"] / most:.1f}%"></span></div>'
+        rows.append(
+            f'<tr><th scope="row">{at}{bar}</th><td>{hour["people"]:.0f}</td>'
+            f"<td>{hour['low']:.0f} – {hour['high']:.0f}</td><td>{escape(level)}</td></tr>"
+        )
+    head = "".join(
+        f'<th scope="col">{escape(say(f"service.crowd.{key}", spoken))}</th>'
+        for key in ("hour", "people", "range", "level")
+    )
+    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def count(value: int | None, spoken: Language) -> str:

@@ -26,10 +26,10 @@ def page() -> None:
             say("service.day", session.language()), value=today, max_value=today, format="YYYY-MM-DD"
         )
         refresh_s = session.settings()[0].refresh_s if day == today else None
-        st.fragment(_body, run_every=refresh_s)(door, site, str(day))
+        st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)
 
 
-def _body(door: Hub, site: str, day: str) -> None:
+def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:
     with session.told():
         branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
         st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)}")
@@ -39,6 +39,8 @@ def _body(door: Hub, site: str, day: str) -> None:
             st.html(f'<div class="bl-note">{say("service.small.why", spoken)}</div>')
         session.head(say("service.by_service", spoken))
         st.html(service.services(answer, spoken))
+        if is_today:
+            _crowd(door, site, ZoneInfo(branch["timezone"]))
         session.head(say("service.outcomes", spoken))
         st.html(service.outcomes(answer, spoken))
         session.head(say("service.forecast", spoken))
@@ -51,3 +53,14 @@ def _body(door: Hub, site: str, day: str) -> None:
         st.html(f'<div class="bl-note">{say("service.floor.how", spoken)}</div>')
         st.html(tiles.row(service.beside(answer, spoken)))
         st.html(service.floor(answer, spoken))
+
+
+def _crowd(door: Hub, site: str, zone: ZoneInfo) -> None:
+    answer, spoken = door.crowding(site), session.language()
+    session.head(say("service.crowd", spoken))
+    table = service.crowd(answer, zone, spoken)
+    if not table:
+        st.html(f'<div class="bl-note">{say("service.crowd.none", spoken)}</div>')
+        return
+    words = say("service.crowd.how", spoken, weeks=answer["basis_weeks"])
+    st.html(f'<div class="bl-note">{words}</div>{table}')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -61,3 +62,26 @@ def test_a_floor_that_was_not_observed_has_no_difference() -> None:
 def test_a_forecast_nobody_waited_for_says_so() -> None:
     none = row("Loans", error={"waits": 0, "mae_s": None, "covered": None})
     assert "no wait has ended yet" in service.errors(answer(services=[none]), "en")
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_the_hours_ahead_have_numbers_ranges_and_words(spoken: Language) -> None:
+    told = {
+        "today": [
+            {"start": "2026-11-27T02:00:00Z", "level": "quiet", "people": 5.0, "low": 2.0, "high": 9.0},
+            {"start": "2026-11-27T03:00:00Z", "level": "busy", "people": 20.0, "low": 12.0, "high": 27.0},
+            {"start": "2026-11-27T04:00:00Z", "level": None, "people": None, "low": None, "high": None},
+        ]
+    }
+    html = service.crowd(told, ZoneInfo("Asia/Shanghai"), spoken)
+    assert html.count("<tr>") == 3  # the hour that nothing is known of is not drawn as 0
+    for text in (
+        "10:00",
+        "<td>5</td>",
+        "12 – 27",
+        "width:100.0%",
+        "width:25.0%",
+        say("service.crowd.busy", spoken),
+    ):
+        assert text in html
+    assert service.crowd({"today": told["today"][2:]}, ZoneInfo("UTC"), spoken) == ""
