@@ -145,6 +145,12 @@ def test_queue_and_service_shows_the_numbers_of_the_api(running: Demo, page: Pag
     expect(page.get_by_role("heading", name="排队与服务")).to_be_visible()
     expect(page.get_by_text("排队号与现场客流")).to_be_visible()
     shoot(page, "service-zh")
+    page.goto(f"{running.pages}/service?branch=river-street&lang=en")
+    expect(page.get_by_role("heading", name="River Street (simulated) · Queue & service")).to_be_visible()
+    crowd = ask(running, "river-street/crowding")
+    hours = [hour for hour in crowd["today"] if hour["people"] is not None]
+    expect(page.get_by_role("columnheader", name="Crowding")).to_have_count(1 if hours else 0)
+    shoot(page, "service-river")
 
 
 def shoot(page: Page, name: str) -> None:

@@ -68,7 +68,7 @@ def test_a_forecast_nobody_waited_for_says_so() -> None:
 def test_the_hours_ahead_have_numbers_ranges_and_words(spoken: Language) -> None:
     told = {
         "today": [
-            {"start": "2026-11-27T02:00:00Z", "level": "quiet", "people": 5.0, "low": 2.0, "high": 9.0},
+            {"start": "2026-11-27T02:00:00Z", "level": "usual", "people": 5.0, "low": 2.0, "high": 9.0},
             {"start": "2026-11-27T03:00:00Z", "level": "busy", "people": 20.0, "low": 12.0, "high": 27.0},
             {"start": "2026-11-27T04:00:00Z", "level": None, "people": None, "low": None, "high": None},
         ]
@@ -82,6 +82,7 @@ def test_the_hours_ahead_have_numbers_ranges_and_words(spoken: Language) -> None
         "width:100.0%",
         "width:25.0%",
         say("service.crowd.busy", spoken),
+        say("service.crowd.usual", spoken),
     ):
         assert text in html
     assert service.crowd({"today": told["today"][2:]}, ZoneInfo("UTC"), spoken) == ""
