@@ -121,6 +121,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "pass.ahead": ("{count} before you", "前面还有 {count} 位"),
     "pass.name": ("Name", "姓名"),
     "pass.service": ("For", "业务"),
+    "pass.turn": ("Your turn, about", "预计叫号"),
     "pass.when": ("When", "时间"),
     "pass.arrive": ("Check in between", "签到时间"),
     "pass.between": ("{from} and {to}", "{from} 至 {to}"),

@@ -9,7 +9,9 @@ class BranchCrowding extends Card {
 
   async open() {
     this.crowd = null;
-    const seal = this.seal;
+    const { seal } = this;
+    clearInterval(this.clock);
+    this.clock = setInterval(() => (this.isConnected ? this.stale === this.wasStale || this.draw() : clearInterval(this.clock)), ASK_MS);
     const going = () => seal === this.seal && this.isConnected && !this.stopped;
     let misses = 0;
     while (going()) {
@@ -74,10 +76,16 @@ class BranchCrowding extends Card {
     }
   }
 
+  get stale() {
+    const { as_of: at } = this.crowd || {};
+    return !!at && Date.now() - Date.parse(at) > STALE_MS;
+  }
+
   view() {
     const told = this.crowd;
     if (!told) return this.note ? [] : [this.waiting()];
-    const stale = told.as_of && Date.now() - Date.parse(told.as_of) > STALE_MS;
+    const { stale } = this;
+    this.wasStale = stale;
     const most = Math.max(1, ...told.today.map((hour) => hour.people || 0));
     const row = (hour) => {
       const bar = h("i", { "aria-hidden": "true" });

@@ -20,7 +20,9 @@ class BranchDocument extends Asking(Card) {
 
   async open() {
     clearTimeout(this.timer);
-    if (!this.awake) document.addEventListener("visibilitychange", (this.awake = () => document.hidden || this.beat(0)), { signal: this.gone.signal });
+    const { signal } = this.gone;
+    document.addEventListener("visibilitychange", (this.awake ||= () => document.hidden || this.beat(0)), { signal });
+    if (this.own) window.addEventListener("hashchange", (this.again ||= () => this.begin()), { signal });
     this.form ||= this.blank();
     Object.assign(this, { request: null, offer: null, misses: 0 });
     if (this.own) {

@@ -20,8 +20,8 @@ class BranchPass extends Timed {
   open() {
     const { signal } = this.gone;
     const own = this.hasAttribute("from-fragment") && location.origin === new URL(HUB).origin;
-    if (own && !this.again) window.addEventListener("hashchange", (this.again = () => this.begin()), { signal });
-    if (!this.awake) document.addEventListener("visibilitychange", (this.awake = () => document.hidden || this.beat(0)), { signal });
+    if (own) window.addEventListener("hashchange", (this.again ||= () => this.begin()), { signal });
+    document.addEventListener("visibilitychange", (this.awake ||= () => document.hidden || this.beat(0)), { signal });
     if (own) this.#secret = location.hash.slice(1);
     Object.assign(this, { pass: null, qr: null, moving: null, asking: null, misses: 0 });
     if (!this.#secret) return this.stop("pass.none");
@@ -159,7 +159,7 @@ class BranchPass extends Timed {
       h("div", { class: "two" },
         coming && pass.code && this.qr && s("svg", { class: "qr", viewBox: `0 0 ${this.qr.side} ${this.qr.side}`, role: "img", "aria-label": this.t("pass.qr") }, s("path", { d: this.qr.d, stroke: "#000" })),
         h("dl", {},
-          coming && fact("pass.when", pass.start ? this.when(pass.start) : this.date(pass.day)),
+          coming && fact(pass.kind === "remote" ? "pass.turn" : "pass.when", pass.start ? this.when(pass.start) : this.date(pass.day)),
           coming && pass.arrive_from && fact("pass.arrive", this.t("pass.between", { from: this.time(pass.arrive_from), to: this.time(pass.arrive_to) })),
           fact("pass.service", this.n(service.name)),
           coming && fact("pass.name", pass.masked_name),

@@ -6,6 +6,6 @@
   const token = card.getAttribute("token").split(".")[0];
   const { origin } = JSON.parse(atob(token.replace(/-/g, "+").replace(/_/g, "/")));
   for (const event of ["booked", "moved", "cancelled", "checked-in", "resize", "book", "requested"]) {
-    document.addEventListener(`branchloop:${event}`, ({ detail }) => window.parent.postMessage({ type: "branchloop", event, ...detail }, origin));
+    card.addEventListener(`branchloop:${event}`, ({ detail }) => window.parent.postMessage({ type: "branchloop", event, ...detail }, origin));
   }
 })();

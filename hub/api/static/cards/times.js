@@ -9,6 +9,8 @@ class Timed extends Card {
     try {
       const found = await this.ask(`slots?service=${encodeURIComponent(pick.service)}&day=${pick.day}`);
       if (this.pick !== pick || found.day !== pick.day) return;
+      // Opened on a day without free times: the next one that has some is shown.
+      if (!day && found.next_day) return this.look(found.next_day);
       pick.slots = found;
       if (!this.free.some((slot) => slot.start === pick.start)) pick.start = null;
     } catch (error) {
