@@ -34,6 +34,12 @@ name = { en = "Cash <b>desk</b>", zh = "现金 <b>业务</b>" }
 minutes = 15
 slot_minutes = 15
 per_slot = 3
+remote_tickets = true
+[[service]]
+id = "vault"
+name = { en = "Safe deposit box", zh = "保管箱" }
+minutes = 480
+slot_minutes = 240
 [[service]]
 id = "proof"
 name = { en = "Proof of deposit", zh = "存款证明" }

@@ -19,9 +19,10 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_play
 from test_api import send, window
 from test_demo_pages import FLAGS
 
-from branchloop.clock import to_ms
+from branchloop.clock import DAY_MS, from_ms, iso, to_ms
 from hub.api import card_access
 from hub.api.state import now_ms
+from hub.store import waitlist
 from hub.store.book import Wanted
 from hub.store.connection import DATABASE, opened
 
@@ -389,6 +390,53 @@ def test_a_pass_moves_and_says_when_it_is_not_up_to_date(world: CardWorld, page:
     page.unroute("**/card/pass")
     look_again(page)
     expect(page.locator(".stale")).to_have_count(0)
+
+
+def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: Page) -> None:
+    """The waitlist from a card; the pass tells of the place that is held, and takes it."""
+    hub = world.hub
+    site = hub.config.sites["hall"]
+    day = from_ms(now_ms() + 2 * DAY_MS, site.zone_info).date()
+    with opened(hub.config.data_dir) as db:
+        taken = [
+            hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
+            for each in hub.state.book.slots(db, site, "vault", day, now_ms())
+        ]
+    appointment(world, page, service="vault")
+    expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
+    page.locator("#day").select_option(day.isoformat())
+    expect(page.locator("branch-appointment")).to_contain_text("No free times on this day.")
+    expect(page.get_by_role("button", name="Next free day")).to_be_visible()
+    page.get_by_role("button", name="Join the waitlist").click()
+    expect(page.locator("#question")).to_have_text(SAY["en"]["who"])
+    faults(page)
+    page.locator("#name").fill("Maria Findable")
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("You are on the waitlist")
+    faults(page)
+    with opened(hub.config.data_dir) as db:
+        hub.state.book.step(db, taken[1], "cancel", now_ms())
+        assert waitlist.offer_freed(db, hub.state.book, [site], now_ms()) == 1
+    look_again(page)
+    expect(page.locator("branch-pass #question")).to_contain_text("A place is free. It is held until")
+    faults(page)
+    page.get_by_role("button", name="Take this place").click()
+    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    expect(page.locator("branch-pass #question")).to_be_focused()
+    assert kept(world, iso(taken[1].start_ms)) == 1
+
+
+def test_a_place_in_the_queue_is_taken_from_the_page(world: CardWorld, page: Page) -> None:
+    """Without a time; no name is asked for more than is needed."""
+    appointment(world, page, service="cash")
+    page.locator("#day").select_option(index=0)
+    page.get_by_role("button", name="Queue from here today").click()
+    expect(page.locator("#contact")).to_have_count(0)
+    faults(page)
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("You have a place in the queue")
+    expect(page.locator("branch-pass dl")).to_contain_text("Your turn, about")
+    faults(page)
 
 
 def test_a_pass_that_nobody_knows_says_so(world: CardWorld, page: Page) -> None:

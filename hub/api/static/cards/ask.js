@@ -7,7 +7,7 @@ const Asking = (Base) => class extends Base {
     const bad = wrong === id;
     return h("div", { class: "group" }, h("label", { class: "label", for: id }, this.t(key)),
       hint && h("p", { class: "fine", id: `${id}-hint` }, this.t(hint)),
-      h("input", { type: "text", id, value: form[id], disabled: !!pending, "aria-invalid": bad && "true", "aria-describedby": `${hint ? `${id}-hint ` : ""}${bad ? "wrong" : ""}`, oninput: (event) => { form[id] = event.target.value; }, ...more }),
+      h("input", { id, value: form[id], disabled: !!pending, "aria-invalid": bad && "true", "aria-describedby": `${hint ? `${id}-hint ` : ""}${bad ? "wrong" : ""}`, oninput: (event) => { form[id] = event.target.value; }, ...more }),
       bad && h("p", { class: "wrong", id: "wrong" }, this.t(`wrong.${id}`)));
   }
 

@@ -156,7 +156,10 @@ class BranchDocument extends Asking(Card) {
       this.adopt(this.request);
       if (this.misses) this.say();
       this.misses = 0;
-      if (before && before !== this.request.state) this.say(`request.${this.request.state}`);
+      if (before && before !== this.request.state) {
+        this.say(`request.${this.request.state}`);
+        this.live.classList.add("unseen");
+      }
       if (body || before !== this.request.state) this.draw(!!body);
     } catch (error) {
       this.misses = Math.min(3, this.misses + 1);
