@@ -69,7 +69,7 @@ def routes() -> APIRouter:
             next_day = None
             if not any(each.free for each in found):
                 next_day = _next_day(db, page, wanted, asked, at_ms)
-            crowding = steered(db, page, wanted, found, at_ms)
+            crowding = steered(db, page, wanted, asked, found, at_ms)
         return models.CardSlots(
             service=wanted.id,
             day=asked.isoformat(),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
-from branchloop.clock import from_ms, iso
+from branchloop.clock import iso
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
@@ -31,9 +32,9 @@ class Steered:
 
 
 def steered(
-    db: sqlite3.Connection, page: OnPage, service: Service, found: Sequence[Slot], at_ms: int
+    db: sqlite3.Connection, page: OnPage, service: Service, day: date, found: Sequence[Slot], at_ms: int
 ) -> Steered:
-    """Slots of one day as a card shows them. Without history there is no level and no best."""
+    """Slots of a day as a card shows them. Without history there is no level and no best."""
     crowds = page.state.crowds
     levels = crowds.levels(db, page.site, [(each.start_ms, each.end_ms) for each in found], at_ms)
     items = [
@@ -48,25 +49,24 @@ def steered(
     ]
     free = [each.start_ms for each in found if each.free]
     best = crowds.quietest(db, page.site, free, at_ms)[:BEST]
-    return Steered(items, [iso(start_ms) for start_ms in best], _nearby(db, page, service, found, at_ms))
+    return Steered(
+        items, [iso(start_ms) for start_ms in best], _nearby(db, page, service, day, at_ms, full=not free)
+    )
 
 
 def _nearby(
-    db: sqlite3.Connection, page: OnPage, service: Service, found: Sequence[Slot], at_ms: int
+    db: sqlite3.Connection, page: OnPage, service: Service, day: date, at_ms: int, *, full: bool
 ) -> list[models.Nearby]:
     """Branches with the service and a free place on that day at which they are quieter than this one.
 
-    Where this branch is full, any free place elsewhere is told. A simulated branch is none for a real one.
+    Where this branch is full or closed, any free place elsewhere is told. A simulated branch is none for a real one.
     """
-    if not found:
-        return []
     config = page.state.config
-    full = not any(each.free for each in found)
     told: list[models.Nearby] = []
     for site, far_km in page.state.crowds.near(config.sites, page.site, config.crowding.nearby_km, at_ms):
         if site.simulated != page.site.simulated:
             continue
-        quieter = _quietest(db, page, site, service, found[0].start_ms, at_ms, any_level=full)
+        quieter = _quietest(db, page, site, service, day, at_ms, any_level=full)
         if quieter is not None:
             start_ms, level = quieter
             told.append(
@@ -89,7 +89,7 @@ def _quietest(
     page: OnPage,
     site: Site,
     service: Service,
-    day_ms: int,
+    day: date,
     at_ms: int,
     *,
     any_level: bool,
@@ -99,7 +99,6 @@ def _quietest(
         service_of(site, service.id)
     except InputError:
         return None
-    day = from_ms(day_ms, site.zone_info).date()
     free = [
         each
         for each in page.state.book.slots(db, site, service.id, day)

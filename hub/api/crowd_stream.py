@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import sqlite3
 from collections.abc import AsyncIterator, Callable
 
 from branchloop.errors import BranchloopError
@@ -114,8 +113,10 @@ class CrowdStream:
             try:
                 async with self._at_once:
                     told = await asyncio.to_thread(self._told, site)
-            except (BranchloopError, sqlite3.Error) as error:
+            except BranchloopError as error:
                 _LOG.error("the crowding of %s cannot be told: %s", site, error)
+            except Exception:  # noqa: BLE001 - the task's border: its readers stay, and the next try may do
+                _LOG.exception("the crowding of %s cannot be told", site)
             else:
                 if told != before:
                     before = told

@@ -28,6 +28,7 @@ from hub.loop.crowding import (
     pressure,
 )
 from hub.loop.nearby import nearby
+from hub.store.book import TAKEN
 
 HISTORY_WEEKS = 12
 KEEP_MS = 10 * MINUTE_MS
@@ -47,7 +48,6 @@ _LEAST_OPEN_MS = 15 * MINUTE_MS
 _LEAST_SHARE = 0.1
 _LONGEST_STAY_MS = 4 * HOUR_MS
 _BOOKED_HALF_LIFE_MS = 3 * 7 * DAY_MS
-_HELD = "kind='booked' AND state NOT IN ('cancelled', 'missed', 'waitlisted')"
 _HOURS = (
     "start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms), "
     "sum(open_observed_ms), sum(person_ms)"
@@ -164,13 +164,19 @@ class Crowds:
     def levels(
         self, db: sqlite3.Connection, site: Site, spans: Sequence[Span], now_ms: int
     ) -> list[Crowd | None]:
-        """What is expected over each `[start, end)`; None throughout when history is too thin."""
+        """What is expected over each `[start, end)`; None where the branch is closed, and when history is too thin."""
         known = self.known(db, site, now_ms)
         if known is None or not spans:
             return [None] * len(spans)
         differs = live(_measured(db, site, now_ms), known.profile, site.zone_info)
         load = Load(_booked(db, site, min(start for start, _ in spans), max(end for _, end in spans)))
-        return [_expected(known, site, span, load, differs, now_ms) for span in spans]
+        opening = _open_spans(site, min(start for start, _ in spans), max(end for _, end in spans))
+        return [
+            _expected(known, site, span, load, differs, now_ms)
+            if any(start <= span[0] < end for start, end in opening)
+            else None
+            for span in spans
+        ]
 
     def quietest(self, db: sqlite3.Connection, site: Site, starts: Sequence[int], now_ms: int) -> list[int]:
         """Starts, the quietest first; empty when history is too thin. See `hub.loop.crowding.pressure`."""
@@ -317,7 +323,7 @@ def _booked(db: sqlite3.Connection, site: Site, from_ms_: int, until_ms: int) ->
     zone = site.zone_info
     first, last = from_ms(from_ms_, zone).date(), from_ms(until_ms, zone).date()
     return db.execute(
-        f"SELECT start_ms, end_ms FROM appointment WHERE site=? AND day>=? AND day<=? AND {_HELD}",
+        f"SELECT start_ms, end_ms FROM appointment WHERE site=? AND day>=? AND day<=? AND {TAKEN}",
         (site.id, first.isoformat(), last.isoformat()),
     ).fetchall()
 
@@ -349,7 +355,7 @@ def _present(db: sqlite3.Connection, site: Site, now_ms: int) -> tuple[int | Non
     row = db.execute(
         "SELECT end_ms, body FROM latest WHERE site=? ORDER BY end_ms DESC LIMIT 1", (site.id,)
     ).fetchone()
-    if row is None or now_ms - row[0] > FRESH_MS:
+    if row is None or abs(now_ms - row[0]) > FRESH_MS:
         return None, None
     body = json.loads(row[1])
     people = body.get("people_end")

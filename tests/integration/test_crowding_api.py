@@ -10,8 +10,10 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
+import hubworld
 import pytest
 from hubworld import World, world
 from starlette.types import Message
@@ -33,11 +35,12 @@ PAGE = "https://travel.example"
 SERVICE = """
 [[service]]
 id = "loan"
-name = { en = "Loans", zh = "贷款" }
+name = {{ en = "Loans", zh = "贷款" }}
 minutes = 30
 slot_minutes = 30
 per_slot = 2
 """
+PLACE = "place = {{ lat_deg = 28.6, lon_deg = 77.2 }}"
 HUB = f"""
 [[partner]]
 id = "travel"
@@ -47,22 +50,16 @@ origins = ["{PAGE}"]
 nearby_km = 5.0
 most_readers = 3
 """
-PLACE = "place = {{ lat_deg = {lat}, lon_deg = 77.2 }}\n"
 
 
-@pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """Two branches 3 km apart, both with loans."""
-    import hubworld
-
-    both = hubworld.SITE.replace(
-        "[[line]]",
-        'place = {{ lat_deg = 28.6, lon_deg = 77.2 }}\n[[service]]\nid = "loan"\n'
-        'name = {{ en = "Loans", zh = "贷款" }}\nminutes = 30\nslot_minutes = 30\nper_slot = 2\n[[line]]',
-        1,
-    )
+@pytest.fixture(params=[""])
+def hub(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """Two branches at one place, both with loans; the parameter is more of the first one's site file."""
+    both = hubworld.SITE.replace("[[line]]", f"{PLACE}\n[[line]]", 1) + SERVICE
     monkeypatch.setattr(hubworld, "SITE", both)
-    with world(tmp_path_factory.mktemp("hub"), hub=HUB, book=True) as running:
+    with world(tmp_path_factory.mktemp("hub"), parts=request.param, hub=HUB, book=True) as running:
         yield running
 
 
@@ -184,6 +181,20 @@ def test_a_quieter_branch_nearby_is_offered_with_a_token_of_its_own(hub: World) 
 def test_without_history_no_branch_is_called_quieter(hub: World) -> None:
     told = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "loan"}, headers=page(hub)).json()
     assert (told["nearby"], told["best"]) == ([], [])
+
+
+TOMORROW = (from_ms(now_ms(), ZoneInfo("Asia/Kolkata")).date() + timedelta(days=1)).isoformat()
+
+
+@pytest.mark.parametrize("hub", [f'closed_on = ["{TOMORROW}"]'], indirect=True)
+def test_where_the_branch_is_closed_any_free_place_nearby_is_offered(hub: World) -> None:
+    """Without history, too: no level is made up for it."""
+    told = httpx.get(
+        f"{hub.api}/api/v1/card/slots", params={"service": "loan", "day": TOMORROW}, headers=page(hub)
+    ).json()
+    assert (told["items"], told["best"]) == ([], [])
+    (near,) = told["nearby"]
+    assert (near["site"], near["level"]) == ("annex", None)
 
 
 def events(answer: httpx.Response) -> Iterator[dict[str, Any]]:

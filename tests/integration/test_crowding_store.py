@@ -118,6 +118,20 @@ def test_hours_are_told_as_they_were_measured(folder: Path) -> None:
             assert crowd.people == pytest.approx(people_at(from_ms(start_ms, ZONE).hour), rel=0.1)
 
 
+def test_of_closed_hours_nothing_is_told(folder: Path) -> None:
+    where = site()
+    with opened(folder) as db:
+        fill(db, where)
+        spans = [
+            (hour_ms(15, 8), hour_ms(15, 9)),
+            (hour_ms(15, 9), hour_ms(15, 10)),
+            (hour_ms(18, 10), hour_ms(18, 11)),
+        ]
+        closed, told, weekend = Crowds().levels(db, where, spans, NOW)
+    assert (closed, weekend) == (None, None)
+    assert told is not None
+
+
 def test_an_hour_that_is_half_open_is_told_by_its_open_half(folder: Path) -> None:
     """Half past eight to nine holds as many as from nine on would; its closed half empties nothing."""
     where = site()
