@@ -184,8 +184,9 @@ def test_a_certificate_from_the_wish_to_the_signed_page(hub: World) -> None:
         ("document", "asked"), ("document", "checking"), ("document", "ready"), ("served", "ready"), ("outcome", "ready"),
         ("document", "collected"),
     ]  # fmt: skip
-    for secret in ("王小明", "52000", made.json()["secret"], "+86138"):
+    for secret in ("王小明", "52000.00", made.json()["secret"], "+86138001380"):
         assert secret not in dump, secret
+        assert secret.encode().hex().upper() not in dump, secret
 
 
 def test_a_request_is_one_however_often_it_is_sent(hub: World) -> None:
