@@ -209,17 +209,17 @@ class ConsentWorld:
 
 
 @contextmanager
-def consent_world(folder: Path) -> Iterator[ConsentWorld]:
-    """Broker, ingest and API; appointment a-1 of c-1 at north."""
+def consent_world(folder: Path, *, hub: str = "", site_text: str = SITE) -> Iterator[ConsentWorld]:
+    """Broker, ingest and API; `hub` are further tables of hub.toml."""
     root = new_private()
     folder.mkdir(parents=True, exist_ok=True)
     for site in ("north", "south"):
-        (folder / f"{site}.toml").write_text(SITE.format(id=site, more=""), encoding="utf-8")
+        (folder / f"{site}.toml").write_text(site_text.format(id=site, more=""), encoding="utf-8")
     port = free_port()
     (folder / "hub.toml").write_text(
         f'[hub]\ndata_dir = "data"\nbroker = "mqtt://127.0.0.1:{port}"\n'
         f'sites = ["north.toml", "south.toml"]\n[people]\n'
-        f'root_public = "{encode(raw_public(root.public_key()))}"\n'
+        f'root_public = "{encode(raw_public(root.public_key()))}"\n{hub}'
     )
     with running("nats", folder, folder / "hub.toml", port=port) as broker:
         config = read_config(folder / "hub.toml")
