@@ -18,3 +18,6 @@ class Value(Part):
     currency: str = Field(default="CNY", pattern=r"^[A-Z]{3}$")
     costs: dict[Stage, Money] = Field(default_factory=dict, description="per journey that reaches the stage")
     per_served: Money | None = Field(default=None, description="what a served journey is worth")
+    per_cross_sell: Money | None = Field(
+        default=None, description="what another service is worth that was booked as a follow-up and served"
+    )

@@ -19,6 +19,7 @@ class FunnelStage(Answer):
     conversion: Share | None = Field(description="share of the stage before that also reached this one")
     median_s: float | None = Field(description="from the stage before; null below 5 journeys")
     absent: Literal["small", "not_recorded"] | None
+    at_least: int | None = Field(default=None, description="where journeys is absent: so many for certain")
 
 
 class FunnelGroup(Answer):
@@ -31,11 +32,14 @@ class FunnelGroup(Answer):
     cost: float | None
     cost_per_served: float | None
     value: float | None
+    cross_sold: int | None = Field(
+        default=None, description="journeys whose follow-up, another service, was booked and served"
+    )
     absent: Literal["small"] | None = Field(description="small: something of this group is not told")
 
 
 class Cohort(Answer):
-    """Customers by the local week of their first journey in the period."""
+    """Customers by the week of their first journey in the period, by the calendar of the branch it began at."""
 
     week: str = Field(description="its Monday")
     customers: int | None
@@ -44,7 +48,10 @@ class Cohort(Answer):
 
 
 class Funnel(Answer):
-    """Journeys that began in the period, by stage and group, as known now."""
+    """Journeys that began in the period, by stage and group, as known now.
+
+    For who may not see single persons the period is widened to whole weeks of each branch; `from` and `to` say it.
+    """
 
     from_: Moment = Field(alias="from")
     to: Moment

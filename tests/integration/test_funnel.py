@@ -37,3 +37,53 @@ def test_manager_sees_small_counts_and_head_office_does_not(tmp_path: Path) -> N
         over = httpx.get(f"{hub.api}/api/v1/funnel", params={**QUERY, "by": "branch"}, headers=head).json()
         assert [group["group"] for group in over["groups"]] == ["hall"]
         assert over["total"]["stages"][6]["journeys"] == 11
+
+
+def test_no_two_questions_of_head_office_give_a_small_count(tmp_path: Path) -> None:
+    """All branches less one branch, or two weeks less one, tells nothing that is withheld; managers see it all."""
+    with world(tmp_path, hub="[value]\nper_served = 10.0\nper_cross_sell = 100.0\n") as hub:
+        day_ms = 86_400_000
+        with opened(hub.config.data_dir) as db:
+            for site, days, count in (("hall", 0, 9), ("hall", 7, 8), ("annex", 0, 3), ("annex", 7, 6)):
+                for n in range(count):
+                    record(
+                        db, Happened("served", START_MS + days * day_ms, site, f"{site}{days}-{n}", "loan")
+                    )
+            record(
+                db,
+                Happened(
+                    "follow_up", START_MS + 1, "hall", "hall0-1", "cash", detail={"journey": "hall0-2", "service": "advice"}
+                ),
+            )  # fmt: skip
+        head, manager = hub.token("head_office"), hub.token("manager", "hall", "annex")
+
+        def served(
+            path: str, until: str, by: str, headers: dict[str, str] = head
+        ) -> tuple[int | None, int | None]:
+            query = {"from": QUERY["from"], "to": until, "by": by}
+            answer = httpx.get(f"{hub.api}/api/v1/{path}", params=query, headers=headers).json()
+            stage = answer["total"]["stages"][6]
+            return stage["journeys"], stage["at_least"]
+
+        one, two = "2026-01-02T00:00:00Z", "2026-01-09T00:00:00Z"
+        assert served("branches/hall/funnel", one, "service") == (9, None)
+        assert served("branches/annex/funnel", one, "service") == (None, 0)
+        assert served("branches/annex/funnel", two, "service") == (None, 6)
+        assert served("funnel", one, "service") == (None, 9)
+        assert served("funnel", two, "branch") == (None, 23)
+        assert served("funnel", two, "branch", manager) == (26, None)
+        query = {"from": QUERY["from"], "to": one, "by": "branch"}
+        told = httpx.get(f"{hub.api}/api/v1/funnel", params=query, headers=head).json()
+        assert (told["from"], told["to"]) == ("2025-12-28T18:30:00.000Z", "2026-01-04T18:30:00.000Z")
+        seen = httpx.get(f"{hub.api}/api/v1/funnel", params=query, headers=manager).json()
+        assert (seen["from"], seen["to"]) == ("2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z")
+        assert (seen["total"]["cross_sold"], seen["total"]["value"]) == (1, 220)
+        csv = httpx.get(
+            f"{hub.api}/api/v1/funnel", params={**query, "format": "csv", "table": "groups"}, headers=manager
+        ).text
+        assert csv.splitlines()[0].endswith("value_CNY,absent")
+        assert "*,0,,1,,,220.0," in csv
+        cohorts = httpx.get(
+            f"{hub.api}/api/v1/funnel", params={**query, "format": "csv", "table": "cohorts"}, headers=manager
+        )
+        assert cohorts.text == "week,customers,returned,absent\r\n"
