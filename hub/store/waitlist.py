@@ -143,7 +143,14 @@ def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment,
         if elsewhere is not None:
             continue
         until_ms = min(now_ms + rules.HOLD_MS, slot.start_ms - rules.NOTICE_MS)
-        held = book.hold(db, site, waiting, slot, until_ms)
+        db.execute("SAVEPOINT offer")
+        try:
+            held = book.hold(db, site, waiting, slot, until_ms)
+        except rules.SlotGoneError:  # the database knows better: another place, and the tick goes on
+            db.execute("ROLLBACK TO offer")
+            continue
+        finally:
+            db.execute("RELEASE offer")
         record(db, held.happened("offered", now_ms, start_ms=held.start_ms, until_ms=until_ms))
         return True
     return False

@@ -133,6 +133,28 @@ def test_the_waitlist_holds_a_counter(world: BookWorld, now_ms: int) -> None:
     assert made.id not in held(world)
 
 
+def test_an_offer_goes_to_another_place_where_the_database_refuses_the_first(
+    world: BookWorld, now_ms: int
+) -> None:
+    """One that cannot be held stops neither the others nor ingest, and leaves nothing half written."""
+    full = world.fill(now_ms)
+    with opened(world.data_dir) as db:
+        made = waitlist.join(db, world.book, world.site, Wanted("loan", 0, "Li"), DAY, now_ms)
+        for each in (full[0], full[4]):
+            world.book.step(db, world.book.get(db, "north", each), "cancel", now_ms)
+        db.executemany(
+            "INSERT OR IGNORE INTO held VALUES ('north', ?, ?, 'unknown')",
+            [(counter, world.at("09:55")) for counter in ("both", "desk")],
+        )
+        assert waitlist.offer_freed(db, world.book, [world.site], now_ms) == 1
+        offered = world.book.get(db, "north", made.id)
+        assert offered.start_ms == world.at("11:00")
+        rows = db.execute(
+            "SELECT min(tick_ms), max(tick_ms) FROM held WHERE appointment=?", (made.id,)
+        ).fetchall()
+    assert rows == [(world.at("11:00"), world.at("11:55"))]
+
+
 @pytest.mark.parametrize(
     ("changed", "reasons"),
     [
