@@ -42,7 +42,7 @@ def routes() -> APIRouter:
         site = caller.enter(site_id, f"slots {service[:40]} {day or ''}")
         wanted = day_of(site, day)
         with reading(state.data_dir) as db:
-            found = state.book.slots(db, site, service, wanted)
+            found = state.book.slots(db, site, service, wanted, now_ms())
         return models.Slots(
             service=service,
             day=wanted.isoformat(),

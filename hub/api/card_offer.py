@@ -148,7 +148,7 @@ def bookable(
     db: sqlite3.Connection, state: State, site: Site, service: Service, day: date, at_ms: int
 ) -> list[Slot]:
     """A day's slots that are not over."""
-    return [each for each in state.book.slots(db, site, service.id, day) if each.start_ms > at_ms]
+    return [each for each in state.book.slots(db, site, service.id, day, at_ms) if each.start_ms > at_ms]
 
 
 def errand(db: sqlite3.Connection, page: OnPage, journey: str | None) -> str:

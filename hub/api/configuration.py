@@ -21,6 +21,7 @@ from hub.api.state import State, now_ms
 from hub.config import HubConfig, site_text
 from hub.store.configurations import Configurations, Reported, Saved
 from hub.store.connection import opened, reading
+from hub.store.stranded import stranded
 
 Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
 MOST_SAID = 5
@@ -41,10 +42,15 @@ def routes() -> APIRouter:
 
     @router.post("/check")
     def check(request: Request, caller: Configuring, site_id: str, body: models.Text) -> models.Checked:
-        """Every fault of a text by its key, what the box would refuse, and what each camera's marks are worth."""
+        """Every fault of a text by its key, what each camera's marks are worth, and whom it would strand."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, "configuration: check")
-        return check_text(state.config, site, body.text)
+        checked = check_text(state.config, site, body.text)
+        if not checked.ok or state.kept is None:
+            return checked
+        with reading(state.data_dir) as db:
+            lost = stranded(db, state.kept, parse_site(publishable(body.text)), now_ms())
+        return checked.model_copy(update={"stranded": len(lost)})
 
     @router.post("", status_code=201)
     def save(request: Request, caller: Configuring, site_id: str, body: models.Save) -> models.Configuration:

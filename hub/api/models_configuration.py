@@ -69,6 +69,10 @@ class Checked(Answer):
     ok: bool
     faults: list[Faulty]
     cameras: list[JudgedCamera]
+    stranded: int | None = Field(
+        default=None,
+        description="appointments to come that the branch could not keep then, see GET …/stranded; null with faults",
+    )
 
 
 class Version(Answer):

@@ -228,6 +228,16 @@ def test_staff_see_who_is_stranded(tmp_path: Path) -> None:
         with opened(world.config.data_dir) as db:
             start_ms = world.state.book.slots(db, site, "loan", _soon())[4].start_ms
             made = world.state.book.book(db, site, Wanted("loan", start_ms, "Ann Miller"), present_ms())
+        text = (tmp_path / "hall.toml").read_text(encoding="utf-8")
+        check = f"{world.api}/api/v1/branches/hall/configuration/check"
+        told = [
+            httpx.post(check, json={"text": each}, headers=world.token("manager", "hall")).json()
+            for each in (text, text.replace('id = "loan"', 'id = "fund"'), "nonsense")
+        ]
+        assert [(each["ok"], each["stranded"]) for each in told] == [(True, 0), (True, 1), (False, None)], (
+            told
+        )
+        with opened(world.config.data_dir) as db:
             db.execute("UPDATE appointment SET service='gone' WHERE id=?", (made.id,))
         url = f"{world.api}/api/v1/branches/hall/stranded"
         answer = httpx.get(url, headers=world.token("staff", "hall"))
