@@ -36,6 +36,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "service.forecast.waits": ("Waits", "次数"),
     "service.forecast.mae": ("Mean error", "平均误差"),
     "service.forecast.covered": ("Within the interval", "落在区间内"),
+    "service.forecast.no_wait": ("Told no wait, waited over a minute", "告知无需等候而等候逾 1 分钟"),
+    "service.forecast.no_wait.of": ("{wrong} of {count}", "{count} 人中 {wrong} 人"),
     "service.forecast.none": ("no wait has ended yet", "尚无已结束的等候"),
     "service.floor": ("Tickets beside the floor", "排队号与现场客流"),
     "service.floor.how": (

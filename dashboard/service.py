@@ -102,9 +102,17 @@ def errors(answer: Mapping[str, Any], spoken: Language) -> str:
                 count(error["waits"], spoken),
                 none if error["mae_s"] is None else duration(error["mae_s"], spoken),
                 percent(error["covered"]),
+                "—"
+                if not error["no_wait"]
+                else say(
+                    "service.forecast.no_wait.of",
+                    spoken,
+                    wrong=error["no_wait_wrong"],
+                    count=error["no_wait"],
+                ),
             ]
         )
-    heads = [say(f"service.forecast.{key}", spoken) for key in ("waits", "mae", "covered")]
+    heads = [say(f"service.forecast.{key}", spoken) for key in ("waits", "mae", "covered", "no_wait")]
     return tiles.table([say("board.service", spoken), *heads], rows)
 
 

@@ -13,9 +13,13 @@ from hub.api.models import Answer, Moment, Share
 class ForecastError(Answer):
     """What was told at arrival against what came of it, over the last 28 days to the end of the day."""
 
-    waits: int | None = Field(description="forecasts whose waits are over; null when too few to be told")
+    waits: int | None = Field(
+        description="forecasts of a wait that is over; null when too few to be told. Who was told no wait is apart"
+    )
     mae_s: float | None = Field(description="mean absolute error of the median that was told")
     covered: Share | None = Field(description="share of waits within the interval; 0.8 is meant")
+    no_wait: int | None = Field(description="who was told that there is no wait")
+    no_wait_wrong: int | None = Field(description="of those, who waited over a minute")
 
 
 class ServiceFigures(Answer):

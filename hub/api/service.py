@@ -67,7 +67,9 @@ def _figures(
     closed = row.came is None
     lengths = rules.lengths([] if closed else visits)
     error = rules.error(told)
-    few = small and error.waits < SMALL
+    few = small and (
+        error.waits < SMALL or any(0 < count < SMALL for count in (error.no_wait, error.no_wait_wrong))
+    )
     return models.ServiceFigures(
         service=None if service is None else service.id,
         name=None if service is None else service.name,
@@ -83,6 +85,8 @@ def _figures(
             waits=None if few else error.waits,
             mae_s=None if few else error.mae_s,
             covered=None if few else error.covered,
+            no_wait=None if few else error.no_wait,
+            no_wait_wrong=None if few else error.no_wait_wrong,
         ),
         absent="small" if closed else None,
     )  # fmt: skip

@@ -34,6 +34,8 @@ NO_SHOW_WEIGHT = 10
 """A share of no-shows that counts as much as so many appointments, until the book has taught it."""
 OFFSETS_S: tuple[float, ...] = tuple(float(s) for s in range(-900, 301, 60))
 """When people come, before and after the appointed time, as long as nothing is measured."""
+FULL_PATHS_FOR, LEAST_PATHS = 40, 200
+"""A longer line is drawn less often: its time would grow with the square, its spread is smaller by itself."""
 SEEN_S = 3600.0
 CALLS_SEEN = 3
 IDLE_S = 120.0
@@ -266,7 +268,8 @@ def _courses(people: Sequence[Person], desks: Sequence[Desk], service: str, due_
         running = [desk.running for desk in desks if desk.running is not None]
         ordered = sorted(people, key=lambda each: each.due_s)
         return courses_s([each.lengths for each in ordered], running, len(desks), PATHS, SEED)
-    return _drawn(people, desks, service, due_s, PATHS, SEED)
+    paths = min(PATHS, max(LEAST_PATHS, PATHS * FULL_PATHS_FOR // max(1, len(people))))
+    return _drawn(people, desks, service, due_s, paths, SEED)
 
 
 def _drawn(

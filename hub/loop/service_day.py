@@ -44,11 +44,17 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """How far the forecasts were off: mean absolute error, and the share of waits within the interval."""
+    """How far the forecasts were off: mean absolute error, and the share of waits within the interval.
+
+    Who was told that there is no wait is counted apart: they would flatter the error and spoil the share.
+    """
 
     waits: int
     mae_s: float | None
     covered: float | None
+    no_wait: int = 0
+    no_wait_wrong: int = 0
+    """Of those told no wait, who waited over a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,12 +146,15 @@ def lengths(visits: Iterable[Visit]) -> Lengths:
 
 def error(told: Iterable[Told]) -> Error:
     """Of forecasts whose waits are over."""
-    kept = list(told)
+    everybody = list(told)
+    kept = [each for each in everybody if each.high_s >= 1]
+    none = [each.waited_s for each in everybody if each.high_s < 1]
+    wrong = sum(waited_s > 60 for waited_s in none)
     if not kept:
-        return Error(0, None, None)
+        return Error(0, None, None, len(none), wrong)
     off_s = sum(abs(each.expected_s - each.waited_s) for each in kept)
     inside = sum(each.low_s <= each.waited_s <= each.high_s for each in kept)
-    return Error(len(kept), off_s / len(kept), inside / len(kept))
+    return Error(len(kept), off_s / len(kept), inside / len(kept), len(none), wrong)
 
 
 def _at(values: Sequence[float], share: float) -> float | None:

@@ -18,7 +18,7 @@ def row(name: str | None, **more: Any) -> dict[str, Any]:
         "missed": 5, "no_show": 0.05, "wait_median_s": 480.0, "wait_p90_s": 900.0, "service_median_s": 300.0,
         "service_p90_s": 660.0, "outcomes": {"done": 1100, "partly": 100}, "expected_wait_s": 480.0,
         "expected_low_s": 300.0, "expected_high_s": 720.0,
-        "error": {"waits": 40, "mae_s": 150.0, "covered": 0.79}, "absent": None,
+        "error": {"waits": 40, "mae_s": 150.0, "covered": 0.79, "no_wait": 12, "no_wait_wrong": 1}, "absent": None,
     }  # fmt: skip
     return {**told, **more}
 
@@ -43,6 +43,7 @@ def test_tiles_and_tables_hold_the_numbers(spoken: Language) -> None:
     assert f"8 {minutes} (5 {minutes} – 12 {minutes})" in table
     assert "<td>1,100</td>" in service.outcomes(answer(), spoken)
     assert "79 %" in service.errors(answer(), spoken)
+    assert say("service.forecast.no_wait.of", spoken, wrong=1, count=12) in service.errors(answer(), spoken)
     assert "+66" in "".join(service.beside(answer(), spoken))
 
 
@@ -60,7 +61,7 @@ def test_a_floor_that_was_not_observed_has_no_difference() -> None:
 
 
 def test_a_forecast_nobody_waited_for_says_so() -> None:
-    none = row("Loans", error={"waits": 0, "mae_s": None, "covered": None})
+    none = row("Loans", error={"waits": 0, "mae_s": None, "covered": None, "no_wait": 0, "no_wait_wrong": 0})
     assert "no wait has ended yet" in service.errors(answer(services=[none]), "en")
 
 
