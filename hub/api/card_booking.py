@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from branchloop.errors import AccessError, ConflictError, InputError
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page, own_origin
+from hub.api.card_identity import linked_customer
 from hub.api.card_offer import day_of, errand, start_of
 from hub.api.card_pass import told
 from hub.api.state import now_ms
@@ -48,7 +49,8 @@ def routes() -> APIRouter:
             if made is None:
                 followed = followed_by(db, page, body.follows)
                 wanted = Wanted(
-                    body.service, start_ms, body.name, body.title, None if followed is None else followed.customer,
+                    body.service, start_ms, body.name, body.title,
+                    linked_customer(db, page, at_ms) if followed is None else followed.customer,
                     channel="card", scene=page.embed.scene, partner=page.partner.id,
                     journey=errand(db, page, body.journey), language=body.language, contact=contact,
                 )  # fmt: skip

@@ -14,6 +14,7 @@ from branchloop.kiosk import Service
 from branchloop.site import Site
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page
+from hub.api.card_identity import opening
 from hub.api.card_steering import steered
 from hub.api.state import State, now_ms
 from hub.loop.appointments import AHEAD_DAYS, Slot, service_of
@@ -36,6 +37,10 @@ def routes() -> APIRouter:
     ) -> models.Offer:
         """Branch, services and what suits the scene; tells nothing of anybody."""
         site, wanted = page.site, page.embed.service
+        stands = scene or page.embed.scene
+        services = [each for each in site.services if wanted in {None, each.id}]
+        with reading(page.state.data_dir) as db:
+            suggestions, linked = opening(db, page, stands, services, now_ms())
         return models.Offer(
             site=site.id,
             branch=site.name,
@@ -44,11 +49,11 @@ def routes() -> APIRouter:
             simulated=site.simulated,
             note=site.note,
             partner=page.partner.name,
-            scene=scene or page.embed.scene,
-            services=[card_service(each) for each in site.services if wanted in {None, each.id}],
-            opens_with=wanted,
-            suggestions=[],
-            linked=None,
+            scene=stands,
+            services=[card_service(each) for each in services],
+            opens_with=suggestions[0].service if suggestions else wanted,
+            suggestions=suggestions,
+            linked=linked,
             keep_days=page.state.config.people.keep_days,
             days_ahead=AHEAD_DAYS,
         )

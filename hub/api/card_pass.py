@@ -16,6 +16,7 @@ from branchloop.site import Site
 from branchloop.text import Language
 from hub.api import models_card as models
 from hub.api.card_access import Holder, PassHolder
+from hub.api.card_identity import what_next
 from hub.api.card_offer import card_service, start_of
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
@@ -158,7 +159,7 @@ def _told(
         may=_may(appointment),
         outcome=appointment.outcome,
         follow_up=None if follow_up is None else models.FollowUpTold(**json.loads(follow_up)),
-        next=[],
+        next=what_next(db, holder, appointment, at_ms),
         as_of=iso(at_ms),
         embed=holder.embed(),
     )  # fmt: skip

@@ -37,6 +37,7 @@ class Suggestion(Answer):
     service: str
     reason: Text
     online: Online | None
+    rule: str | None = Field(default=None, description="SCENE/RULE of the table of scenes, or next/RULE")
 
 
 class Offer(Answer):

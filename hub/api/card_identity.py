@@ -1,0 +1,61 @@
+"""Who is before a card: a partner's signed-in user whom a link's consent makes known here, or nobody."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from branchloop.clock import from_ms
+from branchloop.errors import InputError
+from branchloop.kiosk import Service
+from hub.api import models_card as models
+from hub.api.card_access import OnPage, PassHolder
+from hub.loop.next_service import next_services
+from hub.loop.scenes import Suggestion, open_with
+from hub.store.book import Appointment
+from hub.store.linking import customer_of, subject_digest
+from hub.store.tagging import names_for
+
+
+def linked_customer(db: sqlite3.Connection, page: OnPage, at_ms: int) -> str | None:
+    """The pseudonym of who is signed in on the page, by consent."""
+    if page.embed.subject is None:
+        return None
+    try:
+        digest = subject_digest(page.state.book.keyring.mac, page.partner.id, page.embed.subject)
+    except InputError:
+        return None
+    return customer_of(db, page.partner.id, digest, at_ms)
+
+
+def opening(
+    db: sqlite3.Connection, page: OnPage, scene: str | None, services: list[Service], at_ms: int
+) -> tuple[list[models.Suggestion], bool | None]:
+    """What suits the scene, and whether who is signed in is known; nothing without a table of scenes."""
+    customer = linked_customer(db, page, at_ms)
+    linked = None if page.embed.subject is None else customer is not None
+    if page.state.config.scene_file.path is None:
+        return [], linked
+    tags = frozenset() if customer is None else names_for(db, customer, "suggest", at_ms)
+    at_local = from_ms(at_ms, page.site.zone_info)
+    return told(open_with(scene, page.state.config.scenes, services, at_local, tags)), linked
+
+
+def what_next(
+    db: sqlite3.Connection, holder: PassHolder, appointment: Appointment, at_ms: int
+) -> list[models.Suggestion]:
+    """What may follow a visit that is over."""
+    if appointment.state != "served":
+        return []
+    tags = names_for(db, appointment.customer, "suggest", at_ms)
+    found = next_services(
+        holder.state.config.scenes, holder.site.services, appointment.service, appointment.outcome, tags
+    )
+    return told(found)
+
+
+def told(found: list[Suggestion]) -> list[models.Suggestion]:
+    """As the card reads it."""
+    return [
+        models.Suggestion(service=each.service, reason=each.reason, online=each.online, rule=each.rule)
+        for each in found
+    ]
