@@ -152,7 +152,9 @@ def hosting(port: int, policy: str, style: str) -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def card_world(folder: Path, parts: str = PARTS, style: str = HOSTILE) -> Iterator[CardWorld]:
+def card_world(
+    folder: Path, parts: str = PARTS, style: str = HOSTILE, hub_toml: str = ""
+) -> Iterator[CardWorld]:
     """A hub, and the pages of two partners."""
     document = [
         sys.executable,
@@ -166,7 +168,7 @@ def card_world(folder: Path, parts: str = PARTS, style: str = HOSTILE) -> Iterat
     subprocess.run(document, check=True, capture_output=True)
     ports = free_port(), free_port()
     page, other = (f"http://127.0.0.1:{port}" for port in ports)
-    with world(folder, parts=parts, hub=HUB.format(page=page, other=other), book=True) as hub:
+    with world(folder, parts=parts, hub=hub_toml + HUB.format(page=page, other=other), book=True) as hub:
         policy = (
             f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}; frame-src {hub.api}; "
             "require-trusted-types-for 'script'"

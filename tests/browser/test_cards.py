@@ -9,12 +9,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
+import hubworld
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from cardworld import CardWorld, card_world
+from cardworld import PARTS, CardWorld, card_world
 from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
 from test_api import send, window
 from test_demo_pages import FLAGS
@@ -424,6 +426,33 @@ def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: 
     expect(page.locator("branch-pass #question")).to_have_text("Booked")
     expect(page.locator("branch-pass #question")).to_be_focused()
     assert kept(world, iso(taken[1].start_ms)) == 1
+
+
+def test_a_branch_nearby_is_booked_where_this_one_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: Page
+) -> None:
+    """The other branch, on the same day, in the same card: what was chosen stays chosen."""
+    place = "place = {{ lat_deg = 28.6, lon_deg = 77.2 }}\n"
+    both = PARTS[: PARTS.index('[[service]]\nid = "cash"')].replace("{", "{{").replace("}", "}}")
+    monkeypatch.setattr(hubworld, "SITE", hubworld.SITE.replace("[[line]]", f"{place}{both}[[line]]", 1))
+    with card_world(tmp_path, parts="", hub_toml="[crowding]\nnearby_km = 5.0\n") as world:
+        hub = world.hub
+        day = from_ms(now_ms() + 2 * DAY_MS, hub.config.sites["hall"].zone_info).date()
+        with opened(hub.config.data_dir) as db:
+            site = hub.config.sites["hall"]
+            for each in hub.state.book.slots(db, site, "loan", day, now_ms()):
+                hub.state.book.book(db, site, Wanted("loan", each.start_ms, "Somebody Else"), now_ms())
+        appointment(world, page)
+        expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
+        page.locator("#day").select_option(day.isoformat())
+        page.get_by_role("button", name="Hall, 0.0 km").click()
+        expect(page.locator("#day")).to_have_value(day.isoformat())
+        page.locator("input[name=start]").nth(3).check()
+        page.get_by_role("button", name="Continue").click()
+        page.locator("#name").fill("Maria Findable")
+        page.locator("#send").click()
+        expect(page.locator("branch-pass #question")).to_have_text("Booked")
+        assert page.evaluate("window.told")[0][1]["site"] == "annex"
 
 
 def test_a_place_in_the_queue_is_taken_from_the_page(world: CardWorld, page: Page) -> None:

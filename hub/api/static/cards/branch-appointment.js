@@ -11,7 +11,7 @@ class BranchAppointment extends Asking(Timed) {
   }
 
   // What can be booked here, opened with one service when there is a reason for it.
-  async load(service, step) {
+  async load(service, step, day) {
     const { seal } = this;
     const scene = this.getAttribute("scene");
     Object.assign(this, { offer: null, made: null, pass: null, pending: null, wrong: null });
@@ -23,7 +23,7 @@ class BranchAppointment extends Asking(Timed) {
       this.offer = offer;
       this.adopt(offer);
       const wanted = [service, offer.opens_with, services[0]?.id].find((id) => services.some((each) => each.id === id));
-      this.pick = { service: wanted, days: offer.days_ahead };
+      this.pick = { service: wanted, day, days: offer.days_ahead };
       this.say();
       this.go(step && wanted === service ? step : this.short ? "time" : "service", !!step);
     } catch (error) {
@@ -127,7 +127,7 @@ class BranchAppointment extends Asking(Timed) {
       service.remote_tickets && this.pick.day === this.today() && other("tickets"),
       nearby.length > 0 && h("h4", { class: "group" }, this.t("time.nearby")),
       nearby.map((each) => this.row(
-        h("button", { class: "quiet", onclick: () => { this.seal = each.embed; this.load(service.id, "time"); } },
+        h("button", { class: "quiet", onclick: () => { this.seal = each.embed; this.load(service.id, "time", this.today(0, new Date(each.start))); } },
           this.t("time.branch", { branch: this.n(each.branch), km: each.distance_km.toFixed(1), when: this.when(each.start) })),
         this.level(each.level))),
     ];

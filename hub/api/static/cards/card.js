@@ -118,8 +118,8 @@ class Card extends HTMLElement {
   when(moment) {
     return `${this.date(moment)} ${this.time(moment)}`;
   }
-  today(days = 0) {
-    const now = new Intl.DateTimeFormat("en-CA", { timeZone: this.zone }).format(new Date());
+  today(days = 0, from = new Date()) {
+    const now = new Intl.DateTimeFormat("en-CA", { timeZone: this.zone }).format(from);
     return new Date(Date.parse(now) + days * 864e5).toISOString().slice(0, 10);
   }
 
