@@ -130,6 +130,19 @@ def kept(world: CardWorld, start: str) -> int:
     return int(count)
 
 
+def errand(world: CardWorld, start: str) -> list[str]:
+    """The stages of the errand that a start was booked in, as the ledger has them."""
+    db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
+    sql = (
+        "SELECT stage FROM journey_event WHERE journey = (SELECT journey FROM appointment WHERE "
+        "start_ms = CAST(strftime('%s', ?) AS INTEGER) * 1000 AND state = 'booked') ORDER BY id"
+    )
+    try:
+        return [stage for (stage,) in db.execute(sql, (start,))]
+    finally:
+        db.close()
+
+
 def faults(page: Page) -> None:
     found = Axe().run(page).response["violations"]
     told = [(fault["id"], fault["impact"], [node["target"] for node in fault["nodes"]]) for fault in found]
@@ -186,6 +199,7 @@ def test_booked_by_keyboard_alone_with_nothing_for_axe(
     expect(page.locator("branch-pass svg.qr")).to_be_visible()
     faults(page)
     assert kept(world, start) == 1
+    assert errand(world, start) == ["impression", "start", "booked"]
     told = page.evaluate("window.told")
     assert [name for name, _ in told] == ["booked"]
     assert told[0][1].keys() == {"site", "service", "start", "day", "state"}
@@ -197,6 +211,22 @@ def test_booked_by_keyboard_alone_with_nothing_for_axe(
     assert [name for name, _ in page.evaluate("window.told")] == ["booked", "cancelled"]
     page.context.close()
     assert failed == []
+
+
+def test_the_language_turns_and_nothing_is_lost(world: CardWorld, page: Page) -> None:
+    """By the switch in the card and by the attribute; what was written and what has the focus stay."""
+    card = appointment(world, page)
+    to_name(page, at=2)
+    page.locator("#name").fill("Maria Findable")
+    page.locator("#title-ms").check()
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("#question")).to_have_text(SAY["zh"]["who"])
+    expect(page.locator("#lang")).to_be_focused()
+    expect(page.locator("#name")).to_have_value("Maria Findable")
+    expect(page.locator("#title-ms")).to_be_checked()
+    card.evaluate("(host) => host.setAttribute('lang', 'en')")
+    expect(page.locator("#question")).to_have_text(SAY["en"]["who"])
+    expect(page.locator("#name")).to_have_value("Maria Findable")
 
 
 def looks(card: Locator) -> list[object]:
