@@ -24,7 +24,7 @@ from typing import Any
 
 import click
 
-from branchloop import exits
+from branchloop import demopartner, exits
 from branchloop.demoacceptance import DemoAcceptance
 from branchloop.demoapi import DemoApi, Latencies, wait_for
 from branchloop.democustomer import CUSTOMER, OTHERS, Booking, DemoCustomer, read_photos
@@ -60,6 +60,11 @@ class Files:
     def dashboard(self) -> Path:
         """The dashboard's configuration."""
         return self.root / "dashboard.toml"
+
+    @property
+    def partner(self) -> Path:
+        """The partner's pages."""
+        return self.root / "partner"
 
     @property
     def ready(self) -> Path:
@@ -98,6 +103,7 @@ def demo(
             _sign_kiosk(files)
             customer = DemoCustomer(ready["api"], tokens["staff"], SITE)
             booked, code = _book(files, customer)
+            partner = _partner(files, ready["api"])
             dashboard_url = _write_dashboard(files, ready["api"], _pages_token(files), port_base)
             api = DemoApi(ready["api"], tokens["head_office"])
             latencies = Latencies(api, SITE)
@@ -107,6 +113,16 @@ def demo(
                 _child("box", files, "edge.main", "run", str(files.box)),
                 _child("dashboard", files, "dashboard.main", "run", str(files.dashboard)),
                 _child("kiosk-customer", files, "edge.checkin.actor", *_acting(files, kiosk)),
+                _child(
+                    "partner",
+                    files,
+                    "http.server",
+                    "--bind",
+                    "127.0.0.1",
+                    "--directory",
+                    str(files.partner),
+                    partner.rpartition(":")[2],
+                ),
             ]
             for child in children[1:]:
                 child.keep(time.monotonic())
@@ -123,6 +139,10 @@ def demo(
             say("kiosk", f"{kiosk.page}  (touch a door; the rendered customer does the rest)")
             say("code to type there", code)
             say("customer's page", own_page)
+            say(
+                "partner's page",
+                f"{partner}/index.html  (cards on another origin: book there, check in at the kiosk)",
+            )
             say("day board", f"{dashboard_url}/board?branch={SITE}&lang=en")
             say("queue and service", f"{dashboard_url}/service?branch={SITE}&lang=en")
             say("staff's phone", f"{ready['api']}/staff  (sign in with the staff token below)")
@@ -193,7 +213,9 @@ def _prepare(root: Path, port_base: int | None) -> Files:
         'sites = ["configs/demo.toml", "configs/simulated.toml"]\n'
         'scenes = "configs/scenes.toml"\n'
         "[people]\n"
-        f'root_public = "{_root_public(files)}"\n' + _documents(files)
+        f'root_public = "{_root_public(files)}"\n'
+        + _documents(files)
+        + demopartner.TABLES.format(origin=f"http://127.0.0.1:{port_base + 5 if port_base else free_port()}")
     )
     files.ready.unlink(missing_ok=True)
     return files
@@ -235,6 +257,16 @@ def _sign_kiosk(files: Files) -> None:
         check=True, capture_output=True,
     )  # fmt: skip
     _run(files, "edge.main", *command, "--certificate", str(signed), "--json")
+
+
+def _partner(files: Files, api: str) -> str:
+    """Write the partner's page with its token; where it is."""
+    text = files.hub.read_text(encoding="utf-8").partition('origins = ["')[2]
+    origin = text.partition('"')[0]
+    command = ("embed", str(files.hub), demopartner.PARTNER, "--origin", origin, "--site", SITE)
+    made = _run(files, "hub.main", *command, "--scene", demopartner.SCENE, "--json")
+    demopartner.write_page(files.partner, api, str(made["token"]))
+    return origin
 
 
 def _book(files: Files, customer: DemoCustomer) -> tuple[Booking, str]:

@@ -93,13 +93,15 @@ class BranchCrowding extends Card {
       const words = hour.people === null ? this.t("crowd.unknown") : this.t("crowd.about", { count: Math.round(hour.people) });
       return h("li", {}, h("span", {}, this.time(hour.start)), h("span", {}, hour.people !== null && bar), h("span", {}, this.level(hour.level) || words));
     };
+    // Without a history there is no word for it: then the count itself is what is told first.
+    const count = told.fewer_than ? this.t("crowd.fewer", { count: told.fewer_than }) : told.people !== null && this.t("crowd.people", { count: told.people });
+    const first = told.open ? this.level(told.level) : this.t("crowd.closed");
     return [
-      h("p", { class: stale ? "big stale" : "big" }, told.open ? this.level(told.level) || this.t("crowd.not_measured") : this.t("crowd.closed")),
-      told.fewer_than && h("p", {}, this.t("crowd.fewer", { count: told.fewer_than })),
-      told.people !== null && h("p", { class: stale ? "stale" : "" }, this.t("crowd.people", { count: told.people })),
+      h("p", { class: stale ? "big stale" : "big" }, first || count || this.t("crowd.not_measured")),
+      first && count && h("p", { class: stale ? "stale" : "" }, count),
       told.as_of && h("p", { class: "fine" }, this.t(stale ? "crowd.stale" : "crowd.as_of", { time: this.time(told.as_of) })),
       told.best.length > 0 && h("div", { class: "group" }, h("h3", {}, this.t("crowd.best")), h("ul", {}, told.best.slice(0, 3).map((each) => h("li", {}, `${this.date(each)} ${this.time(each)}`)))),
-      told.today.length > 0 && h("div", { class: "group" }, h("h3", {}, this.t(told.open ? "crowd.today" : "crowd.next")), h("ul", { class: "bars" }, told.today.map(row)),
+      told.basis_weeks > 0 && told.today.length > 0 && h("div", { class: "group" }, h("h3", {}, this.t(told.open ? "crowd.today" : "crowd.next")), h("ul", { class: "bars" }, told.today.map(row)),
         h("p", { class: "fine" }, this.t("crowd.basis", { weeks: told.basis_weeks }))),
     ];
   }
