@@ -8,6 +8,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "page.service": ("Queue & service", "排队与服务"),
     "service.day": ("Day", "日期"),
     "service.none": ("Nobody came or was booked on this day.", "当日没有到店或预约。"),
+    "service.no_services": (
+        "This branch gives no tickets: its site file has no [[service]].",
+        "该网点未配置业务（[[service]]），不发放排队号。",
+    ),
     "service.all": ("All services", "全部业务"),
     "service.waiting": ("Waiting now", "当前等候"),
     "service.expected": ("Expected wait now", "当前预计等候"),

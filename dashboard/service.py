@@ -123,7 +123,10 @@ def beside(answer: Mapping[str, Any], spoken: Language) -> list[str]:
     note = "" if covered is None else say("coverage.value", spoken, value=round(100 * covered))
     off = both["difference"]
     return [
-        tiles.count(say("service.floor.tickets", spoken), count(both["tickets"], spoken)),
+        tiles.count(
+            say("service.floor.tickets", spoken),
+            count(both["tickets"], spoken) if answer["services"] else "—",
+        ),
         tiles.count(
             say("service.floor.joined", spoken),
             "—" if both["joined"] is None else f"{both['joined']:,}",

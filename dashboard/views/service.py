@@ -34,18 +34,23 @@ def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:
         branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
         st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)}")
         session.ribbon(branch)
-        st.html(tiles.row(service.figures(answer, spoken)))
+        if answer["services"]:
+            st.html(tiles.row(service.figures(answer, spoken)))
+        else:
+            st.info(say("service.no_services", spoken))
         if any(each["absent"] for each in (*answer["services"], answer["total"])):
             st.html(f'<div class="bl-note">{say("service.small.why", spoken)}</div>')
-        session.head(say("service.by_service", spoken))
-        st.html(service.services(answer, spoken))
+        if answer["services"]:
+            session.head(say("service.by_service", spoken))
+            st.html(service.services(answer, spoken))
         if is_today:
             _crowd(door, site, ZoneInfo(branch["timezone"]))
-        session.head(say("service.outcomes", spoken))
-        st.html(service.outcomes(answer, spoken))
-        session.head(say("service.forecast", spoken))
-        st.html(f'<div class="bl-note">{say("service.forecast.how", spoken)}</div>')
-        st.html(service.errors(answer, spoken))
+        if answer["services"]:
+            session.head(say("service.outcomes", spoken))
+            st.html(service.outcomes(answer, spoken))
+            session.head(say("service.forecast", spoken))
+            st.html(f'<div class="bl-note">{say("service.forecast.how", spoken)}</div>')
+            st.html(service.errors(answer, spoken))
         session.head(say("service.floor", spoken))
         if not answer["floor"]:
             st.info(say("service.floor.none", spoken))

@@ -65,7 +65,7 @@ class FloorQueue(Answer):
 class Beside(Answer):
     """Tickets beside the floor: both count people who came to be served, by ways of their own."""
 
-    tickets: int | None
+    tickets: int | None = Field(description="null where the branch has no service, so gives none")
     joined: int | None = Field(description="joins of all queues; who stands in two of them counts twice")
     difference: int | None = Field(description="joined less tickets; null when either is not known")
     coverage: Share | None = Field(description="of the least covered queue")

@@ -51,7 +51,7 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
             for service, row in zip(site.services, rows, strict=True)
         ],
         floor=floor,
-        beside=_beside(whole.came, floor),
+        beside=_beside(whole.came if site.services else None, floor),
     )
 
 

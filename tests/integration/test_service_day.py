@@ -105,6 +105,13 @@ def test_head_office_is_told_no_small_count_nor_what_would_tell_it(hub: World) -
     assert told["beside"]["tickets"] is None
 
 
+def test_a_branch_without_services_gives_no_tickets_which_is_not_none_given(hub: World) -> None:
+    headers = hub.token("manager", "annex")
+    told = httpx.get(f"{hub.api}/api/v1/branches/annex/service", headers=headers).json()
+    assert told["services"] == []
+    assert (told["beside"]["tickets"], told["beside"]["difference"]) == (None, None)
+
+
 def test_another_day_has_nobody_and_expects_nothing(hub: World) -> None:
     told = ask(hub, "manager", day=date(2026, 1, 5).isoformat())
     assert [(each["came"], each["expected_wait_s"]) for each in told["services"]] == [(0, None)] * 2
