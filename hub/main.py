@@ -49,12 +49,19 @@ def run(config: Path, ready_file: Path | None) -> None:
 @cli.command()
 @click.argument("config", type=_FILE)
 @click.argument("name")
-@click.option("--role", help="device, kiosk, staff, manager, core, head_office or auditor")
+@click.option("--role", help="device, kiosk, staff, manager, core, head_office, auditor or partner")
 @click.option("--site", "sites", multiple=True, help="a branch it may see; repeat it")
+@click.option("--partner", help="of role partner: which [[partner]]")
 @click.option("--revoke", is_flag=True, help="revoke all tokens of NAME instead")
 @_JSON
 def token(
-    config: Path, name: str, role: str | None, sites: tuple[str, ...], revoke: bool, as_json: bool
+    config: Path,
+    name: str,
+    role: str | None,
+    sites: tuple[str, ...],
+    partner: str | None,
+    revoke: bool,
+    as_json: bool,
 ) -> None:
     """Make a bearer token for NAME. It is shown this once; only its digest is kept."""
     from hub.store.tokens import Tokens
@@ -62,6 +69,9 @@ def token(
     settings = read_config(config)
     for site in sites:
         _site(settings, site)
+    if partner is not None and partner not in settings.partners:
+        names = ", ".join(settings.partners) or "none"
+        raise UsageError(f"{config} has no [[partner]] {partner!r}.", hint=f"It has: {names}.")
     tokens = Tokens(settings.data_dir)
     try:
         if revoke:
@@ -69,7 +79,7 @@ def token(
             return
         if role is None:
             raise UsageError("--role is missing.", hint="A token needs one; only --revoke does without.")
-        made = tokens.add(name, role, list(sites), _now_ms())
+        made = tokens.add(name, role, list(sites), _now_ms(), partner)
     finally:
         tokens.close()
     exits.report({"name": name, "role": role, "sites": list(sites), "token": made}, as_json=as_json)

@@ -12,6 +12,7 @@ from branchloop.errors import AccessError
 from branchloop.site import Site
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
+from hub.config_partners import Partner
 from hub.store.tokens import ALL_SITES, Role, Token
 
 Permission = Literal[
@@ -28,6 +29,9 @@ Permission = Literal[
     "requests",
     "fulfil",
     "events",
+    "partner",
+    "partner_figures",
+    "settle",
 ]
 
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
@@ -52,9 +56,21 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     ),
     "core": frozenset({"requests", "fulfil"}),
     "head_office": frozenset(
-        {"branches", "live", "figures", "picture", "quality", "accept", "configure", "events"}
+        {
+            "branches",
+            "live",
+            "figures",
+            "picture",
+            "quality",
+            "accept",
+            "configure",
+            "events",
+            "partner_figures",
+            "settle",
+        }
     ),
-    "auditor": frozenset({"branches", "quality"}),
+    "auditor": frozenset({"branches", "quality", "settle"}),
+    "partner": frozenset({"partner", "partner_figures", "settle"}),
 }
 """What each role may ask; a permission that is not listed is refused."""
 
@@ -106,6 +122,19 @@ class Caller:
         )
         return found
 
+    def partner(self, partner: str, detail: str) -> Partner:
+        """Ask for one partner: to a partner's token every other one, also one that does not exist, looks alike."""
+        found = self._state.config.partners.get(partner)
+        if self._token.role == "partner" and (found is None or self._token.partner != partner):
+            raise AccessError("this token is another partner's.", hint="Ask the bank for one of your own.")
+        if found is None:
+            raise NotFoundError(f"there is no partner {partner[:40]!r}.", hint="hub.toml lists them.")
+        self._state.audit.append(
+            now_ms(), self._token.name, self._token.role, f"read {self._permission}", None,
+            f"partner {partner} {detail}"[:300],
+        )  # fmt: skip
+        return found
+
     def note(self, detail: str) -> None:
         """Write into the audit log what was read of all sites."""
         self._state.audit.append(
@@ -153,3 +182,6 @@ Requesting = Annotated[Caller, Depends(may("requests"))]
 Fulfilling = Annotated[Caller, Depends(may("fulfil"))]
 Following = Annotated[Caller, Depends(may("events"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]
+OfPartner = Annotated[Caller, Depends(may("partner"))]
+PartnerFigures = Annotated[Caller, Depends(may("partner_figures"))]
+Settling = Annotated[Caller, Depends(may("settle"))]

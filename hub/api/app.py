@@ -25,8 +25,10 @@ from hub.api import (
     crowding,
     enrolment,
     events,
+    identity,
     models,
     pages,
+    partners,
     pictures,
     problems,
     quality_routes,
@@ -136,12 +138,14 @@ def create_app(state: State | None) -> FastAPI:
     app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(value_routes.routes(), responses=_PROBLEMS)
     app.include_router(events.routes(), responses=_PROBLEMS)
+    app.include_router(partners.routes(), responses={**_PROBLEMS, 409: _TAKEN})
     app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
     for of_cards in (
         card_offer.routes(),
         card_booking.routes(),
         card_pass.routes(),
         card_requests.routes(),
+        identity.routes(),
         crowding.routes(),
     ):
         app.include_router(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 
-from branchloop.clock import from_ms
+from branchloop.clock import from_ms, iso
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, PassHolder
+from hub.api.models_identity import TagShown
+from hub.config_scenes import SceneTable
 from hub.loop.next_service import next_services
 from hub.loop.scenes import Suggestion, open_with
 from hub.store.book import Appointment
 from hub.store.linking import customer_of, subject_digest
-from hub.store.tagging import names_for
+from hub.store.tagging import Tag, names_for
 
 
 def linked_customer(db: sqlite3.Connection, page: OnPage, at_ms: int) -> str | None:
@@ -59,3 +61,19 @@ def told(found: list[Suggestion]) -> list[models.Suggestion]:
         models.Suggestion(service=each.service, reason=each.reason, online=each.online, rule=each.rule)
         for each in found
     ]
+
+
+def tag_shown(table: SceneTable, tag: Tag) -> TagShown:
+    """A tag as told."""
+    word = table.tag(tag.name)
+    return TagShown(
+        id=tag.id,
+        name=None if word is None else word.name,
+        tag=tag.name,
+        value=tag.value,
+        purpose=tag.purpose,
+        provenance=tag.provenance,
+        partner=tag.partner,
+        given=iso(tag.given_ms),
+        until=iso(tag.expires_ms),
+    )

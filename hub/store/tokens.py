@@ -17,7 +17,7 @@ from branchloop.errors import DependencyError, UsageError
 from hub.store.connection import connect, prepare
 from hub.store.schema import DATABASE
 
-Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "auditor"]
+Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "auditor", "partner"]
 ROLES: tuple[Role, ...] = get_args(Role)
 ALL_SITES: tuple[Role, ...] = ("head_office", "auditor")
 """Roles that see every site; the others name theirs."""
@@ -32,6 +32,8 @@ class Token:
     sites: tuple[str, ...]
     created_ms: int
     revoked_ms: int | None = None
+    partner: str | None = None
+    """Of role partner: whose it is."""
 
 
 class Tokens:
@@ -42,7 +44,7 @@ class Tokens:
         self._db = connect(data_dir / DATABASE, any_thread=True)
         self._lock = threading.Lock()
 
-    def add(self, name: str, role: str, sites: Sequence[str], now_ms: int) -> str:
+    def add(self, name: str, role: str, sites: Sequence[str], now_ms: int, partner: str | None = None) -> str:
         """Make a token and return it: the only time it can be seen. Raises UsageError."""
         if not name.strip() or len(name) > 80:
             raise UsageError("a token needs a name of 1 to 80 characters.", hint="Name who uses it.")
@@ -50,17 +52,24 @@ class Tokens:
             raise UsageError(f"{role!r} is not a role.", hint=f"Choose one of {', '.join(ROLES)}.")
         if role in ALL_SITES and sites:
             raise UsageError(f"a {role} sees every site.", hint="Leave --site out.")
-        if role not in ALL_SITES and not sites:
+        if (role == "partner") != (partner is not None) or (role == "partner" and sites):
+            raise UsageError(
+                "a token of role partner names its partner, and no site; others name no partner.",
+                hint="Give --role partner --partner ID.",
+            )
+        if role not in ALL_SITES and role != "partner" and not sites:
             raise UsageError(f"a {role} sees only named sites.", hint="Give --site once per site.")
         token = secrets.token_urlsafe(32)
-        row = (_sha256(token), name, role, json.dumps(sorted(set(sites))), now_ms)
-        self._run("INSERT INTO token (sha256, name, role, sites, created_ms) VALUES (?,?,?,?,?)", row)
+        row = (_sha256(token), name, role, json.dumps(sorted(set(sites))), now_ms, partner)
+        self._run(
+            "INSERT INTO token (sha256, name, role, sites, created_ms, partner) VALUES (?,?,?,?,?,?)", row
+        )
         return token
 
     def find(self, token: str) -> Token | None:
         """The token's row; None when it is unknown or revoked."""
         rows = self._run(
-            "SELECT name, role, sites, created_ms, revoked_ms FROM token WHERE sha256=? AND revoked_ms IS NULL",
+            "SELECT name, role, sites, created_ms, revoked_ms, partner FROM token WHERE sha256=? AND revoked_ms IS NULL",
             (_sha256(token),),
         )
         return _token(rows[0]) if rows else None
@@ -75,7 +84,8 @@ class Tokens:
     def all(self) -> list[Token]:
         """Every token ever made, revoked ones included."""
         rows = self._run(
-            "SELECT name, role, sites, created_ms, revoked_ms FROM token ORDER BY created_ms, name", ()
+            "SELECT name, role, sites, created_ms, revoked_ms, partner FROM token ORDER BY created_ms, name",
+            (),
         )
         return [_token(row) for row in rows]
 
@@ -83,7 +93,9 @@ class Tokens:
         """Release the database."""
         self._db.close()
 
-    def _run(self, sql: str, values: tuple[object, ...]) -> list[tuple[str, Role, str, int, int | None]]:
+    def _run(
+        self, sql: str, values: tuple[object, ...]
+    ) -> list[tuple[str, Role, str, int, int | None, str | None]]:
         with self._lock, _as_errors():
             return self._db.execute(sql, values).fetchall()
 
@@ -96,9 +108,9 @@ def _as_errors() -> Iterator[None]:
         raise DependencyError(f"the token table cannot be used: {error}.", hint="Try again.") from error
 
 
-def _token(row: tuple[str, Role, str, int, int | None]) -> Token:
-    name, role, sites, created_ms, revoked_ms = row
-    return Token(name, role, tuple(json.loads(sites)), created_ms, revoked_ms)
+def _token(row: tuple[str, Role, str, int, int | None, str | None]) -> Token:
+    name, role, sites, created_ms, revoked_ms, partner = row
+    return Token(name, role, tuple(json.loads(sites)), created_ms, revoked_ms, partner)
 
 
 def _sha256(token: str) -> str:

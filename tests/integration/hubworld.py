@@ -67,6 +67,10 @@ class World:
 
     def token(self, role: str, *sites: str) -> dict[str, str]:
         """Headers of a new token."""
+        if role == "partner":  # its "sites" are the one partner it is of
+            name, partner = f"test-partner-{time.monotonic_ns()}", sites[0]
+            made = self.state.tokens.add(name, role, (), now_ms(), partner)
+            return {"Authorization": f"Bearer {made}"}
         made = self.state.tokens.add(f"test-{role}-{time.monotonic_ns()}", role, sites, now_ms())
         return {"Authorization": f"Bearer {made}"}
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from hubworld import World, world
 
 from branchloop.clock import DAY_MS
+from branchloop.sealing import decode
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
+from hub.loop.journey import Happened
+from hub.store.connection import opened
+from hub.store.journeys import record
+from hub.store.receiptkey import receipt_key
 
 PAGE = "https://agency.example"
 PARTS = """
@@ -99,3 +109,117 @@ def test_a_card_opens_with_what_the_table_says_now(hub: World) -> None:
     held = httpx.get(f"{hub.api}/api/v1/card/offer", headers=page(hub)).json()
     assert held["suggestions"] == changed["suggestions"]
     path.write_text(SCENES)
+
+
+def booked(hub: World, headers: dict[str, str], name: str, days: int = 2) -> dict[str, str]:
+    """A booking on the page; the headers of its pass."""
+    day = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
+    slots = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "loan", "day": day}, headers=headers)
+    start = next(each["start"] for each in slots.json()["items"] if each["free"])
+    made = httpx.post(
+        f"{hub.api}/api/v1/card/appointments",
+        headers={**headers, "Idempotency-Key": f"a-random-key-{name:-<20}"},
+        json={"service": "loan", "start": start, "name": "Ann Bo"},
+    )
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"Pass {made.json()['secret']}", "Origin": PAGE}
+
+
+def partner(hub: World, name: str = "agency") -> dict[str, str]:
+    return hub.token("partner", name)
+
+
+def test_a_customer_links_is_tagged_and_takes_it_all_back(hub: World) -> None:
+    """From the partner's token for its user to the tag that changes the offer, and out again."""
+    base = f"{hub.api}/api/v1"
+    asked = {"origin": PAGE, "site": "hall", "scene": "travel", "subject": "u-42"}
+    embed = httpx.post(f"{base}/partners/agency/embeds", json=asked, headers=partner(hub)).json()["embed"]
+    headers = {"Authorization": f"Embed {embed}", "Origin": PAGE}
+    holder = booked(hub, headers, "first")
+    tag = {"subject": "u-42", "tag": "visa", "purpose": "suggest"}
+    assert httpx.post(f"{base}/partners/agency/tags", json=tag, headers=partner(hub)).status_code == 404
+    text = httpx.get(f"{base}/card/link-text", headers=holder).json()
+    agreed = {"embed": embed, "language": "zh", "version": text["version"], "sha256": text["sha256"]}
+    wrong = httpx.post(f"{base}/card/link", json={**agreed, "sha256": "0" * 64}, headers=holder)
+    assert wrong.status_code == 422
+    made = httpx.post(f"{base}/card/link", json={**agreed, "purposes": ["suggest"]}, headers=holder)
+    assert made.status_code == 201, made.text
+    assert json.loads(made.json()["receipt"])["purpose"] == "link/agency/suggest"
+    assert httpx.post(f"{base}/partners/agency/tags", json=tag, headers=partner(hub)).status_code == 201
+    shared = httpx.post(
+        f"{base}/partners/agency/tags", json={**tag, "purpose": "share"}, headers=partner(hub)
+    )
+    assert shared.status_code == 409
+    foreign = httpx.post(f"{base}/partners/shop/tags", json=tag, headers=partner(hub, "shop"))
+    assert foreign.status_code == 404
+    offer = httpx.get(f"{base}/card/offer", headers=headers).json()
+    assert (offer["linked"], offer["opens_with"]) == (True, "loan")
+    again = booked(hub, headers, "second", 3)
+    assert len(httpx.get(f"{base}/card/links", headers=again).json()["items"]) == 1
+    (kept,) = httpx.get(f"{base}/card/tags", headers=again).json()["items"]
+    assert (kept["tag"], kept["provenance"], kept["purpose"]) == ("visa", "partner", "suggest")
+    assert httpx.delete(f"{base}/card/tags/{kept['id']}", headers=again).json() == {"items": []}
+    assert httpx.get(f"{base}/card/offer", headers=headers).json()["opens_with"] == "proof"
+    gone = httpx.post(f"{base}/card/unlink", json={"partner": "agency"}, headers=holder).json()
+    assert json.loads(gone["receipt"])["event"] == "withdrawn"
+    assert httpx.get(f"{base}/card/offer", headers=headers).json()["linked"] is False
+
+
+@pytest.mark.parametrize("path", ["settlement", "aggregates"])
+def test_a_partner_cannot_tell_another_from_none(hub: World, path: str) -> None:
+    """403 in the same words for one that exists and one that does not; the bank's roles are told the truth."""
+    query = {"month": "2025-12", "from": "2026-01-01T00:00:00Z", "to": "2026-01-08T00:00:00Z"}
+    answers = [
+        httpx.get(f"{hub.api}/api/v1/partners/{name}/{path}", params=query, headers=partner(hub))
+        for name in ("shop", "nobody", "agency")
+    ]
+    assert [each.status_code for each in answers] == [403, 403, 200]
+    assert answers[0].json() == answers[1].json()
+    unknown = httpx.get(
+        f"{hub.api}/api/v1/partners/nobody/{path}", params=query, headers=hub.token("head_office")
+    )
+    assert unknown.status_code == 404
+
+
+def test_a_token_for_a_page_is_for_the_partners_own(hub: World) -> None:
+    """Its origins and its branches alone, for an hour at most."""
+    url = f"{hub.api}/api/v1/partners/shop/embeds"
+    good = {"origin": "https://shop.example", "site": "hall"}
+    for wrong in ({"origin": PAGE}, {"site": "annex"}, {"service": "none"}, {"minutes": 61}):
+        told = httpx.post(url, json={**good, **wrong}, headers=partner(hub, "shop"))
+        assert told.status_code == 422, wrong
+    assert httpx.post(url, json=good, headers=partner(hub)).status_code == 403
+    assert httpx.post(url, json=good, headers=hub.token("head_office")).status_code == 403
+
+
+def test_a_closed_month_stays_as_it_was(hub: World) -> None:
+    """Signed, exact in total, lines of few together; an erasure later changes nothing; another's is apart."""
+    start_ms = 1_767_225_600_000
+    with opened(hub.config.data_dir) as db:
+        for service, count in (("loan", 7), ("proof", 6), ("cash", 2)):
+            for n in range(count):
+                record(
+                    db,
+                    Happened(
+                        "served", start_ms + 86_400_000, "hall", f"s{service}{n}", service, "card",
+                        partner="agency", customer=f"c-{n}",
+                    ),
+                )  # fmt: skip
+    url, query = f"{hub.api}/api/v1/partners/agency/settlement", {"month": "2026-01"}
+    first = httpx.get(url, params=query, headers=partner(hub)).json()
+    assert (first["closed"], first["served"], first["owed"], first["worth"]) == (True, 15, 112.5, 300.0)
+    assert [(each["service"], each["served"]) for each in first["lines"]] == [("loan", 7), (None, 8)]
+    assert hashlib.sha256(first["body"].encode()).hexdigest() == first["sha256"]
+    key = receipt_key(hub.config.data_dir).public_key()
+    key.verify(decode(first["signature"]), first["body"].encode(), ec.ECDSA(hashes.SHA256()))
+    with opened(hub.config.data_dir) as db:
+        hub.state.book.forget(db, "c-1", now_ms())
+        db.execute("DELETE FROM journey_event WHERE partner='agency' AND service='loan'")
+    for role in ("head_office", "auditor"):
+        assert httpx.get(url, params=query, headers=hub.token(role)).json() == first
+    assert httpx.get(url, params=query, headers=hub.token("manager", "hall")).status_code == 403
+    table = httpx.get(url, params={**query, "format": "csv"}, headers=partner(hub)).text
+    assert f"2026-01,*,*,15,112.5,300.0,1,{first['sha256']}" in table
+    other = httpx.get(url.replace("agency", "shop"), params=query, headers=partner(hub, "shop")).json()
+    assert (other["served"], other["owed"], other["lines"]) == (0, None, [])
+    assert httpx.get(url, params={"month": "2026-13"}, headers=partner(hub)).status_code == 422
