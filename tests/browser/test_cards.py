@@ -260,7 +260,7 @@ def test_the_answer_was_lost_and_trying_again_books_once(world: CardWorld, page:
     """The hub has booked, but its answer did not arrive: told so, nothing else can be sent, one place is taken."""
     appointment(world, page)
     start = to_name(page, at=3)
-    page.locator("#name").fill("Maria Findable")
+    page.locator("#name").fill('Maria <img src="/x" onerror="window.hacked=1">')
 
     def lose(route: Route) -> None:
         route.fetch()
@@ -276,6 +276,8 @@ def test_the_answer_was_lost_and_trying_again_books_once(world: CardWorld, page:
     assert kept(world, start) == 1
     page.locator("#send").click()
     expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    expect(page.locator("branch-pass dl")).to_contain_text("M***")
+    assert page.evaluate("window.hacked") is None
     assert kept(world, start) == 1
 
 
@@ -569,9 +571,12 @@ def test_a_certificate_comes_without_a_visit(world: CardWorld, page: Page, lang:
     db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
     try:
         (count,) = db.execute("SELECT count(*) FROM request").fetchone()
+        sql = "SELECT DISTINCT stage FROM journey_event WHERE service='proof' AND stage != 'document'"
+        stages = {stage for (stage,) in db.execute(sql)}
     finally:
         db.close()
     assert count == {"en": 1, "zh": 2}[lang]
+    assert {"impression", "start", "served"} <= stages
 
 
 def test_what_needs_no_visit_is_offered_first(world: CardWorld, page: Page) -> None:
@@ -594,6 +599,14 @@ def test_what_needs_no_visit_is_offered_first(world: CardWorld, page: Page) -> N
     expect(other.locator("#question")).to_have_text("The bank cannot do it online")
     expect(other.locator("branch-document")).to_contain_text("Please come by <b>once</b>.")
     faults(other)
+
+
+def test_a_branch_without_online_services_says_so(world: CardWorld, page: Page) -> None:
+    """Also where the page's token is for one that needs a visit."""
+    card = f'<branch-document token="{world.token(service="loan")}"></branch-document>'
+    page.goto(world.host.page(card, head=world.script("branch-document"), lang="zh"))
+    expect(page.locator("branch-document")).to_contain_text("该网点暂无可在线办理的业务。")
+    faults(page)
 
 
 def test_crowding_is_told_in_words_and_goes_on_live(world: CardWorld, page: Page) -> None:

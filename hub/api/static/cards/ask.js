@@ -2,6 +2,25 @@
 const random = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
 const Asking = (Base) => class extends Base {
+  // Told once when it is on the screen, once more when somebody begins.
+  watch() {
+    const seen = new IntersectionObserver((entries) => {
+      if (!entries.some((entry) => entry.isIntersecting)) return;
+      seen.disconnect();
+      this.stage("impression");
+    });
+    seen.observe(this);
+    for (const event of ["input", "click"]) this.shadowRoot.addEventListener(event, () => this.stage("start"), { once: true });
+  }
+  stage(stage) {
+    this.staged ||= {};
+    this.staged[stage] ||= (async () => {
+      await this.staged.impression;
+      const body = { stage, service: this.chosen, journey: this.journey };
+      this.journey = (await this.ask("seen", { body }).catch(() => null))?.journey || this.journey;
+    })();
+  }
+
   field(id, key, hint, more) {
     const { form, wrong, pending } = this;
     const bad = wrong === id;

@@ -6,7 +6,6 @@ class BranchAppointment extends Asking(Timed) {
 
   open() {
     this.form ||= this.blank();
-    this.watch();
     return this.load(this.getAttribute("service"), this.jump);
   }
 
@@ -24,6 +23,7 @@ class BranchAppointment extends Asking(Timed) {
       this.adopt(offer);
       const wanted = [service, offer.opens_with, services[0]?.id].find((id) => services.some((each) => each.id === id));
       this.pick = { service: wanted, day, days: offer.days_ahead };
+      this.watch();
       this.say();
       this.go(step && wanted === service ? step : this.short ? "time" : "service", !!step);
     } catch (error) {
@@ -42,23 +42,8 @@ class BranchAppointment extends Asking(Timed) {
     return this.offer.services.find((each) => each.id === this.pick.service);
   }
 
-  // Told once when it is on the screen, once more when somebody begins.
-  watch() {
-    const seen = new IntersectionObserver((entries) => {
-      if (!entries.some((entry) => entry.isIntersecting)) return;
-      seen.disconnect();
-      this.stage("impression");
-    });
-    seen.observe(this);
-    for (const event of ["input", "click"]) this.shadowRoot.addEventListener(event, () => this.stage("start"), { once: true });
-  }
-  stage(stage) {
-    this.staged ||= {};
-    this.staged[stage] ||= (async () => {
-      await this.staged.impression;
-      const body = { stage, service: this.pick?.service, journey: this.journey };
-      this.journey = (await this.ask("seen", { body }).catch(() => null))?.journey || this.journey;
-    })();
+  get chosen() {
+    return this.pick?.service;
   }
 
   go(step, focus = true) {

@@ -36,7 +36,8 @@ class BranchDocument extends Asking(Card) {
       const kind = this.getAttribute("kind");
       this.service = online.find((each) => each.id === this.getAttribute("service")) || online.find((each) => each.online === kind) || online[0];
       this.services = online;
-      this.at_step = online.length > 1 ? "service" : "first";
+      [this.at_step] = this.steps();
+      this.watch();
       this.say();
     } catch (error) {
       this.stopped = error.unsure === false;
@@ -48,12 +49,14 @@ class BranchDocument extends Asking(Card) {
   blank() {
     return { purpose: "visa", currency: "CNY", until: "", name: "", phone: "", kind: "identity_card", last: "" };
   }
+  get chosen() {
+    return this.service?.id;
+  }
   steps() {
-    return [this.services.length > 1 && "service", this.service.online === "certificate" && "what", "who"].filter(Boolean);
+    return [this.services.length > 1 && "service", this.service?.online === "certificate" && "what", "who"].filter(Boolean);
   }
   head(key) {
     const steps = this.steps();
-    if (!steps.includes(this.at_step)) [this.at_step] = steps;
     return [h("p", { class: "fine" }, this.t("book.step", { at: steps.indexOf(this.at_step) + 1, of: steps.length })), this.question(key)];
   }
   turnTo(by) {
@@ -117,13 +120,14 @@ class BranchDocument extends Asking(Card) {
   }
   wanted() {
     const { form, service } = this;
-    const body = { service: service.id, name: form.name.trim(), phone: form.phone.trim(), identity: { kind: form.kind, last_four: form.last }, language: this.zh ? "zh" : "en" };
+    const body = { service: service.id, name: form.name.trim(), phone: form.phone.trim(), identity: { kind: form.kind, last_four: form.last }, language: this.zh ? "zh" : "en", journey: this.journey };
     if (service.online === "certificate") body.certificate = { purpose: form.purpose, currency: form.currency, ...(form.until && { hold_until: form.until }) };
     return { path: "requests", body };
   }
   done({ secret, details }) {
     this.#secret = secret;
     this.request = details;
+    this.staged = null;
     this.tell("requested", this.outline());
     this.draw(true);
     this.beat();
