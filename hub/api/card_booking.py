@@ -73,7 +73,8 @@ def routes() -> APIRouter:
             made = before(db, page, key, body)
             if made is None:
                 wanted = Wanted(
-                    body.service, at_ms, body.name, body.title, channel="card", scene=page.embed.scene,
+                    body.service, at_ms, body.name, body.title, linked_customer(db, page, at_ms), channel="card",
+                    scene=page.embed.scene,
                     partner=page.partner.id, journey=errand(db, page, body.journey), language=body.language,
                     contact=contact,
                 )  # fmt: skip
