@@ -66,6 +66,16 @@ id = "other"
 name = {{ en = "Other page", zh = "其他网站" }}
 origins = ["{other}"]
 """
+SCENES = """
+[[scene]]
+id = "travel-visa"
+name = { en = "Travel and visa", zh = "旅行签证" }
+[[scene.rule]]
+id = "proof"
+service = "proof"
+reason = { en = "Consulates ask for a <i>proof</i> of deposit", zh = "使馆通常要求存款证明" }
+weight = 5
+"""
 HOSTILE = """
 html { font-size: 40px; }
 body { --ink: red; --paper: lime; --accent: red; --on: lime; --line: red; --edge: red; --bad: lime; --muted: yellow;
@@ -156,6 +166,7 @@ def card_world(
     folder: Path, parts: str = PARTS, style: str = HOSTILE, hub_toml: str = ""
 ) -> Iterator[CardWorld]:
     """A hub, and the pages of two partners."""
+    (folder / "scenes.toml").write_text(SCENES, encoding="utf-8")
     document = [
         sys.executable,
         "-m",
@@ -168,7 +179,12 @@ def card_world(
     subprocess.run(document, check=True, capture_output=True)
     ports = free_port(), free_port()
     page, other = (f"http://127.0.0.1:{port}" for port in ports)
-    with world(folder, parts=parts, hub=hub_toml + HUB.format(page=page, other=other), book=True) as hub:
+    with world(
+        folder,
+        parts=parts,
+        hub='scenes = "scenes.toml"\n' + hub_toml + HUB.format(page=page, other=other),
+        book=True,
+    ) as hub:
         policy = (
             f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}; frame-src {hub.api}; "
             "require-trusted-types-for 'script'"

@@ -601,6 +601,22 @@ def test_what_needs_no_visit_is_offered_first(world: CardWorld, page: Page) -> N
     faults(other)
 
 
+@pytest.mark.parametrize(
+    ("lang", "why"), [("en", "Consulates ask for a <i>proof</i> of deposit"), ("zh", "使馆通常要求存款证明")]
+)
+def test_the_scene_opens_with_its_service_and_says_why(
+    world: CardWorld, page: Page, lang: str, why: str
+) -> None:
+    """First in the list, chosen, with the rule's reason beside it; and what of it needs no visit."""
+    appointment(world, page, lang, scene="travel-visa")
+    first = page.locator(".choice").first
+    expect(first).to_contain_text(why)
+    expect(first.locator("input")).to_be_checked()
+    expect(first.locator("input")).to_have_value("proof")
+    expect(page.locator(".note a")).to_be_visible()
+    faults(page)
+
+
 def test_a_branch_without_online_services_says_so(world: CardWorld, page: Page) -> None:
     """Also where the page's token is for one that needs a visit."""
     card = f'<branch-document token="{world.token(service="loan")}"></branch-document>'
