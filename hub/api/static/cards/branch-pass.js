@@ -162,7 +162,7 @@ class BranchPass extends Timed {
           coming && fact(pass.kind === "remote" ? "pass.turn" : "pass.when", pass.start ? this.when(pass.start) : this.date(pass.day)),
           coming && pass.arrive_from && fact("pass.arrive", this.t("pass.between", { from: this.time(pass.arrive_from), to: this.time(pass.arrive_to) })),
           fact("pass.service", this.n(service.name)),
-          coming && fact("pass.name", pass.masked_name),
+          coming && fact("pass.name", pass.masked_name !== "—" && pass.masked_name),
           fact("pass.where", [this.n(pass.branch), this.n(pass.address)].filter(Boolean).join(", ")),
           coming && fact("pass.code", pass.code && h("span", { class: "code" }, pass.code)),
           fact("pass.outcome", pass.outcome && this.t(`outcome.${pass.outcome}`)),
