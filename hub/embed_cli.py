@@ -53,6 +53,11 @@ def embed(
     site = settings.sites.get(site_id)
     if site is None:
         raise UsageError(f"there is no branch {site_id!r}.", hint=f"There are: {', '.join(settings.sites)}.")
+    if not known.shows(site_id):
+        raise UsageError(
+            f"partner {partner} may not show branch {site_id}.",
+            hint=f"It may show: {', '.join(known.sites)}.",
+        )
     if service is not None and all(each.id != service for each in site.services):
         names = ", ".join(each.id for each in site.services) or "none"
         raise UsageError(f"{site_id} has no service {service!r}.", hint=f"It has: {names}.")

@@ -104,7 +104,7 @@ def _on_page(request: Request, sent: Annotated[str | None, Security(_header)]) -
     _reads.step(_address(request), now_ms())
     embed = embedding.read(token, state.book.keyring.mac, now_ms())
     partner, site = state.config.partners.get(embed.partner), state.config.sites.get(embed.site)
-    if partner is None or embed.origin not in partner.origins or site is None:
+    if partner is None or site is None or embed.origin not in partner.origins or not partner.shows(site.id):
         raise AccessError(
             "this page's token is for a partner, an origin or a branch that there is no more.",
             hint="The page's owner gets a new one: `branchloop hub embed`.",

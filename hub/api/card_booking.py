@@ -94,6 +94,7 @@ def routes() -> APIRouter:
                 made = remote.take(
                     db, page.state.book, page.site, body.service, body.name, body.language, "card",
                     page.partner.id, page.embed.scene, errand(db, page, body.journey), at_ms,
+                    customer=linked_customer(db, page, at_ms),
                 )  # fmt: skip
                 keep(db, page, key, body, made, at_ms)
             return booking(db, request, page, made, at_ms)

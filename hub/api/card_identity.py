@@ -7,6 +7,7 @@ import sqlite3
 from branchloop.clock import from_ms, iso
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
+from branchloop.text import Language
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, PassHolder
 from hub.api.models_identity import TagShown
@@ -30,7 +31,12 @@ def linked_customer(db: sqlite3.Connection, page: OnPage, at_ms: int) -> str | N
 
 
 def opening(
-    db: sqlite3.Connection, page: OnPage, scene: str | None, services: list[Service], at_ms: int
+    db: sqlite3.Connection,
+    page: OnPage,
+    scene: str | None,
+    services: list[Service],
+    at_ms: int,
+    language: Language | None = None,
 ) -> tuple[list[models.Suggestion], bool | None]:
     """What suits the scene, and whether who is signed in is known; nothing without a table of scenes."""
     customer = linked_customer(db, page, at_ms)
@@ -39,7 +45,7 @@ def opening(
         return [], linked
     tags = frozenset() if customer is None else names_for(db, customer, "suggest", at_ms)
     at_local = from_ms(at_ms, page.site.zone_info)
-    return told(open_with(scene, page.state.config.scenes, services, at_local, tags)), linked
+    return told(open_with(scene, page.state.config.scenes, services, at_local, tags, language)), linked
 
 
 def what_next(

@@ -12,6 +12,7 @@ from branchloop.clock import from_ms, to_ms
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
+from branchloop.text import Language
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page
 from hub.api.card_identity import opening
@@ -34,13 +35,14 @@ def routes() -> APIRouter:
     def offer(
         page: Page,
         scene: Annotated[str | None, Query(max_length=40, description="where the card stands")] = None,
+        lang: Annotated[Language | None, Query(description="what the customer reads")] = None,
     ) -> models.Offer:
         """Branch, services and what suits the scene; tells nothing of anybody."""
         site, wanted = page.site, page.embed.service
         stands = scene or page.embed.scene
         services = [each for each in site.services if wanted in {None, each.id}]
         with reading(page.state.data_dir) as db:
-            suggestions, linked = opening(db, page, stands, services, now_ms())
+            suggestions, linked = opening(db, page, stands, services, now_ms(), lang)
         return models.Offer(
             site=site.id,
             branch=site.name,

@@ -49,6 +49,7 @@ HUB = f"""
 id = "travel"
 name = {{ en = "Travel page", zh = "旅行网站" }}
 origins = ["{PAGE}"]
+sites = ["hall"]
 [[partner]]
 id = "other"
 name = {{ en = "Other page", zh = "其他网站" }}
@@ -126,6 +127,7 @@ def test_a_token_of_one_service_offers_that_one(hub: World) -> None:
     [
         ({"expires_ms": 1}, 401),
         ({"partner": "gone"}, 403),
+        ({"site": "annex"}, 403),
         ({"site": "gone"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"partner": "other"}, 403),

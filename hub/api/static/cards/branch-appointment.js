@@ -16,7 +16,7 @@ class BranchAppointment extends Asking(Timed) {
     Object.assign(this, { offer: null, made: null, pass: null, pending: null, wrong: null });
     this.draw();
     try {
-      const offer = await this.ask(`offer${scene ? `?scene=${encodeURIComponent(scene)}` : ""}`);
+      const offer = await this.ask(`offer?lang=${this.zh ? "zh" : "en"}${scene ? `&scene=${encodeURIComponent(scene)}` : ""}`);
       if (seal !== this.seal) return;
       const { services } = offer;
       this.offer = offer;
