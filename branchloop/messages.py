@@ -388,7 +388,7 @@ class Refusal(Wire):
 
     version: Count
     code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
-        description="faulty, other_site, picture_changed, wiring_changed, unknown_camera, marks, disk, …"
+        description="faulty, other_site, picture_changed, wiring_changed, unknown_camera, marks, disk, crashed, …"
     )
     reason: str = Field(max_length=500)
 

@@ -57,21 +57,27 @@ def read_in_force(config: Path) -> tuple[Site, str]:
     return configured.site, configured.hash
 
 
-def read_configured(config: Path) -> Configured:
-    """What the box of a site file runs. Raises ConfigError when its own file is wrong or has no [box]."""
+def read_own(config: Path) -> tuple[Site, Box, str]:
+    """A box's own file: site, box and text. Raises ConfigError when it is wrong or has no [box]."""
     text = read_text(config)
     own = parse_site(text, str(config))
     if own.box is None:
         raise ConfigError(
             f"{config}: key `box` is missing: add it.", hint="configs/branch-template.toml shows it."
         )
-    desired = _kept(config.parent / own.box.data_dir)
+    return own, own.box, text
+
+
+def read_configured(config: Path) -> Configured:
+    """What the box of a site file runs. Raises ConfigError as `read_own`."""
+    own, box, text = read_own(config)
+    desired = _kept(config.parent / box.data_dir)
     if desired is not None and desired.version > own.version:
         try:
-            return Configured(judge(desired, text), own.box, desired.hash, text)
-        except RefusedError as error:
+            return Configured(judge(desired, text), box, desired.hash, text)
+        except (RefusedError, ArithmeticError, ValueError) as error:
             _LOG.warning("configuration %d is no longer taken: %s", desired.version, error)
-    return Configured(own, own.box, config_hash(text), text)
+    return Configured(own, box, config_hash(text), text)
 
 
 def read_box(config: Path) -> tuple[Site, Box]:
@@ -81,18 +87,23 @@ def read_box(config: Path) -> tuple[Site, Box]:
 
 
 def keep(data_dir: Path, desired: Desired) -> None:
-    """Put it in the place of the one before, whole or not at all, also through a power cut.
+    """Put it in the place of the one before, as `put_whole`."""
+    put_whole(data_dir / KEPT, desired.to_json())
+
+
+def put_whole(path: Path, text: str) -> None:
+    """Write a small file whole or not at all, also through a power cut.
 
     Raises DependencyError when the disk does not take it: the one before then stands.
     """
-    fresh = data_dir / (KEPT + ".new")
+    fresh = path.with_name(path.name + ".new")
     try:
         with fresh.open("w", encoding="utf-8") as file:
-            file.write(desired.to_json())
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        fresh.replace(data_dir / KEPT)
-        folder = os.open(data_dir, os.O_RDONLY)
+        fresh.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -101,7 +112,7 @@ def keep(data_dir: Path, desired: Desired) -> None:
         with contextlib.suppress(OSError):
             fresh.unlink(missing_ok=True)
         raise DependencyError(
-            f"the configuration cannot be kept in {data_dir}: {error.strerror}.",
+            f"the configuration cannot be kept in {path.parent}: {error.strerror}.",
             hint="Make room on the disk.",
         ) from error
 

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from branchloop import __version__
 from branchloop.commands import Reply
+from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, SensorFault, SensorWindow, Wire
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Camera, Site
 from edge.cameras import CameraProcess
-from edge.configured import Configured, read_configured
+from edge.configured import Configured, read_configured, read_own
 from edge.crowding import CROWDING, Crowding
 from edge.floor.agreement import Complaints
 from edge.floor.floor import Settled
@@ -34,6 +35,7 @@ from edge.send.link import Link
 from edge.send.outbox import Outbox
 from edge.sensors import SensorReport, Sensors
 from edge.succession import DesiredHeard, Succession
+from edge.trial import Trial
 
 DOTS_EVERY_S = 1.0
 SAME_STEP_S = 5.0
@@ -111,13 +113,18 @@ class Pipeline:
                     self._enter(self._floors.settle(self._now_ms(), self._readings))
                 self._succeed()
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Every step is taken, also when one before it fails: what was counted is kept and sent."""
+        with contextlib.ExitStack() as last:
+            last.callback(self._outbox.close)
+            last.callback(self._link.stop, drain_s=DRAIN_S)
+            last.callback(self._outbox.flush)
+            last.callback(lambda: self._enter(self._floors.finish(self._readings)))
+            last.callback(self._sensors.stop)
             for camera in self._cameras.values():
-                camera.stop()
-            self._sensors.stop()
-            self._enter(self._floors.finish(self._readings))
-            self._outbox.flush()
-            self._link.stop(drain_s=DRAIN_S)
-            self._outbox.close()
+                last.callback(camera.stop)
 
     def step(self, report: Report | SensorReport | Heard | DesiredHeard | Reply) -> None:
         """Handle one report of a camera or sensor, a command, or an answer that was made aside."""
@@ -297,6 +304,7 @@ class Pipeline:
             camera.watchdog()
         self._pictures.tick()
         now_s = self._clock.now_s()
+        self._succession.counting(now_s)
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s
             self._link.live(
@@ -356,8 +364,18 @@ def _wiring(camera: Camera) -> dict[str, object]:
 
 def run_core(config: Path) -> None:
     """The core process of a box: everything but the cameras' own processes, which it starts."""
-    configured = read_configured(config)
-    data_dir = config.parent / configured.box.data_dir
+    own, box, _ = read_own(config)
+    data_dir = config.parent / box.data_dir
     data_dir.mkdir(parents=True, exist_ok=True)
     with lock_directory(data_dir):
-        Pipeline(configured, config, data_dir).run(stop_event())
+        trial = Trial(data_dir)
+        trial.begin(own.version)
+        try:
+            Pipeline(read_configured(config), config, data_dir).run(stop_event())
+        except DependencyError:
+            trial.spared()
+            raise
+        except Exception as error:
+            trial.crashed(error)
+            raise
+        trial.spared()

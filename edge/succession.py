@@ -14,6 +14,7 @@ from branchloop.messages import Refusal
 from branchloop.site import Site
 from edge.configured import Configured, keep
 from edge.floor.floor import Floor
+from edge.trial import PROVEN_S, Trial
 
 _LOG = logging.getLogger(__name__)
 
@@ -41,7 +42,12 @@ class Succession:
         """`prefix` begins the ids of notices."""
         self.site = configured.site
         self.hash = configured.hash
-        self.refused: Refusal | None = None
+        self._trial = Trial(data_dir)
+        self._crashed = self._trial.refused()
+        newer = self._crashed is not None and self._crashed.version > configured.site.version
+        self.refused: Refusal | None = self._crashed if newer else None
+        self._since_s: float | None = None
+        """Since when the configuration in force has been counting."""
         self.coming: Coming | None = None
         self._own_text = configured.own_text
         self._box = configured.box
@@ -65,9 +71,13 @@ class Succession:
             return None
         if desired.version <= self.site.version:
             return None
+        if self._crashed is not None and desired.version == self._crashed.version:
+            self.refused = self._crashed
+            return None
         try:
             site = judge(desired, self._own_text)
             coming = Coming(desired, site, self.floor(site))
+            self._trial.coming(desired.version)
             keep(self._data_dir, desired)
         except RefusedError as error:
             self._refuse(desired, error.code, str(error))
@@ -86,9 +96,20 @@ class Succession:
     def in_force(self) -> DesiredHeard | None:
         """What came is in force now; what was heard meanwhile, if anything, to be heard again."""
         if self.coming is not None:
+            self._since_s = None
             self.site, self.hash, self.coming = self.coming.site, self.coming.desired.hash, None
         waiting, self._waiting = self._waiting, None
         return waiting
+
+    def counting(self, now_s: float) -> None:
+        """It counts by what is in force: after long enough that one has worked."""
+        if self.coming is not None or self._since_s == float("inf"):
+            return
+        if self._since_s is None:
+            self._since_s = now_s
+        elif now_s - self._since_s >= PROVEN_S:
+            self._since_s = float("inf")
+            self._trial.proven()
 
     def _refuse(self, desired: Desired, code: str, reason: str) -> None:
         self.refused = Refusal(version=desired.version, code=code, reason=reason[:500])
