@@ -1,0 +1,86 @@
+"""A sensor whose reader fails by something that nobody foresaw: told as down, and begun anew."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from brokers import until
+
+from branchloop.processes import free_port
+from branchloop.site import Sensor
+from edge import sensors as module
+from edge.perceive.health import Event
+from edge.perceive.ultrasonic import Reading
+from edge.perceive.ultrasonic_live import UdpPort
+from edge.perceive.ultrasonic_wire import LineReader
+from edge.sensors import SensorReport, Sensors
+
+READINGS = UdpPort.readings
+
+
+def frail(port: UdpPort, reader: LineReader) -> list[float | None]:
+    """As a fault of ours would be: a datagram of 0.666 m divides by zero."""
+    found = READINGS(port, reader)
+    return [1 / (each - 0.666) and each for each in found if each is not None]
+
+
+def sensor(port: int) -> Sensor:
+    fields = {"id": "one", "source": f"udp:127.0.0.1:{port}", "x_m": 1.0, "y_m": 1.0, "height_m": 3.0}
+    return Sensor.model_validate(fields)
+
+
+def test_it_is_told_and_the_sensor_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Down with its reason, in the window as well; then readings again, on the same port."""
+    monkeypatch.setattr(UdpPort, "readings", frail)
+    reports: queue.SimpleQueue[object] = queue.SimpleQueue()
+    port = free_port()
+    sensors = Sensors([sensor(port)], tmp_path, reports)
+    sensors.start()
+    events: list[Event] = []
+    readings: list[Reading] = []
+
+    def pump(text: bytes) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(text, ("127.0.0.1", port))
+        while not reports.empty():
+            report = reports.get()
+            assert isinstance(report, SensorReport)
+            sensors.take(report)
+            (events if isinstance(report.got, Event) else readings).append(report.got)  # type: ignore[arg-type]
+
+    def state() -> str:
+        return sensors.window(time.time_ns() // 1_000_000 // 5_000 * 5_000)[0].state
+
+    try:
+        until(lambda: pump(b"R1234\n") or bool(readings), "a reading", wait_s=20)
+        assert state() == "up"
+        until(lambda: pump(b"R0666\n") or any(e.state == "down" for e in events), "the fault", wait_s=20)
+        assert state() == "down"
+        told = next(event for event in events if event.state == "down")
+        assert "ZeroDivisionError" in told.detail
+        count = len(readings)
+        until(lambda: pump(b"R1234\n") or len(readings) > count, "readings again", wait_s=20)
+        assert state() == "up"
+    finally:
+        sensors.stop()
+
+
+def test_a_reader_that_cannot_be_made_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also making the next one may fail: it is told each time, and the thread lives."""
+    reports: queue.SimpleQueue[object] = queue.SimpleQueue()
+    sensors = Sensors([sensor(free_port())], tmp_path, reports)
+
+    def none(*_: object) -> object:
+        raise RuntimeError("no driver")
+
+    monkeypatch.setattr(module.LiveSensor, "next", none)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_driver", none)
+        sensors.start()
+        until(lambda: reports.qsize() >= 3, "three failures", wait_s=20)
+    assert sensors.window(0)[0].state == "down"
+    sensors.stop()
