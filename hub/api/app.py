@@ -66,7 +66,10 @@ _TAKEN: dict[str, Any] = {
     **_PROBLEMS[422],
     "description": "Somebody was faster, or the step does not follow.",
 }
-_TOO_SOON: dict[str, Any] = {**_PROBLEMS[422], "description": "The picture that is there is young enough."}
+_TOO_SOON: dict[str, Any] = {
+    **_PROBLEMS[422],
+    "description": "The picture that is there is young enough, or many are asked for.",
+}
 _TOO_FAST: dict[str, Any] = {**_PROBLEMS[422], "description": "Too many of these were asked in a minute."}
 _LINK_PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {**_PROBLEMS[422], "description": description}

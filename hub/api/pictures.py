@@ -104,9 +104,9 @@ def _ask(
             "the hub knows of no box in this branch.", hint="Its site file has no [box]; add it at the hub."
         )
     with opened(state.data_dir) as db:
-        known = Pictures(db)
-        known.forget_others(site.id, [each.id for each in site.cameras])
-        return _asked(known.ask(site.id, site.box.id, what, camera, caller.name, now_ms(), within_s * 1000))
+        known, at_ms = Pictures(db), now_ms()
+        known.forget_others(site.id, [each.id for each in site.cameras], at_ms)
+        return _asked(known.ask(site.id, site.box.id, what, camera, caller.name, at_ms, within_s * 1000))
 
 
 def _picture(state: State, site: Site, what: What, camera: str) -> Response:

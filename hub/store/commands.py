@@ -123,6 +123,14 @@ class Commands:
             (now_ms, consent, *whats),
         )
 
+    def open_of(self, site: str, whats: Collection[What], now_ms: int, *, over: bool = False) -> list[Asked]:
+        """Open commands of these kinds to a branch that are still in time; with `over` those that are not."""
+        marks = ",".join("?" * len(whats))
+        beyond = "<=" if over else ">"
+        return self._all(
+            f"state='open' AND site=? AND what IN ({marks}) AND expires_ms{beyond}?", (site, *whats, now_ms)
+        )
+
     def expired(self, now_ms: int) -> list[Asked]:
         """Open commands past their time."""
         return self._all("state='open' AND expires_ms<=?", (now_ms,), 100)

@@ -26,6 +26,10 @@ State = Literal["open", "done", "failed", "expired"]
 AGAIN_MS = 600_000
 """A picture is renewed at most this often."""
 EXPIRES_MS = 600_000
+MOST_OPEN = 16
+"""Of one branch at once; a box takes one after the other."""
+LEFT_OVER_MS = 60_000
+"""So long after its end ingest has told of a request; by then it is away, and whoever asks ends it."""
 _MEDIA = {"background": "image/jpeg", "birdseye": "image/webp"}
 
 
@@ -34,6 +38,13 @@ class TooSoonError(BranchloopError):
 
     http_status: ClassVar[int] = 429
     kind: ClassVar[str] = "too-soon"
+
+
+class TooManyError(BranchloopError):
+    """The branch's box has enough to do."""
+
+    http_status: ClassVar[int] = 429
+    kind: ClassVar[str] = "too-many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +85,16 @@ class Pictures:
     ) -> Request:  # fmt: skip
         """Queue the command, or return the request that is still open. It expires after `within_ms`.
 
-        Raises TooSoonError when there is a picture younger than ten minutes.
+        Raises TooSoonError when there is a picture younger than ten minutes, TooManyError when many others
+        of the branch are open.
         """
+        commands = Commands(self._db)
+        for left in commands.open_of(site, WHATS, now_ms - LEFT_OVER_MS, over=True):
+            commands.settle(left.id, "expired", "expired", now_ms)
+            self.expire(left, now_ms)
+        waiting = commands.open_of(site, WHATS, now_ms)
         before = self.asked(site, what, camera)
-        if before is not None and before.state == "open":
+        if before is not None and any(each.id == before.command for each in waiting):
             return before
         kept = self.find(site, what, camera)
         if kept is not None and now_ms - kept.arrived_ms < AGAIN_MS:
@@ -86,7 +103,13 @@ class Pictures:
                 f"the picture is {(now_ms - kept.arrived_ms) // 1000} s old.",
                 hint=f"Ask again in {wait_s} s.",
             )
-        command = Commands(self._db).add(
+        if len(waiting) >= MOST_OPEN:
+            soonest_s = (min(each.expires_ms for each in waiting) - now_ms) // 1000 + 1
+            raise TooManyError(
+                f"{len(waiting)} pictures of this branch are asked for and not answered yet.",
+                hint=f"Wait for them, or ask again in {soonest_s} s.",
+            )
+        command = commands.add(
             site, device, what, {"camera": camera} if camera else {},
             consent="", customer="", now_ms=now_ms, expires_ms=now_ms + within_ms,
         )  # fmt: skip
@@ -137,8 +160,14 @@ class Pictures:
             return None
         return Kept(row[0], row[1], row[2], Picture.model_validate_json(row[3]), bytes(row[4] or b""))
 
-    def forget_others(self, site: str, cameras: Collection[str]) -> None:
-        """Delete pictures of cameras that a branch no longer has."""
+    def forget_others(self, site: str, cameras: Collection[str], now_ms: int) -> None:
+        """Delete pictures of cameras that a branch no longer has, and ask for none of them any more."""
+        commands = Commands(self._db)
+        for camera, command in self._db.execute(
+            "SELECT camera, command FROM picture_asked WHERE site=? AND state='open'", (site,)
+        ).fetchall():
+            if camera and camera not in cameras:
+                commands.settle(command, "cancelled", "cancelled", now_ms)
         for table in ("picture", "picture_asked"):
             for (camera,) in self._db.execute(f"SELECT camera FROM {table} WHERE site=?", (site,)).fetchall():
                 if camera and camera not in cameras:

@@ -23,7 +23,17 @@ from edge.perceive.backdrop import SCORE_FLOOR, unpacked
 from edge.perceive.people import load_detector
 from hub.store.commands import Commands
 from hub.store.connection import opened
-from hub.store.pictures import AGAIN_MS, Pictures, TooSoonError, check_plain
+from hub.store.pictures import (
+    AGAIN_MS,
+    EXPIRES_MS,
+    LEFT_OVER_MS,
+    MOST_OPEN,
+    WHATS,
+    Pictures,
+    TooManyError,
+    TooSoonError,
+    check_plain,
+)
 
 PLAIN = b"\xff\xd8\xff" + b"." * 400 + b"\xff\xd9"
 
@@ -114,8 +124,34 @@ def test_the_hub_keeps_the_newest_and_asks_seldom(hub: World) -> None:
         with pytest.raises(TooSoonError, match="is 1 s old"):
             pictures.ask("hall", "box", "background", "door", "mei", 5_000)
         assert pictures.ask("hall", "box", "background", "door", "mei", 4_000 + AGAIN_MS).state == "open"
-        pictures.forget_others("hall", ["window"])
+        pictures.forget_others("hall", ["window"], 5_000 + AGAIN_MS)
+        assert not Commands(db).open_of("hall", WHATS, 5_000 + AGAIN_MS)
         assert pictures.find("hall", "background", "door") is None
+
+
+def test_a_branch_has_a_bounded_number_of_open_requests(hub: World) -> None:
+    """One more is refused with when to ask again; another branch is not held up; what expired makes room."""
+    with opened(hub.config.data_dir) as db:
+        pictures = Pictures(db)
+        for index in range(MOST_OPEN):
+            pictures.ask("hall", "box", "background", f"c{index}", "mei", 1_000 + index)
+        with pytest.raises(TooManyError, match=f"{MOST_OPEN} pictures") as refused:
+            pictures.ask("hall", "box", "birdseye", "", "mei", 2_000)
+        assert refused.value.http_status == 429
+        assert f"{(EXPIRES_MS - 1_000) // 1000 + 1} s" in refused.value.hint
+        first = pictures.ask("hall", "box", "background", "c0", "mei", 2_000)  # it is open: no new one
+        assert first.at_ms == 1_000
+        assert pictures.ask("shop", "box", "birdseye", "", "mei", 2_000).state == "open"
+        after_ms = 1_000 + EXPIRES_MS  # the first has just ended; nobody told of it yet
+        again = pictures.ask("hall", "box", "background", "c0", "mei", after_ms)
+        assert (again.state, again.command == first.command) == ("open", False)
+        much_later_ms = after_ms + EXPIRES_MS + LEFT_OVER_MS + 1
+        pictures.ask("hall", "box", "birdseye", "", "mei", much_later_ms)
+        told = pictures.asked("hall", "background", "c5")
+        assert told is not None
+        assert told.state == "expired"
+        states = db.execute("SELECT state, count(*) FROM command WHERE site='hall' GROUP BY state")
+        assert dict(states.fetchall()) == {"expired": MOST_OPEN + 1, "open": 1}
 
 
 @pytest.mark.parametrize(
