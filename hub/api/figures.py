@@ -63,9 +63,14 @@ def tellable(site: Site, span: Span, kept: Kept, level: Level | None = None) -> 
     return widened(span, site.zone_info, kept)
 
 
-def cameras_expected(site: Site) -> int:
-    """How many cameras full coverage means; a branch without any is one observer."""
-    return max(1, len(site.cameras))
+def per_camera_ms(open_observed_ms: int, windows_ms: int, expected_ms: int) -> int | None:
+    """Observed time per camera, by as many cameras as the stored windows themselves say that there were.
+
+    None when they do not say. Nothing observed is nothing by any number of cameras.
+    """
+    if open_observed_ms <= 0:
+        return 0
+    return open_observed_ms * windows_ms // expected_ms if windows_ms > 0 and expected_ms > 0 else None
 
 
 def open_spans(site: Site, span: Span) -> list[Span]:
@@ -92,10 +97,11 @@ def overlap_ms(spans: Sequence[Span], part: Span) -> int:
     return total
 
 
-def coverage(open_elapsed_ms: int, cameras: int, observed_ms: int, expected_ms: int, open_observed_ms: int) -> float | None:  # fmt: skip
+def coverage(open_elapsed_ms: int, windows_ms: int, observed_ms: int, expected_ms: int, open_observed_ms: int) -> float | None:  # fmt: skip
     """Share of the opening time so far that was observed; of all stored time where it was closed."""
     if open_elapsed_ms > 0:
-        return min(1.0, open_observed_ms / (cameras * open_elapsed_ms))
+        seen_ms = per_camera_ms(open_observed_ms, windows_ms, expected_ms)
+        return None if seen_ms is None else min(1.0, seen_ms / open_elapsed_ms)
     if observed_ms > 0 and expected_ms > 0:
         return min(1.0, observed_ms / expected_ms)
     return None

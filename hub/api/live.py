@@ -48,7 +48,7 @@ class Today:
         opened_ms = figures.overlap_ms(figures.open_spans(site, span), (span[0], now))
         share = figures.coverage(
             opened_ms,
-            figures.cameras_expected(site),
+            sums.windows_ms,
             sums.observed_ms,
             sums.expected_ms,
             sums.open_observed_ms,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -39,8 +39,8 @@ BALANCE_DAYS = 14
 TRUST_DAYS = 7
 BACK_H = 7 * 24
 """So far back an hour is looked for that checks can be made on."""
-Cell = tuple[Span, int, int]
-"""An hour, its opening time so far, and how much of that was observed (ms per camera)."""
+Cell = tuple[Span, int, int | None]
+"""An hour, its opening time so far, and how much of that was observed (ms per camera; None: not known)."""
 _COUNTING = frozenset({"balance", "overnight", "tickets"})
 
 
@@ -77,8 +77,6 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         any(finding.outcome != "unknown" for finding in (*balance, *found) if finding.check in _COUNTING),
         _standing(reports),
     )
-    opened_ms = sum(cell[1] for day in calendar for cell in day[1])
-    observed_ms = sum(cell[2] for day in calendar for cell in day[1])
     return answers.Quality(
         server_time=iso(at_ms),
         timezone=site.timezone,
@@ -91,7 +89,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             tainted=list(judged.tainted),
             coverage=lately,
         ),
-        coverage=_share(observed_ms, opened_ms),
+        coverage=_covered([cell for _, cells in calendar for cell in cells]),
         days=[_day(day, cells, site, told_ms) for day, cells in calendar],
         cameras=[answers.CameraQuality(**part, **_calibrated(newest, part["id"])) for part in cameras],
         sensors=[answers.PartQuality(**part) for part in sensors],
@@ -215,14 +213,16 @@ def _judged_opening(evidence: Evidence, site: Site, span: Span) -> list[Span]:
 
 
 def _calendar(evidence: Evidence, site: Site, span: Span, at_ms: int) -> list[tuple[date, list[Cell]]]:
-    cameras = figures.cameras_expected(site)
     totals = evidence.totals(site.id, "hour", span)
     opening = _judged_opening(evidence, site, span)
     calendar: dict[date, list[Cell]] = {}
     for hour in buckets(span, "hour", site.zone_info):
         opened_ms = figures.overlap_ms(opening, (hour[0], min(hour[1], at_ms))) if hour[0] < at_ms else 0
         seen = totals.get(hour[0])
-        observed_ms = 0 if seen is None else min(opened_ms, seen.open_observed_ms // cameras)
+        observed_ms: int | None = 0
+        if seen is not None:
+            observed_ms = figures.per_camera_ms(seen.open_observed_ms, seen.windows_ms, seen.expected_ms)
+            observed_ms = None if observed_ms is None else min(opened_ms, observed_ms)
         day = from_ms(hour[0], site.zone_info).date()
         calendar.setdefault(day, []).append((hour, opened_ms, observed_ms))
     return list(calendar.items())
@@ -231,22 +231,23 @@ def _calendar(evidence: Evidence, site: Site, span: Span, at_ms: int) -> list[tu
 def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.DayCoverage:
     return answers.DayCoverage(
         date=day.isoformat(),
-        coverage=_share(sum(cell[2] for cell in cells), sum(cell[1] for cell in cells)),
+        coverage=_covered(cells),
         hours=[
             answers.HourCoverage(
-                start=iso(hour[0]),
-                hour=from_ms(hour[0], site.zone_info).hour,
-                state=_state(site, hour, opened_ms, observed_ms, at_ms),
-                coverage=_share(observed_ms, opened_ms),
+                start=iso(cell[0][0]),
+                hour=from_ms(cell[0][0], site.zone_info).hour,
+                state=_state(site, cell, at_ms),
+                coverage=_covered([cell]),
             )
-            for hour, opened_ms, observed_ms in cells
+            for cell in cells
         ],
     )
 
 
-def _state(site: Site, hour: Span, opened_ms: int, observed_ms: int, at_ms: int) -> answers.HourState:
+def _state(site: Site, cell: Cell, at_ms: int) -> answers.HourState:
+    hour, opened_ms, observed_ms = cell
     if opened_ms > 0:
-        return "observed" if observed_ms > 0 else "gap"
+        return "gap" if observed_ms == 0 else "observed"
     if figures.overlap_ms(figures.open_spans(site, hour), hour) > 0:
         return "ahead" if hour[1] > at_ms else "before"
     return "closed"
@@ -256,8 +257,13 @@ def _coverage(evidence: Evidence, site: Site, span: Span, at_ms: int) -> float |
     """Share of the opening time of whole hours that was observed."""
     start_ms = bucket_start_ms(span[0], "hour", site.zone_info)
     calendar = _calendar(evidence, site, (start_ms, bucket_end_ms(span[1], "hour", site.zone_info)), at_ms)
-    cells = [cell for _, cells in calendar for cell in cells]
-    return _share(sum(cell[2] for cell in cells), sum(cell[1] for cell in cells))
+    return _covered([cell for _, cells in calendar for cell in cells])
+
+
+def _covered(cells: Sequence[Cell]) -> float | None:
+    """Of the hours that it is known of."""
+    known = [(opened_ms, observed_ms) for _, opened_ms, observed_ms in cells if observed_ms is not None]
+    return _share(sum(observed_ms for _, observed_ms in known), sum(opened_ms for opened_ms, _ in known))
 
 
 def _parts(
@@ -272,6 +278,7 @@ def _parts(
     lately_ms = bucket_start_ms(at_ms - 24 * HOUR_MS, "hour", site.zone_info)
     lately = {start_ms: opened_ms for start_ms, opened_ms in opened.items() if start_ms >= lately_ms}
     observed = evidence.observed(site.id, part, span)
+    stored = evidence.totals(site.id, "hour", span).keys()
     faults = evidence.faults(site.id, "hour", span)
     said = {each[part]: each for each in newest.get(f"{part}s", [])}
     young = bool(newest) and at_ms - newest["start_ms"] < ALARM_AGE_MS
@@ -284,8 +291,8 @@ def _parts(
                 "id": each.id,
                 "state": "unknown" if told is None else told["state"],
                 "fault": None if told is None else told.get("fault"),
-                "coverage": _observed_share(hours, opened),
-                "coverage_day": _observed_share(hours, lately),
+                "coverage": _observed_share(hours, _while_there(hours, opened, stored)),
+                "coverage_day": _observed_share(hours, _while_there(hours, lately, stored)),
                 "faults": [
                     answers.FaultTime(fault=fault, seconds=fault_ms / 1000)
                     for fault, fault_ms in sorted(faults.get((part, each.id), {}).items())
@@ -293,6 +300,21 @@ def _parts(
             }
         )
     return found
+
+
+def _while_there(
+    hours: Mapping[int, int], opened: Mapping[int, int], stored: Collection[int]
+) -> dict[int, int]:
+    """Hours in which a part was due: not those whose windows do not name it, nor any before the first that does.
+
+    When nothing at all was stored nobody says that it was not there: that is a gap of its own as well.
+    """
+    first_ms = min(hours, default=0)
+    return {
+        start_ms: opened_ms
+        for start_ms, opened_ms in opened.items()
+        if start_ms in hours or (start_ms not in stored and start_ms >= first_ms)
+    }
 
 
 def _observed_share(hours: Mapping[int, int], opened: Mapping[int, int]) -> float | None:

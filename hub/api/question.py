@@ -35,7 +35,7 @@ class Question:
         """Coverage of a part of the stretch."""
         return figures.coverage(
             figures.overlap_ms(self.opening, (part[0], min(part[1], self.now_ms))),
-            figures.cameras_expected(self.site),
+            sums.windows_ms,
             sums.observed_ms,
             sums.expected_ms,
             sums.open_observed_ms,

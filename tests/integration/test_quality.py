@@ -21,7 +21,7 @@ from test_api import get, window
 
 from branchloop.acceptance_signing import sign_report
 from branchloop.boxkeys import new_private
-from branchloop.clock import DAY_MS, HOUR_MS, from_ms, local_day_start_ms
+from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.messages import Batch, Item, Status
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
@@ -405,6 +405,31 @@ def test_coverage_is_told_hour_by_hour(hub: World) -> None:
     assert camera["state"] == "unknown"  # it was last heard of yesterday
     assert answer["balance"][0]["outcome"] == "unknown"
     assert answer["balance"][0]["reason"] == "coverage"
+
+
+def test_old_days_are_judged_by_the_cameras_of_their_own(hub: World) -> None:
+    """Two cameras then, of which one was dark, are half; a camera that no window of that day names was not due."""
+    site = hub.config.sites["hall"]
+    old = opened_day(site, 2, 60, 60)
+    others = [{**body["cameras"][0], "camera": name} for body in old[:1] for name in ("left", "right")]
+    box = Box(hub)
+    box.send(*({**body, "expected_ms": 120_000, "cameras": others} for body in old))
+    box.send(*opened_day(site, 1, 60, 60))
+    answer = get(hub, "/hall/quality", hub.token("auditor"), days="3").json()
+    shares = {each["date"]: each["coverage"] for each in answer["days"]}
+    assert (shares[day_of(site, 2).isoformat()], shares[day_of(site, 1).isoformat()]) == (0.5, 1.0)
+    span = {
+        "from": iso(local_day_start_ms(day_of(site, 2), site.zone_info)),
+        "to": iso(local_day_start_ms(day_of(site, 1), site.zone_info)),
+    }
+    history = get(hub, "/hall/occupancy", hub.token("auditor"), **span, bucket="day").json()
+    assert history["coverage"] == 0.5
+    (camera,) = answer["cameras"]
+    opened_ms, observed_ms = (
+        sum(max(0, min(end, now_ms()) - start) for start, end in site.open_spans_ms(day_of(site, back)))
+        for back in (0, 1)
+    )
+    assert camera["coverage"] == pytest.approx(observed_ms / (observed_ms + opened_ms), abs=0.01)
 
 
 def test_hours_that_retention_took_are_no_gaps(hub: World) -> None:

@@ -75,22 +75,24 @@ def test_overlap_with_opening_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("opened", "cameras", "observed", "expected", "open_observed", "wanted"),
+    ("opened", "windows", "observed", "expected", "open_observed", "wanted"),
     [
-        (60_000, 1, 30_000, 60_000, 30_000, 0.5),
-        (60_000, 2, 60_000, 120_000, 60_000, 0.5),
-        (60_000, 1, 0, 0, 0, 0.0),
-        (60_000, 1, 70_000, 70_000, 70_000, 1.0),
-        (0, 1, 15_000, 60_000, 0, 0.25),
-        (0, 1, 0, 60_000, 0, None),
-        (0, 1, 0, 0, 0, None),
+        (60_000, 60_000, 30_000, 60_000, 30_000, 0.5),
+        (60_000, 60_000, 60_000, 120_000, 60_000, 0.5),
+        (60_000, 30_000, 60_000, 60_000, 60_000, 0.5),
+        (60_000, 0, 0, 0, 0, 0.0),
+        (60_000, 70_000, 70_000, 70_000, 70_000, 1.0),
+        (60_000, 0, 60_000, 0, 60_000, None),
+        (0, 60_000, 15_000, 60_000, 0, 0.25),
+        (0, 60_000, 0, 60_000, 0, None),
+        (0, 0, 0, 0, 0, None),
     ],
 )
 def test_coverage(
-    opened: int, cameras: int, observed: int, expected: int, open_observed: int, wanted: float | None
+    opened: int, windows: int, observed: int, expected: int, open_observed: int, wanted: float | None
 ) -> None:
-    """Of the opening time so far by every camera; of what was stored when closed; unknown without either."""
-    assert figures.coverage(opened, cameras, observed, expected, open_observed) == wanted
+    """Of the opening time so far by every camera there was; of what was stored when closed; unknown without either."""
+    assert figures.coverage(opened, windows, observed, expected, open_observed) == wanted
 
 
 def test_means_are_over_the_observed_time() -> None:
