@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from itertools import islice
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
+from branchloop.errors import DependencyError
 from branchloop.site import Site
 from hub.ingest.alerting import Look, take
 from hub.loop.finding import Finding
@@ -23,19 +24,33 @@ SITES_A_LOOK = 50
 HOURS_A_LOOK = 24
 NEWS_MS = HOUR_MS
 """A finished hour older than this is no news for the feed: a backlog is silent."""
+REST_MS = 10 * 60_000
+"""A branch whose look failed is left alone for so long."""
 
 
 class DriftAlerts:
     """Findings on finished hours and days, each looked at once, a bounded number of branches a look."""
 
-    def __init__(self, store: Store, db: sqlite3.Connection, sites: Mapping[str, Site]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        db: sqlite3.Connection,
+        sites: Mapping[str, Site],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`say` is told of branches that cannot be looked at."""
+        self._say = say
+        self._rests: dict[str, int] = {}
         self._store = store
         self._db = db
         self._sites = sites
         self._learnt: dict[str, Learnt] = {}
 
     def tick(self, at_ms: int) -> int:
-        """Look at hours that have finished; returns how many branches were. Raises DependencyError."""
+        """Look at hours that have finished; returns how many branches were. Raises DependencyError.
+
+        What is wrong with one branch's records is said with its name and holds no other up.
+        """
         with as_errors():
             ends, checked = Evidence(self._db).newest_ends(), Alerts(self._db).all_checked()
         looked = 0
@@ -46,7 +61,15 @@ class DriftAlerts:
             before = checked.get(site_id)
             if before is not None and bucket_end_ms(before, "hour", site.zone_info) > ends[site_id]:
                 continue
-            looked += self._look(site, before, ends[site_id], at_ms)
+            if 0 <= at_ms - self._rests.get(site_id, at_ms - REST_MS) < REST_MS:
+                continue
+            try:
+                looked += self._look(site, before, ends[site_id], at_ms)
+            except DependencyError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a branch's border: the others are looked at
+                self._rests[site_id] = at_ms
+                self._say(f"drift of {site_id} is not watched: {type(error).__name__}: {error}")
             if looked >= SITES_A_LOOK:
                 break
         return looked

@@ -27,7 +27,7 @@ from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
-from hub.ingest.drift_alerts import DriftAlerts
+from hub.ingest.drift_alerts import REST_MS, DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.loop.alerts import Watch
 from hub.store.alerts import Alerts
@@ -385,6 +385,30 @@ def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
     assert [each["kind"] for each in told(hub)].count("overnight") == 1
 
 
+def test_one_branch_whose_records_are_spoiled_holds_no_other_up(hub: World) -> None:
+    """What cannot be read of `annex` is said with its name, once; `hall` gets its alert all the same."""
+    site = hub.config.sites["hall"]
+    night_ms = local_day_start_ms(day_of(site, 1), site.zone_info)
+    days = [*opened_day(site, 2, 150, 120), *minutes(night_ms, night_ms + HOUR_MS, 0)]
+    Box(hub, "annex").send(*days)
+    Box(hub).send(*days)
+    with hub.store.transaction() as transaction:
+        transaction.db.execute("UPDATE latest SET body='{' WHERE site='annex'")
+    said: list[str] = []
+    with (
+        contextlib.closing(SqliteStore(hub.config.data_dir)) as store,
+        contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db,
+    ):
+        drift = DriftAlerts(store, db, hub.config.sites, said.append)
+        while drift.tick(night_ms + 60_000):
+            pass
+        assert len(said) == 1
+        assert "annex" in said[0]
+        drift.tick(night_ms + 60_000 + REST_MS)
+        assert len(said) == 2
+    assert ("overnight", "", True) in alerts(hub)
+
+
 def test_coverage_is_told_hour_by_hour(hub: World) -> None:
     """An hour in opening time that nobody observed is a gap, night is closed; the share is exact."""
     site = hub.config.sites["hall"]
@@ -422,7 +446,7 @@ def test_old_days_are_judged_by_the_cameras_of_their_own(hub: World) -> None:
         "from": iso(local_day_start_ms(day_of(site, 2), site.zone_info)),
         "to": iso(local_day_start_ms(day_of(site, 1), site.zone_info)),
     }
-    history = get(hub, "/hall/occupancy", hub.token("auditor"), **span, bucket="day").json()
+    history = get(hub, "/hall/occupancy", hub.token("manager", "hall"), **span, bucket="day").json()
     assert history["coverage"] == 0.5
     (camera,) = answer["cameras"]
     opened_ms, observed_ms = (
