@@ -32,6 +32,8 @@ class DesiredOut:
         self._publish = publish
         self._sent: dict[str, tuple[int, str]] = {}
         self._looked_ms = 0
+        self._change: int | None = None
+        self._due: set[str] = set()
 
     def tick(self, now_ms: int) -> None:
         """Send what is due. Raises DependencyError.
@@ -43,13 +45,17 @@ class DesiredOut:
         self._looked_ms = now_ms
         with as_errors():
             configurations = Configurations(self._db)
+            self._note(configurations)
             left = MOST_A_LOOK
-            for site, version in configurations.all_wanted():
+            for site in sorted(self._due):
+                version = configurations.wanted_of(site)
                 box = self._sites[site].box if site in self._sites else None
-                if box is None:
+                if box is None or version is None:
+                    self._due.discard(site)
                     continue
                 due = (version, self._connection(site, box.id))
                 if self._sent.get(site) == due:
+                    self._due.discard(site)
                     continue
                 if left == 0:
                     break
@@ -58,6 +64,17 @@ class DesiredOut:
                 topic = topics.build(site, box.id, "desired")
                 if saved is not None and self._publish(topic, saved.desired().to_json(), retain=True):
                     self._sent[site] = due
+                    self._due.discard(site)
+
+    def _note(self, configurations: Configurations) -> None:
+        """Of which branches something is due: of all at the start, then of those that changed."""
+        if self._change is None:
+            change = configurations.head()
+            self._due |= {site for site, _ in configurations.all_wanted()}
+        else:
+            sites, change = configurations.changed_since(self._change)
+            self._due |= set(sites)
+        self._change = change
 
     def _connection(self, site: str, device: str) -> str:
         row = self._db.execute(

@@ -153,6 +153,34 @@ class Configurations:
             "JOIN configuration c ON c.site=r.site AND c.version=r.version AND c.hash=r.hash"
         ).fetchall()
 
+    def in_force_of(self, site: str) -> int | None:
+        """The version that a site's box runs, if it was saved here."""
+        row = self._db.execute(
+            "SELECT c.version FROM configuration_report r "
+            "JOIN configuration c ON c.site=r.site AND c.version=r.version AND c.hash=r.hash WHERE r.site=?",
+            (site,),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    def wanted_of(self, site: str) -> int | None:
+        """The version published last of a site."""
+        row = self._db.execute(
+            "SELECT max(version) FROM configuration WHERE site=? AND published_ms IS NOT NULL", (site,)
+        ).fetchone()
+        return None if row[0] is None else int(row[0])
+
+    def changed_since(self, change: int) -> tuple[list[str], int]:
+        """Sites whose configuration or connection changed after `change`, and the change to ask from next."""
+        rows = self._db.execute(
+            "SELECT site, change FROM configuration_change WHERE change>? ORDER BY change", (change,)
+        ).fetchall()
+        return [site for site, _ in rows], rows[-1][1] if rows else change
+
+    def head(self) -> int:
+        """The newest change."""
+        row = self._db.execute("SELECT coalesce(max(change), 0) FROM configuration_change").fetchone()
+        return int(row[0])
+
     def _one(self, where: str, *values: object) -> Saved | None:
         row = self._db.execute(
             f"SELECT {_COLUMNS} FROM configuration WHERE {where} LIMIT 1", values

@@ -33,6 +33,7 @@ class SitesInForce(Mapping[str, Site]):
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._seen: int | None = None
+        self._change: int | None = None
         self._looked_s = float("-inf")
         self._overlay: dict[str, tuple[int, Site]] = {}
 
@@ -56,7 +57,7 @@ class SitesInForce(Mapping[str, Site]):
             self._db = None
 
     def _look(self) -> None:
-        """Read again after a commit, but not more often than twice a second."""
+        """Read the branches that changed, after a commit, but not more often than twice a second."""
         now_s = time.monotonic()
         if now_s - self._looked_s < LOOK_S:
             return
@@ -68,14 +69,23 @@ class SitesInForce(Mapping[str, Site]):
             if seen == self._seen:
                 return
             configurations = Configurations(self._db)
-            now = dict(configurations.in_force())
-            for site in set(self._overlay) - set(now):
-                del self._overlay[site]
+            if self._change is None:  # before what it stands for is read: what comes between is read again
+                change = configurations.head()
+                now = dict(configurations.in_force())
+                changed = set(self._overlay) | set(now)
+            else:
+                sites, change = configurations.changed_since(self._change)
+                found = ((site, configurations.in_force_of(site)) for site in sites)
+                changed = set(sites)
+                now = {site: version for site, version in found if version is not None}
+            for site in changed - set(now):
+                self._overlay.pop(site, None)
             for site, version in now.items():
                 if site in self._files and self._overlay.get(site, (0,))[0] != version:
                     saved = configurations.find(site, version)
                     if saved is not None:
                         self._overlay[site] = (version, self._taken_over(saved))
+            self._change = change
             self._seen = seen
         except (sqlite3.Error, DependencyError):
             self._seen = None

@@ -232,3 +232,34 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
     bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
     assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
     assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
+
+
+def test_only_branches_that_changed_are_read(db: sqlite3.Connection, config: HubConfig) -> None:
+    """A save, a publication, another version told and a new connection are changes; what a box says again is none."""
+    configurations = Configurations(db)
+
+    def changed(since: int) -> list[str]:
+        return configurations.changed_since(since)[0]
+
+    saved = save(db, config, 1)
+    head = configurations.head()
+    assert changed(0) == ["north"]
+    assert changed(head) == []
+    configurations.publish(saved, 5)
+    assert changed(head) == ["north"]
+    head = configurations.head()
+    configurations.publish(saved, 6)
+    configurations.heard("south", "box", status(2, "0" * 16), 7)
+    configurations.heard("north", "box", status(2, saved.hash), 7)
+    assert sorted(changed(head)) == ["north", "south"]
+    head = configurations.head()
+    configurations.heard("north", "box", status(2, saved.hash), 8)
+    assert changed(head) == []
+    db.execute("INSERT INTO device_status (site, device, last_seen_ms) VALUES ('west', 'box', 1)")
+    assert changed(head) == ["west"]
+    head = configurations.head()
+    db.execute("UPDATE device_status SET last_seen_ms=2 WHERE site='west'")
+    assert changed(head) == []
+    db.execute("UPDATE device_status SET online=1, boot='b', connect_no=1 WHERE site='west'")
+    assert changed(head) == ["west"]
+    assert configurations.changed_since(head)[1] == configurations.head()
