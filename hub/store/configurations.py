@@ -15,6 +15,8 @@ from branchloop.messages import Refusal, Status
 from branchloop.site import Site
 
 _COLUMNS = "site, version, text, hash, author, note, at_ms, ring, published_ms"
+KEPT_VERSIONS = 50
+"""Of a branch, newest first; what is wanted of its box and what the box runs stays besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Configurations:
         """One version."""
         return self._one("site=? AND version=?", site, version)
 
-    def history(self, site: str, most: int = 50) -> list[Saved]:
+    def history(self, site: str, most: int = KEPT_VERSIONS) -> list[Saved]:
         """Versions, newest first."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM configuration WHERE site=? ORDER BY version DESC LIMIT ?", (site, most)
@@ -102,6 +104,7 @@ class Configurations:
             f"INSERT INTO configuration ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,NULL)",
             (site, version, saved.text, saved.hash, author, saved.note, now_ms, ring),
         )
+        self._forget(site)
         return saved
 
     def publish(self, saved: Saved, now_ms: int) -> None:
@@ -180,6 +183,16 @@ class Configurations:
         """The newest change."""
         row = self._db.execute("SELECT coalesce(max(change), 0) FROM configuration_change").fetchone()
         return int(row[0])
+
+    def _forget(self, site: str) -> None:
+        """Let go of versions beyond the newest that are neither wanted nor run."""
+        self._db.execute(
+            "DELETE FROM configuration WHERE site=:site AND version <= (SELECT version FROM configuration"
+            " WHERE site=:site ORDER BY version DESC LIMIT 1 OFFSET :kept) AND version <> coalesce((SELECT"
+            " max(version) FROM configuration WHERE site=:site AND published_ms IS NOT NULL), 0) AND version"
+            " NOT IN (SELECT version FROM configuration_report WHERE site=:site)",
+            {"site": site, "kept": KEPT_VERSIONS},
+        )
 
     def _one(self, where: str, *values: object) -> Saved | None:
         row = self._db.execute(

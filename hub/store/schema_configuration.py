@@ -9,7 +9,7 @@ from hub.store.schema import run
 configuration_migrations = Migrations("configuration")
 
 _CONFIGURATION = """
-CREATE TABLE configuration (          -- every version that was ever saved; never changed, never deleted
+CREATE TABLE configuration (          -- versions saved, never changed; the newest stay, see Configurations
   site TEXT NOT NULL, version INTEGER NOT NULL,
   text TEXT NOT NULL,                 -- TOML without [box] and [[kiosk]]
   hash TEXT NOT NULL,

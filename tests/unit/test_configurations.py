@@ -18,7 +18,7 @@ from hub.config import HubConfig, read_config
 from hub.ingest.desired import DesiredOut
 from hub.main import cli
 from hub.store import inforce
-from hub.store.configurations import Configurations, Saved
+from hub.store.configurations import KEPT_VERSIONS, Configurations, Saved
 from hub.store.connection import connect, prepare
 from hub.store.schema import DATABASE
 
@@ -263,3 +263,25 @@ def test_only_branches_that_changed_are_read(db: sqlite3.Connection, config: Hub
     db.execute("UPDATE device_status SET online=1, boot='b', connect_no=1 WHERE site='west'")
     assert changed(head) == ["west"]
     assert configurations.changed_since(head)[1] == configurations.head()
+
+
+def test_old_versions_go_and_what_runs_or_is_wanted_stays(db: sqlite3.Connection, config: HubConfig) -> None:
+    """A hundred versions: the newest fifty, the third that the box runs, the fifth that is published; no other branch's."""
+    configurations = Configurations(db)
+    south = configurations.save(
+        "south", text(config, "south"), above=1, base=1, author="mei", note="", ring=1, now_ms=1
+    )
+    for base in range(1, 2 * KEPT_VERSIONS):
+        saved = save(db, config, base)
+        if saved.version == 3:
+            configurations.publish(saved, base)
+            configurations.heard("north", "box", status(3, saved.hash), base)
+        if saved.version == 5:
+            configurations.publish(saved, base)
+    left = [each.version for each in configurations.history("north", 1_000)]
+    assert left == [*range(2 * KEPT_VERSIONS, KEPT_VERSIONS, -1), 5, 3]
+    wanted = configurations.wanted("north")
+    assert wanted is not None
+    assert wanted.version == 5
+    assert configurations.in_force() == [("north", 3)]
+    assert configurations.find("south", south.version) == south
