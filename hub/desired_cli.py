@@ -57,9 +57,9 @@ def list_(config: Path, as_json: bool) -> None:
 @_JSON
 def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None:
     """Save FILE as the next configuration of SITE; its box takes it over once it is published."""
-    from hub.api.configuration import save_text
     from hub.store.configurations import Configurations
     from hub.store.connection import opened
+    from hub.store.judging import save_text
 
     settings = _prepared(config)
     known = _site(settings, site)
@@ -117,15 +117,21 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
 @_JSON
 def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
     """Publish the text of an old VERSION of SITE as a new one."""
-    from hub.api.configuration import roll_back
+    from hub.store.configurations import Configurations
     from hub.store.connection import opened
+    from hub.store.judging import roll_back
 
     settings = _prepared(config)
     known = _site(settings, site)
     with _auditing(settings) as audit:
         audit(site, f"roll back to {version}")
     with opened(settings.data_dir) as db:
-        saved = roll_back(db, settings, known, version, AUTHOR)
+        old = Configurations(db).find(site, version)
+        if old is None:
+            raise InputError(
+                f"there is no version {version} of {site}.", hint="The Set-up page lists those kept."
+            )
+        saved = roll_back(db, settings, known, old, AUTHOR)
     exits.report({"site": site, "version": saved.version, "text_of": version}, as_json=as_json)
 
 

@@ -9,9 +9,6 @@ from fastapi import APIRouter, Path, Request
 
 from branchloop import survey
 from branchloop.clock import iso
-from branchloop.config import Fault, find_faults
-from branchloop.desired import RefusedError, judge, make, marks_fault
-from branchloop.errors import ConfigError, InputError
 from branchloop.site import Site, parse_site
 from branchloop.sitetext import publishable
 from hub.api import models_configuration as models
@@ -21,11 +18,10 @@ from hub.api.state import State, now_ms
 from hub.config import HubConfig, site_text
 from hub.store.configurations import Configurations, Reported, Saved
 from hub.store.connection import opened, reading
+from hub.store.judging import judge_text, roll_back, save_text
 from hub.store.stranded import stranded
 
 Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
-MOST_SAID = 5
-"""Faults told in one sentence; the check tells all."""
 
 
 def routes() -> APIRouter:
@@ -82,7 +78,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"configuration: roll back to {version}")
         with opened(state.data_dir) as db:
-            roll_back(db, state.config, site, version, caller.name)
+            roll_back(db, state.config, site, _found(db, site, version), caller.name)
             return _configuration(db, state.config, site)
 
     return router
@@ -90,62 +86,15 @@ def routes() -> APIRouter:
 
 def check_text(config: HubConfig, site: Site, text: str) -> models.Checked:
     """Judge a text as the branch's box would."""
-    try:
-        published = publishable(text)
-    except ConfigError as error:
-        return models.Checked(
-            ok=False, faults=[models.Faulty(key="", message=f"{error.message} {error.hint}")], cameras=[]
-        )
-    faults = find_faults(published, Site)
-    cameras = []
-    if not faults:
-        parsed = parse_site(published)
-        for index, camera in enumerate(parsed.cameras):
-            wrong = marks_fault(camera)
-            verdict = None if wrong else survey.survey(camera.calibration, parsed.plan)
-            if wrong is not None:
-                faults.append(Fault(f"camera[{index}].calibration.points", " ".join(wrong)))
-            elif verdict is not None:
-                cameras.append(models.JudgedCamera(camera=camera.id, **survey.figures(verdict)))
-    if not faults:
-        try:
-            judge(make(published, site.id, site.version + 1, 0, now_ms()), site_text(config, site.id))
-        except RefusedError as error:
-            faults.append(Fault("", str(error)))
+    judged = judge_text(config, site, text)
     return models.Checked(
-        ok=not faults,
-        faults=[models.Faulty(key=fault.key, message=fault.message) for fault in faults],
-        cameras=cameras,
+        ok=not judged.faults,
+        faults=[models.Faulty(key=fault.key, message=fault.message) for fault in judged.faults],
+        cameras=[
+            models.JudgedCamera(camera=camera, **survey.figures(verdict))
+            for camera, verdict in judged.surveys
+        ],
     )
-
-
-def save_text(
-    db: sqlite3.Connection, config: HubConfig, site: Site, text: str, base: int, author: str, note: str
-) -> Saved:
-    """Keep a text as the next version. Raises InputError for one that the box would refuse, ConflictError."""
-    checked = check_text(config, site, text)
-    if not checked.ok:
-        said = "; ".join(
-            f"{fault.key} {fault.message}".strip().rstrip(".") for fault in checked.faults[:MOST_SAID]
-        )
-        more = f" (and {len(checked.faults) - MOST_SAID} more)" if len(checked.faults) > MOST_SAID else ""
-        raise InputError(f"the configuration is wrong: {said}{more}.", hint="Mend it; nothing was saved.")
-    own = parse_site(site_text(config, site.id))
-    return Configurations(db).save(
-        site.id, text, above=own.version, base=base, author=author, note=note,
-        ring=config.rollout.ring_of(site.id), now_ms=now_ms(),
-    )  # fmt: skip
-
-
-def roll_back(db: sqlite3.Connection, config: HubConfig, site: Site, version: int, author: str) -> Saved:
-    """An old text as the next version, published. Raises NotFoundError, InputError."""
-    configurations = Configurations(db)
-    old = _found(db, site, version)
-    newest = configurations.newest(site.id)
-    base = max(newest.version if newest else 0, parse_site(site_text(config, site.id)).version)
-    saved = save_text(db, config, site, old.text, base, author, f"back to version {version}")
-    configurations.publish(saved, now_ms())
-    return saved
 
 
 def _found(db: sqlite3.Connection, site: Site, version: int) -> Saved:
