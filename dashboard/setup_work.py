@@ -14,6 +14,7 @@ from branchloop.floormap import Mark
 from branchloop.homography import Point
 from branchloop.site import Site
 from branchloop.text import Language, say
+from branchloop.text_faults import told
 from dashboard.drawing import as_data
 from dashboard.pad import pad
 from dashboard.plan import PX_PER_M
@@ -49,7 +50,7 @@ def faults(found: Sequence[Fault], spoken: Language) -> None:
     if not found:
         return
     items = "".join(
-        f"<li><code>{escape(fault.key or say('setup.whole', spoken))}</code> {escape(fault.message)}</li>"
+        f"<li><code>{escape(fault.key or say('setup.whole', spoken))}</code> {escape(told(fault.message, spoken))}</li>"
         for fault in found
     )
     st.html(

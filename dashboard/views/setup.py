@@ -12,6 +12,7 @@ from branchloop.config import Fault
 from branchloop.errors import ConfigError
 from branchloop.site import Site, parse_site
 from branchloop.text import Language, say
+from branchloop.text_faults import told
 from dashboard import session, tiles
 from dashboard.client import Hub, Refused
 from dashboard.setup_cameras import marks_of_cameras
@@ -92,7 +93,8 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
         )
         refused = runs["refused"] if runs else None
         if refused is not None:
-            st.error(say("setup.refused", spoken, version=refused["version"], reason=refused["reason"]))
+            reason = told(refused["reason"], spoken)
+            st.error(say("setup.refused", spoken, version=refused["version"], reason=reason))
         elif wanted and runs and wanted["version"] > runs["version"]:
             st.info(say("setup.takes_over", spoken, version=wanted["version"]))
         elif wanted and runs and wanted["hash"] == runs["hash"]:

@@ -1,0 +1,107 @@
+"""Faults as they are really judged, told in Chinese; what no rule knows says that it is in English."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from branchloop.config import Fault, find_faults
+from branchloop.desired import RefusedError, judge, make, marks_fault
+from branchloop.share import share
+from branchloop.site import Site, parse_site
+from branchloop.sitetext import publishable
+from branchloop.text import LANGUAGES
+from branchloop.text_faults import UNKNOWN, told
+from dashboard import setup_work
+
+OWN = share("configs/demo.toml").read_text(encoding="utf-8")
+TEXT = publishable(OWN)
+MARK = UNKNOWN.partition("{")[0]
+
+
+def swap(old: str, new: str) -> Callable[[str], str]:
+    def turn(text: str) -> str:
+        assert old in text, old
+        return text.replace(old, new, 1)
+
+    return turn
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (swap("width_m = 22.5", "widht_m = 22.5"), "是否应为 `width_m`"),
+        (swap("width_m = 22.5", "width_m = -1"), "应大于 0"),
+        (swap("width_m = 22.5", 'width_m = "wide"'), "应为数字"),
+        (swap("width_m = 22.5", "width_m = 2.0"), "平面图之外"),
+        (swap('id = "plaza"', 'id = "Plaza Nord"'), "编号为 1 至 32 个"),
+        (swap("Asia/Shanghai", "Asia/Atlantis"), "不是时区"),
+        (swap('kind = "waiting"', 'kind = "quay"'), "应为下列之一"),
+        (swap('id = "hall"', 'id = "hall"\nnaem = 3'), "未知的键"),
+        (swap("source = ", "sauce = "), "缺少此项"),
+        (swap("[plan]", "[plan"), "不是有效的 TOML"),
+    ],
+)
+def test_faults_of_a_text(turn: Callable[[str], str], words: str) -> None:
+    """By the model and the validators themselves; every one of them has Chinese words."""
+    found = [told(fault.message, "zh") for fault in find_faults(turn(TEXT), Site)]
+    assert any(words in each for each in found), found
+    assert not [each for each in found if each.startswith(MARK)]
+
+
+@pytest.mark.parametrize(
+    ("marks", "words"),
+    [
+        ([(0, 0, 0, 0), (100, 0, 1, 0), (100, 100, 1, 1), (9_000, 100, 0, 1)], "画面之外"),
+        ([(0, 0, 0, 0), (0, 0, 1, 0), (100, 100, 1, 1), (0, 100, 0, 1)], "画面中位置相同"),
+        ([(0, 0, 0, 0), (100, 0, 0, 0), (100, 100, 1, 1), (0, 100, 0, 1)], "地面上位置相同"),
+    ],
+)
+def test_faults_of_marks(marks: list[tuple[float, ...]], words: str) -> None:
+    camera = parse_site(TEXT).cameras[0]
+    wrong = marks_fault(
+        camera.model_copy(update={"calibration": camera.calibration.model_copy(update={"points": marks})})
+    )
+    assert wrong is not None
+    assert words in told(" ".join(wrong), "zh")
+    assert told(" ".join(wrong), "en") == " ".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [
+        (swap('id = "plaza"', 'id = "plazza"'), "而本网点为"),
+        (swap("Asia/Shanghai", "Asia/Tokyo"), "日界不可移动"),
+        (swap("[768, 576]", "[1280, 720]"), "1280 × 720"),
+        (swap("plaza.mp4", "other.mp4"), "与盒子自身的文件不同"),
+        (swap('id = "hall"', 'id = "attic"'), "没有摄像头 'attic'"),
+    ],
+)
+def test_refusals_of_the_box(turn: Callable[[str], str], words: str) -> None:
+    with pytest.raises(RefusedError) as refused:
+        judge(make(turn(TEXT), "plaza", 2, 0, 1), OWN)
+    assert words in told(str(refused.value), "zh")
+
+
+def test_what_no_rule_knows_is_told_whole() -> None:
+    """And braces in it harm nothing."""
+    assert told("something {new} happened", "zh") == f"{MARK}something {{new}} happened"
+    assert (
+        told("two lines are called '{x}'; every id must be used once", "zh")
+        == "有两个 计数线 名为 '{x}'；每个编号只能使用一次"
+    )
+    assert told("two lines are called '{x}'; every id must be used once", "en").startswith("two")
+    assert "IndexError: {0}" in told(
+        "the core ended 3 times within 600 s of work by it, the last time with IndexError: {0}.", "zh"
+    )
+
+
+def test_the_page_tells_them_in_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the Chinese page a missing key is missing in Chinese; on the English one in English."""
+    shown: list[str] = []
+    monkeypatch.setattr(setup_work.st, "html", shown.append)
+    for spoken in LANGUAGES:
+        setup_work.faults([Fault("plan.width_m", "is missing: add it")], spoken)
+    assert ["缺少此项" in each for each in shown] == [spoken == "zh" for spoken in LANGUAGES]
+    assert ["is missing" in each for each in shown] == [spoken == "en" for spoken in LANGUAGES]
