@@ -15,7 +15,7 @@ import click
 
 from branchloop import exits
 from branchloop.clock import DAY_MS
-from branchloop.errors import DependencyError
+from branchloop.errors import BranchloopError, DependencyError
 from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
@@ -109,7 +109,7 @@ class Ingest:
         for tick in self._ticks:
             try:
                 tick(now_ms())
-            except DependencyError as error:
+            except BranchloopError as error:  # of one tick: ingest and the others go on
                 self._say_once(str(error))
 
     def _heartbeat(self) -> None:
@@ -140,7 +140,7 @@ def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int
                 retire_people(config, now() - keep_ms, now())
             finally:
                 store.close()
-        except DependencyError as error:
+        except BranchloopError as error:  # a thread that ends would keep everything for ever
             say(f"nothing was pruned: {error}")
 
 

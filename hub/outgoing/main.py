@@ -46,10 +46,13 @@ async def run(config: HubConfig, stop: asyncio.Event) -> None:
             _say(f"nobody is reminded: {error}")
         else:
             tasks.append(asyncio.create_task(Reminding(config, Book(keyring), sink).run()))
-        await stop.wait()
-        for task in tasks:
+        stopping = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait([stopping, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in [stopping, *tasks]:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(stopping, *tasks, return_exceptions=True)
+        for task in ended:
+            task.result()  # a fault of ours ends the process, whose supervisor begins it anew: no task ends unseen
 
 
 async def _kept_up(name: str, delivery: Delivery, to: httpx.AsyncClient, ledger: Ledger) -> None:

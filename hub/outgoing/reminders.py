@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 
 from branchloop.clock import from_ms
-from branchloop.errors import BranchloopError
+from branchloop.errors import BranchloopError, InputError
 from branchloop.site import Site
 from branchloop.text import Language
 from branchloop.text_reminders import WORDS
@@ -112,9 +112,13 @@ class Reminding:
             if plain is None:
                 kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, "the customer was forgotten")
                 return None
+            try:
+                subject, text = worded(site, found, language)
+            except InputError as error:  # a service that the branch has no more; all others are reminded
+                kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, str(error))
+                return None
             contact = json.loads(plain)
             identity = f"{found.id}-{found.start_ms // 60_000}-{due.hours:g}"
-            subject, text = worded(site, found, language)
             return Note(identity, contact.get("email"), contact.get("phone"), subject, text)
 
     def _wait_s(self, due: Due) -> float:

@@ -24,6 +24,7 @@ from branchloop.processes import free_port
 from hub.api.state import now_ms
 from hub.config_events import Gateway, Reminders, Smtp
 from hub.loop.delivery import key_of
+from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
 from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
@@ -242,3 +243,34 @@ def test_a_kill_between_marking_and_sending_reminds_again(hub: World, certificat
     with mail_server(box, certificate) as port:
         assert look(hub, lambda: smtp(port, certificate), 2) == [1, 0]
     assert len(box.mails) == 1
+
+
+def test_an_appointment_of_a_service_that_is_no_more_holds_up_no_other(hub: World, certificate: Path) -> None:
+    """It is given up with the reason; who is due after it is reminded all the same."""
+    gone = booked(hub, '{"email": "a@example.com"}', name="Ann First")
+    booked(hub, '{"email": "b@example.com"}', name="Bo Second")
+    with opened(hub.config.data_dir) as db:
+        db.execute("UPDATE appointment SET service='closed-down', start_ms=start_ms-1 WHERE id=?", (gone.id,))
+    box = Mailbox()
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate), 2) == [1, 0]
+    assert [str(each["To"]) for each in box.mails] == ["b@example.com"]
+    assert sorted(state for state, _ in states(hub)) == ["given_up", "sent"]
+
+
+def test_a_fault_of_one_task_ends_the_process_and_is_not_silent(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its supervisor begins it anew; without that nobody would ever be reminded again."""
+
+    async def broken(_: Reminding) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Reminding, "run", broken)
+
+    async def go() -> None:
+        async with asyncio.timeout(20):
+            await outgoing_run(hub.config, asyncio.Event())
+
+    with pytest.raises(RuntimeError, match="a fault of ours"):
+        asyncio.run(go())
