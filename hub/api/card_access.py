@@ -43,6 +43,8 @@ _header = APIKeyHeader(
 _reads = Pace(READS_A_MINUTE, "questions from this address")
 _writes = Pace(WRITES_A_MINUTE, "bookings from this address")
 _partner_writes = Pace(WRITES_A_MINUTE * PARTNER_FACTOR, "bookings from this partner's pages")
+_looks = Pace(READS_A_MINUTE // 5, "questions by this pass")
+"""Of one pass, not of an address: everybody in a branch's own wireless network has one address."""
 _guesses = Pace(_UNKNOWN_A_MINUTE, "unknown passes")
 
 
@@ -92,7 +94,7 @@ class PassHolder:
     def embed(self) -> str:
         """A token by which the same page books what comes next; empty when there is no such page any more."""
         partner = self.state.config.partners.get(self.kept.partner or "")
-        if partner is None or self.kept.origin not in partner.origins:
+        if partner is None or self.kept.origin not in partner.origins or not partner.shows(self.kept.site):
             return ""
         onward = Embed(partner.id, self.kept.origin, self.kept.site, now_ms() + NEXT_DAYS * DAY_MS)
         return embedding.issue(onward, self.state.book.keyring.mac)
@@ -116,7 +118,6 @@ def _on_page(request: Request, sent: Annotated[str | None, Security(_header)]) -
 def _pass_holder(request: Request, sent: Annotated[str | None, Security(_header)]) -> PassHolder:
     state: State = request.app.state.hub
     secret = _value(sent, "Pass")
-    _reads.step(_address(request), now_ms())
     with reading(state.data_dir) as db:
         kept = find_pass(db, secret)
     site = state.config.sites.get(kept.site) if kept is not None else None
@@ -125,6 +126,7 @@ def _pass_holder(request: Request, sent: Annotated[str | None, Security(_header)
         raise AccessError(
             "this pass is not known, or its visit is long past.", hint="Book anew.", authenticated=False
         )
+    _looks.step(kept.id, now_ms())
     _same_page(request, state, kept.origin)
     return PassHolder(kept, site, state, _address(request))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 from typing import Annotated
@@ -31,6 +30,8 @@ Key = Annotated[
         description="random, one per booking; the same request again answers the same",
     ),
 ]  # fmt: skip
+
+_REQUEST = "card's request\n"
 
 
 def routes() -> APIRouter:
@@ -155,7 +156,8 @@ def contact_of(contact: models.Contact | None) -> str | None:
 
 def _digest(page: OnPage, body: BaseModel) -> str:
     said = [page.site.id, type(body).__name__, body.model_dump()]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    # under the hub's key: names and phones are few enough to be guessed from a plain digest
+    return page.state.book.keyring.mac(_REQUEST + json.dumps(said, sort_keys=True))
 
 
 def followed_by(db: sqlite3.Connection, page: OnPage, secret: str | None) -> Appointment | None:
@@ -169,6 +171,8 @@ def followed_by(db: sqlite3.Connection, page: OnPage, secret: str | None) -> App
 
 
 def _follow_up(db: sqlite3.Connection, followed: Appointment, made: Appointment, at_ms: int) -> None:
-    """The visit's follow-up is done: once, in the errand that it belongs to."""
-    if all(each.happened.stage != "follow_up" for each in of_journey(db, followed.journey)):
+    """The visit's follow-up is done: once, in the errand that it belongs to; a visit still to come has none."""
+    if followed.state == "served" and all(
+        each.happened.stage != "follow_up" for each in of_journey(db, followed.journey)
+    ):
         record(db, followed.happened("follow_up", at_ms, service=made.service, journey=made.journey))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sqlite3
 
@@ -24,6 +23,8 @@ from hub.loop.requests import ISSUED, OPEN
 from hub.store import requests as store
 from hub.store.connection import opened, reading
 from hub.store.passes import find_pass, make_pass
+
+_REQUEST = "card's request\n"
 
 
 def routes() -> APIRouter:
@@ -180,7 +181,7 @@ def _before(db: sqlite3.Connection, page: OnPage, key: str, body: models.CardReq
 
 def _digest(page: OnPage, body: models.CardRequest) -> str:
     said = [page.site.id, type(body).__name__, body.model_dump(mode="json")]
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return page.state.book.keyring.mac(_REQUEST + json.dumps(said, sort_keys=True))
 
 
 def _audit(holder: PassHolder, what: str, found: store.Request) -> None:

@@ -59,12 +59,13 @@ def _nearby(
 ) -> list[models.Nearby]:
     """Branches with the service and a free place on that day at which they are quieter than this one.
 
-    Where this branch is full or closed, any free place elsewhere is told. A simulated branch is none for a real one.
+    Where this branch is full or closed, any free place elsewhere is told. A simulated branch is none for
+    a real one, and one that the partner does not show is none for its pages.
     """
     config = page.state.config
     told: list[models.Nearby] = []
     for site, far_km in page.state.crowds.near(config.sites, page.site, config.crowding.nearby_km, at_ms):
-        if site.simulated != page.site.simulated:
+        if site.simulated != page.site.simulated or not page.partner.shows(site.id):
             continue
         quieter = _quietest(db, page, site, service, day, at_ms, any_level=full)
         if quieter is not None:

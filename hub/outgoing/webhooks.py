@@ -96,6 +96,9 @@ class Delivery:
             data = content["data"]
             assert isinstance(data, dict)  # noqa: S101 - as `envelope` makes it
             data.pop("appointment")  # the bank's own number of it joins what partners hold
+            detail = data["detail"]
+            assert isinstance(detail, dict)  # noqa: S101 - as `envelope` makes it
+            detail.pop("request", None)  # and so does that of a request
         return await post(
             to, self._webhook.url, self._keys, f"msg_{entry.id}", as_body(content), self._total_s
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hubworld import World, world
 from icalendar import Calendar
 
 from branchloop.clock import DAY_MS
-from hub.api import card_access
+from hub.api import card_access, models_card
 from hub.api.pace import Pace
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
@@ -427,3 +428,47 @@ def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.
         ]
     assert [each.status_code for each in told] == [201, 201, 201, 429, 429]
     assert json.loads(told[-1].text)["hint"] == "Wait a minute."
+
+
+def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pass has a pace of its own; only unknown ones are counted by address."""
+    monkeypatch.setattr(card_access, "_looks", Pace(3, "questions by this pass"))
+    monkeypatch.setattr(card_access, "_guesses", Pace(2, "unknown passes"))
+    with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
+        passes = [holding(book(own, start, key(f"wifi{at}"))) for at, start in enumerate(slots(own)[:3])]
+        monkeypatch.setattr(card_access, "_reads", Pace(0, "questions from this address"))
+        url = f"{own.api}/api/v1/card/pass"
+        for _ in range(3):
+            assert [httpx.get(url, headers=each).status_code for each in passes] == [200, 200, 200]
+        assert httpx.get(url, headers=passes[0]).status_code == 429
+        unknown = {"Authorization": "Pass nobody", "Origin": PAGE}
+        assert [httpx.get(url, headers=unknown).status_code for _ in range(3)] == [401, 401, 429]
+
+
+def test_what_follows_a_visit_that_is_still_to_come_is_no_follow_up(hub: World) -> None:
+    """It is for the same customer, but nothing of the first visit is done by it."""
+    start = slots(hub, days=12)
+    first = book(hub, start[0], key("early"))
+    assert book(hub, start[1], key("early-next"), follows=first.json()["secret"]).status_code == 201
+    with reading(hub.config.data_dir) as db:
+        rows = db.execute(
+            "SELECT journey, customer FROM appointment ORDER BY booked_ms DESC LIMIT 2"
+        ).fetchall()
+        stages = [each.happened.stage for journey, _ in rows for each in of_journey(db, journey)]
+    assert stages == ["booked", "booked"]
+    assert len({customer for _, customer in rows}) == 1
+
+
+def test_what_a_repeated_request_is_known_by_cannot_be_guessed_from_a_name(hub: World) -> None:
+    """The database holds no plain digest of a name: it is made under the hub's key."""
+    start = slots(hub, days=13)[0]
+    body = models_card.CardBook(service="loan", start=start, name="Maria Findable", language="en")
+    assert book(hub, start, key("keyed")).status_code == 201
+    said = json.dumps(["hall", "CardBook", body.model_dump()], sort_keys=True)
+    with reading(hub.config.data_dir) as db:
+        (kept,) = db.execute("SELECT request FROM idempotency WHERE key=?", (key("keyed"),)).fetchone()
+    mac = hub.state.book.keyring.mac
+    assert kept == mac("card's request\n" + said)
+    assert kept != hashlib.sha256(said.encode()).hexdigest()

@@ -178,6 +178,24 @@ def test_a_quieter_branch_nearby_is_offered_with_a_token_of_its_own(hub: World) 
     assert near["start"] in [each["start"] for each in answer.json()["items"] if each["free"]]
 
 
+def test_a_branch_that_the_partner_does_not_show_is_not_offered_on_its_pages(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its name nor its free places nor a token that would be refused."""
+    fill(hub, "hall", {hour: 5.0 + 20 * (hour >= 12) for hour in range(24)})
+    fill(hub, "annex", {hour: 5.0 + 20 * (hour < 12) for hour in range(24)})
+    zone = hub.config.sites["hall"].zone_info
+    day = (from_ms(now_ms(), zone).date() + timedelta(days=1)).isoformat()
+    url, ask_for = f"{hub.api}/api/v1/card/slots", {"service": "loan", "day": day}
+    told = httpx.get(url, params=ask_for, headers=page(hub)).json()
+    assert [each["site"] for each in told["nearby"]] == ["annex"]
+    only_hall = hub.config.partners["travel"].model_copy(update={"sites": ["hall"]})
+    monkeypatch.setitem(hub.config.partners, "travel", only_hall)  # type: ignore[arg-type]
+    told = httpx.get(url, params=ask_for, headers=page(hub)).json()
+    assert told["items"]
+    assert told["nearby"] == []
+
+
 def test_without_history_no_branch_is_called_quieter(hub: World) -> None:
     told = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "loan"}, headers=page(hub)).json()
     assert (told["nearby"], told["best"]) == ([], [])

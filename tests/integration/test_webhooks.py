@@ -113,12 +113,14 @@ def test_each_hears_its_own_under_its_own_names(tmp_path: Path) -> None:
             tmp_path, hook("core", bank.url, stages=["booked"]), hook("travel", partner.url, partner="travel")
         )
         happen(config, 2)
-        happen(config, 1, partner="travel")
+        happen(config, 1, partner="travel", detail={"request": "r-1", "online": "certificate"})
         with outgoing(config):
             until(lambda: len(bank.got) == 3 and len(partner.got) == 1, "both were told")
     assert partner.ids == [3]
     assert partner.got[0]["data"]["customer"] != bank.got[2]["data"]["customer"]
     assert "appointment" not in partner.got[0]["data"]
+    assert partner.got[0]["data"]["detail"] == {"online": "certificate"}
+    assert bank.got[2]["data"]["detail"]["request"] == "r-1"
 
 
 def test_one_that_hangs_or_drips_holds_up_nobody(tmp_path: Path) -> None:
