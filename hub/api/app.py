@@ -82,6 +82,14 @@ _LINK_PROBLEMS: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 
+_BODY_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {**_PROBLEMS[422], "description": description}
+    for status, description in {
+        411: "The body does not say its length.",
+        413: "The body is too large.",
+    }.items()
+}
+
 
 class HubApi(FastAPI):
     """FastAPI whose description knows our problems."""
@@ -91,6 +99,14 @@ class HubApi(FastAPI):
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = models.Problem.model_json_schema()
+        for operations in document["paths"].values():
+            for operation in operations.values():
+                if "requestBody" in operation:  # what hub.api.guard refuses before any route is asked
+                    operation["responses"] |= {
+                        str(status): told
+                        for status, told in _BODY_PROBLEMS.items()
+                        if str(status) not in operation["responses"]
+                    }
         return document
 
 

@@ -23,6 +23,8 @@ from hub.store.journeys import Entry, after, head
 
 PAGE = 200
 MOST_PAGE = 1_000
+LAST = 2**53
+"""No line's number is above it; SQLite could not even be asked for one above 2**63."""
 POLL_S = 0.5
 ALIVE_S = 10.0
 RECHECK_S = 10.0
@@ -39,7 +41,9 @@ def routes() -> APIRouter:
     def events(
         request: Request,
         caller: Following,
-        after_id: Annotated[int, Query(alias="after", ge=0, description="the last line that is known")] = 0,
+        after_id: Annotated[
+            int, Query(alias="after", ge=0, le=LAST, description="the last line that is known")
+        ] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_PAGE)] = PAGE,
     ) -> models.Events:
         """What happened in all journeys, in order."""
@@ -59,7 +63,7 @@ def routes() -> APIRouter:
     async def stream(
         request: Request,
         caller: Following,
-        last: Annotated[int | None, Header(alias="Last-Event-ID", ge=0)] = None,
+        last: Annotated[int | None, Header(alias="Last-Event-ID", ge=0, le=LAST)] = None,
     ) -> StreamingResponse:
         """The same as server-sent events, from now on or after `Last-Event-ID`."""
         state: State = request.app.state.hub

@@ -80,6 +80,10 @@ def _invalid(_request: Request, error: Any) -> JSONResponse:
 
 
 def _http(_request: Request, error: Any) -> JSONResponse:
+    if (
+        error.status_code == HTTPStatus.BAD_REQUEST
+    ):  # FastAPI's of bytes that are no text; no route says it itself
+        return problem(422, "input", "the body is no JSON in UTF-8.", "Send what /openapi.json describes.")
     return problem(
         error.status_code,
         "http",

@@ -35,6 +35,7 @@ from branchloop.messages import (
 from branchloop.schema import documents
 from branchloop.site import Site
 from dashboard.config import DashboardFile
+from hub.api.event_schema import text as event_schema_text
 from hub.api.openapi import text as openapi_text
 from hub.config import HubFile
 from hub.config_scenes import SceneTable
@@ -52,6 +53,11 @@ def test_the_protocol_documents_are_up_to_date() -> None:
 def test_the_api_description_is_up_to_date() -> None:
     """`python -m hub.api.openapi` prints what is checked in."""
     assert (ROOT / "docs/protocol/openapi.json").read_text(encoding="utf-8") == openapi_text()
+
+
+def test_the_schema_of_events_is_up_to_date() -> None:
+    """`python -m hub.api.event_schema` prints what is checked in."""
+    assert (ROOT / "docs/protocol/event.schema.json").read_text(encoding="utf-8") == event_schema_text()
 
 
 @pytest.mark.parametrize(
@@ -134,6 +140,8 @@ def test_the_api_description_is_typed() -> None:
             assert by_link or operation["security"] == [{scheme: []}]
             for status in ("404", "422", "429", "503") if by_link else ("401", "403", "404", "422", "503"):
                 assert list(operation["responses"][status]["content"]) == ["application/problem+json"]
+            if "requestBody" in operation:
+                assert {"411", "413"} <= set(operation["responses"]), path
 
 
 def commands(group: click.Group, prefix: str) -> set[str]:

@@ -364,3 +364,14 @@ def test_no_question_breaks_the_api(
     schema = {**content[media]["schema"], "components": document["components"]}
     Draft202012Validator(schema).validate(answer.text if media == "text/csv" else answer.json())
     assert answer.status_code in {200, 404, 422}
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe", b'{"origin": "\xe9"}', b'{"origin":', b"[" * 20_000])
+def test_a_body_that_is_no_json_is_told_so_in_the_same_way_as_any_other_wrong_one(
+    hub: World, body: bytes
+) -> None:
+    headers = {**hub.token("head_office"), "Content-Type": "application/json"}
+    told = httpx.post(f"{hub.api}/api/v1/branches/hall/configuration/check", headers=headers, content=body)
+    assert (told.status_code, told.headers["content-type"]) == (422, "application/problem+json"), told.text
+    assert told.json()["type"] == "urn:branchloop:problem:input"
+    assert told.json()["hint"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -15,6 +16,7 @@ import httpx
 import pytest
 from brokers import until
 from hubworld import World, world
+from jsonschema import Draft202012Validator
 from receiver import SECRET, receiving
 
 from hub.config import read_config
@@ -117,6 +119,12 @@ def test_each_hears_its_own_under_its_own_names(tmp_path: Path) -> None:
         with outgoing(config):
             until(lambda: len(bank.got) == 3 and len(partner.got) == 1, "both were told")
     assert partner.ids == [3]
+    schema = Path(__file__).parents[2] / "docs/protocol/event.schema.json"
+    envelope = Draft202012Validator(json.loads(schema.read_text(encoding="utf-8")))
+    for told in [*bank.got, *partner.got]:
+        envelope.validate(told)
+        envelope.validate({**told, "a_key_of_later": 1})
+        assert not envelope.is_valid({**told, "data": None})
     assert partner.got[0]["data"]["customer"] != bank.got[2]["data"]["customer"]
     assert "appointment" not in partner.got[0]["data"]
     assert partner.got[0]["data"]["detail"] == {"online": "certificate"}
@@ -229,6 +237,11 @@ def test_the_feed_and_the_targets_are_head_office_s(tmp_path: Path) -> None:
             with outgoing(tmp_path / "hub.toml"):
                 until(lambda: len(one.got) == 3, "it is told")
                 until(lambda: _target(hub, office)["behind"] == 0, "the cursor is at the end")
+            for beyond in (2**53 + 1, 2**70):  # SQLite's numbers end at 2**63
+                events = f"{hub.api}/api/v1/events"
+                assert httpx.get(events, params={"after": beyond}, headers=office).status_code == 422
+                resumed = {**office, "Last-Event-ID": str(beyond)}
+                assert httpx.get(f"{events}/stream", headers=resumed).status_code == 422
             told = _stream(hub, office, last="1")
             assert told == ["2", "3"]
             missing = httpx.post(f"{hub.api}/api/v1/events/targets/none/retry", headers=office)
