@@ -88,6 +88,10 @@ class SmtpSink:
             await asyncio.to_thread(self._deliver, message)
         except smtplib.SMTPRecipientsRefused as error:
             raise CannotError("the mail server refuses this address") from error
+        except (
+            smtplib.SMTPResponseException
+        ) as error:  # its words may name the address, and are kept and logged
+            raise SinkError(f"the mail server answered {error.smtp_code}") from error
         except (OSError, smtplib.SMTPException) as error:
             raise SinkError(f"the mail server did not take it: {error}"[:300]) from error
 

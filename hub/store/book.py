@@ -596,6 +596,7 @@ class Book:
             (nobody, now_ms, appointment),
         )
         db.execute("DELETE FROM idempotency WHERE appointment=?", (appointment,))
+        db.execute("DELETE FROM reminder WHERE appointment=?", (appointment,))
         db.execute(
             "DELETE FROM held WHERE appointment=? AND (SELECT state FROM appointment WHERE id=?)='cancelled'",
             (appointment, appointment),

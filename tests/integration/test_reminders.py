@@ -274,3 +274,17 @@ def test_a_fault_of_one_task_ends_the_process_and_is_not_silent(
 
     with pytest.raises(RuntimeError, match="a fault of ours"):
         asyncio.run(go())
+
+
+def test_no_address_stays_where_a_server_names_it_and_nothing_of_it_after_an_erasure(
+    hub: World, certificate: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a mail server says is not kept; a forgotten customer has no reminders."""
+    made = booked(hub, '{"email": "maria@example.com"}')
+    with mail_server(Mailbox(refuse="451 <maria@example.com> is busy"), certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate)) == [0]
+    assert states(hub) == [("waiting", "the mail server answered 451")]
+    assert "maria" not in capsys.readouterr().err
+    with opened(hub.config.data_dir) as db:
+        assert hub.state.book.forget(db, made.customer, now_ms())
+    assert states(hub) == []
