@@ -129,8 +129,10 @@ def get(db: sqlite3.Connection, site: str, request: str) -> Request:
 def of_site(db: sqlite3.Connection, site: str, *, only_open: bool, most: int) -> list[Request]:
     """A branch's requests: the open ones, the oldest first; or the newest of all."""
     if only_open:
-        return _all(db, f"site=? AND state IN {_in(OPEN)}", (site,))[:most]
-    return _all(db, "site=?", (site,))[-most:]
+        found = f"SELECT id FROM request WHERE site=? AND state IN {_in(OPEN)} ORDER BY made_ms, id LIMIT ?"
+    else:
+        found = "SELECT id FROM request WHERE site=? ORDER BY made_ms DESC, id DESC LIMIT ?"
+    return _all(db, f"id IN ({found})", (site, most))
 
 
 def by_code(db: sqlite3.Connection, code: str) -> Request | None:

@@ -399,3 +399,22 @@ def test_a_hub_that_cannot_sign_says_so_to_its_own_log_alone(hub: World) -> None
         assert "document.pem" not in refused.text
     finally:
         key.chmod(0o600)
+
+
+def test_a_branchs_list_reads_no_more_than_it_tells(hub: World) -> None:
+    """The oldest that are open; or the newest of all, in the same order."""
+    for name in ("list-a", "list-b", "list-c"):
+        assert ask(hub, name).status_code == 201
+    with reading(hub.config.data_dir) as db:
+        every = [
+            id_ for (id_,) in db.execute("SELECT id FROM request WHERE site='hall' ORDER BY made_ms, id")
+        ]
+        waiting = store.of_site(db, "hall", only_open=True, most=1_000)
+        asked: list[str] = []
+        db.set_trace_callback(asked.append)
+        first = store.of_site(db, "hall", only_open=True, most=2)
+        newest = store.of_site(db, "hall", only_open=False, most=2)
+        db.set_trace_callback(None)
+    assert [each.id for each in first] == [each.id for each in waiting[:2]]
+    assert [each.id for each in newest] == every[-2:]
+    assert all("LIMIT 2" in each for each in asked)
