@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from branchloop.site import Site
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.config_partners import Partner
+from hub.store.tickets import owe
 from hub.store.tokens import ALL_SITES, Role, Token
 
 Permission = Literal[
@@ -101,7 +103,17 @@ class Caller:
         return self._token.role in ALL_SITES or site in self._token.sites
 
     def enter(self, site: str, detail: str = "") -> Site:
-        """Ask for one site: refused outside the scope, and noted in the audit log within it.
+        """Ask for one site: refused outside the scope, and noted in the audit log within it."""
+        found = self.look(site)
+        self._state.audit.append(*self._line(found.id, detail))
+        return found
+
+    def owe(self, db: sqlite3.Connection, site: Site, detail: str) -> None:
+        """Note it in the transaction that does it: the line is in the audit log within a moment, or nothing was done."""
+        owe(db, *self._line(site.id, detail))
+
+    def look(self, site: str) -> Site:
+        """A site within the scope; whoever goes on notes it, by `enter` or `owe`.
 
         To a token of named sites, one that does not exist looks like one out of scope: nothing can be
         guessed. Who sees every site is told that there is none.
@@ -117,10 +129,10 @@ class Caller:
             raise AccessError(
                 f"this token does not see branch {site[:40]!r}.", hint="Ask for a token that does."
             )
-        self._state.audit.append(
-            now_ms(), self._token.name, self._token.role, f"read {self._permission}", site, detail[:300]
-        )
         return found
+
+    def _line(self, site: str, detail: str) -> tuple[int, str, str, str, str, str]:
+        return now_ms(), self._token.name, self._token.role, f"read {self._permission}", site, detail[:300]
 
     def partner(self, partner: str, detail: str) -> Partner:
         """Ask for one partner: to a partner's token every other one, also one that does not exist, looks alike."""

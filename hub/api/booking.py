@@ -58,9 +58,10 @@ def routes() -> APIRouter:
     ) -> models.Booking:
         """Book a place. With an Idempotency-Key the same request again answers the same booking."""
         state: State = request.app.state.hub
-        site = caller.enter(site_id, f"book {body.service} {body.start[:40]}")
+        site = caller.look(site_id)
         digest = request_digest(site, body)
         with opened(state.data_dir) as db:
+            caller.owe(db, site, f"book {body.service} {body.start[:40]}")
             known = None if key is None else booked_before(db, caller.name, key, digest)
             if known is not None:
                 made = state.book.get(db, site.id, known)

@@ -63,29 +63,33 @@ class Delivery:
             if not page:
                 await ledger.later_than(seen, IDLE_S)
                 continue
-            await self._send(to, page, attempts)
+            await self._send(to, page, cursor, attempts)
 
-    async def _send(self, to: httpx.AsyncClient, page: list[Entry], attempts: int) -> None:
+    async def _send(self, to: httpx.AsyncClient, page: list[Entry], since: int, attempts: int) -> None:
         """Deliver a page. The cursor is committed a few times a second, and whenever there is a pause."""
-        taken, at_ms, committed_s = 0, None, time.monotonic()
+        taken, at_ms, committed_s = since, None, time.monotonic()
         try:
             for entry in page:
                 if self._is_told(entry):
                     answer = await self._post(to, entry)
                     if answer.error is not None:
-                        if taken:
-                            await asyncio.to_thread(self._delivered, taken, at_ms)
-                            taken, attempts = 0, 0
-                        await asyncio.to_thread(self._failed, entry, answer, attempts + 1)
+                        if taken > since:
+                            still = await asyncio.to_thread(self._delivered, since, taken, at_ms)
+                            since, attempts = taken, 0
+                            if not still:
+                                return
+                        await asyncio.to_thread(self._failed, since, entry, answer, attempts + 1)
                         return
                     at_ms = now_ms()
                 taken = entry.id
                 if time.monotonic() - committed_s >= COMMIT_S:
-                    await asyncio.to_thread(self._delivered, taken, at_ms)
-                    taken, attempts, committed_s = 0, 0, time.monotonic()
+                    still = await asyncio.to_thread(self._delivered, since, taken, at_ms)
+                    since, attempts, committed_s = taken, 0, time.monotonic()
+                    if not still:
+                        return
         finally:
-            if taken:
-                self._delivered(taken, at_ms)
+            if taken > since:
+                self._delivered(since, taken, at_ms)
 
     async def _post(self, to: httpx.AsyncClient, entry: Entry) -> Answer:
         happened = entry.happened
@@ -123,11 +127,11 @@ class Delivery:
         with reading(self._data_dir) as db:
             return outgoing.entries(db, cursor, PAGE)
 
-    def _delivered(self, entry: int, at_ms: int | None) -> None:
+    def _delivered(self, since: int, entry: int, at_ms: int | None) -> bool:
         with opened(self._data_dir) as db:
-            outgoing.delivered(db, self._webhook.id, entry, at_ms)
+            return outgoing.delivered(db, self._webhook.id, since, entry, at_ms)
 
-    def _failed(self, entry: Entry, answer: Answer, attempts: int) -> None:
+    def _failed(self, since: int, entry: Entry, answer: Answer, attempts: int) -> None:
         error = answer.error or ""
         at_ms = now_ms()
         with opened(self._data_dir) as db:
@@ -136,7 +140,7 @@ class Delivery:
             if answer.gone:
                 outgoing.disable(db, self._webhook.id, f"{error}: it wants no more")
             elif at_ms - since_ms > self._webhook.give_up_h * HOUR_MS:
-                outgoing.give_up(db, self._webhook.id, entry.id, at_ms, error)
+                outgoing.give_up(db, self._webhook.id, since, entry.id, at_ms, error)
             else:
                 wait_s = backoff_s(attempts, random.random, answer.retry_s)
                 outgoing.failed(db, self._webhook.id, at_ms, at_ms + round(wait_s * 1000), error)

@@ -12,6 +12,7 @@ from typing import Literal
 from sqlite_utils import Database, Migrations
 
 from branchloop.errors import DependencyError
+from hub.store.kept import Lent, give_back, take
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
@@ -112,9 +113,10 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
 
     Raises DependencyError when the database cannot take it now: nothing is kept.
     """
-    db = connect(data_dir / DATABASE)
+    lent = take(data_dir / DATABASE, connect, writes=True)
+    db = lent.db
     try:
-        with as_errors():
+        with as_errors(), _noting(lent):
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -124,19 +126,31 @@ def opened(data_dir: Path) -> Iterator[sqlite3.Connection]:
                     db.execute("ROLLBACK")
                 raise
     finally:
-        db.close()
+        give_back(lent)
 
 
 @contextmanager
 def reading(data_dir: Path) -> Iterator[sqlite3.Connection]:
     """One moment of hub.db, which nobody waits for. Raises DependencyError."""
-    db = connect_readonly(data_dir / DATABASE)
+    lent = take(data_dir / DATABASE, connect_readonly, writes=False)
     try:
-        with as_errors():
-            db.execute("BEGIN")
-            yield db
+        with as_errors(), _noting(lent):
+            lent.db.execute("BEGIN")
+            try:
+                yield lent.db
+            finally:
+                lent.db.execute("ROLLBACK")
     finally:
-        db.close()
+        give_back(lent)
+
+
+@contextmanager
+def _noting(lent: Lent) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error:
+        lent.broken = True
+        raise
 
 
 @contextmanager

@@ -56,13 +56,17 @@ def entries(db: sqlite3.Connection, cursor: int, most: int) -> list[Entry]:
     return after(db, cursor, most)
 
 
-def delivered(db: sqlite3.Connection, target: str, entry: int, now_ms: int | None) -> None:
-    """Everything up to a line was taken; without `now_ms`, nothing up to it was for this receiver."""
-    db.execute(
+def delivered(db: sqlite3.Connection, target: str, since: int, entry: int, now_ms: int | None) -> bool:
+    """Everything from the cursor `since` up to a line was taken; without `now_ms`, nothing there was for this receiver.
+
+    False when the cursor is elsewhere: somebody asked for a retry meanwhile, which counts.
+    """
+    changed = db.execute(
         "UPDATE webhook_target SET cursor=?, attempts=0, failing_since_ms=NULL, next_ms=0, error=NULL, "
-        "delivered_ms=coalesce(?, delivered_ms) WHERE id=?",
-        (entry, now_ms, target),
+        "delivered_ms=coalesce(?, delivered_ms) WHERE id=? AND cursor=?",
+        (entry, now_ms, target, since),
     )
+    return changed.rowcount > 0
 
 
 def failed(db: sqlite3.Connection, target: str, now_ms: int, next_ms: int, error: str) -> None:
@@ -79,13 +83,14 @@ def disable(db: sqlite3.Connection, target: str, error: str) -> None:
     db.execute("UPDATE webhook_target SET disabled=1, error=? WHERE id=?", (error, target))
 
 
-def give_up(db: sqlite3.Connection, target: str, entry: int, now_ms: int, error: str) -> None:
-    """A line goes to the dead letters, and the receiver on to the next."""
+def give_up(db: sqlite3.Connection, target: str, since: int, entry: int, now_ms: int, error: str) -> None:
+    """The next line after the cursor goes to the dead letters, and the receiver on to the next."""
+    if not delivered(db, target, since, entry, None):
+        return
     db.execute(
         "INSERT OR REPLACE INTO webhook_dead (target, entry, at_ms, error) VALUES (?,?,?,?)",
         (target, entry, now_ms, error),
     )
-    delivered(db, target, entry, None)
     db.execute("UPDATE webhook_target SET error=? WHERE id=?", (error, target))
 
 

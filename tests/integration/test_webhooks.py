@@ -267,3 +267,19 @@ def _stream(hub: World, office: dict[str, str], last: str) -> list[str]:
             if len(found) == 2:
                 break
     return found
+
+
+def test_a_retry_is_not_lost_to_what_is_just_being_told(tmp_path: Path) -> None:
+    """The cursor that a retry set back is not overwritten by the delivery that was under way."""
+    from hub.store import outgoing as kept
+
+    config = configured(tmp_path, hook("core", "http://127.0.0.1:9/hook"))
+    happen(config, 3)
+    with opened(read_config(config).data_dir) as db:
+        kept.begin(db, "core", "http://127.0.0.1:9/hook", from_start=True)
+        kept.give_up(db, "core", 0, 1, 1, "it answered 500")
+        assert kept.retry(db, "core")
+        assert not kept.delivered(db, "core", 1, 3, 1)
+        found = kept.find(db, "core")
+        assert found is not None
+        assert found.cursor == 0
