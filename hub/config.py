@@ -218,6 +218,11 @@ def read_config(path: Path) -> HubConfig:
                     f"{path}: partner {partner.id!r} names branch {site_id!r}, which is not in hub.sites.",
                     hint="Add its file, or leave it out.",
                 )
+    if file.documents is not None and file.documents.keep_days > file.people.keep_days:
+        raise ConfigError(
+            f"{path}: documents.keep_days is {file.documents.keep_days}, people.keep_days only {file.people.keep_days}.",
+            hint="A document goes with its customer's data: make it no more.",
+        )
     scenes = SceneFile() if file.hub.scenes is None else SceneFile.read(path.parent / file.hub.scenes)
     return HubConfig(
         path,

@@ -11,7 +11,6 @@ from segno import make as make_qr
 from branchloop.clock import from_ms, iso
 from branchloop.codes import qr_text
 from branchloop.errors import ConflictError
-from branchloop.kiosk import Service
 from branchloop.site import Site
 from branchloop.text import Language
 from hub.api import models_card as models
@@ -20,7 +19,7 @@ from hub.api.card_identity import what_next
 from hub.api.card_offer import card_service, start_of
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.loop.appointments import service_of
+from hub.loop.appointments import service_then
 from hub.loop.calendar_file import calendar_file
 from hub.store import waitlist
 from hub.store.book import Appointment
@@ -96,7 +95,7 @@ def routes() -> APIRouter:
             ).fetchone()
         if found.state == "waitlisted":
             raise ConflictError("the waitlist has no time yet.", hint="Wait until a place is offered.")
-        site, service = holder.site, _service(holder.site, found.service)
+        site, service = holder.site, service_then(holder.site, found.service)
         name = getattr(service.name, lang)
         branch = getattr(site.name, lang)
         where = branch if site.address is None else f"{branch}, {getattr(site.address, lang)}"
@@ -136,7 +135,7 @@ def _told(
         address=site.address,
         timezone=site.timezone,
         simulated=site.simulated,
-        service=card_service(_service(site, appointment.service)),
+        service=card_service(service_then(site, appointment.service)),
         kind=appointment.kind,
         state=appointment.state,
         start=iso(appointment.start_ms) if timed else None,
@@ -178,10 +177,6 @@ def _appointment(db: sqlite3.Connection, holder: PassHolder) -> Appointment:
     if found is None:
         raise NotFoundError("there is no such appointment any more.", hint="Book anew.")
     return found
-
-
-def _service(site: Site, service: str) -> Service:
-    return service_of(site, service)
 
 
 def _audit(holder: PassHolder, what: str, appointment: Appointment) -> None:

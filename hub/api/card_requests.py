@@ -13,11 +13,12 @@ from branchloop.parts import Text
 from hub.api import models_requests as models
 from hub.api.card_access import Holder, OnPage, Page, PassHolder, own_origin
 from hub.api.card_booking import Key, followed_by
+from hub.api.card_identity import linked_customer
 from hub.api.card_offer import card_service, errand
 from hub.api.issuing import issuer_here
 from hub.api.problems import NotFoundError
 from hub.api.state import now_ms
-from hub.loop.appointments import service_of
+from hub.loop.appointments import service_of, service_then
 from hub.loop.contact import clean_phone
 from hub.loop.requests import ISSUED, OPEN
 from hub.store import requests as store
@@ -57,7 +58,7 @@ def routes() -> APIRouter:
                 }  # fmt: skip
                 asked = store.Asked(
                     body.service, body.name, phone, json.dumps(told, ensure_ascii=False), body.language, "card",
-                    None if followed is None else followed.customer, page.embed.scene, page.partner.id,
+                    linked_customer(db, page, at_ms) if followed is None else followed.customer, page.embed.scene, page.partner.id,
                     errand(db, page, body.journey),
                 )  # fmt: skip
                 made = store.ask(db, page.state.book.keyring, page.site, asked, at_ms)
@@ -144,7 +145,7 @@ def _told(
         may.append("withdraw")
     return models.RequestState(
         id=found.id, site=site.id, branch=site.name, timezone=site.timezone, simulated=site.simulated,
-        service=card_service(service_of(site, found.service)), kind=found.kind, state=state,
+        service=card_service(service_then(site, found.service)), kind=found.kind, state=state,
         masked_name=found.masked_name, made=iso(found.made_ms), reason=reason_of(found), account=account,
         document=fetchable,
         expires=None if found.expires_ms is None else iso(found.expires_ms),

@@ -116,6 +116,9 @@ def routes() -> APIRouter:
 async def _follow(
     state: State, caller: Caller, last: int | None, readers: asyncio.Semaphore
 ) -> AsyncIterator[str]:
+    if readers.locked():  # others were faster since it was asked
+        yield ": busy\n\n"
+        return
     async with readers:
         cursor = await asyncio.to_thread(_head, state) if last is None else last
         yield f": welcome\nid: {cursor}\n\n"

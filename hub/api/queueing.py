@@ -27,7 +27,7 @@ def routes() -> APIRouter:
         """A ticket for somebody without an appointment; with an Idempotency-Key, once however often it is sent."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"walk-in for {body.service}")
-        digest = request_digest(site, body)
+        digest = request_digest(state.book, site, body)
         with opened(state.data_dir) as db:
             known = None if key is None else booked_before(db, caller.name, key, digest)
             if known is not None:

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 from branchloop.clock import HOUR_MS, MINUTE_MS
 from branchloop.errors import ConflictError, InputError
 from branchloop.kiosk import Service
+from branchloop.parts import Text
 from branchloop.site import Site
 
 State = Literal[
@@ -92,6 +93,12 @@ def service_of(site: Site, service: str) -> Service:
             return each
     names = ", ".join(each.id for each in site.services) or "none"
     raise InputError(f"{site.id} has no service {service[:40]!r}.", hint=f"It has: {names}.")
+
+
+def service_then(site: Site, service: str) -> Service:
+    """The service of an appointment that stands; one that the branch has no more is told by its id."""
+    found = next((each for each in site.services if each.id == service), None)
+    return found or Service(id=service, name=Text(en=service, zh=service), minutes=1)
 
 
 def slots(site: Site, service: Service, day: date, taken: Mapping[int, int]) -> list[Slot]:

@@ -472,3 +472,16 @@ def test_what_a_repeated_request_is_known_by_cannot_be_guessed_from_a_name(hub: 
     mac = hub.state.book.keyring.mac
     assert kept == mac("card's request\n" + said)
     assert kept != hashlib.sha256(said.encode()).hexdigest()
+
+
+def test_a_service_that_the_branch_has_no_more_can_still_be_cancelled(hub: World) -> None:
+    made = book(hub, slots(hub, days=11)[0], key("removed"))
+    with opened(hub.config.data_dir) as db:
+        db.execute(
+            "UPDATE appointment SET service='gone' WHERE id=(SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1)"
+        )
+    shown = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made))
+    assert shown.status_code == 200, shown.text
+    assert shown.json()["service"]["name"] == {"en": "gone", "zh": "gone"}
+    ended = httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made))
+    assert ended.json()["state"] == "cancelled"
