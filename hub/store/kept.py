@@ -1,6 +1,6 @@
 """Connections that a thread keeps between transactions: opening one reads the whole schema, which costs more than most questions.
 
-A thread keeps at most one to write and one to read, of one data directory. One that met a fault, or whose file
+A thread keeps at most one to write and one to read of each file, of one data directory. One that met a fault, or whose file
 was replaced meanwhile, is closed and not kept.
 """
 
@@ -29,7 +29,7 @@ class Lent:
 
 @dataclass(slots=True)
 class _Idle:
-    kept: dict[bool, Lent] = field(default_factory=dict)
+    kept: dict[tuple[Path, bool], Lent] = field(default_factory=dict)
 
     def __del__(self) -> None:  # the thread has ended
         for lent in self.kept.values():
@@ -46,9 +46,12 @@ _own = _Own()
 
 def take(path: Path, connect: Callable[[Path], sqlite3.Connection], *, writes: bool) -> Lent:
     """The thread's own connection when it is free and its file is still the same, else a new one by `connect`."""
-    found = _own.idle.kept.pop(writes, None)
+    kept = _own.idle.kept
+    for other in [each for each in kept if each[0].parent != path.parent]:
+        kept.pop(other).db.close()
+    found = kept.pop((path, writes), None)
     if found is not None:
-        if found.path == path and found.of is not None and found.of == _identity(path):
+        if found.of is not None and found.of == _identity(path):
             return found
         found.db.close()
     db = connect(path)
@@ -57,10 +60,11 @@ def take(path: Path, connect: Callable[[Path], sqlite3.Connection], *, writes: b
 
 def give_back(lent: Lent) -> None:
     """Keep it for the thread's next transaction; close it when it is no use, or one is kept already."""
-    if lent.broken or lent.db.in_transaction or lent.writes in _own.idle.kept:
+    key = lent.path, lent.writes
+    if lent.broken or lent.db.in_transaction or key in _own.idle.kept:
         lent.db.close()
     else:
-        _own.idle.kept[lent.writes] = lent
+        _own.idle.kept[key] = lent
 
 
 def _identity(path: Path) -> Identity | None:

@@ -31,6 +31,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from branchloop.errors import ConfigError, DependencyError
 from hub.config import HubConfig
+from hub.store.kept import give_back, take
 from hub.store.people import PHOTO
 
 DATABASE = "keys.db"
@@ -145,8 +146,14 @@ class Keyring:
         return made
 
     def _find(self, customer: str) -> bytes | None:
-        with self._open() as db:
-            row = db.execute("SELECT wrapped FROM key WHERE customer=?", (customer,)).fetchone()
+        lent = take(self._path, _connect, writes=False)
+        try:
+            row = lent.db.execute("SELECT wrapped FROM key WHERE customer=?", (customer,)).fetchone()
+        except sqlite3.Error as error:
+            lent.broken = True
+            raise _unusable(self._path, error) from error
+        finally:
+            give_back(lent)
         if row is None:
             return None
         try:
@@ -159,16 +166,28 @@ class Keyring:
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
-            db = sqlite3.connect(self._path, timeout=10, isolation_level=None)
+            db = _connect(self._path)
             try:
-                db.execute("PRAGMA journal_mode=DELETE")
-                db.execute("PRAGMA secure_delete=ON")
-                db.execute("PRAGMA synchronous=FULL")
                 yield db
             finally:
                 db.close()
         except sqlite3.Error as error:
-            raise DependencyError(f"{self._path} cannot be used: {error}.", hint="Check the disk.") from error
+            raise _unusable(self._path, error) from error
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    try:
+        db = sqlite3.connect(path, timeout=10, isolation_level=None)
+        db.execute("PRAGMA journal_mode=DELETE")
+        db.execute("PRAGMA secure_delete=ON")
+        db.execute("PRAGMA synchronous=FULL")
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    return db
+
+
+def _unusable(path: Path, error: sqlite3.Error) -> DependencyError:
+    return DependencyError(f"{path} cannot be used: {error}.", hint="Check the disk.")
 
 
 def hub_key(config: HubConfig) -> bytes:
