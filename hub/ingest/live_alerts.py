@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
+from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
@@ -20,20 +21,33 @@ SILENT_MS = 120_000
 HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
+REST_MS = 10 * 60_000
+"""A branch whose look failed is left alone for so long."""
 
 
 class LiveAlerts:
     """Faults and silence of cameras, sensors and boxes, as the newest windows tell them."""
 
-    def __init__(self, store: Store, db: sqlite3.Connection, sites: Mapping[str, Site]) -> None:
-        """`db` reads what `store` writes."""
+    def __init__(
+        self,
+        store: Store,
+        db: sqlite3.Connection,
+        sites: Mapping[str, Site],
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`db` reads what `store` writes; `say` is told of branches that cannot be looked at."""
+        self._say = say
+        self._rests: dict[str, int] = {}
         self._store = store
         self._db = db
         self._sites = sites
         self._head: int | None = None
 
     def tick(self, at_ms: int) -> None:
-        """Look at branches that have news of trouble, or had. Raises DependencyError."""
+        """Look at branches that have news of trouble, or had. Raises DependencyError.
+
+        What is wrong with one branch's records is said with its name and holds no other up.
+        """
         with as_errors():
             watched = Alerts(self._db).watched_sites(CHECKS)
             concerned = self._fresh(watched) | watched
@@ -43,12 +57,24 @@ class LiveAlerts:
             moved = [
                 (site, looks)
                 for site_id in sorted(concerned)
-                if (site := self._sites.get(site_id)) and (looks := self._moving(site, at_ms, hears=hears))
+                if (site := self._sites.get(site_id)) and (looks := self._looks(site, at_ms, hears=hears))
             ]
         for first in range(0, len(moved), SITES_A_TRANSACTION):
             with self._store.transaction() as transaction:
                 for site, looks in moved[first : first + SITES_A_TRANSACTION]:
                     take(transaction, site, looks, at_ms, ALARM_AGE_MS)
+
+    def _looks(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
+        if 0 <= at_ms - self._rests.get(site.id, at_ms - REST_MS) < REST_MS:
+            return []
+        try:
+            return self._moving(site, at_ms, hears=hears)
+        except (DependencyError, sqlite3.Error):
+            raise
+        except Exception as error:  # noqa: BLE001 - a branch's border: the others are looked at
+            self._rests[site.id] = at_ms
+            self._say(f"{site.id} is not watched: {type(error).__name__}: {error}")
+            return []
 
     def _moving(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
         """Looks that change where a condition stands."""

@@ -30,7 +30,10 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                 closing(SqliteStore(config.data_dir)) as store,
                 closing(connect_readonly(config.data_dir / DATABASE)) as db,
             ):
-                live, drift = LiveAlerts(store, db, config.sites), DriftAlerts(store, db, config.sites, say)
+                live, drift = (
+                    LiveAlerts(store, db, config.sites, say),
+                    DriftAlerts(store, db, config.sites, say),
+                )
                 while not stop.wait(LIVE_S):
                     live.tick(now())
                     if time.monotonic() - finished_s >= FINISHED_S:

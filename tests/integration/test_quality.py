@@ -186,6 +186,26 @@ def test_a_covered_camera_raises_an_alert_and_clears_it(hub: World) -> None:
     assert "footfall" in told(hub)[0]["tainted"]
 
 
+def test_live_faults_of_a_branch_with_spoiled_records_hold_no_other_up(hub: World) -> None:
+    """What cannot be read of `annex` is said with its name, once in ten minutes; `hall` gets its alert."""
+    boxes = Box(hub), Box(hub, "annex")
+    start_ms = boxes[0].now_ms - boxes[0].now_ms % 5_000 - 5_000
+    said: list[str] = []
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        live = LiveAlerts(hub.store, db, hub.config.sites, said.append)
+        for number in range(10):
+            at_ms = start_ms + 5_000 * number
+            for box in boxes:
+                box.now_ms = at_ms + 6_000
+                box.send(with_parts(window(at_ms, 1), "covered", "stalled"))
+            with hub.store.transaction() as transaction:
+                transaction.db.execute("UPDATE latest SET body='{' WHERE site='annex'")
+            live.tick(at_ms + 6_000)
+    assert len(said) == 1
+    assert "annex" in said[0]
+    assert ("covered", "cam", True) in alerts(hub)
+
+
 def test_two_cameras_that_do_not_agree_raise_an_alert(tmp_path: Path) -> None:
     """With how far apart they place people; cleared when they agree, or when one is no longer part of the branch."""
     second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"cam-2"')
