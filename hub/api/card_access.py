@@ -6,6 +6,7 @@ is anybody's, and it is good only on the page it was made for: browsers say trul
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -24,6 +25,7 @@ from hub.loop import embedding
 from hub.loop.embedding import Embed
 from hub.store.connection import reading
 from hub.store.passes import KeptPass, find_pass
+from hub.store.tickets import owe
 
 CardPermission = Literal["page", "pass"]
 READS_A_MINUTE = 600
@@ -90,6 +92,13 @@ class PassHolder:
     def write(self) -> None:
         """Count something that is to be stored. Raises TooManyError."""
         _writes.step(self.address, now_ms())
+
+    def owe(self, db: sqlite3.Connection, what: str) -> None:
+        """A line for the audit log, in the transaction of what it tells of."""
+        owe(
+            db, now_ms(), f"card:{self.kept.partner or 'hub'}", "customer", what[:60], self.site.id,
+            f"appointment {self.kept.appointment}",
+        )  # fmt: skip
 
     def embed(self) -> str:
         """A token by which the same page books what comes next; empty when there is no such page any more."""

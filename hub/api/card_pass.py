@@ -44,10 +44,9 @@ def routes() -> APIRouter:
         holder.write()
         with opened(holder.state.data_dir) as db:
             found = _appointment(db, holder)
+            holder.owe(db, "cancel")
             ended = holder.state.book.step(db, found, "cancel", now_ms())
-            answer = _told(db, holder, ended)
-        _audit(holder, "cancel", found)
-        return answer
+            return _told(db, holder, ended)
 
     @router.post("/confirm")
     def confirm(holder: Holder) -> models.Pass:
@@ -55,10 +54,9 @@ def routes() -> APIRouter:
         holder.write()
         with opened(holder.state.data_dir) as db:
             found = _appointment(db, holder)
+            holder.owe(db, "confirm")
             taken = waitlist.confirm(db, holder.state.book, holder.site, found, now_ms())
-            answer = _told(db, holder, taken)
-        _audit(holder, "confirm", found)
-        return answer
+            return _told(db, holder, taken)
 
     @router.post("/move")
     def move(holder: Holder, body: models.CardMove) -> models.Pass:
@@ -69,10 +67,9 @@ def routes() -> APIRouter:
             found = _appointment(db, holder)
             if found.kind != "booked":
                 raise ConflictError("a ticket of today cannot move.", hint="Cancel it and book a time.")
+            holder.owe(db, f"move to {body.start}")
             moved = holder.state.book.move(db, holder.site, found, start_ms, now_ms())
-            answer = _told(db, holder, moved)
-        _audit(holder, f"move to {body.start}", found)
-        return answer
+            return _told(db, holder, moved)
 
     @router.get("/qr.svg", response_class=Response, responses={200: {"content": {"image/svg+xml": {}}}})
     def qr(holder: Holder) -> Response:
@@ -177,10 +174,3 @@ def _appointment(db: sqlite3.Connection, holder: PassHolder) -> Appointment:
     if found is None:
         raise NotFoundError("there is no such appointment any more.", hint="Book anew.")
     return found
-
-
-def _audit(holder: PassHolder, what: str, appointment: Appointment) -> None:
-    holder.state.audit.append(
-        now_ms(), f"card:{holder.kept.partner or 'hub'}", "customer", what[:60], holder.site.id,
-        f"appointment {appointment.id}",
-    )  # fmt: skip

@@ -53,6 +53,7 @@ def routes() -> APIRouter:
         if page.subject is None:
             raise InputError("nobody is signed in on this page.", hint="Sign in there first.")
         with opened(state.data_dir) as db:
+            holder.owe(db, f"link {partner.id}")
             visit = _visit(state.book.get(db, holder.site.id, holder.kept.appointment))
             agreed = linking.Agreed(body.version, body.language, body.sha256, frozenset(body.purposes))
             made, receipt = linking.link(
@@ -68,6 +69,7 @@ def routes() -> APIRouter:
         state, at_ms = holder.state, now_ms()
         with opened(state.data_dir) as db:
             customer = state.book.get(db, holder.site.id, holder.kept.appointment).customer
+            holder.owe(db, f"unlink {body.partner}")
             receipt = None
             for each in linking.of_customer(db, customer, at_ms):
                 if each.partner == body.partner:
@@ -100,6 +102,7 @@ def routes() -> APIRouter:
             customer = state.book.get(db, holder.site.id, holder.kept.appointment).customer
             if not tagging.remove(db, customer, tag):
                 raise NotFoundError("there is no such tag.", hint="GET /card/tags lists them.")
+            holder.owe(db, "remove a tag")
             found = tagging.of_customer(db, state.book.keyring, customer, now_ms())
         return models.TagList(items=[tag_shown(state.config.scenes, each) for each in found])
 

@@ -277,6 +277,13 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
     for _ in range(2):
         ended = httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=headers)
         assert (ended.json()["state"], ended.json()["may"]) == ("cancelled", [])
+    with reading(hub.config.data_dir) as db:
+        lines = db.execute(
+            "SELECT actor, action FROM audit_due WHERE detail='appointment ' || "
+            "(SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1) ORDER BY id"
+        ).fetchall()
+    assert lines[-1] == ("card:travel", "cancel")
+    assert ("card:travel", f"move to {starts[1]}") in lines
     gone = httpx.get(f"{hub.api}/api/v1/card/pass/calendar.ics", headers=headers)
     assert b"METHOD:CANCEL" in gone.content
 
