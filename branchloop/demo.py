@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -186,16 +186,21 @@ def _sum_up(files: Files, api: DemoApi, latencies: Latencies, box: Child) -> dic
         "messages_produced": produced,
         "messages_stored": sum(each.get("messages", 0) for each in held),
         "messages_acknowledged": acknowledged,
-        "frames_analysed": api.frames(SITE),
-        "crossings": api.crossings(SITE),
+        "frames_analysed": _asked(lambda: api.frames(SITE)),
+        "crossings": _asked(lambda: api.crossings(SITE)),
         "latency_p50_s": p50_s,
         "latency_p95_s": p95_s,
         "latency_samples": latencies.count,
-        "person_seconds": api.person_seconds(SITE),
+        "person_seconds": _asked(lambda: api.person_seconds(SITE)),
         "roll_ups_equal_recomputation": _run(
             files, "hub.main", "recompute", str(files.hub), "--check", "--json"
         )["equal"],
     }
+
+
+def _asked(ask: Callable[[], float]) -> float:
+    """An answer of the hub, which may be on its way up again."""
+    return wait_for(ask, DRAIN_S, "the hub", threading.Event())
 
 
 def _prepare(root: Path, port_base: int | None) -> Files:

@@ -234,7 +234,10 @@ def _beside(
         st.html(queue_table(branch, queues, spoken))
     session.head(say("heat.footfall", spoken))
     items = [item for answer in footfall for item in answer["items"]]
-    st.altair_chart(footfall_chart(items, spoken, zone), width="stretch")
+    if any(item["visitors"] is not None for item in items):
+        st.altair_chart(footfall_chart(items, spoken, zone), width="stretch")
+    else:  # a chart of nothing is a frame without a word, to whoever hears it read
+        st.html(f'<div class="bl-note">— {escape(say("heat.no_data", spoken))}</div>')
     tainted = periods.tainted(seen, footfall, zones)
     if tainted:
         session.head(say("taint.stretch", spoken))

@@ -22,6 +22,8 @@ def kill(running: Demo, words: str) -> int:
         pid = running.pid_of(words)
         if pid is not None:
             os.kill(pid, signal.SIGKILL)
+            while running.pid_of(words) in {pid, None} and time.monotonic() < until_s:
+                time.sleep(0.1)  # what it served may answer on for a moment
             return pid
         time.sleep(0.2)
     raise AssertionError(f"no process runs {words!r}")
