@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
 import pytest
+from httpx._transports import default as transports
+
+# Reading the certificates of the world takes 50 ms, for each of thousands of questions over loopback: once will do.
+transports.create_ssl_context = functools.lru_cache(transports.create_ssl_context)
 
 _skipped: list[str] = []
 

@@ -158,6 +158,8 @@ OF_THE_BOOK = {
     route for route, permission in NEEDED.items() if permission in {"book", "board", "requests", "fulfil"}
 } | {"/api/v1/branches/{site_id}/service"}
 """This world keeps none: its routes answer that, see test_book.py."""
+ASKING = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all: a client of its own for each question would take longer than the question."""
 QUERY = {"month": "2026-01", "from": "2026-01-01T00:00:00Z", "to": "2026-01-01T01:00:00Z", "service": "loan"}
 BODIES: dict[str, dict[str, object]] = {
     "/api/v1/partners/{partner_id}/embeds": {"origin": "https://hall.example", "site": "hall"},
@@ -203,7 +205,7 @@ def status(hub: World, route: str, site: str, headers: dict[str, str]) -> int:
     )
     method = "POST" if route in POSTED else "GET"
     url, body = f"{hub.api}{path}", BODIES.get(route)
-    with httpx.stream(method, url, params=QUERY, json=body, headers=headers, timeout=10) as answer:
+    with ASKING.stream(method, url, params=QUERY, json=body, headers=headers, timeout=10) as answer:
         return answer.status_code
 
 
@@ -245,7 +247,7 @@ def test_no_token_of_the_bank_opens_a_card(hub: World, route: str) -> None:
     """A card's routes know embed tokens and passes alone; see test_card_api.py for those."""
     for headers in ({}, {"Authorization": "Basic eDp5"}, hub.token("manager", "hall")):
         for method in ("GET", "POST"):
-            told = httpx.request(method, f"{hub.api}{route}", params=QUERY, json={}, headers=headers)
+            told = ASKING.request(method, f"{hub.api}{route}", params=QUERY, json={}, headers=headers)
             assert told.status_code in {401, 405}, (method, told.text)
 
 

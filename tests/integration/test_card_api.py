@@ -56,6 +56,8 @@ id = "other"
 name = {{ en = "Other page", zh = "其他网站" }}
 origins = ["{OTHER}"]
 """
+ASKING = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all: a client of its own for each question would take longer than the question."""
 Headers = dict[str, str]
 
 
@@ -85,7 +87,7 @@ def day_after(days: int = 2) -> str:
 
 
 def slots(hub: World, service: str = "loan", days: int = 2) -> list[str]:
-    answer = httpx.get(
+    answer = ASKING.get(
         f"{hub.api}/api/v1/card/slots", params={"service": service, "day": day_after(days)}, headers=page(hub)
     )
     assert answer.status_code == 200, answer.text
@@ -93,7 +95,7 @@ def slots(hub: World, service: str = "loan", days: int = 2) -> list[str]:
 
 
 def book(hub: World, start: str, key: str, headers: Headers | None = None, **more: object) -> httpx.Response:
-    return httpx.post(
+    return ASKING.post(
         f"{hub.api}/api/v1/card/appointments",
         headers={**(headers or page(hub)), "Idempotency-Key": key},
         json={"service": "loan", "start": start, "name": "Maria Findable", "language": "en", **more},
@@ -105,7 +107,7 @@ def key(name: str) -> str:
 
 
 def test_an_offer_tells_the_branch_and_nobody(hub: World) -> None:
-    answer = httpx.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, scene="moving"))
+    answer = ASKING.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, scene="moving"))
     assert answer.headers["access-control-allow-origin"] == PAGE
     assert "Origin" in answer.headers["vary"]
     told = answer.json()
@@ -117,9 +119,9 @@ def test_an_offer_tells_the_branch_and_nobody(hub: World) -> None:
 
 def test_a_token_of_one_service_offers_that_one(hub: World) -> None:
     headers = page(hub, service="loan")
-    offer = httpx.get(f"{hub.api}/api/v1/card/offer", headers=headers).json()
+    offer = ASKING.get(f"{hub.api}/api/v1/card/offer", headers=headers).json()
     assert [each["id"] for each in offer["services"]] == ["loan"]
-    refused = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "proof"}, headers=headers)
+    refused = ASKING.get(f"{hub.api}/api/v1/card/slots", params={"service": "proof"}, headers=headers)
     assert refused.status_code == 422
 
 
@@ -135,7 +137,7 @@ def test_a_token_of_one_service_offers_that_one(hub: World) -> None:
     ],
 )
 def test_a_token_that_does_not_hold_is_refused(hub: World, changed: dict[str, object], status: int) -> None:
-    refused = httpx.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, **changed))
+    refused = ASKING.get(f"{hub.api}/api/v1/card/offer", headers=page(hub, **changed))
     assert refused.status_code == status
     assert refused.json()["hint"]
 
@@ -143,29 +145,29 @@ def test_a_token_that_does_not_hold_is_refused(hub: World, changed: dict[str, ob
 def test_a_page_elsewhere_cannot_use_a_stolen_token(hub: World) -> None:
     """The other origin is listed, so its page may read the sentence; the token is not its own."""
     stolen = {**page(hub), "Origin": OTHER}
-    refused = httpx.get(f"{hub.api}/api/v1/card/offer", headers=stolen)
+    refused = ASKING.get(f"{hub.api}/api/v1/card/offer", headers=stolen)
     assert refused.status_code == 403
     assert refused.headers["access-control-allow-origin"] == OTHER
-    evil = httpx.get(f"{hub.api}/api/v1/card/offer", headers={**page(hub), "Origin": "https://evil.example"})
+    evil = ASKING.get(f"{hub.api}/api/v1/card/offer", headers={**page(hub), "Origin": "https://evil.example"})
     assert evil.status_code == 403
     assert "access-control-allow-origin" not in evil.headers
     silent = {"Authorization": page(hub)["Authorization"], "Sec-Fetch-Site": "cross-site"}
-    assert httpx.get(f"{hub.api}/api/v1/card/offer", headers=silent).status_code == 403
+    assert ASKING.get(f"{hub.api}/api/v1/card/offer", headers=silent).status_code == 403
 
 
 def test_a_preflight_is_answered_for_partners_alone(hub: World) -> None:
     asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     url = f"{hub.api}/api/v1/card/appointments"
-    answer = httpx.options(url, headers={**asked, "Origin": PAGE})
+    answer = ASKING.options(url, headers={**asked, "Origin": PAGE})
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, PAGE)
     assert "authorization" in answer.headers["access-control-allow-headers"].casefold()
-    refused = httpx.options(url, headers={**asked, "Origin": "https://evil.example"})
+    refused = ASKING.options(url, headers={**asked, "Origin": "https://evil.example"})
     assert refused.status_code == 403
     assert "access-control-allow-origin" not in refused.headers
 
 
 def test_a_body_of_ten_megabytes_is_refused_with_a_sentence_that_the_page_may_read(hub: World) -> None:
-    refused = httpx.post(f"{hub.api}/api/v1/card/appointments", headers=page(hub), content=b"x" * 10_000_000)
+    refused = ASKING.post(f"{hub.api}/api/v1/card/appointments", headers=page(hub), content=b"x" * 10_000_000)
     assert refused.status_code == 413
     assert refused.headers["access-control-allow-origin"] == PAGE
 
@@ -243,7 +245,7 @@ def test_phones_of_any_country_are_taken(hub: World, phone: str) -> None:
         dump = "\n".join(db.iterdump())
     assert phone not in dump
     assert "".join(filter(str.isdigit, phone)) not in dump
-    assert httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made)).status_code == 200
+    assert ASKING.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made)).status_code == 200
 
 
 def test_html_in_a_name_is_a_name_or_refused_but_never_html(hub: World) -> None:
@@ -256,26 +258,26 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
     starts = slots(hub, days=5)
     made = book(hub, starts[0], key("pass"))
     headers = holding(made)
-    shown = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    shown = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
     assert (shown["start"], shown["wait"], shown["you_are_next"]) == (starts[0], None, False)
-    moved = httpx.post(f"{hub.api}/api/v1/card/pass/move", headers=headers, json={"start": starts[1]})
+    moved = ASKING.post(f"{hub.api}/api/v1/card/pass/move", headers=headers, json={"start": starts[1]})
     assert moved.json()["start"] == starts[1]
-    picture = httpx.get(f"{hub.api}/api/v1/card/pass/qr.svg", headers=headers)
+    picture = ASKING.get(f"{hub.api}/api/v1/card/pass/qr.svg", headers=headers)
     assert picture.text.startswith("<svg")
-    file = httpx.get(f"{hub.api}/api/v1/card/pass/calendar.ics?lang=en", headers=headers)
+    file = ASKING.get(f"{hub.api}/api/v1/card/pass/calendar.ics?lang=en", headers=headers)
     assert b"Findable" not in file.content
     assert all(len(line) <= 75 for line in file.content.split(b"\r\n"))
     (event,) = Calendar.from_ical(file.content).walk("VEVENT")
     assert event["DTSTART"].dt == datetime.fromisoformat(starts[1])
     assert (int(event["SEQUENCE"]), str(event["LOCATION"])) == (1, "Hall, 1 High Street")
-    own = httpx.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": hub.api})
+    own = ASKING.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": hub.api})
     assert own.status_code == 200
-    foreign = httpx.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": OTHER})
+    foreign = ASKING.get(f"{hub.api}/api/v1/card/pass", headers={**headers, "Origin": OTHER})
     assert foreign.status_code == 403
-    guessed = httpx.get(f"{hub.api}/api/v1/card/pass", headers={"Authorization": "Pass " + "0" * 64})
+    guessed = ASKING.get(f"{hub.api}/api/v1/card/pass", headers={"Authorization": "Pass " + "0" * 64})
     assert guessed.status_code == 401
     for _ in range(2):
-        ended = httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=headers)
+        ended = ASKING.post(f"{hub.api}/api/v1/card/pass/cancel", headers=headers)
         assert (ended.json()["state"], ended.json()["may"]) == ("cancelled", [])
     with reading(hub.config.data_dir) as db:
         lines = db.execute(
@@ -284,19 +286,19 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
         ).fetchall()
     assert lines[-1] == ("card:travel", "cancel")
     assert ("card:travel", f"move to {starts[1]}") in lines
-    gone = httpx.get(f"{hub.api}/api/v1/card/pass/calendar.ics", headers=headers)
+    gone = ASKING.get(f"{hub.api}/api/v1/card/pass/calendar.ics", headers=headers)
     assert b"METHOD:CANCEL" in gone.content
 
 
 def test_a_visit_is_told_to_its_end_and_followed_up(hub: World) -> None:
     """Impression, start, booking, waiting, call, outcome; then what follows, for the same customer."""
-    seen = httpx.post(
+    seen = ASKING.post(
         f"{hub.api}/api/v1/card/seen", headers=page(hub, scene="salary-day"), json={"stage": "impression"}
     )
     journey = seen.json()["journey"]
     for stage in ("impression", "start"):
         body = {"stage": stage, "journey": journey, "service": "loan"}
-        assert httpx.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json=body).json() == {
+        assert ASKING.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json=body).json() == {
             "journey": journey
         }
     made = book(hub, slots(hub, days=6)[0], key("whole"), page(hub, scene="salary-day"), journey=journey)
@@ -305,18 +307,18 @@ def test_a_visit_is_told_to_its_end_and_followed_up(hub: World) -> None:
     with reading(hub.config.data_dir) as db:
         (identity,) = db.execute("SELECT id FROM appointment WHERE journey=?", (journey,)).fetchone()
     todo = f"{hub.api}/api/v1/branches/hall/appointments/{identity}"
-    assert httpx.post(f"{todo}/arrive", headers=staff).status_code == 200
-    waiting = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert ASKING.post(f"{todo}/arrive", headers=staff).status_code == 200
+    waiting = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
     assert (waiting["state"], waiting["number"][0]) == ("arrived", "S")
-    httpx.post(f"{todo}/call", headers=staff, json={"counter": "3"})
-    called = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    ASKING.post(f"{todo}/call", headers=staff, json={"counter": "3"})
+    called = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
     assert (called["state"], called["counter"], called["ahead"]) == ("called", "3", None)
     finish = {
         "outcome": "documents_missing",
         "follow_up": {"text": "Bring <i>the lease</i>", "service": "loan"},
     }
-    assert httpx.post(f"{todo}/finish", headers=staff, json=finish).status_code == 200
-    after = httpx.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
+    assert ASKING.post(f"{todo}/finish", headers=staff, json=finish).status_code == 200
+    after = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
     assert (after["outcome"], after["follow_up"]["service"]) == ("documents_missing", "loan")
     onward = {"Authorization": f"Embed {after['embed']}", "Origin": PAGE}
     next_one = book(hub, slots(hub, days=7)[0], key("next"), onward, follows=made.json()["secret"])
@@ -352,9 +354,9 @@ def test_a_customer_who_waits_sees_who_comes_before(hub: World) -> None:
     with reading(hub.config.data_dir) as db:
         (identity,) = db.execute("SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1").fetchone()
     staff = hub.token("staff", "hall")
-    httpx.post(f"{hub.api}/api/v1/branches/hall/appointments/{identity}/arrive", headers=staff)
+    ASKING.post(f"{hub.api}/api/v1/branches/hall/appointments/{identity}/arrive", headers=staff)
     # who booked for tomorrow has no place in today's queue
-    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).json()["ahead"] is None
+    assert ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).json()["ahead"] is None
     assert first.state == "arrived"
 
 
@@ -371,22 +373,22 @@ def test_a_full_day_is_waited_for_and_its_place_confirmed(hub: World) -> None:
     body = {"service": "loan", "day": day, "name": "Wanda Waiting", "language": "en"}
     url = f"{hub.api}/api/v1/card/waitlist"
     waits, again = (
-        httpx.post(url, headers={**page(hub), "Idempotency-Key": key("waits")}, json=body) for _ in range(2)
+        ASKING.post(url, headers={**page(hub), "Idempotency-Key": key("waits")}, json=body) for _ in range(2)
     )
     assert waits.status_code == 201, waits.text
     assert waits.json()["secret"] == again.json()["secret"]
     told = waits.json()["details"]
     assert (told["state"], told["start"], told["may"], told["day"]) == ("waitlisted", None, ["cancel"], day)
-    early = httpx.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits))
+    early = ASKING.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits))
     assert early.status_code == 409
-    httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(taken[4]))
+    ASKING.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(taken[4]))
     with opened(hub.config.data_dir) as db:
         assert waitlist.offer_freed(db, hub.state.book, hub.config.sites.values(), now_ms()) == 1
-    offered = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(waits)).json()
+    offered = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(waits)).json()
     assert (offered["may"], offered["start"]) == (["confirm", "cancel"], taken[4].json()["details"]["start"])
     assert offered["offered_until"] is not None
     for _ in range(2):
-        sure = httpx.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits)).json()
+        sure = ASKING.post(f"{hub.api}/api/v1/card/pass/confirm", headers=holding(waits)).json()
         assert (sure["state"], sure["offered_until"]) == ("booked", None)
 
 
@@ -394,13 +396,13 @@ def test_a_place_in_the_queue_is_taken_from_afar(hub: World) -> None:
     body = {"service": "advice", "name": "", "language": "zh"}
     url = f"{hub.api}/api/v1/card/tickets"
     made, again = (
-        httpx.post(url, headers={**page(hub), "Idempotency-Key": key("afar")}, json=body) for _ in range(2)
+        ASKING.post(url, headers={**page(hub), "Idempotency-Key": key("afar")}, json=body) for _ in range(2)
     )
     assert made.status_code == 201, made.text
     assert made.json()["secret"] == again.json()["secret"]
     told = made.json()["details"]
     assert (told["kind"], told["state"], told["may"]) == ("remote", "booked", ["cancel"])
-    refused = httpx.post(
+    refused = ASKING.post(
         url, headers={**page(hub), "Idempotency-Key": key("not")}, json={**body, "service": "loan"}
     )
     assert refused.status_code == 409
@@ -408,17 +410,17 @@ def test_a_place_in_the_queue_is_taken_from_afar(hub: World) -> None:
 
 def test_a_forgotten_customer_has_no_pass_any_more(hub: World) -> None:
     made = book(hub, slots(hub, days=8)[0], key("forgotten"))
-    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 200
+    assert ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 200
     with reading(hub.config.data_dir) as db:
         (customer,) = db.execute(
             "SELECT customer FROM appointment a JOIN pass p ON p.appointment=a.id ORDER BY p.made_ms DESC LIMIT 1"
         ).fetchone()
     erase_customer(hub.config.data_dir, customer, now_ms(), hub.state.people)
-    assert httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 401
+    assert ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).status_code == 401
 
 
 def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
-    seen = httpx.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json={"stage": "impression"}).json()
+    seen = ASKING.post(f"{hub.api}/api/v1/card/seen", headers=page(hub), json={"stage": "impression"}).json()
     headers = page(hub, partner="other", origin=OTHER)
     made = book(hub, slots(hub, days=9)[0], key("errand"), headers, journey=seen["journey"])
     assert made.status_code == 201
@@ -430,7 +432,7 @@ def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
     with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
         told = [
-            httpx.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
+            ASKING.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
             for _ in range(5)
         ]
     assert [each.status_code for each in told] == [201, 201, 201, 429, 429]
@@ -448,10 +450,10 @@ def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
         monkeypatch.setattr(card_access, "_reads", Pace(0, "questions from this address"))
         url = f"{own.api}/api/v1/card/pass"
         for _ in range(3):
-            assert [httpx.get(url, headers=each).status_code for each in passes] == [200, 200, 200]
-        assert httpx.get(url, headers=passes[0]).status_code == 429
+            assert [ASKING.get(url, headers=each).status_code for each in passes] == [200, 200, 200]
+        assert ASKING.get(url, headers=passes[0]).status_code == 429
         unknown = {"Authorization": "Pass nobody", "Origin": PAGE}
-        assert [httpx.get(url, headers=unknown).status_code for _ in range(3)] == [401, 401, 429]
+        assert [ASKING.get(url, headers=unknown).status_code for _ in range(3)] == [401, 401, 429]
 
 
 def test_what_follows_a_visit_that_is_still_to_come_is_no_follow_up(hub: World) -> None:
@@ -487,8 +489,8 @@ def test_a_service_that_the_branch_has_no_more_can_still_be_cancelled(hub: World
         db.execute(
             "UPDATE appointment SET service='gone' WHERE id=(SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1)"
         )
-    shown = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holding(made))
+    shown = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(made))
     assert shown.status_code == 200, shown.text
     assert shown.json()["service"]["name"] == {"en": "gone", "zh": "gone"}
-    ended = httpx.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made))
+    ended = ASKING.post(f"{hub.api}/api/v1/card/pass/cancel", headers=holding(made))
     assert ended.json()["state"] == "cancelled"
