@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import statistics
 from datetime import date, datetime
@@ -24,13 +23,11 @@ from hub.store.book import Appointment, Book, Wanted
 from hub.store.connection import opened, reading
 from hub.store.consents import Consents
 from hub.store.forecasting import reconciled
+from hub.store.idempotency import keep_key, made_before, request_digest
 from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
-
-
-_REQUEST = "staff's request\n"
 
 
 def routes() -> APIRouter:
@@ -61,10 +58,10 @@ def routes() -> APIRouter:
         """Book a place. With an Idempotency-Key the same request again answers the same booking."""
         state: State = request.app.state.hub
         site = caller.look(site_id)
-        digest = request_digest(state.book, site, body)
+        digest = request_digest(state.book.keyring, site.id, body)
         with opened(state.data_dir) as db:
             caller.owe(db, site, f"book {body.service} {body.start[:40]}")
-            known = None if key is None else booked_before(db, caller.name, key, digest)
+            known = None if key is None else made_before(db, caller.name, key, digest)
             if known is not None:
                 made = state.book.get(db, site.id, known)
             else:
@@ -73,7 +70,7 @@ def routes() -> APIRouter:
                 )
                 made = state.book.book(db, site, wanted, now_ms())
                 if key is not None:
-                    keep_key(db, caller.name, key, digest, made)
+                    keep_key(db, caller.name, key, digest, made.id, now_ms())
             return _booking(db, state.book, site, made)
 
     @router.get("/board")
@@ -260,34 +257,6 @@ def find_appointment(db: sqlite3.Connection, book: Book, site: Site, appointment
     if found is None:
         raise NotFoundError("there is no such appointment.", hint="GET …/board lists them.")
     return found
-
-
-def booked_before(db: sqlite3.Connection, caller: str, key: str, digest: str) -> str | None:
-    """What a caller's Idempotency-Key made. Raises ConflictError when it was used for another request."""
-    row = db.execute(
-        "SELECT request, appointment FROM idempotency WHERE caller=? AND key=?", (caller, key)
-    ).fetchone()
-    if row is None:
-        return None
-    if row[0] != digest:
-        raise ConflictError(
-            "this Idempotency-Key was used for another request.", hint="Use a new key for each booking."
-        )
-    return str(row[1])
-
-
-def keep_key(db: sqlite3.Connection, caller: str, key: str, digest: str, made: Appointment) -> None:
-    """The same request under this key answers what it made."""
-    db.execute(
-        "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
-        (caller, key, digest, made.id, now_ms()),
-    )
-
-
-def request_digest(book: Book, site: Site, body: models.Book | models.WalkIn) -> str:
-    """By which a repeated request is known; under the hub's key, since names can be guessed."""
-    said = json.dumps([site.id, body.model_dump()], sort_keys=True)
-    return book.keyring.mac(_REQUEST + said)
 
 
 def day_of(site: Site, text: str | None) -> date:

@@ -20,6 +20,7 @@ from hub.loop.contact import clean_mail, clean_phone
 from hub.store import remote, waitlist
 from hub.store.book import Appointment, Wanted
 from hub.store.connection import opened
+from hub.store.idempotency import keep_key, made_before, request_digest
 from hub.store.journeys import of_journey, record
 from hub.store.passes import find_pass, make_pass
 
@@ -30,8 +31,6 @@ Key = Annotated[
         description="random, one per booking; the same request again answers the same",
     ),
 ]  # fmt: skip
-
-_REQUEST = "card's request\n"
 
 
 def routes() -> APIRouter:
@@ -121,26 +120,16 @@ def booking(
 
 def before(db: sqlite3.Connection, page: OnPage, key: str, body: BaseModel) -> Appointment | None:
     """What the same request booked before. Raises ConflictError when the key was used for another."""
-    row = db.execute(
-        "SELECT request, appointment FROM idempotency WHERE caller=? AND key=?", (page.caller, key)
-    ).fetchone()
-    if row is None:
-        return None
-    if row[0] != _digest(page, body):
-        raise ConflictError(
-            "this Idempotency-Key was used for another request.", hint="Use a new key for each booking."
-        )
-    return page.state.book.get(db, page.site.id, str(row[1]))
+    known = made_before(db, page.caller, key, request_digest(page.state.book.keyring, page.site.id, body))
+    return None if known is None else page.state.book.get(db, page.site.id, known)
 
 
 def keep(
     db: sqlite3.Connection, page: OnPage, key: str, body: BaseModel, made: Appointment, at_ms: int
 ) -> None:
     """Note what this request booked."""
-    db.execute(
-        "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
-        (page.caller, key, _digest(page, body), made.id, at_ms),
-    )
+    digest = request_digest(page.state.book.keyring, page.site.id, body)
+    keep_key(db, page.caller, key, digest, made.id, at_ms)
 
 
 def contact_of(contact: models.Contact | None) -> str | None:
@@ -152,12 +141,6 @@ def contact_of(contact: models.Contact | None) -> str | None:
     if contact.email is not None:
         return json.dumps({"email": clean_mail(contact.email)})
     return json.dumps({"phone": clean_phone(contact.phone or "")})
-
-
-def _digest(page: OnPage, body: BaseModel) -> str:
-    said = [page.site.id, type(body).__name__, body.model_dump()]
-    # under the hub's key: names and phones are few enough to be guessed from a plain digest
-    return page.state.book.keyring.mac(_REQUEST + json.dumps(said, sort_keys=True))
 
 
 def followed_by(db: sqlite3.Connection, page: OnPage, secret: str | None) -> Appointment | None:

@@ -123,7 +123,7 @@ def _told(
     at_ms = now_ms() if at_ms is None else at_ms
     state, site = holder.state, holder.site
     waiting = wait_for(db, state.book, site, appointment, at_ms)
-    (follow_up,) = db.execute("SELECT follow_up FROM appointment WHERE id=?", (appointment.id,)).fetchone()
+    follow_up = appointment.follow_up
     until_ms = appointment.offered_until_ms
     timed = appointment.state != "waitlisted" or until_ms is not None
     return models.Pass(

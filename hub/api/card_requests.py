@@ -23,9 +23,8 @@ from hub.loop.contact import clean_phone
 from hub.loop.requests import ISSUED, OPEN
 from hub.store import requests as store
 from hub.store.connection import opened, reading
+from hub.store.idempotency import keep_key, made_before, request_digest
 from hub.store.passes import find_pass, make_pass
-
-_REQUEST = "card's request\n"
 
 
 def routes() -> APIRouter:
@@ -62,10 +61,8 @@ def routes() -> APIRouter:
                     errand(db, page, body.journey),
                 )  # fmt: skip
                 made = store.ask(db, page.state.book.keyring, page.site, asked, at_ms)
-                db.execute(
-                    "INSERT INTO idempotency (caller, key, request, appointment, at_ms) VALUES (?,?,?,?,?)",
-                    (page.caller, key, _digest(page, body), made.id, at_ms),
-                )
+                digest = request_digest(page.state.book.keyring, page.site.id, body)
+                keep_key(db, page.caller, key, digest, made.id, at_ms)
             secret = make_pass(
                 db, page.state.book.keyring, made.id, made.site, page.partner.id, page.embed.origin, at_ms
             )
@@ -168,21 +165,8 @@ def _request(db: sqlite3.Connection, holder: PassHolder) -> store.Request:
 
 
 def _before(db: sqlite3.Connection, page: OnPage, key: str, body: models.CardRequest) -> store.Request | None:
-    row = db.execute(
-        "SELECT request, appointment FROM idempotency WHERE caller=? AND key=?", (page.caller, key)
-    ).fetchone()
-    if row is None:
-        return None
-    if row[0] != _digest(page, body):
-        raise ConflictError(
-            "this Idempotency-Key was used for another request.", hint="Use a new key for each request."
-        )
-    return store.get(db, page.site.id, str(row[1]))
-
-
-def _digest(page: OnPage, body: models.CardRequest) -> str:
-    said = [page.site.id, type(body).__name__, body.model_dump(mode="json")]
-    return page.state.book.keyring.mac(_REQUEST + json.dumps(said, sort_keys=True))
+    known = made_before(db, page.caller, key, request_digest(page.state.book.keyring, page.site.id, body))
+    return None if known is None else store.get(db, page.site.id, known)
 
 
 def _audit(holder: PassHolder, what: str, found: store.Request) -> None:

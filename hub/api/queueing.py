@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request
 from hub.api import models_book as models
 from hub.api import models_service, service
 from hub.api.access import Figures, OnBoard
-from hub.api.booking import Day, Key, booked_before, day_of, find_appointment, keep_key, request_digest, shown
+from hub.api.booking import Day, Key, day_of, find_appointment, shown
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.store import calling, queueing
 from hub.store.connection import opened
+from hub.store.idempotency import keep_key, made_before, request_digest
 
 
 def routes() -> APIRouter:
@@ -27,14 +28,14 @@ def routes() -> APIRouter:
         """A ticket for somebody without an appointment; with an Idempotency-Key, once however often it is sent."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"walk-in for {body.service}")
-        digest = request_digest(state.book, site, body)
+        digest = request_digest(state.book.keyring, site.id, body)
         with opened(state.data_dir) as db:
-            known = None if key is None else booked_before(db, caller.name, key, digest)
+            known = None if key is None else made_before(db, caller.name, key, digest)
             if known is not None:
                 return shown(db, state.book.get(db, site.id, known), now_ms())
             made = queueing.walk_in(db, state.book, site, body.service, body.name, body.language, now_ms())
             if key is not None:
-                keep_key(db, caller.name, key, digest, made)
+                keep_key(db, caller.name, key, digest, made.id, now_ms())
             return shown(db, made, now_ms())
 
     @router.get("/service")

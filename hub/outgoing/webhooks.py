@@ -46,24 +46,22 @@ class Delivery:
 
     async def run(self, to: httpx.AsyncClient, ledger: Ledger) -> None:
         """Deliver until cancelled."""
-        begun = await asyncio.to_thread(self._begin)
-        cursor, attempts = begun.cursor, begun.attempts
+        await asyncio.to_thread(self._begin)
         while True:
             target = await asyncio.to_thread(self._look)
             if target.disabled:
                 await asyncio.sleep(IDLE_S)
                 continue
-            cursor, attempts = target.cursor, target.attempts
             wait_s = (target.next_ms - now_ms()) / 1000
             if wait_s > 0:
                 await asyncio.sleep(min(wait_s, IDLE_S))
                 continue
             seen = ledger.version
-            page = await asyncio.to_thread(self._page, cursor)
+            page = await asyncio.to_thread(self._page, target.cursor)
             if not page:
                 await ledger.later_than(seen, IDLE_S)
                 continue
-            await self._send(to, page, cursor, attempts)
+            await self._send(to, page, target.cursor, target.attempts)
 
     async def _send(self, to: httpx.AsyncClient, page: list[Entry], since: int, attempts: int) -> None:
         """Deliver a page. The cursor is committed a few times a second, and whenever there is a pause."""
@@ -111,11 +109,9 @@ class Delivery:
         hook = self._webhook
         return told(entry.happened, hook.stages, hook.sites, hook.partner)
 
-    def _begin(self) -> outgoing.Target:
+    def _begin(self) -> None:
         with opened(self._data_dir) as db:
-            return outgoing.begin(
-                db, self._webhook.id, self._webhook.url, from_start=self._webhook.from_start
-            )
+            outgoing.begin(db, self._webhook.id, self._webhook.url, from_start=self._webhook.from_start)
 
     def _look(self) -> outgoing.Target:
         with reading(self._data_dir) as db:
