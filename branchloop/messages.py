@@ -393,6 +393,13 @@ class Refusal(Wire):
     reason: str = Field(max_length=500)
 
 
+class CoreCrashes(Wire):
+    """The core of a box, which counts and sends, ended three times or more within an hour without being told to."""
+
+    count: Count
+    error: str = Field(default="", max_length=300, description="of the last time, where it could say one")
+
+
 class Status(Wire):
     """Birth (online) or last will (not online) of a box; retained.
 
@@ -408,6 +415,7 @@ class Status(Wire):
     config_hash: str = Field(default="", max_length=64)
     config_version: Count = 0
     refused: Refusal | None = None
+    crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)

@@ -118,6 +118,9 @@ class Child:
     fds: Sequence[int] = ()
     """Descriptors it inherits, such as that of `lock_directory`."""
     grace_s: float = GRACE_S
+    steady_s: float = STEADY_S
+    """After so long a run the next pause is short again; else pauses double up to `longest_delay_s`."""
+    longest_delay_s: float = LONGEST_DELAY_S
     process: subprocess.Popen[bytes] | None = None
     restarts: int = -1
     _due_s: float = 0.0
@@ -146,8 +149,8 @@ class Child:
         if self.pid is not None or self._due_s == float("inf"):
             return False
         if self.process is not None:
-            self._report(self.process.returncode)
-            self._back_off(now_s, steady=now_s - self._begun_s > STEADY_S)
+            self._back_off(now_s, steady=now_s - self._begun_s > self.steady_s)
+            self._report(self.process.returncode, self._due_s - now_s)
             self.process = None
         if now_s < self._due_s:
             return False
@@ -179,7 +182,7 @@ class Child:
                 out.close()
 
     def _back_off(self, now_s: float, *, steady: bool) -> None:
-        self._delay_s = FIRST_DELAY_S if steady else min(LONGEST_DELAY_S, self._delay_s * 2)
+        self._delay_s = FIRST_DELAY_S if steady else min(self.longest_delay_s, self._delay_s * 2)
         self._due_s = max(self._due_s, now_s + self._delay_s * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
 
     def bound_log(self) -> None:
@@ -189,9 +192,10 @@ class Child:
                 shutil.copyfile(self.log, self.log.with_name(self.log.name + ".1"))
             os.truncate(self.log, 0)
 
-    def _report(self, code: int) -> None:
+    def _report(self, code: int, pause_s: float) -> None:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        self._say(f"{how}: starting it again" + (f"; its log is {self.log}" if self.log is not None else ""))
+        where = f"; its log is {self.log}" if self.log is not None else ""
+        self._say(f"{how}: starting it again in {pause_s:.1f} s{where}")
 
     def _say(self, text: str) -> None:
         sys.stderr.write(f"{self.name} {text}\n")

@@ -62,7 +62,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"camera (.+) has pictures of (\d+) × (\d+) px, not (\d+) × (\d+)\. .+", "摄像头 {0} 的画面为 {1} × {2} 像素，不是 {3} × {4}；码流在盒子自身的文件中选择"),
     (r"this branch has no (camera|sensor) (.+?)\. .+", "本网点没有{0} {1}；请先在盒子自身的文件中接入"),
     (r"(camera|sensor) (.+) has another `(.+)` in the box's own file\. .+", "{0} {1} 的 {2} 与盒子自身的文件不同；来源与登录信息须在盒子上修改"),
-    (r"the core ended (\d+) times within (\d+) s of work by it, (?:the last time with (.+)|without a word)\.", "核心进程按此配置工作不到 {1} 秒即终止，共 {0} 次；盒子已退回上一个可用配置（最后的错误：{2}）"),
+    (r"the core ended (\d+) times within (\d+) s of work by it, (?:the last time with (.+)|without a word)\.", "核心进程按此配置工作，在 {1} 秒内终止 {0} 次；盒子已退回上一个可用配置（最后的错误：{2}）"),
     (r"key (`.+`) is missing: add it\.?", "缺少键 {0}，请补充"),
     (r"the text has (\d+) characters, more than (\d+)\. .+", "文本有 {0} 个字符，超过 {1} 个；请缩短"),
 )  # fmt: skip

@@ -162,6 +162,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.sensor_silent": ("Sensor gives no reading", "传感器无读数"),
     "alert.box_silent": ("Box not heard of", "盒子失联"),
     "alert.kiosk_silent": ("Kiosk not heard of", "签到机失联"),
+    "alert.configuration_refused": ("Configuration not taken", "配置未被采用"),
+    "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.alerts": ("Alerts", "告警"),
     "quality.alerts.none": ("No alerts in these days.", "所示天数内无告警。"),
     "quality.alert.open": ("open since {time}", "{time} 起未消除"),
@@ -180,6 +182,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "people {distance} apart, clocks {clock} apart",
         "同一人相距 {distance}，时钟相差 {clock}",
     ),
+    "quality.evidence.refused": ("version {version}: {reason}", "版本 {version}：{reason}"),
+    "quality.evidence.crashes": ("{count} times within an hour; {error}", "一小时内 {count} 次；{error}"),
+    "quality.evidence.crashes.mute": ("{count} times within an hour", "一小时内 {count} 次"),
     "quality.reports": ("Acceptance report", "验收报告"),
     "quality.reports.none": (
         "No report was uploaded. Measure the branch, sign the report, and send it to the hub.",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from branchloop.kpis import TAINTS
 from branchloop.messages import PairFault, SensorFault
 from branchloop.text import WORDS, Language, duration, label, say
+from branchloop.text_faults import told as in_language
 from dashboard import tiles
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
@@ -243,6 +244,12 @@ def evidence(alert: Mapping[str, Any], language: Language) -> str:
             distance="—" if distance is None else f"{distance / 1000:.1f}{NARROW}m",
             clock="—" if clock is None else f"{abs(clock) / 1000:.1f}{NARROW}s",
         )
+    if kind == "configuration_refused":
+        reason = in_language(told["reason"], language)
+        return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
+    if kind == "box_crashes":
+        form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
+        return say(form, language, count=str(told["count"]), error=told.get("error", ""))
     if told.get("value") is None:
         return ""
     value, tolerance = _measured(kind, told["value"], language), _measured(kind, told["tolerance"], language)

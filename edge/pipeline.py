@@ -304,7 +304,8 @@ class Pipeline:
             camera.watchdog()
         self._pictures.tick()
         now_s = self._clock.now_s()
-        self._succession.counting(now_s)
+        if self._succession.counting(now_s):
+            self._link.status_changed()
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s
             self._link.live(
@@ -352,6 +353,7 @@ class Pipeline:
             "config_hash": self._succession.hash,
             "config_version": site.version,
             "refused": self._succession.refused,
+            "crashes": self._succession.crashes,
             "cameras": [self._lights[camera.id] for camera in site.cameras],
             "sensors": [self._lights[sensor.id] for sensor in site.sensors],
         }
@@ -373,9 +375,9 @@ def run_core(config: Path) -> None:
         try:
             Pipeline(read_configured(config), config, data_dir).run(stop_event())
         except DependencyError:
-            trial.spared()
+            trial.crashes.in_order()
             raise
         except Exception as error:
-            trial.crashed(error)
+            trial.crashes.ends_by(error)
             raise
-        trial.spared()
+        trial.crashes.in_order()

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from branchloop.clock import HOUR_MS
 from branchloop.desired import Desired, RefusedError, judge
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.messages import Refusal
+from branchloop.messages import CoreCrashes, Refusal
 from branchloop.site import Site
 from edge.configured import Configured, keep
 from edge.floor.floor import Floor
@@ -43,11 +44,15 @@ class Succession:
         self.site = configured.site
         self.hash = configured.hash
         self._trial = Trial(data_dir)
-        self._crashed = self._trial.refused()
-        newer = self._crashed is not None and self._crashed.version > configured.site.version
-        self.refused: Refusal | None = self._crashed if newer else None
+        self._crashed = {refusal.version: refusal for refusal in self._trial.refused()}
+        newest = self._crashed.get(max(self._crashed, default=0))
+        newer = newest is not None and newest.version > configured.site.version
+        self.refused: Refusal | None = newest if newer else None
+        self.crashes: CoreCrashes | None = self._trial.crashes.lately()
+        """Of the last hour, where they are many; so told until the core has worked for an hour."""
+        self._began_s: float | None = None
         self._since_s: float | None = None
-        """Since when the configuration in force has been counting."""
+        """Since when the configuration in force has been counting in this stretch; infinity: it has worked for long."""
         self.coming: Coming | None = None
         self._own_text = configured.own_text
         self._box = configured.box
@@ -71,8 +76,8 @@ class Succession:
             return None
         if desired.version <= self.site.version:
             return None
-        if self._crashed is not None and desired.version == self._crashed.version:
-            self.refused = self._crashed
+        if desired.version in self._crashed:
+            self.refused = self._crashed[desired.version]
             return None
         try:
             site = judge(desired, self._own_text)
@@ -101,15 +106,19 @@ class Succession:
         waiting, self._waiting = self._waiting, None
         return waiting
 
-    def counting(self, now_s: float) -> None:
-        """It counts by what is in force: after long enough that one has worked."""
-        if self.coming is not None or self._since_s == float("inf"):
-            return
-        if self._since_s is None:
-            self._since_s = now_s
-        elif now_s - self._since_s >= PROVEN_S:
-            self._since_s = float("inf")
-            self._trial.proven()
+    def counting(self, now_s: float) -> bool:
+        """It counts by what is in force, and proves it bit by bit; True when the status tells other things by now."""
+        if self.coming is None:
+            if self._since_s is None:
+                self._since_s = now_s
+            elif now_s - self._since_s >= PROVEN_S:
+                self._since_s = now_s if self._trial.counted() else float("inf")
+        if self._began_s is None:
+            self._began_s = now_s
+        if self.crashes is None or now_s - self._began_s < HOUR_MS / 1000:
+            return False
+        self.crashes = None
+        return True
 
     def _refuse(self, desired: Desired, code: str, reason: str) -> None:
         self.refused = Refusal(version=desired.version, code=code, reason=reason[:500])

@@ -8,12 +8,21 @@ from pathlib import Path
 from branchloop.processes import Child, Supervisor, stop_event
 from edge.configured import read_box
 
+STEADY_S = 3600.0
+"""A core that works for less before it crashes has longer and longer pauses: a configuration may end it after minutes."""
+LONGEST_PAUSE_S = 120.0
+
 
 def run_box(config: Path) -> None:
     """Supervise the box of a site file until SIGTERM or SIGINT. Raises ConfigError before it begins."""
     site, box = read_box(config)
     stop = stop_event()
-    core = Child("core", [sys.executable, "-m", "edge.main", "core", str(config)])
+    core = Child(
+        "core",
+        [sys.executable, "-m", "edge.main", "core", str(config)],
+        steady_s=STEADY_S,
+        longest_delay_s=LONGEST_PAUSE_S,
+    )
     sys.stdout.write(
         f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n"
     )

@@ -11,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from branchloop.site import Site
-from hub.loop.alerts import Watch, rule_of, step, tainted
+from hub.loop.alerts import OF_BOXES, Watch, rule_of, step, tainted
 from hub.store.alerts import Alerts, Key
 from hub.store.interface import FeedEvent, Transaction
 
 Look = tuple[Key, bool | None, int, Mapping[str, Any]]
 """Condition, whether it holds (None: not known), the event time (UTC ms) of that, and the evidence."""
-SILENCES = frozenset({"box_silent", "kiosk_silent"})
-"""Kinds whose subject is a device that speaks to the hub, and no part of it."""
 
 
 def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int, news_ms: int) -> None:
@@ -57,7 +55,7 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
     return [
         (key, False, at_ms, {})
         for key in watches
-        if key[1] and not (belongs(site, key[1]) if key[0] in SILENCES else key[1] in parts)
+        if key[1] and not (belongs(site, key[1]) if key[0] in OF_BOXES else key[1] in parts)
     ]
 
 

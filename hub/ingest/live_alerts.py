@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
@@ -21,6 +22,7 @@ SILENT_MS = 120_000
 HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
+_TROUBLE = ('"troubled":', '"refused":{', '"crashes":{')
 REST_MS = 10 * 60_000
 """A branch whose look failed is left alone for so long."""
 
@@ -88,7 +90,7 @@ class LiveAlerts:
         ]
 
     def _fresh(self, watched: set[str]) -> set[str]:
-        """Sites whose new windows tell of trouble, or had any; after a start, as far back as one look goes."""
+        """Sites whose new windows or boxes tell of trouble, or had any; after a start, as far back as one look goes."""
         if self._head is None:
             (newest,) = self._db.execute("SELECT coalesce(max(id), 0) FROM feed").fetchone()
             self._head = max(0, newest - FEED_ROWS)
@@ -97,7 +99,7 @@ class LiveAlerts:
         ).fetchall()
         if rows:
             self._head = rows[-1][0]
-        return {site for _, site, body in rows if site in watched or '"troubled":' in body}
+        return {site for _, site, body in rows if site in watched or any(word in body for word in _TROUBLE)}
 
     def _devices(self, site: Site, at_ms: int) -> list[Look]:
         newest = Evidence(self._db).newest(site.id)
@@ -118,19 +120,23 @@ class LiveAlerts:
 
     def _boxes(self, site: Site, at_ms: int) -> list[Look]:
         rows = self._db.execute(
-            "SELECT s.device, s.last_seen_ms, s.online, l.device IS NOT NULL FROM device_status s"
+            "SELECT s.device, s.last_seen_ms, s.online, l.device IS NOT NULL, s.body FROM device_status s"
             " LEFT JOIN latest l ON l.site = s.site AND l.device = s.device"
             " WHERE s.site=? AND s.body IS NOT NULL",
             (site.id,),
         ).fetchall()
         found: list[Look] = []
-        for device, seen_ms, online, counts in rows:
+        for device, seen_ms, online, counts, body in rows:
             if not belongs(site, device):
                 continue  # it was replaced
             silent = not online or (bool(counts) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
             kind = "box_silent" if counts else "kiosk_silent"
             found.append(((kind, device), holds, at_ms, {"last_seen_ms": seen_ms, "online": bool(online)}))
+            if online:
+                told = json.loads(body)
+                for kind, key in (("configuration_refused", "refused"), ("box_crashes", "crashes")):
+                    found.append(((kind, device), key in told, at_ms, told.get(key, {})))
         return found
 
     def _silent(self, at_ms: int) -> set[str]:

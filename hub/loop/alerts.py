@@ -31,6 +31,8 @@ DEVICE = Rule(raise_after_ms=20_000, clear_after_ms=60_000, forget_ms=120_000)
 """Faults of cameras and sensors, seen every few seconds."""
 BOX = Rule(raise_after_ms=60_000, clear_after_ms=60_000, forget_ms=120_000)
 """Silence of boxes and kiosks: after a restart of the hub they need a moment to come back."""
+TOLD = Rule(raise_after_ms=0, clear_after_ms=60_000, forget_ms=120_000)
+"""What a box says of itself, which has held before it was said."""
 HOURLY = Rule(raise_after_ms=HOUR_MS // 2, clear_after_ms=3 * HOUR_MS // 2, forget_ms=15 * DAY_MS)
 """Two finished hours off; three fine ones in a row. Where clocks change, an hour may be half a one."""
 DAILY = Rule(raise_after_ms=0, clear_after_ms=20 * HOUR_MS, forget_ms=15 * DAY_MS)
@@ -49,6 +51,10 @@ _BY_CHECK: Mapping[Check, Rule] = {
 }
 CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
+SILENCES = frozenset({"box_silent", "kiosk_silent"})
+TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes"})
+OF_BOXES = SILENCES | TOLD_BY_BOXES
+"""Kinds whose subject is a device that speaks to the hub, and no part of it."""
 WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
 )
@@ -64,6 +70,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     "camera_silent": _EVERYTHING,
     "sensor_silent": ("filled_person_seconds",),
     "box_silent": _EVERYTHING,
+    "box_crashes": _EVERYTHING,
     "balance": _COUNTS,
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),
@@ -80,7 +87,9 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    return BOX if kind in {"box_silent", "kiosk_silent"} else DEVICE
+    if kind in TOLD_BY_BOXES:
+        return TOLD
+    return BOX if kind in SILENCES else DEVICE
 
 
 def tainted(kind: str) -> tuple[str, ...]:

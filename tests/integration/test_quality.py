@@ -22,7 +22,7 @@ from test_api import get, window
 from branchloop.acceptance_signing import sign_report
 from branchloop.boxkeys import new_private
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
-from branchloop.messages import Batch, Item, Status
+from branchloop.messages import Batch, CoreCrashes, Item, Refusal, Status
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
 from hub.api.state import now_ms
@@ -82,9 +82,9 @@ class Box:
             topic = f"branchloop/1/{self._site}/box-1/data"
             assert self._applier.apply(topic, batch.to_json().encode(), self.now_ms) is not None
 
-    def hello(self, connect_no: int, *, online: bool = True, device: str = "box-1") -> None:
+    def hello(self, connect_no: int, *, online: bool = True, device: str = "box-1", **said: Any) -> None:
         """Birth or will."""
-        status = Status(online=online, boot="cd" * 16, connect_no=connect_no, at_ms=self.now_ms)
+        status = Status(online=online, boot="cd" * 16, connect_no=connect_no, at_ms=self.now_ms, **said)
         self._applier.apply(
             f"branchloop/1/{self._site}/{device}/status", status.to_json().encode(), self.now_ms
         )
@@ -269,6 +269,47 @@ def test_a_silent_box_is_told_while_the_hub_hears(hub: World) -> None:
         box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
         pass_by(405, 500, connected=True)
         assert alerts(hub) == [("box_silent", "box-1", False)]
+
+
+def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
+    """At once, with the reason; over its next connections and silences until it says otherwise."""
+    box = Box(hub)
+    start_ms = box.now_ms
+    with looking(hub) as (live, _):
+
+        def pass_by(first_s: int, last_s: int) -> None:
+            for later_s in range(first_s, last_s, 5):
+                at_ms = start_ms + 1_000 * later_s
+                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
+                live.tick(at_ms)
+
+        box.hello(1)
+        box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
+        pass_by(0, 10)
+        assert alerts(hub) == []
+        reason = "the core ended 3 times within 3600 s of work by it, without a word."
+        box.hello(
+            2,
+            refused=Refusal(version=3, code="crashed", reason=reason),
+            crashes=CoreCrashes(count=3, error="IndexError: x"),
+        )
+        pass_by(10, 15)
+        both = {("configuration_refused", "box-1"), ("box_crashes", "box-1")}
+        assert set(alerts(hub)) == {(*key, True) for key in both}
+        answer = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+        evidence = {item["kind"]: item["evidence"] for item in answer}
+        assert evidence["configuration_refused"] == {"version": 3, "code": "crashed", "reason": reason}
+        assert evidence["box_crashes"] == {"count": 3, "error": "IndexError: x"}
+        assert "footfall" in next(item["tainted"] for item in answer if item["kind"] == "box_crashes")
+        box.hello(2, online=False)
+        box.now_ms = start_ms + 40_000
+        box.hello(3, refused=Refusal(version=3, code="crashed", reason=reason))
+        pass_by(15, 130)
+        assert set(alerts(hub)) == {("configuration_refused", "box-1", True), ("box_crashes", "box-1", False)}
+        box.hello(4)
+        pass_by(130, 200)
+        assert set(alerts(hub)) == {(*key, False) for key in both}
+    assert len(told(hub)) == 4
 
 
 def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from hub.loop.alerts import (
     DAILY,
     DEVICE,
     HOURLY,
+    TOLD,
     Change,
     Rule,
     Watch,
@@ -133,7 +134,8 @@ def test_every_kind_has_a_rule_and_taints_only_known_figures() -> None:
     for kind in (*CHECKS, "covered", "moved", "stuck", "camera_silent", "sensor_silent", "box_silent"):
         assert tainted(kind)
         assert set(tainted(kind)) <= set(BY_KEY)
-    assert tainted("kiosk_silent") == ()
+    assert rule_of("box_crashes") is rule_of("configuration_refused") is TOLD
+    assert tainted("kiosk_silent") == tainted("configuration_refused") == ()
 
 
 def test_the_verdict_follows_the_evidence() -> None:

@@ -106,6 +106,20 @@ def test_a_child_that_cannot_live_is_started_ever_more_seldom() -> None:
     assert child._due_s - (now_s + 61) <= 0.45
 
 
+def test_how_long_a_steady_run_and_a_pause_are_is_the_child_s_own() -> None:
+    """One that dies after minutes, again and again, is started ever more seldom too."""
+    child = Child("late", [sys.executable, "-c", "raise SystemExit(3)"], steady_s=3_600, longest_delay_s=100)
+    now_s = 0.0
+    for _ in range(12):
+        assert child.keep(now_s)
+        assert child.process is not None
+        child.process.wait()
+        now_s += 600
+        assert not child.keep(now_s)
+        delay_s, now_s = child._due_s - now_s, child._due_s
+    assert 50 <= delay_s <= 150
+
+
 def test_a_program_that_is_missing_is_told_and_tried_again(capfd: pytest.CaptureFixture[str]) -> None:
     child = Child("ghost", ["/nonexistent/program"])
     assert not child.keep(0.0)

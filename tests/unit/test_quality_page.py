@@ -15,7 +15,7 @@ from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.text import LANGUAGES, WORDS, Language, say
 from dashboard import acceptance, coverage_calendar, quality
 from hub.api.models_quality import HourState
-from hub.loop.alerts import CHECKS
+from hub.loop.alerts import CHECKS, TOLD_BY_BOXES
 from hub.loop.finding import Basis, Outcome, Reason
 from hub.loop.trust import Reason as TrustReason
 from hub.loop.trust import Verdict
@@ -67,6 +67,7 @@ def test_every_code_of_the_hub_has_words() -> None:
         for kind in (*CHECKS, *get_args(CameraFault), *get_args(SensorFault), *get_args(PairFault))
     ]
     keys += [f"alert.{part}_silent" for part in ("camera", "sensor", "box", "kiosk")]
+    keys += [f"alert.{kind}" for kind in TOLD_BY_BOXES]
     keys += [f"quality.report.{code}" for code in ("pass", "fail", "undecided", "stated", "valid", "expired")]
     for key in keys:
         assert all(WORDS[key]), key
@@ -166,6 +167,21 @@ def test_an_alert_shows_its_evidence() -> None:
     assert "found 30, expected 0, allowed ±\N{NO-BREAK SPACE}9.9 (150 in, 120 out, 0 seen)" in html
     assert "open since 11-23 00:00" in html
     assert "11-23 09:00 to 11-23 10:00" in html
+
+
+def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
+    told = {"subject": "box-1", "raised": "2026-11-23T01:00:00Z", "cleared": None, "tainted": []}
+    reason = "the core ended 3 times within 3600 s of work by it, without a word."
+    alerts = [
+        {**told, "kind": "configuration_refused", "evidence": {"version": 7, "code": "crashed", "reason": reason}},
+        {**told, "kind": "box_crashes", "evidence": {"count": 4, "error": "IndexError: <x>"}},
+        {**told, "kind": "box_crashes", "evidence": {"count": 5, "error": ""}},
+    ]  # fmt: skip
+    english = quality.alert_list(answer(alerts=alerts), {}, "en", ZONE)
+    assert f"version 7: {reason}" in english
+    assert "4 times within an hour; IndexError: &lt;x&gt;" in english
+    assert "5 times within an hour<" in english
+    assert "在 3600 秒内终止 3 次" in quality.alert_list(answer(alerts=alerts), {}, "zh", ZONE)
 
 
 def test_what_is_beyond_its_limit_says_so_in_words() -> None:
