@@ -34,8 +34,9 @@ from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import MqttSource
 from hub.ingest.worker import Ingest
 from hub.runtime import Runtime
+from hub.store.appointment import Appointment
 from hub.store.audit import AuditLog
-from hub.store.book import Appointment, Book, Wanted
+from hub.store.book import Book, Wanted
 from hub.store.connection import connect_readonly, opened
 from hub.store.keyring import Keyring
 from hub.store.people import People

@@ -19,11 +19,14 @@ from hub.api.access import Booking, OnBoard
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.appointments import Method
-from hub.store.book import Appointment, Book, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Book, Wanted
 from hub.store.connection import opened, reading
 from hub.store.consents import Consents
 from hub.store.forecasting import reconciled
 from hub.store.idempotency import keep_key, made_before, request_digest
+from hub.store.kiosk_day import queues
+from hub.store.places import day_slots
 from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
@@ -41,7 +44,7 @@ def routes() -> APIRouter:
         site = caller.enter(site_id, f"slots {service[:40]} {day or ''}")
         wanted = day_of(site, day)
         with reading(state.data_dir) as db:
-            found = state.book.slots(db, site, service, wanted, now_ms())
+            found = day_slots(db, site, service, wanted, now_ms())
         return models.Slots(
             service=service,
             day=wanted.isoformat(),
@@ -239,7 +242,7 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
                 floor_extra=0 if line is None else line.floor_extra,
                 tickets_gone=0 if line is None else line.gone,
             )
-            for queue in book.queues(db, site, at_ms)
+            for queue in queues(db, site, at_ms)
             for line in (told[queue.service],)
         ],
         counters=[

@@ -18,7 +18,8 @@ from hub.api.card_pass import told
 from hub.api.state import now_ms
 from hub.loop.contact import clean_mail, clean_phone
 from hub.store import remote, waitlist
-from hub.store.book import Appointment, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Wanted
 from hub.store.connection import opened
 from hub.store.idempotency import keep_key, made_before, request_digest
 from hub.store.journeys import of_journey, record

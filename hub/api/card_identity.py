@@ -14,7 +14,7 @@ from hub.api.models_identity import TagShown
 from hub.config_scenes import SceneTable
 from hub.loop.next_service import next_services
 from hub.loop.scenes import Suggestion, open_with
-from hub.store.book import Appointment
+from hub.store.appointment import Appointment
 from hub.store.linking import customer_of, subject_digest
 from hub.store.tagging import Tag, names_for
 

@@ -17,11 +17,12 @@ from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page
 from hub.api.card_identity import opening
 from hub.api.card_steering import steered
-from hub.api.state import State, now_ms
+from hub.api.state import now_ms
 from hub.loop.appointments import AHEAD_DAYS, Slot, service_of
 from hub.loop.journey import Happened, new_journey
 from hub.store.connection import opened, reading
 from hub.store.journeys import of_journey, record
+from hub.store.places import day_slots
 
 LOOK_DAYS = 14
 """So far on the next day with a free slot is looked for."""
@@ -72,7 +73,7 @@ def routes() -> APIRouter:
         at_ms = now_ms()
         asked = day_of(page.site, day, at_ms)
         with reading(page.state.data_dir) as db:
-            found = bookable(db, page.state, page.site, wanted, asked, at_ms)
+            found = bookable(db, page.site, wanted, asked, at_ms)
             next_day = None
             if not any(each.free for each in found):
                 next_day = _next_day(db, page, wanted, asked, at_ms)
@@ -151,11 +152,9 @@ def start_of(text: str) -> int:
         ) from error
 
 
-def bookable(
-    db: sqlite3.Connection, state: State, site: Site, service: Service, day: date, at_ms: int
-) -> list[Slot]:
+def bookable(db: sqlite3.Connection, site: Site, service: Service, day: date, at_ms: int) -> list[Slot]:
     """A day's slots that are not over."""
-    return [each for each in state.book.slots(db, site, service.id, day, at_ms) if each.start_ms > at_ms]
+    return [each for each in day_slots(db, site, service.id, day, at_ms) if each.start_ms > at_ms]
 
 
 def errand(db: sqlite3.Connection, page: OnPage, journey: str | None) -> str:
@@ -176,6 +175,6 @@ def _is_of(happened: Happened, page: OnPage) -> bool:
 def _next_day(db: sqlite3.Connection, page: OnPage, service: Service, after: date, at_ms: int) -> date | None:
     for days in range(1, LOOK_DAYS + 1):
         day = after + timedelta(days=days)
-        if any(each.free for each in bookable(db, page.state, page.site, service, day, at_ms)):
+        if any(each.free for each in bookable(db, page.site, service, day, at_ms)):
             return day
     return None

@@ -22,7 +22,7 @@ from hub.api.state import State, now_ms
 from hub.loop.appointments import service_then
 from hub.loop.calendar_file import calendar_file
 from hub.store import waitlist
-from hub.store.book import Appointment
+from hub.store.appointment import Appointment
 from hub.store.connection import opened, reading
 from hub.store.forecasting import wait_for
 from hub.store.passes import KeptPass

@@ -16,6 +16,7 @@ from hub.api.card_access import OnPage
 from hub.api.crowding import expected
 from hub.loop import embedding
 from hub.loop.appointments import Slot, service_of
+from hub.store.places import day_slots
 
 BEST = 3
 MOST_NEARBY = 3
@@ -100,11 +101,7 @@ def _quietest(
         service_of(site, service.id)
     except InputError:
         return None
-    free = [
-        each
-        for each in page.state.book.slots(db, site, service.id, day)
-        if each.free and each.start_ms > at_ms
-    ]
+    free = [each for each in day_slots(db, site, service.id, day) if each.free and each.start_ms > at_ms]
     spans = [(each.start_ms, each.end_ms) for each in free]
     there = page.state.crowds.levels(db, site, spans, at_ms)
     here = page.state.crowds.levels(db, page.site, spans, at_ms)

@@ -19,7 +19,7 @@ from hub.api.state import now_ms
 from hub.config_partners import Partner
 from hub.loop import embedding
 from hub.store import linking, tagging
-from hub.store.book import Appointment
+from hub.store.appointment import Appointment
 from hub.store.connection import opened, reading
 from hub.store.receiptkey import receipt_key
 

@@ -11,53 +11,27 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
-from typing import Protocol
 
 from branchloop import topics
 from branchloop.clock import from_ms, iso, local_day_end_ms
-from branchloop.commands import Expected, Gallery, Queue, TicketRange
+from branchloop.commands import Gallery
 from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, gallery_context, seal
 from branchloop.site import Site
 from hub.ingest.commands import Publish, raise_alarm
-from hub.loop.queue import Waiting
+from hub.store.book import Book
+from hub.store.book_changes import book_version
 from hub.store.connection import as_errors
 from hub.store.consents import Consents
 from hub.store.forecasting import with_waits
 from hub.store.interface import Alarm, Store
+from hub.store.kiosk_day import expected, queues, ticket_range
 
 DEBOUNCE_MS = 1_000
 AGAIN_MS = 55_000
 LOOK_MS = 400
 MAX_PLAIN = 350_000
 """So much fits into one sealed message."""
-
-
-class Book(Protocol):
-    """The appointment book, as far as a gallery needs it."""
-
-    def expected(
-        self, db: sqlite3.Connection, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
-    ) -> list[Expected]:
-        """Appointments of the site's day; `consents` is customer -> consent of whom this kiosk can recognise."""
-        ...
-
-    def queues(self, db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
-        """What is known of the wait for each service."""
-        ...
-
-    def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
-        """Who has arrived and was not called, in the order of being called."""
-        ...
-
-    def ticket_range(self, db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
-        """Numbers that this kiosk alone gives today."""
-        ...
-
-    def version(self, db: sqlite3.Connection, site: str) -> int:
-        """Rises with every change of the site's book and queues."""
-        ...
 
 
 def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: int) -> Gallery:
@@ -70,10 +44,10 @@ def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: i
         made_ms=now_ms,
         valid_until_ms=valid_until_ms(site, now_ms),
         salt=salt,
-        appointments=book.expected(db, site, now_ms, salt, consents.enrolled(site.id, device, now_ms)),
+        appointments=expected(db, book, site, now_ms, salt, consents.enrolled(site.id, device, now_ms)),
         consents=sorted(consent.id for consent in consents.holding(site.id, now_ms)),
-        tickets=book.ticket_range(db, site, device, now_ms),
-        queues=with_waits(db, book, site, book.queues(db, site, now_ms), now_ms),
+        tickets=ticket_range(db, site, device, now_ms),
+        queues=with_waits(db, book, site, queues(db, site, now_ms), now_ms),
     )
 
 
@@ -129,7 +103,7 @@ class Galleries:
             for place in set(self._sent) - set(online):
                 del self._sent[place]
             for (site, device), connection in online.items():
-                version = (versions.get(site, 0), self._book.version(self._db, site))
+                version = (versions.get(site, 0), book_version(self._db, site))
                 self._look(self._sites[site], device, connection, version, now_ms)
 
     def _online(self) -> dict[tuple[str, str], str]:

@@ -34,7 +34,7 @@ class Releasing:
         with as_errors():
             missed = self._book.missed(self._db, now_ms)
             over = closing.due(self._db, self._book, sites, now_ms)
-            waited = waitlist.due(self._db, self._book, sites, now_ms)
+            waited = waitlist.due(self._db, sites, now_ms)
         if not (missed or over or waited):
             return
         with self._store.transaction() as transaction:

@@ -20,7 +20,8 @@ from hub.loop.reminding import HOUR_MS, Quiet, due_now
 from hub.outgoing.ledger import now_ms
 from hub.outgoing.sinks import CannotError, Note, Sink, SinkError
 from hub.store import reminders as kept
-from hub.store.book import CONTACT, Appointment, Book
+from hub.store.appointment import Appointment
+from hub.store.book import CONTACT, Book
 from hub.store.connection import opened, reading
 from hub.store.journeys import record
 

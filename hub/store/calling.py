@@ -15,7 +15,8 @@ from branchloop.codes import QR_PREFIX, read_qr
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
 from hub.loop import appointments as rules
-from hub.store.book import Appointment, Book
+from hub.store.appointment import Appointment
+from hub.store.book import Book
 from hub.store.tickets import arrive
 
 

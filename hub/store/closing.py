@@ -11,7 +11,9 @@ from datetime import date
 
 from branchloop.clock import HOUR_MS, from_ms, local_day_end_ms
 from branchloop.site import Site
-from hub.store.book import Appointment, Book
+from hub.store.appointment import Appointment
+from hub.store.book import Book
+from hub.store.book_changes import touch
 from hub.store.journeys import record
 
 SWEPT_AFTER_MS = 3 * HOUR_MS
@@ -40,7 +42,7 @@ def sweep(db: sqlite3.Connection, book: Book, sites: Iterable[Site], now_ms: int
             db.execute("UPDATE appointment SET state='left', left_ms=? WHERE id=?", (now_ms, each.id))
             record(db, each.happened("left", now_ms, reason="closed"))
         if late or forgotten:
-            book.touch(db, site.id)
+            touch(db, site.id)
         swept += len(late) + len(forgotten)
     return swept
 

@@ -28,7 +28,7 @@ from hub.loop.crowding import (
     pressure,
 )
 from hub.loop.nearby import nearby
-from hub.store.book import TAKEN
+from hub.store.appointment import TAKEN
 
 HISTORY_WEEKS = 12
 KEEP_MS = 10 * MINUTE_MS

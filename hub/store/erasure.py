@@ -8,9 +8,9 @@ from pathlib import Path
 from branchloop.errors import InputError
 from hub.config import HubConfig
 from hub.loop.consent import HolderState, State
-from hub.store.book import Book
 from hub.store.connection import opened
 from hub.store.consenting import Consenting
+from hub.store.forgetting import keyless, retire_appointments
 from hub.store.keyring import Keyring
 from hub.store.linking import end_expired
 from hub.store.people import People
@@ -61,9 +61,8 @@ def retire_people(config: HubConfig, before_ms: int, now_ms: int) -> int:
     """Overwrite what names customers of appointments and requests that ended before; how many keys went. Raises DependencyError."""
     keyring = Keyring.of(config)
     with opened(config.data_dir) as db:
-        book = Book(keyring)
         ended = end_expired(db, keyring, receipt_key(config.data_dir), now_ms)
         expire_documents(db, now_ms)
         asked = retire_requests(db, before_ms, now_ms)
-        customers = {*book.retire(db, before_ms, now_ms), *book.keyless(db, [*ended, *asked])}
+        customers = {*retire_appointments(db, before_ms, now_ms), *keyless(db, [*ended, *asked])}
     return sum(keyring.forget(customer) for customer in customers)

@@ -27,7 +27,8 @@ from hub.loop.line import (
     open_counters,
 )
 from hub.loop.queue import Waiting
-from hub.store.book import MEASURED_DAYS, Appointment
+from hub.store.appointment import Appointment
+from hub.store.kiosk_day import MEASURED_DAYS
 from hub.store.reading import Reader
 
 MOST_TAUGHT = 1_000

@@ -21,7 +21,9 @@ from hub.loop import appointments as rules
 from hub.loop.appointments import Outcome
 from hub.loop.journey import new_journey
 from hub.loop.queue import promised_ms
-from hub.store.book import CODE, NAME, NOBODY, Appointment, Book
+from hub.store.appointment import Appointment
+from hub.store.book import CODE, NAME, NOBODY, Book
+from hub.store.book_changes import touch
 from hub.store.journeys import record
 from hub.store.tickets import give_staff_ticket
 
@@ -91,7 +93,7 @@ def step(
         db.execute(
             "UPDATE appointment SET state=?, called_ms=NULL, counter=NULL WHERE id=?", (state, appointment.id)
         )
-        book.touch(db, appointment.site)
+        touch(db, appointment.site)
         return book.get(db, appointment.site, appointment.id)
     column = {"park": "parked_ms", "leave": "left_ms"}[what]
     db.execute(f"UPDATE appointment SET state=?, {column}=? WHERE id=?", (state, now_ms, appointment.id))
@@ -121,7 +123,7 @@ def transfer(
         (wanted.id, place, appointment.id),
     )
     record(db, appointment.happened("transferred", now_ms, to=wanted.id))
-    book.touch(db, site.id)
+    touch(db, site.id)
     return book.get(db, site.id, appointment.id)
 
 
@@ -152,7 +154,7 @@ def finish(
         kept = json.dumps({"text": follow_up.text, "service": follow_up.service}, ensure_ascii=False)
     db.execute("UPDATE appointment SET outcome=?, follow_up=? WHERE id=?", (outcome, kept, served.id))
     record(db, served.happened("outcome", now_ms, outcome=outcome, follow_up=kept is not None))
-    book.touch(db, site.id)
+    touch(db, site.id)
     return book.get(db, site.id, served.id)
 
 
@@ -164,5 +166,5 @@ def _told(
     now_ms: int,
 ) -> Appointment:
     record(db, appointment.happened(stage, now_ms))
-    book.touch(db, appointment.site)
+    touch(db, appointment.site)
     return book.get(db, appointment.site, appointment.id)

@@ -15,7 +15,8 @@ from branchloop.text import Language
 from hub.loop import appointments as rules
 from hub.loop.journey import Channel
 from hub.loop.queue import remote_promised_ms
-from hub.store.book import Appointment, Book, Times, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Book, Times, Wanted
 from hub.store.forecasting import waits
 from hub.store.journeys import record
 

@@ -13,7 +13,9 @@ from typing import Literal
 from branchloop.clock import from_ms
 from branchloop.site import Site
 from hub.loop import capacity
-from hub.store.book import Appointment, Book
+from hub.store.appointment import Appointment
+from hub.store.book import Book
+from hub.store.places import visits
 
 Reason = Literal["service", "closed", "counter", "places"]
 """Not offered any more; outside of the opening hours; no counter is free for it; more are booked than places."""
@@ -44,7 +46,7 @@ def _of_day(db: sqlite3.Connection, book: Book, site: Site, day: date, now_ms: i
     spans = site.open_spans_ms(day)
     homeless: frozenset[str] = frozenset()
     if site.counters:
-        arranged = capacity.arrange(capacity.staffed(site, day), book.visits(db, site.id, day))
+        arranged = capacity.arrange(capacity.staffed(site, day), visits(db, site.id, day))
         homeless = frozenset(arranged.stranded)
     found: list[Stranded] = []
     for each in book.of_day(db, site.id, day):

@@ -17,7 +17,9 @@ from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.queue import promised_ms
 from hub.loop.tickets import STAFF_SERIES, Ticket, next_series, number, settle
-from hub.store.book import Appointment, Book, Times, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Book, Times, Wanted
+from hub.store.book_changes import touch
 from hub.store.forecasting import told_at_arrival
 from hub.store.journeys import record
 
@@ -272,4 +274,4 @@ def _settle(
             appointment.happened("arrived", settled.at_ms, **told),
             appointment.happened("checked_in", settled.at_ms, method=settled.method),
         )
-    book.touch(db, appointment.site)
+    touch(db, appointment.site)

@@ -14,8 +14,11 @@ from branchloop.clock import DAY_MS, from_ms, iso
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
 from hub.loop import appointments as rules
-from hub.store.book import Appointment, Book, Times, Wanted
+from hub.store.appointment import Appointment, appointments
+from hub.store.book import Book, Times, Wanted
+from hub.store.book_changes import touch
 from hub.store.journeys import record
+from hub.store.places import day_slots, free_place, occupy, place_taken, vacate, waitlisted
 
 
 def join(
@@ -31,7 +34,7 @@ def join(
         raise ConflictError(f"{service.id} has no waitlist.", hint="Choose another day.")
     slots = [
         slot
-        for slot in book.slots(db, site, service.id, day, now_ms)
+        for slot in day_slots(db, site, service.id, day, now_ms)
         if rules.offerable(slot.start_ms, now_ms) and slot.start_ms <= now_ms + rules.AHEAD_DAYS * DAY_MS
     ]
     if not slots:
@@ -62,12 +65,12 @@ def join(
     return made
 
 
-def due(db: sqlite3.Connection, book: Book, sites: Iterable[Site], now_ms: int) -> bool:
+def due(db: sqlite3.Connection, sites: Iterable[Site], now_ms: int) -> bool:
     """Whether there is anything to offer, or to end. Only reads."""
-    if book.lapsed(db, now_ms):
+    if _lapsed(db, now_ms):
         return True
     return any(
-        any(slot.free for slot in _places(db, book, site, service, day, now_ms))
+        any(slot.free for slot in _places(db, site, service, day, now_ms))
         for site in sites
         for service, day in _wanted(db, site, now_ms)
     )
@@ -78,14 +81,12 @@ def offer_freed(db: sqlite3.Connection, book: Book, sites: Iterable[Site], now_m
 
     An offer that nobody confirmed in time ends the waiting, and so does the end of the day: the ledger says why.
     """
-    for each in book.lapsed(db, now_ms):
-        book.end_waiting(
-            db, each, "no place came free" if each.offered_until_ms is None else "offer lapsed", now_ms
-        )
+    for each in _lapsed(db, now_ms):
+        _end(db, each, "no place came free" if each.offered_until_ms is None else "offer lapsed", now_ms)
     offered = 0
     for site in sites:
         for service, day in _wanted(db, site, now_ms):
-            for each in book.waitlisted(db, site.id, service, day):
+            for each in waitlisted(db, site.id, service, day):
                 offered += _offer(db, book, site, each, now_ms)
     return offered
 
@@ -108,7 +109,7 @@ def confirm(
         "UPDATE appointment SET state='booked', offered_until_ms=NULL WHERE id=? AND state='waitlisted'",
         (appointment.id,),
     )
-    book.touch(db, site.id)
+    touch(db, site.id)
     made = book.get(db, site.id, appointment.id)
     record(db, made.happened("booked", now_ms, start_ms=made.start_ms, waitlist=True))
     return made
@@ -126,15 +127,13 @@ def _wanted(db: sqlite3.Connection, site: Site, now_ms: int) -> Iterator[tuple[s
     return ((service, day) for service, day in rows if service in known)
 
 
-def _places(
-    db: sqlite3.Connection, book: Book, site: Site, service: str, day: str, now_ms: int
-) -> list[rules.Slot]:
-    found = book.slots(db, site, service, date.fromisoformat(day), now_ms, for_waitlist=True)
+def _places(db: sqlite3.Connection, site: Site, service: str, day: str, now_ms: int) -> list[rules.Slot]:
+    found = day_slots(db, site, service, date.fromisoformat(day), now_ms, for_waitlist=True)
     return [slot for slot in found if slot.free and rules.offerable(slot.start_ms, now_ms)]
 
 
 def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment, now_ms: int) -> bool:
-    for slot in _places(db, book, site, waiting.service, waiting.day, now_ms):
+    for slot in _places(db, site, waiting.service, waiting.day, now_ms):
         elsewhere = db.execute(
             "SELECT 1 FROM appointment WHERE customer=? AND start_ms=? AND id<>? AND state NOT IN ('cancelled', 'missed') "
             "AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)",
@@ -145,7 +144,7 @@ def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment,
         until_ms = min(now_ms + rules.HOLD_MS, slot.start_ms - rules.NOTICE_MS)
         db.execute("SAVEPOINT offer")
         try:
-            held = book.hold(db, site, waiting, slot, until_ms)
+            held = _hold(db, book, site, waiting, slot, until_ms)
         except rules.SlotGoneError:  # the database knows better: another place, and the tick goes on
             db.execute("ROLLBACK TO offer")
             continue
@@ -154,3 +153,41 @@ def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment,
         record(db, held.happened("offered", now_ms, start_ms=held.start_ms, until_ms=until_ms))
         return True
     return False
+
+
+def _lapsed(db: sqlite3.Connection, now_ms: int) -> list[Appointment]:
+    """On the waitlist no longer: what was offered was not confirmed in time, or the day is over."""
+    return appointments(db, "state='waitlisted' AND coalesce(offered_until_ms, end_ms)<=?", (now_ms,))
+
+
+def _end(db: sqlite3.Connection, waiting: Appointment, reason: str, now_ms: int) -> None:
+    """Off the waitlist; what was held is free."""
+    db.execute(
+        "UPDATE appointment SET state='cancelled', cancelled_ms=?, offered_until_ms=NULL WHERE id=?",
+        (now_ms, waiting.id),
+    )
+    vacate(db, waiting.id)
+    touch(db, waiting.site)
+    record(db, waiting.happened("cancelled", now_ms, reason=reason))
+
+
+def _hold(
+    db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment, slot: rules.Slot, until_ms: int
+) -> Appointment:
+    """Give somebody on the waitlist a place for a while. Raises ConflictError when it is taken."""
+    service = rules.service_of(site, waiting.service)
+    place, counter = free_place(db, site, service, slot, waiting.id)
+    try:
+        db.execute(
+            "UPDATE appointment SET start_ms=?, end_ms=?, window_from_ms=?, window_to_ms=?, place=?, "
+            "offered_until_ms=? WHERE id=? AND state='waitlisted'",
+            (
+                slot.start_ms, slot.end_ms, *rules.arrival_window_ms(site, slot.start_ms), place, until_ms,
+                waiting.id,
+            ),
+        )  # fmt: skip
+        occupy(db, site.id, counter, slot, waiting.id)
+    except sqlite3.IntegrityError as error:
+        raise place_taken() from error
+    touch(db, site.id)
+    return book.get(db, site.id, waiting.id)

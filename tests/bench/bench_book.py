@@ -35,6 +35,7 @@ from hub.store.book import Book
 from hub.store.connection import reading
 from hub.store.keyring import Keyring
 from hub.store.people import People
+from hub.store.places import day_slots
 from hub.store.tokens import Tokens
 
 THREADS = 4
@@ -182,7 +183,6 @@ def main() -> None:
 
 def places(config: HubConfig) -> list[tuple[str, str, str]]:
     """Slots of a few days to come, at both branches."""
-    book = Book(Keyring.of(config))
     found: list[tuple[str, str, str]] = []
     with reading(config.data_dir) as db:
         for site in config.sites.values():
@@ -191,7 +191,7 @@ def places(config: HubConfig) -> list[tuple[str, str, str]]:
                 for service in site.services:
                     found += [
                         (site.id, service.id, iso(slot.start_ms))
-                        for slot in book.slots(db, site, service.id, day)
+                        for slot in day_slots(db, site, service.id, day)
                     ]
     return found
 

@@ -40,6 +40,7 @@ from hub.ingest.apply import Applier
 from hub.store.book import Book, Wanted
 from hub.store.connection import connect, opened, reading
 from hub.store.keyring import Keyring
+from hub.store.places import day_slots
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
@@ -87,12 +88,11 @@ def ingest(data_dir: Path, boxes: int, running: Event, stop: Event) -> None:
 
 def places(config: HubConfig, site: str) -> Iterator[int]:
     """Starts that are free, at random days, so that each is taken once and none is full."""
-    book = Book(Keyring.of(config))
     found: list[int] = []
     with reading(config.data_dir) as db:
         for ahead in range(1, DAYS * 2):
             day = (from_ms(now_ms()) + timedelta(days=ahead)).date()
-            for slot in book.slots(db, config.sites[site], "loan", day):
+            for slot in day_slots(db, config.sites[site], "loan", day):
                 found += [slot.start_ms] * (slot.free // 2)
     random.Random(3).shuffle(found)
     return iter(found)

@@ -27,6 +27,7 @@ from hub.api.state import now_ms
 from hub.store import waitlist
 from hub.store.book import Wanted
 from hub.store.connection import DATABASE, opened
+from hub.store.places import day_slots
 
 HEARD = "window.heard = []; window.addEventListener('message', (e) => window.heard.push([e.origin, e.data]));"
 TOLD = """
@@ -434,7 +435,7 @@ def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: 
     with opened(hub.config.data_dir) as db:
         taken = [
             hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
-            for each in hub.state.book.slots(db, site, "vault", day, now_ms())
+            for each in day_slots(db, site, "vault", day, now_ms())
         ]
     appointment(world, page, service="vault")
     expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
@@ -472,7 +473,7 @@ def test_a_branch_nearby_is_booked_where_this_one_is_full(
         day = from_ms(now_ms() + 2 * DAY_MS, hub.config.sites["hall"].zone_info).date()
         with opened(hub.config.data_dir) as db:
             site = hub.config.sites["hall"]
-            for each in hub.state.book.slots(db, site, "loan", day, now_ms()):
+            for each in day_slots(db, site, "loan", day, now_ms()):
                 hub.state.book.book(db, site, Wanted("loan", each.start_ms, "Somebody Else"), now_ms())
         appointment(world, page)
         expect(page.locator("#question")).to_have_text(SAY["en"]["time"])

@@ -24,6 +24,7 @@ from hub.store import waitlist
 from hub.store.book import Book, Wanted
 from hub.store.connection import opened, prepare, reading
 from hub.store.keyring import Keyring
+from hub.store.places import day_slots
 from hub.store.tokens import Tokens
 
 SITE = """
@@ -171,7 +172,7 @@ def test_tickets_from_afar_and_confirmed_places_survive_a_kill_once(tmp_path: Pa
     with opened(tmp_path) as db:
         full = [
             book.book(db, site, Wanted("loan", slot.start_ms, "Ann"), NOON_MS).id
-            for slot in book.slots(db, site, "loan", day, NOON_MS)
+            for slot in day_slots(db, site, "loan", day, NOON_MS)
         ]
         waiting = [
             waitlist.join(db, book, site, Wanted("loan", 0, "Li"), day, NOON_MS + at).id

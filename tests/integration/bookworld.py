@@ -12,6 +12,7 @@ from hub.store import journeys
 from hub.store.book import Book, Wanted
 from hub.store.connection import opened, prepare, reading
 from hub.store.keyring import Keyring
+from hub.store.places import day_slots
 from hub.store.sqlite import SqliteStore
 
 DAY = date(2031, 3, 4)
@@ -61,7 +62,7 @@ class BookWorld:
         """Book whatever is free on a day."""
         made: list[str] = []
         with opened(self.data_dir) as db:
-            while free := [s for s in self.book.slots(db, self.site, service, day, now_ms) if s.free]:
+            while free := [s for s in day_slots(db, self.site, service, day, now_ms) if s.free]:
                 wanted = Wanted(service, free[0].start_ms, "Ann Miller")
                 made.append(self.book.book(db, self.site, wanted, now_ms).id)
         return made

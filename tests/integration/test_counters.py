@@ -16,8 +16,10 @@ from branchloop.clock import DAY_MS, MINUTE_MS, from_ms
 from branchloop.errors import ConflictError, InputError
 from hub.api.state import now_ms as present_ms
 from hub.store import waitlist
-from hub.store.book import Appointment, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Wanted
 from hub.store.connection import opened, reading
+from hub.store.places import day_slots
 from hub.store.stranded import stranded
 
 COUNTERS = """
@@ -51,7 +53,7 @@ def book(world: BookWorld, service: str, clock: str, now_ms: int) -> Appointment
 
 def free(world: BookWorld, service: str, clock: str, now_ms: int) -> int:
     with reading(world.data_dir) as db:
-        found = world.book.slots(db, world.site, service, DAY, now_ms)
+        found = day_slots(db, world.site, service, DAY, now_ms)
     return next(slot.free for slot in found if slot.start_ms == world.at(clock))
 
 
@@ -181,7 +183,7 @@ def test_a_change_of_the_branch_loses_nobody(
         assert [each.reason for each in found] == reasons
         assert {each.appointment.id for each in found} <= set(made)
         assert [world.book.get(db, "north", each).state for each in made] == ["booked"] * 3
-        places = [slot for slot in world.book.slots(db, other.site, "loan", DAY, now_ms) if slot.free]
+        places = [slot for slot in day_slots(db, other.site, "loan", DAY, now_ms) if slot.free]
     for slot in places:  # what is offered now can be booked, and is not one of theirs
         for _ in range(slot.free):
             with opened(world.data_dir) as db:
@@ -213,7 +215,7 @@ def test_a_slot_where_nobody_is_staffed_is_none(tmp_path: Path) -> None:
     world = book_world(tmp_path, site_of(tables=tables))
     now_ms = world.at("09:00", DAY - timedelta(days=3))
     with reading(world.data_dir) as db:
-        found = world.book.slots(db, world.site, "loan", DAY, now_ms)
+        found = day_slots(db, world.site, "loan", DAY, now_ms)
     assert [slot.start_ms for slot in found] == [world.at("10:00")]
     with pytest.raises(InputError, match="no slot"):
         book(world, "loan", "09:00", now_ms)
@@ -226,7 +228,7 @@ def test_staff_see_who_is_stranded(tmp_path: Path) -> None:
         site = world.config.sites["hall"]
         assert world.state.book is not None
         with opened(world.config.data_dir) as db:
-            start_ms = world.state.book.slots(db, site, "loan", _soon())[4].start_ms
+            start_ms = day_slots(db, site, "loan", _soon())[4].start_ms
             made = world.state.book.book(db, site, Wanted("loan", start_ms, "Ann Miller"), present_ms())
         text = (tmp_path / "hall.toml").read_text(encoding="utf-8")
         check = f"{world.api}/api/v1/branches/hall/configuration/check"

@@ -15,6 +15,7 @@ from hub.api.state import now_ms
 from hub.store import journeys
 from hub.store.connection import opened, reading
 from hub.store.erasure import erase_customer
+from hub.store.forgetting import retire_appointments
 
 
 @pytest.fixture(scope="module")
@@ -190,7 +191,7 @@ def test_a_retired_appointment_leaves_the_later_journeys_of_its_customer(
     first, second = (booked(world, staff, free[i]["start"], customer="c-twice")["id"] for i in (18, 19))
     with opened(world.config.data_dir) as db:
         ends = dict(db.execute("SELECT id, end_ms FROM appointment").fetchall())
-        world.state.book.retire(db, ends[first] + 1, now_ms())
+        retire_appointments(db, ends[first] + 1, now_ms())
         told = {
             entry.happened.appointment: entry.happened.customer
             for entry in journeys.after(db, 0, 10_000)

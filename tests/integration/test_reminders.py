@@ -28,8 +28,10 @@ from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
 from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
-from hub.store.book import Appointment, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Wanted
 from hub.store.connection import opened, reading
+from hub.store.places import day_slots
 
 PARTS = """
 [[service]]
@@ -102,7 +104,7 @@ def booked(
     if start.minute:
         start += timedelta(minutes=30)
     with opened(hub.config.data_dir) as db:
-        day = hub.state.book.slots(db, site, "loan", start.astimezone(site.zone_info).date())
+        day = day_slots(db, site, "loan", start.astimezone(site.zone_info).date())
         slot = next(each for each in day if each.start_ms >= at_ms + 90 * 60_000 and each.free)
         wanted = Wanted("loan", slot.start_ms, name, contact=contact, language=language, channel="card")  # type: ignore[arg-type]
         return hub.state.book.book(db, site, wanted, at_ms - 3 * DAY_MS)
@@ -184,7 +186,7 @@ def test_one_that_was_cancelled_or_moved_is_not_reminded_of_the_old_time(
         hub.state.book.step(db, gone, "cancel", now_ms())
         later = [
             each
-            for each in hub.state.book.slots(
+            for each in day_slots(
                 db,
                 site,
                 "loan",

@@ -15,8 +15,9 @@ from branchloop.codes import code_digest
 from branchloop.errors import ConflictError, InputError
 from hub.ingest.releasing import Releasing
 from hub.store import closing, queueing, remote
-from hub.store.book import Appointment
+from hub.store.appointment import Appointment
 from hub.store.connection import connect_readonly, opened, reading
+from hub.store.kiosk_day import expected
 from hub.store.schema import DATABASE
 from hub.store.tickets import arrive
 
@@ -44,7 +45,7 @@ def test_it_is_booked_until_its_holder_checks_in(world: BookWorld) -> None:
     assert (made.window_from_ms, made.window_to_ms) == (now_ms, made.start_ms + 15 * MINUTE_MS)
     with opened(world.data_dir) as db:
         assert world.book.waiting(db, "north", _day(made)) == []
-        told = world.book.expected(db, world.site, now_ms, "salt", {})
+        told = expected(db, world.book, world.site, now_ms, "salt", {})
         code = world.book.code(db, made)
         assert code is not None
         assert [(each.id, each.state, each.code_digest) for each in told] == [

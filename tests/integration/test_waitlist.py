@@ -14,10 +14,12 @@ from branchloop.clock import HOUR_MS, MINUTE_MS
 from branchloop.errors import ConflictError, DependencyError, InputError
 from hub.ingest.releasing import Releasing
 from hub.store import waitlist
-from hub.store.book import Appointment, Wanted
+from hub.store.appointment import Appointment
+from hub.store.book import Wanted
 from hub.store.connection import connect_readonly, opened, reading
 from hub.store.erasure import erase_customer
 from hub.store.people import People
+from hub.store.places import day_slots
 from hub.store.schema import DATABASE
 
 
@@ -63,7 +65,7 @@ def get(world: BookWorld, made: Appointment) -> Appointment:
 
 def free(world: BookWorld, now_ms: int) -> list[int]:
     with reading(world.data_dir) as db:
-        return [slot.free for slot in world.book.slots(db, world.site, "loan", DAY, now_ms)]
+        return [slot.free for slot in day_slots(db, world.site, "loan", DAY, now_ms)]
 
 
 def confirm(world: BookWorld, made: Appointment, now_ms: int) -> Appointment:
