@@ -57,7 +57,8 @@ class Eye:
     """A camera at `at_m` (x, y, height) that looks at `to_m` on the floor.
 
     `calibrated_as`: the camera whose calibration it was given, when that is not its own; `clock_s`: how far its
-    clock is ahead; `bias_m`: what its calibration points are off; `out_s`: when it is out.
+    clock is ahead; `bias_m`: what its calibration points are off; `out_s`: when it is out; `hides`: of two
+    boxes that overlap by more than .6 of the farther one, that one is missing.
     """
 
     id: str
@@ -71,6 +72,7 @@ class Eye:
     turned_deg: float = 0.0
     out_s: tuple[tuple[float, float], ...] = ()
     calibrated_as: Eye | None = None
+    hides: bool = False
 
     def picture(self, points_m: Array) -> Array:
         """(n, 3) m -> (n, 2) px; NaN behind the camera."""
@@ -114,7 +116,21 @@ class Eye:
             rows.append([u - 0.2 * size, v1, u + 0.2 * size, min(v0 + dv, PICTURE_PX[1]), 0.9])
         found = np.array(rows, np.float32).reshape(-1, 5)
         found[:, :4] = np.clip(found[:, :4], 0, [*PICTURE_PX, *PICTURE_PX])
-        return found
+        return unhidden(found) if self.hides else found
+
+
+def unhidden(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Boxes (n, 5) that no nearer one, which ends lower in the picture, covers by more than .6."""
+    kept: list[NDArray[np.float32]] = []
+    for box in boxes[np.argsort(-boxes[:, 3], kind="stable")]:
+        size = np.prod(box[2:4] - box[:2])
+        shared = [
+            np.prod(np.clip(np.minimum(box[2:4], near[2:4]) - np.maximum(box[:2], near[:2]), 0, None))
+            for near in kept
+        ]
+        if max(shared, default=0.0) <= 0.6 * size:
+            kept.append(box)
+    return np.array(kept, np.float32).reshape(-1, 5)
 
 
 def corner_eyes(count: int = 2, **more: object) -> list[Eye]:
@@ -231,6 +247,31 @@ def walkers(count: int, seconds: float, seed: int = 1, hz: float = 20.0) -> list
             for person, (begin, at, knots) in paths.items()
             if begin <= t <= at[-1]
         }
+        moments.append((float(t), here))
+    return moments
+
+
+def streams(count: int, seconds: float = 40.0, seed: int = 1, hz: float = 20.0) -> list[tuple[float, Places]]:
+    """`count` people in four streams that walk through each other: from every wall straight to the one across."""
+    random = np.random.default_rng(seed)
+    paths: dict[int, tuple[float, float, Array, Array]] = {}
+    for person in range(count):
+        begin, speed = random.uniform(0, seconds - 14), random.uniform(0.8, 1.5)
+        if person // 2 % 2:
+            start, end = (np.array([random.uniform(3, 9), y]) for y in (0.7, 8.3))
+        else:
+            y = random.uniform(2.5, 6.5)
+            start, end = np.array([0.7, y]), np.array([11.3, y + random.normal(0, 0.5)])
+        if person % 2:
+            start, end = end, start
+        paths[person + 1] = (begin, begin + float(np.linalg.norm(end - start)) / speed, start, end)
+    moments: list[tuple[float, Places]] = []
+    for t in np.arange(0, seconds, 1 / hz):
+        here = {}
+        for person, (begin, until, start, end) in paths.items():
+            if begin <= t <= until:
+                x, y = start + (end - start) * (t - begin) / (until - begin)
+                here[person] = (float(x), float(y))
         moments.append((float(t), here))
     return moments
 

@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from edge.floor.alignment import Alignment, Correction, Pair
 from edge.floor.association import IMPOSSIBLE, assign
+from edge.floor.pairing import BROKEN_MS, is_clear, pair_up, rivals
 from edge.floor.paths import GRID_MS, Key, Paths, Sheet
 from edge.floor.sight import Sight
 
 Array = NDArray[np.float64]
+Edge = tuple[int, float, Key, Key]
+"""A likely pair of tracks: 0 if seen together now, else 1; its cost; the tracks."""
 
 SAME_PERSON_M = 0.4
 """Distance two sightings of one person may differ beyond their own uncertainty."""
@@ -34,6 +37,8 @@ SHARED_MS = 5_000
 AHEAD_MS = 4_000
 RECENT_MS = 400
 """What counts is about now: before and after, a camera's tracker may have mixed people up."""
+NOW_MS = 800
+"""Tracks that were seen together so near to now are paired before those that only were, or only will be."""
 VOTE_MS = 10_000
 WALK_M_S = 1.3
 MOST_M_S = 2.5
@@ -83,7 +88,7 @@ class Identities:
         sheets = self._sheets(paths, times, corrections)
         near = np.exp(-np.abs(times - settled_ms) / RECENT_MS)
         costs: dict[tuple[Key, Key], float] = {}
-        edges: list[tuple[float, Key, Key]] = []
+        edges: list[Edge] = []
         for pair in self._alignment.pairs:
             edges += self._edges(pair, sheets[pair[0]], sheets[pair[1]], near, costs, corrections, settled_ms)
         corrections = self._alignment.corrections()
@@ -104,13 +109,13 @@ class Identities:
 
     def _groups(
         self, sheets: Mapping[str, Sheet], spans: Mapping[Key, tuple[float, float]],
-        edges: Sequence[tuple[float, Key, Key]], costs: Mapping[tuple[Key, Key], float],
+        edges: Sequence[Edge], costs: Mapping[tuple[Key, Key], float],
     ) -> list[list[Key]]:  # fmt: skip
         """Tracks that are one person, by joining the likeliest pairs first as long as all of a group agree."""
         group_of: dict[Key, list[Key]] = {
             key: [key] for camera in self._cameras for key in sheets[camera].keys
         }
-        for _, a, b in sorted(edges, key=lambda edge: edge[0]):
+        for _, _, a, b in sorted(edges, key=lambda edge: edge[:2]):
             one, other = group_of[a], group_of[b]
             if one is other or self._collide({*one, *other}, spans):
                 continue
@@ -171,7 +176,7 @@ class Identities:
     def _edges(
         self, pair: Pair, first: Sheet, second: Sheet, near: Array, costs: dict[tuple[Key, Key], float],
         corrections: Mapping[str, Correction], settled_ms: int,
-    ) -> list[tuple[float, Key, Key]]:  # fmt: skip
+    ) -> list[Edge]:  # fmt: skip
         """Likely pairs of tracks with their cost (< 1 is one person), all costs noted; learns from the sure ones."""
         if not first.keys or not second.keys:
             return []
@@ -193,21 +198,21 @@ class Identities:
                     cost[i, j] *= STAYING
                 if cost[i, j] < IMPOSSIBLE * STAYING:
                     costs[a, b] = float(cost[i, j])
-        pairs = assign(cost, 1.0)
-        self._learn(pair, first, second, apart, cost, pairs, corrections, settled_ms)
-        return [(float(cost[i, j]), first.keys[i], second.keys[j]) for i, j in pairs]
+        away_ms = np.where(shared, np.abs(first.times_ms - settled_ms), np.inf).min(axis=-1)
+        at_once = rivals(first), rivals(second)
+        pairs = pair_up(cost, away_ms <= NOW_MS, *at_once)
+        sure = [(i, j) for _, i, j in pairs if is_clear(cost, *at_once, i, j)]
+        self._learn(pair, first, second, apart, sure, corrections, settled_ms)
+        return [(rank, float(cost[i, j]), first.keys[i], second.keys[j]) for rank, i, j in pairs]
 
     def _learn(
-        self, pair: Pair, first: Sheet, second: Sheet, apart: Array, cost: Array, pairs: Sequence[tuple[int, int]],
+        self, pair: Pair, first: Sheet, second: Sheet, apart: Array, sure: Sequence[tuple[int, int]],
         corrections: Mapping[str, Correction], settled_ms: int,
     ) -> None:  # fmt: skip
         learnt = self._alignment.pairs[pair]
         a, b = corrections[pair[0]], corrections[pair[1]]
         speeds = first.velocity(), second.velocity()
-        for i, j in pairs:
-            others = np.concatenate([np.delete(cost[i], j), np.delete(cost[:, j], i)])
-            if len(others) and others.min() < 1.5 * cost[i, j] + 0.3:
-                continue  # somebody else could be meant
+        for i, j in sure:
             keys = (first.keys[i], second.keys[j])
             since_ms = self._learnt_ms.get(keys, -1)
             speed = (speeds[0][i] + speeds[1][j]) / 2
@@ -229,7 +234,7 @@ class Identities:
             if key in spans:
                 by_camera[key[0]].append(spans[key])
         return any(
-            later[0] <= earlier[1]
+            later[0] <= earlier[1] - BROKEN_MS
             for several in by_camera.values()
             for earlier, later in itertools.pairwise(sorted(several))
         )
