@@ -92,7 +92,7 @@ def create_page(desk: Desk, host: str) -> Starlette:
     async def preview(request: Request) -> Response:
         async def follow() -> AsyncIterator[bytes]:
             while not await request.is_disconnected():
-                picture = desk.preview
+                picture = desk.eye.preview
                 if picture is None and desk.session.stage not in {"code", "number", "face", "enrol"}:
                     return
                 if picture is not None:

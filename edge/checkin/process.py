@@ -67,7 +67,7 @@ def run_kiosk(config: Path, site: Site, box: Box, kiosk: Kiosk) -> None:
         }
         hears = {kind: _hearing(desk, kind) for kind in ("gallery", "command")}
         link = Link(outbox, kiosk_link(site, box, kiosk, base), lambda: {**told, "cameras": [light]}, hears)
-        desk.link = link
+        desk.post.link = link
         capture = Capture(_camera(kiosk), base)
         server = _serve(desk, kiosk, base)
         if signed is None:

@@ -1,0 +1,80 @@
+"""What the kiosk's page shows, as JSON: the session, times by the branch's clock, names of services, how full it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from branchloop.clock import from_ms
+from branchloop.site import Site
+from edge.checkin.tickets import told_wait
+from edge.kiosk.day import CLOCK_OFF_MS, Day
+from edge.kiosk.session import Session
+
+CROWDING_FRESH_MS = 60_000
+
+
+class View:
+    """Looks at one kiosk; changes nothing."""
+
+    def __init__(self, branch: Site, day: Day, session: Session, crowding: Path) -> None:
+        """`crowding` is the file in which the box says how full the branch is."""
+        self._branch = branch
+        self._day = day
+        self._session = session
+        self._crowding = crowding
+
+    def show(self, now_ms: int, *, connected: bool, camera: bool) -> dict[str, Any]:
+        """What the page shows now."""
+        session = self._session
+        ticket, target = session.ticket, session.target
+        view: dict[str, Any] = {
+            "version": session.version,
+            "stage": session.stage,
+            "why": session.why,
+            "action": session.action,
+            "hub": connected,
+            "camera": camera,
+            "known": self._day.gallery is not None,
+            "clock_off": abs(self._day.clock_off_ms) > CLOCK_OFF_MS,
+        }
+        if session.stage == "confirm" and target is not None:
+            view["who"] = {
+                "name": target.masked_name, "title": target.title,
+                "at": self._local(target.start_ms), "service": self._service(target.service),
+            }  # fmt: skip
+        if session.stage == "ticket" and ticket is not None:
+            view["ticket"] = {
+                "number": ticket.number, "name": ticket.masked_name, "title": ticket.title,
+                "at": self._local(ticket.start_ms), "service": self._service(ticket.service),
+                "wait_s": ticket.wait_s, "low_s": ticket.low_s, "high_s": ticket.high_s,
+                "walk_in": ticket.walk_in, "provisional": ticket.provisional, "again": ticket.again,
+                "may_enrol": ticket.may_enrol,
+            }  # fmt: skip
+        if session.stage in {"idle", "service"}:
+            view["crowding"] = self._crowd(now_ms)
+            view["queues"] = [
+                {
+                    "id": each.id,
+                    "service": self._service(each.id),
+                    **told_wait(self._day.wait(each.id, now_ms)),
+                }
+                for each in self._branch.services
+            ]
+        return view
+
+    def _crowd(self, now_ms: int) -> dict[str, Any] | None:
+        """What the box last counted; None when it has not for a minute."""
+        try:
+            told: dict[str, Any] = json.loads(self._crowding.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return told if now_ms - int(told.get("at_ms", 0)) <= CROWDING_FRESH_MS else None
+
+    def _service(self, service: str) -> dict[str, str]:
+        found = next((each for each in self._branch.services if each.id == service), None)
+        return {"zh": found.name.zh, "en": found.name.en} if found else {"zh": service, "en": service}
+
+    def _local(self, at_ms: int) -> str:
+        return from_ms(at_ms, self._branch.zone_info).strftime("%H:%M")
