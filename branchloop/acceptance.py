@@ -17,8 +17,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from branchloop.errors import InputError
-from branchloop.messages import Base64Url, Count, Fingerprint, Id, TimeMs, Wire
 from branchloop.parts import Text
+from branchloop.wire import Base64Url, Count, Fingerprint, Id, TimeMs, Wire
 
 FORMAT = "branchloop/1/acceptance"
 DOMAIN = f"{FORMAT}\n".encode()

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.errors import InputError
-from branchloop.messages import BoxCertificate
 from branchloop.sealing import CURVE, decode, encode, fingerprint, raw_public
 
 _ALGORITHM = ec.ECDSA(hashes.SHA256())

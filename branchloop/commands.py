@@ -1,6 +1,6 @@
 """What the hub tells boxes and kiosks, and what they answer: the sealed gallery of the day, commands, replies.
 
-Part of the wire, see `branchloop.messages`. Nothing of it is retained at the broker.
+Part of the wire, see `branchloop.wire`. Nothing of it is retained at the broker.
 """
 
 from __future__ import annotations
@@ -9,16 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from branchloop.messages import (
-    WIRE_VERSION,
-    BoxCertificate,
-    Count,
-    Fingerprint,
-    Id,
-    TicketNumber,
-    TimeMs,
-    Wire,
-)
+from branchloop.arrivals import BoxCertificate
+from branchloop.wire import WIRE_VERSION, Count, Fingerprint, Id, TicketNumber, TimeMs, Wire
 
 MAX_PICTURE_BYTES = 300_000
 

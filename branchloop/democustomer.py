@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.boxkeys import verify_box_key
 from branchloop.errors import DependencyError
-from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, fingerprint, photo_context, seal
 
 CUSTOMER = "Eileen Collins"

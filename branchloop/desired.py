@@ -1,6 +1,6 @@
 """The configuration a hub wants of a box: the site's text without secrets, its version and its ring.
 
-Part of the wire, see `branchloop.messages`: retained on `desired`. What the box's own file says of its box,
+Part of the wire, see `branchloop.wire`: retained on `desired`. What the box's own file says of its box,
 kiosks and the wiring of its cameras and sensors is the branch's business and stays.
 """
 
@@ -14,9 +14,9 @@ from pydantic import Field
 from branchloop import survey
 from branchloop.config import find_faults
 from branchloop.errors import ConfigError
-from branchloop.messages import WIRE_VERSION, Count, Id, TimeMs, Wire
 from branchloop.site import Camera, Sensor, Site, config_hash, parse_site
 from branchloop.sitetext import OF_THE_BOX, joined, publishable, with_version
+from branchloop.wire import WIRE_VERSION, Count, Id, TimeMs, Wire
 
 MAX_TEXT = 200_000
 WIRING = ("source", "credential_env")

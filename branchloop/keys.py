@@ -17,9 +17,10 @@ import click
 from pydantic import Field, ValidationError
 
 from branchloop import exits
+from branchloop.arrivals import BoxCertificate
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
-from branchloop.messages import Base64Url, BoxCertificate, Id, Wire
+from branchloop.wire import Base64Url, Id, Wire
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey

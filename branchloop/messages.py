@@ -1,36 +1,18 @@
-"""The wire: every payload that crosses MQTT, typed. Evolution is additive only.
+"""What the floor tells: the figures of a window, each merging by addition, and notices that somebody waits for.
 
-Unknown fields are ignored, so an old hub reads a newer box; an unknown *kind* or a newer major
-version of a body is quarantined, never guessed. Times are UTC milliseconds, durations ms,
-lengths mm or m as the name says; counts and integrals are integers so that roll-ups merge exactly.
+Part of the wire, see `branchloop.wire`; kinds and batches are in `branchloop.batches`. Evolution is additive only.
 """
 
 from __future__ import annotations
 
-import hashlib
 import itertools
-import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from branchloop.clock import MINUTE_MS, WINDOW_MS
-from branchloop.topics import ID_PATTERN
+from branchloop.wire import Count, Id, SignedCount, TimeMs, Wire
 
-WIRE_VERSION = 1
-MAX_ITEMS = 200
-MAX_BATCH_BYTES = 512 * 1024
-MAX_SEQ = 2**53 - 1
-
-Id = Annotated[str, Field(pattern=ID_PATTERN)]
-Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{8,64}$")]
-Count = Annotated[int, Field(ge=0, le=MAX_SEQ)]
-SignedCount = Annotated[int, Field(ge=-MAX_SEQ, le=MAX_SEQ)]
-TimeMs = Annotated[int, Field(ge=0, le=4_102_444_800_000)]
-Seq = Annotated[int, Field(ge=1, le=MAX_SEQ)]
-TicketNumber = Annotated[str, Field(pattern=r"^[A-Z][0-9]{3}$")]
-Base64Url = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
-Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 DeviceState = Literal["up", "starting", "stalled", "down", "ended"]
 CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved"]
 """What may be wrong with a camera's picture; what each taints stands in `branchloop.kpis.TAINTS`."""
@@ -38,16 +20,6 @@ SensorFault = Literal["stuck", "spiking", "garbled", "crosstalk"]
 
 PairFault = Literal["cameras_apart", "clocks_apart", "cameras_disagree"]
 """Their people cannot be joined (one was moved, or two are swapped); their clocks differ; they place people apart."""
-
-
-class Wire(BaseModel):
-    """Base of all payloads: frozen, lenient about fields added later, strict about types."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, populate_by_name=True)
-
-    def to_json(self) -> str:
-        """Compact JSON by wire names, without unset optionals."""
-        return self.model_dump_json(by_alias=True, exclude_none=True)
 
 
 class Histogram(Wire):
@@ -246,198 +218,8 @@ class Notice(Wire):
     detail: str | None = Field(default=None, max_length=300)
 
 
-class Dropped(Wire):
-    """Stands under the seq of a message that a full outbox had to drop."""
-
-    kind: str = Field(max_length=32)
-    count: Count = 1
-    first_ms: TimeMs
-    last_ms: TimeMs
-
-
-class Checkin(Wire):
-    """A customer has arrived; committed to the kiosk's outbox before the ticket is shown.
-
-    `id` is the kiosk's own and stays the same however often it is sent. No score, template or picture
-    ever travels.
-    """
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-    at_ms: TimeMs
-    appointment: Id
-    method: Literal["code", "face", "staff"]
-    policy: Literal["verify", "identify"] | None = Field(default=None, description="of a face check-in")
-    number: TicketNumber = Field(description="from the range that the hub assigned to this kiosk")
-    provisional: bool = Field(description="given while the hub was out of reach")
-    decided_ms: Count | None = Field(
-        default=None, description="from the first good frame, or the code, to the decision"
-    )
-
-
-class Walkin(Wire):
-    """Somebody without an appointment took a ticket at the kiosk; committed to its outbox before it is shown.
-
-    `id` is the kiosk's own and stays the same however often it is sent.
-    """
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-    at_ms: TimeMs
-    service: Id
-    language: Literal["zh", "en"]
-    number: TicketNumber = Field(description="from the range that the hub assigned to this kiosk")
-    provisional: bool = Field(description="given while the hub was out of reach")
-
-
-class Attempt(Wire):
-    """A line for the audit log: something at the kiosk that did not, or not yet, give a ticket."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-    at_ms: TimeMs
-    outcome: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
-        description="no_match, wrong_action, unknown_code, other_branch, outside_window, withdrawn, locked, …"
-    )
-    method: Literal["code", "face", "staff"] | None = None
-    appointment: Id | None = None
-    consent: Id | None = None
-    detail: str | None = Field(default=None, max_length=300)
-
-
-class ConsentGiven(Wire):
-    """A customer consented at the kiosk, apart from checking in, and was enrolled there."""
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")]
-    at_ms: TimeMs
-    consent: Id = Field(description="made at random by the kiosk")
-    appointment: Id = Field(description="whose customer consented")
-    text_version: str = Field(max_length=40)
-    language: Literal["zh", "en"]
-    guardian: bool = Field(default=False, description="a guardian consented for a minor, before staff")
-    expires_ms: TimeMs
-
-
-BODIES: dict[str, type[Wire]] = {
-    "window": Window,
-    "notice": Notice,
-    "checkin": Checkin,
-    "walkin": Walkin,
-    "attempt": Attempt,
-    "consent": ConsentGiven,
-    "dropped": Dropped,
-}
-
-
-class Item(Wire):
-    """One message of a batch; `body` is validated apart so that one bad body costs only itself."""
-
-    seq: Seq
-    kind: str = Field(max_length=32)
-    v: Count = WIRE_VERSION
-    body: dict[str, Any]
-
-
-class Batch(Wire):
-    """One MQTT payload of `data`: messages of one outbox in ascending seq."""
-
-    v: Count = WIRE_VERSION
-    epoch: Hex
-    boot: Hex
-    oldest: Seq = Field(description="lowest seq the box still holds")
-    sent_ms: TimeMs
-    items: list[Item] = Field(min_length=1, max_length=MAX_ITEMS)
-
-    @model_validator(mode="after")
-    def _ascending(self) -> Batch:
-        seqs = [item.seq for item in self.items]
-        if any(b <= a for a, b in itertools.pairwise(seqs)):
-            raise ValueError("seqs must ascend")
-        if self.oldest > seqs[0]:
-            raise ValueError("oldest is above the first seq of the batch")
-        return self
-
-
-class Ack(Wire):
-    """Everything of `epoch` up to and including `upto` is committed at the hub."""
-
-    epoch: Hex
-    upto: Count
-
-
-class BoxCertificate(Wire):
-    """A box's public sealing key, signed by the bank's offline root; see `branchloop.boxkeys`."""
-
-    v: Count = WIRE_VERSION
-    site: Id
-    device: Id
-    public: Base64Url = Field(max_length=100, description="uncompressed P-256 point")
-    not_after_ms: TimeMs
-    signature: Base64Url = Field(max_length=100, description="ECDSA with SHA-256, r and s of 32 bytes each")
-
-
-class DeviceLight(Wire):
-    """State of one camera or sensor."""
-
-    id: Id
-    state: DeviceState
-    since_ms: TimeMs
-    detail: str | None = Field(default=None, max_length=300)
-    fault: CameraFault | SensorFault | None = None
-
-
-class Refusal(Wire):
-    """A desired configuration that the box does not take; the one before goes on."""
-
-    version: Count
-    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
-        description="faulty, other_site, picture_changed, wiring_changed, unknown_camera, marks, disk, crashed, …"
-    )
-    reason: str = Field(max_length=500)
-
-
-class CoreCrashes(Wire):
-    """The core of a box, which counts and sends, ended three times or more within an hour without being told to."""
-
-    count: Count
-    error: str = Field(default="", max_length=300, description="of the last time, where it could say one")
-
-
-class Status(Wire):
-    """Birth (online) or last will (not online) of a box; retained.
-
-    A will is written at connect, so `boot` and `connect_no` tell an older will from a newer birth.
-    """
-
-    online: bool
-    boot: Hex
-    connect_no: Count
-    at_ms: TimeMs
-    epoch: Hex | None = None
-    version: str = Field(default="", max_length=40)
-    config_hash: str = Field(default="", max_length=64)
-    config_version: Count = 0
-    refused: Refusal | None = None
-    crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
-    outbox_depth: Count | None = None
-    cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
-    sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)
-    certificate: BoxCertificate | None = Field(default=None, description="of a kiosk: its sealing key")
-
-
-class HubStatus(Wire):
-    """Birth or last will of the hub; a birth makes every box resend what is not acknowledged."""
-
-    online: bool
-    boot: Hex
-    at_ms: TimeMs
-
-
 class Live(Wire):
     """Anonymous positions of the people on the plan right now; QoS 0, never stored."""
 
     at_ms: TimeMs
     dots_mm: list[tuple[int, int]] = Field(max_length=1_000)
-
-
-def body_digest(kind: str, body: dict[str, Any]) -> str:
-    """Digest of a message's content: the same `(device, epoch, seq)` with another one is a clone."""
-    text = json.dumps([kind, body], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__, topics
+from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.batches import Ack, Batch, Dropped
 from branchloop.commands import (
     Adopt,
     Background,
@@ -22,21 +24,9 @@ from branchloop.commands import (
     Sealed,
 )
 from branchloop.desired import Desired
-from branchloop.messages import (
-    Ack,
-    Attempt,
-    Batch,
-    Checkin,
-    ConsentGiven,
-    Dropped,
-    HubStatus,
-    Live,
-    Notice,
-    Status,
-    Walkin,
-    Window,
-    Wire,
-)
+from branchloop.messages import Live, Notice, Window
+from branchloop.status import HubStatus, Status
+from branchloop.wire import Wire
 
 SCHEMAS: dict[str, type[Wire]] = {
     "batch": Batch,

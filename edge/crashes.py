@@ -16,7 +16,8 @@ from pydantic import Field, ValidationError
 
 from branchloop.clock import HOUR_MS
 from branchloop.errors import DependencyError
-from branchloop.messages import CoreCrashes, Wire
+from branchloop.status import CoreCrashes
+from branchloop.wire import Wire
 from edge.configured import put_whole
 
 CRASHES = "crashes.json"

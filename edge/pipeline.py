@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from branchloop import __version__
 from branchloop.commands import Reply
 from branchloop.errors import DependencyError
-from branchloop.messages import CameraFault, DeviceLight, DeviceState, Notice, SensorFault, SensorWindow, Wire
+from branchloop.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Camera, Site
+from branchloop.status import DeviceLight
+from branchloop.wire import Wire
 from edge.cameras import CameraProcess
 from edge.configured import Configured, read_configured, read_own
 from edge.crowding import CROWDING, Crowding

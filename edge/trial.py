@@ -16,7 +16,8 @@ from pydantic import Field, ValidationError
 
 from branchloop.clock import HOUR_MS
 from branchloop.desired import Desired
-from branchloop.messages import Refusal, Wire
+from branchloop.status import Refusal
+from branchloop.wire import Wire
 from edge.configured import KEPT, put_whole
 from edge.crashes import MANY, Crashes, unless_the_disk_fails
 

@@ -11,10 +11,11 @@ from brokers import Broker, Client
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from branchloop import topics
+from branchloop.arrivals import BoxCertificate
+from branchloop.batches import Batch, Item
 from branchloop.boxkeys import new_private, sign_box_key, verify_box_key
 from branchloop.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
 from branchloop.errors import InputError
-from branchloop.messages import Batch, BoxCertificate, Item, Status, Wire
 from branchloop.sealing import (
     decode,
     fingerprint,
@@ -25,6 +26,8 @@ from branchloop.sealing import (
     template_context,
     unseal,
 )
+from branchloop.status import Status
+from branchloop.wire import Wire
 from hub.api.state import now_ms
 
 DAY_MS = 86_400_000

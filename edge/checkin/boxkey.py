@@ -13,10 +13,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.boxkeys import new_private, private_pem, read_private, verify_box_key
 from branchloop.errors import ConfigError, DependencyError, InputError
 from branchloop.keys import read_certificate
-from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, encode, raw_public
 
 PRIVATE = "box.pem"

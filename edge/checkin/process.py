@@ -12,9 +12,9 @@ import uvicorn
 from branchloop import __version__
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.kiosk import Kiosk
-from branchloop.messages import DeviceLight
 from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Box, Camera, Site, config_hash
+from branchloop.status import DeviceLight
 from edge.checkin.boxkey import box_key, certificate
 from edge.checkin.desk import Clocks, Desk
 from edge.checkin.page import create_page

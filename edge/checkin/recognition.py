@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from branchloop.arrivals import ConsentGiven
 from branchloop.clock import DAY_MS
 from branchloop.commands import Expected
 from branchloop.consent_text import VERSION
 from branchloop.kiosk import Kiosk
-from branchloop.messages import ConsentGiven
 from branchloop.text import Language
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault

@@ -6,9 +6,9 @@ import json
 import logging
 from typing import Literal
 
+from branchloop.arrivals import Checkin, Walkin
 from branchloop.errors import BranchloopError, ConflictError, DependencyError
 from branchloop.kiosk import Kiosk
-from branchloop.messages import Checkin, Walkin
 from branchloop.text import Language
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault

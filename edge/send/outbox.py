@@ -18,9 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.batches import MAX_BATCH_BYTES
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import MAX_BATCH_BYTES, Attempt, Checkin, ConsentGiven, Notice, Walkin, Window, Wire
+from branchloop.messages import Notice, Window
+from branchloop.wire import Wire
 from edge.send import rows
 from edge.send.outboxfile import CURRENT, OutboxFile
 from edge.send.room import Room, used_bytes

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from branchloop.kiosk import Online
-from branchloop.messages import Id
 from branchloop.parts import Text
 from branchloop.text import Language
+from branchloop.wire import Id
 from hub.api.models import Answer, Moment
 from hub.api.models_consent import Asked
 from hub.loop.appointments import Kind, Outcome, State

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.commands import Sealed
-from branchloop.messages import BoxCertificate, Fingerprint, Id
 from branchloop.parts import Text
+from branchloop.wire import Fingerprint, Id
 from hub.api.models import Answer, Moment
 from hub.loop.consent import Channel, HolderState, State, Step
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from branchloop.messages import Id
 from branchloop.parts import Text
 from branchloop.text import Language
+from branchloop.wire import Id
 from hub.api.models import Answer, Moment
 from hub.api.models_consent import Asked, ShownPoint
 from hub.config_scenes import Purpose

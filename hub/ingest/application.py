@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from branchloop.batches import Ack, Dropped
 from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
-from branchloop.messages import Ack, Dropped, Notice, Status, Window
+from branchloop.messages import Notice, Window
 from branchloop.site import Site
+from branchloop.status import Status
 from hub.ingest.checkins import FromKiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms

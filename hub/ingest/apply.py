@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from branchloop.messages import Ack, Batch
+from branchloop.batches import Ack, Batch
 from branchloop.site import Site
 from hub.ingest.application import Application, Applied
 from hub.ingest.commands import Trust

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from branchloop.messages import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
 from branchloop.site import Site
 from hub.ingest.commands import Trust, take_consent
 from hub.store.audit import AuditLog

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from branchloop import topics
+from branchloop.arrivals import BoxCertificate, ConsentGiven
 from branchloop.boxkeys import verify_box_key
 from branchloop.commands import Command, Reply
 from branchloop.consent_text import PURPOSE, consent_text
 from branchloop.errors import InputError
-from branchloop.messages import BoxCertificate, ConsentGiven
 from branchloop.sealing import decode, fingerprint
 from hub.config import HubConfig
 from hub.loop.consent import Consent, end_of_retention_ms

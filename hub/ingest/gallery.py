@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from branchloop import topics
+from branchloop.arrivals import BoxCertificate
 from branchloop.clock import from_ms, iso, local_day_end_ms
 from branchloop.commands import Gallery
-from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, gallery_context, seal
 from branchloop.site import Site
 from hub.ingest.commands import Publish, raise_alarm

@@ -25,9 +25,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from branchloop.batches import MAX_ITEMS, Batch, Item
 from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, to_ms
 from branchloop.errors import InputError
-from branchloop.messages import MAX_ITEMS, Batch, Item
 from branchloop.site import Site
 from branchloop.topics import check_id
 from hub.ingest.apply import Applier

@@ -22,9 +22,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
 from branchloop import topics
+from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST, client_id
 from branchloop.errors import InputError
-from branchloop.messages import Ack, HubStatus
+from branchloop.status import HubStatus
 from hub.broker.grants import INGEST_FILTERS
 from hub.broker.passwords import read_password
 from hub.config import HubConfig

@@ -14,27 +14,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.batches import BODIES, MAX_BATCH_BYTES, Batch, Dropped, Item
 from branchloop.commands import Reply
 from branchloop.errors import InputError
-from branchloop.messages import (
-    BODIES,
-    MAX_BATCH_BYTES,
-    WIRE_VERSION,
-    Attempt,
-    Batch,
-    Checkin,
-    ConsentGiven,
-    Dropped,
-    Flow,
-    Heat,
-    Item,
-    Notice,
-    Status,
-    Walkin,
-    Window,
-    Wire,
-)
+from branchloop.messages import Flow, Heat, Notice, Window
+from branchloop.status import Status
 from branchloop.topics import Topic, parse
+from branchloop.wire import WIRE_VERSION, Wire
 from hub.store.rollup import check_plausible
 from hub.store.sums import GRID_KINDS
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import click
 
 from branchloop import exits
+from branchloop.batches import Ack
 from branchloop.clock import DAY_MS
 from branchloop.errors import BranchloopError, DependencyError
-from branchloop.messages import Ack
 from branchloop.processes import stop_event
 from hub.config import HubConfig, read_config
 from hub.ingest.apply import Applier

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from branchloop.desired import Desired, make
 from branchloop.errors import ConflictError
-from branchloop.messages import Refusal, Status
 from branchloop.site import Site
+from branchloop.status import Refusal, Status
 
 _COLUMNS = "site, version, text, hash, author, note, at_ms, ring, published_ms"
 KEPT_VERSIONS = 50

@@ -14,9 +14,9 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.commands import Reply, Sealed
 from branchloop.errors import InputError
-from branchloop.messages import BoxCertificate
 from hub.loop.consent import (
     DAY_MS,
     ENROL_DAYS,

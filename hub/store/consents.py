@@ -10,7 +10,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from branchloop.messages import BoxCertificate
+from branchloop.arrivals import BoxCertificate
 from hub.loop.consent import Consent, Holder, HolderState, State
 
 _CONSENT = (

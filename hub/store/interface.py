@@ -146,7 +146,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """Last status of a device that counts; `body` is the JSON text of `branchloop.messages.Status`."""
+    """Last status of a device that counts; `body` is the JSON text of `branchloop.status.Status`."""
 
     site: str
     device: str

@@ -23,7 +23,7 @@ CREATE INDEX configuration_published ON configuration (site, version) WHERE publ
 CREATE TABLE configuration_report (   -- what the branch's box last said it runs
   site TEXT PRIMARY KEY,
   device TEXT NOT NULL, version INTEGER NOT NULL, hash TEXT NOT NULL, at_ms INTEGER NOT NULL,
-  refused TEXT                        -- JSON of branchloop.messages.Refusal
+  refused TEXT                        -- JSON of branchloop.status.Refusal
 ) STRICT, WITHOUT ROWID;
 """
 

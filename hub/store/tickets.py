@@ -10,9 +10,9 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
+from branchloop.arrivals import Attempt, Checkin, Walkin
 from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
 from branchloop.errors import BranchloopError
-from branchloop.messages import Attempt, Checkin, Walkin
 from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.queue import promised_ms

@@ -24,8 +24,8 @@ from pathlib import Path
 import psutil
 import uvicorn
 
+from branchloop.batches import Batch, Item
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, local_day_start_ms
-from branchloop.messages import Batch, Item
 from branchloop.processes import free_port
 from hub.api.app import create_app
 from hub.api.dots import Dots

@@ -28,10 +28,10 @@ from consentworld import SITE, ConsentWorld, consent_world
 from playwright.sync_api import Page, expect, sync_playwright
 from test_demo_pages import FLAGS
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.boxkeys import sign_box_key
 from branchloop.codes import qr_text
 from branchloop.credentials import username
-from branchloop.messages import BoxCertificate
 from branchloop.processes import free_port
 from branchloop.sealing import decode, encode, raw_public
 from edge.checkin.vault import Vault, template_key

@@ -14,26 +14,22 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from branchloop import topics
+from branchloop.batches import Ack, Batch, Dropped, Item
 from branchloop.cli import COMMANDS
 from branchloop.messages import (
-    Ack,
-    Batch,
     CameraWindow,
-    Dropped,
     Heat,
     Histogram,
-    HubStatus,
-    Item,
     LineWindow,
     Live,
     Notice,
     SensorWindow,
-    Status,
     Window,
     ZoneWindow,
 )
 from branchloop.schema import documents
 from branchloop.site import Site
+from branchloop.status import HubStatus, Status
 from dashboard.config import DashboardFile
 from hub.api.event_schema import text as event_schema_text
 from hub.api.openapi import text as openapi_text

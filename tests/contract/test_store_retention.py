@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from box import T0_MS, Box, make_site, window
 
-from branchloop.messages import Ack
+from branchloop.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.alerts import Alerts

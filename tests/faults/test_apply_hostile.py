@@ -12,7 +12,7 @@ from box import T0_MS, Box, dropped, make_site, notice, window
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from branchloop.messages import Ack
+from branchloop.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.sqlite import SqliteStore

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from box import T0_MS, Box, make_site, notice, site_text, window
 
+from branchloop.batches import Ack
 from branchloop.errors import DependencyError
-from branchloop.messages import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.schema import DATABASE

@@ -13,7 +13,7 @@ from hubworld import World, world
 from test_api import EPOCH, get, send, window
 
 from branchloop.clock import iso
-from branchloop.messages import Status
+from branchloop.status import Status
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 

@@ -15,8 +15,8 @@ from boxpeer import BoxPeer
 from brokers import until
 from consentworld import ConsentWorld, consent_world
 
+from branchloop.arrivals import Attempt, Checkin
 from branchloop.codes import code_digest, read_qr
-from branchloop.messages import Attempt, Checkin
 from hub.api.state import now_ms
 from hub.store.audit import AuditLog
 from hub.store.connection import opened

@@ -17,9 +17,9 @@ from brokers import running, until, write_hub
 from consentworld import ConsentWorld, consent_world
 from test_ingest_mqtt import Worker
 
+from branchloop.arrivals import ConsentGiven
 from branchloop.boxkeys import new_private, sign_box_key
 from branchloop.commands import Reply
-from branchloop.messages import ConsentGiven
 from branchloop.processes import free_port
 from branchloop.sealing import decode
 from hub.api.state import now_ms

@@ -21,8 +21,9 @@ import pytest
 from box import Box, notice, window
 from brokers import KINDS, Client, box_link, running, until, write_certificate, write_hub
 
+from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST
-from branchloop.messages import Ack, Notice
+from branchloop.messages import Notice
 from branchloop.processes import free_port
 from edge.send.link import Link
 from edge.send.outbox import Outbox

@@ -19,8 +19,10 @@ import pytest
 from box import Box, notice, window
 from brokers import KINDS, Broker, Client, box_link, running, until, write_hub
 
-from branchloop.messages import Ack, HubStatus, Notice, Window
+from branchloop.batches import Ack
+from branchloop.messages import Notice, Window
 from branchloop.processes import free_port
+from branchloop.status import HubStatus
 from branchloop.topics import HUB_STATUS
 from edge.send.link import Link
 from edge.send.outbox import Outbox

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from hubworld import World, world
 
+from branchloop.arrivals import Walkin
+from branchloop.batches import BODIES
 from branchloop.clock import HOUR_MS
-from branchloop.messages import BODIES, Walkin
 from hub.api.state import now_ms
 from hub.store import journeys
 from hub.store.connection import opened

@@ -17,9 +17,11 @@ from typing import Any
 import pytest
 from brokers import KINDS, Broker, Client, box_link, running, until
 
+from branchloop.batches import Ack, Batch
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
-from branchloop.messages import Ack, Batch, HubStatus, Live, Notice, Status
+from branchloop.messages import Live, Notice
+from branchloop.status import HubStatus, Status
 from branchloop.topics import HUB_STATUS
 from edge.send import link as link_module
 from edge.send.inflight import MAX_BATCHES

@@ -20,11 +20,12 @@ from hubworld import World, world
 from test_api import get, window
 
 from branchloop.acceptance_signing import sign_report
+from branchloop.batches import Batch, Item
 from branchloop.boxkeys import new_private
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
-from branchloop.messages import Batch, CoreCrashes, Item, Refusal, Status
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
+from branchloop.status import CoreCrashes, Refusal, Status
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 from hub.ingest.drift_alerts import REST_MS, DriftAlerts

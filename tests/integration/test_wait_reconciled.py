@@ -10,8 +10,8 @@ import httpx
 import pytest
 from hubworld import World, world
 
+from branchloop.batches import Batch, Item
 from branchloop.clock import MINUTE_MS, iso
-from branchloop.messages import Batch, Item
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 from hub.store import queueing

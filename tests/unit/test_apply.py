@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from box import T0_MS, Box, dropped, make_site, notice, window
 
+from branchloop.batches import Ack, body_digest
 from branchloop.clock import FUTURE_LIMIT_MS
-from branchloop.messages import Ack, body_digest
 from hub.ingest.apply import Applier, Payload
 from hub.ingest.parsing import canonical
 from hub.ingest.recompute import recompute

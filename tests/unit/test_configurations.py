@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from branchloop.desired import Desired
 from branchloop.errors import ConflictError
-from branchloop.messages import Refusal, Status
+from branchloop.status import Refusal, Status
 from hub.config import HubConfig, read_config
 from hub.ingest.desired import DesiredOut
 from hub.main import cli

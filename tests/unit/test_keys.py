@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from branchloop.arrivals import BoxCertificate
 from branchloop.boxkeys import new_private, verify_box_key
-from branchloop.messages import BoxCertificate
 from branchloop.sealing import decode, encode, fingerprint, raw_public
 
 KEY = new_private()

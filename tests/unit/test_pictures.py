@@ -12,7 +12,7 @@ import pytest
 
 from branchloop.commands import Command, Reply
 from branchloop.errors import InputError
-from branchloop.messages import DeviceLight
+from branchloop.status import DeviceLight
 from edge.perceive.report import BackgroundReport, decode, encode
 from edge.perceive.taking import COLLECTING, LONGEST_MS, Taking
 from edge.pictures import Pictures
