@@ -9,21 +9,18 @@ import hashlib
 import math
 import re
 from collections.abc import Sequence
-from datetime import date, datetime, time
-from functools import cached_property
+from datetime import date
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator, model_validator
 
 from branchloop import geometry
-from branchloop.clock import from_ms, local_day_start_ms, to_ms
+from branchloop.box import Box
 from branchloop.config import Part, parse_config
-from branchloop.hours import spans_min
 from branchloop.kiosk import Counter, Kiosk, Service
+from branchloop.opening import Opening, check_weekdays
 from branchloop.parts import Id, Metres, Text, without_secret
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
 PlanPoint = tuple[Metres, Metres]
@@ -198,40 +195,6 @@ class Sensor(Part):
         return source
 
 
-class Tls(Part):
-    """Certificates of the link; files are named, never contained."""
-
-    ca_file: str
-    cert_file: str | None = None
-    key_file: str | None = None
-
-
-class Box(Part):
-    """How the branch's box reaches the hub and where it keeps its outbox."""
-
-    id: Id
-    broker: str = Field(pattern=r"^mqtts?://[^/\s@]+$", description="mqtt://HOST:PORT or mqtts://HOST:PORT")
-    data_dir: str
-    credential_file: str | None = Field(default=None, description="file with the broker password, mode 0600")
-    credential_env: str | None = None
-    tls: Tls | None = None
-    outbox_max_mb: Annotated[float, Field(gt=0, le=100_000)] = 512.0
-    detector: str = "nanodet"
-
-    @model_validator(mode="after")
-    def _guarded(self) -> Box:
-        address = self.broker.split("://", 1)[1]
-        host = address[1:].split("]")[0] if address.startswith("[") else address.split(":")[0]
-        loopback = host in {"localhost", "::1"} or host.startswith("127.")
-        if not loopback and (self.broker.startswith("mqtt://") or self.tls is None):
-            raise ValueError(
-                f"broker {host} is not on this machine: use mqtts:// and a [box.tls] table with ca_file"
-            )
-        if self.credential_file is None and self.credential_env is None:
-            raise ValueError("has no credential; name credential_file or credential_env")
-        return self
-
-
 class Tracking(Part):
     """How far back the tracker may correct itself, and what it takes to believe in a person."""
 
@@ -248,28 +211,19 @@ class Place(Part):
     lon_deg: Annotated[float, Field(ge=-180, le=180)]
 
 
-class Site(Part):
+class Site(Opening):
     """The whole of a site file."""
 
     id: Id
     name: Text
-    timezone: str
     version: Annotated[int, Field(ge=1)] = 1
     simulated: bool = False
     note: Text | None = Field(default=None, description="a sentence every page of this site shows")
-    hours: dict[str, str] = Field(default_factory=dict)
-    closed_on: list[date] = Field(default_factory=list, max_length=400, description="holidays")
-    special_hours: dict[date, str] = Field(
-        default_factory=dict, max_length=400, description="by date: other hours than its weekday's"
-    )
     reentry_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
         default=120.0, description="who comes back within this time is the same visitor; 0: always a new one"
     )
     staff_after_s: Annotated[float, Field(ge=0, le=3_600)] = Field(
         default=10.0, description="who stays this long in a zone of kind staff is staff from then on"
-    )
-    staff_hours: dict[str, str] = Field(
-        default_factory=dict, description="by weekday: who crosses an entrance then is staff"
     )
     plan: Plan
     cameras: list[Camera] = Field(default_factory=list, max_length=64, alias="camera")
@@ -291,31 +245,6 @@ class Site(Part):
     box: Box | None = None
     tracking: Tracking = Tracking()
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"{name!r} is not a time zone; write one such as Asia/Shanghai") from error
-        return name
-
-    @field_validator("hours", "staff_hours")
-    @classmethod
-    def _hours(cls, hours: dict[str, str]) -> dict[str, str]:
-        for day, text in hours.items():
-            if day not in WEEKDAYS:
-                raise ValueError(f"{day!r} is not a weekday; use {', '.join(WEEKDAYS)}")
-            spans_min(text)
-        return hours
-
-    @field_validator("special_hours")
-    @classmethod
-    def _special(cls, hours: dict[date, str]) -> dict[date, str]:
-        for text in hours.values():
-            spans_min(text)
-        return hours
-
     @model_validator(mode="after")
     def _consistent(self) -> Site:
         for what, parts in (
@@ -334,7 +263,7 @@ class Site(Part):
                 seen.add(part.id)
         offered = {service.id for service in self.services}
         for counter in self.counters:
-            self._hours(counter.hours)
+            check_weekdays(counter.hours)
             for service in counter.services:
                 if service not in offered:
                     raise ValueError(
@@ -368,47 +297,6 @@ class Site(Part):
         places += [(f"plan.walls[{i}]", wall) for i, wall in enumerate(self.plan.walls)]
         places += [(f"kiosk {kiosk.id!r}", [(kiosk.x_m, kiosk.y_m)]) for kiosk in self.kiosks]
         return places
-
-    @cached_property
-    def zone_info(self) -> ZoneInfo:
-        """The site's time zone."""
-        return ZoneInfo(self.timezone)
-
-    def open_spans_ms(self, day: date) -> list[tuple[int, int]]:
-        """Opening spans `[from, to)` of a local day in UTC ms; the whole day when no hours are given."""
-        if day in self.closed_on:
-            return []
-        special = self.special_hours.get(day)
-        if special is not None:
-            return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(special)]
-        text = self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
-        return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
-
-    def counter_spans_ms(self, counter: Counter, day: date) -> list[tuple[int, int]]:
-        """When a counter is staffed on a local day: within the branch's opening spans, in UTC ms."""
-        spans = self.open_spans_ms(day)
-        if not counter.hours:
-            return spans
-        text = counter.hours.get(WEEKDAYS[day.weekday()], "closed")
-        own = [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
-        both = [(max(a, c), min(b, d)) for a, b in spans for c, d in own]
-        return [(start, end) for start, end in both if start < end]
-
-    def is_open(self, t_ms: int) -> bool:
-        """Whether the branch is open at `t_ms`."""
-        day = from_ms(t_ms, self.zone_info).date()
-        return any(start <= t_ms < end for start, end in self.open_spans_ms(day))
-
-    def is_staff_time(self, t_ms: int) -> bool:
-        """Whether whoever crosses an entrance at `t_ms` is taken for staff."""
-        day = from_ms(t_ms, self.zone_info).date()
-        spans = spans_min(self.staff_hours.get(WEEKDAYS[day.weekday()], "closed"))
-        return any(self._at(day, start) <= t_ms < self._at(day, end) for start, end in spans)
-
-    def _at(self, day: date, minutes: int) -> int:
-        if minutes == 24 * 60:
-            return local_day_start_ms(date.fromordinal(day.toordinal() + 1), self.zone_info)
-        return to_ms(datetime.combine(day, time(minutes // 60, minutes % 60), tzinfo=self.zone_info))
 
 
 def parse_site(text: str, file: str = "site.toml") -> Site:

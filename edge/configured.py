@@ -14,9 +14,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from branchloop.box import Box
 from branchloop.desired import Desired, RefusedError, judge
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.site import Box, Site, config_hash, parse_site
+from branchloop.site import Site, config_hash, parse_site
 
 KEPT = "desired.json"
 _LOG = logging.getLogger(__name__)

@@ -9,10 +9,11 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from branchloop.box import Tls
 from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
 from branchloop.parts import Id
-from branchloop.site import Site, Tls, parse_site
+from branchloop.site import Site, parse_site
 from hub.config_crowding import Crowding
 from hub.config_documents import Documents
 from hub.config_events import Reminders, Webhook

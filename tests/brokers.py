@@ -17,9 +17,9 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
+from branchloop.box import Box, Tls
 from branchloop.credentials import client_id
 from branchloop.processes import free_port
-from branchloop.site import Box, Tls
 from edge.send.boxlink import BoxLink
 from hub.broker.files import write_mosquitto, write_nats
 from hub.broker.nats import executable

@@ -14,8 +14,8 @@ from datetime import datetime
 
 from branchloop.hours import spans_min
 from branchloop.kiosk import Online, Service
+from branchloop.opening import WEEKDAYS
 from branchloop.parts import Text
-from branchloop.site import WEEKDAYS
 from branchloop.text import Language
 from hub.config_scenes import DEFAULT, Rule, SceneTable, When
 
