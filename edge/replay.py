@@ -54,7 +54,8 @@ def replay(
                 hint="Calibrate with a picture of this size.",
             )
     lead_ms = _lead_ms(reels)
-    results = Results(out_dir, site.plan, origin_m, [reel.camera for reel in reels], lead_ms)
+    calibrations = {reel.camera: floor.calibration(reel.camera) for reel in reels}
+    results = Results(out_dir, site.plan, origin_m, list(calibrations), lead_ms, calibrations)
     frame_of: dict[str, dict[int, int]] = {reel.camera: {} for reel in reels}
     sights = {
         reel.camera: Sight(detector, floor.calibration(reel.camera), site.plan.width_m, site.plan.height_m)

@@ -18,6 +18,7 @@ from branchloop.messages import Window
 from branchloop.site import Plan
 from edge.floor.accounts import Passage
 from edge.floor.agreement import Agreement
+from edge.floor.calibration import FloorCalibration
 from edge.floor.floor import Settled
 from edge.floor.fusion import Stretch
 from edge.floor.queueing import Wait
@@ -38,12 +39,14 @@ class Results:
         origin_m: tuple[float, float],
         cameras: Sequence[str],
         lead_ms: int = 0,
+        calibrations: Mapping[str, FloorCalibration] | None = None,
     ) -> None:
         out_dir.mkdir(parents=True, exist_ok=True)
         self._dir = out_dir
         self._plan = plan
         self._lead_ms = lead_ms
         self._origin = origin_m
+        self._calibrations = calibrations or {}
         self._reference = cameras[0] if cameras else None
         self._tracks: dict[str, TextIO] = {
             camera: (out_dir / f"tracks-{camera}.txt").open("w") for camera in cameras
@@ -117,15 +120,16 @@ class Results:
     def _stretch(self, stretch: Stretch, frame_of: Mapping[str, Mapping[int, int]]) -> None:
         if stretch.observing:
             self._watched_ms += stretch.end_ms - stretch.start_ms
-        on_plan = [person for person in stretch.people if self._plan.holds(person.place_m)]
+        people = [person for person in stretch.people if not person.glimpsed]
+        on_plan = [person for person in people if self._plan.holds(person.place_m)]
         self._people.update(person.id for person in on_plan)
         for camera in sorted(stretch.frame_of & self._tracks.keys()):
             frame = frame_of[camera][stretch.start_ms]
-            for person in (*stretch.people, *stretch.uncounted):
-                if not self._near(person.place_m):
-                    continue
+            for person in (*people, *stretch.uncounted):
                 for seen_by, seen in person.seen:
-                    if seen_by == camera:
+                    if seen_by == camera and (
+                        self._near(person.place_m) or self._ends_on(camera, seen.box_px)
+                    ):
                         x0, y0, x1, y1 = seen.box_px
                         self._tracks[camera].write(
                             f"{frame},{person.id},{x0:.2f},{y0:.2f},{x1 - x0:.2f},{y1 - y0:.2f},"
@@ -146,6 +150,14 @@ class Results:
         x, y = place_m
         width, height = self._plan.width_m, self._plan.height_m
         return -BORDER_M <= x <= width + BORDER_M and -BORDER_M <= y <= height + BORDER_M
+
+    def _ends_on(self, camera: str, box_px: tuple[float, float, float, float]) -> bool:
+        """Whether what is seen of somebody ends on the plan, wherever the feet are that the picture's border hides."""
+        calibration = self._calibrations.get(camera)
+        if calibration is None or box_px[3] < calibration.picture_px[1]:
+            return False
+        x, y = calibration.to_floor(np.array([[(box_px[0] + box_px[2]) / 2, box_px[3]]]))[0]
+        return self._near((float(x), float(y)))
 
     def _crossing(self, passage: Passage) -> None:
         crossing, place = passage.crossing, self._place(passage.crossing.place_m)

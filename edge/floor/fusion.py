@@ -42,6 +42,11 @@ class SitePerson:
     place_m: tuple[float, float]
     seen: tuple[tuple[str, Person], ...]
 
+    @property
+    def glimpsed(self) -> bool:
+        """Whether every camera sees only a part of somebody who comes into view or leaves it: not counted yet or any more."""
+        return bool(self.seen) and all(person.glimpsed for _, person in self.seen)
+
 
 @dataclass(frozen=True, slots=True)
 class Stretch:

@@ -30,6 +30,8 @@ class Sighting:
     feet_m: Array | None = None
     cov_m2: Array | None = None
     """What was measured, if anything."""
+    beside: bool = False
+    """Whether the left or right border of the picture cut the person off."""
     surprise_m: Array | None = None
     spread_m2: Array | None = None
     """How far that was from what was expected, and the covariance of this."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.floor.calibration import FloorCalibration
+from edge.floor.hidden_feet import feet_below
 
 Array = NDArray[np.float64]
 
@@ -17,17 +18,27 @@ FOOT_SIGMA_Y = 0.08
 
 BORDER = 0.03
 """A box that ends within this share of the picture's height of its border may be cut off by it."""
+SHORT_M = 1.4
+"""And is, where the floor's scale says that less than this of a person is seen."""
+EDGE = 0.003
+"""A box that ends within this share of the picture's width of its left or right border is cut off by it."""
+WIDE = 0.36
+"""Width of a person's box, as a share of its height."""
+FOOT_SIGMA_CUT = 0.1
+"""Standard deviation across of a foot point whose box such a border cuts, as a share of the box height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Boxes of one analysed frame.
 
-    `boxes_px` (n, 4): x0, y0, x1, y1; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
+    `boxes_px` (n, 4): x0, y0, x1, y1, of the whole person where a border of the picture cuts one off, so beyond
+    it; `scores` (n,); `feet_m` (n, 2) on the plan; `cov_m2`
     (n, 2, 2): the foot point's covariance, carried from the picture through the homography;
     `height_m` (n,): how tall the box is by the floor's scale across at its feet, NaN where a border of the
     picture cuts it (the people of PETS09-S2L1's truth come out 1.45 to 2.05 m tall, a traffic cone 0.75 m);
-    `colour` (n, 6): torso and legs as `edge.perceive.clothes` measures them, NaN where only boxes are known.
+    `colour` (n, 6): torso and legs as `edge.perceive.clothes` measures them, NaN where only boxes are known;
+    `beside` (n,): whether the left or right border of the picture cuts the person off.
     """
 
     t_ms: int
@@ -37,6 +48,7 @@ class Observation:
     cov_m2: Array
     height_m: Array
     colour: Array
+    beside: NDArray[np.bool_]
 
 
 def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibration) -> Observation:
@@ -44,26 +56,61 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
 
     Those without a floor point go.
 
-    A box that ends at the picture's lower border shows no feet: its foot point is moved down to
-    where a person of that width would end, with a larger uncertainty.
+    Who is cut off by a border of the picture is completed beyond it: below by where a person with that head
+    would stand, or if the head is cut off too by the width, and beside by how wide people of that height are.
     """
     found = np.asarray(detections, dtype=np.float64)
     found = found.reshape(-1, found.shape[-1] if found.size else 5)
     colour = found[:, 5:] if found.shape[1] > 5 else np.full((len(found), 6), np.nan)
     boxes, scores = found[:, :4].copy(), found[:, 4]
+    height_m = _height_m(boxes, calibration)
+    sigma_y = _complete_below(boxes, height_m, calibration)
+    beside = _complete_beside(boxes, calibration.picture_px[0])
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    cut = boxes[:, 3] >= calibration.picture_px[1] - 2
-    foot_y = np.where(cut, np.maximum(boxes[:, 3], boxes[:, 1] + 2.4 * width), boxes[:, 3])
-    feet_px = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, foot_y])
+    feet_px = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
     feet = calibration.to_floor(feet_px)
     jacobian = calibration.metres_per_px(feet_px)
     sigma = np.zeros((len(boxes), 2, 2))
-    sigma[:, 0, 0] = (FOOT_SIGMA_X * height) ** 2
-    sigma[:, 1, 1] = (np.where(cut, 0.2, FOOT_SIGMA_Y) * height) ** 2
+    sigma[:, 0, 0] = (np.where(beside, FOOT_SIGMA_CUT, FOOT_SIGMA_X) * height) ** 2
+    sigma[:, 1, 1] = np.where(np.isnan(sigma_y), FOOT_SIGMA_Y * height, sigma_y) ** 2
     cov = jacobian @ sigma @ jacobian.transpose(0, 2, 1) + np.eye(2) * 0.02**2
-    across = np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0])
     border = BORDER * calibration.picture_px[1]
-    whole = (boxes[:, 1] > border) & (boxes[:, 3] < calibration.picture_px[1] - border)
-    height_m = np.where(whole, across * height, np.nan)
+    whole = (found[:, 1] > border) & (found[:, 3] < calibration.picture_px[1] - border)
+    height_m = np.where(whole, height_m, np.nan)
     good = np.isfinite(feet).all(axis=1) & np.isfinite(cov).all(axis=(1, 2)) & (width > 0) & (height > 0)
-    return Observation(t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good])
+    return Observation(
+        t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good], beside[good]
+    )
+
+
+def _height_m(boxes: Array, calibration: FloorCalibration) -> Array:
+    """(n, 4) -> (n,) m by the floor's scale across at the lower edge."""
+    ends = np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]])
+    jacobian = calibration.metres_per_px(ends)
+    return np.asarray(np.hypot(jacobian[:, 0, 0], jacobian[:, 1, 0]) * (boxes[:, 3] - boxes[:, 1]))
+
+
+def _complete_below(boxes: Array, height_m: Array, calibration: FloorCalibration) -> Array:
+    """Move down the lower edges that the picture's border makes; (n,) px their standard deviations, NaN for the others."""
+    high = calibration.picture_px[1]
+    sigma = np.full(len(boxes), np.nan)
+    cut = (boxes[:, 3] >= high - 2) | ((boxes[:, 3] >= high * (1 - BORDER)) & (height_m < SHORT_M))
+    if cut.any():
+        some = boxes[cut]
+        width, height = some[:, 2] - some[:, 0], some[:, 3] - some[:, 1]
+        feet, known = feet_below(some, calibration)
+        unknown = np.isnan(feet) | (some[:, 1] <= 2)
+        feet = np.where(unknown, some[:, 1] + 2.4 * width, feet)
+        sigma[cut] = np.where(unknown, 0.2 * height, known)
+        boxes[cut, 3] = np.maximum(some[:, 3], feet)
+    return sigma
+
+
+def _complete_beside(boxes: Array, wide: int) -> NDArray[np.bool_]:
+    """Move out the edges that the picture's left and right border make; (n,) whether there is one."""
+    edge = max(1.5, EDGE * wide)
+    full = WIDE * (boxes[:, 3] - boxes[:, 1])
+    left, right = np.abs(boxes[:, 0]) <= edge, np.abs(boxes[:, 2] - wide) <= edge
+    boxes[:, 0] = np.where(left & ~right, np.minimum(boxes[:, 0], boxes[:, 2] - full), boxes[:, 0])
+    boxes[:, 2] = np.where(right & ~left, np.maximum(boxes[:, 2], boxes[:, 0] + full), boxes[:, 2])
+    return np.asarray(left | right)

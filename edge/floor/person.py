@@ -24,3 +24,5 @@ class Person:
     sigma_m: float
     score: float
     began: Began | None = None
+    glimpsed: bool = False
+    """Only partly seen at the side of the picture, coming into view or leaving it."""

@@ -21,6 +21,7 @@ from edge.floor import motion_model
 from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
 from edge.floor.boxes import smooth_boxes
 from edge.floor.calibration import FloorCalibration
+from edge.floor.glimpses import View
 from edge.floor.manoeuvre import Sighting, aside, follow, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
@@ -94,6 +95,7 @@ class _Track:
     height_m: float = 0.0
     heights: int = 0
     colour: Array = field(default_factory=lambda: np.full(6, np.nan))
+    view: View = field(default_factory=lambda: View(0))
 
     @property
     def state(self) -> State:
@@ -117,6 +119,7 @@ class Tracker:
         self._next_id = 1
         self._t_ms = -1
         self._interval_ms = 0.0
+        self._most_px = np.tile(np.array(calibration.picture_px, dtype=float), 2)
 
     def step(self, observation: Observation) -> None:
         """Take the next frame. Raises ValueError when time does not advance."""
@@ -153,7 +156,7 @@ class Tracker:
     def present(self) -> list[Person]:
         """The people believed in right now: the online view, before any correction."""
         return [
-            _person(track, track.sightings[-1].box_px, track.sightings[-1].score, track.state)
+            self._person(track, track.sightings[-1].box_px, track.sightings[-1], track.state)
             for track in self._tracks
             if track.confirmed and not track.ended and track.last_seen_ms == self._t_ms
         ]
@@ -163,7 +166,7 @@ class Tracker:
         first_ms = self._frames[0] if self._frames else self._t_ms
         return {
             track.id: {
-                s.state.t_ms: _person(track, s.box_px, s.score, s.state)
+                s.state.t_ms: self._person(track, s.box_px, s, s.state)
                 for s in track.sightings
                 if s.seen and s.state.t_ms >= first_ms
             }
@@ -336,7 +339,8 @@ class Tracker:
                 np.isfinite(track.colour), COLOUR_KEPT * track.colour + (1 - COLOUR_KEPT) * worn, worn
             )
         found = observation.boxes_px[box]
-        sighting = Sighting(predicted, found, float(observation.scores[box]), True, feet, cov)
+        beside = bool(observation.beside[box])
+        sighting = Sighting(predicted, found, float(observation.scores[box]), True, feet, cov, beside)
         sighting.fold_in(predicted)
         track.sightings.append(sighting)
         if self._alone(track) and strays(track.sightings):
@@ -344,6 +348,7 @@ class Tracker:
         track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
         track.hits += 1
         track.last_seen_ms = observation.t_ms
+        track.view.see(observation.t_ms, beside=beside)
         track.score_sum += float(observation.scores[box])
         track.measure(float(observation.height_m[box]))
         track.confirmed = track.confirmed or self._convinces(track)
@@ -369,7 +374,8 @@ class Tracker:
         return tall and track.score_sum / track.hits >= settings.sure_score
 
     def _miss(self, track: _Track, predicted: State, box: Array) -> None:
-        track.sightings.append(Sighting(predicted, box, 0.0, seen=False))
+        beside = bool(box[0] < 0 or box[2] > self._calibration.picture_px[0])
+        track.sightings.append(Sighting(predicted, box, 0.0, seen=False, beside=beside))
 
     def _begin(self, observation: Observation, box: int) -> None:
         speed_m_s = SLOW_START_M_S if self._interval_ms > SLOW_MS else motion_model.START_SPEED_M_S
@@ -377,10 +383,13 @@ class Tracker:
             observation.t_ms, observation.feet_m[box], observation.cov_m2[box], speed_m_s
         )
         found = observation.boxes_px[box]
-        sighting = Sighting(state, found, float(observation.scores[box]), seen=True)
+        beside = bool(observation.beside[box])
+        sighting = Sighting(state, found, float(observation.scores[box]), seen=True, beside=beside)
         track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
         track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
         track.last_seen_ms = observation.t_ms
+        track.view = View(observation.t_ms)
+        track.view.see(observation.t_ms, beside=beside)
         x, y = (float(v) for v in observation.feet_m[box])
         sigma_m = float(np.sqrt(np.trace(observation.cov_m2[box])))
         track.began = Began(observation.t_ms, (x, y), sigma_m)
@@ -419,10 +428,26 @@ class Tracker:
         limit_ms = sightings[last_seen].state.t_ms + coast_ms
         wanted = set(due)
         return [
-            (s.state.t_ms, _person(track, boxes[i], s.score, smoothed[i], began))
+            (s.state.t_ms, self._person(track, boxes[i], s, smoothed[i], began))
             for i, s in enumerate(sightings)
             if s.state.t_ms in wanted and s.state.t_ms <= limit_ms
         ]
+
+    def _person(
+        self, track: _Track, box_px: Array, sighting: Sighting, state: State, began: Began | None = None
+    ) -> Person:
+        """A track in one frame, with what the picture holds of its box."""
+        x0, y0, x1, y1 = (float(v) for v in np.clip(box_px, 0, self._most_px))
+        gone = track.ended or track.last_seen_ms < self._t_ms
+        return Person(
+            track.id,
+            (x0, y0, x1, y1),
+            (float(state.mean[0]), float(state.mean[1])),
+            float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
+            sighting.score,
+            began if began is not None and began.t_ms < state.t_ms else None,
+            track.view.glimpsed(state.t_ms, track.last_seen_ms, beside=sighting.beside, gone=gone),
+        )
 
     def _forget(self, settled_ms: int) -> None:
         """Drop what is settled, keeping one sighting so that the path goes on from it."""
@@ -450,15 +475,3 @@ def _boxes(sightings: list[Sighting]) -> Array:
     held = slice(seen[0], seen[-1] + 1)
     boxes[held] = smooth_boxes(t_s[seen], boxes[seen], scores, t_s[held])
     return boxes
-
-
-def _person(track: _Track, box_px: Array, score: float, state: State, began: Began | None = None) -> Person:
-    x0, y0, x1, y1 = (float(v) for v in box_px)
-    return Person(
-        track.id,
-        (x0, y0, x1, y1),
-        (float(state.mean[0]), float(state.mean[1])),
-        float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
-        score,
-        began if began is not None and began.t_ms < state.t_ms else None,
-    )

@@ -99,7 +99,7 @@ class WindowBook:
 
     def stretch(self, stretch: Stretch, staff: Container[int] = ()) -> Facts:
         """Account for the people of one stretch; `staff` are in no figure but their own."""
-        on_plan = [p for p in stretch.people if self._site.plan.holds(p.place_m)]
+        on_plan = [p for p in stretch.people if self._site.plan.holds(p.place_m) and not p.glimpsed]
         visitors = [p for p in on_plan if p.id not in staff]
         parts = _split(stretch.start_ms, stretch.end_ms)
         for start_ms, end_ms in parts:
