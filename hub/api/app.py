@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -144,38 +145,44 @@ def create_app(state: State | None) -> FastAPI:
     problems.install(app)
     app.add_middleware(Guard)
     app.add_middleware(Cors, listed=listed(state))
-    app.include_router(_operation())
-    app.include_router(branches.routes(), responses=_PROBLEMS)
-    app.include_router(booking.routes(), responses={**_PROBLEMS, 409: _TAKEN})
-    app.include_router(queueing.routes(), responses={**_PROBLEMS, 409: _TAKEN})
-    app.include_router(stranded.routes(), responses=_PROBLEMS)
-    app.include_router(enrolment.staff_routes(), responses=_PROBLEMS)
-    app.include_router(enrolment.link_routes(), responses=_LINK_PROBLEMS)
-    app.include_router(consents.routes(), responses=_PROBLEMS)
-    app.include_router(pictures.routes(_TOO_SOON), responses=_PROBLEMS)
-    app.include_router(quality_routes.routes(), responses=_PROBLEMS)
-    app.include_router(configuration.routes(), responses={**_PROBLEMS, 409: _TAKEN})
-    app.include_router(value_routes.routes(), responses=_PROBLEMS)
-    app.include_router(events.routes(), responses=_PROBLEMS)
-    app.include_router(partners.routes(), responses={**_PROBLEMS, 409: _TAKEN})
-    app.include_router(crowding.branch_routes(), responses=_PROBLEMS)
-    for of_cards in (
-        card_offer.routes(),
-        card_booking.routes(),
-        card_pass.routes(),
-        card_requests.routes(),
-        identity.routes(),
-        crowding.routes(),
-    ):
-        app.include_router(
-            of_cards, responses={**_PROBLEMS, 409: _TAKEN, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
-        )
-    app.include_router(requests.routes(), responses={**_PROBLEMS, 409: _TAKEN})
-    app.include_router(requests.verify_routes(), responses=_LINK_PROBLEMS)
-    app.include_router(verify_page.routes())
-    app.include_router(pages.routes())
-    app.include_router(cards.routes())
+    for router, responses in _routers():
+        app.include_router(router, responses=responses)
     return app
+
+
+@functools.cache
+def _routers() -> tuple[tuple[APIRouter, dict[int | str, dict[str, Any]]], ...]:
+    """All routes, with what each may answer besides. They ask the request for the hub's state, so they serve any app."""
+    taken = {**_PROBLEMS, 409: _TAKEN}
+    of_cards = {**taken, 413: _LINK_PROBLEMS[413], 429: _TOO_FAST}
+    return (
+        (_operation(), {}),
+        (branches.routes(), _PROBLEMS),
+        (booking.routes(), taken),
+        (queueing.routes(), taken),
+        (stranded.routes(), _PROBLEMS),
+        (enrolment.staff_routes(), _PROBLEMS),
+        (enrolment.link_routes(), _LINK_PROBLEMS),
+        (consents.routes(), _PROBLEMS),
+        (pictures.routes(_TOO_SOON), _PROBLEMS),
+        (quality_routes.routes(), _PROBLEMS),
+        (configuration.routes(), taken),
+        (value_routes.routes(), _PROBLEMS),
+        (events.routes(), _PROBLEMS),
+        (partners.routes(), taken),
+        (crowding.branch_routes(), _PROBLEMS),
+        (card_offer.routes(), of_cards),
+        (card_booking.routes(), of_cards),
+        (card_pass.routes(), of_cards),
+        (card_requests.routes(), of_cards),
+        (identity.routes(), of_cards),
+        (crowding.routes(), of_cards),
+        (requests.routes(), taken),
+        (requests.verify_routes(), _LINK_PROBLEMS),
+        (verify_page.routes(), {}),
+        (pages.routes(), {}),
+        (cards.routes(), {}),
+    )
 
 
 def _operation() -> APIRouter:

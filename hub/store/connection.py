@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from sqlite_utils import Database, Migrations
-
 from branchloop.errors import DependencyError
 from hub.store.kept import Lent, give_back, take
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
@@ -97,9 +96,8 @@ def prepare(data_dir: Path) -> None:
         with (data_dir / LOCK).open("w") as lock:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            for migrations in _MIGRATIONS:
-                _migrate(data_dir / DATABASE, migrations)
-            _migrate(data_dir / AUDIT_DATABASE, audit_migrations)
+            _migrate(data_dir / DATABASE, _MIGRATIONS)
+            _migrate(data_dir / AUDIT_DATABASE, (audit_migrations,))
     except OSError as error:
         raise DependencyError(
             f"data directory {data_dir} cannot be used: {error.strerror}.",
@@ -162,12 +160,13 @@ def as_errors() -> Iterator[None]:
         raise DependencyError(f"the database cannot be used: {error}.", hint="Try again.") from error
 
 
-def _migrate(path: Path, migrations: Migrations) -> None:
+def _migrate(path: Path, order: Iterable[Migrations]) -> None:
     connection = connect(path)
     try:
         database = Database(connection)
-        if migrations.pending(database):
-            migrations.apply(database)
+        for migrations in order:
+            if migrations.pending(database):
+                migrations.apply(database)
     except sqlite3.Error as error:
         raise _unreachable(path, error) from error
     finally:

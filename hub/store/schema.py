@@ -7,7 +7,7 @@ for every read neither waits for ingest nor looks like new data to those who wat
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+from hub.store.migrating import Database, Migrations
 
 DATABASE = "hub.db"
 AUDIT_DATABASE = "audit.db"

@@ -6,8 +6,7 @@ were stored while a hub did not know these figures are taken up by `branchloop h
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 analytics_migrations = Migrations("analytics")

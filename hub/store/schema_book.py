@@ -5,8 +5,7 @@ A name and a code are only ever there encrypted under the customer's key, which 
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 book_migrations = Migrations("book")

@@ -6,8 +6,7 @@ box and wrapped once more under the customer's key, and goes with the box's repl
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 consent_migrations = Migrations("consent")

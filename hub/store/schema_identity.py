@@ -6,8 +6,7 @@ under the customer's key. Settlements hold sums, and no customer.
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 identity_migrations = Migrations("identity")

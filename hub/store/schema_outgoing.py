@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 outgoing_migrations = Migrations("outgoing")

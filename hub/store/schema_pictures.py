@@ -5,8 +5,7 @@ One picture per camera and one bird's-eye picture per branch: a new one replaces
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 picture_migrations = Migrations("pictures")

@@ -5,8 +5,7 @@ What a customer told, the bank's facts and the document are only ever there encr
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
-
+from hub.store.migrating import Database, Migrations
 from hub.store.schema import run
 
 request_migrations = Migrations("requests")
