@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect, sync_playwright
-from test_demo_pages import FLAGS
+from playwright.sync_api import Browser, Page, expect
 
 from branchloop.acceptance import parse_report
 from branchloop.acceptance_page import page as html
@@ -38,20 +35,15 @@ BODY = {
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Page]:
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
+def page(tmp_path: Path, chromium: Browser) -> Iterator[Page]:
     path = tmp_path / "report.html"
     report = parse_report(sign_report(new_private(), BODY))
     path.write_text(html(report, "f" * 64, "en"), encoding="utf-8")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 390, "height": 900})
-        tab.set_default_timeout(15_000)
-        tab.goto(path.as_uri())
-        yield tab
-        browser.close()
+    tab = chromium.new_page(viewport={"width": 390, "height": 900})
+    tab.set_default_timeout(15_000)
+    tab.goto(path.as_uri())
+    yield tab
+    tab.close()
 
 
 def test_the_page_reads_in_both_languages_and_passes_axe(page: Page) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
@@ -17,9 +15,8 @@ import hubworld
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cardworld import PARTS, CardWorld, card_world
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from test_api import send, window
-from test_demo_pages import FLAGS
 
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
 from hub.api import card_access
@@ -46,17 +43,6 @@ SAY = {
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CardWorld]:
     with card_world(tmp_path_factory.mktemp("hub")) as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(autouse=True)

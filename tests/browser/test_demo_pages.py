@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,33 +19,12 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
-from playwright.sync_api import Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from branchloop.text import say
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
 # A page's first visitor waits for its imports, which takes more than the usual 5 s on a busy machine.
 expect.set_options(timeout=20_000)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
-    assert found is not None
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +39,20 @@ def running(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield started
 
 
+@pytest.fixture(scope="module")
+def visitor(chromium: Browser) -> Iterator[BrowserContext]:
+    """Who has been to the pages before has their scripts."""
+    made = chromium.new_context(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def page(chromium: str) -> Iterator[Page]:
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 1280, "height": 1000}, locale="en-GB")
-        tab.set_default_timeout(30_000)
-        yield tab
-        browser.close()
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    tab = visitor.new_page()
+    tab.set_default_timeout(30_000)
+    yield tab
+    tab.close()
 
 
 def test_the_wheel_runs_outside_the_checkout(python: Path, tmp_path: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,8 +14,7 @@ from axe_playwright_python.sync_playwright import Axe
 from boxpeer import BoxPeer
 from consentworld import ConsentWorld, consent_world
 from PIL import Image
-from playwright.sync_api import Page, Route, expect, sync_playwright
-from test_demo_pages import FLAGS
+from playwright.sync_api import Browser, Page, Route, expect
 
 from branchloop.boxkeys import new_private, sign_box_key
 from branchloop.sealing import decode, fingerprint, shown_fingerprint
@@ -26,6 +23,7 @@ from hub.api.pages import page as served
 from hub.api.state import now_ms
 from hub.loop.receipt import verify
 
+MORE_FLAGS = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 MARK = b"Where-this-was-taken"
 KEEP_BLOBS = """
 window.kept = [];
@@ -56,19 +54,13 @@ def kiosk(world: ConsentWorld) -> Iterator[BoxPeer]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
-    flags = [*FLAGS, "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=flags)
-        tab = browser.new_page(viewport={"width": 420, "height": 900}, locale="en-GB")
-        tab.set_default_timeout(15_000)
-        tab.add_init_script(KEEP_BLOBS)
-        tab.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
-        yield tab
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    tab = chromium.new_page(viewport={"width": 420, "height": 900}, locale="en-GB")
+    tab.set_default_timeout(15_000)
+    tab.add_init_script(KEEP_BLOBS)
+    tab.on("pageerror", lambda error: pytest.fail(f"the page's script failed: {error}"))
+    yield tab
+    tab.close()
 
 
 def photo(folder: Path, number: int, *, level: int = 128, side: int = 1200, sharp: bool = True) -> Path:

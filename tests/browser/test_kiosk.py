@@ -9,7 +9,6 @@ import base64
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,8 +24,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from brokers import until
 from consentworld import SITE, ConsentWorld, consent_world
-from playwright.sync_api import Page, expect, sync_playwright
-from test_demo_pages import FLAGS
+from playwright.sync_api import Browser, Page, expect
 
 from branchloop.arrivals import BoxCertificate
 from branchloop.boxkeys import sign_box_key
@@ -170,15 +168,11 @@ def sign(world: KioskWorld) -> None:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    found = shutil.which("chromium")
-    assert found is not None, "Chromium is missing; `make test` installs it"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=FLAGS)
-        tab = browser.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
-        tab.set_default_timeout(20_000)
-        yield tab
-        browser.close()
+def page(chromium: Browser) -> Iterator[Page]:
+    tab = chromium.new_page(viewport={"width": 1280, "height": 800}, locale="en-GB")
+    tab.set_default_timeout(20_000)
+    yield tab
+    tab.close()
 
 
 def by_face(page: Page, kiosk: KioskWorld) -> str:

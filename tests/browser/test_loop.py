@@ -8,7 +8,6 @@ scene shows one more in every stage.
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,9 +21,8 @@ import pytest
 from brokers import until
 from cardworld import HOSTILE, Host, hosting
 from consentworld import SITE, consent_world
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 from receiver import SECRET, Receiver, receiving
-from test_demo_pages import FLAGS
 from test_kiosk import KioskWorld, sign
 
 from branchloop.clock import DAY_MS
@@ -155,16 +153,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopWorld]:
             assert kiosk.process is not None
             kiosk.process.terminate()
             kiosk.process.wait(20)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    assert found is not None, "Chromium is missing; `make test` installs it"
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 def tab(chromium: Browser, width: int = 420) -> Page:

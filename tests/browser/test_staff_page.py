@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hubworld import World, world
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from test_demo_pages import FLAGS
+from playwright.sync_api import Browser, Page, expect
 
 from branchloop.clock import MINUTE_MS, iso
 from hub.api.pages import STATIC, integrity
@@ -52,20 +50,9 @@ def hub(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    found = shutil.which("chromium")
-    if found is None and not os.environ.get("CI"):
-        pytest.skip("no chromium on this machine; `tools/system-libraries test` installs it")
-    with sync_playwright() as play:
-        running = play.chromium.launch(executable_path=found, args=FLAGS)
-        yield running
-        running.close()
-
-
-def phone(browser: Browser, hub: World, *, locale: str = "en-GB", dark: bool = False) -> Page:
+def phone(chromium: Browser, hub: World, *, locale: str = "en-GB", dark: bool = False) -> Page:
     """A phone of its own, with nothing kept on it."""
-    tab = browser.new_context(
+    tab = chromium.new_context(
         viewport={"width": 390, "height": 844},
         locale=locale,
         color_scheme="dark" if dark else "light",
@@ -102,11 +89,11 @@ def shoot(tab: Page, name: str) -> None:
         tab.screenshot(path=f"{SHOTS}/staff-{name}.png")
 
 
-def test_a_day_at_a_counter(hub: World, browser: Browser) -> None:
+def test_a_day_at_a_counter(hub: World, chromium: Browser) -> None:
     """Check in by code, call, reveal the name (audited), call again, send on, finish with what comes next."""
     staff = hub.token("staff", "hall")
     code = str(booked(hub, staff, "王小明")["code"])
-    tab = phone(browser, hub)
+    tab = phone(chromium, hub)
     sign_in(tab, staff, "Counter 1")
     assert "staff" in tab.url
     assert "Bearer" not in tab.url
@@ -155,12 +142,12 @@ def test_a_day_at_a_counter(hub: World, browser: Browser) -> None:
     ]  # fmt: skip
 
 
-def test_two_phones_call_next_at_once(hub: World, browser: Browser) -> None:
+def test_two_phones_call_next_at_once(hub: World, chromium: Browser) -> None:
     """They get different people; two taps on one phone call one."""
     staff = hub.token("staff", "hall")
     for _ in range(3):
         ask(hub, staff, "walk-ins", {"service": "desk"})
-    tabs = [phone(browser, hub), phone(browser, hub)]
+    tabs = [phone(chromium, hub), phone(chromium, hub)]
     for tab, counter in zip(tabs, ("Counter 1", "Counter 2"), strict=True):
         sign_in(tab, staff, counter)
         expect(tab.locator("#waiting li")).to_have_count(3)
@@ -172,10 +159,10 @@ def test_two_phones_call_next_at_once(hub: World, browser: Browser) -> None:
     assert {tab.locator("#serving .number").inner_text() for tab in tabs} == {"S001", "S002"}
 
 
-def test_without_connection_nothing_can_be_done_and_the_page_says_so(hub: World, browser: Browser) -> None:
+def test_without_connection_nothing_can_be_done_and_the_page_says_so(hub: World, chromium: Browser) -> None:
     staff = hub.token("staff", "hall")
     ask(hub, staff, "walk-ins", {"service": "desk"})
-    tab = phone(browser, hub)
+    tab = phone(chromium, hub)
     sign_in(tab, staff, "Counter 1")
     expect(tab.locator("#waiting li")).to_have_count(1)
     tab.context.set_offline(True)
@@ -186,9 +173,9 @@ def test_without_connection_nothing_can_be_done_and_the_page_says_so(hub: World,
     expect(tab.locator("#offline")).to_be_hidden()
 
 
-def test_a_token_of_another_role_or_none_is_told_so(hub: World, browser: Browser) -> None:
+def test_a_token_of_another_role_or_none_is_told_so(hub: World, chromium: Browser) -> None:
     """And one that was revoked meanwhile is asked for anew; it is kept in the session alone."""
-    tab = phone(browser, hub)
+    tab = phone(chromium, hub)
     tab.get_by_label("Token").fill("wrong")
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.locator("#said")).to_have_text("This token is not known, or no longer.")
@@ -196,7 +183,7 @@ def test_a_token_of_another_role_or_none_is_told_so(hub: World, browser: Browser
     tab.get_by_label("Token").fill(auditor)
     tab.get_by_role("button", name="Sign in").click()
     expect(tab.locator("#said")).to_have_text("This token may not work with the queue.")
-    tab = phone(browser, hub)
+    tab = phone(chromium, hub)
     sign_in(tab, hub.token("staff", "hall"), "Counter 1")
     expect(tab.get_by_role("button", name="Call next")).to_be_enabled()
     assert "Bearer" not in str(tab.evaluate("() => JSON.stringify({...localStorage})"))
@@ -210,7 +197,7 @@ def test_a_token_of_another_role_or_none_is_told_so(hub: World, browser: Browser
 
 @pytest.mark.parametrize(("locale", "dark"), [("en-GB", False), ("zh-CN", False), ("zh-CN", True)])
 def test_it_is_accessible_and_its_targets_are_large(
-    hub: World, browser: Browser, locale: str, dark: bool
+    hub: World, chromium: Browser, locale: str, dark: bool
 ) -> None:
     """Axe finds nothing, every control is 44 px high, and nothing is wider than the phone."""
     staff = hub.token("staff", "hall")
@@ -219,7 +206,7 @@ def test_it_is_accessible_and_its_targets_are_large(
         ask(hub, staff, "walk-ins", {"service": service, "name": "李芳"})
     ask(hub, staff, "call-next", {"counter": "c-2"})
     ask(hub, staff, "call-next", {"counter": "c-1"})
-    tab = phone(browser, hub, locale=locale, dark=dark)
+    tab = phone(chromium, hub, locale=locale, dark=dark)
     token = staff["Authorization"].removeprefix("Bearer ")
     tab.locator("#token").fill(token)
     tab.locator("#enter").click()

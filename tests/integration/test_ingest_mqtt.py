@@ -27,9 +27,19 @@ from branchloop.topics import HUB_STATUS
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.config import read_config
+from hub.ingest.mqtt import KEEPALIVE_S
 from hub.store.connection import prepare
 
 NOW_MS = time.time_ns() // 1_000_000 // 5_000 * 5_000 - 600_000
+
+
+INGEST = """
+import sys
+from branchloop import exits
+from hub.ingest import mqtt, worker
+mqtt.KEEPALIVE_S = int(sys.argv.pop())
+exits.run(worker.main)
+"""
 
 
 @dataclass
@@ -38,6 +48,7 @@ class Worker:
 
     config: Path
     port: int
+    keepalive_s: int = KEEPALIVE_S
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -53,7 +64,9 @@ class Worker:
         )  # fmt: skip
         with (self.config.parent / "ingest.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hub.ingest.worker", str(self.config)], stdout=log, stderr=log
+                [sys.executable, "-c", INGEST, str(self.config), str(self.keepalive_s)],
+                stdout=log,
+                stderr=log,
             )
 
     def kill(self) -> None:
@@ -78,11 +91,11 @@ class Worker:
 
 
 @contextmanager
-def hub(kind: str, folder: Path) -> Iterator[tuple[Broker, Worker]]:
+def hub(kind: str, folder: Path, keepalive_s: int = KEEPALIVE_S) -> Iterator[tuple[Broker, Worker]]:
     port = free_port()
     config = write_hub(folder, broker=f"mqtt://127.0.0.1:{port}")
     with running(kind, folder, config, port=port) as broker:
-        worker = Worker(config, port)
+        worker = Worker(config, port, keepalive_s)
         worker.start()
         try:
             until(worker.connected, f"ingest is connected; see {folder / 'ingest.log'}")
@@ -254,16 +267,16 @@ def test_the_hub_parts_and_dies_audibly(parts: tuple[Broker, Worker]) -> None:
     client.close()
 
 
-def test_a_silent_connection_is_given_up(nats: tuple[Broker, Worker]) -> None:
-    """A broker that stops answering (SIGSTOP) is noticed by keep-alive, and ingest returns to it."""
-    broker, worker = nats
-    assert broker.process is not None
-    os.kill(broker.process.pid, signal.SIGSTOP)
-    try:
-        until(lambda: not worker.connected(), "noticed", wait_s=60)
-    finally:
-        os.kill(broker.process.pid, signal.SIGCONT)
-    until(worker.connected, "back", wait_s=40)
+def test_a_silent_connection_is_given_up(tmp_path: Path) -> None:
+    """A broker that stops answering (SIGSTOP) is noticed by keep-alive, a short one here, and ingest returns to it."""
+    with hub("nats", tmp_path, keepalive_s=3) as (broker, worker):
+        assert broker.process is not None
+        os.kill(broker.process.pid, signal.SIGSTOP)
+        try:
+            until(lambda: not worker.connected(), "noticed", wait_s=60)
+        finally:
+            os.kill(broker.process.pid, signal.SIGCONT)
+        until(worker.connected, "back", wait_s=40)
 
 
 def test_a_wrong_password_is_told_and_tried_again(nats: tuple[Broker, Worker]) -> None:
