@@ -1,4 +1,4 @@
-"""Whether this machine can run a hub: program, database, disk, ports, broker, certificates."""
+"""Whether this machine can run a hub: program, database, disk, ports, broker, certificates, documents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import socket
 import sqlite3
 import ssl
 import subprocess
-from typing import TypedDict
 
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
@@ -15,15 +14,10 @@ from hub.broker.nats import executable
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
+from hub.doctor_documents import examine_documents
+from hub.doctor_finding import Finding
 
 LEAST_FREE_GB = 2.0
-
-
-class Finding(TypedDict):
-    """One thing looked at; `state` is good, warn or bad."""
-
-    state: str
-    text: str
 
 
 def examine(config: HubConfig | None) -> list[Finding]:
@@ -36,7 +30,7 @@ def examine(config: HubConfig | None) -> list[Finding]:
         findings += (
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
-        findings.append(_certificates(config))
+        findings += [_certificates(config), *examine_documents(config)]
     return findings
 
 

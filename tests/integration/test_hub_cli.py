@@ -86,3 +86,17 @@ def test_doctor_finds_a_missing_broker(tmp_path: Path) -> None:
     assert shown.returncode == 5
     assert "does not answer MQTT" in shown.stdout
     assert "hub--ingest" in shown.stdout
+
+
+def test_doctor_looks_at_the_key_for_documents(config: Path) -> None:
+    """A key that is not there: exit code 5, and the sentence says how to make one."""
+    text = config.read_text()
+    table = (
+        '[documents]\nissuer = { en = "Bank", zh = "银行" }\nkey_file = "gone.pem"\ncert_file = "gone.crt"\n'
+    )
+    config.write_text(f"{text}\n{table}")
+    shown = hub("doctor", config)
+    assert shown.returncode == 5
+    assert "gone.pem cannot be read" in shown.stdout
+    assert "gone.crt cannot be read" in shown.stdout
+    assert "branchloop keys document" in shown.stdout
