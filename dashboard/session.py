@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
@@ -140,3 +140,14 @@ def told() -> Iterator[None]:
         st.info(say("error.refused", language()))
     except Problem as problem:
         st.error(str(problem))
+
+
+def refreshed(body: Callable[[Hub, str], None]) -> None:
+    """A page of one branch whose body refreshes by itself."""
+    door = hub()
+    if door is None:
+        return
+    with told():
+        site = choose_branch(door)
+        if site is not None:
+            st.fragment(body, run_every=settings()[0].refresh_s)(door, site)

@@ -25,15 +25,8 @@ SHOWN = ("heat", "sensors", "filled")
 
 
 def page() -> None:
-    """The page; its body refreshes by itself."""
-    door = session.hub()
-    if door is None:
-        return
-    with session.told():
-        site = session.choose_branch(door)
-        if site is not None:
-            refresh_s = session.settings()[0].refresh_s
-            st.fragment(_body, run_every=refresh_s)(door, site)
+    """The page."""
+    session.refreshed(_body)
 
 
 def _body(door: Hub, site: str) -> None:

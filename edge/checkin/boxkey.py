@@ -7,8 +7,6 @@ what it signed. Rotation: delete box.pem, make another, have it signed; photos s
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -18,6 +16,7 @@ from branchloop.boxkeys import new_private, private_pem, read_private, verify_bo
 from branchloop.errors import ConfigError, DependencyError, InputError
 from branchloop.keys import read_certificate
 from branchloop.sealing import decode, encode, raw_public
+from branchloop.secretfile import kept
 
 PRIVATE = "box.pem"
 REQUEST = "box.request.json"
@@ -28,17 +27,7 @@ def box_key(folder: Path, site: str, device: str) -> ec.EllipticCurvePrivateKey:
     """The key and its request, made when there is none. Raises ConfigError, DependencyError."""
     path = folder / PRIVATE
     try:
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(FileExistsError):
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(private_pem(new_private()))
-                    file.flush()
-                    os.fsync(file.fileno())
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-        key = read_private(path.read_bytes())
+        key = read_private(kept(path, lambda: private_pem(new_private()), 0o700))
         request = {"site": site, "device": device, "public": encode(raw_public(key.public_key()))}
         (folder / REQUEST).write_text(json.dumps(request) + "\n", encoding="utf-8")
     except OSError as error:

@@ -6,13 +6,10 @@ be read from no file of this box. It belongs in no backup: a lost box means enro
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import secrets
 import sqlite3
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +22,11 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError, DependencyError
+from branchloop.secretfile import KEY_BYTES, kept, new_key, read_key
 from edge.kiosk.day import Given
 
 DATABASE = "kiosk.db"
 KEY_FILE = "template.key"
-KEY_BYTES = 32
 _IV = 12
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS template (
@@ -284,34 +281,9 @@ def template_key(folder: Path, name: str | None) -> bytes:
                 f"key `template_key_env`: the environment has no {name}.",
                 hint=f"Set it: export {name}=$(openssl rand -base64 32).",
             )
-        return _read(text, name)
+        return read_key(text, name)
     path = folder / KEY_FILE
-    try:
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(FileExistsError):
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "w") as file:
-                    file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-        return _read(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise DependencyError(f"{path} cannot be used: {error.strerror}.", hint="Check the disk.") from error
-
-
-def _read(text: str, where: str) -> bytes:
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(
-            f"{where} holds no key of {KEY_BYTES} bytes in base64.", hint="Make one: openssl rand -base64 32."
-        )
-    return key
+    return read_key(kept(path, new_key, 0o700), str(path))
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

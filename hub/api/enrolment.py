@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-import threading
-from dataclasses import dataclass, field
 
 from fastapi import APIRouter, Request
 
-from branchloop.clock import MINUTE_MS, iso
+from branchloop.clock import iso
 from branchloop.consent_text import PURPOSE, consent_text
 from branchloop.errors import InputError
 from branchloop.sealing import decode, fingerprint
@@ -21,7 +19,7 @@ from branchloop.site import Site
 from branchloop.text import LANGUAGES, Language
 from hub.api import models_consent as models
 from hub.api.access import Enrolling
-from hub.api.pace import TooManyError
+from hub.api.pace import Pace
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import DAY_MS, LINK_DAYS, Consent, Holder, check_given, end_of_retention_ms, step
@@ -36,26 +34,8 @@ MAX_PHOTO_TEXT = 420_000
 """300 KiB as JPEG, sealed, in base64url."""
 
 
-@dataclass(slots=True)
-class Guesses:
-    """Wrong tokens in this minute, over all callers: tokens have 256 bits, so nobody needs many."""
-
-    _minute: int = 0
-    _misses: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def miss(self, at_ms: int) -> None:
-        """Count one; raises TooManyError when there were too many. A right token is never held up."""
-        with self._lock:
-            minute = at_ms // MINUTE_MS
-            if minute != self._minute:
-                self._minute, self._misses = minute, 0
-            self._misses += 1
-            if self._misses > MISSES_A_MINUTE:
-                raise TooManyError("too many links were tried.", hint="Wait a minute.")
-
-
-_guesses = Guesses()
+_guesses = Pace(MISSES_A_MINUTE, "links were tried")
+"""Wrong tokens, over all callers: tokens have 256 bits, so nobody needs many, and a right one is never held up."""
 
 
 def staff_routes() -> APIRouter:
@@ -158,7 +138,7 @@ class Visit:
         link = Consents(db).link(self._token) if len(self._token) <= 100 else None
         over = link is None or (link.used_ms is None and at_ms >= link.expires_ms)
         if link is None or over or link.site not in self._state.config.sites:
-            _guesses.miss(at_ms)
+            _guesses.step("", at_ms)
             raise NotFoundError(
                 "this link is not known, or has expired.", hint="Ask our staff for a new one."
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 from reportlab.pdfbase.ttfonts import TTFont
 
 from branchloop.errors import ConfigError
+from branchloop.secretfile import guarded
 from hub.config import HubConfig
 from hub.config_documents import Documents
 from hub.documents.certificate import Certificate, draw
@@ -50,9 +51,7 @@ class Issuer:
 
 def _bytes(path: Path, *, secret: bool = False) -> bytes:
     try:
-        if secret and path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-        return path.read_bytes()
+        return guarded(path) if secret else path.read_bytes()
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read: {error.strerror}.",

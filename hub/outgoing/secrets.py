@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from branchloop.errors import ConfigError
+from branchloop.secretfile import guarded
 from hub.config_events import Secret
 from hub.loop.delivery import key_of
 
@@ -26,8 +27,6 @@ def _read(variable: str | None, name: str | None, folder: Path) -> bytes:
         return key_of(text, variable)
     path = folder / (name or "")
     try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-        return key_of(path.read_text(encoding="utf-8"), str(path))
+        return key_of(guarded(path).decode(), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}.", hint="Check the name.") from error

@@ -11,8 +11,6 @@ keys of nobody.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
@@ -30,13 +28,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from branchloop.errors import ConfigError, DependencyError
+from branchloop.secretfile import KEY_BYTES, kept, new_key, read_key
 from hub.config import HubConfig
 from hub.store.kept import give_back, take
 from hub.store.people import PHOTO
 
 DATABASE = "keys.db"
 KEY_FILE = "people.key"
-KEY_BYTES = 32
 SPARE = 64
 """So many new customers have a key ahead, in every process that books."""
 _IV = 12
@@ -203,36 +201,9 @@ def hub_key(config: HubConfig) -> bytes:
                 f"{config.path}: people.key_env names {people.key_env}, which is not set.",
                 hint=f"Set it: export {people.key_env}=$(openssl rand -base64 32).",
             )
-        return _read(text, people.key_env)
+        return read_key(text, people.key_env)
     path = config.path.parent / people.key_file if people.key_file else config.data_dir / KEY_FILE
-    try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(f"{path.name}.{os.getpid()}")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-                file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode() + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            with suppress(FileExistsError):
-                os.link(fresh, path)  # whole or not at all, and never over another process's
-            fresh.unlink()
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-        return _read(path.read_text(encoding="utf-8"), str(path))
-    except OSError as error:
-        raise DependencyError(f"{path} cannot be used: {error.strerror}.", hint="Check the disk.") from error
-
-
-def _read(text: str, where: str) -> bytes:
-    try:
-        key = base64.b64decode(text.strip(), validate=True)
-    except (binascii.Error, ValueError):
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise ConfigError(
-            f"{where} holds no key of {KEY_BYTES} bytes in base64.", hint="Make one: openssl rand -base64 32."
-        )
-    return key
+    return read_key(kept(path, new_key), str(path))
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -158,11 +158,10 @@ class Asker:
 def asker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asker]:
     """One hub for all; nobody is too fast for it: what is then refused is test_card_api.py's."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (card_access, documents):
+        for module in (card_access, documents, enrolment):
             for name, pace in vars(module).copy().items():
                 if isinstance(pace, Pace):
                     patch.setattr(module, name, Pace(10**9, pace.what))
-        patch.setattr(enrolment, "MISSES_A_MINUTE", 10**9)
         with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True) as hub:
             made = Asker(hub)
             yield made

@@ -65,7 +65,10 @@ def test_photos_reach_the_box_as_they_were_and_leave_the_hub(world: ConsentWorld
         told = verify(kept["body"], decode(json.loads(kept["body"])["signer"]))
         assert told["consent"] == consent
     assert world.enrol(token, kiosk, PHOTOS).status_code == 422
-    until(lambda: kiosk.galleries[-1].appointments[0].consent == consent, "the gallery names the consent")
+    until(
+        lambda: kiosk.galleries and kiosk.galleries[-1].appointments[0].consent == consent,
+        "the gallery names the consent",
+    )
 
 
 def test_withdrawal_is_pending_until_the_box_confirms(world: ConsentWorld, kiosk: BoxPeer) -> None:
@@ -74,10 +77,13 @@ def test_withdrawal_is_pending_until_the_box_confirms(world: ConsentWorld, kiosk
     world.enrol(token, kiosk, PHOTOS)
     seen = world.reaches(token, "enrolled")
     kiosk.mute = True
-    until(lambda: kiosk.galleries[-1].consents == [seen["consent"]], "the gallery names the consent")
+    until(
+        lambda: kiosk.galleries and kiosk.galleries[-1].consents == [seen["consent"]],
+        "the gallery names the consent",
+    )
     answer = httpx.post(f"{world.api}/api/v1/enrolments/{token}/withdraw", json={})
     assert answer.json()["step"] == "pending"
-    until(lambda: kiosk.galleries[-1].consents == [], "the consent has left the gallery")
+    until(lambda: kiosk.galleries and kiosk.galleries[-1].consents == [], "the consent has left the gallery")
     assert kiosk.galleries[-1].appointments[0].consent is None
     until(lambda: [c.what for c in kiosk.commands][-1] == "erase", "the box is asked to erase")
     assert world.step(token) == "pending"
@@ -370,7 +376,10 @@ def test_a_consent_given_at_the_kiosk_is_kept_once(world: ConsentWorld, kiosk: B
     assert channel == "kiosk"
     assert int(str(expires_ms)) - int(str(given_ms)) == 90 * 86_400_000
     assert world.ask("SELECT event FROM consent_receipt") == [("given",)]
-    until(lambda: kiosk.galleries[-1].appointments[0].consent == "c" * 32, "the gallery names the consent")
+    until(
+        lambda: kiosk.galleries and kiosk.galleries[-1].appointments[0].consent == "c" * 32,
+        "the gallery names the consent",
+    )
     answer = httpx.post(f"{world.api}/api/v1/consents/{'c' * 32}/withdraw", headers=world.staff())
     assert answer.json()["state"] == "pending"
     until(lambda: world.ask("SELECT state FROM consent") == [("withdrawn",)], "it is withdrawn")
