@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from hub.store.schema_requests import request_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
-_MIGRATIONS = (
+MIGRATIONS = (
     hub_migrations,
     analytics_migrations,
     consent_migrations,
@@ -49,7 +50,7 @@ _MIGRATIONS = (
 def connect(
     path: Path,
     *,
-    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    synchronous: Literal["FULL", "NORMAL", "OFF"] = "FULL",
     busy_timeout_ms: int = BUSY_TIMEOUT_MS,
     any_thread: bool = False,
 ) -> sqlite3.Connection:
@@ -96,8 +97,8 @@ def prepare(data_dir: Path) -> None:
         with (data_dir / LOCK).open("w") as lock:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            _migrate(data_dir / DATABASE, _MIGRATIONS)
-            _migrate(data_dir / AUDIT_DATABASE, (audit_migrations,))
+            _prepare(data_dir / DATABASE, MIGRATIONS)
+            _prepare(data_dir / AUDIT_DATABASE, (audit_migrations,))
     except OSError as error:
         raise DependencyError(
             f"data directory {data_dir} cannot be used: {error.strerror}.",
@@ -160,8 +161,36 @@ def as_errors() -> Iterator[None]:
         raise DependencyError(f"the database cannot be used: {error}.", hint="Try again.") from error
 
 
-def _migrate(path: Path, order: Iterable[Migrations]) -> None:
-    connection = connect(path)
+def _prepare(path: Path, order: Iterable[Migrations]) -> None:
+    """A new database takes its place when it is whole and on the disk: no step on the way to it need be."""
+    if path.exists():
+        _migrate(path, order)
+        return
+    fresh = path.with_name(f"{path.name}.new")
+    for name in (
+        fresh.name,
+        f"{fresh.name}-wal",
+        f"{fresh.name}-shm",
+        f"{path.name}-wal",
+        f"{path.name}-shm",
+    ):
+        path.with_name(name).unlink(missing_ok=True)  # of one that was never whole, or is gone
+    _migrate(fresh, order, synchronous="OFF")
+    _sync(fresh)
+    fresh.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _migrate(path: Path, order: Iterable[Migrations], synchronous: Literal["FULL", "OFF"] = "FULL") -> None:
+    connection = connect(path, synchronous=synchronous)
     try:
         database = Database(connection)
         for migrations in order:

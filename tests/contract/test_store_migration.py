@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
+import pytest
 from box import T0_MS, Box, make_site, window
 from sqlite_utils import Database
 
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
-from hub.store.connection import connect
+from hub.store.connection import MIGRATIONS, connect, prepare
 from hub.store.schema import DATABASE, hub_migrations
 from hub.store.sqlite import SqliteStore
 from hub.store.sums import LineSums
@@ -53,6 +55,29 @@ def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
     assert day.queues["queue"].joined == 3
     store.close()
     SqliteStore(tmp_path).close()  # a second opening migrates nothing
+
+
+def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut off while it is made, it is not there; what was left over harms none that is made after."""
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MIGRATIONS[-1], "apply", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(tmp_path)
+    assert not (tmp_path / DATABASE).exists()
+    assert (tmp_path / f"{DATABASE}.new").exists()
+    (tmp_path / f"{DATABASE}.new").write_bytes(b"half a page")
+    (tmp_path / f"{DATABASE}-wal").write_bytes(b"of one that is gone")
+    prepare(tmp_path)
+    with contextlib.closing(connect(tmp_path / DATABASE)) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert db.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+        assert db.execute("PRAGMA synchronous").fetchall() == [(2,)]
+        assert not any(migrations.pending(Database(db)) for migrations in MIGRATIONS)
+    assert not (tmp_path / f"{DATABASE}.new").exists()
 
 
 def test_figures_that_an_earlier_hub_could_not_count_are_recomputed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A configuration from the hub to a running box, over a real broker, with the demo's camera."""
+"""A running box and its hub over a real broker, with the demo's camera: pictures asked for, configurations taken over."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import httpx
+import numpy as np
 import psutil
 import pytest
 from brokers import until
 from test_hub_run import Hub
 from test_hub_run import hub as hub_running
+from unseen import nobody_in
 
 from branchloop import sitetext
 from branchloop.share import share
+from edge.perceive.backdrop import SCORE_FLOOR, unpacked
+from edge.perceive.people import load_detector
 from hub.config import read_config
 from hub.store.configurations import Configurations
 from hub.store.connection import opened
@@ -122,6 +127,54 @@ def branch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Branch]:
             with suppress(subprocess.TimeoutExpired):
                 box.wait(20)
             box.kill()
+
+
+def test_a_background_and_the_birdseye_picture_reach_the_hub(branch: Branch) -> None:
+    """Asked for by POST, made by the box from real footage with people in it, and nobody is in what arrives.
+
+    Both are asked for at once: the hall's camera looks once for both.
+    """
+    there = "/cameras/hall/background"
+    assert branch.ask("GET", there).status_code == 404
+    asked = branch.ask("POST", f"{there}?within_s=60")
+    assert (asked.status_code, asked.json()["state"]) == (202, "open")
+    again = branch.ask("POST", there)
+    assert again.json()["command"] == asked.json()["command"], "what is under way is not asked for twice"
+    assert branch.ask("POST", "/birdseye?within_s=120").json()["state"] == "open"
+    until(lambda: shown(branch, "background")["asked"]["state"] != "open", "an answer", wait_s=65)
+    about = shown(branch, "background")
+    assert about["asked"]["state"] == "done", about["asked"]["detail"] or about["asked"]["code"]
+    assert about["camera_px"] == [768, 576]
+    answer = branch.ask("GET", there)
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert len(answer.content) <= 300_000
+    assert answer.headers["x-camera-px"] == "768x576"
+    picture = unpacked(answer.content)
+    assert picture.shape == (576, 768, 3)
+    nobody_in(picture, load_detector("nanodet", score_floor=SCORE_FLOOR))
+    assert branch.ask("POST", there).status_code == 429
+
+    until(lambda: shown(branch, "birdseye")["asked"]["state"] != "open", "an answer", wait_s=125)
+    about = shown(branch, "birdseye")
+    assert about["asked"]["state"] == "done", about["asked"]["detail"] or about["asked"]["code"]
+    assert about["bounds_m"] == [0, 0, 22.5, 25]
+    floor = branch.ask("GET", "/birdseye")
+    assert floor.headers["content-type"] == "image/webp"
+    image = cv2.imdecode(np.frombuffer(floor.content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert image is not None
+    assert image.shape == (about["height_px"], about["width_px"], 4)
+    with sqlite3.connect(branch.folder / "data" / "audit.db") as db:
+        lines = [
+            row[0] for row in db.execute("SELECT detail FROM audit WHERE action='read picture' ORDER BY seq")
+        ]
+    assert lines.count("background of hall: ask for it") == 3
+    assert "background of hall" in lines
+    assert "bird's-eye picture" in lines
+
+
+def shown(branch: Branch, what: str) -> dict[str, Any]:
+    items: list[dict[str, Any]] = branch.ask("GET", "/pictures").json()["items"]
+    return next(item for item in items if item["what"] == what)
 
 
 def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:

@@ -1,28 +1,20 @@
-"""Pictures without people, from a running box over a real broker to whoever may see them at the hub."""
+"""Pictures at the hub: who may ask for one and how often, and what is no picture to be kept."""
 
 from __future__ import annotations
 
 import base64
 import json
-import sqlite3
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-import cv2
 import httpx
-import numpy as np
 import pytest
-from brokers import until
-from hubworld import World, world
-from test_desired import Branch, branch  # noqa: F401 - a fixture
-from unseen import nobody_in
+from hubworld import world
 
 from branchloop.commands import Picture, Reply
 from branchloop.errors import InputError
-from edge.perceive.backdrop import SCORE_FLOOR, unpacked
-from edge.perceive.people import load_detector
 from hub.store.commands import Commands
-from hub.store.connection import opened
+from hub.store.connection import opened, prepare
 from hub.store.pictures import (
     AGAIN_MS,
     EXPIRES_MS,
@@ -38,58 +30,11 @@ from hub.store.pictures import (
 PLAIN = b"\xff\xd8\xff" + b"." * 400 + b"\xff\xd9"
 
 
-def test_a_background_and_the_birdseye_picture_reach_the_hub(branch: Branch) -> None:  # noqa: F811
-    """Asked for by POST, made by the box from real footage with people in it, and nobody is in what arrives.
-
-    Both are asked for at once: the hall's camera looks once for both.
-    """
-    there = "/cameras/hall/background"
-    assert branch.ask("GET", there).status_code == 404
-    asked = branch.ask("POST", f"{there}?within_s=60")
-    assert (asked.status_code, asked.json()["state"]) == (202, "open")
-    again = branch.ask("POST", there)
-    assert again.json()["command"] == asked.json()["command"], "what is under way is not asked for twice"
-    assert branch.ask("POST", "/birdseye?within_s=120").json()["state"] == "open"
-    until(lambda: shown(branch, "background")["asked"]["state"] != "open", "an answer", wait_s=65)
-    about = shown(branch, "background")
-    assert about["asked"]["state"] == "done", about["asked"]["detail"] or about["asked"]["code"]
-    assert about["camera_px"] == [768, 576]
-    answer = branch.ask("GET", there)
-    assert answer.headers["content-type"] == "image/jpeg"
-    assert len(answer.content) <= 300_000
-    assert answer.headers["x-camera-px"] == "768x576"
-    picture = unpacked(answer.content)
-    assert picture.shape == (576, 768, 3)
-    nobody_in(picture, load_detector("nanodet", score_floor=SCORE_FLOOR))
-    assert branch.ask("POST", there).status_code == 429
-
-    until(lambda: shown(branch, "birdseye")["asked"]["state"] != "open", "an answer", wait_s=125)
-    about = shown(branch, "birdseye")
-    assert about["asked"]["state"] == "done", about["asked"]["detail"] or about["asked"]["code"]
-    assert about["bounds_m"] == [0, 0, 22.5, 25]
-    floor = branch.ask("GET", "/birdseye")
-    assert floor.headers["content-type"] == "image/webp"
-    image = cv2.imdecode(np.frombuffer(floor.content, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert image is not None
-    assert image.shape == (about["height_px"], about["width_px"], 4)
-    with sqlite3.connect(branch.folder / "data" / "audit.db") as db:
-        lines = [
-            row[0] for row in db.execute("SELECT detail FROM audit WHERE action='read picture' ORDER BY seq")
-        ]
-    assert lines.count("background of hall: ask for it") == 3
-    assert "background of hall" in lines
-    assert "bird's-eye picture" in lines
-
-
-def shown(branch: Branch, what: str) -> dict[str, Any]:  # noqa: F811
-    items: list[dict[str, Any]] = branch.ask("GET", "/pictures").json()["items"]
-    return next(item for item in items if item["what"] == what)
-
-
 @pytest.fixture
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    with world(tmp_path_factory.mktemp("hub")) as running:
-        yield running
+def folder(tmp_path: Path) -> Path:
+    """A data directory, which is all that most of these need."""
+    prepare(tmp_path)
+    return tmp_path
 
 
 def reply(command: str, image: bytes = PLAIN, **more: Any) -> Reply:
@@ -101,9 +46,9 @@ def reply(command: str, image: bytes = PLAIN, **more: Any) -> Reply:
     return Reply(id=command, at_ms=1, ok=True, code="done", body=body)
 
 
-def test_the_hub_keeps_the_newest_and_asks_seldom(hub: World) -> None:
+def test_the_hub_keeps_the_newest_and_asks_seldom(folder: Path) -> None:
     """Ten minutes must pass after a picture; after a refusal it may be asked for again at once."""
-    with opened(hub.config.data_dir) as db:
+    with opened(folder) as db:
         pictures = Pictures(db)
         first = pictures.ask("hall", "box", "background", "door", "mei", 1_000)
         asked = Commands(db).find(first.command)
@@ -129,9 +74,9 @@ def test_the_hub_keeps_the_newest_and_asks_seldom(hub: World) -> None:
         assert pictures.find("hall", "background", "door") is None
 
 
-def test_a_branch_has_a_bounded_number_of_open_requests(hub: World) -> None:
+def test_a_branch_has_a_bounded_number_of_open_requests(folder: Path) -> None:
     """One more is refused with when to ask again; another branch is not held up; what expired makes room."""
-    with opened(hub.config.data_dir) as db:
+    with opened(folder) as db:
         pictures = Pictures(db)
         for index in range(MOST_OPEN):
             pictures.ask("hall", "box", "background", f"c{index}", "mei", 1_000 + index)
@@ -164,9 +109,9 @@ def test_a_branch_has_a_bounded_number_of_open_requests(hub: World) -> None:
         {"image": b"<svg onload=alert(1)>"},
     ],
 )
-def test_what_is_no_plain_picture_is_not_kept(hub: World, spoiled: dict[str, Any]) -> None:
+def test_what_is_no_plain_picture_is_not_kept(folder: Path, spoiled: dict[str, Any]) -> None:
     """Metadata, another kind than was asked for, rubbish: the request fails, nothing is shown."""
-    with opened(hub.config.data_dir) as db:
+    with opened(folder) as db:
         pictures = Pictures(db)
         command = pictures.ask("hall", "box", "background", "door", "mei", 1_000).command
         asked = Commands(db).find(command)
@@ -185,13 +130,14 @@ def test_a_webp_with_metadata_is_refused() -> None:
         check_plain("image/webp", b"RIFF\x00\x00\x00\x00WEBPVP8X....EXIF")
 
 
-def test_a_branch_without_box_and_a_camera_that_is_not_there_are_told(hub: World) -> None:
+def test_a_branch_without_box_and_a_camera_that_is_not_there_are_told(tmp_path: Path) -> None:
     """404 with the reason, for those who may ask; staff may not."""
-    headers = hub.token("manager", "hall")
-    base = f"{hub.api}/api/v1/branches/hall"
-    answer = httpx.post(f"{base}/birdseye", headers=headers)
-    assert (answer.status_code, "no box" in answer.json()["detail"]) == (404, True)
-    answer = httpx.post(f"{base}/cameras/attic/background", headers=headers)
-    assert (answer.status_code, "no camera" in answer.json()["detail"]) == (404, True)
-    assert httpx.get(f"{base}/pictures", headers=hub.token("staff", "hall")).status_code == 403
-    assert httpx.get(f"{base}/pictures", headers=headers).json()["items"][0]["asked"] is None
+    with world(tmp_path) as hub:
+        headers = hub.token("manager", "hall")
+        base = f"{hub.api}/api/v1/branches/hall"
+        answer = httpx.post(f"{base}/birdseye", headers=headers)
+        assert (answer.status_code, "no box" in answer.json()["detail"]) == (404, True)
+        answer = httpx.post(f"{base}/cameras/attic/background", headers=headers)
+        assert (answer.status_code, "no camera" in answer.json()["detail"]) == (404, True)
+        assert httpx.get(f"{base}/pictures", headers=hub.token("staff", "hall")).status_code == 403
+        assert httpx.get(f"{base}/pictures", headers=headers).json()["items"][0]["asked"] is None
