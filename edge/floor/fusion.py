@@ -9,6 +9,7 @@ one of them alone counts the floor that both see, so that nobody is counted twic
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from edge.floor.sight import Sight
 
 HOLD_MS = 1_000
 """How long a frame speaks for the time after it when the next one is late."""
+SHOWN_MS = 2_500
+"""Frames so far back are remembered: longer than a frame is held and a clock is corrected."""
 Seen = list[tuple[int, NDArray[np.float64]]]
 
 IDENTIFY_MS = 400
@@ -74,6 +77,8 @@ class Fusion:
         self._cameras = list(cameras)
         self._pending: dict[str, list[tuple[int, list[Person]]]] = {camera: [] for camera in cameras}
         self._now: dict[str, tuple[int, list[Person]]] = {}
+        self._frames_ms: dict[str, list[int]] = {camera: [] for camera in cameras}
+        self._last_ms: dict[int, dict[str, float]] = {}
         self._looked_ms: dict[str, int] = {}
         self._alignment = Alignment(cameras)
         self._corrections = self._alignment.corrections()
@@ -208,6 +213,8 @@ class Fusion:
             ),
             key=lambda frame: frame[:2],
         )
+        if len(self._cameras) > 1:
+            self._last_ms = self._last_sightings()
         starts = sorted({frame[0] for frame in frames} | self._expiries(frames, upto_ms))
         stretches: list[Stretch] = []
         queue = iter(frames)
@@ -216,6 +223,9 @@ class Fusion:
             fresh: set[str] = set()
             while upcoming is not None and upcoming[0] <= start_ms:
                 self._now[upcoming[2]] = (upcoming[0], upcoming[3])
+                shown = self._frames_ms[upcoming[2]]
+                shown.append(upcoming[0])
+                del shown[: bisect_right(shown, upcoming[0] - SHOWN_MS)]
                 fresh.add(upcoming[2])
                 upcoming = next(queue, None)
             if end_ms > start_ms:
@@ -247,7 +257,9 @@ class Fusion:
                     known = self._identities.person_of((camera, person.id))
                     if known is not None:
                         seen[known].append((camera, person))
-        people = [self._placed(person, seen[person], start_ms) for person in sorted(seen)]
+        people = [
+            self._placed(person, seen[person], start_ms) for person in sorted(seen) if not self._gone(person)
+        ]
         doubtful = self._doubtful(observing)
         uncounted = {p.id for p in people if self._counted_elsewhere(p, doubtful)} if doubtful else set()
         return Stretch(
@@ -258,6 +270,29 @@ class Fusion:
             fresh,
             tuple(p for p in people if p.id in uncounted),
         )
+
+    def _last_sightings(self) -> dict[int, dict[str, float]]:
+        """Person -> camera -> its last sighting that is known or believed, on the site's clock."""
+        found: dict[int, dict[str, float]] = defaultdict(dict)
+        for key in self._paths.keys():  # noqa: SIM118  `keys` is no mapping's
+            person = self._identities.person_of(key)
+            if person is not None:
+                last_ms = self._paths.seen_ms(key) - self._corrections[key[0]].clock_s * 1000
+                found[person][key[0]] = max(last_ms, found[person].get(key[0], last_ms))
+        return found
+
+    def _gone(self, person: int) -> bool:
+        """Whether a camera that saw somebody to the last has looked again since, and in vain.
+
+        The last frame of another camera, which is still held, would make who is seen by several stay longer.
+        """
+        lasts = self._last_ms.get(person, {})
+        for camera, seen_ms in lasts.items():
+            shown, ahead_ms = self._frames_ms[camera], self._corrections[camera].clock_s * 1000
+            after = bisect_right(shown, max(lasts.values()) + ahead_ms)
+            if 0 < after < len(shown) and shown[after - 1] <= seen_ms + ahead_ms:
+                return True
+        return False
 
     def _placed(self, person: int, seen: list[tuple[str, Person]], start_ms: int) -> SitePerson:
         """Where the cameras together put somebody: weighted by certainty, a late frame carried forward."""

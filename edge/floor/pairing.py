@@ -52,4 +52,4 @@ def is_clear(cost: Array, first: Mask, second: Mask, row: int, column: int) -> b
         *cost[row, second[column] & (np.arange(cost.shape[1]) != column)],
         *cost[first[row] & (np.arange(cost.shape[0]) != row), column],
     ]
-    return min(others, default=IMPOSSIBLE) >= CLEAR * cost[row, column] + CLEAR_BY
+    return bool(min(others, default=IMPOSSIBLE) >= CLEAR * cost[row, column] + CLEAR_BY)

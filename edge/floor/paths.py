@@ -27,6 +27,8 @@ _Sample = tuple[int, float, float, float]
 class _Path:
     settled: list[_Sample] = field(default_factory=list)
     outlook: list[_Sample] = field(default_factory=list)
+    seen_ms: int = -1
+    """The last settled sighting that was one: a path is carried on for a moment after it."""
 
     @property
     def samples(self) -> list[_Sample]:
@@ -61,6 +63,7 @@ class Paths:
             for person in people:
                 path = self._paths.setdefault((camera, person.id), _Path())
                 path.settled.append((t_ms, *person.place_m, person.sigma_m))
+                path.seen_ms = t_ms if person.score > 0 else path.seen_ms
 
     def look_out(self, camera: str, outlook: Mapping[int, Mapping[int, Person]]) -> None:
         """Replace what is believed of a camera's frames that are not settled."""
@@ -80,6 +83,11 @@ class Paths:
         """First and last sighting that is still kept, in the camera's own time."""
         samples = self._paths[key].samples if key in self._paths else []
         return (samples[0][0], samples[-1][0]) if samples else None
+
+    def seen_ms(self, key: Key) -> int:
+        """When a track was truly seen last, or is believed to have been, in the camera's own time."""
+        path = self._paths[key]
+        return path.outlook[-1][0] if path.outlook else path.seen_ms
 
     def keys(self) -> list[Key]:
         """All tracks that are still kept."""

@@ -1,6 +1,6 @@
 """What each camera and each sensor is worth: everybody counted once, and heat while a camera is out.
 
-    python tests/bench/bench_fusion.py [--minutes 60] [--seed 5] [--people 20] [--only fusion|outage]
+    python tests/bench/bench_fusion.py [--minutes 60] [--seed 5] [--people 20] [--crowd-seed 1] [--only fusion|outage]
 
 All of it is simulated (tests/hall.py, tests/sonar.py): rendered geometry, walkers and noise, no pictures. First table:
 the share of the truth's person-moments that are found under their person's own id, and person-seconds counted
@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
-from hall import Eye, Moments, corner_eyes, id_score, run, three_eyes, truth_person_s, walkers
+from hall import Eye, Moments, corner_eyes, id_score, run, streams, three_eyes, truth_person_s, walkers
 from sonar import EYES, SPOTS, Outcome, listen, morning, play, sensors
 
 
@@ -38,9 +38,9 @@ def fusion_row(name: str, eyes: list[Eye], moments: Moments) -> None:
     )
 
 
-def fusion(people: int) -> None:
+def fusion(people: int, seed: int) -> None:
     """The table of cameras."""
-    moments = walkers(people, 3.0 * people)
+    moments = walkers(people, 3.0 * people, seed)
     eyes = corner_eyes(4)
     north, south = eyes[:2]
     print(
@@ -60,6 +60,14 @@ def fusion(people: int) -> None:
     fusion_row("two, 40 % drop-out", corner_eyes(2, drop=0.4), moments)
     fusion_row("two, clocks 10 s apart", [north, replace(south, clock_s=10.0)], moments)
     fusion_row("two, one bumped by 5 deg", [north, replace(south, turned_deg=5.0)], moments)
+    crowd = streams(2 * people, 40.0, seed)
+    print(f"{2 * people} people in four streams through each other, 40 s")
+    fusion_row("three, little shared", three, crowd)
+    fusion_row("four, all shared", eyes, crowd)
+    fusion_row("two", eyes[:2], crowd)
+    fusion_row("three, who hides is missed", [replace(eye, hides=True) for eye in three], crowd)
+    fusion_row("four, who hides is missed", corner_eyes(4, hides=True), crowd)
+    fusion_row("two, who hides is missed", corner_eyes(2, hides=True), crowd)
 
 
 def outage(minutes: int, seed: int) -> None:
@@ -99,11 +107,12 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--seed", type=int, default=5)
+    parser.add_argument("--crowd-seed", type=int, default=1)
     parser.add_argument("--people", type=int, default=20)
     parser.add_argument("--only", choices=["fusion", "outage"])
     given = parser.parse_args()
     if given.only != "outage":
-        fusion(given.people)
+        fusion(given.people, given.crowd_seed)
     if given.only != "fusion":
         outage(given.minutes, given.seed)
 

@@ -106,3 +106,65 @@ def test_no_pair_is_a_rival_of_another(seed: int, rows: int, columns: int) -> No
         assert any(
             (i == row and second[j, column]) or (j == column and first[i, row]) for row, column in taken
         )
+
+
+def shown(
+    frames: Mapping[str, list[tuple[int, float | None]]], upto_ms: int = 6_000
+) -> list[tuple[int, int]]:
+    """When the site has somebody who stands still: `frames` of each camera with the score, None where not seen."""
+    fusion = Fusion(list(frames))
+    for camera, moments in frames.items():
+        people = [
+            (t_ms, [] if score is None else [Person(1, (0.0, 0.0, 1.0, 1.0), (3.0, 3.0), 0.1, score)])
+            for t_ms, score in moments
+        ]
+        fusion.add(camera, people, {})
+    spans: list[tuple[int, int]] = []
+    for stretch in fusion.advance(upto_ms):
+        assert len(stretch.people) <= 1
+        if stretch.people:
+            if spans and spans[-1][1] == stretch.start_ms:
+                spans[-1] = (spans[-1][0], stretch.end_ms)
+            else:
+                spans.append((stretch.start_ms, stretch.end_ms))
+    return spans
+
+
+@given(
+    offsets=st.lists(st.integers(0, 19), min_size=2, max_size=4, unique=True),
+    entry_ms=st.integers(1_000, 1_999),
+    stay_ms=st.integers(1_500, 3_000),
+    coast=st.integers(0, 1),
+)
+@settings(max_examples=40, deadline=None)
+def test_more_cameras_do_not_make_a_stay_longer(
+    offsets: list[int], entry_ms: int, stay_ms: int, coast: int
+) -> None:
+    """A stay lasts from the first frame with somebody to the first without, whichever camera's.
+
+    A path that the tracker carries on for a frame adds nothing.
+    """
+    frames: dict[str, list[tuple[int, float | None]]] = {}
+    for number, offset in enumerate(offsets):
+        times = range(10 * offset, 6_000, 200)
+        inside = [entry_ms <= t_ms < entry_ms + stay_ms for t_ms in times]
+        last = max(i for i, seen in enumerate(inside) if seen)
+        frames[f"c{number}"] = [
+            (t_ms, 0.9 if seen else 0.0 if last < i <= last + coast else None)
+            for i, (t_ms, seen) in enumerate(zip(times, inside, strict=True))
+        ]
+    every = sorted(t_ms for moments in frames.values() for t_ms, _ in moments)
+    begin_ms = min(t_ms for t_ms in every if t_ms >= entry_ms)
+    end_ms = min(t_ms for t_ms in every if t_ms >= entry_ms + stay_ms)
+    assert shown(frames) == [(begin_ms, end_ms)]
+
+
+def test_a_camera_that_has_lost_somebody_before_ends_no_stay() -> None:
+    """Who left one view, or is hidden from it for a moment, stays as long as the other camera says."""
+    whole: list[tuple[int, float | None]] = [
+        (t_ms, 0.9 if t_ms < 4_000 else None) for t_ms in range(0, 6_000, 400)
+    ]
+    partly: list[tuple[int, float | None]] = [
+        (t_ms, 0.9 if t_ms < 2_050 or 3_000 < t_ms < 3_400 else None) for t_ms in range(50, 6_000, 200)
+    ]
+    assert shown({"whole": whole, "partly": partly}) == [(0, 4_000)]
