@@ -23,7 +23,11 @@ HORIZON = 600
 FEWEST = 5
 """Distances that a median needs."""
 ENOUGH = 100
-"""Person-moments (20 s) on the shared floor that a verdict needs."""
+"""Person-moments (20 s) on the shared floor that a figure needs."""
+JUDGED = 100
+"""The latest person-moments that a verdict goes by: a camera that is bumped in a crowd is not excused by the past."""
+FEW = 50
+"""Person-moments that a first verdict needs."""
 APART_SHARE, TOGETHER_SHARE = 0.7, 0.85
 """Below the first share of people whom both cameras place together, they do not agree; above the second again."""
 TOLD_M = 0.6
@@ -99,11 +103,18 @@ class PairMeter:
         self._alignment = alignment
         self._moments: deque[tuple[Array, Array]] = deque(maxlen=HORIZON)
         self._counts: deque[tuple[int, int]] = deque(maxlen=HORIZON)
+        self._lately: deque[tuple[int, int]] = deque()
         self._apart_m: deque[float] = deque(maxlen=HORIZON)
         self._corrected_m: deque[float] = deque(maxlen=HORIZON)
         self._found_s: float | None = None
         self._since_search = 0
+        self.judged = False
         self.coherent = True
+
+    @property
+    def trusted(self) -> bool:
+        """Whether what only one of them sees may count beside the other: not before the pair was found to agree."""
+        return self.judged and self.coherent
 
     def moment(self, first_m: Array, second_m: Array, joined: int, corrected_m: Sequence[float]) -> None:
         """One moment (every `MOMENT_MS`): people on the shared floor, uncorrected, (n, 2) and (m, 2).
@@ -115,6 +126,9 @@ class PairMeter:
         possible = min(len(first_m), len(second_m))
         self._counts.append((possible, min(joined, possible)))
         if possible:
+            self._lately.append(self._counts[-1])
+            while sum(count for count, _ in self._lately) - self._lately[0][0] >= JUDGED:
+                self._lately.popleft()
             apart = np.linalg.norm(first_m[:, None] - second_m[None], axis=-1)
             rows, columns = linear_sum_assignment(apart)
             self._apart_m.extend(apart[rows, columns].tolist())
@@ -138,10 +152,11 @@ class PairMeter:
         )
 
     def _judge(self) -> None:
-        possible = sum(count for count, _ in self._counts)
-        if possible < ENOUGH:
+        possible = sum(count for count, _ in self._lately)
+        if possible < FEW:
             return
-        share = sum(joined for _, joined in self._counts) / possible
+        share = sum(joined for _, joined in self._lately) / possible
+        self.judged = True
         self.coherent = share >= (APART_SHARE if self.coherent else TOGETHER_SHARE)
         self._since_search += 1
         if self.coherent:

@@ -315,8 +315,8 @@ class Fusion:
         return SitePerson(person, (float(x), float(y)), tuple(seen))
 
     def _doubtful(self, observing: frozenset[str]) -> list[tuple[str, str]]:
-        """(camera, better camera) of each pair that cannot be joined and both look."""
-        bad = [pair for pair, meter in self._meters.items() if not meter.coherent]
+        """(camera, better camera) of each pair that cannot be joined, as far as is known, and both look."""
+        bad = [pair for pair, meter in self._meters.items() if not meter.trusted]
         count = {camera: sum(camera in pair for pair in bad) for camera in self._cameras}
         found: list[tuple[str, str]] = []
         for a, b in bad:

@@ -111,11 +111,16 @@ class Identities:
         self, sheets: Mapping[str, Sheet], spans: Mapping[Key, tuple[float, float]],
         edges: Sequence[Edge], costs: Mapping[tuple[Key, Key], float],
     ) -> list[list[Key]]:  # fmt: skip
-        """Tracks that are one person, by joining the likeliest pairs first as long as all of a group agree."""
+        """Tracks that are one person, by joining the likeliest pairs first as long as all of a group agree.
+
+        A track at the end of what is remembered may have left the sheets since its pair was found, when a clock
+        was corrected.
+        """
         group_of: dict[Key, list[Key]] = {
             key: [key] for camera in self._cameras for key in sheets[camera].keys
         }
-        for _, _, a, b in sorted(edges, key=lambda edge: edge[:2]):
+        known = [edge for edge in edges if edge[2] in group_of and edge[3] in group_of]
+        for _, _, a, b in sorted(known, key=lambda edge: edge[:2]):
             one, other = group_of[a], group_of[b]
             if one is other or self._collide({*one, *other}, spans):
                 continue

@@ -5,6 +5,7 @@ The hall is rendered geometry (see hall.py): boxes of walkers with truth, no pic
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from functools import cache
 
@@ -12,7 +13,8 @@ import numpy as np
 import pytest
 from hall import Eye, Moments, Run, corner_eyes, id_score, run, three_eyes, truth_person_s, walkers
 
-from edge.floor.agreement import Agreement, Complaints
+from edge.floor.agreement import Agreement, Complaints, PairMeter
+from edge.floor.alignment import PairAlignment
 from edge.floor.clock_offset import search_offset
 
 NORTH, SOUTH = corner_eyes(2)
@@ -143,9 +145,45 @@ def test_clocks_ten_seconds_apart_are_said_and_nobody_is_doubled() -> None:
     assert mass(done, moments) < 1.25
 
 
+def test_a_track_that_a_corrected_clock_moves_out_of_memory_stops_nothing() -> None:
+    """Pairs are found before the clocks are learnt anew; one track then lay beyond what is remembered."""
+    moments = [(t, here) for t, here in crowd(30, 90.0, 2) if 5 <= t < 27]
+    done = run([NORTH, replace(SOUTH, clock_s=2.5)], moments)
+    stretches = [stretch for settled in done.settled for stretch in settled.stretches]
+    assert all(a.end_ms == b.start_ms for a, b in itertools.pairwise(stretches))
+    assert stretches[-1].end_ms >= 46_000
+
+
 @cache
 def sound_pair() -> Agreement:
     return only(run([LOPSIDED, SOUTH], crowd(8, 25.0)))
+
+
+def test_a_bad_pair_doubles_nobody_before_it_is_judged() -> None:
+    """From the first second on, one camera alone counts the shared floor until both are found to agree."""
+    moments = crowd(12, 20.0)
+    bad = run([NORTH, replace(SOUTH, bias_m=(1.6, -1.2))], moments)
+    assert mass(bad, moments) < 1.1
+    sound = run([NORTH, SOUTH], moments)
+    assert mass(sound, moments) == pytest.approx(1, abs=0.05)
+
+
+def test_a_verdict_goes_by_the_last_person_moments_however_many_came_before() -> None:
+    """A camera that is bumped in a crowd is not excused by its past, and comes back when people are joined again."""
+    meter = PairMeter(("a", "b"), PairAlignment())
+    few = np.zeros((5, 2))
+    assert not meter.trusted
+    for _ in range(300):
+        meter.moment(few, few, 5, [])
+    assert meter.trusted
+    moments = 0
+    while meter.trusted:
+        meter.moment(few, few, 1, [])
+        moments += 1
+    assert moments * 5 <= 50  # 10 person-seconds
+    for _ in range(30):
+        meter.moment(few, few, 5, [])
+    assert meter.trusted
 
 
 @pytest.mark.parametrize(
