@@ -45,6 +45,15 @@ def kiosk(world: ConsentWorld) -> Iterator[BoxPeer]:
     peer.close()
 
 
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ConsentWorld, BoxPeer]]:
+    """A world and its kiosk for questions that must change nothing in it."""
+    with consent_world(tmp_path_factory.mktemp("standing")) as made:
+        peer = made.peer()
+        yield made, peer
+        peer.close()
+
+
 def receipts(seen: dict[str, object]) -> list[str]:
     listed = seen["receipts"]
     assert isinstance(listed, list)
@@ -235,9 +244,10 @@ def test_staff_see_and_withdraw_only_what_is_of_their_branch(world: ConsentWorld
     ],
 )
 def test_without_a_full_consent_nothing_is_kept(
-    world: ConsentWorld, kiosk: BoxPeer, given: dict[str, object], told: str
+    standing: tuple[ConsentWorld, BoxPeer], given: dict[str, object], told: str
 ) -> None:
     """One sentence names what is missing, and nothing is stored or sent."""
+    world, kiosk = standing
     token = world.invite()
     answer = world.enrol(token, kiosk, PHOTOS, **given)
     assert answer.status_code == 422
@@ -266,8 +276,9 @@ def test_unknown_links_tell_nothing_and_are_counted(world: ConsentWorld) -> None
         assert client.get(f"/{token}").status_code == 200
 
 
-def test_only_the_route_for_photos_takes_large_bodies(world: ConsentWorld) -> None:
+def test_only_the_route_for_photos_takes_large_bodies(standing: tuple[ConsentWorld, BoxPeer]) -> None:
     """1.6 MB there, 64 KiB elsewhere."""
+    world, _ = standing
     token = world.invite()
     big = {"Content-Type": "application/json"}
     path = f"{world.api}/api/v1/enrolments/{token}"
