@@ -12,60 +12,44 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hubworld import World, world
+from hubworld import NOON, World, world
+from tables import DOCUMENTS, IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS
 from branchloop.processes import free_port
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
 
-PARTS = """
+PARTS = (
+    """
 address = { en = "1 High Street", zh = "大街一号" }
 hours = { mon = "00:00-24:00", tue = "00:00-24:00", wed = "00:00-24:00", thu = "00:00-24:00", fri = "00:00-24:00", sat = "00:00-24:00", sun = "00:00-24:00" }
-[[service]]
-id = "loan"
-name = { en = "Loan advice", zh = "贷款咨询" }
-minutes = 30
-slot_minutes = 60
-documents = [{ en = "Identity card", zh = "身份证" }, { en = "Proof of income", zh = "收入证明" }]
-[[service]]
-id = "cash"
-name = { en = "Cash <b>desk</b>", zh = "现金 <b>业务</b>" }
-minutes = 15
-slot_minutes = 15
-per_slot = 3
-remote_tickets = true
-[[service]]
-id = "vault"
-name = { en = "Safe deposit box", zh = "保管箱" }
-minutes = 480
-slot_minutes = 240
-[[service]]
-id = "proof"
-name = { en = "Proof of deposit", zh = "存款证明" }
-minutes = 15
-slot_minutes = 60
-online = "certificate"
-[[service]]
-id = "second"
-name = { en = "Second-class account", zh = "二类户开户" }
-minutes = 15
-online = "account"
 """
-HUB = """
-[documents]
-issuer = {{ en = "Example Bank", zh = "示例银行" }}
-key_file = "keys/document.pem"
-cert_file = "keys/document.crt"
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{page}"]
-[[partner]]
-id = "other"
-name = {{ en = "Other page", zh = "其他网站" }}
-origins = ["{other}"]
-"""
+    + service(
+        "loan",
+        name=("Loan advice", "贷款咨询"),
+        minutes=30,
+        slot_minutes=60,
+        documents=[IDENTITY_CARD, {"en": "Proof of income", "zh": "收入证明"}],
+    )
+    + service(
+        "cash",
+        name=("Cash <b>desk</b>", "现金 <b>业务</b>"),
+        slot_minutes=15,
+        per_slot=3,
+        remote_tickets=True,
+    )
+    + service("vault", name=("Safe deposit box", "保管箱"), minutes=480, slot_minutes=240)
+    + service("proof", slot_minutes=60, online="certificate")
+    + service("second", online="account")
+)
+
+
+def hub_tables(page: str, other: str) -> str:
+    """What hub.toml holds besides."""
+    return DOCUMENTS + partner("travel", page) + partner("other", other)
+
+
 SCENES = """
 [[scene]]
 id = "travel-visa"
@@ -182,8 +166,9 @@ def card_world(
     with world(
         folder,
         parts=parts,
-        hub='scenes = "scenes.toml"\n' + hub_toml + HUB.format(page=page, other=other),
+        hub='scenes = "scenes.toml"\n' + hub_toml + hub_tables(page=page, other=other),
         book=True,
+        zone=NOON,
     ) as hub:
         policy = (
             f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}; frame-src {hub.api}; "

@@ -21,8 +21,10 @@ import pytest
 from brokers import until
 from cardworld import HOSTILE, Host, hosting
 from consentworld import SITE, consent_world
+from hubworld import NOON
 from playwright.sync_api import Browser, Page, expect
 from receiver import SECRET, Receiver, receiving
+from tables import partner
 from test_kiosk import KioskWorld, sign
 
 from branchloop.clock import DAY_MS
@@ -36,13 +38,12 @@ from hub.loop.embedding import Embed, issue
 from hub.loop.journey import STAGES
 from hub.store.connection import opened
 
-NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
-"""A zone in which it is about noon now: today has slots left, whenever the test runs."""
-PARTNER = """
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{origin}"]
+
+def hub_tables(origin: str, gateway: str) -> str:
+    """What hub.toml holds besides."""
+    return (
+        partner("travel", origin)
+        + f"""
 [reminders]
 sink = "webhook"
 hours_before = [24]
@@ -52,6 +53,9 @@ quiet_to_h = 0
 url = "{gateway}"
 secret_env = "GATEWAY_SECRET"
 """
+    )
+
+
 SAY = {
     "en": {"next": "Continue", "book": "Book", "booked": "Booked", "follow": "Book it", "name": "Maria Lange", "masked": "M***", "text": "Please bring the lease"},
     "zh": {"next": "下一步", "book": "确认预约", "booked": "预约成功", "follow": "预约办理", "name": "王小明", "masked": "王*", "text": "请携带租赁合同"},
@@ -122,7 +126,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopWorld]:
         pytest.MonkeyPatch.context() as patch,
         consent_world(
             folder / "hub",
-            hub=PARTNER.format(origin=f"http://127.0.0.1:{host_port}", gateway=gateway.url),
+            hub=hub_tables(origin=f"http://127.0.0.1:{host_port}", gateway=gateway.url),
             site_text=text,
         ) as hub,
         telling(folder / "hub" / "hub.toml"),

@@ -12,6 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hubworld import World, world
 from playwright.sync_api import Browser, Page, expect
+from tables import counter, service
 
 from branchloop.clock import MINUTE_MS, iso
 from hub.api.pages import STATIC, integrity
@@ -19,27 +20,15 @@ from hub.api.state import now_ms
 from hub.store.connection import connect_readonly
 from hub.store.schema import AUDIT_DATABASE
 
-PARTS = """
+PARTS = (
+    """
 simulated = true
-[[service]]
-id = "desk"
-name = { en = "Accounts and cards", zh = "账户与银行卡" }
-minutes = 10
-slot_minutes = 15
-per_slot = 50
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
-[[counter]]
-id = "c-1"
-name = { en = "Counter 1", zh = "1 号柜台" }
-services = ["desk", "loan"]
-[[counter]]
-id = "c-2"
-name = { en = "Counter 2", zh = "2 号柜台" }
-services = ["desk"]
 """
+    + service("desk", name=("Accounts and cards", "账户与银行卡"), minutes=10, slot_minutes=15, per_slot=50)
+    + service("loan")
+    + counter("c-1", "desk", "loan")
+    + counter("c-2", "desk")
+)
 SHOTS = os.environ.get("SHOTS")
 """A folder to look at the page in."""
 
@@ -148,8 +137,8 @@ def test_two_phones_call_next_at_once(hub: World, chromium: Browser) -> None:
     for _ in range(3):
         ask(hub, staff, "walk-ins", {"service": "desk"})
     tabs = [phone(chromium, hub), phone(chromium, hub)]
-    for tab, counter in zip(tabs, ("Counter 1", "Counter 2"), strict=True):
-        sign_in(tab, staff, counter)
+    for tab, at in zip(tabs, ("Counter 1", "Counter 2"), strict=True):
+        sign_in(tab, staff, at)
         expect(tab.locator("#waiting li")).to_have_count(3)
     for tab in tabs:
         tab.evaluate("() => { const b = document.getElementById('next'); b.click(); b.click(); }")
@@ -202,8 +191,8 @@ def test_it_is_accessible_and_its_targets_are_large(
     """Axe finds nothing, every control is 44 px high, and nothing is wider than the phone."""
     staff = hub.token("staff", "hall")
     booked(hub, staff, "Ann Miller")
-    for service in ("desk", "loan", "desk"):
-        ask(hub, staff, "walk-ins", {"service": service, "name": "李芳"})
+    for wanted in ("desk", "loan", "desk"):
+        ask(hub, staff, "walk-ins", {"service": wanted, "name": "李芳"})
     ask(hub, staff, "call-next", {"counter": "c-2"})
     ask(hub, staff, "call-next", {"counter": "c-1"})
     tab = phone(chromium, hub, locale=locale, dark=dark)

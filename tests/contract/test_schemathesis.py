@@ -27,6 +27,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tables import partner, service
 
 from branchloop.clock import DAY_MS
 from hub.api import card_access, enrolment
@@ -40,27 +41,14 @@ EXAMPLES = 8
 """Of each operation, beside the boundary values that its schema names."""
 SECONDS = 10.0
 PAGE = "https://travel.example"
-PARTS = """
+PARTS = (
+    """
 address = { en = "1 High Street", zh = "大街一号" }
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
-per_slot = 50
-waitlist = true
-remote_tickets = true
-[[service]]
-id = "proof"
-name = { en = "Proof of deposit", zh = "存款证明" }
-minutes = 15
-online = "account"
 """
-HUB = f"""
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{PAGE}"]
-"""
+    + service("loan", per_slot=50, waitlist=True, remote_tickets=True)
+    + service("proof", online="account")
+)
+HUB = partner("travel", PAGE)
 CHECKS = [
     not_a_server_error,
     status_code_conformance,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import uvicorn
@@ -26,10 +27,12 @@ from hub.store.reading import Reader
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
 
+NOON = f"Etc/GMT{datetime.now(UTC).hour - 12:+d}"
+"""A zone in which it is about noon now: today has hours left, whenever the test runs."""
 SITE = """
 id = "{id}"
 name = {{ en = "Hall", zh = "大厅" }}
-timezone = "Asia/Kolkata"
+timezone = "{zone}"
 plan = {{ width_m = 2.0, height_m = 1.0, cell_m = 0.5 }}
 [[line]]
 id = "door"
@@ -76,13 +79,15 @@ class World:
 
 
 @contextlib.contextmanager
-def world(folder: Path, *, parts: str = "", hub: str = "", book: bool = False) -> Iterator[World]:
+def world(
+    folder: Path, *, parts: str = "", hub: str = "", book: bool = False, zone: str = "Asia/Kolkata"
+) -> Iterator[World]:
     """Two branches, `hall` and `annex`, empty, with their API running; without a book unless one is wanted.
 
     `parts` are further lines of the first one's site file, before its tables; `hub` of hub.toml.
     """
     for site, more in (("hall", parts), ("annex", "")):
-        text = SITE.format(id=site).replace("[[line]]", f"{more}\n[[line]]", 1)
+        text = SITE.format(id=site, zone=zone).replace("[[line]]", f"{more}\n[[line]]", 1)
         (folder / f"{site}.toml").write_text(text, encoding="utf-8")
     (folder / "hub.toml").write_text(f'[hub]\ndata_dir = "data"\nsites = ["hall.toml", "annex.toml"]\n{hub}')
     config = read_config(folder / "hub.toml")

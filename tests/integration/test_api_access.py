@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 from hubworld import World, world
+from tables import partner
 
 from hub.api.access import PERMISSIONS
 from hub.api.app import create_app
@@ -182,12 +183,7 @@ BODIES: dict[str, dict[str, object]] = {
 }
 
 
-PARTNER = """
-[[partner]]
-id = "hall"
-name = { en = "A partner called like a branch", zh = "同名伙伴" }
-origins = ["https://hall.example"]
-"""
+PARTNER = partner("hall", "https://hall.example", name=("A partner called like a branch", "同名伙伴"))
 
 
 @pytest.fixture(scope="module")

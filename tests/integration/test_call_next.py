@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 from hubworld import World, world
+from tables import counter, service
 
 from branchloop.clock import DAY_MS, MINUTE_MS, iso
 from branchloop.codes import qr_text
@@ -16,28 +17,8 @@ from hub.api.state import now_ms
 from hub.store import journeys
 from hub.store.connection import opened, reading
 
-PARTS = """
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
-per_slot = 50
-[[service]]
-id = "desk"
-name = { en = "Desk", zh = "综合" }
-minutes = 15
-per_slot = 50
-"""
-COUNTERS = """
-[[counter]]
-id = "c-1"
-name = { en = "Counter 1", zh = "1 号柜台" }
-services = ["desk"]
-[[counter]]
-id = "c-2"
-name = { en = "Counter 2", zh = "2 号柜台" }
-services = ["desk", "loan"]
-"""
+PARTS = service("loan", per_slot=50) + service("desk", per_slot=50)
+COUNTERS = counter("c-1", "desk") + counter("c-2", "desk", "loan")
 
 
 @pytest.fixture

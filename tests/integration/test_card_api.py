@@ -12,8 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hubworld import World, world
+from hubworld import NOON, World, world
 from icalendar import Calendar
+from tables import IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS
 from hub.api import card_access, models_card
@@ -26,36 +27,15 @@ from hub.store.erasure import erase_customer
 from hub.store.journeys import of_journey
 
 PAGE, OTHER = "https://travel.example", "https://other.example"
-PARTS = """
+PARTS = (
+    """
 address = { en = "1 High Street", zh = "大街一号" }
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
-per_slot = 2
-documents = [{ en = "Identity card", zh = "身份证" }]
-[[service]]
-id = "proof"
-name = { en = "Proof of deposit", zh = "存款证明" }
-minutes = 15
-online = "certificate"
-[[service]]
-id = "advice"
-name = { en = "Advice", zh = "咨询" }
-minutes = 15
-remote_tickets = true
 """
-HUB = f"""
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{PAGE}"]
-sites = ["hall"]
-[[partner]]
-id = "other"
-name = {{ en = "Other page", zh = "其他网站" }}
-origins = ["{OTHER}"]
-"""
+    + service("loan", per_slot=2, documents=[IDENTITY_CARD])
+    + service("proof", online="certificate")
+    + service("advice", remote_tickets=True)
+)
+HUB = partner("travel", PAGE, sites=["hall"]) + partner("other", OTHER)
 ASKING = httpx.Client(limits=httpx.Limits(max_keepalive_connections=0))
 """One for all: a client of its own for each question would take longer than the question."""
 Headers = dict[str, str]
@@ -65,7 +45,7 @@ Headers = dict[str, str]
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(card_access, "_writes", Pace(10_000, "bookings from this address"))
-        with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True) as running:
+        with world(tmp_path_factory.mktemp("hub"), parts=PARTS, hub=HUB, book=True, zone=NOON) as running:
             yield running
 
 
@@ -430,7 +410,7 @@ def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
 
 def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
-    with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
+    with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         told = [
             ASKING.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
             for _ in range(5)
@@ -445,7 +425,7 @@ def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
     """A pass has a pace of its own; only unknown ones are counted by address."""
     monkeypatch.setattr(card_access, "_looks", Pace(3, "questions by this pass"))
     monkeypatch.setattr(card_access, "_guesses", Pace(2, "unknown passes"))
-    with world(tmp_path, parts=PARTS, hub=HUB, book=True) as own:
+    with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         passes = [holding(book(own, start, key(f"wifi{at}"))) for at, start in enumerate(slots(own)[:3])]
         monkeypatch.setattr(card_access, "_reads", Pace(0, "questions from this address"))
         url = f"{own.api}/api/v1/card/pass"

@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from hubworld import World, world
+from tables import partner, service
 
 from branchloop.clock import DAY_MS
 from branchloop.sealing import decode
@@ -24,33 +25,20 @@ from hub.store.journeys import record
 from hub.store.receiptkey import receipt_key
 
 PAGE = "https://agency.example"
-PARTS = """
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 20
-per_slot = 5
-[[service]]
-id = "proof"
-name = { en = "Proof", zh = "证明" }
-minutes = 10
-online = "certificate"
-"""
-HUB = f"""
+PARTS = service("loan", minutes=20, per_slot=5) + service(
+    "proof", name=("Proof", "证明"), minutes=10, online="certificate"
+)
+HUB = (
+    """
 scenes = "scenes.toml"
-[[partner]]
-id = "agency"
-name = {{ en = "Agency", zh = "中介" }}
-origins = ["{PAGE}"]
-per_served = 7.5
-[[partner]]
-id = "shop"
-name = {{ en = "Shop", zh = "商店" }}
-origins = ["https://shop.example"]
-sites = ["hall"]
+"""
+    + partner("agency", PAGE, name=("Agency", "中介"), per_served=7.5)
+    + partner("shop", "https://shop.example", name=("Shop", "商店"), sites=["hall"])
+    + """
 [value]
 per_served = 20.0
 """
+)
 SCENES = """
 [[tag]]
 id = "visa"

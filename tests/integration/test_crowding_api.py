@@ -17,6 +17,7 @@ import hubworld
 import pytest
 from hubworld import World, world
 from starlette.types import Message
+from tables import partner
 from test_api import send, window
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_start_ms, from_ms, local_day_start_ms
@@ -41,15 +42,14 @@ slot_minutes = 30
 per_slot = 2
 """
 PLACE = "place = {{ lat_deg = 28.6, lon_deg = 77.2 }}"
-HUB = f"""
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{PAGE}"]
+HUB = (
+    partner("travel", PAGE)
+    + """
 [crowding]
 nearby_km = 5.0
 most_readers = 3
 """
+)
 
 
 @pytest.fixture(params=[""])

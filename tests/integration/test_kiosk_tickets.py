@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hubworld import World, world
+from tables import service
 
 from branchloop.arrivals import Walkin
 from branchloop.batches import BODIES
@@ -17,12 +18,7 @@ from hub.store import journeys
 from hub.store.connection import opened
 from hub.store.tickets import Taken, take_walkin
 
-PARTS = """
-[[service]]
-id = "desk"
-name = { en = "Desk", zh = "综合" }
-minutes = 10
-"""
+PARTS = service("desk", minutes=10)
 
 
 @pytest.fixture

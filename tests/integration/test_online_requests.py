@@ -14,6 +14,7 @@ import httpx
 import pypdfium2
 import pytest
 from hubworld import World, world
+from tables import DOCUMENTS, partner, service
 
 from branchloop.clock import DAY_MS
 from branchloop.errors import ConfigError
@@ -28,35 +29,22 @@ from hub.store.erasure import erase_customer, retire_people
 from hub.store.journeys import of_journey
 
 PAGE = "https://travel.example"
-PARTS = """
+PARTS = (
+    """
 simulated = true
-[[service]]
-id = "proof"
-name = { en = "Proof of deposit", zh = "存款证明" }
-minutes = 15
-online = "certificate"
-[[service]]
-id = "second"
-name = { en = "Second-class account", zh = "二类户开户" }
-minutes = 15
-online = "account"
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
 """
-HUB = f"""
+    + service("proof", online="certificate")
+    + service("second", online="account")
+    + service("loan")
+)
+HUB = (
+    """
 [people]
 public_url = "https://bank.example"
-[documents]
-issuer = {{ en = "Example Bank", zh = "示例银行" }}
-key_file = "keys/document.pem"
-cert_file = "keys/document.crt"
-[[partner]]
-id = "travel"
-name = {{ en = "Travel page", zh = "旅行网站" }}
-origins = ["{PAGE}"]
 """
+    + DOCUMENTS
+    + partner("travel", PAGE)
+)
 FACTS = {"account_last_four": "6608", "currency": "CNY", "amount": "52000.00", "as_of": "2026-01-05"}
 Headers = dict[str, str]
 _numbers = iter(range(10, 99))

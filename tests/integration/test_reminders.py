@@ -18,6 +18,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from hubworld import World, world
 from receiver import SECRET, receiving
+from tables import IDENTITY_CARD, service
 
 from branchloop.clock import DAY_MS
 from branchloop.processes import free_port
@@ -33,14 +34,7 @@ from hub.store.book import Wanted
 from hub.store.connection import opened, reading
 from hub.store.places import day_slots
 
-PARTS = """
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 15
-per_slot = 50
-documents = [{ en = "Identity card", zh = "身份证" }]
-"""
+PARTS = service("loan", per_slot=50, documents=[IDENTITY_CARD])
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from hubworld import World, world
+from tables import service
 
 from hub.api.state import now_ms
 from hub.loop.service_day import Told, Visit, counts, error, lengths, released
@@ -16,17 +17,7 @@ from hub.store import journeys, queueing
 from hub.store.connection import opened, reading
 from hub.store.queueing import FollowUp
 
-PARTS = """
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 20
-[[service]]
-id = "desk"
-name = { en = "Desk", zh = "综合" }
-minutes = 10
-counters = 2
-"""
+PARTS = service("loan", minutes=20) + service("desk", minutes=10, counters=2)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
-from hubworld import World, world
+from hubworld import NOON, World, world
+from tables import service
 
 from branchloop.batches import Batch, Item
 from branchloop.clock import MINUTE_MS, iso
@@ -18,14 +19,7 @@ from hub.store import queueing
 from hub.store.connection import opened
 
 EPOCH = "0123456789abcdef0123456789abcdef"
-PARTS = """
-[[service]]
-id = "loan"
-name = { en = "Loans", zh = "贷款" }
-minutes = 5
-per_slot = 50
-walk_in_target_min = 60
-"""
+PARTS = service("loan", minutes=5, per_slot=50, walk_in_target_min=60)
 COUNTER = """
 [[counter]]
 id = "{id}"
@@ -37,7 +31,7 @@ services = ["loan"]
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, parts=PARTS, book=True) as made:
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
         yield made
 
 
@@ -129,5 +123,5 @@ def test_counters_that_are_not_staffed_now_do_not_count(tmp_path: Path) -> None:
         COUNTER.format(id=name, hours=f"hours = {{ {days} }}" if name == "c-3" else "")
         for name in ("c-1", "c-2", "c-3")
     )
-    with world(tmp_path, parts=PARTS + tables, book=True) as hub:
+    with world(tmp_path, parts=PARTS + tables, book=True, zone=NOON) as hub:
         assert queue(hub)["counters_open"] == 2

@@ -24,7 +24,7 @@ def ms(text: str) -> int:
 
 
 def site(zone: str = "Asia/Kolkata", hours: str = "") -> Site:
-    text = SITE.format(id="hall").replace("Asia/Kolkata", zone)
+    text = SITE.format(id="hall", zone=zone)
     days = "\n".join(f'{day} = "{hours}"' for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))
     return parse_site(text + (f"\n[hours]\n{days}\n" if hours else ""))
 
