@@ -57,6 +57,10 @@ REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
 
 
+NEWCOMER_OVERLAP = 0.4
+"""A box that overlaps that of somebody known by more is a second one of the same person, not a newcomer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrackerSettings:
     """What it takes to believe in a person; scores 0..1, times in s, distances in m."""
@@ -251,7 +255,7 @@ class Tracker:
         claimed = [observation.boxes_px[box] for box in taken]
         for box in high:
             sure = observation.scores[box] >= settings.birth_score
-            if sure and box not in taken and not covered(observation.boxes_px[box], claimed, 0.6):
+            if sure and box not in taken and not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
                 self._begin(observation, box)
 
     def _left_over(

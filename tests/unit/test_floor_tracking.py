@@ -131,6 +131,18 @@ def test_what_is_weak_and_still_never_starts() -> None:
     assert tracker.present()[0].place_m == pytest.approx((6.0, 4.0), abs=0.1)
 
 
+@pytest.mark.parametrize(("apart_m", "people"), [(0.2, 1), (0.45, 2)])
+def test_a_second_box_on_somebody_is_no_second_person(apart_m: float, people: int) -> None:
+    """A detector that boxes one person twice for a while begins nobody; somebody close by is somebody."""
+    tracker = Tracker(calibration())
+    for i in range(40):
+        places = [(2.0 + 0.1 * i, 4.0)]
+        if i >= 10:
+            places.append((places[0][0] + apart_m, 4.0))
+        tracker.step(observe(i * 143, boxes(places), calibration()))
+    assert len(tracker.present()) == people
+
+
 def test_who_stops_behind_a_post_goes_on_counting() -> None:
     """Not seen at all for 1.7 s after stopping, then weakly in every third frame: the same person, where it stopped."""
     tracker = Tracker(calibration())
