@@ -255,7 +255,11 @@ class Tracker:
         claimed = [observation.boxes_px[box] for box in taken]
         for box in high:
             sure = observation.scores[box] >= settings.birth_score
-            if sure and box not in taken and not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
+            if (
+                sure
+                and box not in taken
+                and not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP)
+            ):
                 self._begin(observation, box)
 
     def _left_over(
