@@ -104,16 +104,12 @@ def demo(data: Path, *arguments: str, python: Path | None = None, cwd: Path | No
                 pipe.close()
 
 
-def install_wheel(folder: Path) -> Path:
-    """The wheel, built from this checkout and installed in a new environment; returns its Python.
+def install_wheel(wheel: Path, folder: Path) -> Path:
+    """The wheel, installed in a new environment; returns its Python.
 
     The environment borrows this one's dependencies, but not its editable install: a path in a .pth
     file does not have its own .pth files read.
     """
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)], check=True
-    )
-    (wheel,) = folder.glob("branchloop-*.whl")
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     query = "import sysconfig; print(sysconfig.get_path('purelib'))"

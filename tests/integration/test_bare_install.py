@@ -14,13 +14,9 @@ from branchloop.cli import COMMANDS
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A new environment with branchloop and its own three dependencies, no extra."""
     folder = tmp_path_factory.mktemp("bare")
-    subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(folder), str(ROOT)], check=True
-    )
-    (wheel,) = folder.glob("branchloop-*.whl")
     venv.create(folder / "venv", with_pip=False)
     python = folder / "venv" / "bin" / "python"
     subprocess.run(
