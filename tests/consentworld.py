@@ -7,15 +7,15 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import uvicorn
 from boxpeer import BoxPeer
 from brokers import Broker, running, until
 from cryptography.hazmat.primitives.asymmetric import ec
+from served import served
 
 from branchloop.boxkeys import new_private
 from branchloop.clock import MINUTE_MS
@@ -229,20 +229,11 @@ def consent_world(folder: Path, *, hub: str = "", site_text: str = SITE) -> Iter
         book = Book(keys)
         tokens, audit = Tokens(config.data_dir), AuditLog(config.data_dir)
         state = State(config, tokens, audit, Dots(), People(book, keys), book)
-        api_port = free_port()
-        options = uvicorn.Config(create_app(state), host="127.0.0.1", port=api_port, log_level="warning")
-        server = uvicorn.Server(options)
-        thread = threading.Thread(target=server.run, daemon=True)
-        thread.start()
-        until(lambda: server.started, "the API answers")
-        made = ConsentWorld(folder, config, broker, root, f"http://127.0.0.1:{api_port}", state, book, keys)
-        made.book_now("a-1", "c-1", "王小明")
-        made.start_ingest()
-        try:
-            yield made
-        finally:
-            made.stop_ingest()
-            server.should_exit = True
-            thread.join(10)
-            tokens.close()
-            audit.close()
+        with closing(tokens), closing(audit), served(create_app(state)) as api:
+            made = ConsentWorld(folder, config, broker, root, api, state, book, keys)
+            made.book_now("a-1", "c-1", "王小明")
+            made.start_ingest()
+            try:
+                yield made
+            finally:
+                made.stop_ingest()

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI
+from served import served
 
-from branchloop.processes import free_port
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
@@ -96,20 +94,11 @@ def world(
     kept = Book(keyring) if keyring is not None else None
     people = People(kept, keyring) if kept is not None and keyring is not None else None
     state = State(config, Tokens(config.data_dir), AuditLog(config.data_dir), Dots(), people, kept)
-    port = free_port()
     app = create_app(state)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until_s = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
     try:
-        yield World(config, store, f"http://127.0.0.1:{port}", state, app)
+        with served(app) as api:
+            yield World(config, store, api, state, app)
     finally:
-        server.should_exit = True
-        thread.join(10)
         store.close()
         state.tokens.close()
         state.audit.close()

@@ -293,8 +293,10 @@ def test_a_token_of_another_page_reads_nothing(hub: World) -> None:
     stolen = {**page(hub), "Origin": "https://evil.example"}
     for path in ("crowding", "crowding/stream"):
         assert httpx.get(f"{hub.api}/api/v1/card/{path}", headers=stolen).status_code == 403
+    whole = token(hub)
+    other = "A" if whole[-10] != "A" else "B"  # not the last one, of which some bits do not count
     with pytest.raises(AccessError):
-        read(token(hub)[:-1] + "0", hub.state.book.keyring.mac, now_ms())
+        read(f"{whole[:-10]}{other}{whole[-9:]}", hub.state.book.keyring.mac, now_ms())
 
 
 def test_a_profile_of_many_weeks_is_learned_in_one_read(hub: World) -> None:
