@@ -8,9 +8,9 @@ from dataclasses import asdict
 from itertools import islice
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
-from branchloop.errors import DependencyError
 from branchloop.site import Site
 from hub.ingest.alerting import Look, take
+from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
 from hub.store.alerts import Alerts
 from hub.store.checking import Checker, Learnt, count_error
@@ -24,8 +24,6 @@ SITES_A_LOOK = 50
 HOURS_A_LOOK = 24
 NEWS_MS = HOUR_MS
 """A finished hour older than this is no news for the feed: a backlog is silent."""
-REST_MS = 10 * 60_000
-"""A branch whose look failed is left alone for so long."""
 
 
 class DriftAlerts:
@@ -39,8 +37,7 @@ class DriftAlerts:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`say` is told of branches that cannot be looked at."""
-        self._say = say
-        self._rests: dict[str, int] = {}
+        self._resting = Resting(say, "drift of ")
         self._store = store
         self._db = db
         self._sites = sites
@@ -61,15 +58,10 @@ class DriftAlerts:
             before = checked.get(site_id)
             if before is not None and bucket_end_ms(before, "hour", site.zone_info) > ends[site_id]:
                 continue
-            if 0 <= at_ms - self._rests.get(site_id, at_ms - REST_MS) < REST_MS:
+            if self._resting.rests(site_id, at_ms):
                 continue
-            try:
+            with self._resting.border(site_id, at_ms):
                 looked += self._look(site, before, ends[site_id], at_ms)
-            except DependencyError:
-                raise
-            except Exception as error:  # noqa: BLE001 - a branch's border: the others are looked at
-                self._rests[site_id] = at_ms
-                self._say(f"drift of {site_id} is not watched: {type(error).__name__}: {error}")
             if looked >= SITES_A_LOOK:
                 break
         return looked

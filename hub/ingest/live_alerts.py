@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
-from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
+from hub.ingest.resting import Resting
 from hub.loop.alerts import CHECKS, Watch, rule_of, step
 from hub.store.alerts import Alerts
 from hub.store.connection import as_errors
@@ -23,8 +23,6 @@ HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
 _TROUBLE = ('"troubled":', '"refused":{', '"crashes":{')
-REST_MS = 10 * 60_000
-"""A branch whose look failed is left alone for so long."""
 
 
 class LiveAlerts:
@@ -38,8 +36,7 @@ class LiveAlerts:
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`db` reads what `store` writes; `say` is told of branches that cannot be looked at."""
-        self._say = say
-        self._rests: dict[str, int] = {}
+        self._resting = Resting(say, "")
         self._store = store
         self._db = db
         self._sites = sites
@@ -67,16 +64,11 @@ class LiveAlerts:
                     take(transaction, site, looks, at_ms, ALARM_AGE_MS)
 
     def _looks(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
-        if 0 <= at_ms - self._rests.get(site.id, at_ms - REST_MS) < REST_MS:
-            return []
-        try:
-            return self._moving(site, at_ms, hears=hears)
-        except (DependencyError, sqlite3.Error):
-            raise
-        except Exception as error:  # noqa: BLE001 - a branch's border: the others are looked at
-            self._rests[site.id] = at_ms
-            self._say(f"{site.id} is not watched: {type(error).__name__}: {error}")
-            return []
+        found: list[Look] = []
+        if not self._resting.rests(site.id, at_ms):
+            with self._resting.border(site.id, at_ms):
+                found = self._moving(site, at_ms, hears=hears)
+        return found
 
     def _moving(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
         """Looks that change where a condition stands."""

@@ -28,8 +28,9 @@ from branchloop.site import Site
 from branchloop.status import CoreCrashes, Refusal, Status
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
-from hub.ingest.drift_alerts import REST_MS, DriftAlerts
+from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
+from hub.ingest.resting import REST_MS
 from hub.loop.alerts import Watch
 from hub.store.alerts import Alerts
 from hub.store.connection import connect_readonly
