@@ -20,6 +20,7 @@ from simulate_branch import simulate_day
 
 from branchloop.site import Plan, Sensor
 from edge.floor.calibration import calibrate
+from edge.floor.cone import cone_of
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.occupancy import Occupancy
 from edge.floor.sight import Sight, sight
@@ -41,15 +42,17 @@ SPOTS = {
 HEIGHT_M = 3.0
 
 
-def sensors(names: Collection[str] = tuple(SPOTS)) -> list[Sensor]:
+def sensors(
+    names: Collection[str] | None = None, spots: Mapping[str, tuple[float, float]] = SPOTS
+) -> list[Sensor]:
     """Range finders under the ceiling, 60 degrees wide."""
     return [
         Sensor(
             id=name, source="log:x", x_m=x, y_m=y, height_m=HEIGHT_M, cone_deg=60.0, range_m=4.5,
             present_below_m=2.4,
         )
-        for name, (x, y) in SPOTS.items()
-        if name in names
+        for name, (x, y) in spots.items()
+        if names is None or name in names
     ]  # fmt: skip
 
 
@@ -147,6 +150,12 @@ class Outcome:
     truth: Array
     observed: Array
     filled: Array
+    knowable_s: float
+    """The truth's person-seconds on the floor that only the camera which is out sees, or a sensor hears."""
+
+    def known_mass(self) -> float:
+        """What was filled as a share of the person-seconds that could have been: floor that nothing knows is left out."""
+        return float(self.filled.sum() / self.knowable_s)
 
     def r(self, *, filled: bool = True) -> float:
         """Correlation of the heat over all outages with the truth."""
@@ -212,4 +221,14 @@ def play(
                 np.add.at(filled[number[i - 12]].reshape(-1), heat.cells, np.array(heat.mps) / 1000)
     fine = [grid.reshape(laps, 18, 2, 24, 2).sum(axis=(2, 4)) for grid in (observed, filled)]
     truth = np.stack([day.heat(dark & (number == each)) for each in range(laps)])
-    return Outcome(truth, fine[0], fine[1])
+    knowable = cameras[out].cells.copy()
+    for cone in (cone_of(one, PLAN) for one in heard):
+        if cone is not None:
+            knowable.reshape(-1)[cone.cells] = True
+    for name, camera in cameras.items():
+        if name != out:
+            knowable &= ~camera.cells
+    floor = Sight(PLAN, knowable)
+    places = [place for i in np.flatnonzero(dark) for place in day.moments[i].values()]
+    knowable_s = int(floor.holds(np.array(places)).sum()) * STEP_MS / 1000
+    return Outcome(truth, fine[0], fine[1], knowable_s)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation
 
 from branchloop.site import Plan, Sensor
 from edge.floor.sight import cell_centres
@@ -79,3 +80,12 @@ def cone_of(sensor: Sensor, plan: Plan) -> Cone | None:
     echo = first_echo_m(apart, sensor.height_m, sensor.cone_deg)
     cells = np.flatnonzero(echo <= sensor.range_m)
     return Cone(sensor.id, cells, echo[cells], sensor.height_m, sensor.range_m >= sensor.height_m)
+
+
+def cells_near(cone: Cone, plan: Plan, margin_m: float) -> NDArray[np.int64]:
+    """The cells of a cone and those within `margin_m` of them."""
+    own = np.zeros((plan.rows, plan.cols), dtype=np.bool_)
+    own.reshape(-1)[cone.cells] = True
+    steps = round(margin_m / plan.cell_m)
+    grown = binary_dilation(own, iterations=steps) if steps else own
+    return np.flatnonzero(grown)

@@ -7,12 +7,15 @@ a reading nor a sighting says much about later, and since readings of one person
 
 Where no camera looks, the grid's expectation becomes *filled* person time, apart from heat: places heard by a sensor
 follow its readings; the rest of that floor what is usual, scaled by how busy the heard floor is just then. Each
-sensor's expectation is calibrated against the cameras while they look. A site whose sensors all are silent or
-disbelieved fills nothing.
+sensor's claims are calibrated against the cameras while they look: once with the memory of who stood there, as just after a
+camera went out, and once without, as a minute later, since the same readings claim less then. Cameras miss people; how
+many, the sensors tell where they hear a head (dual-system estimation). A site whose sensors all are silent or disbelieved
+fills nothing.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict, deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +27,7 @@ from scipy.ndimage import gaussian_filter
 from branchloop.clock import WINDOW_MS
 from branchloop.messages import Heat
 from branchloop.site import Plan, Sensor
-from edge.floor.cone import Cone, cone_of
+from edge.floor.cone import Cone, cells_near, cone_of
 from edge.floor.fusion import Stretch
 from edge.floor.sight import Sight
 
@@ -35,19 +38,30 @@ STEP_MS = 250
 SENSOR_S = 0.4
 CAMERA_S = 3.0
 """Time constants with which a reading and a sighting are forgotten."""
-SEEN, UNSEEN = 4.0, -4.0
+SEEN, UNSEEN = 4.0, -2.5
 """Log-odds of a cell where a camera sees somebody, and where it sees nobody."""
 USUAL_S = 1_800.0
 """Half-life of what is usual."""
 LATELY_S = 10.0
 STAY_S = 60.0
 """Who stood somewhere over the last `LATELY_S` when the camera went out probably stands there a minute longer."""
+REMEMBERED = math.exp(-LATELY_S / STAY_S)
+"""The memory is `LATELY_S` old already while a camera looks."""
 BLUR_M = 0.15
 FLOOR_PER_M2 = 0.002
 """Persons per square metre that are thought possible anywhere."""
 BUSY_S = 60.0
+STEADY = 1.0
+"""Persons that must usually be on the floor that is known, for it to tell half of how busy the rest is: as the mean of a
+Poisson count whose rate is gamma-distributed about what is usual, with this shape."""
 LEAST_S = 30.0
 """A sensor's calibration and a cell's usual need this much of observed time before they count fully."""
+HEAD_M = 1.3
+"""An echo from this high above the floor is a person's."""
+NEAR_M = 0.25
+"""A camera may place somebody beside the cone who stands in it."""
+FEWEST_MET = 0.7
+"""Cameras are not believed to miss more people than this leaves: rather something hangs under the sensor."""
 MOST_READINGS = 5_000
 MOST_CELLS = 200_000
 """Larger plans (of more than 110 m square at 0.25 m) fill nothing: a window must not take longer than it lasts."""
@@ -57,19 +71,28 @@ SMALLEST_MPS = 100
 
 @dataclass(slots=True)
 class _Ear:
-    """One sensor: its cone, readings not yet spent, evidence, and calibration against the cameras."""
+    """One sensor: its cone, readings not yet spent, evidence, and calibration against the cameras.
+
+    `evidence` is what readings say to who remembers who stood there, `blind` to who does not; `near` are the cells
+    of the cone and round it.
+    """
 
     cone: Cone
+    near: NDArray[np.int64]
+    head_m: float
     readings: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=MOST_READINGS))
     evidence: Array = field(default_factory=lambda: np.zeros(0))
+    blind: Array = field(default_factory=lambda: np.zeros(0))
     heard: bool = False
+    head: bool = False
     said_s: float = 0.0
+    said_blind_s: float = 0.0
     seen_s: float = 0.0
 
-    @property
-    def gain(self) -> float:
-        """Persons that the cameras saw in the cone per person that the sensor claimed."""
-        return float(np.clip((self.seen_s + LEAST_S) / (self.said_s + LEAST_S), 0.3, 3.0))
+    def gain(self, fresh: float) -> float:
+        """Persons that cameras would see in the cone per person claimed, `fresh` (1 to 0) after one last looked."""
+        said_s = fresh * self.said_s + (1 - fresh) * self.said_blind_s
+        return float(np.clip((self.seen_s + LEAST_S) / (said_s + LEAST_S), 0.3, 3.0))
 
 
 class Occupancy:
@@ -81,7 +104,15 @@ class Occupancy:
         small = plan.rows * plan.cols <= MOST_CELLS
         cones = [cone for cone in (cone_of(each, plan) for each in sensors if small) if cone is not None]
         self._ears = {
-            cone.sensor: _Ear(cone, evidence=np.zeros(len(cone.cells))) for cone in cones if len(cone.cells)
+            cone.sensor: _Ear(
+                cone,
+                cells_near(cone, plan, NEAR_M),
+                cone.floor_m - HEAD_M,
+                evidence=np.zeros(len(cone.cells)),
+                blind=np.zeros(len(cone.cells)),
+            )
+            for cone in cones
+            if len(cone.cells)
         }
         size = plan.rows * plan.cols
         self._people_s = np.zeros(size)
@@ -89,6 +120,8 @@ class Occupancy:
         self._camera = np.zeros(size)
         self._stood = np.zeros(size)
         self._stays = np.zeros(size)
+        self._fresh = np.zeros(size)
+        self._heads_s = self._met_s = 0.0
         self._carried = np.zeros(size)
         self._busy = 1.0
         self._stretches: list[Stretch] = []
@@ -112,7 +145,7 @@ class Occupancy:
         self._stood[:] = self._stays[:] = 0.0
         for ear in self._ears.values():
             ear.readings.clear()
-            ear.evidence[:] = 0.0
+            ear.evidence[:] = ear.blind[:] = 0.0
 
     def probability(self) -> Array:
         """(rows, cols): how likely each cell is taken, at the end of the last closed window."""
@@ -135,10 +168,11 @@ class Occupancy:
         for index, (observing, cells) in enumerate(steps):
             looked = self._mask(observing)
             expected = self._expected()
-            self._hear(index, readings, expected)
+            blind = self._expected(blind=True)
+            self._hear(index, readings, expected, blind)
             self._look(looked, cells)
             present = np.bincount(cells, minlength=len(here_s)).astype(np.float64)
-            self._calibrate(looked, present, expected)
+            self._calibrate(looked, present, expected, blind)
             here_s += present * looked * (STEP_MS / 1000)
             looked_s += looked * (STEP_MS / 1000)
             if any(ear.heard for ear in self._ears.values()):
@@ -178,63 +212,85 @@ class Occupancy:
         return found
 
     def _hear(
-        self, step: int, readings: Mapping[str, Mapping[int, list[float | None]]], expected: Array
+        self,
+        step: int,
+        readings: Mapping[str, Mapping[int, list[float | None]]],
+        expected: Array,
+        blind: Array,
     ) -> None:
         keep = float(np.exp(-STEP_MS / 1000 / SENSOR_S))
         for sensor, ear in self._ears.items():
             said = readings[sensor].get(step, [])
             valid = sorted(value for value in said if value is not None)
             ear.heard = bool(said)
-            before = expected[ear.cone.cells]
             range_m = valid[len(valid) // 2] if len(valid) * 3 >= len(said) and valid else None
-            taken = ear.cone.evidence(range_m, before) if said else None
-            ear.evidence *= keep
-            if taken is not None:
-                ear.evidence += (1 - keep) * (_log(taken) - _log(before))
+            ear.head = range_m is not None and range_m <= ear.head_m
+            ear.evidence = keep * ear.evidence + (1 - keep) * _told(ear.cone, said, range_m, expected)
+            ear.blind = keep * ear.blind + (1 - keep) * _told(ear.cone, said, range_m, blind)
 
     def _look(self, looked: Mask, cells: NDArray[np.int64]) -> None:
         self._camera *= float(np.exp(-STEP_MS / 1000 / CAMERA_S))
         self._camera[looked] = UNSEEN
         self._camera[cells[looked[cells]]] = SEEN
+        self._fresh = np.where(looked, 1.0, self._fresh * np.exp(-STEP_MS / 1000 / STAY_S))
 
-    def _calibrate(self, looked: Mask, present: Array, expected: Array) -> None:
+    def _calibrate(self, looked: Mask, present: Array, expected: Array, blind: Array) -> None:
         """Compare claims with sightings where cameras see a whole cone; and how busy it is with what is usual."""
         forget = 0.5 ** (STEP_MS / 1000 / USUAL_S)
         now = usual = 0.0
         heard = _chance(self._log_odds(expected, cameras=False))
+        unaware = _chance(self._log_odds(blind, cameras=False, blind=True))
         for ear in self._ears.values():
             cells = ear.cone.cells
             if not ear.heard:
                 continue
             claim = float(heard[cells].sum())
-            now += claim * ear.gain
+            now += claim * ear.gain(float(self._fresh[cells].mean()))
             usual += float(self._usual[cells].sum())
             if looked[cells].all():
-                ear.said_s = ear.said_s * forget + claim * STEP_MS / 1000
-                ear.seen_s = ear.seen_s * forget + float(present[cells].sum()) * STEP_MS / 1000
+                step_s = STEP_MS / 1000
+                ear.said_s = ear.said_s * forget + claim * step_s
+                ear.said_blind_s = ear.said_blind_s * forget + float(unaware[cells].sum()) * step_s
+                ear.seen_s = ear.seen_s * forget + float(present[cells].sum()) * step_s
+                if ear.head:
+                    self._heads_s = self._heads_s * forget + step_s
+                    self._met_s = self._met_s * forget + step_s * bool(present[ear.near].any())
         now += float(present[looked].sum())
         usual += float(self._usual[looked].sum())
-        if usual > 0:
-            pull = 1 - float(np.exp(-STEP_MS / 1000 / BUSY_S))
-            self._busy += pull * (float(np.clip(now / usual, 0.0, 5.0)) - self._busy)
+        pull = 1 - float(np.exp(-STEP_MS / 1000 / BUSY_S))
+        busy = (now + STEADY) / (usual + STEADY)
+        self._busy += pull * (float(np.clip(busy, 0.0, 5.0)) - self._busy)
 
-    def _expected(self) -> Array:
-        """Persons expected per cell before any evidence."""
-        return np.clip(self._usual * self._busy + self._stays, 1e-6, 0.9)
+    @property
+    def _met(self) -> float:
+        """Share of the people whose heads the sensors hear that the cameras see."""
+        return max((self._met_s + LEAST_S) / (self._heads_s + LEAST_S), FEWEST_MET)
 
-    def _log_odds(self, expected: Array, *, cameras: bool = True) -> Array:
+    def _expected(self, *, blind: bool = False) -> Array:
+        """Persons expected per cell before any evidence, with or without the memory of who stood there last.
+
+        The memory stands in for what is usual, as far as it goes: who is remembered is one of the usual people.
+        """
+        usual = self._usual * self._busy
+        if not blind:
+            usual = usual * (1 - REMEMBERED * self._fresh) + REMEMBERED * self._stays
+        return np.clip(usual, 1e-6, 0.9)
+
+    def _log_odds(self, expected: Array, *, cameras: bool = True, blind: bool = False) -> Array:
         total = _log(expected) + (self._camera if cameras else 0.0)
         for ear in self._ears.values():
-            total[ear.cone.cells] += ear.evidence
+            total[ear.cone.cells] += ear.blind if blind else ear.evidence
         return np.asarray(total)
 
     def _expectation(self, expected: Array) -> Array:
         """Persons expected per cell, with each sensor's calibration."""
         chance = _chance(self._log_odds(expected))
-        gain = np.ones(len(chance))
+        gain, ears = np.zeros(len(chance)), np.zeros(len(chance))
         for ear in self._ears.values():
             if ear.heard:
-                gain[ear.cone.cells] = ear.gain
+                gain[ear.cone.cells] += ear.gain(float(self._fresh[ear.cone.cells].mean()))
+                ears[ear.cone.cells] += 1
+        gain = np.where(ears > 0, gain / np.maximum(ears, 1), 1.0) / self._met
         known = self._looked_s > 0
         for ear in self._ears.values():
             known[ear.cone.cells] |= ear.heard
@@ -287,6 +343,13 @@ class Occupancy:
             cells=cells.tolist(),
             mps=whole.tolist(),
         )
+
+
+def _told(cone: Cone, said: Sequence[float | None], range_m: float | None, expected: Array) -> Array:
+    """What a step's readings `said`, whose median is `range_m`, add to the log-odds of the cone's cells."""
+    before = expected[cone.cells]
+    taken = cone.evidence(range_m, before) if said else None
+    return np.zeros(len(before)) if taken is None else _log(taken) - _log(before)
 
 
 def _log(chance: Array) -> Array:

@@ -5,8 +5,9 @@
 All of it is simulated (tests/hall.py, tests/sonar.py): rendered geometry, walkers and noise, no pictures. First table:
 the share of the truth's person-moments that are found under their person's own id, and person-seconds counted
 over true ones. Second: a camera is out for 20 % of the time; correlation of heat with the truth over the outage in
-0.5 m cells (of all outages together, and of each by itself), and its mass, with what seven sensors fill and without;
-then without each one of them.
+0.5 m cells (of all outages together, and of each by itself), its mass, and what was filled as a share of the true
+person-seconds on the floor that was to be filled (`known`: what only the camera that is out sees, or a sensor hears), with
+seven sensors and without; then without each one of them, and with other layouts of sensors.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from hall import Eye, Moments, corner_eyes, id_score, run, streams, three_eyes, truth_person_s, walkers
 from sonar import EYES, SPOTS, Outcome, listen, morning, play, sensors
+
+LAYOUTS = {
+    "seven, 0.4 m aside": {name: (x + 0.35, y + 0.2) for name, (x, y) in SPOTS.items()},
+    "four over the tellers": {name: at for name, at in SPOTS.items() if name.startswith("t")},
+    "three along the line": {name: at for name, at in SPOTS.items() if name.startswith("q")},
+    "three, sparse": {"a": (2.4, 2.0), "b": (5.8, 2.0), "c": (4.0, 3.6)},
+    "eight in a grid": {f"g{i}{j}": (1.2 + 2.0 * i, 1.9 + 1.6 * j) for i in range(4) for j in range(2)},
+}
 
 
 def fusion_row(name: str, eyes: list[Eye], moments: Moments) -> None:
@@ -77,25 +86,28 @@ def outage(minutes: int, seed: int) -> None:
     said = listen(day, heard)
     whole = play(day, heard=heard, said=said)
     print(f"\n{minutes} min of the simulated branch, camera `tellers` out for 20 %")
-    print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}")
-    alone = (whole.r(filled=False), whole.r_each(filled=False), whole.mass(filled=False))
+    print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}{'known':>8}")
+    alone = (whole.r(filled=False), whole.r_each(filled=False), whole.mass(filled=False), 0.0)
     outage_row("the other cameras alone", alone)
     outage_row(f"with {len(heard)} sensors", figures(whole))
     for name in SPOTS:
         less = play(day, heard=[one for one in heard if one.id != name], said=said)
         outage_row(f"without sensor {name}", figures(less))
+    for layout, spots in LAYOUTS.items():
+        other = sensors(spots=spots)
+        outage_row(layout, figures(play(day, heard=other)))
     for eye in EYES:
         if eye.id != "tellers":
             less = play(day, heard=heard, said=said, watching=[e.id for e in EYES if e.id != eye.id])
             outage_row(f"without camera {eye.id}", figures(less))
 
 
-def figures(outcome: Outcome) -> tuple[float, float, float]:
+def figures(outcome: Outcome) -> tuple[float, float, float, float]:
     """The columns of a row."""
-    return outcome.r(), outcome.r_each(), outcome.mass()
+    return outcome.r(), outcome.r_each(), outcome.mass(), outcome.known_mass()
 
 
-def outage_row(name: str, columns: tuple[float, float, float]) -> None:
+def outage_row(name: str, columns: tuple[float, float, float, float]) -> None:
     """One line of the second table."""
     print(f"{name:<28}" + "".join(f"{value:>8.3f}" for value in columns), flush=True)
 
