@@ -42,10 +42,13 @@ def area(polygon: Polygon) -> float:
 
 def contains(polygon: Polygon, p: Point) -> bool:
     """Whether `p` lies in the polygon (even-odd rule; half-open, so that tiles share no point)."""
+    x, y = p
     inside = False
-    for (x0, y0), (x1, y1) in zip(polygon, [*polygon[1:], polygon[0]], strict=True):
-        if (y0 > p[1]) != (y1 > p[1]) and p[0] < x0 + (p[1] - y0) * (x1 - x0) / (y1 - y0):
+    x0, y0 = polygon[-1]
+    for x1, y1 in polygon:
+        if (y0 > y) != (y1 > y) and x < x0 + (y - y0) * (x1 - x0) / (y1 - y0):
             inside = not inside
+        x0, y0 = x1, y1
     return inside
 
 

@@ -46,6 +46,21 @@ def test_waits_and_dwell_are_within_five_percent(
         assert abs(found[name]["median_error"]) <= 0.05, name
 
 
+@pytest.mark.parametrize(("on", "seed", "gave_up"), [(date(2026, 11, 3), 4, 5), (date(2026, 11, 4), 3, 4)])
+def test_who_gives_up_is_found_under_noise(on: date, seed: int, gave_up: int) -> None:
+    """Lunch hours in which several lose patience, 15 cm of noise and one sighting in ten missing: who and when."""
+    day = simulate_branch.simulate_day(on, seed=seed, hours="12:00-13:00")
+    true = {w["id"]: w for w in day.truth()["waits"]}
+    events = bench_queue.events_of(day, 0.15, 0.1)
+    waits = {event["id"]: event for event in events if event["event"] == "wait"}
+    left = {person for person, wait in true.items() if wait["outcome"] == "abandoned"}
+    assert len(left) == gave_up
+    assert {person for person, wait in waits.items() if wait["outcome"] == "abandoned"} == left
+    for person, wait in true.items():
+        assert waits[person]["outcome"] == wait["outcome"]
+        assert waits[person]["wait_s"] == pytest.approx(wait["wait_s"], rel=0.05, abs=5.0)
+
+
 def test_exact_tracks_are_left_alone() -> None:
     """No noise, nothing to smooth; a jump and a long absence are not filled."""
     moments = [(t, {1: (t / 1000, 2.0)}) for t in range(0, 4_000, 200)]
