@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hall import Eye, Moments, Run, corner_eyes, id_score, run, three_eyes, truth_person_s, walkers
+from hall import Eye, Moments, Run, corner_eyes, id_score, run, streams, three_eyes, truth_person_s, walkers
 
 from edge.floor.agreement import Agreement, Complaints, PairMeter
 from edge.floor.alignment import PairAlignment
@@ -48,6 +48,14 @@ def test_everybody_is_counted_once_at_any_frame_rates(fps: tuple[float, float]) 
     together = only(done).together
     assert together is not None
     assert together >= 0.85
+
+
+@pytest.mark.parametrize("hides", [False, True])
+def test_a_crowd_that_walks_through_itself_is_counted_once(hides: bool) -> None:
+    """Four streams of people who cross, also where who is hidden by somebody nearer is missed."""
+    moments = streams(40)
+    done = run(corner_eyes(2, hides=hides), moments)
+    assert mass(done, moments) == pytest.approx(1, abs=0.03)
 
 
 @pytest.mark.parametrize("clock_s", [-0.5, 0.5])
