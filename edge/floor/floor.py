@@ -19,7 +19,8 @@ from edge.floor.observation import Observation
 from edge.floor.occupancy import Occupancy
 from edge.floor.queueing import Wait
 from edge.floor.sight import sight
-from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker, TrackerSettings
+from edge.floor.track import TrackerSettings
+from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 from edge.floor.zones import Visit
 

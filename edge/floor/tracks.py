@@ -12,27 +12,25 @@ time, which are then final. Frames between are held at most `MAX_LOOKBACK_MS`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.floor import motion_model
 from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
-from edge.floor.boxes import smooth_boxes
 from edge.floor.calibration import FloorCalibration
 from edge.floor.glimpses import View
 from edge.floor.manoeuvre import Sighting, aside, follow, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
 from edge.floor.person import Began, Person
+from edge.floor.track import Track, TrackerSettings
 
 Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
 COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
 """Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
-COLOUR_KEPT = 0.85
 RECENT_MS = 600
 SLOW_MS = 180
 """Frames farther apart than this show few of a walker's steps: each has to tell more."""
@@ -42,8 +40,6 @@ YOUNG_HITS = 3
 """Up to so many sightings say little about where somebody walks: the next may be a stride away."""
 YOUNG_LIMIT = 1.25
 LOW_RECENT_MS = 1_000
-SLOW_M_S = 0.7
-"""Who is slower than this when last seen may have stopped there."""
 STANDING_MS = 3_000
 """For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
 FAINT_LIMIT = 0.45
@@ -61,64 +57,13 @@ NEWCOMER_OVERLAP = 0.4
 """A box that overlaps that of somebody known by more is a second one of the same person, not a newcomer's."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrackerSettings:
-    """What it takes to believe in a person; scores 0..1, times in s, distances in m."""
-
-    birth_score: float = 0.6
-    high_score: float = 0.5
-    low_score: float = 0.3
-    faint_score: float = 0.2
-    established_hits: int = 20
-    confirm_hits: int = 4
-    sure_score: float = 0.65
-    moved_m: float = 0.8
-    height_m: tuple[float, float] = (1.1, 2.4)
-    tentative_lost_s: float = 0.5
-    lost_s: float = 3.0
-    coast_s: float = 0.3
-    max_speed_m_s: float = 2.8
-    colour_weight: float = 0.3
-    hidden_unlike: float = 0.15
-    buffer: float = 0.3
-
-
-@dataclass(slots=True)
-class _Track:
-    id: int
-    sightings: list[Sighting]
-    hits: int = 1
-    confirmed: bool = False
-    ended: bool = False
-    size_px: Array = field(default_factory=lambda: np.zeros(2))
-    last_seen_ms: int = 0
-    score_sum: float = 0.0
-    born_m: Array = field(default_factory=lambda: np.zeros(2))
-    began: Began | None = None
-    """The first sighting, until the first settled frame with this track told it."""
-    height_m: float = 0.0
-    heights: int = 0
-    colour: Array = field(default_factory=lambda: np.full(6, np.nan))
-    view: View = field(default_factory=lambda: View(0))
-
-    @property
-    def state(self) -> State:
-        return self.sightings[-1].state
-
-    def measure(self, height_m: float) -> None:
-        """Fold in the height of one more box; a box that is cut off tells none."""
-        if not np.isnan(height_m):
-            self.heights += 1
-            self.height_m += max(0.2, 1 / self.heights) * (height_m - self.height_m)
-
-
 class Tracker:
     """Tracks people of one camera; deterministic, no clock of its own."""
 
     def __init__(self, calibration: FloorCalibration, settings: TrackerSettings | None = None) -> None:
         self._calibration = calibration
         self._settings = settings or TrackerSettings()
-        self._tracks: list[_Track] = []
+        self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
         self._next_id = 1
         self._t_ms = -1
@@ -215,7 +160,7 @@ class Tracker:
         )
         unseen_ms = [observation.t_ms - track.last_seen_ms for track in alive]
         known = [i for i, track in enumerate(alive) if track.confirmed]
-        weak_ms = [STANDING_MS if self._may_stand(track) else LOW_RECENT_MS for track in alive]
+        weak_ms = [STANDING_MS if track.may_stand else LOW_RECENT_MS for track in alive]
         established = [i for i in known if alive[i].hits >= settings.established_hits]
         young_ms = 2.2 * max(self._interval_ms, 1.0)
         recent_ms = max(RECENT_MS, young_ms)
@@ -263,7 +208,7 @@ class Tracker:
                 self._begin(observation, box)
 
     def _left_over(
-        self, alive: list[_Track], rows: list[int], observation: Observation, columns: list[int]
+        self, alive: list[Track], rows: list[int], observation: Observation, columns: list[int]
     ) -> list[tuple[int, int]]:
         """A track and a box that both are left over are one, where braking or setting off explains it.
 
@@ -288,7 +233,7 @@ class Tracker:
         return [(rows[r], columns[c]) for r, c in np.argwhere(reachable & alone).tolist()]
 
     def _cost(
-        self, alive: list[_Track], predicted: list[State], boxes: Array, observation: Observation
+        self, alive: list[Track], predicted: list[State], boxes: Array, observation: Observation
     ) -> Array:
         if not alive or not len(observation.scores):
             return np.full((len(alive), len(observation.scores)), IMPOSSIBLE)
@@ -297,7 +242,7 @@ class Tracker:
         overlap = buffered_iou(boxes, observation.boxes_px, self._settings.buffer)
         sigmas = mahalanobis(places, covs, observation.feet_m, observation.cov_m2)
         waited_s = np.array([(observation.t_ms - track.last_seen_ms) / 1000 for track in alive])
-        seen_at = np.array([self._seen_last(track).mean[:2] for track in alive])
+        seen_at = np.array([track.seen_last.mean[:2] for track in alive])
         noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
         walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
         possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
@@ -313,24 +258,17 @@ class Tracker:
         cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
         return np.where(possible, cost, IMPOSSIBLE)
 
-    def _stopped(self, track: _Track, predicted: State) -> State:
+    def _stopped(self, track: Track, predicted: State) -> State:
         """Where a slow walker is who stopped when seen last; the prediction itself for all others.
 
         A walk that is foretold further and further away never finds the weak boxes of who stands behind a post.
         """
-        if not self._may_stand(track):
+        if not track.may_stand:
             return predicted
-        seen = self._seen_last(track)
+        seen = track.seen_last
         return State(predicted.t_ms, seen.mean * np.array([1, 1, 0, 0]), predicted.cov)
 
-    def _may_stand(self, track: _Track) -> bool:
-        seen = self._seen_last(track)
-        return track.confirmed and not track.sightings[-1].seen and float(np.hypot(*seen.mean[2:])) < SLOW_M_S
-
-    def _seen_last(self, track: _Track) -> State:
-        return next(s.state for s in reversed(track.sightings) if s.seen)
-
-    def _unlike(self, alive: list[_Track], observation: Observation) -> Array:
+    def _unlike(self, alive: list[Track], observation: Observation) -> Array:
         """(tracks, boxes): what clothes of another colour cost, negative for the same; 0 where unknown."""
         if not alive:
             return np.zeros((0, len(observation.scores)))
@@ -339,13 +277,10 @@ class Tracker:
         unlike = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
         return np.asarray(self._settings.colour_weight * unlike)
 
-    def _see(self, track: _Track, predicted: State, observation: Observation, box: int) -> None:
+    def _see(self, track: Track, predicted: State, observation: Observation, box: int) -> None:
         feet, cov = observation.feet_m[box], observation.cov_m2[box]
-        worn = observation.colour[box]
-        if observation.scores[box] >= self._settings.high_score and np.isfinite(worn).all():
-            track.colour = np.where(
-                np.isfinite(track.colour), COLOUR_KEPT * track.colour + (1 - COLOUR_KEPT) * worn, worn
-            )
+        if observation.scores[box] >= self._settings.high_score:
+            track.wear(observation.colour[box])
         found = observation.boxes_px[box]
         beside = bool(observation.beside[box])
         sighting = Sighting(predicted, found, float(observation.scores[box]), True, feet, cov, beside)
@@ -361,7 +296,7 @@ class Tracker:
         track.measure(float(observation.height_m[box]))
         track.confirmed = track.confirmed or self._convinces(track)
 
-    def _alone(self, track: _Track) -> bool:
+    def _alone(self, track: Track) -> bool:
         """Whether nobody else is near enough for a box to be theirs."""
         here = track.state.mean[:2]
         return all(
@@ -369,7 +304,7 @@ class Tracker:
             for other in self._tracks
         )
 
-    def _convinces(self, track: _Track) -> bool:
+    def _convinces(self, track: Track) -> bool:
         """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
         settings = self._settings
         if track.hits < settings.confirm_hits - (self._interval_ms > SLOW_MS):
@@ -381,7 +316,7 @@ class Tracker:
         tall = track.heights < 3 or low <= track.height_m <= high
         return tall and track.score_sum / track.hits >= settings.sure_score
 
-    def _miss(self, track: _Track, predicted: State, box: Array) -> None:
+    def _miss(self, track: Track, predicted: State, box: Array) -> None:
         beside = bool(box[0] < 0 or box[2] > self._calibration.picture_px[0])
         track.sightings.append(Sighting(predicted, box, 0.0, seen=False, beside=beside))
 
@@ -393,7 +328,7 @@ class Tracker:
         found = observation.boxes_px[box]
         beside = bool(observation.beside[box])
         sighting = Sighting(state, found, float(observation.scores[box]), seen=True, beside=beside)
-        track = _Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
+        track = Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
         track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
         track.last_seen_ms = observation.t_ms
         track.view = View(observation.t_ms)
@@ -414,7 +349,7 @@ class Tracker:
             patience_s = self._settings.lost_s if track.confirmed else tentative_s
             track.ended = track.ended or t_ms - track.last_seen_ms > patience_s * 1000
 
-    def _expected_boxes(self, alive: list[_Track], predicted: list[State]) -> Array:
+    def _expected_boxes(self, alive: list[Track], predicted: list[State]) -> Array:
         if not alive:
             return np.zeros((0, 4))
         feet = self._calibration.to_picture(np.array([state.mean[:2] for state in predicted]))
@@ -425,11 +360,11 @@ class Tracker:
             boxes[i] = (x - width / 2, y - height, x + width / 2, y)
         return boxes
 
-    def _path(self, track: _Track, due: list[int]) -> list[tuple[int, Person]]:
+    def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
         sightings = track.sightings
         smoothed = motion_model.smooth([s.state for s in sightings])
-        boxes = _boxes(sightings)
+        boxes = track.boxes()
         last_seen = max(i for i, s in enumerate(sightings) if s.seen)
         began, track.began = track.began, None
         coast_ms = 0 if track.ended else self._settings.coast_s * 1000
@@ -442,7 +377,7 @@ class Tracker:
         ]
 
     def _person(
-        self, track: _Track, box_px: Array, sighting: Sighting, state: State, began: Began | None = None
+        self, track: Track, box_px: Array, sighting: Sighting, state: State, began: Began | None = None
     ) -> Person:
         """A track in one frame, with what the picture holds of its box."""
         x0, y0, x1, y1 = (float(v) for v in np.clip(box_px, 0, self._most_px))
@@ -459,7 +394,7 @@ class Tracker:
 
     def _forget(self, settled_ms: int) -> None:
         """Drop what is settled, keeping one sighting so that the path goes on from it."""
-        kept: list[_Track] = []
+        kept: list[Track] = []
         for track in self._tracks:
             if track.ended and track.sightings[-1].state.t_ms <= settled_ms:
                 continue
@@ -472,14 +407,3 @@ class Tracker:
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
-
-
-def _boxes(sightings: list[Sighting]) -> Array:
-    """(n, 4): smoothed from the first sighting to the last, then as predicted."""
-    boxes = np.array([s.box_px for s in sightings])
-    seen = [i for i, s in enumerate(sightings) if s.seen]
-    t_s = np.array([s.state.t_ms for s in sightings]) / 1000
-    scores = np.array([sightings[i].score for i in seen])
-    held = slice(seen[0], seen[-1] + 1)
-    boxes[held] = smooth_boxes(t_s[seen], boxes[seen], scores, t_s[held])
-    return boxes

@@ -1,0 +1,101 @@
+"""One track of a camera: what was seen of somebody so far, and what it takes to believe in a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor.boxes import smooth_boxes
+from edge.floor.glimpses import View
+from edge.floor.manoeuvre import Sighting
+from edge.floor.motion_model import State
+from edge.floor.person import Began
+
+Array = NDArray[np.float64]
+
+COLOUR_KEPT = 0.85
+SLOW_M_S = 0.7
+"""Who is slower than this when last seen may have stopped there."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerSettings:
+    """What it takes to believe in a person; scores 0..1, times in s, distances in m."""
+
+    birth_score: float = 0.6
+    high_score: float = 0.5
+    low_score: float = 0.3
+    faint_score: float = 0.2
+    established_hits: int = 20
+    confirm_hits: int = 4
+    sure_score: float = 0.65
+    moved_m: float = 0.8
+    height_m: tuple[float, float] = (1.1, 2.4)
+    tentative_lost_s: float = 0.5
+    lost_s: float = 3.0
+    coast_s: float = 0.3
+    max_speed_m_s: float = 2.8
+    colour_weight: float = 0.3
+    hidden_unlike: float = 0.15
+    buffer: float = 0.3
+
+
+@dataclass(slots=True)
+class Track:
+    """One track: tentative until `confirmed`, lost while its last sightings are unseen, over once `ended`."""
+
+    id: int
+    sightings: list[Sighting]
+    hits: int = 1
+    confirmed: bool = False
+    ended: bool = False
+    size_px: Array = field(default_factory=lambda: np.zeros(2))
+    last_seen_ms: int = 0
+    score_sum: float = 0.0
+    born_m: Array = field(default_factory=lambda: np.zeros(2))
+    began: Began | None = None
+    """The first sighting, until the first settled frame with this track told it."""
+    height_m: float = 0.0
+    heights: int = 0
+    colour: Array = field(default_factory=lambda: np.full(6, np.nan))
+    view: View = field(default_factory=lambda: View(0))
+
+    @property
+    def state(self) -> State:
+        """After the last frame, seen or not."""
+        return self.sightings[-1].state
+
+    def measure(self, height_m: float) -> None:
+        """Fold in the height of one more box; a box that is cut off tells none."""
+        if not np.isnan(height_m):
+            self.heights += 1
+            self.height_m += max(0.2, 1 / self.heights) * (height_m - self.height_m)
+
+    @property
+    def seen_last(self) -> State:
+        """When it was seen last."""
+        return next(s.state for s in reversed(self.sightings) if s.seen)
+
+    @property
+    def may_stand(self) -> bool:
+        """Whether somebody unseen may have stopped where seen last."""
+        slow = float(np.hypot(*self.seen_last.mean[2:])) < SLOW_M_S
+        return self.confirmed and not self.sightings[-1].seen and slow
+
+    def wear(self, colour: Array) -> None:
+        """Fold in the clothes (6,) of one more clear box; NaN tells nothing."""
+        if np.isfinite(colour).all():
+            known = np.isfinite(self.colour)
+            self.colour = np.where(known, COLOUR_KEPT * self.colour + (1 - COLOUR_KEPT) * colour, colour)
+
+    def boxes(self) -> Array:
+        """(n, 4): smoothed from the first sighting to the last, then as predicted."""
+        boxes = np.array([s.box_px for s in self.sightings])
+        seen = [i for i, s in enumerate(self.sightings) if s.seen]
+        t_s = np.array([s.state.t_ms for s in self.sightings]) / 1000
+        scores = np.array([self.sightings[i].score for i in seen])
+        held = slice(seen[0], seen[-1] + 1)
+        boxes[held] = smooth_boxes(t_s[seen], boxes[seen], scores, t_s[held])
+        return boxes
