@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__, topics
-from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
-from branchloop.batches import Ack, Batch, Dropped
+from branchloop.batches import BODIES, Ack, Batch
 from branchloop.commands import (
     Adopt,
     Background,
@@ -24,19 +23,13 @@ from branchloop.commands import (
     Sealed,
 )
 from branchloop.desired import Desired
-from branchloop.messages import Live, Notice, Window
+from branchloop.messages import Live
 from branchloop.status import HubStatus, Status
 from branchloop.wire import Wire
 
 SCHEMAS: dict[str, type[Wire]] = {
     "batch": Batch,
-    "window": Window,
-    "notice": Notice,
-    "checkin": Checkin,
-    "walkin": Walkin,
-    "attempt": Attempt,
-    "consent": ConsentGiven,
-    "dropped": Dropped,
+    **BODIES,
     "sealed": Sealed,
     "gallery": Gallery,
     "command": Command,
