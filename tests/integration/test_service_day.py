@@ -27,12 +27,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         site, book, at_ms = made.config.sites["hall"], made.state.book, now_ms()
         with opened(made.config.data_dir) as db:
             come_ms = at_ms - 20_000
-            tickets = [queueing.walk_in(db, book, site, "desk", "", "zh", come_ms) for _ in range(6)]
-            for second, ticket in enumerate(tickets, 1):
-                called = book.step(db, ticket, "call", come_ms + 1000 * second, "1")
+            came_ms = [come_ms + turn for turn in range(6)]  # one after the other: a tie is nobody's turn
+            tickets = [queueing.walk_in(db, book, site, "desk", "", "zh", each_ms) for each_ms in came_ms]
+            for second, (each_ms, ticket) in enumerate(zip(came_ms, tickets, strict=True), 1):
+                called = book.step(db, ticket, "call", each_ms + 1000 * second, "1")
                 queueing.finish(
                     db, book, site, called, "done" if second > 1 else "partly",
-                    FollowUp("Bring the deed"), come_ms + 1000 * (second + 10),
+                    FollowUp("Bring the deed"), each_ms + 1000 * (second + 10),
                 )  # fmt: skip
             gone = queueing.walk_in(db, book, site, "desk", "", "zh", at_ms)
             queueing.step(db, book, gone, "leave", at_ms)
