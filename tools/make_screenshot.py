@@ -17,16 +17,10 @@ from playwright.sync_api import sync_playwright
 
 from branchloop.processes import free_port
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from chromium_flags import FLAGS
+
 FOOTAGE_S = 75
 
 
@@ -69,7 +63,7 @@ def main() -> None:
 def shoot(url: str, out: Path) -> None:
     """The page at `url` once its floor plan is there."""
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         page.goto(url)
         page.wait_for_selector("img[alt]", timeout=60_000)

@@ -19,6 +19,7 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("", "integration", "browser")]
 
 from cardworld import CardWorld, card_world  # noqa: E402
+from chromium_flags import FLAGS  # noqa: E402
 
 SLOWER = 4
 NETWORK = {
@@ -27,7 +28,6 @@ NETWORK = {
     "downloadThroughput": 1.6e6 / 8,
     "uploadThroughput": 750e3 / 8,
 }
-FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 USABLE = """
 (name) => new Promise((done) => {
   const look = () => {
@@ -75,7 +75,7 @@ def main(runs: int) -> None:
         card_world(Path(folder), style="") as world,
         sync_playwright() as play,
     ):
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=list(FLAGS))
         took: dict[str, list[float]] = {}
         for _ in range(runs + 1):
             for what, (card, body, head) in pages(world).items():

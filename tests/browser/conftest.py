@@ -7,18 +7,8 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from chromium_flags import FLAGS
 from playwright.sync_api import Browser, sync_playwright
-
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="module")
