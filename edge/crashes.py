@@ -1,7 +1,8 @@
 """How often the core of a box ended without being told to: a record that outlives it.
 
-`crashes.json` names the version that a core works by while it does. Found at the next beginning, that core
-crashed, also where it could not say so (a signal, a power cut).
+`crashes.json` names the version that a core works by while it does, and the boot of the machine. Found at the next
+beginning, that core crashed, also where it could not say so (a signal); if the machine was booted since, it may have
+been no more than a power cut, which is no crash of the core.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from edge.configured import put_whole
 CRASHES = "crashes.json"
 MANY = 3
 """So often within an hour is no accident."""
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _KEPT = 32
 _LOG = logging.getLogger(__name__)
 
@@ -36,9 +38,10 @@ class Crash(Wire):
 
 
 class Record(Wire):
-    """What is kept; `works_by` is None after an end in order."""
+    """What is kept; `works_by` is None after an end in order, `boot_id` where the system tells none."""
 
     works_by: int | None = None
+    boot_id: str | None = None
     ends_by: str = ""
     crashes: list[Crash] = Field(default_factory=list)
 
@@ -50,15 +53,24 @@ class Crashes:
         self._path = data_dir / CRASHES
 
     def begin(self) -> None:
-        """A core begins: the one before has crashed if it did not end in order."""
+        """A core begins: the one before has crashed if it did not end in order, nor with the machine."""
         record = self._read()
-        if record.works_by is not None:
+        if record.works_by is None:
+            return
+        crashes = record.crashes
+        if _ended_with_the_machine(record):
+            _LOG.warning(
+                "the machine was restarted while the core worked by configuration %d; that is no crash of the core",
+                record.works_by,
+            )
+        else:
             crash = Crash(version=record.works_by, at_ms=_now_ms(), error=record.ends_by)
-            self._put(Record(crashes=[*record.crashes, crash][-_KEPT:]))
+            crashes = [*crashes, crash][-_KEPT:]
+        self._put(Record(crashes=crashes))
 
     def works_by(self, version: int) -> None:
         """The core works by this version from now on."""
-        self._put(self._read().model_copy(update={"works_by": version}))
+        self._put(self._read().model_copy(update={"works_by": version, "boot_id": boot_id()}))
 
     def ends_by(self, error: BaseException) -> None:
         """The core ends by this error."""
@@ -91,6 +103,20 @@ class Crashes:
     def _put(self, record: Record) -> None:
         with unless_the_disk_fails():
             put_whole(self._path, record.to_json())
+
+
+def boot_id() -> str | None:
+    """Which boot of the machine this is; None where the system does not tell."""
+    try:
+        return BOOT_ID.read_text(encoding="ascii").strip() or None
+    except OSError:
+        return None
+
+
+def _ended_with_the_machine(record: Record) -> bool:
+    """Whether another boot explains the end; a core that said its error crashed before the machine did."""
+    now = boot_id()
+    return not record.ends_by and None not in (record.boot_id, now) and record.boot_id != now
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from edge.trial import GOOD, LONG, PROVEN_S, TRIAL, Standing, Trial
 CORE = """
 import sys
 from pathlib import Path
-from edge import pipeline, succession
+from edge import crashes, pipeline, succession
 from edge.floor.floor import Floor
 from edge.pipeline import run_core
 from edge.trial import Trial
@@ -43,6 +43,16 @@ def faulty(self, *args):
 {before}
 Floor.settle = faulty
 run_core(Path(sys.argv[1]))
+"""
+
+POWER_CUT = """
+import os, signal
+crashes.BOOT_ID = folder / "boot_id"
+def cuts():
+    return int(crashes.BOOT_ID.read_text())
+def power_cut():
+    crashes.BOOT_ID.write_text(f"{cuts() + 1}\\n")
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -167,6 +177,36 @@ def test_one_that_crashes_after_its_first_minutes_is_refused_too(config: Path) -
     assert succession.refused.reason == (
         "the core ended 3 times within 3600 s of work by it, the last time with IndexError: the hall is full."
     )
+
+
+def test_power_cuts_are_no_fault_of_the_configuration(
+    config: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Version 2 worked, version 3 is on trial: the core is killed three times, and each time the machine was booted since."""
+    folder = config.parent.parent / "box"
+    take(config, 2)
+    Trial(folder).counted()
+    take(config, 3)
+    Trial(folder).crashes.in_order()
+    boot = folder / "boot_id"
+    boot.write_text("0\n")
+    with supervised(
+        config,
+        bad=3,
+        how="power_cut()",
+        when=f"cuts() < {MANY}",
+        before=POWER_CUT,
+    ) as core:
+        until(lambda: boot.read_text() == f"{MANY}\n", "three power cuts", wait_s=90)
+        until(lambda: (folder / "outbox.db").exists() and windows(folder), "a window", wait_s=60)
+        assert core.pid is not None
+        assert core.restarts == MANY
+    assert set(windows(folder)) == {3}
+    assert not (folder / "refused.json").exists()
+    succession = Succession(read_configured(config), folder, "n")
+    assert (succession.site.version, succession.refused, succession.crashes) == (3, None, None)
+    told = capfd.readouterr().err
+    assert told.count("the machine was restarted while the core worked by configuration 3") == MANY
 
 
 def test_a_box_whose_only_configuration_crashes_says_so_and_goes_on(
