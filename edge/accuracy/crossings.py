@@ -40,23 +40,26 @@ class CountError:
 def compare(
     counted: Sequence[Event], asked: Sequence[Event], excluded: Sequence[Event], tolerance_s: float
 ) -> CountError:
-    """Match one to one, same direction, at most `tolerance_s` apart, nearest pairs first."""
+    """Match one to one, same direction, at most `tolerance_s` apart, nearest pairs first.
+
+    Those asked for come first: of two who cross at once a count may be either's, and only one of them is owed.
+    """
     truth = [*((event, True) for event in asked), *((event, False) for event in excluded)]
     order = sorted(range(len(counted)), key=lambda j: counted[j][0])
-    pairs: list[tuple[float, int, int]] = []
+    pairs: list[tuple[bool, float, int, int]] = []
     first = 0
     for i in sorted(range(len(truth)), key=lambda i: truth[i][0][0]):
-        (t_s, direction), _ = truth[i]
+        (t_s, direction), is_asked = truth[i]
         while first < len(order) and counted[order[first]][0] < t_s - tolerance_s:
             first += 1
         for j in order[first:]:
             if counted[j][0] > t_s + tolerance_s:
                 break
             if counted[j][1] == direction:
-                pairs.append((abs(counted[j][0] - t_s), i, j))
+                pairs.append((not is_asked, abs(counted[j][0] - t_s), i, j))
     matched_truth: set[int] = set()
     matched: set[int] = set()
-    for _, i, j in sorted(pairs):
+    for _, _, i, j in sorted(pairs):
         if i not in matched_truth and j not in matched:
             matched_truth.add(i)
             matched.add(j)
