@@ -54,7 +54,7 @@ def count(site: Site, moments: list[tuple[int, Places]]) -> Iterator[Settled]:
         if hold_ms < next_ms:
             settled.stretches.append(_stretch(hold_ms, next_ms, ()))
         if window_start_ms(next_ms) > t_ms or next_ms == last_ms:
-            enter(accounts, settled)
+            enter(accounts, settled, last=next_ms == last_ms)
             settled.windows = accounts.close(next_ms, {}, no_sensors)
             yield settled
             settled = Settled()

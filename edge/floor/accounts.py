@@ -63,8 +63,8 @@ class Accounts:
         """Tracks from before `t_ms` are nobody's who is seen from then on."""
         self._stitcher.cut(t_ms)
 
-    def enter(self, stretches: Sequence[Stretch]) -> Events:
-        """Account for settled stretches, in time order."""
+    def enter(self, stretches: Sequence[Stretch], *, last: bool = False) -> Events:
+        """Account for settled stretches, in time order; after the `last` ones nobody is seen again."""
         named = self._stitcher.step(stretches)
         passed: list[list[Final]] = []
         for stretch in named:
@@ -72,11 +72,12 @@ class Accounts:
                 if self._site.plan.holds(person.place_m):
                     self._staff.step(stretch.start_ms, stretch.end_ms, person.id, person.place_m)
             finals = self.notices.settle(stretch.start_ms, stretch.people)
-            for final in finals:
-                line, person_id = final.crossing.line, final.crossing.person
-                if self._entrances.is_entrance(line) and self._site.is_staff_time(final.crossing.at_ms):
-                    self._staff.add(person_id, final.crossing.at_ms)
+            self._meet_staff(finals)
             passed.append(finals)
+        if named:
+            finals = self.notices.gone(named[-1].end_ms, everybody=last)
+            self._meet_staff(finals)
+            passed[-1] += finals
         events = Events()
         for stretch, finals in zip(named, passed, strict=True):
             facts = self.book.stretch(stretch, self._staff)
@@ -102,6 +103,13 @@ class Accounts:
         for line, notice in self.notices.overdue(upto_ms if goes_on else None):
             self.book.withdraw(line, notice, upto_ms if goes_on else upto_ms - 1)
         return self.book.close(upto_ms, cameras, sensors, closed_by)
+
+    def _meet_staff(self, finals: Sequence[Final]) -> None:
+        """Who comes or goes by an entrance while only staff does is staff."""
+        for final in finals:
+            line, person_id = final.crossing.line, final.crossing.person
+            if self._entrances.is_entrance(line) and self._site.is_staff_time(final.crossing.at_ms):
+                self._staff.add(person_id, final.crossing.at_ms)
 
     def _pass(self, final: Final) -> Passage:
         staff = final.crossing.person in self._staff

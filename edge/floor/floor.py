@@ -152,12 +152,13 @@ class Floor:
     def _settle(self, watermark_ms: int, sensors: Sensors, closed_by: ClosedBy) -> Settled:
         self._settled_ms = watermark_ms
         for camera, eye in self._eyes.items():
+            settled = eye.tracker.settle(watermark_ms - 1)
             outlook = eye.tracker.outlook() if len(self._eyes) > 1 else {}
-            self._fusion.add(camera, eye.tracker.settle(watermark_ms - 1), outlook)
-        settled = Settled(stretches=self._fusion.advance(watermark_ms))
-        for stretch in settled.stretches:
+            self._fusion.add(camera, settled, outlook)
+        final = Settled(stretches=self._fusion.advance(watermark_ms))
+        for stretch in final.stretches:
             self._occupancy.stretch(stretch)
-        enter(self._accounts, settled)
+        enter(self._accounts, final, last=closed_by != "time")
         quality = {
             camera: CameraQuality(eye.state, eye.calibration.residual_m, eye.faulty)
             for camera, eye in self._eyes.items()
@@ -165,10 +166,10 @@ class Floor:
         closed = self._accounts.close(watermark_ms, quality, sensors, closed_by)
         if closed:
             pairs = [agreement.told() for agreement in self.agreements()]
-            settled.windows = [self._filled(window).model_copy(update={"pairs": pairs}) for window in closed]
+            final.windows = [self._filled(window).model_copy(update={"pairs": pairs}) for window in closed]
             for eye in self._eyes.values():
                 eye.faulty = eye.fault
-        return settled
+        return final
 
     def _filled(self, window: Window) -> Window:
         """A window with what the sensors tell of the floor that no camera saw."""
@@ -185,12 +186,13 @@ class Floor:
         camera = next(camera for camera in self.site.cameras if camera.id == camera_id)
         marks = camera.calibration
         fitted = calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px)
-        return _Eye(Tracker(fitted, self._settings), fitted)
+        plan = self.site.plan
+        return _Eye(Tracker(fitted, self._settings, (plan.width_m, plan.height_m)), fitted)
 
 
-def enter(accounts: Accounts, settled: Settled) -> None:
+def enter(accounts: Accounts, settled: Settled, *, last: bool) -> None:
     """Enter settled stretches into the accounts: what they amount to joins them."""
-    events = accounts.enter(settled.stretches)
+    events = accounts.enter(settled.stretches, last=last)
     settled.crossings += events.crossings
     settled.visits += events.visits
     settled.waits += events.waits

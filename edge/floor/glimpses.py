@@ -27,6 +27,13 @@ class View:
             self.last_whole_ms = t_ms
             self.first_whole_ms = t_ms if self.first_whole_ms is None else self.first_whole_ms
 
+    def before(self, t_ms: int) -> View:
+        """As it was then."""
+        first_ms, last_ms = self.first_whole_ms, self.last_whole_ms
+        if first_ms is None or last_ms is None or first_ms > t_ms:
+            return View(self.born_ms)
+        return View(self.born_ms, first_ms, min(last_ms, t_ms))
+
     def glimpsed(self, t_ms: int, last_seen_ms: int, *, beside: bool, gone: bool) -> bool:
         """Whether at `t_ms` the person was only coming or going; `gone` who is not seen any more."""
         if not beside:

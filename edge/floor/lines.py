@@ -4,6 +4,8 @@ State per person: the side last clearly stood on (farther than `HYSTERESIS_M`), 
 last met the line. Standing on the line, swaying or turning back counts nothing; passing round the
 end of the line counts nothing; a path is only ever that of one walker, and one who is suddenly
 elsewhere, faster than anybody walks, begins a new one.
+
+Where a path begins, and where it has ended, nothing more will tell the side: there the likelier one counts.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from branchloop.site import Line
 HYSTERESIS_M = 0.2
 MAX_HYSTERESIS_M = 0.6
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
-SIGMAS = 1.5
+SIGMAS = 2.0
+LIKELIER_M = 0.1
+LIKELIER_SIGMAS = 0.5
+"""At the ends of a path, as far from the line is enough."""
+GONE_MS = 4_000
+"""Who was not seen for so long has gone: no camera finds a track again after that."""
 END_SLACK_M = 0.1
 FORGET_MS = 10_000
 MAX_SPEED_M_S = 4.0
@@ -45,6 +52,7 @@ class _Walk:
     t_ms: int
     place: geometry.Point
     off_m: float
+    sigma_m: float
     side: int = 0
     met: tuple[int, geometry.Point] | None = None
 
@@ -64,24 +72,31 @@ class LineCounter:
         if person in self._walks:
             return
         off = geometry.side(self._a, self._b, place_m)
-        walk = self._walks[person] = _Walk(t_ms, place_m, off)
-        if abs(off) >= max(HYSTERESIS_M, sigma_m):
+        walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m)
+        if abs(off) >= _likelier_m(sigma_m):
             walk.side = 1 if off > 0 else -1
 
     def step(self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float = 0.0) -> Crossing | None:
         """The person's next place; a Crossing once the far side is clearly reached."""
         off = geometry.side(self._a, self._b, place_m)
-        walk = self._walks.get(person)
-        if walk is None or not _possible(walk, t_ms, place_m):
-            walk = self._walks[person] = _Walk(t_ms, place_m, off)
+        self.begin(t_ms, person, place_m, sigma_m)
+        walk = self._walks[person]
+        if not _possible(walk, t_ms, place_m):
+            walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m)
         elif walk.off_m * off <= 0 and walk.off_m != off:
             share = walk.off_m / (walk.off_m - off)
             at_ms = round(walk.t_ms + share * (t_ms - walk.t_ms))
             x = walk.place[0] + share * (place_m[0] - walk.place[0])
             y = walk.place[1] + share * (place_m[1] - walk.place[1])
             walk.met = (at_ms, (x, y))
-        walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
+        walk.t_ms, walk.place, walk.off_m, walk.sigma_m = t_ms, place_m, off, sigma_m
         return self._commit(person, walk, min(max(HYSTERESIS_M, SIGMAS * sigma_m), MAX_HYSTERESIS_M))
+
+    def gone(self, before_ms: int) -> list[Crossing]:
+        """Crossings of those not seen since `before_ms`, by the side on which they were last."""
+        ended = [(person, walk) for person, walk in self._walks.items() if walk.t_ms < before_ms]
+        found = [self._commit(person, walk, _likelier_m(walk.sigma_m)) for person, walk in ended]
+        return [crossing for crossing in found if crossing is not None]
 
     def forget(self, before_ms: int) -> None:
         """Drop people unseen since `before_ms`."""
@@ -100,6 +115,10 @@ class LineCounter:
         if not -slack <= geometry.along(self._a, self._b, place) <= 1 + slack:
             return None
         return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)
+
+
+def _likelier_m(sigma_m: float) -> float:
+    return max(LIKELIER_M, LIKELIER_SIGMAS * sigma_m)
 
 
 def _possible(walk: _Walk, t_ms: int, place_m: geometry.Point) -> bool:

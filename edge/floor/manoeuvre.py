@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +37,16 @@ class Sighting:
     surprise_m: Array | None = None
     spread_m2: Array | None = None
     """How far that was from what was expected, and the covariance of this."""
+    height_m: float = math.nan
+    colour: Array | None = None
+    """How tall and in what clothes, where that was measured."""
+
+    @property
+    def fix(self) -> tuple[Array, Array]:
+        """Where it was measured, and the covariance. Raises ValueError for a frame that was held or missed."""
+        if self.feet_m is None or self.cov_m2 is None:
+            raise ValueError(f"nothing was measured at {self.state.t_ms} ms")
+        return self.feet_m, self.cov_m2
 
     def foretell(self, before: State, acceleration_m_s2: float) -> None:
         """Filter this sighting once more, on from the one before."""
@@ -49,6 +61,20 @@ class Sighting:
         self.surprise_m = self.feet_m - predicted.mean[:2]
         self.spread_m2 = predicted.cov[:2, :2] + self.cov_m2
         self.state = motion_model.update(predicted, self.feet_m, self.cov_m2)
+
+
+def refilter(sightings: Sequence[Sighting], acceleration_m_s2: float) -> list[State]:
+    """The states of a track once more from its first sighting on, for somebody who may brake and turn so hard."""
+    states: list[State] = []
+    for sighting in sightings:
+        if not states or (sighting.seen and sighting.feet_m is None):
+            states.append(sighting.state)
+            continue
+        state = motion_model.predict(states[-1], sighting.state.t_ms, acceleration_m_s2)
+        if sighting.feet_m is not None and sighting.cov_m2 is not None:
+            state = motion_model.update(state, sighting.feet_m, sighting.cov_m2)
+        states.append(state)
+    return states
 
 
 def aside(feet_m: Array, last: Sighting, waited_s: float) -> tuple[Array, Array]:

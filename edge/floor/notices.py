@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from branchloop.messages import Notice
 from branchloop.site import Line
 from edge.floor.fusion import SitePerson
-from edge.floor.lines import FORGET_MS, Crossing, LineCounter
+from edge.floor.lines import FORGET_MS, GONE_MS, Crossing, LineCounter
 from edge.floor.person import Person
 
 SAME_EVENT_MS = 3_000
@@ -78,7 +78,15 @@ class CrossingNotices:
                 crossing = counter.step(t_ms, person.id, person.place_m, sigma_m)
                 if crossing is not None:
                     final.append(Final(crossing, self._claim(crossing, person)))
-            counter.forget(t_ms - FORGET_MS)
+        return final
+
+    def gone(self, now_ms: int, *, everybody: bool) -> list[Final]:
+        """Crossings of those who have gone, as far as the last that was seen of them tells."""
+        final: list[Final] = []
+        for counter in self._final:
+            crossings = counter.gone(now_ms if everybody else now_ms - GONE_MS)
+            final += [Final(crossing, None) for crossing in crossings]
+            counter.forget(now_ms - FORGET_MS)
         return final
 
     def overdue(self, settled_ms: int | None) -> list[tuple[str, str]]:

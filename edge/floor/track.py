@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,11 +61,59 @@ class Track:
     heights: int = 0
     colour: Array = field(default_factory=lambda: np.full(6, np.nan))
     view: View = field(default_factory=lambda: View(0))
+    scene: int = 0
+    """Which scene of the camera it belongs to: nobody is seen in two."""
+    past: list[Sighting] = field(default_factory=list)
+    """The last fixes that are final, and whether it was anybody then."""
+    told: bool = False
+
+    @classmethod
+    def begin(cls, number: int, sighting: Sighting, scene: int) -> Track:
+        """A track that starts with a fix."""
+        (feet, cov), found, t_ms = sighting.fix, sighting.box_px, sighting.state.t_ms
+        track = cls(number, [sighting], size_px=found[2:] - found[:2], scene=scene)
+        track.score_sum, track.born_m, track.last_seen_ms = sighting.score, feet, t_ms
+        track.view = View(t_ms)
+        track.view.see(t_ms, beside=sighting.beside)
+        x, y = (float(v) for v in feet)
+        track.began = Began(t_ms, (x, y), float(np.sqrt(np.trace(cov))))
+        track.measure(sighting.height_m)
+        return track
+
+    def remember(self, since_ms: int, settled_ms: int) -> None:
+        """Keep the fixes that became final, as far as they tell where somebody comes from."""
+        fresh = [s for s in self.sightings if s.seen and s.feet_m is not None and s.state.t_ms <= settled_ms]
+        known = {s.state.t_ms for s in self.past}
+        past = [*self.past, *(s for s in fresh if s.state.t_ms not in known)]
+        self.past = [s for s in past if s.state.t_ms >= since_ms or s is past[-1]]
+
+    def resumed(self, settled_ms: int) -> Track:
+        """The track as it was when `settled_ms` became final, as far as its past tells."""
+        kept = [s for s in self.sightings if s.state.t_ms <= settled_ms]
+        open_ = [s for s in self.sightings if s.seen and s.state.t_ms > settled_ms]
+        track = replace(self, sightings=kept, hits=self.hits - len(open_), confirmed=self.told, ended=False)
+        track.score_sum = self.score_sum - sum(s.score for s in open_)
+        track.last_seen_ms = max(s.state.t_ms for s in kept if s.seen)
+        track.size_px = self.past[-1].box_px[2:] - self.past[-1].box_px[:2]
+        track.view = self.view.before(settled_ms)
+        worn = [s.colour for s in self.past if s.colour is not None and np.isfinite(s.colour).all()]
+        track.colour = np.mean(worn, axis=0) if worn else np.full(6, np.nan)
+        return track
 
     @property
     def state(self) -> State:
         """After the last frame, seen or not."""
         return self.sightings[-1].state
+
+    def take(self, sighting: Sighting) -> None:
+        """What one more sighting tells but where somebody is."""
+        found = sighting.box_px
+        self.hits += 1
+        self.last_seen_ms = sighting.state.t_ms
+        self.size_px = 0.7 * self.size_px + 0.3 * (found[2:] - found[:2])
+        self.view.see(sighting.state.t_ms, beside=sighting.beside)
+        self.score_sum += sighting.score
+        self.measure(sighting.height_m)
 
     def measure(self, height_m: float) -> None:
         """Fold in the height of one more box; a box that is cut off tells none."""

@@ -18,24 +18,23 @@ from numpy.typing import NDArray
 
 from edge.floor import motion_model
 from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
+from edge.floor.belief import Belief
+from edge.floor.borders import Borders
 from edge.floor.calibration import FloorCalibration
-from edge.floor.glimpses import View
-from edge.floor.manoeuvre import Sighting, aside, follow, strays
+from edge.floor.manoeuvre import Sighting, aside, follow, refilter, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
 from edge.floor.person import Began, Person
+from edge.floor.retracing import begin, retrace
+from edge.floor.review import COLOUR_SCALE, PAST_MS, review, reviewable
 from edge.floor.track import Track, TrackerSettings
 
 Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
-COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
-"""Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
 RECENT_MS = 600
-SLOW_MS = 180
-"""Frames farther apart than this show few of a walker's steps: each has to tell more."""
-SLOW_START_M_S = 1.6
-"""Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
+CLOSELY_MS = 250
+"""Of frames farther apart than this so few show a walker that in hindsight each is looked at."""
 YOUNG_HITS = 3
 """Up to so many sightings say little about where somebody walks: the next may be a stride away."""
 YOUNG_LIMIT = 1.25
@@ -48,6 +47,8 @@ SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
 ALONE_M = 1.5
 """A manoeuvre is believed of somebody with nobody else so near: what strays may else be the other's box."""
+SETTLED_M_S2 = 2.0
+"""With the frames after it known too, a path needs to follow braking more than it needs to foretell."""
 REACH_MS = 800
 REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
@@ -60,14 +61,24 @@ NEWCOMER_OVERLAP = 0.4
 class Tracker:
     """Tracks people of one camera; deterministic, no clock of its own."""
 
-    def __init__(self, calibration: FloorCalibration, settings: TrackerSettings | None = None) -> None:
+    def __init__(
+        self,
+        calibration: FloorCalibration,
+        settings: TrackerSettings | None = None,
+        floor_m: tuple[float, float] | None = None,
+    ) -> None:
         self._calibration = calibration
+        self._borders = Borders(calibration, floor_m)
         self._settings = settings or TrackerSettings()
+        self._belief = Belief(calibration, self._settings)
         self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
+        self._past_ms: deque[int] = deque()
+        self._scene = 0
+        self._scene_ms = 0
+        self._cut = False
         self._next_id = 1
         self._t_ms = -1
-        self._interval_ms = 0.0
         self._most_px = np.tile(np.array(calibration.picture_px, dtype=float), 2)
 
     def step(self, observation: Observation) -> None:
@@ -76,10 +87,10 @@ class Tracker:
         if t_ms <= self._t_ms:
             raise ValueError(f"frame at {t_ms} ms does not follow {self._t_ms} ms")
         if self._t_ms >= 0:
-            step_ms = min(t_ms - self._t_ms, 1_000)
-            self._interval_ms += 0.2 * (step_ms - self._interval_ms) if self._interval_ms else step_ms
+            self._belief.pace(t_ms - self._t_ms)
         self._t_ms = t_ms
         self._frames.append(t_ms)
+        self._open_scene()
         self._end_overdue(t_ms)
         self._associate(observation)
 
@@ -89,6 +100,7 @@ class Tracker:
             raise ValueError(f"frame at {t_ms} ms does not follow {self._t_ms} ms")
         before, self._t_ms = self._t_ms, t_ms
         self._frames.append(t_ms)
+        self._open_scene()
         for track in self._tracks:
             last = track.sightings[-1]
             if last.seen and track.last_seen_ms == before:
@@ -101,6 +113,15 @@ class Tracker:
         """The scene was cut (a clip looped, a camera came back): nobody is the same person."""
         for track in self._tracks:
             track.ended = True
+        self._cut = True
+
+    def _open_scene(self) -> None:
+        """The first frame after a cut begins another scene."""
+        if self._cut:
+            self._scene += 1
+            self._scene_ms = self._t_ms
+            self._past_ms.clear()
+            self._cut = False
 
     def present(self) -> list[Person]:
         """The people believed in right now: the online view, before any correction."""
@@ -125,6 +146,8 @@ class Tracker:
 
     def settle(self, upto_ms: int) -> list[tuple[int, list[Person]]]:
         """People of each frame up to `upto_ms`, final and smoothed, in time order."""
+        if self._frames and self._frames[0] <= upto_ms:
+            self._reconsider()
         due: list[int] = []
         while self._frames and self._frames[0] <= upto_ms:
             due.append(self._frames.popleft())
@@ -133,9 +156,10 @@ class Tracker:
         people: dict[int, list[Person]] = {t_ms: [] for t_ms in due}
         for track in self._tracks:
             if track.confirmed:
+                track.told = True
                 for t_ms, person in self._path(track, due):
                     people[t_ms].append(person)
-        self._forget(due[-1])
+        self._forget(due)
         return [(t_ms, sorted(people[t_ms], key=lambda person: person.id)) for t_ms in due]
 
     def _associate(self, observation: Observation) -> None:
@@ -147,10 +171,10 @@ class Tracker:
         settings = self._settings
         alive = [track for track in self._tracks if not track.ended]
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
-        boxes = self._expected_boxes(alive, predicted)
+        boxes = self._belief.boxes(alive, predicted)
         cost = self._cost(alive, predicted, boxes, observation)
         stopped = [self._stopped(track, state) for track, state in zip(alive, predicted, strict=True)]
-        cost_stopped = self._cost(alive, stopped, self._expected_boxes(alive, stopped), observation)
+        cost_stopped = self._cost(alive, stopped, self._belief.boxes(alive, stopped), observation)
         cost_weak = np.minimum(cost, cost_stopped)
         unlike = self._unlike(alive, observation)
         bands = (settings.high_score, settings.low_score, settings.faint_score)
@@ -162,7 +186,7 @@ class Tracker:
         known = [i for i, track in enumerate(alive) if track.confirmed]
         weak_ms = [STANDING_MS if track.may_stand else LOW_RECENT_MS for track in alive]
         established = [i for i in known if alive[i].hits >= settings.established_hits]
-        young_ms = 2.2 * max(self._interval_ms, 1.0)
+        young_ms = 2.2 * max(self._belief.interval_ms, 1.0)
         recent_ms = max(RECENT_MS, young_ms)
         free, taken = set(range(len(alive))), list[int]()
         for rows, columns, limit in (
@@ -196,7 +220,7 @@ class Tracker:
             taken.append(box)
             free.remove(index)
         for index in sorted(free):
-            self._miss(alive[index], predicted[index], boxes[index])
+            self._belief.miss(alive[index], predicted[index], boxes[index])
         claimed = [observation.boxes_px[box] for box in taken]
         for box in high:
             sure = observation.scores[box] >= settings.birth_score
@@ -214,7 +238,7 @@ class Tracker:
 
         Nobody else may be meant: neither another such box nor another such track is within reach.
         """
-        reach_ms = max(REACH_MS, 3.2 * self._interval_ms)
+        reach_ms = max(REACH_MS, 3.2 * self._belief.interval_ms)
         rows = [i for i in rows if observation.t_ms - alive[i].last_seen_ms <= reach_ms]
         if not rows or not columns:
             return []
@@ -246,7 +270,7 @@ class Tracker:
         noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
         walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
         possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
-        if self._interval_ms > SLOW_MS:
+        if self._belief.slow:
             strayed = np.linalg.norm(observation.feet_m[None] - places[:, None], axis=2)
             known = np.array([track.hits > YOUNG_HITS for track in alive])
             near = strayed <= 0.6 + 0.5 * waited_s[:, None] + noise[None]
@@ -278,23 +302,15 @@ class Tracker:
         return np.asarray(self._settings.colour_weight * unlike)
 
     def _see(self, track: Track, predicted: State, observation: Observation, box: int) -> None:
-        feet, cov = observation.feet_m[box], observation.cov_m2[box]
         if observation.scores[box] >= self._settings.high_score:
             track.wear(observation.colour[box])
-        found = observation.boxes_px[box]
-        beside = bool(observation.beside[box])
-        sighting = Sighting(predicted, found, float(observation.scores[box]), True, feet, cov, beside)
+        sighting = _sighting(predicted, observation, box)
         sighting.fold_in(predicted)
         track.sightings.append(sighting)
         if self._alone(track) and strays(track.sightings):
             follow(track.sightings)
-        track.size_px = 0.7 * track.size_px + 0.3 * (found[2:] - found[:2])
-        track.hits += 1
-        track.last_seen_ms = observation.t_ms
-        track.view.see(observation.t_ms, beside=beside)
-        track.score_sum += float(observation.scores[box])
-        track.measure(float(observation.height_m[box]))
-        track.confirmed = track.confirmed or self._convinces(track)
+        track.take(sighting)
+        track.confirmed = track.confirmed or self._belief.convinces(track)
 
     def _alone(self, track: Track) -> bool:
         """Whether nobody else is near enough for a box to be theirs."""
@@ -304,66 +320,48 @@ class Tracker:
             for other in self._tracks
         )
 
-    def _convinces(self, track: Track) -> bool:
-        """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
-        settings = self._settings
-        if track.hits < settings.confirm_hits - (self._interval_ms > SLOW_MS):
-            return False
-        walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
-        if walked_m >= settings.moved_m:
-            return True
-        low, high = settings.height_m
-        tall = track.heights < 3 or low <= track.height_m <= high
-        return tall and track.score_sum / track.hits >= settings.sure_score
-
-    def _miss(self, track: Track, predicted: State, box: Array) -> None:
-        beside = bool(box[0] < 0 or box[2] > self._calibration.picture_px[0])
-        track.sightings.append(Sighting(predicted, box, 0.0, seen=False, beside=beside))
-
     def _begin(self, observation: Observation, box: int) -> None:
-        speed_m_s = SLOW_START_M_S if self._interval_ms > SLOW_MS else motion_model.START_SPEED_M_S
-        state = motion_model.start(
-            observation.t_ms, observation.feet_m[box], observation.cov_m2[box], speed_m_s
-        )
-        found = observation.boxes_px[box]
-        beside = bool(observation.beside[box])
-        sighting = Sighting(state, found, float(observation.scores[box]), seen=True, beside=beside)
-        track = Track(self._next_id, [sighting], size_px=found[2:] - found[:2])
-        track.score_sum, track.born_m = sighting.score, observation.feet_m[box]
-        track.last_seen_ms = observation.t_ms
-        track.view = View(observation.t_ms)
-        track.view.see(observation.t_ms, beside=beside)
-        x, y = (float(v) for v in observation.feet_m[box])
-        sigma_m = float(np.sqrt(np.trace(observation.cov_m2[box])))
-        track.began = Began(observation.t_ms, (x, y), sigma_m)
-        track.measure(float(observation.height_m[box]))
-        track.colour = observation.colour[box].copy()
-        track.confirmed = self._convinces(track)
+        state = self._belief.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
+        first = _sighting(state, observation, box)
+        self._tracks.append(begin(self._number(), first, self._scene, self._belief))
+
+    def _number(self) -> int:
         self._next_id += 1
-        self._tracks.append(track)
+        return self._next_id - 1
 
     def _end_overdue(self, t_ms: int) -> None:
         for track in self._tracks:
-            frames = 5.2 if self._interval_ms > SLOW_MS else 3.2
-            tentative_s = max(self._settings.tentative_lost_s, frames * self._interval_ms / 1000)
-            patience_s = self._settings.lost_s if track.confirmed else tentative_s
-            track.ended = track.ended or t_ms - track.last_seen_ms > patience_s * 1000
+            track.ended = track.ended or self._belief.overdue(track, t_ms)
 
-    def _expected_boxes(self, alive: list[Track], predicted: list[State]) -> Array:
-        if not alive:
-            return np.zeros((0, 4))
-        feet = self._calibration.to_picture(np.array([state.mean[:2] for state in predicted]))
-        boxes = np.empty((len(alive), 4))
-        for i, track in enumerate(alive):
-            width, height = track.size_px
-            x, y = feet[i] if np.isfinite(feet[i]).all() else track.sightings[-1].box_px[[0, 3]]
-            boxes[i] = (x - width / 2, y - height, x + width / 2, y)
-        return boxes
+    def _reconsider(self) -> None:
+        """Deal the fixes that are not final out anew, by all that is known by now."""
+        settled_ms = self._past_ms[-1] if self._past_ms else -1
+        frames = [t_ms for t_ms in self._frames if t_ms >= self._scene_ms]
+        tracks = [t for t in self._tracks if t.scene == self._scene and reviewable(t, settled_ms)]
+        frames = [*self._past_ms, *frames]
+        changes = review(
+            tracks, frames, settled_ms, self._borders,
+            closely=self._belief.interval_ms > CLOSELY_MS, seldom=self._belief.slow,
+        )  # fmt: skip
+        for track, fixes in changes:
+            if track is not None:
+                self._tracks.remove(track)
+            if track is not None and track.past:
+                traced, rest = track.resumed(settled_ms), fixes
+            elif fixes:
+                number = self._number() if track is None else track.id
+                traced, rest = begin(number, fixes[0], self._scene, self._belief), fixes[1:]
+            else:
+                continue
+            retrace(traced, rest, self._frames, self._belief)
+            traced.ended = self._cut or self._belief.overdue(traced, self._t_ms)
+            self._tracks.append(traced)
+        self._tracks.sort(key=lambda track: track.id)
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
         sightings = track.sightings
-        smoothed = motion_model.smooth([s.state for s in sightings])
+        smoothed = motion_model.smooth(refilter(sightings, SETTLED_M_S2))
         boxes = track.boxes()
         last_seen = max(i for i, s in enumerate(sightings) if s.seen)
         began, track.began = track.began, None
@@ -392,8 +390,12 @@ class Tracker:
             track.view.glimpsed(state.t_ms, track.last_seen_ms, beside=sighting.beside, gone=gone),
         )
 
-    def _forget(self, settled_ms: int) -> None:
-        """Drop what is settled, keeping one sighting so that the path goes on from it."""
+    def _forget(self, due: list[int]) -> None:
+        """Drop what is settled, keeping one sighting so that the path goes on from it, and the last fixes."""
+        settled_ms = due[-1]
+        self._past_ms.extend(t_ms for t_ms in due if t_ms >= self._scene_ms)
+        while self._past_ms and self._past_ms[0] < settled_ms - PAST_MS:
+            self._past_ms.popleft()
         kept: list[Track] = []
         for track in self._tracks:
             if track.ended and track.sightings[-1].state.t_ms <= settled_ms:
@@ -404,6 +406,22 @@ class Tracker:
             )
             seen_before = [i for i in range(first) if track.sightings[i].seen]
             keep_from = seen_before[-1] if seen_before else 0
+            track.remember(settled_ms - PAST_MS, settled_ms)
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
+
+
+def _sighting(state: State, observation: Observation, box: int) -> Sighting:
+    """A box of an observation, as what a track saw."""
+    return Sighting(
+        state,
+        observation.boxes_px[box],
+        float(observation.scores[box]),
+        True,
+        observation.feet_m[box],
+        observation.cov_m2[box],
+        bool(observation.beside[box]),
+        height_m=float(observation.height_m[box]),
+        colour=observation.colour[box],
+    )

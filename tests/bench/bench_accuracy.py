@@ -4,6 +4,7 @@
 
 PETS09-S2L1 frames 1–400 with the shipped detector, the reference detector, YOLOX-nano and true boxes, and with pictures
 that are darker or noisy or boxes that are shaken (shipped detector): the worst row is what to expect elsewhere.
+Every second and third frame of it, which is what a slow box sees.
 Seven virtual lines across the plaza, drawn before the tracker was tuned: crossings against those of the true paths.
 The CAVIAR corridor's frames 1–150, with the floor round its truth. `--quick` leaves out all but the shipped rows.
 """
@@ -57,6 +58,8 @@ def main() -> None:
         for name in ("darker", "noisy"):
             plaza(f"shipped, {name}", folder, clip=disturbed(folder / f"{name}.avi", name))
         seen_by("true boxes", folder, TrueBoxes())
+        for step in (2, 3):
+            seldom(folder, step)
         for seed in (1, 2, 3):
             seen_by(f"shipped, shaken {seed}", folder, Shaken(seed))
 
@@ -115,6 +118,32 @@ def plaza(name: str, folder: Path, *more: object, clip: Path = PETS / "vtest.avi
         "--until", PLAZA_S, "--out", out, *more,
     )  # fmt: skip
     judged(name, out)
+
+
+def seldom(folder: Path, step: int) -> None:
+    """The row of every `step`-th frame of the plaza, as a box with many cameras would look."""
+    clip, truth, out = folder / f"every-{step}.avi", folder / f"every-{step}.txt", folder / f"every-{step}"
+    video = cv2.VideoCapture(str(PETS / "vtest.avi"))
+    writer = cv2.VideoWriter(str(clip), cv2.VideoWriter.fourcc(*"MJPG"), 7 / step, (768, 576))
+    writer.set(cv2.VIDEOWRITER_PROP_QUALITY, 100)
+    for number in range(400):
+        image = video.read()[1]
+        if number % step == 0:
+            writer.write(image)
+    writer.release()
+    with (PETS / "gt.txt").open() as known, truth.open("w") as kept:
+        for line in known:
+            frame, rest = line.split(",", 1)
+            if (int(frame) - 1) % step == 0:
+                kept.write(f"{(int(frame) - 1) // step + 1},{rest}")
+    command(
+        "edge", "replay", "--camera", f"v={clip}", "--points", f"v={PETS / 'points.csv'}", "--fps",
+        f"v={7 / step}", "--out", out,
+    )  # fmt: skip
+    row(
+        f"shipped, every {step}. frame",
+        command("evaluate", "people", "--tracks", out / "tracks-v.txt", "--truth", truth),
+    )
 
 
 def judged(name: str, out: Path) -> None:

@@ -1,0 +1,81 @@
+"""What it takes to believe in a track, for how long it is, and where its box is expected; by how often frames come."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor import motion_model
+from edge.floor.calibration import FloorCalibration
+from edge.floor.manoeuvre import Sighting
+from edge.floor.motion_model import State
+from edge.floor.track import Track, TrackerSettings
+
+Array = NDArray[np.float64]
+
+SLOW_MS = 180
+"""Frames farther apart than this show few of a walker's steps: each has to tell more."""
+SLOW_START_M_S = 1.6
+"""Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
+SLOW_FRAMES, FRAMES = 5.2, 3.2
+"""So many frames a track that is not confirmed yet outlives."""
+
+
+class Belief:
+    """The rules of one camera's tracks."""
+
+    def __init__(self, calibration: FloorCalibration, settings: TrackerSettings) -> None:
+        self.settings = settings
+        self.interval_ms = 0.0
+        self._calibration = calibration
+
+    def pace(self, step_ms: int) -> None:
+        """One more frame came after so long."""
+        step_ms = min(step_ms, 1_000)
+        self.interval_ms += 0.2 * (step_ms - self.interval_ms) if self.interval_ms else step_ms
+
+    @property
+    def slow(self) -> bool:
+        """Whether frames come so seldom that each has to tell more."""
+        return self.interval_ms > SLOW_MS
+
+    def start(self, t_ms: int, feet_m: Array, cov_m2: Array) -> State:
+        """The state of somebody seen once."""
+        speed_m_s = SLOW_START_M_S if self.slow else motion_model.START_SPEED_M_S
+        return motion_model.start(t_ms, feet_m, cov_m2, speed_m_s)
+
+    def convinces(self, track: Track) -> bool:
+        """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
+        settings = self.settings
+        if track.hits < settings.confirm_hits - self.slow:
+            return False
+        walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
+        if walked_m >= settings.moved_m:
+            return True
+        low, high = settings.height_m
+        tall = track.heights < 3 or low <= track.height_m <= high
+        return tall and track.score_sum / track.hits >= settings.sure_score
+
+    def overdue(self, track: Track, t_ms: int) -> bool:
+        """Whether a track was not seen for too long."""
+        frames = SLOW_FRAMES if self.slow else FRAMES
+        tentative_s = max(self.settings.tentative_lost_s, frames * self.interval_ms / 1000)
+        patience_s = self.settings.lost_s if track.confirmed else tentative_s
+        return t_ms - track.last_seen_ms > patience_s * 1000
+
+    def miss(self, track: Track, predicted: State, box_px: Array) -> None:
+        """A frame did not show somebody who was expected there."""
+        beside = bool(box_px[0] < 0 or box_px[2] > self._calibration.picture_px[0])
+        track.sightings.append(Sighting(predicted, box_px, 0.0, seen=False, beside=beside))
+
+    def boxes(self, tracks: list[Track], predicted: list[State]) -> Array:
+        """(n, 4) px: where the boxes of tracks are expected."""
+        if not tracks:
+            return np.zeros((0, 4))
+        feet = self._calibration.to_picture(np.array([state.mean[:2] for state in predicted]))
+        boxes = np.empty((len(tracks), 4))
+        for i, track in enumerate(tracks):
+            width, height = track.size_px
+            x, y = feet[i] if np.isfinite(feet[i]).all() else track.sightings[-1].box_px[[0, 3]]
+            boxes[i] = (x - width / 2, y - height, x + width / 2, y)
+        return boxes

@@ -1,0 +1,32 @@
+"""How far from where people come and go a place is: the border of the picture, and of the plan, where walls and doors are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor.calibration import FloorCalibration
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Borders:
+    """Of what one camera sees of a floor of `floor_m` (width, height), or of an endless one."""
+
+    calibration: FloorCalibration
+    floor_m: tuple[float, float] | None = None
+
+    def inside_m(self, feet_m: Array) -> Array:
+        """(n, 2) m on the plan -> (n,) m to the nearest border; about, for the picture's, and 0 beyond one."""
+        wide, high = self.calibration.picture_px
+        feet_px = self.calibration.to_picture(feet_m)
+        scale = np.linalg.norm(self.calibration.metres_per_px(feet_px), axis=1)
+        across = np.minimum(feet_px[:, 0], wide - feet_px[:, 0]) * scale[:, 0]
+        down = np.minimum(feet_px[:, 1], high - feet_px[:, 1]) * scale[:, 1]
+        inside = np.minimum(across, down)
+        if self.floor_m is not None:
+            inside = np.minimum(inside, np.minimum(feet_m, np.array(self.floor_m) - feet_m).min(axis=1))
+        return np.asarray(np.maximum(np.nan_to_num(inside, nan=0.0), 0.0))

@@ -1,0 +1,337 @@
+"""Who was who, asked once more when the frames after it are known.
+
+Frame by frame, people who meet are told apart by where each was expected next; that is little when they walk slowly
+or are seen seldom. Before frames become final their fixes are dealt out anew: two trails exchange what follows a
+moment, or a few fixes, where both then are the better walks, all of it considered: how straight they are, how often
+somebody in view went unseen, what was worn, and that people rarely come or go in the middle of the floor.
+
+Best-first local search over the associations of a window; the same posterior and moves as Oh, Russell and Sastry,
+*Markov Chain Monte Carlo Data Association*, 2009, which draws its moves.
+"""
+
+from __future__ import annotations
+
+import itertools
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.floor.straightness import Straightness, Walk
+
+Array = NDArray[np.float64]
+
+GAIN = 2.0
+CLEAR_GAIN = 8.0
+"""How much better (natural logarithm) an exchange must be; the clearer one where clothes told people apart already."""
+COMES, GOES = 2.0, 2.0
+MOST_COMES, MOST_GOES = 13.0, 8.0
+HASTE_M_S = 2.5
+"""What it costs that somebody comes or goes at a border, and at most anywhere: between, what it takes to walk there from
+the border so fast and not be seen."""
+NEAR_M = 1.2
+"""Two who are farther apart than this, before and after, are not taken for each other."""
+MEETS_M = 2.7
+SPEED_M_S = 3.0
+SLACK_M = 0.4
+LONGEST_GAP_MS = 5_000
+"""Farther, or longer, nobody walks unseen."""
+ASIDE = 6
+SPAN_MS = 2_000
+"""So many fixes before and after, of so long at most, judge an exchange."""
+LONGEST_SWAP = 3
+BREAK = 12.0
+"""A walk that is less likely than that of two people by more than this is as bad as one can be."""
+LEAP = 4.0
+"""Who ends and who begins are two where one walk is less likely than two people's by more than this."""
+MOST_STRANGE = 4.0
+"""Clothes speak against one walk by no more than this: light and shade change them too."""
+LEAST_SEEN, MOST_SEEN = 0.5, 0.95
+MOST_MOVES = 60
+HOPELESS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fixes:
+    """All fixes of a window: `t_ms` (n,) ascending, `feet_m` (n, 2), `cov_m2` (n, 2, 2), `worn` (n, 6) or NaN, in standard deviations.
+
+    `frames_ms` are the times of all frames, those without a fix too.
+    """
+
+    t_ms: NDArray[np.int64]
+    feet_m: Array
+    cov_m2: Array
+    worn: Array
+    inside_m: Array
+    frames_ms: Sequence[int]
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """Numbers of one walker's fixes in time order; the first `final` of them may not be dealt out anew."""
+
+    walk: Walk
+    final: int = 0
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """An exchange: what the two trails have after it, and the pieces of walks that it joins and parts."""
+
+    first: Walk
+    second: Walk
+    joined: tuple[tuple[Walk, ...], ...]
+    parted: tuple[tuple[Walk, ...], ...]
+
+
+def reconsider(trails: list[Trail], fixes: Fixes, *, closely: bool, gain: float = GAIN) -> None:
+    """Deal the fixes that are not final out anew, in place, where it gains so much; `closely` also a few at a time.
+
+    Trails may be empty after it.
+    """
+    _Search(trails, fixes, closely=closely).run(gain)
+
+
+class _Search:
+    def __init__(self, trails: list[Trail], fixes: Fixes, *, closely: bool) -> None:
+        self._trails = trails
+        self._closely = closely
+        self._t_ms: list[int] = fixes.t_ms.tolist()
+        self._feet = fixes.feet_m
+        self._worn = fixes.worn
+        self._dresses: dict[Walk, list[float] | None] = {}
+        self._walks: dict[tuple[Walk, ...], float] = {}
+        self._noise: list[float] = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2)).tolist()
+        self._frames = list(fixes.frames_ms)
+        self._straight = Straightness(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
+        seen = sum(len(trail.walk) for trail in trails)
+        could = sum(self._between(trail.walk) for trail in trails)
+        share = min(MOST_SEEN, max(LEAST_SEEN, (seen + 4) / (could + 5)))
+        self._seen, self._unseen = float(np.log(share)), float(np.log(1 - share))
+        steps_ms = np.diff(self._frames) if len(self._frames) > 1 else np.array([1000.0])
+        unseen = fixes.inside_m / HASTE_M_S / (float(np.median(steps_ms)) / 1000) * -self._unseen
+        self._comes: list[float] = np.minimum(COMES + unseen, MOST_COMES).tolist()
+        self._goes: list[float] = np.minimum(GOES + unseen, MOST_GOES).tolist()
+
+    def run(self, least: float) -> None:
+        trails = self._trails
+        if self._closely:
+            trails.append(Trail(()))
+        best = {pair: self._best(*pair) for pair in itertools.combinations(range(len(trails)), 2)}
+        for _ in range(MOST_MOVES if best else 0):
+            pair = max(best, key=lambda pair: best[pair][0])
+            gain, move = best[pair]
+            changes: dict[int, Walk] = {}
+            if move is not None and gain >= least:
+                changes = dict(zip(pair, (move.first, move.second), strict=True))
+            else:
+                gain, changes = self._handed_on()
+            if gain < least:
+                break
+            for index, walk in changes.items():
+                trails[index].walk, trails[index].changed = walk, True
+            touched = set(changes)
+            if self._closely and trails[-1].walk:
+                trails.append(Trail(()))
+                touched.add(len(trails) - 1)
+            for other in itertools.combinations(range(len(trails)), 2):
+                if touched & set(other):
+                    best[other] = self._best(*other)
+
+    def _handed_on(self) -> tuple[float, dict[int, Walk]]:
+        """The best move of three: one ends, one begins, and who goes on between them was first this one and then that one."""
+        best, found = -np.inf, dict[int, Walk]()
+        for one, ended, begun in itertools.permutations(range(len(self._trails)), 3):
+            a, b, c = self._trails[one], self._trails[ended], self._trails[begun]
+            if not (a.walk and b.walk and c.walk) or c.final or not self._between_two(a, b.walk, c.walk):
+                continue
+            before = sum(self._value(trail, trail.walk) for trail in (a, b, c))
+            for cut in range(max(a.final, 1), len(a.walk)):
+                head, tail = a.walk[:cut], a.walk[cut:]
+                if not (self._follows(head, c.walk) and self._follows(b.walk, tail)):
+                    continue
+                ha, ta = self._thin(head, last=True), self._thin(tail, last=False)
+                hb, tc = self._thin(b.walk, last=True), self._thin(c.walk, last=False)
+                self._straight.learn([ha, ta, hb, tc, ha + ta, ha + tc, hb + ta])
+                gain = self._walked((ha, tc)) + self._walked((hb, ta)) - self._walked((ha, ta))
+                gain -= self._straight[hb] + self._straight[tc]
+                gain += self._value(a, head + c.walk) + self._value(b, b.walk + tail) - before
+                if gain > best:
+                    best, found = gain, {one: head + c.walk, ended: b.walk + tail, begun: ()}
+        return best, found
+
+    def _between_two(self, one: Trail, ended: Walk, begun: Walk) -> bool:
+        """Whether one was seen before one ends, and after another begins, near both."""
+        first, last = self._t_ms[one.walk[0]], self._t_ms[one.walk[-1]]
+        end, start = self._t_ms[ended[-1]], self._t_ms[begun[0]]
+        if not (first <= end < start <= last) or start - end > LONGEST_GAP_MS:
+            return False
+        near = [min(self._apart(fix, other) for fix in one.walk) for other in (ended[-1], begun[0])]
+        return max(near) <= NEAR_M
+
+    def _best(self, one: int, other: int) -> tuple[float, _Move | None]:
+        """The best exchange between two trails, and its gain."""
+        a, b = self._trails[one], self._trails[other]
+        if not self._meet(a, b):
+            return -np.inf, None
+        moves = list(self._moves(a, b))
+        if not moves:
+            return -np.inf, None
+        pieces = {walk for move in moves for walk in (*move.joined, *move.parted)}
+        self._straight.learn(part for walk in pieces for part in (*walk, sum(walk, ())))
+        before = self._value(a, a.walk) + self._value(b, b.walk)
+        best, found = -np.inf, None
+        for move in moves:
+            if _seams(move.joined) > _seams(move.parted) and not self._plausible(move):
+                continue
+            gain = sum(map(self._walked, move.joined)) - sum(map(self._walked, move.parted))
+            if gain > best - HOPELESS:
+                gain += self._value(a, move.first) + self._value(b, move.second) - before
+                if gain > best:
+                    best, found = gain, move
+        return best, found
+
+    def _plausible(self, move: _Move) -> bool:
+        """Whether all that a move joins is no less likely one walk than two; clothes are not asked."""
+        return all(
+            self._straight[sum(pieces, ())] >= sum(self._straight[piece] for piece in pieces) - LEAP
+            for pieces in move.joined
+        )
+
+    def _walked(self, pieces: tuple[Walk, ...]) -> float:
+        """Log evidence that pieces follow each other in one walk."""
+        known = self._walks.get(pieces)
+        if known is None:
+            real = [piece for piece in pieces if piece]
+            joined = self._straight[sum(real, ())]
+            apart = sum(self._straight[piece] for piece in real)
+            strange = sum(self._strange(*pair) for pair in itertools.pairwise(real))
+            known = max(joined, apart - BREAK * max(len(real) - 1, 0)) - strange
+            self._walks[pieces] = known
+        return known
+
+    def _moves(self, a: Trail, b: Trail) -> Iterator[_Move]:
+        free = [*a.walk[a.final :], *b.walk[b.final :]]
+        moments = sorted({self._t_ms[fix] for fix in free})
+        times_a, times_b = ([self._t_ms[fix] for fix in trail.walk] for trail in (a, b))
+        swaps = LONGEST_SWAP if self._closely and a.walk and b.walk else 0
+        for number, at_ms in enumerate(moments):
+            cut_a, cut_b = (
+                max(bisect_left(times_a, at_ms), a.final),
+                max(bisect_left(times_b, at_ms), b.final),
+            )
+            head_a, tail_a, head_b, tail_b = a.walk[:cut_a], a.walk[cut_a:], b.walk[:cut_b], b.walk[cut_b:]
+            if self._far(head_a, head_b, tail_a, tail_b):
+                continue
+            whole = (head_a or head_b) and (tail_a or tail_b)
+            if whole and self._follows(head_a, tail_b) and self._follows(head_b, tail_a):
+                yield self._exchange((head_a, head_b), (tail_a, tail_b))
+            for last_ms in moments[number : number + swaps]:
+                end_a, end_b = bisect_right(times_a, last_ms), bisect_right(times_b, last_ms)
+                some_a, rest_a, some_b, rest_b = (
+                    a.walk[cut_a:end_a],
+                    a.walk[end_a:],
+                    b.walk[cut_b:end_b],
+                    b.walk[end_b:],
+                )
+                if not rest_a and not rest_b:
+                    break
+                if (
+                    self._follows(head_a, some_b) and self._follows(some_b, rest_a)
+                    and self._follows(head_b, some_a) and self._follows(some_a, rest_b)
+                ):  # fmt: skip
+                    yield self._exchange((head_a, head_b), (some_a, some_b), (rest_a, rest_b))
+
+    def _exchange(
+        self, heads: tuple[Walk, Walk], middles: tuple[Walk, Walk], rests: tuple[Walk, Walk] = ((), ())
+    ) -> _Move:
+        (head_a, head_b), (some_a, some_b), (rest_a, rest_b) = heads, middles, rests
+        first, second = head_a + some_b + rest_a, head_b + some_a + rest_b
+        three = bool(rest_a or rest_b)
+        ha, hb = self._thin(head_a, last=True), self._thin(head_b, last=True)
+        if three:
+            ra, rb = self._thin(rest_a, last=False), self._thin(rest_b, last=False)
+            return _Move(
+                first, second, ((ha, some_b, ra), (hb, some_a, rb)), ((ha, some_a, ra), (hb, some_b, rb))
+            )
+        ta, tb = self._thin(some_a, last=False), self._thin(some_b, last=False)
+        return _Move(first, second, ((ha, tb), (hb, ta)), ((ha, ta), (hb, tb)))
+
+    def _value(self, trail: Trail, walk: Walk) -> float:
+        """What all of a trail tells but its straightness: coming, going, not being seen, clothes."""
+        if not walk:
+            return 0.0
+        value = len(walk) * self._seen + (self._between(walk) - len(walk)) * self._unseen
+        after = len(self._frames) - bisect_right(self._frames, self._t_ms[walk[-1]])
+        value += max(after * self._unseen, -self._goes[walk[-1]])
+        return value - (0.0 if trail.final else self._comes[walk[0]])
+
+    def _between(self, walk: Walk) -> int:
+        """Frames from the first fix to the last."""
+        if not walk:
+            return 0
+        first_ms, last_ms = self._t_ms[walk[0]], self._t_ms[walk[-1]]
+        return bisect_right(self._frames, last_ms) - bisect_left(self._frames, first_ms)
+
+    def _strange(self, before: Walk, after: Walk) -> float:
+        """How unlike the clothes of two pieces are."""
+        one, other = self._dress(before), self._dress(after)
+        if one is None or other is None:
+            return 0.0
+        return min(sum((a - b) ** 2 for a, b in zip(one, other, strict=True)), MOST_STRANGE)
+
+    def _dress(self, piece: Walk) -> list[float] | None:
+        """What is mostly worn in a piece, if that is known."""
+        if piece not in self._dresses:
+            worn = self._worn[list(piece)]
+            worn = worn[np.isfinite(worn).all(axis=1)]
+            self._dresses[piece] = worn.mean(axis=0).tolist() if len(worn) else None
+        return self._dresses[piece]
+
+    def _thin(self, side: Walk, *, last: bool) -> Walk:
+        """The fixes of one side that judge: the nearest to the seam, or fewer of a longer time."""
+        if not side:
+            return ()
+        edge_ms = self._t_ms[side[-1 if last else 0]]
+        near = [fix for fix in side if abs(self._t_ms[fix] - edge_ms) <= SPAN_MS]
+        stride = -(-len(near) // ASIDE)
+        return tuple(near[::-1][::stride][::-1] if last else near[::stride])
+
+    def _follows(self, head: Walk, tail: Walk) -> bool:
+        """Whether somebody may have walked from the one to the other."""
+        if not head or not tail:
+            return True
+        gap_ms = self._t_ms[tail[0]] - self._t_ms[head[-1]]
+        slack_m = SLACK_M + self._noise[head[-1]] + self._noise[tail[0]]
+        return (
+            0 < gap_ms <= LONGEST_GAP_MS
+            and self._apart(head[-1], tail[0]) <= SPEED_M_S * gap_ms / 1000 + slack_m
+        )
+
+    def _far(self, head_a: Walk, head_b: Walk, tail_a: Walk, tail_b: Walk) -> bool:
+        """Whether two who both go on walk too far apart to be taken for each other."""
+        if not (head_a and head_b and tail_a and tail_b):
+            return False
+        return min(self._apart(head_a[-1], head_b[-1]), self._apart(tail_a[0], tail_b[0])) > NEAR_M
+
+    def _meet(self, a: Trail, b: Trail) -> bool:
+        """Whether two trails come near each other, or one may go on for the other."""
+        if len(a.walk) == a.final and len(b.walk) == b.final:
+            return False
+        if not a.walk or not b.walk:
+            return True
+        first, second = (self._feet[list(trail.walk[max(trail.final - 1, 0) :])] for trail in (a, b))
+        if any(self._follows(one.walk, next_.walk) for one, next_ in ((a, b), (b, a))):
+            return True
+        apart = np.linalg.norm(first[:, None] - second[None], axis=2)
+        return bool(apart.min() <= MEETS_M)
+
+    def _apart(self, one: int, other: int) -> float:
+        return float(np.hypot(*(self._feet[one] - self._feet[other])))
+
+
+def _seams(walks: Sequence[Sequence[Walk]]) -> int:
+    return sum(max(sum(map(bool, pieces)) - 1, 0) for pieces in walks)

@@ -1,0 +1,75 @@
+"""A camera's tracks before their frames become final: their fixes as trails, and tracks again out of what hindsight says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge.floor.borders import Borders
+from edge.floor.hindsight import CLEAR_GAIN, GAIN, Fixes, Trail, reconsider
+from edge.floor.manoeuvre import Sighting
+from edge.floor.track import Track
+
+COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
+"""Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
+MOST = 0.5
+PAST_MS = 3_000
+"""So much of what is final tells where somebody came from."""
+
+
+def review(
+    tracks: Sequence[Track],
+    frames_ms: Sequence[int],
+    settled_ms: int,
+    borders: Borders,
+    *,
+    closely: bool,
+    seldom: bool,
+) -> list[tuple[Track | None, list[Sighting]]]:
+    """Tracks whose fixes after `settled_ms` changed, each with its new ones; None for somebody new.
+
+    `frames_ms` are the frames from the past on, in time order. Those that come `seldom` leave more to tell in
+    hindsight than clothes did as they came.
+    """
+    fixes = [
+        (number, sighting)
+        for number, track in enumerate(tracks)
+        for sighting in (*track.past, *(s for s in track.sightings if s.seen and s.state.t_ms > settled_ms))
+    ]
+    if not fixes:
+        return []
+    fixes.sort(key=lambda fix: fix[1].state.t_ms)
+    sightings = [sighting for _, sighting in fixes]
+    walks: list[list[int]] = [[] for _ in tracks]
+    for number, (owner, _) in enumerate(fixes):
+        walks[owner].append(number)
+    trails = [Trail(tuple(walk), len(track.past)) for walk, track in zip(walks, tracks, strict=True)]
+    table = _fixes(sightings, frames_ms, borders)
+    dressed = np.isfinite(table.worn).all(axis=1).mean() > MOST
+    gain = CLEAR_GAIN if dressed and not seldom else GAIN
+    reconsider(trails, table, closely=closely, gain=gain)
+    owners = [*tracks, *[None] * (len(trails) - len(tracks))]
+    return [
+        (owner, [sightings[number] for number in trail.walk[trail.final :]])
+        for owner, trail in zip(owners, trails, strict=True)
+        if trail.changed
+    ]
+
+
+def reviewable(track: Track, settled_ms: int) -> bool:
+    """Whether all that was seen of a track lately was measured: held frames have no fix to deal out."""
+    return all(s.feet_m is not None for s in track.sightings if s.seen and s.state.t_ms > settled_ms)
+
+
+def _fixes(sightings: Sequence[Sighting], frames_ms: Sequence[int], borders: Borders) -> Fixes:
+    feet = np.array([s.fix[0] for s in sightings])
+    nothing = np.full(6, np.nan)
+    return Fixes(
+        np.array([s.state.t_ms for s in sightings], dtype=np.int64),
+        feet,
+        np.array([s.fix[1] for s in sightings]),
+        np.array([nothing if s.colour is None else s.colour for s in sightings]) * COLOUR_SCALE,
+        borders.inside_m(feet),
+        frames_ms,
+    )

@@ -1,0 +1,74 @@
+"""How likely it is that some fixes are one person's walk: evidence of a Gaussian process of white acceleration.
+
+Most of the time people walk straight on or stand; now and then they brake, set off or turn. A walk is the
+mixture of both, each in closed form: Rasmussen and Williams, *Gaussian Processes for Machine Learning*, 2006, eq. 2.30.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Walk = tuple[int, ...]
+"""Numbers of fixes in time order."""
+
+PLACE_M = 10.0
+SPEED_M_S = 1.2
+"""Standard deviations of where somebody begins, and of a walker's speed per axis."""
+MODES = ((0.98, 0.04), (0.02, 1.5))
+"""How often, and the spectral density of the acceleration (m²/s³)."""
+
+
+class Straightness:
+    """Log evidence of walks through given fixes: `t_s` (n,), `feet_m` (n, 2), `cov_m2` (n, 2, 2)."""
+
+    def __init__(self, t_s: Array, feet_m: Array, cov_m2: Array) -> None:
+        self._t_s, self._feet, self._cov = t_s, feet_m, cov_m2
+        self._known: dict[Walk, float] = {(): 0.0}
+
+    def learn(self, walks: Iterable[Walk]) -> None:
+        """Work out those that are not known yet, all at once."""
+        fresh = list({walk for walk in walks if walk not in self._known})
+        if not fresh:
+            return
+        longest = max(map(len, fresh))
+        for walk, value in zip(fresh, self._evidence(fresh, longest).tolist(), strict=True):
+            self._known[walk] = value
+
+    def __getitem__(self, walk: Walk) -> float:
+        """Of a walk that was learnt. Raises KeyError for another."""
+        return self._known[walk]
+
+    def _evidence(self, walks: Sequence[Walk], longest: int) -> Array:
+        """(k,): fixes that a shorter walk lacks are independent ones of unit variance at zero, which tell nothing."""
+        count = len(walks)
+        index = np.zeros((count, longest), dtype=np.intp)
+        real = np.zeros((count, longest), dtype=bool)
+        for row, walk in enumerate(walks):
+            index[row, : len(walk)] = walk
+            real[row, : len(walk)] = True
+        t = np.where(real, self._t_s[index] - self._t_s[index[:, :1]], 0.0)
+        both = real[:, :, None] & real[:, None, :]
+        earlier = np.minimum(t[:, :, None], t[:, None, :])
+        apart = np.abs(t[:, :, None] - t[:, None, :])
+        begun = PLACE_M**2 + SPEED_M_S**2 * t[:, :, None] * t[:, None, :]
+        bent = earlier**3 / 3 + earlier**2 * apart / 2
+        noise = np.where(real[:, :, None, None], self._cov[index], np.eye(2))
+        off = np.where(real[:, :, None], self._feet[index] - self._feet[index[:, :1]], 0.0)
+        off = off.transpose(0, 2, 1).reshape(count, 2 * longest)
+        total = np.full(count, -np.inf)
+        each = np.arange(longest)
+        for share, density in MODES:
+            kernel = np.where(both, begun + density * bent, 0.0)
+            spread = np.zeros((count, 2, longest, 2, longest))
+            spread[:, 0, :, 0], spread[:, 1, :, 1] = kernel, kernel
+            spread[:, :, each, :, each] += noise.transpose(1, 0, 2, 3)
+            factor = np.linalg.cholesky(spread.reshape(count, 2 * longest, 2 * longest))
+            white = np.linalg.solve(factor, off[:, :, None])[:, :, 0]
+            volume = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+            value = -0.5 * (white**2).sum(axis=1) - volume
+            total = np.logaddexp(total, np.log(share) + value)
+        return np.asarray(total - real.sum(axis=1) * np.log(2 * np.pi))

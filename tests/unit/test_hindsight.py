@@ -1,0 +1,157 @@
+"""Fixes dealt out anew: nothing is lost, what is final stays, and people who were mixed up are told apart."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from walkers import calibration
+
+from edge.accuracy import counting_scene as scene
+from edge.accuracy.counting_scene import Cell
+from edge.bench_floor import count, judge
+from edge.floor.borders import Borders
+from edge.floor.hindsight import Fixes, Trail, reconsider
+
+Array = NDArray[np.float64]
+Walks = list[list[tuple[int, float, float]]]
+"""Per trail: frame, x_m, y_m."""
+FRAME_MS = 200
+
+
+def window(walks: Walks, worn: list[float] | None = None, inside_m: float = 3.0) -> tuple[list[Trail], Fixes]:
+    """Trails and fixes of walks, each with clothes of its own if any; σ 0.1 m, frames 0.2 s apart, far from any border."""
+    order = sorted((frame, number, x, y) for number, walk in enumerate(walks) for frame, x, y in walk)
+    last = max(frame for frame, *_ in order)
+    colour = np.full((len(order), 6), np.nan)
+    for row, (_, number, *_) in enumerate(order):
+        if worn is not None:
+            colour[row] = worn[number]
+    fixes = Fixes(
+        np.array([frame * FRAME_MS for frame, *_ in order]),
+        np.array([(x, y) for *_, x, y in order]),
+        np.tile(0.01 * np.eye(2), (len(order), 1, 1)),
+        colour,
+        np.full(len(order), inside_m),
+        [frame * FRAME_MS for frame in range(last + 1)],
+    )
+    trails = [
+        Trail(tuple(row for row, (_, owner, *_) in enumerate(order) if owner == number))
+        for number in range(len(walks))
+    ]
+    return trails, fixes
+
+
+def places(trail: Trail, fixes: Fixes) -> list[tuple[float, float]]:
+    """Where a trail goes."""
+    return [(round(float(x), 2), round(float(y), 2)) for x, y in fixes.feet_m[list(trail.walk)]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.dictionaries(st.integers(0, 12), st.tuples(st.floats(0, 4), st.floats(0, 4)), min_size=1),
+        min_size=1, max_size=4,
+    ),
+    st.integers(0, 3),
+    st.booleans(),
+)  # fmt: skip
+def test_no_fix_is_lost_or_had_twice(
+    walks: list[dict[int, tuple[float, float]]], final: int, closely: bool
+) -> None:
+    """Whatever the fixes: each is in one trail, in time order, and what is final stays where it was."""
+    trails, fixes = window([[(frame, *place) for frame, place in walk.items()] for walk in walks])
+    for trail in trails:
+        trail.final = min(final, len(trail.walk))
+    before = [trail.walk for trail in trails]
+    reconsider(trails, fixes, closely=closely)
+    assert sorted(itertools.chain.from_iterable(trail.walk for trail in trails)) == list(
+        range(len(fixes.t_ms))
+    )
+    for trail, was in zip(trails, before, strict=False):
+        assert trail.walk[: trail.final] == was[: trail.final]
+        assert trail.changed or trail.walk == was
+    for trail in trails:
+        assert (np.diff(fixes.t_ms[list(trail.walk)]) > 0).all()
+
+
+def test_two_who_met_go_on_straight() -> None:
+    """Each was taken for the other where they met, so both seem to turn back: nobody does."""
+    frames = range(21)
+    up, down = [(f, 2.0, 0.2 * f) for f in frames], [(f, 2.3, 4.0 - 0.2 * f) for f in frames]
+    trails, fixes = window([up[:10] + down[10:], down[:10] + up[10:]])
+    reconsider(trails, fixes, closely=False)
+    assert places(trails[0], fixes) == [(x, round(y, 2)) for _, x, y in up]
+    assert places(trails[1], fixes) == [(x, round(y, 2)) for _, x, y in down]
+
+
+def test_clothes_tell_who_turned_back() -> None:
+    """Two who meet, stand and part again as if they had passed: their clothes say that they had not."""
+    frames = range(36)
+    near = [(f, 2.0, min(0.2 * f, 1.9, 0.2 * (35 - f))) for f in frames]
+    far = [(f, 2.0, 4.0 - y) for f, _, y in near]
+    mixed: Walks = [near[:18] + far[18:], far[:18] + near[18:]]
+    trails, fixes = window(mixed)
+    for row in range(len(fixes.worn)):
+        fixes.worn[row] = 2.0 if fixes.feet_m[row][1] > 2.0 else 0.0
+    reconsider(trails, fixes, closely=False)
+    assert places(trails[0], fixes) == [(x, round(y, 2)) for _, x, y in near]
+
+
+def test_a_walk_that_broke_off_is_one_where_nobody_comes_and_goes() -> None:
+    """Straight on after 1.2 s unseen, in the middle of the floor; who comes to a border later is somebody else."""
+    first, second = [(f, 0.2 * f, 2.0) for f in range(8)], [(f, 0.2 * f, 2.0) for f in range(14, 20)]
+    trails, fixes = window([first, second])
+    reconsider(trails, fixes, closely=False)
+    assert sorted(len(trail.walk) for trail in trails) == [0, 14]
+    back = [(f, 1.4 - 0.35 * (f - 11), 2.0) for f in range(11, 17)]
+    trails, fixes = window([first, back], inside_m=0.0)
+    reconsider(trails, fixes, closely=False)
+    assert [len(trail.walk) for trail in trails] == [8, 6]
+
+
+def test_who_took_over_is_handed_on() -> None:
+    """Two met and looked like one for a second; the one track went on with the other, whose own had ended."""
+    frames = range(30)
+    down, up = [(f, 2.0, 6.0 - 0.2 * f) for f in frames], [(f, 2.2, 0.2 * f) for f in frames]
+    trails, fixes = window([down[:15] + up[18:], up[:13], down[19:]])
+    reconsider(trails, fixes, closely=False)
+    assert places(trails[0], fixes) == [(x, round(y, 2)) for _, x, y in (*down[:15], *down[19:])]
+    assert places(trails[1], fixes) == [(x, round(y, 2)) for _, x, y in (*up[:13], *up[18:])]
+    assert trails[2].walk == ()
+
+
+def test_one_fix_that_went_to_another_comes_home_when_looked_at_closely() -> None:
+    """Two walk abreast, and one frame's places were swapped."""
+    left, right = [(f, 1.0, 0.3 * f) for f in range(12)], [(f, 1.8, 0.3 * f) for f in range(12)]
+    mixed: Walks = [[*left[:6], right[6], *left[7:]], [*right[:6], left[6], *right[7:]]]
+    trails, fixes = window(mixed)
+    reconsider(trails, fixes, closely=True)
+    assert {x for x, _ in places(trails[0], fixes)} == {1.0}
+
+
+def test_people_who_meet_slowly_are_counted() -> None:
+    """At 0.5 m/s and 5 fps, 40 % of the detections dropped, σ 8 px: places of one frame do not tell them apart."""
+    cell = Cell("crossing", 5.0, 0.5, 0.4, 8.0)
+    footage = scene.film(cell, 20)
+    judged = judge(cell, footage, count(footage))
+    assert judged.asked >= 20
+    assert judged.missed + judged.extra <= 1
+
+
+def test_borders_are_those_of_the_picture_and_of_the_plan() -> None:
+    """In metres, about; beyond a border 0."""
+    seen = calibration()
+    endless, room = Borders(seen), Borders(seen, (6.0, 5.0))
+    middle = seen.to_floor(np.array([[seen.picture_px[0] / 2, seen.picture_px[1] / 2]]))
+    edge = seen.to_floor(np.array([[1.0, seen.picture_px[1] / 2]]))
+    assert endless.inside_m(middle)[0] > 1.0
+    assert endless.inside_m(edge)[0] < 0.1
+    assert room.inside_m(np.array([[-1.0, 2.0]]))[0] == 0.0
+    assert room.inside_m(middle)[0] == pytest.approx(
+        min(endless.inside_m(middle)[0], *middle[0], *(np.array([6.0, 5.0]) - middle[0])), abs=1e-9
+    )
