@@ -19,10 +19,9 @@ from branchloop.site import Line
 HYSTERESIS_M = 0.2
 MAX_HYSTERESIS_M = 0.6
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
-SIGMAS = 2.0
-LIKELIER_M = 0.1
-LIKELIER_SIGMAS = 0.5
-"""At the ends of a path, as far from the line is enough."""
+SIGMAS = 1.75
+LIKELIER_SIGMAS = 1.0
+"""At the ends of a path, so far from the line is enough."""
 GONE_MS = 4_000
 """Who was not seen for so long has gone: no camera finds a track again after that."""
 END_SLACK_M = 0.1
@@ -118,7 +117,7 @@ class LineCounter:
 
 
 def _likelier_m(sigma_m: float) -> float:
-    return max(LIKELIER_M, LIKELIER_SIGMAS * sigma_m)
+    return max(HYSTERESIS_M, LIKELIER_SIGMAS * sigma_m)
 
 
 def _possible(walk: _Walk, t_ms: int, place_m: geometry.Point) -> bool:

@@ -118,7 +118,7 @@ def test_a_slow_camera_believes_after_three_strides() -> None:
 def test_a_walk_that_began_before_it_was_believed_counts() -> None:
     """First seen clearly on one side, told on the other: one crossing; first seen too near to say: none."""
     line = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})
-    for first_x, crossings in ((-1.5, 1), (-0.15, 0)):
+    for first_x, crossings in ((-1.5, 1), (-0.3, 0)):
         counter = LineCounter(line)
         counter.begin(0, 1, (first_x, 0.0), sigma_m=0.4)
         told = [counter.step(1_000 + 200 * i, 1, (0.8 + 0.2 * i, 0.0)) for i in range(5)]

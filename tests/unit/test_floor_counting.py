@@ -39,7 +39,7 @@ def test_swaying_on_the_line_counts_nothing(offsets: list[float]) -> None:
     assert crossings([(-1.0, 0.0), *((x, 0.0) for x in offsets), (-1.0, 0.0)]) == []
 
 
-@pytest.mark.parametrize(("last_x", "after"), [(0.15, ["in"]), (0.05, []), (-0.15, [])])
+@pytest.mark.parametrize(("last_x", "after"), [(0.25, ["in"]), (0.15, []), (-0.25, [])])
 def test_who_was_last_seen_beyond_the_line_has_crossed(last_x: float, after: list[str]) -> None:
     """Not while more may be seen; and where the last place tells no side, none is told."""
     counter = LineCounter(LINE)
@@ -53,7 +53,7 @@ def test_who_was_last_seen_beyond_the_line_has_crossed(last_x: float, after: lis
 def test_who_had_gone_and_comes_again_goes_out_again() -> None:
     """A person found again after all stands where the crossing had said."""
     counter = LineCounter(LINE)
-    for i, x in enumerate((-1.0, -0.5, 0.15)):
+    for i, x in enumerate((-1.0, -0.5, 0.25)):
         counter.step(200 * i, 1, (x, 0.0), 0.2)
     assert len(counter.gone(5_000)) == 1
     told = [counter.step(5_000 + 200 * i, 1, (x, 0.0), 0.2) for i, x in enumerate((0.1, -0.5, -1.0))]
