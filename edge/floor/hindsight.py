@@ -34,6 +34,7 @@ the border so fast and not be seen."""
 NEAR_M = 1.2
 """Two who are farther apart than this, before and after, are not taken for each other."""
 MEETS_M = 2.7
+"""Two whose trails never come so near have nothing to exchange, unless one may go on for the other."""
 SPEED_M_S = 3.0
 SLACK_M = 0.4
 LONGEST_GAP_MS = 5_000
@@ -49,15 +50,17 @@ LEAP = 4.0
 MOST_STRANGE = 4.0
 """Clothes speak against one walk by no more than this: light and shade change them too."""
 LEAST_SEEN, MOST_SEEN = 0.5, 0.95
+"""Bounds of the share of frames that show who is there."""
 MOST_MOVES = 60
 HOPELESS = 20.0
+"""A move whose walks gain less than the best by more than this is not looked at further."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fixes:
     """All fixes of a window: `t_ms` (n,) ascending, `feet_m` (n, 2), `cov_m2` (n, 2, 2), `worn` (n, 6) or NaN, in standard deviations.
 
-    `frames_ms` are the times of all frames, those without a fix too.
+    `inside_m` (n,) is how far from a border each lies; `frames_ms` are the times of all frames, those without a fix too.
     """
 
     t_ms: NDArray[np.int64]
@@ -261,7 +264,7 @@ class _Search:
         return _Move(first, second, ((ha, tb), (hb, ta)), ((ha, ta), (hb, tb)))
 
     def _value(self, trail: Trail, walk: Walk) -> float:
-        """What all of a trail tells but its straightness: coming, going, not being seen, clothes."""
+        """What all of a trail tells but its walk: coming, going, and not being seen."""
         if not walk:
             return 0.0
         value = len(walk) * self._seen + (self._between(walk) - len(walk)) * self._unseen
