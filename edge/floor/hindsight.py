@@ -19,26 +19,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.floor.attendance import Attendance
+from edge.floor.dealing import Dealer
 from edge.floor.straightness import Straightness, Walk
+from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, SPEED_M_S, Fixes, Trail
 
 Array = NDArray[np.float64]
 
 GAIN = 2.0
 CLEAR_GAIN = 8.0
-"""How much better (natural logarithm) an exchange must be; the clearer one where clothes told people apart already."""
-COMES, GOES = 2.0, 2.0
-MOST_COMES, MOST_GOES = 13.0, 8.0
-HASTE_M_S = 2.5
-"""What it costs that somebody comes or goes at a border, and at most anywhere: between, what it takes to walk there from
-the border so fast and not be seen."""
+LEAST_GAIN = 0.2
+"""How much better (natural logarithm) an exchange must be; the clearer one where clothes told people apart already, the
+least where frames are so far apart that each fix is looked at."""
 NEAR_M = 1.2
-"""Two who are farther apart than this, before and after, are not taken for each other."""
+CLOSELY_NEAR_M = 3.0
+"""Two who are farther apart than this, before and after, are not taken for each other; in rare frames they walk farther."""
 MEETS_M = 2.7
+CLOSELY_MEETS_M = 5.0
 """Two whose trails never come so near have nothing to exchange, unless one may go on for the other."""
-SPEED_M_S = 3.0
-SLACK_M = 0.4
-LONGEST_GAP_MS = 5_000
-"""Farther, or longer, nobody walks unseen."""
+TANGLED_M = 1.5
+PASSES_M_S = 0.7
+"""Two whose fixes lie so near each other, and as much farther as people pass each other so fast, are dealt out anew."""
+ROUNDS = 4
+ENOUGH = 4
+"""Fewer fixes tell nothing of a second walker among them."""
 ASIDE = 6
 SPAN_MS = 2_000
 """So many fixes before and after, of so long at most, judge an exchange."""
@@ -49,35 +53,9 @@ LEAP = 4.0
 """Who ends and who begins are two where one walk is less likely than two people's by more than this."""
 MOST_STRANGE = 4.0
 """Clothes speak against one walk by no more than this: light and shade change them too."""
-LEAST_SEEN, MOST_SEEN = 0.5, 0.95
-"""Bounds of the share of frames that show who is there."""
 MOST_MOVES = 60
 HOPELESS = 20.0
 """A move whose walks gain less than the best by more than this is not looked at further."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fixes:
-    """All fixes of a window: `t_ms` (n,) ascending, `feet_m` (n, 2), `cov_m2` (n, 2, 2), `worn` (n, 6) or NaN, in standard deviations.
-
-    `inside_m` (n,) is how far from a border each lies; `frames_ms` are the times of all frames, those without a fix too.
-    """
-
-    t_ms: NDArray[np.int64]
-    feet_m: Array
-    cov_m2: Array
-    worn: Array
-    inside_m: Array
-    frames_ms: Sequence[int]
-
-
-@dataclass(slots=True, eq=False)
-class Trail:
-    """Numbers of one walker's fixes in time order; the first `final` of them may not be dealt out anew."""
-
-    walk: Walk
-    final: int = 0
-    changed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +68,19 @@ class _Move:
     parted: tuple[tuple[Walk, ...], ...]
 
 
-def reconsider(trails: list[Trail], fixes: Fixes, *, closely: bool, gain: float = GAIN) -> None:
+def reconsider(
+    trails: list[Trail], fixes: Fixes, *, closely: bool, dealt: bool = False, gain: float = GAIN
+) -> None:
     """Deal the fixes that are not final out anew, in place, where it gains so much; `closely` also a few at a time.
+
+    Those of two may also be `dealt` out all at once, by how straight they walk and not by clothes.
 
     Trails may be empty after it.
     """
-    _Search(trails, fixes, closely=closely).run(gain)
+    search = _Search(trails, fixes, closely=closely)
+    search.run(gain)
+    if dealt:
+        search.deal(gain)
 
 
 class _Search:
@@ -108,16 +93,12 @@ class _Search:
         self._dresses: dict[Walk, list[float] | None] = {}
         self._walks: dict[tuple[Walk, ...], float] = {}
         self._noise: list[float] = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2)).tolist()
-        self._frames = list(fixes.frames_ms)
         self._straight = Straightness(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
-        seen = sum(len(trail.walk) for trail in trails)
-        could = sum(self._between(trail.walk) for trail in trails)
-        share = min(MOST_SEEN, max(LEAST_SEEN, (seen + 4) / (could + 5)))
-        self._seen, self._unseen = float(np.log(share)), float(np.log(1 - share))
-        steps_ms = np.diff(self._frames) if len(self._frames) > 1 else np.array([1000.0])
-        unseen = fixes.inside_m / HASTE_M_S / (float(np.median(steps_ms)) / 1000) * -self._unseen
-        self._comes: list[float] = np.minimum(COMES + unseen, MOST_COMES).tolist()
-        self._goes: list[float] = np.minimum(GOES + unseen, MOST_GOES).tolist()
+        self._attendance = Attendance(trails, fixes)
+        self._value = self._attendance.value
+        self._dealer = Dealer(fixes, self._attendance)
+        self._near_m = CLOSELY_NEAR_M if closely else NEAR_M
+        self._meets_m = CLOSELY_MEETS_M if closely else MEETS_M
 
     def run(self, least: float) -> None:
         trails = self._trails
@@ -143,6 +124,49 @@ class _Search:
             for other in itertools.combinations(range(len(trails)), 2):
                 if touched & set(other):
                     best[other] = self._best(*other)
+
+    def deal(self, least: float) -> None:
+        """Deal out all fixes of two who are entangled at once, where no single move was better; of one, whether two walked there."""
+        for _ in range(ROUNDS):
+            if self._trails[-1].walk:
+                self._trails.append(Trail(()))
+            dealt = [self._dealt(a, b, least) for a, b in itertools.combinations(self._trails, 2)]
+            if not any(dealt):
+                break
+
+    def _dealt(self, a: Trail, b: Trail, least: float) -> bool:
+        """Whether another deal was so much better, and was taken."""
+        walks = self._dealer.deal(a, b) if self._tangled(a, b) else None
+        if walks is None or walks == (a.walk, b.walk) or (a.walk and b.walk and not all(walks)):
+            return False
+        self._straight.learn([a.walk, b.walk, *walks])
+        now, then = (
+            sum(
+                self._straight[walk] + self._value(trail, walk)
+                for trail, walk in zip((a, b), pair, strict=True)
+            )
+            for pair in ((a.walk, b.walk), walks)
+        )
+        if then < now + least:
+            return False
+        a.walk, b.walk = walks
+        a.changed = b.changed = True
+        return True
+
+    def _tangled(self, a: Trail, b: Trail) -> bool:
+        """Whether fixes of the one may be the other's."""
+        if len(a.walk) == a.final and len(b.walk) == b.final:
+            return False
+        if not a.walk or not b.walk:
+            return len(a.walk) + len(b.walk) >= ENOUGH
+        if min(a.walk[-1], b.walk[-1]) < max(a.walk[0], b.walk[0]):
+            return False
+        one, other = ([*trail.walk[max(trail.final - 1, 0) :]] for trail in (a, b))
+        apart_m = np.linalg.norm(self._feet[one][:, None] - self._feet[other][None], axis=2)
+        at_ms = np.array(self._t_ms)
+        waited_ms = np.abs(at_ms[one][:, None] - at_ms[other][None])
+        near = (apart_m <= TANGLED_M + PASSES_M_S * waited_ms / 1000) & (waited_ms <= LONGEST_GAP_MS)
+        return bool(near.any())
 
     def _handed_on(self) -> tuple[float, dict[int, Walk]]:
         """The best move of three: one ends, one begins, and who goes on between them was first this one and then that one."""
@@ -173,7 +197,7 @@ class _Search:
         if not (first <= end < start <= last) or start - end > LONGEST_GAP_MS:
             return False
         near = [min(self._apart(fix, other) for fix in one.walk) for other in (ended[-1], begun[0])]
-        return max(near) <= NEAR_M
+        return max(near) <= self._near_m
 
     def _best(self, one: int, other: int) -> tuple[float, _Move | None]:
         """The best exchange between two trails, and its gain."""
@@ -263,22 +287,6 @@ class _Search:
         ta, tb = self._thin(some_a, last=False), self._thin(some_b, last=False)
         return _Move(first, second, ((ha, tb), (hb, ta)), ((ha, ta), (hb, tb)))
 
-    def _value(self, trail: Trail, walk: Walk) -> float:
-        """What all of a trail tells but its walk: coming, going, and not being seen."""
-        if not walk:
-            return 0.0
-        value = len(walk) * self._seen + (self._between(walk) - len(walk)) * self._unseen
-        after = len(self._frames) - bisect_right(self._frames, self._t_ms[walk[-1]])
-        value += max(after * self._unseen, -self._goes[walk[-1]])
-        return value - (0.0 if trail.final else self._comes[walk[0]])
-
-    def _between(self, walk: Walk) -> int:
-        """Frames from the first fix to the last."""
-        if not walk:
-            return 0
-        first_ms, last_ms = self._t_ms[walk[0]], self._t_ms[walk[-1]]
-        return bisect_right(self._frames, last_ms) - bisect_left(self._frames, first_ms)
-
     def _strange(self, before: Walk, after: Walk) -> float:
         """How unlike the clothes of two pieces are."""
         one, other = self._dress(before), self._dress(after)
@@ -318,7 +326,7 @@ class _Search:
         """Whether two who both go on walk too far apart to be taken for each other."""
         if not (head_a and head_b and tail_a and tail_b):
             return False
-        return min(self._apart(head_a[-1], head_b[-1]), self._apart(tail_a[0], tail_b[0])) > NEAR_M
+        return min(self._apart(head_a[-1], head_b[-1]), self._apart(tail_a[0], tail_b[0])) > self._near_m
 
     def _meet(self, a: Trail, b: Trail) -> bool:
         """Whether two trails come near each other, or one may go on for the other."""
@@ -330,7 +338,7 @@ class _Search:
         if any(self._follows(one.walk, next_.walk) for one, next_ in ((a, b), (b, a))):
             return True
         apart = np.linalg.norm(first[:, None] - second[None], axis=2)
-        return bool(apart.min() <= MEETS_M)
+        return bool(apart.min() <= self._meets_m)
 
     def _apart(self, one: int, other: int) -> float:
         return float(np.hypot(*(self._feet[one] - self._feet[other])))

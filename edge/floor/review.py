@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.floor.borders import Borders
-from edge.floor.hindsight import CLEAR_GAIN, GAIN, Fixes, Trail, reconsider
+from edge.floor.hindsight import CLEAR_GAIN, GAIN, LEAST_GAIN, reconsider
 from edge.floor.manoeuvre import Sighting
 from edge.floor.track import Track
+from edge.floor.trail import Fixes, Trail
 
 COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
 """Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
@@ -47,8 +48,9 @@ def review(
     trails = [Trail(tuple(walk), len(track.past)) for walk, track in zip(walks, tracks, strict=True)]
     table = _fixes(sightings, frames_ms, borders)
     dressed = np.isfinite(table.worn).all(axis=1).mean() > MOST
-    gain = CLEAR_GAIN if dressed and not seldom else GAIN
-    reconsider(trails, table, closely=closely, gain=gain)
+    dealt = closely and not dressed
+    gain = LEAST_GAIN if dealt else CLEAR_GAIN if dressed and not seldom else GAIN
+    reconsider(trails, table, closely=closely, dealt=dealt, gain=gain)
     owners = [*tracks, *[None] * (len(trails) - len(tracks))]
     return [
         (owner, [sightings[number] for number in trail.walk[trail.final :]])

@@ -14,8 +14,12 @@ from walkers import calibration
 from edge.accuracy import counting_scene as scene
 from edge.accuracy.counting_scene import Cell
 from edge.bench_floor import count, judge
+from edge.floor.attendance import Attendance
 from edge.floor.borders import Borders
-from edge.floor.hindsight import Fixes, Trail, reconsider
+from edge.floor.dealing import Dealer
+from edge.floor.hindsight import reconsider
+from edge.floor.straightness import Straightness
+from edge.floor.trail import Fixes, Trail
 
 Array = NDArray[np.float64]
 Walks = list[list[tuple[int, float, float]]]
@@ -68,7 +72,7 @@ def test_no_fix_is_lost_or_had_twice(
     for trail in trails:
         trail.final = min(final, len(trail.walk))
     before = [trail.walk for trail in trails]
-    reconsider(trails, fixes, closely=closely)
+    reconsider(trails, fixes, closely=closely, dealt=closely)
     assert sorted(itertools.chain.from_iterable(trail.walk for trail in trails)) == list(
         range(len(fixes.t_ms))
     )
@@ -132,6 +136,42 @@ def test_one_fix_that_went_to_another_comes_home_when_looked_at_closely() -> Non
     trails, fixes = window(mixed)
     reconsider(trails, fixes, closely=True)
     assert {x for x, _ in places(trails[0], fixes)} == {1.0}
+
+
+def test_fixes_of_two_that_one_took_are_dealt_out_at_once() -> None:
+    """Frames show now the one and now the other; the one track has the fixes of both: no single exchange is better."""
+    frames = range(24)
+    down, up = [(f, 2.0, 5.0 - 0.15 * f) for f in frames], [(f, 2.4, 1.6 + 0.15 * f) for f in frames]
+    shown = sorted([*down[8:16:2], *up[9:16:2]])
+    trails, fixes = window([down[:8] + shown + down[16:], [*up[:8], *up[16:]]])
+    reconsider(trails, fixes, closely=True, dealt=True)
+    assert [{x for x, _ in places(trail, fixes)} for trail in trails[:2]] == [{2.0}, {2.4}]
+    assert all(not trail.walk for trail in trails[2:])
+
+
+def test_a_deal_is_as_likely_as_its_walks_say() -> None:
+    """The filters' sum is the evidence of the Gaussian process, coming, going and not being seen."""
+    frames = range(10)
+    trails, fixes = window(
+        [[(f, 1.0, 0.3 * f) for f in frames if f % 3], [(f, 1.6, 3 - 0.3 * f) for f in frames]]
+    )
+    attendance = Attendance(trails, fixes)
+    straight = Straightness(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
+    dealt = Dealer(fixes, attendance).deal(*trails)
+    assert dealt is not None
+    every = [
+        tuple(tuple(fix for fix, owner in enumerate(owners) if owner == side) for side in (0, 1))
+        for owners in itertools.product((0, 1), repeat=len(fixes.t_ms))
+    ]
+    real = [walks for walks in every if all((np.diff(fixes.t_ms[list(walk)]) > 0).all() for walk in walks)]
+    straight.learn({walk for walks in real for walk in walks})
+    value = {
+        walks: sum(
+            straight[walk] + attendance.value(trail, walk) for trail, walk in zip(trails, walks, strict=True)
+        )
+        for walks in real
+    }
+    assert value[dealt] == pytest.approx(max(value.values()), abs=1e-3)
 
 
 def test_people_who_meet_slowly_are_counted() -> None:
