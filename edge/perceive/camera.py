@@ -143,21 +143,28 @@ def open_stream(source: Source) -> cv2.VideoCapture:
 def _open(target: str, options: str) -> cv2.VideoCapture:
     """One decoding thread: more would hold back a frame each, and a camera has one process anyway."""
     with _OPENING:
+        before = os.environ.get(_OPTIONS)
         os.environ[_OPTIONS] = options
-        return cv2.VideoCapture(
-            target,
-            cv2.CAP_FFMPEG,
-            [
-                cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                int(OPEN_TIMEOUT_S * 1000),
-                cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                int(READ_TIMEOUT_S * 1000),
-                cv2.CAP_PROP_N_THREADS,
-                1,
-                cv2.CAP_PROP_HW_ACCELERATION,
-                cv2.VIDEO_ACCELERATION_NONE,
-            ],
-        )
+        try:
+            return cv2.VideoCapture(
+                target,
+                cv2.CAP_FFMPEG,
+                [
+                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+                    int(OPEN_TIMEOUT_S * 1000),
+                    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+                    int(READ_TIMEOUT_S * 1000),
+                    cv2.CAP_PROP_N_THREADS,
+                    1,
+                    cv2.CAP_PROP_HW_ACCELERATION,
+                    cv2.VIDEO_ACCELERATION_NONE,
+                ],
+            )
+        finally:  # what others of this process open, and its children, must not be held to these
+            if before is None:
+                del os.environ[_OPTIONS]
+            else:
+                os.environ[_OPTIONS] = before
 
 
 def _why_closed(url: str, shown: str) -> tuple[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,6 +94,17 @@ def test_a_clip_gives_every_frame_in_order(clip: Path) -> None:
     assert [level(frame) for frame in frames] == list(range(COUNT))
     assert [frame.index for frame in frames] == list(range(COUNT))
     assert [frame.t_ms for frame in frames] == [round(i * 1000 / FPS) for i in range(COUNT)]
+
+
+def test_what_was_set_for_all_of_the_process_stays_so(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FFmpeg's options go through the environment: who opens another file after this one is not held to them."""
+    name = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+    monkeypatch.delenv(name, raising=False)
+    open_clip(clip)
+    assert name not in os.environ
+    monkeypatch.setenv(name, "rtsp_transport;udp")
+    open_clip(clip)
+    assert os.environ[name] == "rtsp_transport;udp"
 
 
 def test_two_passes_are_equal(clip: Path) -> None:
