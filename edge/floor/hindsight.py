@@ -30,7 +30,7 @@ GAIN = 2.0
 CLEAR_GAIN = 8.0
 LEAST_GAIN = 0.2
 """How much better (natural logarithm) an exchange must be; the clearer one where clothes told people apart already, the
-least where frames are so far apart that each fix is looked at."""
+least where frames are far apart and no clothes tell."""
 NEAR_M = 1.2
 CLOSELY_NEAR_M = 3.0
 """Two who are farther apart than this, before and after, are not taken for each other; in rare frames they walk farther."""
@@ -41,6 +41,7 @@ TANGLED_M = 1.5
 PASSES_M_S = 0.7
 """Two whose fixes lie so near each other, and as much farther as people pass each other so fast, are dealt out anew."""
 ROUNDS = 4
+"""So often deals are made anew while any gets better."""
 ENOUGH = 4
 """Fewer fixes tell nothing of a second walker among them."""
 ASIDE = 6
