@@ -7,32 +7,38 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.floor.habits import Habits
 from edge.floor.straightness import Walk
 from edge.floor.trail import Fixes, Trail
 
-COMES, GOES = 2.0, 2.0
-MOST_COMES, MOST_GOES = 13.0, 8.0
-HASTE_M_S = 2.5
+COMES, GOES, MOST_COMES, MOST_GOES = 2.0, 2.0, 13.0, 8.0
+SELDOM_COMES, SELDOM_GOES, SELDOM_MOST_COMES, SELDOM_MOST_GOES = 0.0, 0.0, 11.0, 6.0
 """What it costs that somebody comes or goes at a border, and at most anywhere: between, what it takes to walk there from
-the border so fast and not be seen."""
+the border and not be seen. The latter ones where frames are far apart."""
 LEAST_SEEN, MOST_SEEN = 0.5, 0.95
 """Bounds of the share of frames that show who is there."""
 
 
 class Attendance:
-    """Of the walkers of one window, whose trails as they are tell how often somebody there is seen."""
+    """Of the walkers of one window, whose trails and `habits` tell how often somebody there is seen."""
 
-    def __init__(self, trails: Sequence[Trail], fixes: Fixes) -> None:
+    def __init__(
+        self, trails: Sequence[Trail], fixes: Fixes, habits: Habits | None = None, *, seldom: bool = False
+    ) -> None:
+        habits = habits or Habits()
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
         seen = sum(len(trail.walk) for trail in trails)
         could = sum(self._between(trail.walk) for trail in trails)
-        share = min(MOST_SEEN, max(LEAST_SEEN, (seen + 4) / (could + 5)))
+        share = (seen + habits.frames * habits.share) / (could + habits.frames)
+        share = min(MOST_SEEN, max(LEAST_SEEN, share))
         self.seen, self.unseen = float(np.log(share)), float(np.log(1 - share))
         steps_ms = np.diff(self._frames) if len(self._frames) > 1 else np.array([1000.0])
-        unseen = fixes.inside_m / HASTE_M_S / (float(np.median(steps_ms)) / 1000) * -self.unseen
-        self.comes: list[float] = np.minimum(COMES + unseen, MOST_COMES).tolist()
-        self._goes: list[float] = np.minimum(GOES + unseen, MOST_GOES).tolist()
+        unseen = fixes.inside_m / habits.pace_m_s / (float(np.median(steps_ms)) / 1000) * -self.unseen
+        comes, most_comes = (SELDOM_COMES, SELDOM_MOST_COMES) if seldom else (COMES, MOST_COMES)
+        goes, most_goes = (SELDOM_GOES, SELDOM_MOST_GOES) if seldom else (GOES, MOST_GOES)
+        self.comes: list[float] = np.minimum(comes + unseen, most_comes).tolist()
+        self._goes: list[float] = np.minimum(goes + unseen, most_goes).tolist()
 
     def value(self, trail: Trail, walk: Walk) -> float:
         """Of a walk, were it that of `trail`."""

@@ -2,7 +2,7 @@
 
 Two who meet in frames that show now the one and now the other leave fixes that no single exchange puts right.
 Fix by fix, either may own it; the likeliest deals so far go on: multiple hypothesis tracking (Reid, 1979) of two,
-by the evidence of straight walks, here summed up by Kalman filters, one for each way to walk.
+by the evidence of `switching` filters.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.floor import switching
 from edge.floor.attendance import Attendance
-from edge.floor.straightness import MODES, PLACE_M, SPEED_M_S, Walk
-from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, Fixes, Trail
-from edge.floor.trail import SPEED_M_S as FASTEST_M_S
+from edge.floor.straightness import Walk
+from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, SPEED_M_S, Fixes, Trail
 
 Array = NDArray[np.float64]
 
 KEPT = 48
 """So many deals go on."""
 NOBODY = -1
-_SHARES = np.log([share for share, _ in MODES])
-_DENSITIES = np.array([density for _, density in MODES])
 
 
 @dataclass(slots=True)
@@ -36,6 +34,10 @@ class _Deals:
     told: Array
     last: NDArray[np.intp]
     owner: NDArray[np.int8]
+
+    def walk(self, rows: NDArray[np.intp], side: int, walkers: switching.Filters) -> None:
+        """What is known of the walker of one side in some of the deals."""
+        self.mean[rows, side], self.cov[rows, side], self.evidence[rows, side] = walkers
 
     def at(self, rows: NDArray[np.intp]) -> _Deals:
         return _Deals(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -51,7 +53,7 @@ class Dealer:
 
     def deal(self, a: Trail, b: Trail) -> tuple[Walk, Walk] | None:
         """The likeliest walks of two trails, their final fixes as they are; None where no deal is possible."""
-        modes = len(MODES)
+        modes = len(switching.DENSITIES)
         deals = _Deals(
             np.zeros((1, 2, modes, 4)), np.zeros((1, 2, modes, 4, 4)), np.zeros((1, 2, modes)), np.zeros((1, 2)),
             np.full((1, 2), NOBODY), np.zeros((1, 0), dtype=np.int8),
@@ -87,7 +89,7 @@ class Dealer:
         waited_ms = self._t_ms[fix] - self._t_ms[last]
         walked_m = np.linalg.norm(self._feet[fix] - self._feet[last], axis=1)
         slack_m = SLACK_M + self._noise[last] + self._noise[fix]
-        near = walked_m <= FASTEST_M_S * waited_ms / 1000 + slack_m
+        near = walked_m <= SPEED_M_S * waited_ms / 1000 + slack_m
         return np.asarray((last == NOBODY) | ((waited_ms > 0) & (waited_ms <= LONGEST_GAP_MS) & near))
 
     def _see(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
@@ -98,13 +100,7 @@ class Dealer:
         deals.last[rows, side] = fix
 
     def _begin(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
-        cov = np.zeros((4, 4))
-        cov[:2, :2] = self._cov[fix]
-        cov[2, 2] = cov[3, 3] = SPEED_M_S**2
-        spread = self._cov[fix] + PLACE_M**2 * np.eye(2)
-        deals.mean[rows, side] = (*self._feet[fix], 0.0, 0.0)
-        deals.cov[rows, side] = cov
-        deals.evidence[rows, side] = _SHARES - np.log(2 * np.pi) - 0.5 * np.log(np.linalg.det(spread))
+        deals.walk(rows, side, switching.begin(self._feet[[fix]], self._cov[[fix]]))
         deals.told[rows, side] = self._attendance.seen - (0.0 if known else self._attendance.comes[fix])
 
     def _go_on(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int) -> None:
@@ -112,14 +108,8 @@ class Dealer:
             return
         last = deals.last[rows, side]
         step_s = (self._t_ms[fix] - self._t_ms[last]) / 1000
-        mean, cov = _predict(deals.mean[rows, side], deals.cov[rows, side], step_s)
-        spread = cov[..., :2, :2] + self._cov[fix]
-        inverse, off = np.linalg.inv(spread), self._feet[fix] - mean[..., :2]
-        strange = np.einsum("kmi,kmij,kmj->km", off, inverse, off)
-        deals.evidence[rows, side] -= 0.5 * (strange + np.log(np.linalg.det(spread))) + np.log(2 * np.pi)
-        gain = cov[..., :2] @ inverse
-        deals.mean[rows, side] = mean + np.einsum("kmij,kmj->kmi", gain, off)
-        deals.cov[rows, side] = cov - gain @ cov[..., :2, :]
+        before = switching.Filters(deals.mean[rows, side], deals.cov[rows, side], deals.evidence[rows, side])
+        deals.walk(rows, side, switching.go_on(before, step_s, self._feet[[fix]], self._cov[[fix]]))
         missed = np.array([self._attendance.missed(one, fix) for one in last.tolist()])
         deals.told[rows, side] += self._attendance.seen + missed * self._attendance.unseen
 
@@ -132,16 +122,3 @@ class Dealer:
         }
         waits = np.vectorize(since.__getitem__, otypes=[float])(deals.last)
         return np.asarray(np.where(deals.last == NOBODY, 0.0, straight + deals.told + waits).sum(axis=1))
-
-
-def _predict(mean: Array, cov: Array, step_s: Array) -> tuple[Array, Array]:
-    """Means (k, m, 4) and covariances (k, m, 4, 4) of walkers so many seconds (k,) later, each mode by its density."""
-    move = np.tile(np.eye(4), (len(step_s), 1, 1, 1))
-    move[..., 0, 2] = move[..., 1, 3] = step_s[:, None]
-    noise = np.zeros((len(step_s), len(MODES), 4, 4))
-    for axis in (0, 1):
-        noise[..., axis, axis] = np.outer(step_s**3 / 3, _DENSITIES)
-        noise[..., axis, axis + 2] = noise[..., axis + 2, axis] = np.outer(step_s**2 / 2, _DENSITIES)
-        noise[..., axis + 2, axis + 2] = np.outer(step_s, _DENSITIES)
-    moved = np.einsum("kmij,kmj->kmi", np.broadcast_to(move, cov.shape), mean)
-    return moved, move @ cov @ move.swapaxes(-1, -2) + noise

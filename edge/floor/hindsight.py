@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from edge.floor.attendance import Attendance
 from edge.floor.dealing import Dealer
+from edge.floor.habits import Habits
 from edge.floor.straightness import Straightness, Walk
+from edge.floor.switching import Switching
 from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, SPEED_M_S, Fixes, Trail
 
 Array = NDArray[np.float64]
@@ -70,22 +72,31 @@ class _Move:
 
 
 def reconsider(
-    trails: list[Trail], fixes: Fixes, *, closely: bool, dealt: bool = False, gain: float = GAIN
+    trails: list[Trail],
+    fixes: Fixes,
+    *,
+    closely: bool,
+    dealt: bool = False,
+    gain: float = GAIN,
+    habits: Habits | None = None,
 ) -> None:
     """Deal the fixes that are not final out anew, in place, where it gains so much; `closely` also a few at a time.
 
-    Those of two may also be `dealt` out all at once, by how straight they walk and not by clothes.
+    Those of two may also be `dealt` out all at once, by how straight they walk and not by clothes; then the camera's
+    `habits` tell too.
 
     Trails may be empty after it.
     """
-    search = _Search(trails, fixes, closely=closely)
+    search = _Search(trails, fixes, closely=closely, dealt=dealt, habits=habits)
     search.run(gain)
     if dealt:
         search.deal(gain)
 
 
 class _Search:
-    def __init__(self, trails: list[Trail], fixes: Fixes, *, closely: bool) -> None:
+    def __init__(
+        self, trails: list[Trail], fixes: Fixes, *, closely: bool, dealt: bool, habits: Habits | None
+    ) -> None:
         self._trails = trails
         self._closely = closely
         self._t_ms: list[int] = fixes.t_ms.tolist()
@@ -94,8 +105,9 @@ class _Search:
         self._dresses: dict[Walk, list[float] | None] = {}
         self._walks: dict[tuple[Walk, ...], float] = {}
         self._noise: list[float] = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2)).tolist()
-        self._straight = Straightness(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
-        self._attendance = Attendance(trails, fixes)
+        evidence = Switching if dealt else Straightness
+        self._straight = evidence(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
+        self._attendance = Attendance(trails, fixes, habits if dealt else None, seldom=dealt)
         self._value = self._attendance.value
         self._dealer = Dealer(fixes, self._attendance)
         self._near_m = CLOSELY_NEAR_M if closely else NEAR_M

@@ -17,7 +17,7 @@ from branchloop import geometry
 from branchloop.site import Line
 
 HYSTERESIS_M = 0.2
-MAX_HYSTERESIS_M = 0.6
+MAX_HYSTERESIS_M = 1.5
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
 SIGMAS = 1.75
 LIKELIER_SIGMAS = 1.0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge.floor.borders import Borders
+from edge.floor.habits import Habits
 from edge.floor.hindsight import CLEAR_GAIN, GAIN, LEAST_GAIN, reconsider
 from edge.floor.manoeuvre import Sighting
 from edge.floor.track import Track
@@ -27,6 +28,7 @@ def review(
     *,
     closely: bool,
     seldom: bool,
+    habits: Habits,
 ) -> list[tuple[Track | None, list[Sighting]]]:
     """Tracks whose fixes after `settled_ms` changed, each with its new ones; None for somebody new.
 
@@ -50,7 +52,7 @@ def review(
     dressed = np.isfinite(table.worn).all(axis=1).mean() > MOST
     dealt = closely and not dressed
     gain = LEAST_GAIN if dealt else CLEAR_GAIN if dressed and not seldom else GAIN
-    reconsider(trails, table, closely=closely, dealt=dealt, gain=gain)
+    reconsider(trails, table, closely=closely, dealt=dealt, gain=gain, habits=habits)
     owners = [*tracks, *[None] * (len(trails) - len(tracks))]
     return [
         (owner, [sightings[number] for number in trail.walk[trail.final :]])

@@ -34,17 +34,16 @@ class Straightness:
         fresh = list({walk for walk in walks if walk not in self._known})
         if not fresh:
             return
-        longest = max(map(len, fresh))
-        for walk, value in zip(fresh, self._evidence(fresh, longest).tolist(), strict=True):
+        for walk, value in zip(fresh, self._evidence(fresh).tolist(), strict=True):
             self._known[walk] = value
 
     def __getitem__(self, walk: Walk) -> float:
         """Of a walk that was learnt. Raises KeyError for another."""
         return self._known[walk]
 
-    def _evidence(self, walks: Sequence[Walk], longest: int) -> Array:
+    def _evidence(self, walks: Sequence[Walk]) -> Array:
         """(k,): fixes that a shorter walk lacks are independent ones of unit variance at zero, which tell nothing."""
-        count = len(walks)
+        count, longest = len(walks), max(map(len, walks))
         index = np.zeros((count, longest), dtype=np.intp)
         real = np.zeros((count, longest), dtype=bool)
         for row, walk in enumerate(walks):

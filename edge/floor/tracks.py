@@ -21,6 +21,7 @@ from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, ma
 from edge.floor.belief import Belief
 from edge.floor.borders import Borders
 from edge.floor.calibration import FloorCalibration
+from edge.floor.habits import Habits
 from edge.floor.manoeuvre import Sighting, aside, follow, refilter, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
@@ -47,8 +48,9 @@ SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
 ALONE_M = 1.5
 """A manoeuvre is believed of somebody with nobody else so near: what strays may else be the other's box."""
-SETTLED_M_S2 = 2.0
-"""With the frames after it known too, a path needs to follow braking more than it needs to foretell."""
+SETTLED_M_S2, SELDOM_SETTLED_M_S2 = 2.0, 4.0
+"""With the frames after it known too, a path needs to follow braking more than it needs to foretell; most where somebody
+stops between one frame and the next."""
 REACH_MS = 800
 REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
@@ -71,6 +73,7 @@ class Tracker:
         self._borders = Borders(calibration, floor_m)
         self._settings = settings or TrackerSettings()
         self._belief = Belief(calibration, self._settings)
+        self._habits = Habits()
         self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
         self._past_ms: deque[int] = deque()
@@ -333,6 +336,11 @@ class Tracker:
         for track in self._tracks:
             track.ended = track.ended or self._belief.overdue(track, t_ms)
 
+    @property
+    def _closely(self) -> bool:
+        """Whether frames are so far apart that each tells much."""
+        return self._belief.interval_ms > CLOSELY_MS
+
     def _reconsider(self) -> None:
         """Deal the fixes that are not final out anew, by all that is known by now."""
         settled_ms = self._past_ms[-1] if self._past_ms else -1
@@ -341,7 +349,7 @@ class Tracker:
         frames = [*self._past_ms, *frames]
         changes = review(
             tracks, frames, settled_ms, self._borders,
-            closely=self._belief.interval_ms > CLOSELY_MS, seldom=self._belief.slow,
+            closely=self._closely, seldom=self._belief.slow, habits=self._habits,
         )  # fmt: skip
         for track, fixes in changes:
             if track is not None:
@@ -361,13 +369,17 @@ class Tracker:
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
         sightings = track.sightings
-        smoothed = motion_model.smooth(refilter(sightings, SETTLED_M_S2))
+        brakes_m_s2 = SELDOM_SETTLED_M_S2 if self._closely else SETTLED_M_S2
+        smoothed = motion_model.smooth(refilter(sightings, brakes_m_s2))
         boxes = track.boxes()
         last_seen = max(i for i, s in enumerate(sightings) if s.seen)
         began, track.began = track.began, None
         coast_ms = 0 if track.ended else self._settings.coast_s * 1000
         limit_ms = sightings[last_seen].state.t_ms + coast_ms
         wanted = set(due)
+        for sighting, state in zip(sightings[: last_seen + 1], smoothed, strict=False):
+            if sighting.state.t_ms in wanted:
+                self._habits.learn(seen=sighting.seen, speed_m_s=float(np.hypot(*state.mean[2:])))
         return [
             (s.state.t_ms, self._person(track, boxes[i], s, smoothed[i], began))
             for i, s in enumerate(sightings)

@@ -18,7 +18,7 @@ from edge.floor.attendance import Attendance
 from edge.floor.borders import Borders
 from edge.floor.dealing import Dealer
 from edge.floor.hindsight import reconsider
-from edge.floor.straightness import Straightness
+from edge.floor.switching import Switching
 from edge.floor.trail import Fixes, Trail
 
 Array = NDArray[np.float64]
@@ -150,13 +150,13 @@ def test_fixes_of_two_that_one_took_are_dealt_out_at_once() -> None:
 
 
 def test_a_deal_is_as_likely_as_its_walks_say() -> None:
-    """The filters' sum is the evidence of the Gaussian process, coming, going and not being seen."""
+    """The deals' sum is the evidence of both walks, coming, going and not being seen, and no other deal has more."""
     frames = range(10)
     trails, fixes = window(
         [[(f, 1.0, 0.3 * f) for f in frames if f % 3], [(f, 1.6, 3 - 0.3 * f) for f in frames]]
     )
     attendance = Attendance(trails, fixes)
-    straight = Straightness(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
+    straight = Switching(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
     dealt = Dealer(fixes, attendance).deal(*trails)
     assert dealt is not None
     every = [
