@@ -413,6 +413,31 @@ def test_a_pass_moves_and_says_when_it_is_not_up_to_date(world: CardWorld, page:
     expect(page.locator(".stale")).to_have_count(0)
 
 
+def test_a_press_is_not_lost_while_the_card_draws_anew(world: CardWorld, page: Page) -> None:
+    """The QR picture comes between pressing a button and letting it go: the button stays the one that was pressed."""
+    made = booked_soon(world)
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    page.route("**/pass/qr.svg", hold)
+    page.goto(made["url"].replace("/pass#", "/pass?lang=en#"))
+    move = page.get_by_role("button", name="Move", exact=True)
+    expect(move).to_be_enabled()
+    move.hover()
+    page.mouse.down()
+    with page.expect_response("**/pass/qr.svg") as answered:
+        waiting[0].continue_()
+    answered.value.finished()
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.mouse.up()
+    expect(page.locator("#question")).to_have_text("Move to which time?")
+    expect(page.locator("#question")).to_be_focused()
+    page.get_by_role("button", name="Keep my time").click()
+    expect(page.locator("svg.qr")).to_be_visible()
+
+
 def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: Page) -> None:
     """The waitlist from a card; the pass tells of the place that is held, and takes it."""
     hub = world.hub
