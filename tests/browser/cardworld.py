@@ -16,7 +16,6 @@ from hubworld import NOON, World, world
 from tables import DOCUMENTS, IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS
-from branchloop.processes import free_port
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
 
@@ -75,7 +74,7 @@ class Host:
     """A web server with pages made up by a test; `policy` is theirs."""
 
     port: int
-    policy: str
+    policy: str = ""
     pages: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -114,9 +113,8 @@ class CardWorld:
 
 
 @contextlib.contextmanager
-def hosting(port: int, policy: str, style: str) -> Iterator[Host]:
-    """A host page's server."""
-    host = Host(port, policy)
+def hosting(style: str) -> Iterator[Host]:
+    """A host page's server; it has its port at once, and its policy when the hub's address is known."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -134,7 +132,8 @@ def hosting(port: int, policy: str, style: str) -> Iterator[Host]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    host = Host(server.server_port)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -161,18 +160,19 @@ def card_world(
         "Example Bank",
     ]
     subprocess.run(document, check=True, capture_output=True)
-    ports = free_port(), free_port()
-    page, other = (f"http://127.0.0.1:{port}" for port in ports)
-    with world(
-        folder,
-        parts=parts,
-        hub='scenes = "scenes.toml"\n' + hub_toml + hub_tables(page=page, other=other),
-        book=True,
-        zone=NOON,
-    ) as hub:
-        policy = (
+    with (
+        hosting(style) as host,
+        hosting(style) as second,
+        world(
+            folder,
+            parts=parts,
+            hub='scenes = "scenes.toml"\n' + hub_toml + hub_tables(page=host.origin, other=second.origin),
+            book=True,
+            zone=NOON,
+        ) as hub,
+    ):
+        host.policy = second.policy = (
             f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}; frame-src {hub.api}; "
             "require-trusted-types-for 'script'"
         )
-        with hosting(ports[0], policy, style) as host, hosting(ports[1], policy, style) as second:
-            yield CardWorld(hub, host, second)
+        yield CardWorld(hub, host, second)

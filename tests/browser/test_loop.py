@@ -119,14 +119,15 @@ def telling(config: Path) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopWorld]:
     folder = tmp_path_factory.mktemp("loop")
-    host_port, kiosk_port, camera_port = free_port(), free_port(), free_port()
+    kiosk_port, camera_port = free_port(), free_port()
     text = SITE.replace("Asia/Shanghai", NOON)
     with (
         receiving() as gateway,
+        hosting(HOSTILE) as host,
         pytest.MonkeyPatch.context() as patch,
         consent_world(
             folder / "hub",
-            hub=hub_tables(origin=f"http://127.0.0.1:{host_port}", gateway=gateway.url),
+            hub=hub_tables(origin=host.origin, gateway=gateway.url),
             site_text=text,
         ) as hub,
         telling(folder / "hub" / "hub.toml"),
@@ -149,10 +150,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopWorld]:
         kiosk = KioskWorld(hub, folder, config, f"http://127.0.0.1:{kiosk_port}", camera_port)
         sign(kiosk)
         kiosk.start()
-        policy = f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}"
+        host.policy = f"default-src 'none'; script-src {hub.api}; style-src 'self'; connect-src {hub.api}"
         try:
-            with hosting(host_port, policy, HOSTILE) as host:
-                yield LoopWorld(kiosk, host, gateway)
+            yield LoopWorld(kiosk, host, gateway)
         finally:
             assert kiosk.process is not None
             kiosk.process.terminate()
