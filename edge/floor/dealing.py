@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.floor import switching
 from edge.floor.attendance import Attendance
 from edge.floor.straightness import Walk
-from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, SPEED_M_S, Fixes, Trail
+from edge.floor.trail import LONGEST_GAP_MS, Fixes, Trail, reach_m
 
 Array = NDArray[np.float64]
 
@@ -88,8 +88,7 @@ class Dealer:
         """(k,): whether those seen last so may be who is seen here."""
         waited_ms = self._t_ms[fix] - self._t_ms[last]
         walked_m = np.linalg.norm(self._feet[fix] - self._feet[last], axis=1)
-        slack_m = SLACK_M + self._noise[last] + self._noise[fix]
-        near = walked_m <= SPEED_M_S * waited_ms / 1000 + slack_m
+        near = walked_m <= reach_m(waited_ms.astype(float), self._noise[last] + self._noise[fix])
         return np.asarray((last == NOBODY) | ((waited_ms > 0) & (waited_ms <= LONGEST_GAP_MS) & near))
 
     def _see(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:

@@ -24,7 +24,7 @@ from edge.floor.dealing import Dealer
 from edge.floor.habits import Habits
 from edge.floor.straightness import Straightness, Walk
 from edge.floor.switching import Switching
-from edge.floor.trail import LONGEST_GAP_MS, SLACK_M, SPEED_M_S, Fixes, Trail
+from edge.floor.trail import LONGEST_GAP_MS, Fixes, Trail, reach_m
 
 Array = NDArray[np.float64]
 
@@ -328,12 +328,10 @@ class _Search:
         """Whether somebody may have walked from the one to the other."""
         if not head or not tail:
             return True
-        gap_ms = self._t_ms[tail[0]] - self._t_ms[head[-1]]
-        slack_m = SLACK_M + self._noise[head[-1]] + self._noise[tail[0]]
-        return (
-            0 < gap_ms <= LONGEST_GAP_MS
-            and self._apart(head[-1], tail[0]) <= SPEED_M_S * gap_ms / 1000 + slack_m
-        )
+        before, after = head[-1], tail[0]
+        waited_ms = self._t_ms[after] - self._t_ms[before]
+        noise_m = self._noise[before] + self._noise[after]
+        return 0 < waited_ms <= LONGEST_GAP_MS and self._apart(before, after) <= reach_m(waited_ms, noise_m)
 
     def _far(self, head_a: Walk, head_b: Walk, tail_a: Walk, tail_b: Walk) -> bool:
         """Whether two who both go on walk too far apart to be taken for each other."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,14 @@ SPEED_M_S = 3.0
 SLACK_M = 0.4
 LONGEST_GAP_MS = 5_000
 """Farther, or longer, nobody walks unseen."""
+
+
+_Number = TypeVar("_Number", float, Array)
+
+
+def reach_m(waited_ms: _Number, noise_m: _Number) -> _Number:
+    """How far somebody unseen for so long may be seen again; `noise_m` is how uncertain both places are together."""
+    return SPEED_M_S * waited_ms / 1000 + SLACK_M + noise_m
 
 
 @dataclass(frozen=True, slots=True)
