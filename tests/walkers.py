@@ -90,3 +90,14 @@ def straight(x0: float, x1: float, y: float, start_s: float, speed: float) -> Wa
 def present(walks: Sequence[Walk], t_s: float) -> list[Place]:
     """Where everybody is."""
     return [place for walk in walks if (place := walk(t_s)) is not None]
+
+
+def noisy_walk(
+    seed: int, count: int, most_s: float = 0.8
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Times (s) at most so far apart, places (m) and covariances (m²) of a straight walk with noise."""
+    rng = np.random.default_rng(seed)
+    t_s = np.cumsum(rng.uniform(0.1, most_s, count))
+    feet = np.column_stack([0.8 * t_s, 3 + 0.2 * t_s]) + rng.normal(0, 0.1, (count, 2))
+    skewed = rng.normal(0, 0.15, (count, 2, 2))
+    return t_s, feet, skewed @ skewed.transpose(0, 2, 1) + 0.01 * np.eye(2)

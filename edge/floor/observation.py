@@ -12,6 +12,9 @@ from edge.floor.hidden_feet import feet_below
 
 Array = NDArray[np.float64]
 
+COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
+"""Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
+
 FOOT_SIGMA_X = 0.04
 FOOT_SIGMA_Y = 0.08
 """Standard deviation of a detected foot point, as a share of the box height."""

@@ -10,11 +10,10 @@ from edge.floor.borders import Borders
 from edge.floor.habits import Habits
 from edge.floor.hindsight import CLEAR_GAIN, GAIN, LEAST_GAIN, reconsider
 from edge.floor.manoeuvre import Sighting
+from edge.floor.observation import COLOUR_SCALE
 from edge.floor.track import Track
 from edge.floor.trail import Fixes, Trail
 
-COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
-"""Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
 MOST = 0.5
 PAST_MS = 3_000
 """So much of what is final tells where somebody came from."""

@@ -16,18 +16,18 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.floor import motion_model
-from edge.floor.association import IMPOSSIBLE, assign, buffered_iou, covered, mahalanobis
+from edge.floor import claims, motion_model, settling
+from edge.floor.association import assign, covered
 from edge.floor.belief import Belief
 from edge.floor.borders import Borders
 from edge.floor.calibration import FloorCalibration
 from edge.floor.habits import Habits
-from edge.floor.manoeuvre import Sighting, aside, follow, refilter, strays
+from edge.floor.manoeuvre import Sighting, aside, follow, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
 from edge.floor.person import Began, Person
 from edge.floor.retracing import begin, retrace
-from edge.floor.review import COLOUR_SCALE, PAST_MS, review, reviewable
+from edge.floor.review import PAST_MS, review, reviewable
 from edge.floor.track import Track, TrackerSettings
 
 Array = NDArray[np.float64]
@@ -36,8 +36,6 @@ MAX_LOOKBACK_MS = 5_000
 RECENT_MS = 600
 CLOSELY_MS = 250
 """Of frames farther apart than this so few show a walker that in hindsight each is looked at."""
-YOUNG_HITS = 3
-"""Up to so many sightings say little about where somebody walks: the next may be a stride away."""
 YOUNG_LIMIT = 1.25
 LOW_RECENT_MS = 1_000
 STANDING_MS = 3_000
@@ -48,9 +46,6 @@ SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
 ALONE_M = 1.5
 """A manoeuvre is believed of somebody with nobody else so near: what strays may else be the other's box."""
-SETTLED_M_S2, SELDOM_SETTLED_M_S2 = 2.0, 4.0
-"""With the frames after it known too, a path needs to follow braking more than it needs to foretell; most where somebody
-stops between one frame and the next."""
 REACH_MS = 800
 REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
@@ -171,15 +166,17 @@ class Tracker:
         What is faint keeps only somebody long known, where that person is expected: a detector that
         half sees a person behind a post scores .2 for seconds, and scores clutter alike.
         """
-        settings = self._settings
+        settings, slow = self._settings, self._belief.slow
         alive = [track for track in self._tracks if not track.ended]
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
         boxes = self._belief.boxes(alive, predicted)
-        cost = self._cost(alive, predicted, boxes, observation)
-        stopped = [self._stopped(track, state) for track, state in zip(alive, predicted, strict=True)]
-        cost_stopped = self._cost(alive, stopped, self._belief.boxes(alive, stopped), observation)
+        cost = claims.cost(alive, predicted, boxes, observation, settings, slow=slow)
+        stopped = [claims.stopped(track, state) for track, state in zip(alive, predicted, strict=True)]
+        cost_stopped = claims.cost(
+            alive, stopped, self._belief.boxes(alive, stopped), observation, settings, slow=slow
+        )
         cost_weak = np.minimum(cost, cost_stopped)
-        unlike = self._unlike(alive, observation)
+        unlike = claims.unlike(alive, observation, settings)
         bands = (settings.high_score, settings.low_score, settings.faint_score)
         high, low, faint = (
             [i for i, score in enumerate(observation.scores) if band <= score < above]
@@ -197,7 +194,7 @@ class Tracker:
             ([i for i in known if unseen_ms[i] <= weak_ms[i]], low, 0.6),
             (list(range(len(alive))), high, 0.9),
             (
-                [i for i, t in enumerate(alive) if t.hits <= YOUNG_HITS and unseen_ms[i] <= young_ms],
+                [i for i, t in enumerate(alive) if t.hits <= claims.YOUNG_HITS and unseen_ms[i] <= young_ms],
                 high,
                 YOUNG_LIMIT,
             ),
@@ -258,51 +255,6 @@ class Tracker:
                 reachable[r] &= behind <= 0.5 * HARDEST_M_S2 * turned_s**2 + noise[columns]
         alone = (reachable.sum(axis=0)[None] == 1) & (reachable.sum(axis=1)[:, None] == 1)
         return [(rows[r], columns[c]) for r, c in np.argwhere(reachable & alone).tolist()]
-
-    def _cost(
-        self, alive: list[Track], predicted: list[State], boxes: Array, observation: Observation
-    ) -> Array:
-        if not alive or not len(observation.scores):
-            return np.full((len(alive), len(observation.scores)), IMPOSSIBLE)
-        places = np.array([state.mean[:2] for state in predicted])
-        covs = np.array([state.cov[:2, :2] for state in predicted])
-        overlap = buffered_iou(boxes, observation.boxes_px, self._settings.buffer)
-        sigmas = mahalanobis(places, covs, observation.feet_m, observation.cov_m2)
-        waited_s = np.array([(observation.t_ms - track.last_seen_ms) / 1000 for track in alive])
-        seen_at = np.array([track.seen_last.mean[:2] for track in alive])
-        noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
-        walked = np.linalg.norm(observation.feet_m[None] - seen_at[:, None], axis=2)
-        possible = walked <= self._settings.max_speed_m_s * waited_s[:, None] + 0.4 + 2 * noise[None]
-        if self._belief.slow:
-            strayed = np.linalg.norm(observation.feet_m[None] - places[:, None], axis=2)
-            known = np.array([track.hits > YOUNG_HITS for track in alive])
-            near = strayed <= 0.6 + 0.5 * waited_s[:, None] + noise[None]
-            possible &= near | ~known[:, None]
-        size_ratio = np.log(
-            (observation.boxes_px[:, 3] - observation.boxes_px[:, 1])[None]
-            / np.maximum(boxes[:, 3] - boxes[:, 1], 1.0)[:, None]
-        )
-        cost = 0.6 * (1 - overlap) + 0.4 * np.minimum(sigmas / 4, 1.5) + 0.3 * np.abs(size_ratio)
-        return np.where(possible, cost, IMPOSSIBLE)
-
-    def _stopped(self, track: Track, predicted: State) -> State:
-        """Where a slow walker is who stopped when seen last; the prediction itself for all others.
-
-        A walk that is foretold further and further away never finds the weak boxes of who stands behind a post.
-        """
-        if not track.may_stand:
-            return predicted
-        seen = track.seen_last
-        return State(predicted.t_ms, seen.mean * np.array([1, 1, 0, 0]), predicted.cov)
-
-    def _unlike(self, alive: list[Track], observation: Observation) -> Array:
-        """(tracks, boxes): what clothes of another colour cost, negative for the same; 0 where unknown."""
-        if not alive:
-            return np.zeros((0, len(observation.scores)))
-        worn = np.array([track.colour for track in alive])
-        apart = np.linalg.norm((worn[:, None] - observation.colour[None]) * COLOUR_SCALE, axis=2)
-        unlike = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
-        return np.asarray(self._settings.colour_weight * unlike)
 
     def _see(self, track: Track, predicted: State, observation: Observation, box: int) -> None:
         if observation.scores[box] >= self._settings.high_score:
@@ -367,24 +319,15 @@ class Tracker:
         self._tracks.sort(key=lambda track: track.id)
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
-        """The track's people in the frames `due`: smoothed, gaps filled, the unseen end cut off."""
-        sightings = track.sightings
-        brakes_m_s2 = SELDOM_SETTLED_M_S2 if self._closely else SETTLED_M_S2
-        smoothed = motion_model.smooth(refilter(sightings, brakes_m_s2))
-        boxes = track.boxes()
-        last_seen = max(i for i, s in enumerate(sightings) if s.seen)
+        """The track's people in the frames `due`; what they did there is learnt."""
         began, track.began = track.began, None
-        coast_ms = 0 if track.ended else self._settings.coast_s * 1000
-        limit_ms = sightings[last_seen].state.t_ms + coast_ms
-        wanted = set(due)
-        for sighting, state in zip(sightings[: last_seen + 1], smoothed, strict=False):
-            if sighting.state.t_ms in wanted:
-                self._habits.learn(seen=sighting.seen, speed_m_s=float(np.hypot(*state.mean[2:])))
-        return [
-            (s.state.t_ms, self._person(track, boxes[i], s, smoothed[i], began))
-            for i, s in enumerate(sightings)
-            if s.state.t_ms in wanted and s.state.t_ms <= limit_ms
-        ]
+        people = []
+        for step in settling.path(track, due, closely=self._closely, coast_s=self._settings.coast_s):
+            t_ms = step.sighting.state.t_ms
+            people.append((t_ms, self._person(track, step.box_px, step.sighting, step.state, began)))
+            if t_ms <= track.last_seen_ms:
+                self._habits.learn(seen=step.sighting.seen, speed_m_s=step.speed_m_s)
+        return people
 
     def _person(
         self, track: Track, box_px: Array, sighting: Sighting, state: State, began: Began | None = None

@@ -6,22 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal
+from walkers import noisy_walk
 
 from edge.floor.straightness import MODES, PLACE_M, SPEED_M_S, Straightness
-
-Array = NDArray[np.float64]
-
-
-def fixes(seed: int, count: int) -> tuple[Array, Array, Array]:
-    """Times (s), places (m) and covariances (m²) of a walk with noise."""
-    rng = np.random.default_rng(seed)
-    t_s = np.cumsum(rng.uniform(0.1, 0.8, count))
-    feet = np.column_stack([0.8 * t_s, 3 + 0.2 * t_s]) + rng.normal(0, 0.1, (count, 2))
-    skewed = rng.normal(0, 0.15, (count, 2, 2))
-    return t_s, feet, skewed @ skewed.transpose(0, 2, 1) + 0.01 * np.eye(2)
 
 
 def integral(a_s: float, b_s: float) -> float:
@@ -31,7 +20,7 @@ def integral(a_s: float, b_s: float) -> float:
 
 def test_evidence_is_that_of_the_walks_normal_distribution() -> None:
     """The covariance by numerical integration, the density by another library, walk by walk."""
-    t_s, feet, cov = fixes(1, 6)
+    t_s, feet, cov = noisy_walk(1, 6)
     walks = [(0, 1, 2, 3, 4, 5), (1, 4), (3,), (0, 2, 5)]
     straight = Straightness(t_s, feet, cov)
     straight.learn(walks)
@@ -52,7 +41,7 @@ def test_evidence_is_that_of_the_walks_normal_distribution() -> None:
 @given(st.integers(0, 100), st.integers(2, 8))
 def test_walks_learnt_together_do_not_tell_of_each_other(seed: int, count: int) -> None:
     """A walk's evidence is the same whichever longer ones are worked out with it."""
-    t_s, feet, cov = fixes(seed, count)
+    t_s, feet, cov = noisy_walk(seed, count)
     walk = tuple(range(0, count, 2))
     alone, together = Straightness(t_s, feet, cov), Straightness(t_s, feet, cov)
     alone.learn([walk])

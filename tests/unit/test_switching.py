@@ -6,22 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from walkers import noisy_walk
 
 from edge.floor import switching
 from edge.floor.straightness import MODES, Straightness
 from edge.floor.switching import Switching
-
-Array = NDArray[np.float64]
-
-
-def fixes(seed: int, count: int) -> tuple[Array, Array, Array]:
-    """Times (s), places (m) and covariances (m²) of a walk with noise."""
-    rng = np.random.default_rng(seed)
-    t_s = np.cumsum(rng.uniform(0.3, 1.0, count))
-    feet = np.column_stack([0.8 * t_s, 3 + 0.2 * t_s]) + rng.normal(0, 0.1, (count, 2))
-    skewed = rng.normal(0, 0.15, (count, 2, 2))
-    return t_s, feet, skewed @ skewed.transpose(0, 2, 1) + 0.01 * np.eye(2)
 
 
 def test_who_never_changes_walks_as_the_gaussian_process_says(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +19,7 @@ def test_who_never_changes_walks_as_the_gaussian_process_says(monkeypatch: pytes
     monkeypatch.setattr(switching, "BEGINS", np.log([share for share, _ in MODES]))
     monkeypatch.setattr(switching, "DENSITIES", np.array([density for _, density in MODES]))
     for seed in range(5):
-        t_s, feet, cov = fixes(seed, 7)
+        t_s, feet, cov = noisy_walk(seed, 7, 1.5)
         walks = [(0, 1, 2, 3, 4, 5, 6), (1, 4), (3,), (0, 2, 5)]
         closed, stepped = Straightness(t_s, feet, cov), Switching(t_s, feet, cov)
         closed.learn(walks)
@@ -43,7 +32,7 @@ def test_who_never_changes_walks_as_the_gaussian_process_says(monkeypatch: pytes
 @given(st.integers(0, 100), st.integers(2, 8))
 def test_walks_learnt_together_do_not_tell_of_each_other(seed: int, count: int) -> None:
     """A walk's evidence is the same whichever others are worked out with it, in whichever order."""
-    t_s, feet, cov = fixes(seed, count)
+    t_s, feet, cov = noisy_walk(seed, count, 1.5)
     walk = tuple(range(0, count, 2))
     alone, together = Switching(t_s, feet, cov), Switching(t_s, feet, cov)
     alone.learn([walk])
