@@ -438,6 +438,16 @@ def test_a_press_is_not_lost_while_the_card_draws_anew(world: CardWorld, page: P
     expect(page.locator("svg.qr")).to_be_visible()
 
 
+def test_the_focus_follows_a_tap(world: CardWorld, chromium: Browser) -> None:
+    """A finger, not a mouse: what is asked next is there when the tap is over, and has the focus."""
+    made = booked_soon(world)
+    page = chromium.new_context(has_touch=True, viewport={"width": 420, "height": 900}).new_page()
+    page.goto(made["url"].replace("/pass#", "/pass?lang=en#"))
+    page.get_by_role("button", name="Cancel visit").tap()
+    expect(page.get_by_role("button", name="Keep it")).to_be_focused()
+    page.context.close()
+
+
 def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: Page) -> None:
     """The waitlist from a card; the pass tells of the place that is held, and takes it."""
     hub = world.hub

@@ -46,8 +46,7 @@ const Asking = (Base) => class extends Base {
 
   fail(field) {
     this.wrong = field;
-    this.draw();
-    this.focusOn(field || "send");
+    this.draw(field || "send");
   }
 
   // Until it is known whether the hub has it, only the very same request is sent again: it cannot happen twice.

@@ -183,8 +183,7 @@ class BranchDocument extends Asking(Card) {
   }
   sure(asking) {
     this.asking = asking;
-    this.draw();
-    this.focusOn(asking ? "doc.keep" : "doc.withdraw");
+    this.draw(asking ? "doc.keep" : "doc.withdraw");
   }
 
   requestView() {

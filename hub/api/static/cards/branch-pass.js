@@ -187,8 +187,7 @@ class BranchPass extends Timed {
 
   sure(asking) {
     this.asking = asking;
-    this.draw();
-    this.focusOn(asking ? "pass.keep" : "may.cancel");
+    this.draw(asking ? "pass.keep" : "may.cancel");
   }
 
   startMove() {

@@ -30,9 +30,6 @@ const refused = (status, told) => Object.assign(new Error(told?.detail), {
   status, hint: told?.hint, kind: `refused.${told?.type?.split(":").pop()}`, unsure: !status || status >= 500 || status === 429,
 });
 
-// A tap's click comes so long after the finger left, at most.
-const TAP_MS = 100;
-
 class Card extends HTMLElement {
   static observedAttributes = ["token", "lang"];
 
@@ -45,20 +42,12 @@ class Card extends HTMLElement {
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [SHEET];
     root.append(this.frame);
-    // What is drawn between pressing and letting go would take the button away: it waits, and the click goes first.
-    root.addEventListener("pointerdown", (event) => {
-      clearTimeout(this.lifted);
-      this.pressed = event.composedPath().some((node) => node.matches?.("button, a, label"));
-    });
-    root.addEventListener("click", () => (this.pressed = false), true);
   }
 
   connectedCallback() {
     this.gone = new AbortController();
-    this.pressed = this.late = null;
     this.sizes = new ResizeObserver(() => this.tell("resize", { height: Math.ceil(this.offsetHeight) }));
     this.sizes.observe(this);
-    for (const end of ["pointerup", "pointercancel"]) window.addEventListener(end, () => (this.lifted = setTimeout(() => this.letGo(), TAP_MS)), { signal: this.gone.signal });
     this.begin();
   }
   disconnectedCallback() {
@@ -182,13 +171,10 @@ class Card extends HTMLElement {
     this.draw();
   }
 
-  // Draw anew; what has the focus keeps it, or a new question takes it.
+  // Draw anew; what has the focus keeps it, or a new question takes it, or what is named. What is pressed stays until it is
+  // let go: else the click is lost.
   draw(focus) {
-    if (this.pressed) {
-      this.late = { focus: focus || this.late?.focus };
-      return;
-    }
-    this.late = null;
+    if (this.matches(":active")) return setTimeout(() => this.draw(focus), 50);
     const held = this.shadowRoot.activeElement?.id;
     const { zh } = this;
     this.frame.lang = zh ? "zh-CN" : "en";
@@ -200,15 +186,7 @@ class Card extends HTMLElement {
     this.speak();
     const view = this.stopped ? [] : shown(this.view());
     if (view.length !== 1 || view[0] !== this.body.firstChild) this.body.replaceChildren(...view);
-    if (focus) this.focusOn("question");
-    else if (held) this.focusOn(held);
-  }
-  letGo() {
-    this.pressed = false;
-    if (this.late) this.draw(this.late.focus);
-  }
-  focusOn(id) {
-    this.shadowRoot.getElementById(id)?.focus({ preventScroll: true });
+    this.shadowRoot.getElementById(focus === true ? "question" : focus || held)?.focus({ preventScroll: true });
   }
   turn(language) {
     this.spoken = language;
