@@ -195,13 +195,13 @@ class Link:
 
     def _on_ready(self, now_s: float) -> None:
         """The subscriptions stand: acknowledgements will be heard."""
-        self.online = True
         self.counters.connects += 1
         self._ready_at_s, self._reason = now_s, None
         self._changed.set()
         self._dots = None
         self._flight.reconnected()
         self._backlog = True
+        self.online = True  # last: from here on other threads hand over dots
         _LOG.info("connected to %s:%d", self._box.host, self._box.port)
 
     def _speak(self, connection: Connection, now_s: float) -> None:
