@@ -53,7 +53,7 @@ class Dealer:
 
     def deal(self, a: Trail, b: Trail) -> tuple[Walk, Walk] | None:
         """The likeliest walks of two trails, their final fixes as they are; None where no deal is possible."""
-        modes = len(switching.DENSITIES)
+        modes = len(switching.BEGINS)
         deals = _Deals(
             np.zeros((1, 2, modes, 4)), np.zeros((1, 2, modes, 4, 4)), np.zeros((1, 2, modes)), np.zeros((1, 2)),
             np.full((1, 2), NOBODY), np.zeros((1, 0), dtype=np.int8),

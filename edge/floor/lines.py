@@ -19,9 +19,12 @@ from branchloop.site import Line
 HYSTERESIS_M = 0.2
 MAX_HYSTERESIS_M = 1.5
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
-SIGMAS = 1.75
-LIKELIER_SIGMAS = 1.0
+LIKELIER_M, LEARNT_LIKELIER_M = 0.2, 0.1
 """At the ends of a path, so far from the line is enough."""
+SIGMAS, LEARNT_SIGMAS = 1.75, 2.5
+LIKELIER_SIGMAS, LEARNT_LIKELIER_SIGMAS = 1.0, 0.5
+"""So uncertain, as standard deviations. What is assumed of all cameras is more than most of them err, but they err alike in
+frame after frame; what was learnt of one, in rare frames, is true of each place by itself (`precision`)."""
 GONE_MS = 4_000
 """Who was not seen for so long has gone: no camera finds a track again after that."""
 END_SLACK_M = 0.1
@@ -52,6 +55,7 @@ class _Walk:
     place: geometry.Point
     off_m: float
     sigma_m: float
+    learnt: bool
     side: int = 0
     met: tuple[int, geometry.Point] | None = None
 
@@ -66,35 +70,43 @@ class LineCounter:
         self._inside = 1 if geometry.side(self._a, self._b, line.inside) > 0 else -1
         self._walks: dict[Key, _Walk] = {}
 
-    def begin(self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float) -> None:
+    def begin(
+        self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float, *, learnt: bool = False
+    ) -> None:
         """Where somebody not met before was first seen, by a single sighting of this uncertainty."""
         if person in self._walks:
             return
         off = geometry.side(self._a, self._b, place_m)
-        walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m)
-        if abs(off) >= _likelier_m(sigma_m):
+        walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, learnt)
+        if abs(off) >= _likelier_m(walk):
             walk.side = 1 if off > 0 else -1
 
-    def step(self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float = 0.0) -> Crossing | None:
-        """The person's next place; a Crossing once the far side is clearly reached."""
+    def step(
+        self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float = 0.0, *, learnt: bool = False
+    ) -> Crossing | None:
+        """The person's next place; a Crossing once the far side is clearly reached.
+
+        `sigma_m` is the place's standard deviation; `learnt` says whether it is this camera's, or assumed of all.
+        """
         off = geometry.side(self._a, self._b, place_m)
-        self.begin(t_ms, person, place_m, sigma_m)
+        self.begin(t_ms, person, place_m, sigma_m, learnt=learnt)
         walk = self._walks[person]
         if not _possible(walk, t_ms, place_m):
-            walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m)
+            walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, learnt)
         elif walk.off_m * off <= 0 and walk.off_m != off:
             share = walk.off_m / (walk.off_m - off)
             at_ms = round(walk.t_ms + share * (t_ms - walk.t_ms))
             x = walk.place[0] + share * (place_m[0] - walk.place[0])
             y = walk.place[1] + share * (place_m[1] - walk.place[1])
             walk.met = (at_ms, (x, y))
-        walk.t_ms, walk.place, walk.off_m, walk.sigma_m = t_ms, place_m, off, sigma_m
-        return self._commit(person, walk, min(max(HYSTERESIS_M, SIGMAS * sigma_m), MAX_HYSTERESIS_M))
+        walk.t_ms, walk.place, walk.off_m, walk.sigma_m, walk.learnt = t_ms, place_m, off, sigma_m, learnt
+        begins = learnt and walk.side == 0
+        return self._commit(person, walk, _likelier_m(walk) if begins else _clear_m(walk))
 
     def gone(self, before_ms: int) -> list[Crossing]:
         """Crossings of those not seen since `before_ms`, by the side on which they were last."""
         ended = [(person, walk) for person, walk in self._walks.items() if walk.t_ms < before_ms]
-        found = [self._commit(person, walk, _likelier_m(walk.sigma_m)) for person, walk in ended]
+        found = [self._commit(person, walk, _likelier_m(walk)) for person, walk in ended]
         return [crossing for crossing in found if crossing is not None]
 
     def forget(self, before_ms: int) -> None:
@@ -116,8 +128,15 @@ class LineCounter:
         return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)
 
 
-def _likelier_m(sigma_m: float) -> float:
-    return max(HYSTERESIS_M, LIKELIER_SIGMAS * sigma_m)
+def _clear_m(walk: _Walk) -> float:
+    sigmas = LEARNT_SIGMAS if walk.learnt else SIGMAS
+    return min(max(HYSTERESIS_M, sigmas * walk.sigma_m), MAX_HYSTERESIS_M)
+
+
+def _likelier_m(walk: _Walk) -> float:
+    if walk.learnt:
+        return max(LEARNT_LIKELIER_M, LEARNT_LIKELIER_SIGMAS * walk.sigma_m)
+    return max(LIKELIER_M, LIKELIER_SIGMAS * walk.sigma_m)
 
 
 def _possible(walk: _Walk, t_ms: int, place_m: geometry.Point) -> bool:

@@ -63,8 +63,11 @@ class Sighting:
         self.state = motion_model.update(predicted, self.feet_m, self.cov_m2)
 
 
-def refilter(sightings: Sequence[Sighting], acceleration_m_s2: float) -> list[State]:
-    """The states of a track once more from its first sighting on, for somebody who may brake and turn so hard."""
+def refilter(sightings: Sequence[Sighting], acceleration_m_s2: float, scale: float = 1.0) -> list[State]:
+    """The states of a track once more from its first sighting on, for somebody who may brake and turn so hard.
+
+    By `scale` the standard deviations of the fixes are multiplied.
+    """
     states: list[State] = []
     for sighting in sightings:
         if not states or (sighting.seen and sighting.feet_m is None):
@@ -72,7 +75,7 @@ def refilter(sightings: Sequence[Sighting], acceleration_m_s2: float) -> list[St
             continue
         state = motion_model.predict(states[-1], sighting.state.t_ms, acceleration_m_s2)
         if sighting.feet_m is not None and sighting.cov_m2 is not None:
-            state = motion_model.update(state, sighting.feet_m, sighting.cov_m2)
+            state = motion_model.update(state, sighting.feet_m, sighting.cov_m2 * scale**2)
         states.append(state)
     return states
 

@@ -72,10 +72,11 @@ class CrossingNotices:
         for counter in self._final:
             for person in people:
                 for _, seen in person.seen:
-                    if seen.began is not None:
-                        counter.begin(seen.began.t_ms, person.id, seen.began.place_m, seen.began.sigma_m)
-                sigma_m = min((seen.sigma_m for _, seen in person.seen), default=0.0)
-                crossing = counter.step(t_ms, person.id, person.place_m, sigma_m)
+                    if (began := seen.began) is not None:
+                        counter.begin(began.t_ms, person.id, began.place_m, began.sigma_m, learnt=seen.learnt)
+                best = min((seen for _, seen in person.seen), key=lambda seen: seen.sigma_m, default=None)
+                sigma_m, learnt = (0.0, False) if best is None else (best.sigma_m, best.learnt)
+                crossing = counter.step(t_ms, person.id, person.place_m, sigma_m, learnt=learnt)
                 if crossing is not None:
                     final.append(Final(crossing, self._claim(crossing, person)))
         return final

@@ -23,6 +23,8 @@ class Person:
     place_m: tuple[float, float]
     sigma_m: float
     score: float
+    learnt: bool = False
+    """Whether the standard deviation of the place is what was learnt of this camera, or what is assumed of all."""
     began: Began | None = None
     glimpsed: bool = False
     """Only partly seen at the side of the picture, coming into view or leaving it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -28,11 +29,13 @@ def review(
     closely: bool,
     seldom: bool,
     habits: Habits,
+    scale: float,
 ) -> list[tuple[Track | None, list[Sighting]]]:
     """Tracks whose fixes after `settled_ms` changed, each with its new ones; None for somebody new.
 
     `frames_ms` are the frames from the past on, in time order. Those that come `seldom` leave more to tell in
-    hindsight than clothes did as they came.
+    hindsight than clothes did as they came. Where no clothes tell, `scale` times the assumed ones are the fixes'
+    standard deviations.
     """
     fixes = [
         (number, sighting)
@@ -50,6 +53,8 @@ def review(
     table = _fixes(sightings, frames_ms, borders)
     dressed = np.isfinite(table.worn).all(axis=1).mean() > MOST
     dealt = closely and not dressed
+    if dealt:
+        table = replace(table, cov_m2=table.cov_m2 * scale**2)
     gain = LEAST_GAIN if dealt else CLEAR_GAIN if dressed and not seldom else GAIN
     reconsider(trails, table, closely=closely, dealt=dealt, gain=gain, habits=habits)
     owners = [*tracks, *[None] * (len(trails) - len(tracks))]

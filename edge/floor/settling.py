@@ -34,13 +34,17 @@ class Step:
         return float(np.hypot(*self.state.mean[2:]))
 
 
-def path(track: Track, due: Sequence[int], *, closely: bool, coast_s: float) -> list[Step]:
+def path(track: Track, due: Sequence[int], *, closely: bool, scale: float, coast_s: float) -> list[Step]:
     """The steps of a track in the frames `due`; a path of `closely` watched frames follows harder braking.
+
+    By `scale` the standard deviations of its fixes are multiplied.
 
     Who is not over yet is carried on for `coast_s` after the last sighting.
     """
     sightings = track.sightings
-    smoothed = motion_model.smooth(refilter(sightings, SELDOM_SETTLED_M_S2 if closely else SETTLED_M_S2))
+    smoothed = motion_model.smooth(
+        refilter(sightings, SELDOM_SETTLED_M_S2 if closely else SETTLED_M_S2, scale)
+    )
     last_ms = max(s.state.t_ms for s in sightings if s.seen) + (0 if track.ended else coast_s * 1000)
     wanted = set(due)
     return [

@@ -1,9 +1,10 @@
-"""How likely it is that some fixes are one person's walk, who goes straight on or stands, and in between brakes, sets off or turns.
+"""How likely it is that some fixes are one person's walk, who goes straight on, turns and changes pace a while, or stands.
 
-Two Kalman filters, one for each of the two, mixed before every step: interacting multiple models (Blom and Bar-Shalom,
-*The interacting multiple model algorithm*, 1988). A walk that stops and goes on is not much less likely than a
-straight one, as it is for a mixture of whole walks (`straightness`); at many frames a second the latter tells as
-much and costs less, in seldom ones people do all of it between two.
+Three Kalman filters, one for each of the three, mixed before every step: interacting multiple models (Blom and
+Bar-Shalom, *The interacting multiple model algorithm*, 1988). Who comes to stand loses all speed and who sets off takes
+a new one, so a walk that stops and goes on is not much less likely than a straight one, as it is for a mixture of whole
+walks (`straightness`), and who seems to turn round on the spot is unlikelier than for filters of acceleration alone.
+At many frames a second the mixture tells as much and costs less; in seldom ones people do all of it between two.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge.floor.straightness import PLACE_M, SPEED_M_S, Array, Straightness, Walk
 
-DENSITIES = np.array([0.04, 3.0])
-"""Spectral density of the acceleration (m²/s³) of who goes on as before, and of who brakes, sets off or turns."""
-BEGINS = np.log([0.95, 0.05])
-LEAVES_HZ = np.array([0.1, 1.5])
-"""How probable each is at first, and how often somebody changes from it to the other."""
+DENSITIES = np.array([0.015, 1.5])
+"""Spectral density of the acceleration (m²/s³) of who goes on as before, and of who turns, slows down or speeds up."""
+STANDS = 2
+"""The third way: who stands."""
+BEGINS = np.log([0.92, 0.04, 0.04])
+CHANGES_HZ = np.array([[0.0, 0.04, 0.04], [2.0, 0.0, 0.0], [0.2, 0.0, 0.0]])
+"""How probable each is at first, and how often somebody changes from one (row) to another."""
+SHUFFLES_M2_S = 0.005
+"""How fast the variance of where somebody stands grows."""
+BRAKES_S = 0.12
+"""Standard deviation of the time by which somebody stops sooner or later than a halt at once would say."""
 
 
 class Filters(NamedTuple):
-    """k walkers, each in both ways to walk: mean (k, 2, 4) m and m/s, covariance (k, 2, 4, 4), log weight (k, 2) with the evidence."""
+    """k walkers, each in all three ways: mean (k, 3, 4) m and m/s, covariance (k, 3, 4, 4), log weight (k, 3) with the evidence."""
 
     mean: Array
     cov: Array
@@ -33,22 +39,18 @@ class Filters(NamedTuple):
 
 def begin(feet_m: Array, cov_m2: Array) -> Filters:
     """Walkers seen for the first time at (k, 2), covariance (k, 2, 2)."""
-    count = len(feet_m)
-    mean, cov = np.zeros((count, 2, 4)), np.zeros((count, 2, 4, 4))
+    count, ways = len(feet_m), len(BEGINS)
+    mean, cov = np.zeros((count, ways, 4)), np.zeros((count, ways, 4, 4))
     mean[..., :2] = feet_m[:, None]
     cov[..., :2, :2] = cov_m2[:, None]
-    cov[..., 2, 2] = cov[..., 3, 3] = SPEED_M_S**2
+    cov[:, :STANDS, 2, 2] = cov[:, :STANDS, 3, 3] = SPEED_M_S**2
     volume = np.log(np.linalg.det(cov_m2 + PLACE_M**2 * np.eye(2)))
     return Filters(mean, cov, BEGINS - np.log(2 * np.pi) - 0.5 * volume[:, None])
 
 
 def go_on(walkers: Filters, step_s: Array, feet_m: Array, cov_m2: Array) -> Filters:
     """Walkers seen again so many seconds (k,) later at (k, 2), covariance (k, 2, 2)."""
-    mean, cov, weight = _mixed(walkers, step_s)
-    far = np.tile(np.eye(4), (len(step_s), 1, 1, 1))
-    far[..., 0, 2] = far[..., 1, 3] = step_s[:, None]
-    mean = np.einsum("kmij,kmj->kmi", np.broadcast_to(far, cov.shape), mean)
-    cov = far @ cov @ far.swapaxes(-1, -2) + _bent(step_s)
+    mean, cov, weight = _ahead(walkers, step_s)
     spread, off = cov[..., :2, :2] + cov_m2[:, None], feet_m[:, None] - mean[..., :2]
     inverse = np.linalg.inv(spread)
     strange = np.einsum("kmi,kmij,kmj->km", off, inverse, off)
@@ -85,20 +87,53 @@ class Switching(Straightness):
         return told
 
 
-def _mixed(walkers: Filters, step_s: Array) -> Filters:
-    """Each way to walk with those who changed to it since: one normal distribution of the same mean and covariance."""
-    leaves = 1 - np.exp(-LEAVES_HZ * step_s[:, None])
-    changes: NDArray[np.float64] = np.empty((len(step_s), 2, 2))
-    changes[:, 0, 0], changes[:, 0, 1] = 1 - leaves[:, 0], leaves[:, 0]
-    changes[:, 1, 0], changes[:, 1, 1] = leaves[:, 1], 1 - leaves[:, 1]
-    both = walkers.weight[:, :, None] + np.log(changes)
+def _ahead(walkers: Filters, step_s: Array) -> Filters:
+    """Where walkers are expected so many seconds (k,) later, before they are seen there."""
+    both = walkers.weight[:, :, None] + np.log(_changed(step_s))
     weight = np.logaddexp.reduce(both, axis=1)
     share = np.exp(both - weight[:, None])
-    mean = np.einsum("kij,kia->kja", share, walkers.mean)
-    apart = walkers.mean[:, :, None] - mean[:, None]
-    cov = np.einsum("kij,kiab->kjab", share, walkers.cov)
-    cov += np.einsum("kij,kija,kijb->kjab", share, apart, apart)
-    return Filters(mean, cov, weight)
+    free = walkers.cov.copy()
+    free[:, STANDS, 2, 2] = free[:, STANDS, 3, 3] = SPEED_M_S**2
+    mean, cov = _mixed(share[:, :, :STANDS], walkers.mean, free)
+    far = np.tile(np.eye(4), (len(step_s), 1, 1, 1))
+    far[..., 0, 2] = far[..., 1, 3] = step_s[:, None]
+    mean = np.einsum("kmij,kmj->kmi", np.broadcast_to(far, cov.shape), mean)
+    cov = far @ cov @ far.swapaxes(-1, -2) + _bent(step_s)
+    stand_mean, stand_cov = _mixed(share[:, :, STANDS:], *_halted(walkers, step_s))
+    return Filters(
+        np.concatenate([mean, stand_mean], axis=1), np.concatenate([cov, stand_cov], axis=1), weight
+    )
+
+
+def _changed(step_s: Array) -> Array:
+    """(k, 3, 3): the probability to be in one way (column) after so long, from another (row)."""
+    rates = CHANGES_HZ - np.diag(CHANGES_HZ.sum(axis=1))
+    speeds, ways = np.linalg.eig(rates)
+    shares = np.einsum("ij,kj,jl->kil", ways, np.exp(np.outer(step_s, speeds)), np.linalg.inv(ways)).real
+    return np.asarray(np.maximum(shares, 1e-12))
+
+
+def _mixed(share: Array, mean: Array, cov: Array) -> tuple[Array, Array]:
+    """One normal distribution for each way, of those who are in it by now: `share` (k, 3, m), (k, 3, 4), (k, 3, 4, 4)."""
+    mixed = np.einsum("kij,kia->kja", share, mean)
+    apart = mean[:, :, None] - mixed[:, None]
+    spread = np.einsum("kij,kiab->kjab", share, cov)
+    return mixed, spread + np.einsum("kij,kija,kijb->kjab", share, apart, apart)
+
+
+def _halted(walkers: Filters, step_s: Array) -> tuple[Array, Array]:
+    """Walkers who came to stand at some moment of a step: at once, after all of it, or in between."""
+    mean, cov = np.zeros_like(walkers.mean), np.zeros_like(walkers.cov)
+    place, speed = walkers.mean[..., :2], walkers.mean[..., 2:]
+    half_s = step_s[:, None, None] / 2
+    mean[..., :2] = place + speed * half_s
+    half_s = half_s[..., None]
+    across, quick = walkers.cov[..., :2, 2:] * half_s, walkers.cov[..., 2:, 2:]
+    when_s2 = (step_s**2 / 12 + BRAKES_S**2)[:, None, None, None]
+    cov[..., :2, :2] = walkers.cov[..., :2, :2] + across + across.swapaxes(-1, -2) + quick * half_s**2
+    cov[..., :2, :2] += (quick + speed[..., :, None] * speed[..., None, :]) * when_s2
+    cov[:, STANDS, :2, :2] += SHUFFLES_M2_S * step_s[:, None, None] * np.eye(2)
+    return mean, cov
 
 
 def _bent(step_s: Array) -> Array:

@@ -82,10 +82,14 @@ class Track:
 
     def remember(self, since_ms: int, settled_ms: int) -> None:
         """Keep the fixes that became final, as far as they tell where somebody comes from."""
-        fresh = [s for s in self.sightings if s.seen and s.feet_m is not None and s.state.t_ms <= settled_ms]
-        known = {s.state.t_ms for s in self.past}
-        past = [*self.past, *(s for s in fresh if s.state.t_ms not in known)]
+        past = [*self.past, *self.fixes(settled_ms)[1]]
         self.past = [s for s in past if s.state.t_ms >= since_ms or s is past[-1]]
+
+    def fixes(self, settled_ms: int) -> tuple[list[Sighting], list[Sighting]]:
+        """The fixes that are remembered, and those that become final with `settled_ms`."""
+        known_ms = self.past[-1].state.t_ms if self.past else -1
+        seen = [s for s in self.sightings if s.seen and s.feet_m is not None]
+        return self.past, [s for s in seen if known_ms < s.state.t_ms <= settled_ms]
 
     def resumed(self, settled_ms: int) -> Track:
         """The track as it was when `settled_ms` became final, as far as its past tells."""

@@ -12,6 +12,7 @@ time, which are then final. Frames between are held at most `MAX_LOOKBACK_MS`.
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ from edge.floor.manoeuvre import Sighting, aside, follow, strays
 from edge.floor.motion_model import State
 from edge.floor.observation import Observation
 from edge.floor.person import Began, Person
+from edge.floor.precision import Precision
 from edge.floor.retracing import begin, retrace
 from edge.floor.review import PAST_MS, review, reviewable
 from edge.floor.track import Track, TrackerSettings
@@ -69,6 +71,7 @@ class Tracker:
         self._settings = settings or TrackerSettings()
         self._belief = Belief(calibration, self._settings)
         self._habits = Habits()
+        self._precision = Precision()
         self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
         self._past_ms: deque[int] = deque()
@@ -157,6 +160,8 @@ class Tracker:
                 track.told = True
                 for t_ms, person in self._path(track, due):
                     people[t_ms].append(person)
+        if self._closely:
+            self._precision.learn([track.fixes(due[-1]) for track in self._tracks if track.told])
         self._forget(due)
         return [(t_ms, sorted(people[t_ms], key=lambda person: person.id)) for t_ms in due]
 
@@ -301,7 +306,7 @@ class Tracker:
         frames = [*self._past_ms, *frames]
         changes = review(
             tracks, frames, settled_ms, self._borders,
-            closely=self._closely, seldom=self._belief.slow, habits=self._habits,
+            closely=self._closely, seldom=self._belief.slow, habits=self._habits, scale=self._precision.scale,
         )  # fmt: skip
         for track, fixes in changes:
             if track is not None:
@@ -320,11 +325,16 @@ class Tracker:
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`; what they did there is learnt."""
+        closely, coast_s = self._closely, self._settings.coast_s
+        scale = self._precision.scale if closely else 1.0
         began, track.began = track.began, None
+        if began is not None:
+            began = replace(began, sigma_m=began.sigma_m * scale)
         people = []
-        for step in settling.path(track, due, closely=self._closely, coast_s=self._settings.coast_s):
+        for step in settling.path(track, due, closely=closely, scale=scale, coast_s=coast_s):
             t_ms = step.sighting.state.t_ms
-            people.append((t_ms, self._person(track, step.box_px, step.sighting, step.state, began)))
+            person = self._person(track, step.box_px, step.sighting, step.state, began)
+            people.append((t_ms, replace(person, learnt=closely)))
             if t_ms <= track.last_seen_ms:
                 self._habits.learn(seen=step.sighting.seen, speed_m_s=step.speed_m_s)
         return people
@@ -341,8 +351,8 @@ class Tracker:
             (float(state.mean[0]), float(state.mean[1])),
             float(np.sqrt(max(state.cov[0, 0] + state.cov[1, 1], 0.0))),
             sighting.score,
-            began if began is not None and began.t_ms < state.t_ms else None,
-            track.view.glimpsed(state.t_ms, track.last_seen_ms, beside=sighting.beside, gone=gone),
+            began=began if began is not None and began.t_ms < state.t_ms else None,
+            glimpsed=track.view.glimpsed(state.t_ms, track.last_seen_ms, beside=sighting.beside, gone=gone),
         )
 
     def _forget(self, due: list[int]) -> None:
