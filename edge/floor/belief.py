@@ -15,6 +15,10 @@ Array = NDArray[np.float64]
 
 SLOW_MS = 180
 """Frames farther apart than this show few of a walker's steps: each has to tell more."""
+CLOSELY_MS = 250
+"""Of frames farther apart than this so few show a walker that in hindsight each is looked at."""
+CLOSELY_LOST_S = 5.0
+"""Then somebody known is found again for so long: ten such frames may miss who walks behind another."""
 SLOW_START_M_S = 1.6
 """Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
 SLOW_FRAMES, FRAMES = 5.2, 3.2
@@ -39,6 +43,11 @@ class Belief:
         """Whether frames come so seldom that each has to tell more."""
         return self.interval_ms > SLOW_MS
 
+    @property
+    def closely(self) -> bool:
+        """Whether frames are so far apart that each is looked at in hindsight."""
+        return self.interval_ms > CLOSELY_MS
+
     def start(self, t_ms: int, feet_m: Array, cov_m2: Array) -> State:
         """The state of somebody seen once."""
         speed_m_s = SLOW_START_M_S if self.slow else motion_model.START_SPEED_M_S
@@ -60,7 +69,8 @@ class Belief:
         """Whether a track was not seen for too long."""
         frames = SLOW_FRAMES if self.slow else FRAMES
         tentative_s = max(self.settings.tentative_lost_s, frames * self.interval_ms / 1000)
-        patience_s = self.settings.lost_s if track.confirmed else tentative_s
+        lost_s = max(self.settings.lost_s, CLOSELY_LOST_S) if self.closely else self.settings.lost_s
+        patience_s = lost_s if track.confirmed else tentative_s
         return t_ms - track.last_seen_ms > patience_s * 1000
 
     def miss(self, track: Track, predicted: State, box_px: Array) -> None:

@@ -21,7 +21,7 @@ MAX_HYSTERESIS_M = 1.5
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
 LIKELIER_M, LEARNT_LIKELIER_M = 0.2, 0.1
 """At the ends of a path, so far from the line is enough."""
-SIGMAS, LEARNT_SIGMAS = 1.75, 2.5
+SIGMAS, LEARNT_SIGMAS = 1.75, 3.5
 LIKELIER_SIGMAS, LEARNT_LIKELIER_SIGMAS = 1.0, 0.5
 """So uncertain, as standard deviations. What is assumed of all cameras is more than most of them err, but they err alike in
 frame after frame; what was learnt of one, in rare frames, is true of each place by itself (`precision`)."""

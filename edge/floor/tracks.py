@@ -36,8 +36,6 @@ Array = NDArray[np.float64]
 
 MAX_LOOKBACK_MS = 5_000
 RECENT_MS = 600
-CLOSELY_MS = 250
-"""Of frames farther apart than this so few show a walker that in hindsight each is looked at."""
 YOUNG_LIMIT = 1.25
 LOW_RECENT_MS = 1_000
 STANDING_MS = 3_000
@@ -160,7 +158,7 @@ class Tracker:
                 track.told = True
                 for t_ms, person in self._path(track, due):
                     people[t_ms].append(person)
-        if self._closely:
+        if self._belief.closely:
             self._precision.learn([track.fixes(due[-1]) for track in self._tracks if track.told])
         self._forget(due)
         return [(t_ms, sorted(people[t_ms], key=lambda person: person.id)) for t_ms in due]
@@ -293,11 +291,6 @@ class Tracker:
         for track in self._tracks:
             track.ended = track.ended or self._belief.overdue(track, t_ms)
 
-    @property
-    def _closely(self) -> bool:
-        """Whether frames are so far apart that each tells much."""
-        return self._belief.interval_ms > CLOSELY_MS
-
     def _reconsider(self) -> None:
         """Deal the fixes that are not final out anew, by all that is known by now."""
         settled_ms = self._past_ms[-1] if self._past_ms else -1
@@ -306,7 +299,7 @@ class Tracker:
         frames = [*self._past_ms, *frames]
         changes = review(
             tracks, frames, settled_ms, self._borders,
-            closely=self._closely, seldom=self._belief.slow, habits=self._habits, scale=self._precision.scale,
+            closely=self._belief.closely, seldom=self._belief.slow, habits=self._habits, scale=self._precision.scale,
         )  # fmt: skip
         for track, fixes in changes:
             if track is not None:
@@ -325,7 +318,7 @@ class Tracker:
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`; what they did there is learnt."""
-        closely, coast_s = self._closely, self._settings.coast_s
+        closely, coast_s = self._belief.closely, self._settings.coast_s
         scale = self._precision.scale if closely else 1.0
         began, track.began = track.began, None
         if began is not None:
