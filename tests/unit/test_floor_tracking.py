@@ -64,6 +64,19 @@ def test_one_walker_is_one_person_and_one_crossing(fps: float, speed: float) -> 
     assert len(people(settled)) == 1
 
 
+@pytest.mark.parametrize(("fps", "ids"), [(2.0, 1), (7.0, 2)])
+def test_who_is_hidden_at_the_line_is_found_again_in_rare_frames(fps: float, ids: int) -> None:
+    """Four seconds are eight of them, and 28 of frequent ones."""
+    whole = straight(1, 9, 4, 0.5, 0.5)
+
+    def hidden(t_s: float) -> tuple[float, float] | None:
+        return None if 6.6 < t_s < 10.6 else whole(t_s)
+
+    settled = run([hidden], 20.0, fps=fps)
+    assert len(people(settled)) == ids
+    assert crossed(settled) == ((1, 0) if ids == 1 else (0, 0))
+
+
 def test_slow_steady_flow_is_never_handed_over() -> None:
     """A walker every four seconds: a lost track is not given to the next one, and all are counted."""
     walks = [straight(1, 9, 4 + 0.3 * (i % 3), 4.0 * i, 1.2) for i in range(15)]
