@@ -14,7 +14,8 @@ from edge.floor.trail import Fixes, Trail
 COMES, GOES, MOST_COMES, MOST_GOES = 2.0, 2.0, 13.0, 8.0
 SELDOM_COMES, SELDOM_GOES, SELDOM_MOST_COMES, SELDOM_MOST_GOES = -2.0, 0.0, 11.0, 6.0
 """What it costs that somebody comes or goes at a border, and at most anywhere: between, what it takes to walk there from
-the border and not be seen. The latter ones where frames are far apart."""
+the border and not be seen. The latter ones where frames are far apart; less than nothing, since the evidence of a first fix
+pays for a place anywhere within `PLACE_M`."""
 LEAST_SEEN, MOST_SEEN = 0.5, 0.95
 """Bounds of the share of frames that show who is there."""
 

@@ -18,7 +18,10 @@ SLOW_MS = 180
 CLOSELY_MS = 250
 """Of frames farther apart than this so few show a walker that in hindsight each is looked at."""
 CLOSELY_LOST_S = 5.0
-"""Then somebody known is found again for so long: ten such frames may miss who walks behind another."""
+"""Then somebody known is found again for so long: at two frames a second ten may miss who walks behind another."""
+SURELY = 1.06
+"""They are once they are farther apart by this factor, and no longer once they are nearer by it; one late frame changes nothing."""
+USUALLY = 0.05
 SLOW_START_M_S = 1.6
 """Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
 SLOW_FRAMES, FRAMES = 5.2, 3.2
@@ -31,22 +34,23 @@ class Belief:
     def __init__(self, calibration: FloorCalibration, settings: TrackerSettings) -> None:
         self.settings = settings
         self.interval_ms = 0.0
+        self.closely = False
+        """Whether frames are so far apart that each is looked at in hindsight."""
+        self._usual_ms = 0.0
         self._calibration = calibration
 
     def pace(self, step_ms: int) -> None:
         """One more frame came after so long."""
         step_ms = min(step_ms, 1_000)
         self.interval_ms += 0.2 * (step_ms - self.interval_ms) if self.interval_ms else step_ms
+        usual_ms = self._usual_ms or step_ms
+        self._usual_ms = usual_ms + USUALLY * (min(step_ms, 2 * usual_ms) - usual_ms)
+        self.closely = self._usual_ms > CLOSELY_MS * (1 / SURELY if self.closely else SURELY)
 
     @property
     def slow(self) -> bool:
         """Whether frames come so seldom that each has to tell more."""
         return self.interval_ms > SLOW_MS
-
-    @property
-    def closely(self) -> bool:
-        """Whether frames are so far apart that each is looked at in hindsight."""
-        return self.interval_ms > CLOSELY_MS
 
     def start(self, t_ms: int, feet_m: Array, cov_m2: Array) -> State:
         """The state of somebody seen once."""

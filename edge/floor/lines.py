@@ -19,14 +19,14 @@ from branchloop.site import Line
 HYSTERESIS_M = 0.2
 MAX_HYSTERESIS_M = 1.5
 """Clearly on a side is farther from the line than this, or, up to the larger one, than a place is uncertain."""
-LIKELIER_M, LEARNT_LIKELIER_M = 0.2, 0.1
+LIKELIER_M, PRECISE_LIKELIER_M = 0.2, 0.1
 """At the ends of a path, so far from the line is enough."""
-SIGMAS, LEARNT_SIGMAS = 1.75, 3.5
-LIKELIER_SIGMAS, LEARNT_LIKELIER_SIGMAS = 1.0, 0.5
+SIGMAS, PRECISE_SIGMAS = 1.75, 3.5
+LIKELIER_SIGMAS, PRECISE_LIKELIER_SIGMAS = 1.0, 0.5
 """So uncertain, as standard deviations. What is assumed of all cameras is more than most of them err, but they err alike in
-frame after frame; what was learnt of one, in rare frames, is true of each place by itself (`precision`)."""
+frame after frame; how precise one is, is learnt in rare frames and true of each place by itself."""
 GONE_MS = 4_000
-"""Who was not seen for so long has gone: no camera finds a track again after that."""
+"""Who was not seen for so long has gone. Found again after all, in rare frames, somebody goes on from where that was said."""
 END_SLACK_M = 0.1
 FORGET_MS = 10_000
 MAX_SPEED_M_S = 4.0
@@ -55,7 +55,7 @@ class _Walk:
     place: geometry.Point
     off_m: float
     sigma_m: float
-    learnt: bool
+    precise_m: float | None
     side: int = 0
     met: tuple[int, geometry.Point] | None = None
 
@@ -71,36 +71,47 @@ class LineCounter:
         self._walks: dict[Key, _Walk] = {}
 
     def begin(
-        self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float, *, learnt: bool = False
+        self,
+        t_ms: int,
+        person: Key,
+        place_m: geometry.Point,
+        sigma_m: float,
+        precise_m: float | None = None,
     ) -> None:
         """Where somebody not met before was first seen, by a single sighting of this uncertainty."""
         if person in self._walks:
             return
         off = geometry.side(self._a, self._b, place_m)
-        walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, learnt)
+        walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, precise_m)
         if abs(off) >= _likelier_m(walk):
             walk.side = 1 if off > 0 else -1
 
     def step(
-        self, t_ms: int, person: Key, place_m: geometry.Point, sigma_m: float = 0.0, *, learnt: bool = False
+        self,
+        t_ms: int,
+        person: Key,
+        place_m: geometry.Point,
+        sigma_m: float = 0.0,
+        precise_m: float | None = None,
     ) -> Crossing | None:
         """The person's next place; a Crossing once the far side is clearly reached.
 
-        `sigma_m` is the place's standard deviation; `learnt` says whether it is this camera's, or assumed of all.
+        `sigma_m` is the place's standard deviation as it is assumed of all cameras, `precise_m` as it was learnt of this one.
         """
         off = geometry.side(self._a, self._b, place_m)
-        self.begin(t_ms, person, place_m, sigma_m, learnt=learnt)
+        self.begin(t_ms, person, place_m, sigma_m, precise_m)
         walk = self._walks[person]
         if not _possible(walk, t_ms, place_m):
-            walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, learnt)
+            walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, precise_m)
         elif walk.off_m * off <= 0 and walk.off_m != off:
             share = walk.off_m / (walk.off_m - off)
             at_ms = round(walk.t_ms + share * (t_ms - walk.t_ms))
             x = walk.place[0] + share * (place_m[0] - walk.place[0])
             y = walk.place[1] + share * (place_m[1] - walk.place[1])
             walk.met = (at_ms, (x, y))
-        walk.t_ms, walk.place, walk.off_m, walk.sigma_m, walk.learnt = t_ms, place_m, off, sigma_m, learnt
-        begins = learnt and walk.side == 0
+        walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
+        walk.sigma_m, walk.precise_m = sigma_m, precise_m
+        begins = precise_m is not None and walk.side == 0
         return self._commit(person, walk, _likelier_m(walk) if begins else _clear_m(walk))
 
     def gone(self, before_ms: int) -> list[Crossing]:
@@ -129,13 +140,13 @@ class LineCounter:
 
 
 def _clear_m(walk: _Walk) -> float:
-    sigmas = LEARNT_SIGMAS if walk.learnt else SIGMAS
-    return min(max(HYSTERESIS_M, sigmas * walk.sigma_m), MAX_HYSTERESIS_M)
+    far_m = SIGMAS * walk.sigma_m if walk.precise_m is None else PRECISE_SIGMAS * walk.precise_m
+    return min(max(HYSTERESIS_M, far_m), MAX_HYSTERESIS_M)
 
 
 def _likelier_m(walk: _Walk) -> float:
-    if walk.learnt:
-        return max(LEARNT_LIKELIER_M, LEARNT_LIKELIER_SIGMAS * walk.sigma_m)
+    if walk.precise_m is not None:
+        return max(PRECISE_LIKELIER_M, PRECISE_LIKELIER_SIGMAS * walk.precise_m)
     return max(LIKELIER_M, LIKELIER_SIGMAS * walk.sigma_m)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +66,13 @@ class Sighting:
 def refilter(sightings: Sequence[Sighting], acceleration_m_s2: float, scale: float = 1.0) -> list[State]:
     """The states of a track once more from its first sighting on, for somebody who may brake and turn so hard.
 
-    By `scale` the standard deviations of the fixes are multiplied.
+    By `scale` the standard deviations of the fixes are multiplied, and that of where the first state is.
     """
+    shrunk = np.diag([scale, scale, 1.0, 1.0])
     states: list[State] = []
     for sighting in sightings:
         if not states or (sighting.seen and sighting.feet_m is None):
-            states.append(sighting.state)
+            states.append(replace(sighting.state, cov=shrunk @ sighting.state.cov @ shrunk))
             continue
         state = motion_model.predict(states[-1], sighting.state.t_ms, acceleration_m_s2)
         if sighting.feet_m is not None and sighting.cov_m2 is not None:

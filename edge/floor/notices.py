@@ -73,10 +73,10 @@ class CrossingNotices:
             for person in people:
                 for _, seen in person.seen:
                     if (began := seen.began) is not None:
-                        counter.begin(began.t_ms, person.id, began.place_m, began.sigma_m, learnt=seen.learnt)
+                        counter.begin(began.t_ms, person.id, began.place_m, began.sigma_m, began.precise_m)
                 best = min((seen for _, seen in person.seen), key=lambda seen: seen.sigma_m, default=None)
-                sigma_m, learnt = (0.0, False) if best is None else (best.sigma_m, best.learnt)
-                crossing = counter.step(t_ms, person.id, person.place_m, sigma_m, learnt=learnt)
+                sigma_m, precise_m = (0.0, None) if best is None else (best.sigma_m, best.precise_m)
+                crossing = counter.step(t_ms, person.id, person.place_m, sigma_m, precise_m)
                 if crossing is not None:
                     final.append(Final(crossing, self._claim(crossing, person)))
         return final

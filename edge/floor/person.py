@@ -12,6 +12,7 @@ class Began:
     t_ms: int
     place_m: tuple[float, float]
     sigma_m: float
+    precise_m: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ class Person:
     place_m: tuple[float, float]
     sigma_m: float
     score: float
-    learnt: bool = False
-    """Whether the standard deviation of the place is what was learnt of this camera, or what is assumed of all."""
+    precise_m: float | None = None
+    """The standard deviation of the place by how precise this camera is (`precision`), where that is known; `sigma_m` is by
+    what is assumed of all cameras, and more than enough."""
     began: Began | None = None
     glimpsed: bool = False
     """Only partly seen at the side of the picture, coming into view or leaving it."""

@@ -2,7 +2,7 @@
 
 What is assumed of a foot point (`observation`) is on the safe side: a good detector in a good light is twice as
 precise. Where frames are so far apart that their errors have nothing to do with each other, the evidence of walks
-tells by how much: the posterior over a few scales of all standard deviations, old walks slowly forgotten.
+tells by how much: the posterior over a few scales of all standard deviations, old fixes slowly forgotten.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ import numpy as np
 
 from edge.floor.manoeuvre import Sighting
 from edge.floor.straightness import Array
-from edge.floor.switching import Switching
+from edge.floor.switching import step_by_step
 
 SCALES = np.geomspace(0.35, 2.0, 11)
 PRIOR = 0.35
 """How far, in natural logarithms, the scale may be from 1 before anything was seen: one standard deviation."""
 REMEMBERED_FIXES = 600.0
+KNOWN_FIXES = 60.0
+"""So many fixes tell enough for lines to take the scale at its word."""
 LEAST_FIXES = 3
-"""Fewer fixes fit any walk."""
-MOST_TOLD = 4.0
-"""One walk speaks against a scale by no more than this: it may have been two people's."""
+"""The first fixes of a walk fit any."""
+STRANGE = 5.0
+"""A fix may have been somebody else's: it is never less likely, in natural logarithms, than this below the most that is assumed."""
 
 
 class Precision:
@@ -31,6 +33,7 @@ class Precision:
     def __init__(self) -> None:
         self._prior: Array = -0.5 * (np.log(SCALES) / PRIOR) ** 2
         self._told: Array = np.zeros(len(SCALES))
+        self._fixes = 0.0
 
     @property
     def scale(self) -> float:
@@ -39,26 +42,33 @@ class Precision:
         share = np.exp(belief - belief.max())
         return float(np.exp(share @ np.log(SCALES) / share.sum()))
 
+    @property
+    def known(self) -> bool:
+        """Whether the scale is this camera's, more than what is assumed of all."""
+        return self._fixes >= KNOWN_FIXES
+
     def learn(self, walks: Sequence[tuple[Sequence[Sighting], Sequence[Sighting]]]) -> None:
         """Of each walker, the fixes that were learnt from before and those that became final since."""
         telling = [(past, fresh) for past, fresh in walks if fresh and len(past) + len(fresh) >= LEAST_FIXES]
         if not telling:
             return
-        t_ms: list[int] = []
-        feet, cov, pairs = [], [], []
-        for scale in SCALES:
-            for past, fresh in telling:
-                first = len(t_ms)
-                for sighting in (*past, *fresh):
-                    feet_m, cov_m2 = sighting.fix
-                    t_ms.append(sighting.state.t_ms)
-                    feet.append(feet_m)
-                    cov.append(cov_m2 * scale**2)
-                pairs.append((tuple(range(first, len(t_ms))), tuple(range(first, first + len(past)))))
-        evidence = Switching(np.array(t_ms) / 1000, np.array(feet), np.array(cov))
-        evidence.learn(walk for pair in pairs for walk in pair)
-        told = np.array([evidence[all_] - evidence[past] for all_, past in pairs])
-        told = told.reshape(len(SCALES), len(telling))
-        told = np.maximum(told - told.max(axis=0), -MOST_TOLD)
-        fixes = sum(len(fresh) for _, fresh in telling)
-        self._told = self._told * (1 - 1 / REMEMBERED_FIXES) ** fixes + told.sum(axis=1)
+        whole = [(*past, *fresh) for past, fresh in telling]
+        ends = np.cumsum([len(walk) for walk in whole])
+        t_s = np.array([sighting.state.t_ms for walk in whole for sighting in walk]) / 1000
+        feet, cov = (np.array(each) for each in zip(*(s.fix for walk in whole for s in walk), strict=True))
+        rows = [
+            tuple(range(scale * len(t_s) + end - len(walk), scale * len(t_s) + end))
+            for scale in range(len(SCALES))
+            for walk, end in zip(whole, ends.tolist(), strict=True)
+        ]
+        scaled = (SCALES[:, None, None, None] ** 2 * cov).reshape(-1, 2, 2)
+        told = step_by_step(np.tile(t_s, len(SCALES)), np.tile(feet, (len(SCALES), 1)), scaled, rows)
+        told = np.diff(told.reshape(len(SCALES), len(whole), -1), axis=2)
+        least = -np.log(2 * np.pi) - 0.5 * np.log(np.linalg.det(cov)) - STRANGE
+        for number, (past, walk) in enumerate(zip((past for past, _ in telling), whole, strict=True)):
+            since = max(len(past), LEAST_FIXES - 1)
+            fixes = range(ends[number] - len(walk) + since, ends[number])
+            each = np.logaddexp(told[:, number, since - 1 : len(walk) - 1], least[fixes])
+            kept = (1 - 1 / REMEMBERED_FIXES) ** len(fixes)
+            self._told = self._told * kept + each.sum(axis=1)
+            self._fixes = self._fixes * kept + len(fixes)

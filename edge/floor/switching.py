@@ -10,6 +10,7 @@ At many frames a second the mixture tells as much and costs less; in seldom ones
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ STANDS = 2
 """The third way: who stands."""
 BEGINS = np.log([0.92, 0.04, 0.04])
 CHANGES_HZ = np.array([[0.0, 0.04, 0.04], [2.0, 0.0, 0.0], [0.2, 0.0, 0.0]])
-"""How probable each is at first, and how often somebody changes from one (row) to another."""
+"""How probable each is at first (natural logarithm), and how often somebody changes from one (row) to another."""
 SHUFFLES_M2_S = 0.005
 """How fast the variance of where somebody stands grows."""
 BRAKES_S = 0.12
@@ -66,25 +67,31 @@ class Switching(Straightness):
     """Log evidence of walks, step by step."""
 
     def _evidence(self, walks: Sequence[Walk]) -> Array:
-        lengths = np.array([len(walk) for walk in walks])
-        order = np.argsort(-lengths, kind="stable")
-        fixes = np.zeros((len(walks), lengths.max()), dtype=np.intp)
-        for row, number in enumerate(order.tolist()):
-            fixes[row, : lengths[number]] = walks[number]
-        first = fixes[:, 0]
-        walkers = begin(self._feet[first], self._cov[first])
-        for step in range(1, lengths.max()):
-            going = int(np.count_nonzero(lengths > step))
-            before, now = fixes[:going, step - 1], fixes[:going, step]
-            ahead = go_on(
-                Filters(*(part[:going] for part in walkers)),
-                self._t_s[now] - self._t_s[before], self._feet[now], self._cov[now],
-            )  # fmt: skip
-            for part, fresh in zip(walkers, ahead, strict=True):
-                part[:going] = fresh
-        told = np.empty(len(walks))
-        told[order] = np.logaddexp.reduce(walkers.weight, axis=1)
-        return told
+        return step_by_step(self._t_s, self._feet, self._cov, walks)[:, -1]
+
+
+def step_by_step(t_s: Array, feet_m: Array, cov_m2: Array, walks: Sequence[Walk]) -> Array:
+    """(k, longest): log evidence of the first fixes of each walk, one more in each column; beyond its end, of all of it."""
+    lengths = np.array([len(walk) for walk in walks])
+    order = np.argsort(-lengths, kind="stable")
+    fixes = np.zeros((len(walks), lengths.max()), dtype=np.intp)
+    for row, number in enumerate(order.tolist()):
+        fixes[row, : lengths[number]] = walks[number]
+    first = fixes[:, 0]
+    walkers = begin(feet_m[first], cov_m2[first])
+    told = np.empty(fixes.shape)
+    told[order, 0] = np.logaddexp.reduce(walkers.weight, axis=1)
+    for step in range(1, fixes.shape[1]):
+        going = int(np.count_nonzero(lengths > step))
+        before, now = fixes[:going, step - 1], fixes[:going, step]
+        ahead = go_on(
+            Filters(*(part[:going] for part in walkers)),
+            t_s[now] - t_s[before], feet_m[now], cov_m2[now],
+        )  # fmt: skip
+        for part, fresh in zip(walkers, ahead, strict=True):
+            part[:going] = fresh
+        told[order, step] = np.logaddexp.reduce(walkers.weight, axis=1)
+    return told
 
 
 def _ahead(walkers: Filters, step_s: Array) -> Filters:
@@ -107,10 +114,17 @@ def _ahead(walkers: Filters, step_s: Array) -> Filters:
 
 def _changed(step_s: Array) -> Array:
     """(k, 3, 3): the probability to be in one way (column) after so long, from another (row)."""
-    rates = CHANGES_HZ - np.diag(CHANGES_HZ.sum(axis=1))
-    speeds, ways = np.linalg.eig(rates)
-    shares = np.einsum("ij,kj,jl->kil", ways, np.exp(np.outer(step_s, speeds)), np.linalg.inv(ways)).real
+    speeds, ways, back = _chain(tuple(map(tuple, CHANGES_HZ.tolist())))
+    shares = np.einsum("ij,kj,jl->kil", ways, np.exp(np.outer(step_s, speeds)), back)
     return np.asarray(np.maximum(shares, 1e-12))
+
+
+@lru_cache(maxsize=4)
+def _chain(changes_hz: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
+    """Eigenvalues and eigenvectors of the changes, and the inverse; all real, since who leaves one way comes back to it."""
+    rates = np.array(changes_hz)
+    speeds, ways = np.linalg.eig(rates - np.diag(rates.sum(axis=1)))
+    return speeds.real, ways.real, np.linalg.inv(ways.real)
 
 
 def _mixed(share: Array, mean: Array, cov: Array) -> tuple[Array, Array]:

@@ -319,15 +319,18 @@ class Tracker:
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
         """The track's people in the frames `due`; what they did there is learnt."""
         closely, coast_s = self._belief.closely, self._settings.coast_s
-        scale = self._precision.scale if closely else 1.0
+        known = closely and self._precision.known
+        scale = self._precision.scale if known else 1.0
         began, track.began = track.began, None
-        if began is not None:
-            began = replace(began, sigma_m=began.sigma_m * scale)
+        if began is not None and known:
+            began = replace(began, precise_m=began.sigma_m * scale)
         people = []
         for step in settling.path(track, due, closely=closely, scale=scale, coast_s=coast_s):
             t_ms = step.sighting.state.t_ms
             person = self._person(track, step.box_px, step.sighting, step.state, began)
-            people.append((t_ms, replace(person, learnt=closely)))
+            if known:
+                person = replace(person, sigma_m=person.sigma_m / scale, precise_m=person.sigma_m)
+            people.append((t_ms, person))
             if t_ms <= track.last_seen_ms:
                 self._habits.learn(seen=step.sighting.seen, speed_m_s=step.speed_m_s)
         return people

@@ -14,6 +14,7 @@ import secrets
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -104,7 +105,7 @@ class Link:
         self._told_depth = 0
         self._urgent = threading.Event()
         self._changed = threading.Event()
-        self._dots: str | None = None
+        self._dots: deque[str] = deque(maxlen=1)
         self._stop_at_s: float | None = None
         self._failure: Exception | None = None
         self._woken, self._wake = socket.socketpair()
@@ -129,7 +130,7 @@ class Link:
     def live(self, at_ms: int, dots_mm: Sequence[tuple[int, int]]) -> None:
         """Dots for the live page: QoS 0, outside the outbox; only the latest count, and only while online."""
         if self.online:
-            self._dots = Live(at_ms=at_ms, dots_mm=list(dots_mm[:MAX_DOTS])).to_json()
+            self._dots.append(Live(at_ms=at_ms, dots_mm=list(dots_mm[:MAX_DOTS])).to_json())
         self._nudge()
 
     def reply(self, payload: str) -> None:
@@ -198,7 +199,7 @@ class Link:
         self.counters.connects += 1
         self._ready_at_s, self._reason = now_s, None
         self._changed.set()
-        self._dots = None
+        self._dots.clear()
         self._flight.reconnected()
         self._backlog = True
         self.online = True  # last: from here on other threads hand over dots
@@ -224,9 +225,8 @@ class Link:
             self._send(connection, now_s)
         while not self._replies.empty():
             connection.publish(self._topic["reply"], self._replies.get(), qos=1)
-        if self._dots is not None and not connection.congested:
-            dots, self._dots = self._dots, None
-            connection.publish(self._topic["live"], dots, qos=0)
+        if self._dots and not connection.congested:
+            connection.publish(self._topic["live"], self._dots.pop(), qos=0)
 
     def _due(self, now_s: float) -> bool:
         if self._backlog or self._stop_at_s is not None:

@@ -54,8 +54,8 @@ def test_who_was_last_seen_beyond_the_line_has_crossed(last_x: float, after: lis
     ("path", "assumed", "learnt"),
     [
         ((-0.15, -0.1, 1.0), [], ["in"]),  # begins nearly on the line
-        ((-1.0, -0.5, 0.36), ["in"], []),  # goes on, 1.8 standard deviations beyond
-        ((-1.0, -0.5, 0.6), ["in"], ["in"]),
+        ((-1.0, -0.5, 0.68), ["in"], []),  # goes on, 3.4 standard deviations beyond
+        ((-1.0, -0.5, 0.72), ["in"], ["in"]),
         ((0.05, 0.0, 1.0), [], []),  # nobody can tell
     ],
 )
@@ -63,9 +63,9 @@ def test_what_was_learnt_of_a_camera_is_taken_at_its_word(
     path: tuple[float, ...], assumed: list[str], learnt: list[str]
 ) -> None:
     """Less is enough at the ends of a path, and more is asked of who goes on."""
-    for known, expected in ((False, assumed), (True, learnt)):
+    for precise_m, expected in ((None, assumed), (0.2, learnt)):
         counter = LineCounter(LINE)
-        told = [counter.step(500 * i, 1, (x, 0.0), 0.2, learnt=known) for i, x in enumerate(path)]
+        told = [counter.step(500 * i, 1, (x, 0.0), 0.2, precise_m) for i, x in enumerate(path)]
         assert [crossing.direction for crossing in told if crossing is not None] == expected
 
 
@@ -73,9 +73,7 @@ def test_what_was_learnt_of_a_camera_is_taken_at_its_word(
 def test_who_sways_counts_nothing_however_precise_a_camera_is(offsets: list[float]) -> None:
     """Who came up to the line and stands on it has not crossed."""
     counter = LineCounter(LINE)
-    told = [
-        counter.step(500 * i, 1, (x, 0.0), 0.05, learnt=True) for i, x in enumerate((-1.0, *offsets, -1.0))
-    ]
+    told = [counter.step(500 * i, 1, (x, 0.0), 0.1, 0.05) for i, x in enumerate((-1.0, *offsets, -1.0))]
     assert not any(told)
 
 

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from walkers import Walk, boxes, calibration, lab, present, straight
 
 from branchloop.messages import Window
+from edge.floor.belief import Belief
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
+from edge.floor.track import TrackerSettings
 from edge.floor.tracks import Tracker
 from edge.floor.windows import no_sensors
 
@@ -66,7 +68,7 @@ def test_one_walker_is_one_person_and_one_crossing(fps: float, speed: float) -> 
 
 @pytest.mark.parametrize(("fps", "ids"), [(2.0, 1), (7.0, 2)])
 def test_who_is_hidden_at_the_line_is_found_again_in_rare_frames(fps: float, ids: int) -> None:
-    """Four seconds are eight of them, and 28 of frequent ones."""
+    """Four seconds are eight of them, and 28 of frequent ones, where it is known to be too long."""
     whole = straight(1, 9, 4, 0.5, 0.5)
 
     def hidden(t_s: float) -> tuple[float, float] | None:
@@ -75,6 +77,20 @@ def test_who_is_hidden_at_the_line_is_found_again_in_rare_frames(fps: float, ids
     settled = run([hidden], 20.0, fps=fps)
     assert len(people(settled)) == ids
     assert crossed(settled) == ((1, 0) if ids == 1 else (0, 0))
+
+
+def test_one_late_frame_makes_no_rare_ones_and_neither_does_jitter() -> None:
+    """At seven a second; at four, which is just not rare enough; and at two they are rare at once."""
+    random, belief = np.random.default_rng(1), Belief(calibration(), TrackerSettings())
+    for step_ms in [143] * 20 + [1_000] + [143] * 20:
+        belief.pace(step_ms)
+        assert not belief.closely
+    for _ in range(300):
+        belief.pace(250 + round(random.normal(0, 15)))
+        assert not belief.closely
+    twice = Belief(calibration(), TrackerSettings())
+    twice.pace(500)
+    assert twice.closely
 
 
 def test_slow_steady_flow_is_never_handed_over() -> None:
