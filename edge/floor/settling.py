@@ -37,7 +37,8 @@ class Step:
 def path(track: Track, due: Sequence[int], *, closely: bool, scale: float, coast_s: float) -> list[Step]:
     """The steps of a track in the frames `due`; a path of `closely` watched frames follows harder braking.
 
-    By `scale` the standard deviations of its fixes are multiplied. Who is not over yet is carried on for `coast_s` after the last sighting.
+    By `scale` the standard deviations of its fixes are multiplied. Who is not over yet is carried on for `coast_s`
+    after the last sighting.
     """
     sightings = track.sightings
     smoothed = motion_model.smooth(
