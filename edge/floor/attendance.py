@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from edge.floor.borders import FARTHEST_M
 from edge.floor.habits import Habits
 from edge.floor.straightness import Walk
 from edge.floor.trail import Fixes, Trail
@@ -18,6 +19,13 @@ the border and not be seen. The latter ones where frames are far apart; less tha
 pays for a place anywhere within `PLACE_M`."""
 LEAST_SEEN, MOST_SEEN = 0.5, 0.95
 """Bounds of the share of frames that show who is there."""
+NOBODY = -1
+"""No fix."""
+TURNED = 0.1
+"""So seldom, in rare frames, somebody came from another side than that on which their way began, or leaves to another than
+that to which it leads."""
+STRIDE_M_S, STRIDE_SIGMAS, LEAST_STRIDE_M = 0.5, 1.0, 0.1
+"""Two fixes tell a way where somebody walked so fast between them, farther than they are uncertain and than this."""
 
 
 class Attendance:
@@ -27,6 +35,8 @@ class Attendance:
         self, trails: Sequence[Trail], fixes: Fixes, habits: Habits | None = None, *, seldom: bool = False
     ) -> None:
         habits = habits or Habits()
+        self._fixes, self._by_way = fixes, seldom
+        self._noise_m = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2))
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
         seen = sum(len(trail.walk) for trail in trails)
@@ -35,24 +45,61 @@ class Attendance:
         share = min(MOST_SEEN, max(LEAST_SEEN, share))
         self.seen, self.unseen = float(np.log(share)), float(np.log(1 - share))
         steps_ms = np.diff(self._frames) if len(self._frames) > 1 else np.array([1000.0])
-        unseen = fixes.inside_m / habits.pace_m_s / (float(np.median(steps_ms)) / 1000) * -self.unseen
+        self._unseen_a_metre = float(-self.unseen / habits.pace_m_s / (np.median(steps_ms) / 1000))
+        unseen = fixes.inside_m * self._unseen_a_metre
         comes, most_comes = (SELDOM_COMES, SELDOM_MOST_COMES) if seldom else (COMES, MOST_COMES)
         goes, most_goes = (SELDOM_GOES, SELDOM_MOST_GOES) if seldom else (GOES, MOST_GOES)
         self.comes: list[float] = np.minimum(comes + unseen, most_comes).tolist()
         self._goes: list[float] = np.minimum(goes + unseen, most_goes).tolist()
+        self._come_bounds, self._go_bounds = (comes, most_comes), (goes, most_goes)
+        self._ways: dict[tuple[int, int], float | None] = {}
 
     def value(self, trail: Trail, walk: Walk) -> float:
         """Of a walk, were it that of `trail`."""
         if not walk:
             return 0.0
         value = len(walk) * self.seen + (self._between(walk) - len(walk)) * self.unseen
-        value += self.since(walk[-1], self._frames[-1] if self._frames else 0)
-        return value - (0.0 if trail.final else self.comes[walk[0]])
+        before = (
+            walk[-2] if len(walk) > 1 else walk[-1] if trail.final else NOBODY
+        )  # who is known came before
+        value += self.since(before, walk[-1], self._frames[-1] if self._frames else 0)
+        if trail.final:
+            return value
+        return value - (self.came(walk[0], walk[1]) if len(walk) > 1 else self.comes[walk[0]])
 
-    def since(self, fix: int, t_ms: int) -> float:
-        """Of who was seen last so, in the frames up to `t_ms`: gone, or there and not seen."""
-        after = bisect_right(self._frames, t_ms) - bisect_right(self._frames, self._t_ms[fix])
-        return max(after * self.unseen, -self._goes[fix])
+    def came(self, first: int, second: int) -> float:
+        """What it costs that somebody was first seen so, and then so."""
+        return self._priced(self.comes[first], self._ahead_m(second, first), *self._come_bounds)
+
+    def since(self, before: int, last: int, t_ms: int) -> float:
+        """Of who was seen last so, and before it so, in the frames up to `t_ms`: gone, or there and not seen.
+
+        Who was seen but once, and before it `NOBODY`, does not go where people come unless they turn.
+        """
+        after = bisect_right(self._frames, t_ms) - bisect_right(self._frames, self._t_ms[last])
+        if not after:
+            return 0.0
+        ahead_m = FARTHEST_M if before == NOBODY else self._ahead_m(before, last)
+        return max(after * self.unseen, -self._priced(self._goes[last], ahead_m, *self._go_bounds))
+
+    def _priced(self, anyhow: float, ahead_m: float | None, least: float, most: float) -> float:
+        """The price of a border that is so far ahead on the way and met unseen, from `least` to `most`, or, seldom, that of any."""
+        if not self._by_way or ahead_m is None:
+            return anyhow
+        straight = max(anyhow, min(least + ahead_m * self._unseen_a_metre, most))
+        return float(-np.logaddexp(np.log1p(-TURNED) - straight, np.log(TURNED) - anyhow))
+
+    def _ahead_m(self, before: int, here: int) -> float | None:
+        """How far from one fix a border is on the way that leads there from another, later or earlier one; None where no way shows."""
+        if (before, here) not in self._ways:
+            way = self._fixes.feet_m[here] - self._fixes.feet_m[before]
+            far_m = float(np.hypot(*way))
+            step_s = abs(self._t_ms[here] - self._t_ms[before]) / 1000
+            noise_m = STRIDE_SIGMAS * (self._noise_m[here] + self._noise_m[before])
+            strides = far_m >= max(noise_m, STRIDE_M_S * step_s, LEAST_STRIDE_M)
+            borders, feet = self._fixes.borders, self._fixes.feet_m[here]
+            self._ways[before, here] = borders.ahead_m(feet, way / far_m) if strides else None
+        return self._ways[before, here]
 
     def missed(self, before: int, after: int) -> int:
         """Frames between two fixes."""

@@ -24,6 +24,8 @@ SURELY = 1.06
 USUALLY = 0.05
 SLOW_START_M_S = 1.6
 """Then the unknown speed of a new track is what people walk at most, not what they mostly walk."""
+LEAST_OWN = 2
+"""So many boxes that overlapped nobody else's it takes to believe in somebody."""
 SLOW_FRAMES, FRAMES = 5.2, 3.2
 """So many frames a track that is not confirmed yet outlives."""
 
@@ -60,7 +62,8 @@ class Belief:
     def convinces(self, track: Track) -> bool:
         """Seen often, and walking, or clearly a person and as tall as one: furniture is weak, low or still."""
         settings = self.settings
-        if track.hits < settings.confirm_hits - self.slow:
+        own = track.hits - track.spares
+        if track.hits < settings.confirm_hits - self.slow or (track.spares and own < LEAST_OWN):
             return False
         walked_m = float(np.hypot(*(track.state.mean[:2] - track.born_m)))
         if walked_m >= settings.moved_m:

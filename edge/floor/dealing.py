@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.floor import switching
-from edge.floor.attendance import Attendance
+from edge.floor.attendance import NOBODY, Attendance
 from edge.floor.straightness import Walk
 from edge.floor.trail import LONGEST_GAP_MS, Fixes, Trail, reach_m
 
@@ -21,7 +21,6 @@ Array = NDArray[np.float64]
 
 KEPT = 48
 """So many deals go on."""
-NOBODY = -1
 
 
 @dataclass(slots=True)
@@ -33,6 +32,7 @@ class _Deals:
     evidence: Array
     told: Array
     last: NDArray[np.intp]
+    before: NDArray[np.intp]
     owner: NDArray[np.int8]
 
     def walk(self, rows: NDArray[np.intp], side: int, walkers: switching.Filters) -> None:
@@ -56,7 +56,7 @@ class Dealer:
         modes = len(switching.BEGINS)
         deals = _Deals(
             np.zeros((1, 2, modes, 4)), np.zeros((1, 2, modes, 4, 4)), np.zeros((1, 2, modes)), np.zeros((1, 2)),
-            np.full((1, 2), NOBODY), np.zeros((1, 0), dtype=np.int8),
+            np.full((1, 2), NOBODY), np.full((1, 2), NOBODY), np.zeros((1, 0), dtype=np.int8),
         )  # fmt: skip
         for side, trail in enumerate((a, b)):
             for fix in trail.walk[: trail.final]:
@@ -95,14 +95,15 @@ class Dealer:
         """Give a fix to the walker of one side in some of the deals."""
         last = deals.last[rows, side]
         self._begin(deals, rows[last == NOBODY], side, fix, known=known)
-        self._go_on(deals, rows[last != NOBODY], side, fix)
+        self._go_on(deals, rows[last != NOBODY], side, fix, known=known)
+        deals.before[rows, side] = np.where(known & (last == NOBODY), fix, last)
         deals.last[rows, side] = fix
 
     def _begin(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
         deals.walk(rows, side, switching.begin(self._feet[[fix]], self._cov[[fix]]))
         deals.told[rows, side] = self._attendance.seen - (0.0 if known else self._attendance.comes[fix])
 
-    def _go_on(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int) -> None:
+    def _go_on(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
         if not len(rows):
             return
         last = deals.last[rows, side]
@@ -111,13 +112,18 @@ class Dealer:
         deals.walk(rows, side, switching.go_on(before, step_s, self._feet[[fix]], self._cov[[fix]]))
         missed = np.array([self._attendance.missed(one, fix) for one in last.tolist()])
         deals.told[rows, side] += self._attendance.seen + missed * self._attendance.unseen
+        if known:
+            return
+        second = deals.before[rows, side] == NOBODY
+        for row, first in zip(rows[second].tolist(), last[second].tolist(), strict=True):
+            deals.told[row, side] += self._attendance.comes[first] - self._attendance.came(first, fix)
 
     def _value(self, deals: _Deals, t_ms: int) -> Array:
         """(k,): log likelihood of deals, by the frames up to `t_ms`."""
         straight = np.logaddexp.reduce(deals.evidence, axis=2)
+        pairs = list(zip(deals.before.ravel().tolist(), deals.last.ravel().tolist(), strict=True))
         since = {
-            fix: 0.0 if fix == NOBODY else self._attendance.since(fix, t_ms)
-            for fix in np.unique(deals.last).tolist()
+            pair: 0.0 if pair[1] == NOBODY else self._attendance.since(*pair, t_ms) for pair in set(pairs)
         }
-        waits = np.vectorize(since.__getitem__, otypes=[float])(deals.last)
+        waits = np.array([since[pair] for pair in pairs]).reshape(deals.last.shape)
         return np.asarray(np.where(deals.last == NOBODY, 0.0, straight + deals.told + waits).sum(axis=1))

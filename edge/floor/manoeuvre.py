@@ -40,6 +40,8 @@ class Sighting:
     height_m: float = math.nan
     colour: Array | None = None
     """How tall and in what clothes, where that was measured."""
+    spare: bool = False
+    """Whether its box overlapped somebody else's: it may be theirs as well, and tells of nobody by itself."""
 
     @property
     def fix(self) -> tuple[Array, Array]:

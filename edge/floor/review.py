@@ -22,6 +22,7 @@ PAST_MS = 3_000
 
 def review(
     tracks: Sequence[Track],
+    spare: Sequence[Sighting],
     frames_ms: Sequence[int],
     settled_ms: int,
     borders: Borders,
@@ -33,9 +34,9 @@ def review(
 ) -> list[tuple[Track | None, list[Sighting]]]:
     """Tracks whose fixes after `settled_ms` changed, each with its new ones; None for somebody new.
 
-    `frames_ms` are the frames from the past on, in time order. Those that come `seldom` leave more to tell in
-    hindsight than clothes did as they came. Where no clothes tell, `scale` times the assumed ones are the fixes'
-    standard deviations.
+    `spare` are fixes of nobody, dealt out as well where frames come seldom and no clothes tell. `frames_ms` are the
+    frames from the past on, in time order. Those that come `seldom` leave more to tell in hindsight than clothes did as
+    they came. Where no clothes tell, `scale` times the assumed ones are the fixes' standard deviations.
     """
     fixes = [
         (number, sighting)
@@ -44,15 +45,18 @@ def review(
     ]
     if not fixes:
         return []
+    dressed = sum(_dressed(sighting) for _, sighting in fixes) > MOST * len(fixes)
+    dealt = closely and not dressed
+    loose = spare if dealt else ()
+    fixes += [(number, sighting) for number, sighting in enumerate(loose, len(tracks))]
     fixes.sort(key=lambda fix: fix[1].state.t_ms)
     sightings = [sighting for _, sighting in fixes]
-    walks: list[list[int]] = [[] for _ in tracks]
+    walks: list[list[int]] = [[] for _ in range(len(tracks) + len(loose))]
     for number, (owner, _) in enumerate(fixes):
         walks[owner].append(number)
-    trails = [Trail(tuple(walk), len(track.past)) for walk, track in zip(walks, tracks, strict=True)]
+    finals = [len(track.past) for track in tracks] + [0] * len(loose)
+    trails = [Trail(tuple(walk), final) for walk, final in zip(walks, finals, strict=True)]
     table = _fixes(sightings, frames_ms, borders)
-    dressed = np.isfinite(table.worn).all(axis=1).mean() > MOST
-    dealt = closely and not dressed
     if dealt:
         table = replace(table, cov_m2=table.cov_m2 * scale**2)
     gain = LEAST_GAIN if dealt else CLEAR_GAIN if dressed and not seldom else GAIN
@@ -70,6 +74,11 @@ def reviewable(track: Track, settled_ms: int) -> bool:
     return all(s.feet_m is not None for s in track.sightings if s.seen and s.state.t_ms > settled_ms)
 
 
+def _dressed(sighting: Sighting) -> bool:
+    """Whether the clothes were seen."""
+    return sighting.colour is not None and bool(np.isfinite(sighting.colour).all())
+
+
 def _fixes(sightings: Sequence[Sighting], frames_ms: Sequence[int], borders: Borders) -> Fixes:
     feet = np.array([s.fix[0] for s in sightings])
     nothing = np.full(6, np.nan)
@@ -80,4 +89,5 @@ def _fixes(sightings: Sequence[Sighting], frames_ms: Sequence[int], borders: Bor
         np.array([nothing if s.colour is None else s.colour for s in sightings]) * COLOUR_SCALE,
         borders.inside_m(feet),
         frames_ms,
+        borders,
     )

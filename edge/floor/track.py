@@ -18,6 +18,8 @@ Array = NDArray[np.float64]
 COLOUR_KEPT = 0.85
 SLOW_M_S = 0.7
 """Who is slower than this when last seen may have stopped there."""
+LEAST_PAST = 3
+"""So many of the last final fixes are remembered, however old: they tell whether somebody was leaving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Track:
     id: int
     sightings: list[Sighting]
     hits: int = 1
+    spares: int = 0
+    """How many of its fixes were by boxes that overlapped somebody else's."""
     confirmed: bool = False
     ended: bool = False
     size_px: Array = field(default_factory=lambda: np.zeros(2))
@@ -73,6 +77,7 @@ class Track:
         (feet, cov), found, t_ms = sighting.fix, sighting.box_px, sighting.state.t_ms
         track = cls(number, [sighting], size_px=found[2:] - found[:2], scene=scene)
         track.score_sum, track.born_m, track.last_seen_ms = sighting.score, feet, t_ms
+        track.spares = int(sighting.spare)
         track.view = View(t_ms)
         track.view.see(t_ms, beside=sighting.beside)
         x, y = (float(v) for v in feet)
@@ -83,7 +88,7 @@ class Track:
     def remember(self, since_ms: int, settled_ms: int) -> None:
         """Keep the fixes that became final, as far as they tell where somebody comes from."""
         past = [*self.past, *self.fixes(settled_ms)[1]]
-        self.past = [s for s in past if s.state.t_ms >= since_ms or s is past[-1]]
+        self.past = [s for s in past[:-LEAST_PAST] if s.state.t_ms >= since_ms] + past[-LEAST_PAST:]
 
     def fixes(self, settled_ms: int) -> tuple[list[Sighting], list[Sighting]]:
         """The fixes that are remembered, and those that become final with `settled_ms`."""
@@ -96,6 +101,7 @@ class Track:
         kept = [s for s in self.sightings if s.state.t_ms <= settled_ms]
         open_ = [s for s in self.sightings if s.seen and s.state.t_ms > settled_ms]
         track = replace(self, sightings=kept, hits=self.hits - len(open_), confirmed=self.told, ended=False)
+        track.spares = self.spares - sum(s.spare for s in open_)
         track.score_sum = self.score_sum - sum(s.score for s in open_)
         track.last_seen_ms = max(s.state.t_ms for s in kept if s.seen)
         track.size_px = self.past[-1].box_px[2:] - self.past[-1].box_px[:2]
@@ -113,6 +119,7 @@ class Track:
         """What one more sighting tells but where somebody is."""
         found = sighting.box_px
         self.hits += 1
+        self.spares += sighting.spare
         self.last_seen_ms = sighting.state.t_ms
         self.size_px = 0.7 * self.size_px + 0.3 * (found[2:] - found[:2])
         self.view.see(sighting.state.t_ms, beside=sighting.beside)

@@ -31,6 +31,7 @@ from edge.floor.precision import Precision
 from edge.floor.retracing import begin, retrace
 from edge.floor.review import PAST_MS, review, reviewable
 from edge.floor.track import Track, TrackerSettings
+from edge.floor.trail import LONGEST_GAP_MS
 
 Array = NDArray[np.float64]
 
@@ -41,6 +42,8 @@ LOW_RECENT_MS = 1_000
 STANDING_MS = 3_000
 """For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
 FAINT_LIMIT = 0.45
+DOUBLE_M = 0.6
+"""A second box nearer than this to the feet of whom it overlaps is a second box of the same person."""
 HARDEST_M_S2 = 3.0
 SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
@@ -73,6 +76,8 @@ class Tracker:
         self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
         self._past_ms: deque[int] = deque()
+        self._spare: list[Sighting] = []
+        """In rare frames, boxes of the open window that would have begun somebody, had they not overlapped a known person's."""
         self._scene = 0
         self._scene_ms = 0
         self._cut = False
@@ -120,6 +125,7 @@ class Tracker:
             self._scene += 1
             self._scene_ms = self._t_ms
             self._past_ms.clear()
+            self._spare.clear()
             self._cut = False
 
     def present(self) -> list[Person]:
@@ -226,13 +232,19 @@ class Tracker:
             self._belief.miss(alive[index], predicted[index], boxes[index])
         claimed = [observation.boxes_px[box] for box in taken]
         for box in high:
-            sure = observation.scores[box] >= settings.birth_score
-            if (
-                sure
-                and box not in taken
-                and not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP)
-            ):
+            if box in taken or observation.scores[box] < settings.birth_score:
+                continue
+            if not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
                 self._begin(observation, box)
+            elif self._belief.closely and self._may_be_another(observation, box, taken):
+                state = self._belief.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
+                self._spare.append(replace(_sighting(state, observation, box), spare=True))
+
+    def _may_be_another(self, observation: Observation, box: int, taken: list[int]) -> bool:
+        """Whether a box is as tall as a person and not where one stands whose box it overlaps: no double, and no half of one."""
+        low, high = self._settings.height_m
+        apart_m = np.linalg.norm(observation.feet_m[taken] - observation.feet_m[box], axis=1)
+        return bool(low <= observation.height_m[box] <= high and (apart_m >= DOUBLE_M).all())
 
     def _left_over(
         self, alive: list[Track], rows: list[int], observation: Observation, columns: list[int]
@@ -295,15 +307,21 @@ class Tracker:
         """Deal the fixes that are not final out anew, by all that is known by now."""
         settled_ms = self._past_ms[-1] if self._past_ms else -1
         frames = [t_ms for t_ms in self._frames if t_ms >= self._scene_ms]
-        tracks = [t for t in self._tracks if t.scene == self._scene and reviewable(t, settled_ms)]
+        here = [t for t in self._tracks if t.scene == self._scene]
+        tracks = [t for t in here if reviewable(t, settled_ms)]
+        spare = self._spare if len(tracks) == len(here) else []
         frames = [*self._past_ms, *frames]
         changes = review(
-            tracks, frames, settled_ms, self._borders,
+            tracks, spare, frames, settled_ms, self._borders,
             closely=self._belief.closely, seldom=self._belief.slow, habits=self._habits, scale=self._precision.scale,
         )  # fmt: skip
+        used = set[int]()
         for track, fixes in changes:
             if track is not None:
                 self._tracks.remove(track)
+            if track is None and all(fix.spare for fix in fixes):
+                continue
+            used.update(map(id, fixes))
             if track is not None and track.past:
                 traced, rest = track.resumed(settled_ms), fixes
             elif fixes:
@@ -314,6 +332,7 @@ class Tracker:
             retrace(traced, rest, self._frames, self._belief)
             traced.ended = self._cut or self._belief.overdue(traced, self._t_ms)
             self._tracks.append(traced)
+        self._spare = [fix for fix in self._spare if id(fix) not in used]
         self._tracks.sort(key=lambda track: track.id)
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
@@ -355,7 +374,8 @@ class Tracker:
         """Drop what is settled, keeping one sighting so that the path goes on from it, and the last fixes."""
         settled_ms = due[-1]
         self._past_ms.extend(t_ms for t_ms in due if t_ms >= self._scene_ms)
-        while self._past_ms and self._past_ms[0] < settled_ms - PAST_MS:
+        past_ms = PAST_MS + (LONGEST_GAP_MS if self._belief.closely else 0)
+        while self._past_ms and self._past_ms[0] < settled_ms - past_ms:
             self._past_ms.popleft()
         kept: list[Track] = []
         for track in self._tracks:
@@ -371,6 +391,7 @@ class Tracker:
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
+        self._spare = [fix for fix in self._spare if fix.state.t_ms > settled_ms]
 
 
 def _sighting(state: State, observation: Observation, box: int) -> Sighting:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.floor.borders import Borders
 from edge.floor.straightness import Walk
 
 Array = NDArray[np.float64]
@@ -31,7 +32,7 @@ def reach_m(waited_ms: _Number, noise_m: _Number) -> _Number:
 class Fixes:
     """All fixes of a window: `t_ms` (n,) ascending, `feet_m` (n, 2), `cov_m2` (n, 2, 2), `worn` (n, 6) or NaN, in standard deviations.
 
-    `inside_m` (n,) is how far from a border each lies; `frames_ms` are the times of all frames, those without a fix too.
+    `inside_m` (n,) is how far from the nearest of the `borders` each lies; `frames_ms` are the times of all frames, those without a fix too.
     """
 
     t_ms: NDArray[np.int64]
@@ -40,6 +41,7 @@ class Fixes:
     worn: Array
     inside_m: Array
     frames_ms: Sequence[int]
+    borders: Borders
 
 
 @dataclass(slots=True, eq=False)

@@ -79,6 +79,41 @@ def test_who_is_hidden_at_the_line_is_found_again_in_rare_frames(fps: float, ids
     assert crossed(settled) == ((1, 0) if ids == 1 else (0, 0))
 
 
+def test_a_box_that_began_nobody_is_dealt_out_in_rare_frames() -> None:
+    """Two meet beyond the line, and the one is first seen there, in a box that the other's covers: nobody began in it."""
+
+    def met(t_s: float) -> tuple[float, float] | None:
+        return straight(9, 1, 4.62, 1.0, 1.2)(t_s) if 3.9 < t_s < 5.6 else None
+
+    settled = run([straight(1, 9, 4.0, 1 / 3, 1.2), met], 12.0, fps=2.0)
+    assert crossed(settled) == (1, 1)
+
+
+@pytest.mark.parametrize("shift", [(0.2, 0.0, 0.0), (0.0, 0.0, 0.5), (0.1, 0.15, 0.0), (0.0, 0.65, 0.0)])
+@pytest.mark.parametrize("seed", range(3))
+def test_second_boxes_of_one_walker_are_nobody_in_rare_frames(
+    shift: tuple[float, float, float], seed: int
+) -> None:
+    """Beside, of the upper half, or where another might stand, in a third of the frames: one walker, one crossing."""
+    beside, below, half = shift
+    random, walk = np.random.default_rng(seed), straight(1, 9, 4.0, 0.5, 0.6)
+    floor, settled = Floor(lab(), prefix="test", method="test"), list[Settled]()
+    for t_ms in range(0, 18_000, 500):
+        found = boxes(present([walk], t_ms / 1000))
+        found[:, :4] += random.normal(0, 4, found[:, :4].shape)
+        if t_ms > 2_000 and len(found) and random.random() < 1 / 3:
+            second = found.copy()
+            second[:, [0, 2]] += 100 * beside
+            second[:, [1, 3]] += 100 * below
+            second[:, 3] -= half * (second[:, 3] - second[:, 1])
+            found = np.concatenate([found, second])
+        floor.frame("north", t_ms, observe(t_ms, found, calibration()))
+        settled.append(floor.settle(t_ms, no_sensors))
+    settled.append(floor.finish(no_sensors))
+    assert len(people(settled)) == 1
+    assert crossed(settled) == (1, 0)
+
+
 def test_one_late_frame_makes_no_rare_ones_and_neither_does_jitter() -> None:
     """At seven a second; at four, which is just not rare enough; and at two they are rare at once."""
     random, belief = np.random.default_rng(1), Belief(calibration(), TrackerSettings())
@@ -280,3 +315,16 @@ def test_a_walker_is_not_found_again_behind_sooner_than_one_turns() -> None:
         tracker.step(observe(i * 200, boxes([(3.0 - 0.4 * (i - 12), 4.0)]), calibration()))
     ids = {person.id for _, people in tracker.settle(5_000) for person in people}
     assert len(ids) == 2
+
+
+def test_the_last_fixes_of_who_is_lost_are_remembered_however_old() -> None:
+    """They tell whether somebody was leaving when seen last; older ones go."""
+    tracker = Tracker(calibration())
+    walk = straight(1, 9, 4, 0.0, 1.2)
+    for number in range(22):
+        t_ms = 500 * number
+        tracker.step(observe(t_ms, boxes(present([walk], t_ms / 1000)), calibration()))
+        tracker.settle(t_ms - 1_000)
+    known = next(iter(tracker._tracks))
+    assert not known.ended
+    assert [s.state.t_ms for s in known.past] == [5_500, 6_000, 6_500]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from walkers import calibration
 from edge.accuracy import counting_scene as scene
 from edge.accuracy.counting_scene import Cell
 from edge.bench_floor import count, judge
-from edge.floor.attendance import Attendance
+from edge.floor.attendance import NOBODY, Attendance
 from edge.floor.borders import Borders
 from edge.floor.dealing import Dealer
 from edge.floor.hindsight import reconsider
@@ -25,6 +26,7 @@ Array = NDArray[np.float64]
 Walks = list[list[tuple[int, float, float]]]
 """Per trail: frame, x_m, y_m."""
 FRAME_MS = 200
+FLOOR_M = (10.0, 8.0)
 
 
 def window(walks: Walks, worn: list[float] | None = None, inside_m: float = 3.0) -> tuple[list[Trail], Fixes]:
@@ -42,6 +44,7 @@ def window(walks: Walks, worn: list[float] | None = None, inside_m: float = 3.0)
         colour,
         np.full(len(order), inside_m),
         [frame * FRAME_MS for frame in range(last + 1)],
+        Borders(calibration(), FLOOR_M),
     )
     trails = [
         Trail(tuple(row for row, (_, owner, *_) in enumerate(order) if owner == number))
@@ -149,13 +152,16 @@ def test_fixes_of_two_that_one_took_are_dealt_out_at_once() -> None:
     assert all(not trail.walk for trail in trails[2:])
 
 
-def test_a_deal_is_as_likely_as_its_walks_say() -> None:
+@pytest.mark.parametrize("seldom", [False, True])
+@pytest.mark.parametrize("final", [0, 1, 2])
+def test_a_deal_is_as_likely_as_its_walks_say(seldom: bool, final: int) -> None:
     """The deals' sum is the evidence of both walks, coming, going and not being seen, and no other deal has more."""
     frames = range(10)
     trails, fixes = window(
         [[(f, 1.0, 0.3 * f) for f in frames if f % 3], [(f, 1.6, 3 - 0.3 * f) for f in frames]]
     )
-    attendance = Attendance(trails, fixes)
+    trails[0].final = final
+    attendance = Attendance(trails, fixes, seldom=seldom)
     straight = Switching(fixes.t_ms / 1000, fixes.feet_m, fixes.cov_m2)
     dealt = Dealer(fixes, attendance).deal(*trails)
     assert dealt is not None
@@ -163,7 +169,12 @@ def test_a_deal_is_as_likely_as_its_walks_say() -> None:
         tuple(tuple(fix for fix, owner in enumerate(owners) if owner == side) for side in (0, 1))
         for owners in itertools.product((0, 1), repeat=len(fixes.t_ms))
     ]
-    real = [walks for walks in every if all((np.diff(fixes.t_ms[list(walk)]) > 0).all() for walk in walks)]
+    real = [
+        walks
+        for walks in every
+        if walks[0][:final] == trails[0].walk[:final]
+        and all((np.diff(fixes.t_ms[list(walk)]) > 0).all() for walk in walks)
+    ]
     straight.learn({walk for walks in real for walk in walks})
     value = {
         walks: sum(
@@ -172,6 +183,25 @@ def test_a_deal_is_as_likely_as_its_walks_say() -> None:
         for walks in real
     }
     assert value[dealt] == pytest.approx(max(value.values()), abs=1e-3)
+
+
+def test_who_walks_comes_from_behind_and_goes_ahead() -> None:
+    """At 5, 2 on a floor of 10 × 8 m: who walks away from the near wall came there, and does not leave by it, unless they turn."""
+    trails, fixes = window([[(0, 5.0, 2.0), (4, 5.0, 3.0)], [(0, 3.0, 3.0), (4, 3.0, 2.0)], [(8, 8.0, 2.0)]])
+    far, near, alone = (trail.walk for trail in trails)
+    attendance = Attendance(trails, fixes, seldom=True)
+    last_ms = fixes.frames_ms[-1] + 1
+    usual = Attendance(trails, fixes)
+    assert attendance.came(*far) == pytest.approx(attendance.comes[far[0]], abs=0.2)
+    assert attendance.came(*near) > attendance.came(*far) + 1
+    assert usual.came(*near) == usual.came(*far) == usual.comes[far[0]]
+    fixes = replace(fixes, frames_ms=[*fixes.frames_ms, *range(last_ms, last_ms + 10_000, FRAME_MS)])
+    late = Attendance(trails, fixes, seldom=True)
+    assert late.since(*near, fixes.frames_ms[-1]) > late.since(*far, fixes.frames_ms[-1]) + 0.5
+    assert (
+        late.since(alone[0], alone[0], fixes.frames_ms[-1])
+        > late.since(NOBODY, alone[0], fixes.frames_ms[-1]) + 0.5
+    )
 
 
 def test_people_who_meet_slowly_are_counted() -> None:
@@ -194,4 +224,24 @@ def test_borders_are_those_of_the_picture_and_of_the_plan() -> None:
     assert room.inside_m(np.array([[-1.0, 2.0]]))[0] == 0.0
     assert room.inside_m(middle)[0] == pytest.approx(
         min(endless.inside_m(middle)[0], *middle[0], *(np.array([6.0, 5.0]) - middle[0])), abs=1e-9
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "way", "ahead_m"),
+    [((5.0, 2.0), (0.0, 1.0), 6.0), ((5.0, 2.0), (0.0, -1.0), 2.0), ((5.0, 2.0), (0.6, 0.8), 7.5),
+     ((9.9, 4.0), (1.0, 0.0), 0.1), ((-1.0, 4.0), (-1.0, 0.0), 0.0)],
+)  # fmt: skip
+def test_the_border_ahead_is_as_far_as_one_walks_to_it(
+    place: tuple[float, float], way: tuple[float, float], ahead_m: float
+) -> None:
+    """On a floor of 10 × 8 m all of which is in the picture; about."""
+    found = Borders(calibration(), FLOOR_M).ahead_m(np.array(place), np.array(way))
+    assert found == pytest.approx(ahead_m, abs=0.3)
+
+
+def test_an_endless_floor_ends_with_the_picture() -> None:
+    """100 px are a metre and the picture is 10 m wide: 5 m from the middle, and no farther than is looked."""
+    assert Borders(calibration()).ahead_m(np.array([5.0, 4.0]), np.array([1.0, 0.0])) == pytest.approx(
+        5, abs=0.3
     )
