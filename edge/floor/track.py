@@ -18,8 +18,6 @@ Array = NDArray[np.float64]
 COLOUR_KEPT = 0.85
 SLOW_M_S = 0.7
 """Who is slower than this when last seen may have stopped there."""
-LEAST_PAST = 3
-"""So many of the last final fixes are remembered, however old: they tell whether somebody was leaving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +83,10 @@ class Track:
         track.measure(sighting.height_m)
         return track
 
-    def remember(self, since_ms: int, settled_ms: int) -> None:
-        """Keep the fixes that became final, as far as they tell where somebody comes from."""
+    def remember(self, since_ms: int, settled_ms: int, least: int) -> None:
+        """Keep the fixes that became final, as far as they tell where somebody comes from; `least` of them however old."""
         past = [*self.past, *self.fixes(settled_ms)[1]]
-        self.past = [s for s in past[:-LEAST_PAST] if s.state.t_ms >= since_ms] + past[-LEAST_PAST:]
+        self.past = [s for s in past[:-least] if s.state.t_ms >= since_ms] + past[-least:]
 
     def fixes(self, settled_ms: int) -> tuple[list[Sighting], list[Sighting]]:
         """The fixes that are remembered, and those that become final with `settled_ms`."""

@@ -42,6 +42,8 @@ LOW_RECENT_MS = 1_000
 STANDING_MS = 3_000
 """For so long weak boxes bring back who may have stopped: a post hides people longer than a passer-by does."""
 FAINT_LIMIT = 0.45
+LEAST_PAST = 3
+"""So many of the last final fixes are remembered in rare frames, however old: they tell whether somebody was leaving."""
 DOUBLE_M = 0.6
 """A second box nearer than this to the feet of whom it overlaps is a second box of the same person."""
 HARDEST_M_S2 = 3.0
@@ -374,7 +376,8 @@ class Tracker:
         """Drop what is settled, keeping one sighting so that the path goes on from it, and the last fixes."""
         settled_ms = due[-1]
         self._past_ms.extend(t_ms for t_ms in due if t_ms >= self._scene_ms)
-        past_ms = PAST_MS + (LONGEST_GAP_MS if self._belief.closely else 0)
+        closely = self._belief.closely
+        past_ms, least_past = (PAST_MS + LONGEST_GAP_MS, LEAST_PAST) if closely else (PAST_MS, 1)
         while self._past_ms and self._past_ms[0] < settled_ms - past_ms:
             self._past_ms.popleft()
         kept: list[Track] = []
@@ -387,7 +390,7 @@ class Tracker:
             )
             seen_before = [i for i in range(first) if track.sightings[i].seen]
             keep_from = seen_before[-1] if seen_before else 0
-            track.remember(settled_ms - PAST_MS, settled_ms)
+            track.remember(settled_ms - PAST_MS, settled_ms, least_past)
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
