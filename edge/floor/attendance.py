@@ -59,9 +59,8 @@ class Attendance:
         if not walk:
             return 0.0
         value = len(walk) * self.seen + (self._between(walk) - len(walk)) * self.unseen
-        before = (
-            walk[-2] if len(walk) > 1 else walk[-1] if trail.final else NOBODY
-        )  # who is known came before
+        once = NOBODY if not trail.final else walk[-1]
+        before = walk[-2] if len(walk) > 1 else once
         value += self.since(before, walk[-1], self._frames[-1] if self._frames else 0)
         if trail.final:
             return value

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge.floor import motion_model
 from edge.floor.motion_model import State
+from edge.floor.observation import Observation
 
 Array = NDArray[np.float64]
 
@@ -42,6 +43,21 @@ class Sighting:
     """How tall and in what clothes, where that was measured."""
     spare: bool = False
     """Whether its box overlapped somebody else's: it may be theirs as well, and tells of nobody by itself."""
+
+    @classmethod
+    def of(cls, state: State, observation: Observation, box: int) -> Sighting:
+        """A box of an observation, as what a track saw."""
+        return cls(
+            state,
+            observation.boxes_px[box],
+            float(observation.scores[box]),
+            True,
+            observation.feet_m[box],
+            observation.cov_m2[box],
+            bool(observation.beside[box]),
+            height_m=float(observation.height_m[box]),
+            colour=observation.colour[box],
+        )
 
     @property
     def fix(self) -> tuple[Array, Array]:

@@ -30,6 +30,7 @@ from edge.floor.person import Began, Person
 from edge.floor.precision import Precision
 from edge.floor.retracing import begin, retrace
 from edge.floor.review import PAST_MS, review, reviewable
+from edge.floor.spares import Spares
 from edge.floor.track import Track, TrackerSettings
 from edge.floor.trail import LONGEST_GAP_MS
 
@@ -44,8 +45,6 @@ STANDING_MS = 3_000
 FAINT_LIMIT = 0.45
 LEAST_PAST = 3
 """So many of the last final fixes are remembered in rare frames, however old: they tell whether somebody was leaving."""
-DOUBLE_M = 0.6
-"""A second box nearer than this to the feet of whom it overlaps is a second box of the same person."""
 HARDEST_M_S2 = 3.0
 SURE_M_S = 0.8
 """Nobody brakes and turns back harder, who clearly walks."""
@@ -78,8 +77,7 @@ class Tracker:
         self._tracks: list[Track] = []
         self._frames: deque[int] = deque()
         self._past_ms: deque[int] = deque()
-        self._spare: list[Sighting] = []
-        """In rare frames, boxes of the open window that would have begun somebody, had they not overlapped a known person's."""
+        self._spares = Spares(self._settings.height_m)
         self._scene = 0
         self._scene_ms = 0
         self._cut = False
@@ -127,7 +125,7 @@ class Tracker:
             self._scene += 1
             self._scene_ms = self._t_ms
             self._past_ms.clear()
-            self._spare.clear()
+            self._spares.settle(self._t_ms)
             self._cut = False
 
     def present(self) -> list[Person]:
@@ -238,15 +236,8 @@ class Tracker:
                 continue
             if not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
                 self._begin(observation, box)
-            elif self._belief.closely and self._may_be_another(observation, box, taken):
-                state = self._belief.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
-                self._spare.append(replace(_sighting(state, observation, box), spare=True))
-
-    def _may_be_another(self, observation: Observation, box: int, taken: list[int]) -> bool:
-        """Whether a box is as tall as a person and not where one stands whose box it overlaps: no double, and no half of one."""
-        low, high = self._settings.height_m
-        apart_m = np.linalg.norm(observation.feet_m[taken] - observation.feet_m[box], axis=1)
-        return bool(low <= observation.height_m[box] <= high and (apart_m >= DOUBLE_M).all())
+            elif self._belief.closely:
+                self._spares.offer(self._first(observation, box), observation, taken)
 
     def _left_over(
         self, alive: list[Track], rows: list[int], observation: Observation, columns: list[int]
@@ -276,7 +267,7 @@ class Tracker:
     def _see(self, track: Track, predicted: State, observation: Observation, box: int) -> None:
         if observation.scores[box] >= self._settings.high_score:
             track.wear(observation.colour[box])
-        sighting = _sighting(predicted, observation, box)
+        sighting = Sighting.of(predicted, observation, box)
         sighting.fold_in(predicted)
         track.sightings.append(sighting)
         if self._alone(track) and strays(track.sightings):
@@ -293,9 +284,13 @@ class Tracker:
         )
 
     def _begin(self, observation: Observation, box: int) -> None:
-        state = self._belief.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
-        first = _sighting(state, observation, box)
+        first = self._first(observation, box)
         self._tracks.append(begin(self._number(), first, self._scene, self._belief))
+
+    def _first(self, observation: Observation, box: int) -> Sighting:
+        """A box as the first of somebody."""
+        state = self._belief.start(observation.t_ms, observation.feet_m[box], observation.cov_m2[box])
+        return Sighting.of(state, observation, box)
 
     def _number(self) -> int:
         self._next_id += 1
@@ -311,19 +306,18 @@ class Tracker:
         frames = [t_ms for t_ms in self._frames if t_ms >= self._scene_ms]
         here = [t for t in self._tracks if t.scene == self._scene]
         tracks = [t for t in here if reviewable(t, settled_ms)]
-        spare = self._spare if len(tracks) == len(here) else []
+        spare = self._spares.fixes if len(tracks) == len(here) else []
         frames = [*self._past_ms, *frames]
         changes = review(
             tracks, spare, frames, settled_ms, self._borders,
             closely=self._belief.closely, seldom=self._belief.slow, habits=self._habits, scale=self._precision.scale,
         )  # fmt: skip
-        used = set[int]()
         for track, fixes in changes:
             if track is not None:
                 self._tracks.remove(track)
             if track is None and all(fix.spare for fix in fixes):
                 continue
-            used.update(map(id, fixes))
+            self._spares.take(fixes)
             if track is not None and track.past:
                 traced, rest = track.resumed(settled_ms), fixes
             elif fixes:
@@ -334,7 +328,6 @@ class Tracker:
             retrace(traced, rest, self._frames, self._belief)
             traced.ended = self._cut or self._belief.overdue(traced, self._t_ms)
             self._tracks.append(traced)
-        self._spare = [fix for fix in self._spare if id(fix) not in used]
         self._tracks.sort(key=lambda track: track.id)
 
     def _path(self, track: Track, due: list[int]) -> list[tuple[int, Person]]:
@@ -394,19 +387,4 @@ class Tracker:
             track.sightings = track.sightings[keep_from:]
             kept.append(track)
         self._tracks = kept
-        self._spare = [fix for fix in self._spare if fix.state.t_ms > settled_ms]
-
-
-def _sighting(state: State, observation: Observation, box: int) -> Sighting:
-    """A box of an observation, as what a track saw."""
-    return Sighting(
-        state,
-        observation.boxes_px[box],
-        float(observation.scores[box]),
-        True,
-        observation.feet_m[box],
-        observation.cov_m2[box],
-        bool(observation.beside[box]),
-        height_m=float(observation.height_m[box]),
-        colour=observation.colour[box],
-    )
+        self._spares.settle(settled_ms)
