@@ -120,7 +120,7 @@ def telling(config: Path) -> Iterator[None]:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopWorld]:
     folder = tmp_path_factory.mktemp("loop")
     kiosk_port, camera_port = free_port(), free_port()
-    text = SITE.replace("Asia/Shanghai", NOON)
+    text = "\narrive_early_min = 60" + SITE.replace("Asia/Shanghai", NOON)
     with (
         receiving() as gateway,
         hosting(HOSTILE) as host,
@@ -196,7 +196,7 @@ def books(world: LoopWorld, page: Page, scene: str, lang: str) -> str:
     card = page.locator("branch-appointment")
     card.locator("input[name=service][value=desk]").check()
     card.get_by_role("button", name=say["next"]).click()
-    card.locator("input[name=start]").first.check()
+    card.locator("input[name=start]").nth(1).check()  # the first may begin before anybody is reminded of it
     card.get_by_role("button", name=say["next"]).click()
     card.locator("#name").fill(say["name"])
     card.locator("#contact").fill("+86 138 0013 8000")
@@ -261,7 +261,7 @@ def is_served(world: LoopWorld, page: Page, number: str, text: str) -> None:
 def books_what_follows(page: Page, say: dict[str, str]) -> str:
     """In the pass itself; answers the new code."""
     page.locator("branch-pass .note").get_by_role("button", name=say["follow"]).click()
-    page.locator("input[name=start]").nth(1).check()
+    page.locator("input[name=start]").nth(2).check()
     page.get_by_role("button", name=say["next"]).click()
     page.locator("#name").fill(say["name"])
     page.get_by_role("button", name=say["book"], exact=True).click()
