@@ -82,11 +82,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "This time has just been taken. Choose another; nothing is lost.",
         "该时段刚被约走，请另选；已填内容仍保留。",
     ),
+    "refused.own-time": (
+        "You have a visit at this time already. Choose another; nothing is lost.",
+        "您在该时段已有预约，请另选；已填内容仍保留。",
+    ),
     "refused.too-many-open": (
         "You have too many visits open. Cancel one first.",
         "未完成的预约过多，请先取消其中一个。",
     ),
-    "refused.closed": ("The branch is closed then. Choose another time.", "该时段网点不营业，请另选。"),
+    "refused.closed": (
+        "The branch is closed then. Choose another; nothing is lost.",
+        "该时段网点不营业，请另选。",
+    ),
     "kind.waitlist": ("Join the waitlist: free places go to it in order", "登记候补，有空位按顺序通知"),
     "kind.tickets": ("Queue from here today", "远程取号（今日）"),
     "time.nearby": ("Quieter nearby", "附近较空网点"),

@@ -92,9 +92,16 @@ def scripts() -> dict[str, bytes]:
 
 
 def words_in(source: str) -> dict[str, tuple[str, str]]:
-    """The words that a source names: whole keys, and `prefix.${…}` for all of a prefix."""
+    """The words that a source names: whole keys, and `prefix.${…}` for all of a prefix.
+
+    What is wrong with a field is named by the field: only of those that the source has.
+    """
     whole, prefixes = set(re.findall(r'"([a-z]+\.[a-z_-]+)"', source)), _prefixes(source)
-    return {key: said for key, said in WORDS.items() if key in whole or key.startswith(prefixes)}
+    return {
+        key: said
+        for key, said in WORDS.items()
+        if key in whole or (key.startswith(prefixes) and (key[:6] != "wrong." or f'"{key[6:]}"' in source))
+    }
 
 
 def pin(content: bytes) -> str:

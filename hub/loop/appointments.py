@@ -48,6 +48,12 @@ class SlotGoneError(ConflictError):
     kind: ClassVar[str] = "slot-gone"
 
 
+class OwnTimeError(SlotGoneError):
+    """The customer's own appointment has the time."""
+
+    kind: ClassVar[str] = "own-time"
+
+
 class TooManyOpenError(ConflictError):
     """The customer has as many appointments ahead as one may have."""
 

@@ -140,7 +140,7 @@ class Book:
                 ),
             )  # fmt: skip
         except sqlite3.IntegrityError as error:
-            raise place_taken() from error
+            raise place_taken(error) from error
         touch(db, site.id)
         return self.get(db, site.id, identity)
 
@@ -179,7 +179,7 @@ class Book:
             vacate(db, appointment.id)
             occupy(db, site.id, counter, slot, appointment.id)
         except sqlite3.IntegrityError as error:
-            raise place_taken() from error
+            raise place_taken(error) from error
         touch(db, site.id)
         moved = self.get(db, site.id, appointment.id)
         record(db, moved.happened("moved", now_ms, from_ms=appointment.start_ms, start_ms=moved.start_ms))

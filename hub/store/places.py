@@ -133,7 +133,7 @@ def occupy(db: sqlite3.Connection, site: str, counter: str | None, time: _Lastin
     try:
         db.executemany("INSERT INTO held (site, counter, tick_ms, appointment) VALUES (?,?,?,?)", wanted)
     except sqlite3.IntegrityError as error:
-        raise place_taken() from error
+        raise place_taken(error) from error
 
 
 def vacate(db: sqlite3.Connection, appointment: str) -> None:
@@ -141,11 +141,13 @@ def vacate(db: sqlite3.Connection, appointment: str) -> None:
     db.execute("DELETE FROM held WHERE appointment=?", (appointment,))
 
 
-def place_taken() -> ConflictError:
-    """What a unique index says of a second appointment."""
-    return rules.SlotGoneError(
-        "the place was taken, or this customer has an appointment at that time.", hint="Choose another slot."
-    )
+def place_taken(error: sqlite3.IntegrityError) -> ConflictError:
+    """What a unique index says of a second appointment: of the customer's own, or of the place."""
+    if "appointment.customer" in str(error):
+        return rules.OwnTimeError(
+            "this customer has an appointment at that time.", hint="Choose another slot."
+        )
+    return rules.SlotGoneError("the place was taken.", hint="Choose another slot.")
 
 
 def _for_others(

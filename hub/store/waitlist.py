@@ -188,6 +188,6 @@ def _hold(
         )  # fmt: skip
         occupy(db, site.id, counter, slot, waiting.id)
     except sqlite3.IntegrityError as error:
-        raise place_taken() from error
+        raise place_taken(error) from error
     touch(db, site.id)
     return book.get(db, site.id, waiting.id)

@@ -436,6 +436,15 @@ def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
         assert [ASKING.get(url, headers=unknown).status_code for _ in range(3)] == [401, 401, 429]
 
 
+def test_a_second_visit_of_one_customer_at_one_time_is_told_from_a_full_slot(hub: World) -> None:
+    start = slots(hub, days=5)[2]
+    first = book(hub, start, key("own-first"))
+    again = book(hub, start, key("own-again"), follows=first.json()["secret"])
+    assert again.status_code == 409
+    assert again.json()["type"] == "urn:branchloop:problem:own-time"
+    assert book(hub, start, key("another")).status_code == 201, "the place is not lost by it"
+
+
 def test_what_follows_a_visit_that_is_still_to_come_is_no_follow_up(hub: World) -> None:
     """It is for the same customer, but nothing of the first visit is done by it."""
     start = slots(hub, days=12)

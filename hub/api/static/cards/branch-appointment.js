@@ -16,7 +16,7 @@ class BranchAppointment extends Asking(Timed) {
     Object.assign(this, { offer: null, made: null, pass: null, pending: null, wrong: null });
     this.draw();
     try {
-      const offer = await this.ask(`offer?lang=${this.zh ? "zh" : "en"}${scene ? `&scene=${encodeURIComponent(scene)}` : ""}`);
+      const offer = await this.ask(`offer?${new URLSearchParams({ lang: this.zh ? "zh" : "en", ...scene && { scene } })}`);
       if (seal !== this.seal) return;
       const { services } = offer;
       this.offer = offer;
@@ -165,7 +165,7 @@ class BranchAppointment extends Asking(Timed) {
   }
 
   failed(error) {
-    if (error.kind === "refused.slot-gone" || error.kind === "refused.closed") {
+    if (/\.(slot-gone|own-time|closed)$/.test(error.kind)) {
       this.refuse(error);
       this.pick.start = null;
       return this.go("time");
