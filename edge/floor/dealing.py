@@ -110,8 +110,8 @@ class Dealer:
         step_s = (self._t_ms[fix] - self._t_ms[last]) / 1000
         before = switching.Filters(deals.mean[rows, side], deals.cov[rows, side], deals.evidence[rows, side])
         deals.walk(rows, side, switching.go_on(before, step_s, self._feet[[fix]], self._cov[[fix]]))
-        missed = np.array([self._attendance.missed(one, fix) for one in last.tolist()])
-        deals.told[rows, side] += self._attendance.seen + missed * self._attendance.unseen
+        unseen = np.array([self._attendance.between(one, fix) for one in last.tolist()])
+        deals.told[rows, side] += self._attendance.seen + unseen
         if known:
             return
         second = deals.before[rows, side] == NOBODY

@@ -6,6 +6,7 @@ end of the line counts nothing; a path is only ever that of one walker, and one 
 elsewhere, faster than anybody walks, begins a new one.
 
 Where a path begins, and where it has ended, nothing more will tell the side: there the likelier one counts.
+Who was seen walking last has gone on meanwhile; where frames are rare, by half a step between them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ LIKELIER_SIGMAS, PRECISE_LIKELIER_SIGMAS = 1.0, 0.5
 frame after frame; how precise one is, is learnt in rare frames and true of each place by itself."""
 GONE_MS = 4_000
 """Who was not seen for so long has gone. Found again after all, in rare frames, somebody goes on from where that was said."""
+FURTHER, LONGEST_STEP_MS = 0.5, 1_100
+"""Who has gone went on, by so much of the last step, if that is what lies between two frames."""
 END_SLACK_M = 0.1
 FORGET_MS = 10_000
 MAX_SPEED_M_S = 4.0
@@ -56,6 +59,8 @@ class _Walk:
     off_m: float
     sigma_m: float
     precise_m: float | None
+    stride_m: float = 0.0
+    """How much farther to the one side than in the frame before."""
     side: int = 0
     met: tuple[int, geometry.Point] | None = None
 
@@ -109,15 +114,22 @@ class LineCounter:
             x = walk.place[0] + share * (place_m[0] - walk.place[0])
             y = walk.place[1] + share * (place_m[1] - walk.place[1])
             walk.met = (at_ms, (x, y))
+        followed = precise_m is not None and 0 < t_ms - walk.t_ms <= LONGEST_STEP_MS
+        walk.stride_m = off - walk.off_m if followed else 0.0
         walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
         walk.sigma_m, walk.precise_m = sigma_m, precise_m
         begins = precise_m is not None and walk.side == 0
-        return self._commit(person, walk, _likelier_m(walk) if begins else _clear_m(walk))
+        return self._commit(person, walk, off, _likelier_m(walk) if begins else _clear_m(walk))
 
     def gone(self, before_ms: int) -> list[Crossing]:
         """Crossings of those not seen since `before_ms`, by the side on which they were last."""
         ended = [(person, walk) for person, walk in self._walks.items() if walk.t_ms < before_ms]
-        found = [self._commit(person, walk, _likelier_m(walk)) for person, walk in ended]
+        found: list[Crossing | None] = []
+        for person, walk in ended:
+            off = walk.off_m + FURTHER * walk.stride_m
+            if off * walk.off_m < 0:
+                walk.met = (walk.t_ms, walk.place)
+            found.append(self._commit(person, walk, off, _likelier_m(walk)))
         return [crossing for crossing in found if crossing is not None]
 
     def forget(self, before_ms: int) -> None:
@@ -125,10 +137,10 @@ class LineCounter:
         for person in [p for p, walk in self._walks.items() if walk.t_ms < before_ms]:
             del self._walks[person]
 
-    def _commit(self, person: Key, walk: _Walk, clear_m: float) -> Crossing | None:
-        if abs(walk.off_m) < clear_m:
+    def _commit(self, person: Key, walk: _Walk, off_m: float, clear_m: float) -> Crossing | None:
+        if abs(off_m) < clear_m:
             return None
-        side = 1 if walk.off_m > 0 else -1
+        side = 1 if off_m > 0 else -1
         before, walk.side = walk.side, side
         if before in (0, side) or walk.met is None:
             return None

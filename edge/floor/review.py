@@ -87,6 +87,7 @@ def _fixes(sightings: Sequence[Sighting], frames_ms: Sequence[int], borders: Bor
         feet,
         np.array([s.fix[1] for s in sightings]),
         np.array([nothing if s.colour is None else s.colour for s in sightings]) * COLOUR_SCALE,
+        np.array([s.box_px for s in sightings]),
         borders.inside_m(feet),
         frames_ms,
         borders,

@@ -32,13 +32,14 @@ def reach_m(waited_ms: _Number, noise_m: _Number) -> _Number:
 class Fixes:
     """All fixes of a window: `t_ms` (n,) ascending, `feet_m` (n, 2), `cov_m2` (n, 2, 2), `worn` (n, 6) or NaN, in standard deviations.
 
-    `inside_m` (n,) is how far from the nearest of the `borders` each lies; `frames_ms` are the times of all frames, those without a fix too.
+    `boxes_px` (n, 4) x0, y0, x1, y1; `inside_m` (n,) is how far from the nearest of the `borders` each lies; `frames_ms` are the times of all frames, those without a fix too.
     """
 
     t_ms: NDArray[np.int64]
     feet_m: Array
     cov_m2: Array
     worn: Array
+    boxes_px: Array
     inside_m: Array
     frames_ms: Sequence[int]
     borders: Borders

@@ -51,6 +51,23 @@ def test_who_was_last_seen_beyond_the_line_has_crossed(last_x: float, after: lis
 
 
 @pytest.mark.parametrize(
+    ("path", "precise", "after"),
+    [
+        ((-1.0, -0.5, -0.05), True, ["in"]),  # walks on, and is 0.18 m beyond half a step later
+        ((-1.0, -0.5, -0.05), False, []),  # where frames are many, the next would have told
+        ((-0.2, -0.1, -0.05), True, []),  # hardly moves
+        ((-1.0, 0.6, 0.15), True, []),  # comes back
+    ],
+)
+def test_who_was_last_seen_walking_went_on(path: tuple[float, ...], precise: bool, after: list[str]) -> None:
+    counter = LineCounter(LINE)
+    found = [counter.step(500 * i, 1, (x, 0.0), 0.4, 0.2 if precise else None) for i, x in enumerate(path)]
+    found += counter.gone(10_000)
+    assert [crossing.direction for crossing in found if crossing is not None] == after
+    assert counter.gone(10_000) == []
+
+
+@pytest.mark.parametrize(
     ("path", "assumed", "learnt"),
     [
         ((-0.15, -0.1, 1.0), [], ["in"]),  # begins nearly on the line

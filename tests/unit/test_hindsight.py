@@ -42,6 +42,7 @@ def window(walks: Walks, worn: list[float] | None = None, inside_m: float = 3.0)
         np.array([(x, y) for *_, x, y in order]),
         np.tile(0.01 * np.eye(2), (len(order), 1, 1)),
         colour,
+        np.array([(100 * x, 0, 100 * x + 40, 100 * y) for *_, x, y in order]),
         np.full(len(order), inside_m),
         [frame * FRAME_MS for frame in range(last + 1)],
         Borders(calibration(), FLOOR_M),
