@@ -137,9 +137,21 @@ def project(points_m: Array) -> Array:
 
 def film(cell: Cell, crossings: int, seed: int = 1) -> Footage:
     """Walkers of a cell until at least `crossings` of them can be asked for, and what the camera gives."""
+    wanted = round(crossings * 1.03) + 1
+    while True:
+        footage = _film(cell, wanted, most=40 * crossings, seed=seed)
+        asked = sum(
+            seen and one.crosses is not None for one, seen in zip(footage.walkers, footage.seen, strict=True)
+        )
+        if asked >= crossings or len(footage.walkers) > 40 * crossings:
+            return footage
+        wanted += round((crossings - asked) * 1.2) + 1  # those whom others hid
+
+
+def _film(cell: Cell, wanted: int, *, most: int, seed: int) -> Footage:
+    """Until `wanted` could be asked for if nobody hid another, but no more than about `most` walkers."""
     key = [seed, SCENARIOS.index(cell.scenario), round(cell.fps * 10), round(cell.speed_m_s * 10)]
     rng = np.random.default_rng([*key, round(cell.drop * 100), round(cell.jitter_px * 10)])
-    wanted = round(crossings * 1.03) + 1
     walkers: list[Walker] = []
     found: list[_Found] = []
     asked = 0
@@ -154,7 +166,7 @@ def film(cell: Cell, crossings: int, seed: int = 1) -> Footage:
         ]
         walkers.append(walker)
         asked += walker.crosses is not None and _enough(sightings[kept, 2])
-        if asked >= wanted or len(walkers) > 40 * crossings:
+        if asked >= wanted or len(walkers) > most:
             break
     shown = _shown(found)
     ys: list[list[float]] = [[] for _ in walkers]

@@ -26,9 +26,9 @@ NOBODY = -1
 TURNED, ONCE_TURNED = 0.1, 0.02
 """So seldom, in rare frames, somebody came from another side than that on which their way began, or leaves to another than
 that to which it leads; and goes where they came, of those who were seen but once."""
-HIDDEN = float(np.log(0.8))
+HIDDEN = float(np.log(0.5))
 """That somebody was not seen who may have been hidden by somebody nearer."""
-PLAIN_MS, LOST = 3_900, 6.0
+PLAIN_MS, LOST = 3_900, 3.0
 """Who was in plain view, in rare frames, is hardly ever not seen for longer: that costs more."""
 STRIDE_M_S, STRIDE_SIGMAS, LEAST_STRIDE_M = 0.5, 1.0, 0.1
 """Two fixes tell a way where somebody walked so fast between them, farther than they are uncertain and than this."""
@@ -61,6 +61,7 @@ class Attendance:
         self._goes: list[float] = np.minimum(goes + unseen, most_goes).tolist()
         self._come_bounds, self._go_bounds = (comes, most_comes), (goes, most_goes)
         self._ways: dict[tuple[int, int], float | None] = {}
+        self._between: dict[tuple[int, int], float] = {}
 
     def value(self, trail: Trail, walk: Walk) -> float:
         """Of a walk, were it that of `trail`."""
@@ -113,9 +114,11 @@ class Attendance:
 
     def between(self, before: int, after: int) -> float:
         """Of who was seen so, and next so, in the frames between."""
-        plain, hidden = self._missed(before, after)
-        told = plain * self.unseen + hidden * HIDDEN
-        return told - LOST if self._by_way and (plain + 1) * self._step_ms > PLAIN_MS else told
+        if (before, after) not in self._between:
+            plain, hidden = self._missed(before, after)
+            lost = self._by_way and plain and (plain + 1) * self._step_ms > PLAIN_MS
+            self._between[before, after] = plain * self.unseen + hidden * HIDDEN - LOST * bool(lost)
+        return self._between[before, after]
 
     def _unseen(self, walk: Walk) -> float:
         """Of a walk, in the frames that do not show it from the first fix to the last."""

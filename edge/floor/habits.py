@@ -26,7 +26,7 @@ class Habits:
 
     @property
     def share(self) -> float:
-        """Of the frames in which somebody was there, those that showed it."""
+        """Of the frames in which somebody was there, hidden or not, those that showed it."""
         return self._seen / self._there
 
     @property

@@ -59,8 +59,8 @@ class _Walk:
     off_m: float
     sigma_m: float
     precise_m: float | None
-    stride_m: float = 0.0
-    """How much farther to the one side than in the frame before."""
+    before: tuple[int, geometry.Point] | None = None
+    """When and where in the frame before, where frames are rare."""
     side: int = 0
     met: tuple[int, geometry.Point] | None = None
 
@@ -108,28 +108,21 @@ class LineCounter:
         walk = self._walks[person]
         if not _possible(walk, t_ms, place_m):
             walk = self._walks[person] = _Walk(t_ms, place_m, off, sigma_m, precise_m)
-        elif walk.off_m * off <= 0 and walk.off_m != off:
-            share = walk.off_m / (walk.off_m - off)
-            at_ms = round(walk.t_ms + share * (t_ms - walk.t_ms))
-            x = walk.place[0] + share * (place_m[0] - walk.place[0])
-            y = walk.place[1] + share * (place_m[1] - walk.place[1])
-            walk.met = (at_ms, (x, y))
-        followed = precise_m is not None and 0 < t_ms - walk.t_ms <= LONGEST_STEP_MS
-        walk.stride_m = off - walk.off_m if followed else 0.0
+        else:
+            _meet(walk, t_ms, place_m, off)
+        follows = precise_m is not None and 0 < t_ms - walk.t_ms <= LONGEST_STEP_MS
+        walk.before = (walk.t_ms, walk.place) if follows else None
         walk.t_ms, walk.place, walk.off_m = t_ms, place_m, off
         walk.sigma_m, walk.precise_m = sigma_m, precise_m
         begins = precise_m is not None and walk.side == 0
-        return self._commit(person, walk, off, _likelier_m(walk) if begins else _clear_m(walk))
+        return self._commit(person, walk, _likelier_m(walk) if begins else _clear_m(walk))
 
     def gone(self, before_ms: int) -> list[Crossing]:
-        """Crossings of those not seen since `before_ms`, by the side on which they were last."""
+        """Crossings of those not seen since `before_ms`, by the side on which they were last, or half a step later."""
         ended = [(person, walk) for person, walk in self._walks.items() if walk.t_ms < before_ms]
-        found: list[Crossing | None] = []
-        for person, walk in ended:
-            off = walk.off_m + FURTHER * walk.stride_m
-            if off * walk.off_m < 0:
-                walk.met = (walk.t_ms, walk.place)
-            found.append(self._commit(person, walk, off, _likelier_m(walk)))
+        for _, walk in ended:
+            self._went_on(walk)
+        found = [self._commit(person, walk, _likelier_m(walk)) for person, walk in ended]
         return [crossing for crossing in found if crossing is not None]
 
     def forget(self, before_ms: int) -> None:
@@ -137,10 +130,20 @@ class LineCounter:
         for person in [p for p, walk in self._walks.items() if walk.t_ms < before_ms]:
             del self._walks[person]
 
-    def _commit(self, person: Key, walk: _Walk, off_m: float, clear_m: float) -> Crossing | None:
-        if abs(off_m) < clear_m:
+    def _went_on(self, walk: _Walk) -> None:
+        """Take who has gone half a step farther, once; who comes back after all comes from there."""
+        if walk.before is None:
+            return
+        (before_ms, before), walk.before = walk.before, None
+        x, y = (here + FURTHER * (here - there) for here, there in zip(walk.place, before, strict=True))
+        off = geometry.side(self._a, self._b, (x, y))
+        _meet(walk, round(walk.t_ms + FURTHER * (walk.t_ms - before_ms)), (x, y), off)
+        walk.place, walk.off_m = (x, y), off
+
+    def _commit(self, person: Key, walk: _Walk, clear_m: float) -> Crossing | None:
+        if abs(walk.off_m) < clear_m:
             return None
-        side = 1 if off_m > 0 else -1
+        side = 1 if walk.off_m > 0 else -1
         before, walk.side = walk.side, side
         if before in (0, side) or walk.met is None:
             return None
@@ -149,6 +152,15 @@ class LineCounter:
         if not -slack <= geometry.along(self._a, self._b, place) <= 1 + slack:
             return None
         return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)
+
+
+def _meet(walk: _Walk, t_ms: int, place_m: geometry.Point, off_m: float) -> None:
+    """Note when and where a walk that goes on to there meets the line, if it does."""
+    if walk.off_m * off_m > 0 or walk.off_m == off_m:
+        return
+    share = walk.off_m / (walk.off_m - off_m)
+    x, y = (a + share * (b - a) for a, b in zip(walk.place, place_m, strict=True))
+    walk.met = (round(walk.t_ms + share * (t_ms - walk.t_ms)), (x, y))
 
 
 def _clear_m(walk: _Walk) -> float:

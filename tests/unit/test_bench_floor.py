@@ -38,6 +38,13 @@ def test_only_who_is_seen_on_both_sides_is_asked_for() -> None:
     assert sum(blind.seen) < 0.3 * len(blind.seen)
 
 
+def test_as_many_are_asked_for_as_were_wanted() -> None:
+    """However many hide each other where they meet."""
+    footage = scene.film(Cell("crossing", 2, 2.5, 0.4, 8.0), 100)
+    pairs = zip(footage.walkers, footage.seen, strict=True)
+    assert sum(seen and walker.crosses is not None for walker, seen in pairs) >= 100
+
+
 def test_who_turns_back_never_crosses() -> None:
     """Half of the hesitant go back: their feet never come clearly beyond the line."""
     footage = scene.film(Cell("turning", 5, 1.8, 0.0, 0.0), 20)

@@ -51,20 +51,41 @@ def test_who_was_last_seen_beyond_the_line_has_crossed(last_x: float, after: lis
 
 
 @pytest.mark.parametrize(
-    ("path", "precise", "after"),
+    ("path", "step_ms", "precise", "after"),
     [
-        ((-1.0, -0.5, -0.05), True, ["in"]),  # walks on, and is 0.18 m beyond half a step later
-        ((-1.0, -0.5, -0.05), False, []),  # where frames are many, the next would have told
-        ((-0.2, -0.1, -0.05), True, []),  # hardly moves
-        ((-1.0, 0.6, 0.15), True, []),  # comes back
+        ((-1.0, -0.5, -0.05), 500, True, ["in"]),  # walks on, and is 0.18 m beyond half a step later
+        ((-1.0, -0.5, -0.05), 1_200, True, []),  # the frame before is too long ago to tell
+        ((-1.0, -0.5, -0.05), 500, False, []),  # where frames are many, the next would have told
+        ((-0.4, -0.3, -0.05), 500, True, []),  # is hardly beyond
+        ((-1.0, 0.6, 0.15), 500, True, []),  # comes back
     ],
 )
-def test_who_was_last_seen_walking_went_on(path: tuple[float, ...], precise: bool, after: list[str]) -> None:
+def test_who_was_last_seen_walking_went_on(
+    path: tuple[float, ...], step_ms: int, precise: bool, after: list[str]
+) -> None:
     counter = LineCounter(LINE)
-    found = [counter.step(500 * i, 1, (x, 0.0), 0.4, 0.2 if precise else None) for i, x in enumerate(path)]
+    found = [
+        counter.step(step_ms * i, 1, (x, 0.0), 0.4, 0.2 if precise else None) for i, x in enumerate(path)
+    ]
     found += counter.gone(10_000)
     assert [crossing.direction for crossing in found if crossing is not None] == after
     assert counter.gone(10_000) == []
+
+
+@pytest.mark.parametrize(("back_x", "after"), [(-1.0, ["out"]), (1.0, [])])
+def test_who_is_seen_again_comes_from_where_they_had_gone(back_x: float, after: list[str]) -> None:
+    """Told to have crossed: seen where they came from, they came back meanwhile; farther on, nothing more is told."""
+    counter = LineCounter(LINE)
+    for i, x in enumerate((-1.0, -0.5, -0.05)):
+        assert counter.step(500 * i, 1, (x, 0.0), 0.4, 0.2) is None
+    (gone,) = counter.gone(4_000)
+    assert gone.direction == "in"
+    assert gone.place_m == pytest.approx((0.0, 0.0))
+    assert 1_000 < gone.at_ms < 1_250
+    found = [counter.step(t_ms, 1, (back_x, 0.0), 0.4, 0.2) for t_ms in (5_000, 5_500)]
+    crossings = [crossing for crossing in found if crossing is not None]
+    assert [crossing.direction for crossing in crossings] == after
+    assert all(gone.at_ms < crossing.at_ms < 5_000 for crossing in crossings)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from test_hindsight import FRAME_MS, window
 
 from edge.floor.attendance import HIDDEN, LOST, PLAIN_MS, Attendance
 from edge.floor.hiding import Hiding
-from edge.floor.trail import Fixes
+from edge.floor.trail import Fixes, Trail
 
 FAR, NEAR = [0.0, 0.0, 40.0, 100.0], [10.0, 0.0, 50.0, 110.0]
 
@@ -58,3 +58,20 @@ def test_nobody_is_overlooked_for_long_in_plain_view() -> None:
     rare = Attendance([], long, seldom=True)
     assert rare.between(0, 1) == pytest.approx(frames * rare.unseen - LOST)
     assert full.between(0, 1) == pytest.approx(frames * full.unseen)
+
+
+def test_frames_that_come_once_in_four_seconds_overlook_nobody() -> None:
+    _, fixes = window([[(0, 1.0, 1.0), (20, 1.0, 1.0)]])
+    fixes = replace(fixes, frames_ms=fixes.t_ms.tolist())
+    assert Attendance([], fixes, seldom=True).between(0, 1) == 0
+
+
+def test_at_full_rate_a_walk_tells_of_its_frames_alike() -> None:
+    """Hidden or not, and however long."""
+    fixes = seen((0, FAR), (2, NEAR), (30, FAR))
+    walk = (0, 2)
+    full, rare = (Attendance([Trail(walk)], fixes, seldom=seldom) for seldom in (False, True))
+    ends = 2 * full.seen - full.comes[0]
+    assert full.value(Trail(walk), walk) == pytest.approx(ends + 29 * full.unseen)
+    between = 28 * rare.unseen + HIDDEN - LOST
+    assert rare.value(Trail(walk), walk) == pytest.approx(2 * rare.seen - rare.came(*walk) + between)
