@@ -90,10 +90,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "You have too many visits open. Cancel one first.",
         "未完成的预约过多，请先取消其中一个。",
     ),
-    "refused.closed": (
-        "The branch is closed then. Choose another; nothing is lost.",
-        "该时段网点不营业，请另选。",
-    ),
+    "refused.closed": ("The branch is closed then. Choose another time.", "该时段网点不营业，请另选。"),
     "kind.waitlist": ("Join the waitlist: free places go to it in order", "登记候补，有空位按顺序通知"),
     "kind.tickets": ("Queue from here today", "远程取号（今日）"),
     "time.nearby": ("Quieter nearby", "附近较空网点"),

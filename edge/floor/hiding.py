@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
+from edge.floor.association import covered
 from edge.floor.trail import Fixes
 
 COVERS_IOU = 0.35
@@ -22,7 +23,7 @@ class Hiding:
     def __init__(self, fixes: Fixes) -> None:
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
-        self._boxes: list[list[float]] = fixes.boxes_px.tolist()
+        self._boxes = fixes.boxes_px
         self._known: dict[tuple[int, int], int] = {}
 
     def frames(self, before: int, after: int) -> int:
@@ -36,17 +37,6 @@ class Hiding:
 
     def _hidden(self, before: int, after: int, t_ms: int) -> bool:
         share = (t_ms - self._t_ms[before]) / (self._t_ms[after] - self._t_ms[before])
-        box = [a + share * (b - a) for a, b in zip(self._boxes[before], self._boxes[after], strict=True)]
+        box = self._boxes[before] + share * (self._boxes[after] - self._boxes[before])
         others = self._boxes[bisect_left(self._t_ms, t_ms) : bisect_right(self._t_ms, t_ms)]
-        return any(other[3] >= box[3] - NEARER_PX and _iou(box, other) > COVERS_IOU for other in others)
-
-
-def _iou(one: list[float], other: list[float]) -> float:
-    """Two boxes x0, y0, x1, y1 -> intersection over union."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    both = wide * high
-    areas = sum((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
-    return both / (areas - both)
+        return covered(box, [other for other in others if other[3] >= box[3] - NEARER_PX], COVERS_IOU)

@@ -100,8 +100,14 @@ def words_in(source: str) -> dict[str, tuple[str, str]]:
     return {
         key: said
         for key, said in WORDS.items()
-        if key in whole or (key.startswith(prefixes) and (key[:6] != "wrong." or f'"{key[6:]}"' in source))
+        if key in whole or (key.startswith(prefixes) and _field_is_in(source, key))
     }
+
+
+def _field_is_in(source: str, key: str) -> bool:
+    """Whether a word is not of a field, or of one that the source has."""
+    prefix, _, field = key.partition(".")
+    return prefix != "wrong" or f'"{field}"' in source
 
 
 def pin(content: bytes) -> str:
