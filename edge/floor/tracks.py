@@ -231,11 +231,12 @@ class Tracker:
         for index in sorted(free):
             self._belief.miss(alive[index], predicted[index], boxes[index])
         claimed = [observation.boxes_px[box] for box in taken]
-        for box in high:
+        for box in sorted(high, key=lambda box: -observation.scores[box]):
             if box in taken or observation.scores[box] < settings.birth_score:
                 continue
             if not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
                 self._begin(observation, box)
+                claimed.append(observation.boxes_px[box])
             elif self._belief.closely:
                 self._spares.offer(self._first(observation, box), observation, taken)
 

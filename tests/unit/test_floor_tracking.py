@@ -196,12 +196,13 @@ def test_what_is_weak_and_still_never_starts() -> None:
 
 
 @pytest.mark.parametrize(("apart_m", "people"), [(0.2, 1), (0.45, 2)])
-def test_a_second_box_on_somebody_is_no_second_person(apart_m: float, people: int) -> None:
-    """A detector that boxes one person twice for a while begins nobody; somebody close by is somebody."""
+@pytest.mark.parametrize("since", [0, 10])
+def test_a_second_box_on_somebody_is_no_second_person(apart_m: float, people: int, since: int) -> None:
+    """A detector that boxes one person twice for a while, or from the first frame on, begins nobody; somebody close by is somebody."""
     tracker = Tracker(calibration())
     for i in range(40):
         places = [(2.0 + 0.1 * i, 4.0)]
-        if i >= 10:
+        if i >= since:
             places.append((places[0][0] + apart_m, 4.0))
         tracker.step(observe(i * 143, boxes(places), calibration()))
     assert len(tracker.present()) == people
