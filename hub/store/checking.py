@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from branchloop.acceptance import Report
 from branchloop.clock import (
     DAY_MS,
     MINUTE_MS,
@@ -296,17 +297,28 @@ class Checker:
 
 
 def count_error(db: sqlite3.Connection, site: Site, now_ms: int) -> CountError:
-    """How wrong a count may be: what the acceptance report in force found at worst, or what is designed for."""
+    """How wrong a count may be: what the acceptance report in force proves of all entrances, or what is designed for."""
     newest = AcceptanceReports(db).newest(site.id, 1)
     if not newest or now_ms >= newest[0].report.expires_at_ms:
         return CountError()
     report = newest[0].report
     if not Configurations(db).runs(site, report.config_version, report.config_hash):
         return CountError()
-    shares = [
-        figure.high if figure.high is not None else figure.value
-        for figure in report.figures
-        if figure.key == "counts.wrong_rate"
-    ]
-    known = [share for share in shares if share is not None]
-    return CountError(max(SMALLEST_ERROR, *known), "acceptance") if known else CountError()
+    proven = _proven(report, {line.id for line in site.lines if line.entrance})
+    return CountError() if proven is None else CountError(max(SMALLEST_ERROR, proven), "acceptance")
+
+
+def _proven(report: Report, entrances: set[str]) -> float | None:
+    """The share of crossings wrong of all lines together that a report proves; None where it proves none.
+
+    A few crossings at one door prove nothing of the others, however well or badly that door did.
+    """
+    counted = {figure.subject for figure in report.figures if figure.key.startswith("counts.")}
+    if not entrances <= counted:
+        return None
+    rates = [figure for figure in report.figures if figure.key == "counts.wrong_rate"]
+    whole = [figure for figure in rates if figure.subject is None]
+    if not whole and len({figure.subject for figure in rates}) == 1:
+        whole = rates
+    highs = [figure.high for figure in whole if figure.verdict == "pass" and figure.high is not None]
+    return max(highs) if highs and len(highs) == len(whole) else None

@@ -19,6 +19,7 @@ import pytest
 from hubworld import World, world
 from test_api import get, window
 
+from branchloop.acceptance import DECIMALS, judge, overall
 from branchloop.acceptance_signing import sign_report
 from branchloop.batches import Batch, Item
 from branchloop.boxkeys import new_private
@@ -26,13 +27,16 @@ from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
 from branchloop.status import CoreCrashes, Refusal, Status
+from edge.accuracy.counting import poisson_interval
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.resting import REST_MS
 from hub.loop.alerts import Watch
+from hub.loop.finding import CountError
 from hub.store.alerts import Alerts
+from hub.store.checking import count_error
 from hub.store.connection import connect_readonly
 from hub.store.reading import Reader
 from hub.store.schema import DATABASE
@@ -588,6 +592,47 @@ def test_a_report_is_kept_as_it_was_signed(hub: World) -> None:
     assert (
         answer["balance"][0]["basis"] == "design"
     )  # measured on another configuration: it proves nothing of this
+
+
+def rate(subject: str | None, wrong: int, crossings: int) -> dict[str, Any]:
+    """A figure as `acceptance make` writes it, of a hand count with so many errors."""
+    value, (low, high) = wrong / crossings, poisson_interval(wrong)
+    ends = [round(part, DECIMALS) for part in (value, low / crossings, high / crossings)]
+    figure = {
+        "key": "counts.wrong_rate", "unit": "share", "value": ends[0], "low": ends[1], "high": ends[2],
+        "sample": crossings, "sample_of": "crossings", "at_most": 0.05, "verdict": judge(*ends, None, 0.05),
+    }  # fmt: skip
+    return figure if subject is None else {**figure, "subject": subject}
+
+
+@pytest.mark.parametrize(
+    ("figures", "share"),
+    [
+        ([rate("door", 0, 4)], None),
+        ([rate("door", 3, 30)], None),
+        ([rate("door", 6, 1_000)], 0.0131),
+        ([rate("door", 6, 1_000), rate("side", 0, 4), rate(None, 6, 1_004)], 0.013),
+        ([rate("door", 6, 1_000), rate("side", 60, 100), rate(None, 66, 1_100)], None),
+        ([rate("door", 0, 600), rate("door", 6, 1_000)], 0.0131),
+        ([rate("door", 0, 4), rate("door", 6, 1_000)], None),
+        ([rate("door", 6, 1_000), rate("side", 0, 200)], None),
+        ([rate("side", 6, 1_000)], None),
+    ],
+    ids=[
+        "few", "failed", "one", "all lines", "all lines failed", "twice", "once too few", "no sum", "another door",
+    ],
+)  # fmt: skip
+def test_only_what_is_proven_of_all_entrances_sets_the_tolerance(
+    hub: World, figures: list[dict[str, Any]], share: float | None
+) -> None:
+    """A side door with four crossings, a failed test or one door of two leaves the tolerance as it was designed."""
+    verdict = overall(figure["verdict"] for figure in figures)
+    assert upload(hub, signed(figures=figures, verdict=verdict)).status_code == 201
+    site = hub.config.sites["hall"]
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        error = count_error(db, site, now_ms())
+    assert error == (CountError() if share is None else CountError(share, "acceptance"))
+    assert error.tolerance(200) < 8
 
 
 def test_an_expired_report_is_shown_as_expired(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
