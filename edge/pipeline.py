@@ -329,6 +329,10 @@ class Pipeline:
                 for light in (self._lights[camera] for camera in cameras if camera in self._lights):
                     if light.fault is None:  # else the picture itself is wrong, which says more
                         self._state(light.id, "camera", light.state, fault or "")
+            for camera in self._site.cameras:
+                light, standing = self._lights[camera.id], self._complaints.about(camera.id)
+                if standing and light.state == "up" and light.fault is None and light.detail not in standing:
+                    self._state(light.id, "camera", light.state, standing[0])  # a fault had hidden it
         if self._site.kiosks and self._crowding.take(settled.windows):
             fresh = self._crowding_file.with_suffix(".new")
             with contextlib.suppress(OSError):  # a full disk: the kiosk then shows no figure

@@ -175,18 +175,29 @@ class Complaints:
 
     def __init__(self) -> None:
         self._quiet: dict[Pair, int] = {}
+        self._standing: dict[Pair, str] = {}
+        """As it was said when it began: its figures change with every window."""
 
     def news(self, agreements: Sequence[Agreement]) -> list[tuple[Pair, str | None]]:
         """To be asked once per window: (pair, fault) where one begins, (pair, None) where one is over."""
-        told: list[tuple[Pair, str | None]] = []
+        here = {one.cameras for one in agreements}
+        told: list[tuple[Pair, str | None]] = [self._over(gone) for gone in self._quiet.keys() - here]
         for one in agreements:
             if one.fault is not None:
                 if one.cameras not in self._quiet:
+                    self._standing[one.cameras] = one.fault
                     told.append((one.cameras, one.fault))
                 self._quiet[one.cameras] = 0
             elif one.cameras in self._quiet:
                 self._quiet[one.cameras] += 1
                 if self._quiet[one.cameras] >= OVER_WINDOWS:
-                    del self._quiet[one.cameras]
-                    told.append((one.cameras, None))
+                    told.append(self._over(one.cameras))
         return told
+
+    def about(self, camera: str) -> list[str]:
+        """What stands against a camera now."""
+        return [fault for cameras, fault in self._standing.items() if camera in cameras]
+
+    def _over(self, cameras: Pair) -> tuple[Pair, None]:
+        del self._quiet[cameras], self._standing[cameras]
+        return cameras, None

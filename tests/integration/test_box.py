@@ -224,6 +224,41 @@ def test_a_moved_camera_counts_on_and_is_marked_and_a_looped_one_observes_nothin
     assert faults[40_000] is None
 
 
+@pytest.mark.parametrize("hidden_ms", [(0, 40_000), (25_000, 40_000)], ids=["when it began", "later"])
+def test_what_cameras_say_against_each_other_outlasts_a_fault_of_the_picture(
+    config: Path, hidden_ms: tuple[int, int]
+) -> None:
+    """While one has moved that is told, and afterwards what still stands against the pair: once, and to both."""
+    text = config.read_text(encoding="utf-8")
+    start = text.index("[[camera]]")
+    end = text.index("\n[[", start)
+    second = text[start:end].replace('id = "hall"', 'id = "back"')
+    config.write_text(f"{text[:end]}\n{second}{text[end:]}", encoding="utf-8")
+    begun_ms, over_ms = hidden_ms
+    states = {
+        begun_ms: ("moved: the view is off by 67 px.", "moved"),
+        over_ms: ("the picture is well again", None),
+    }
+    reports: list[Report] = [
+        EventReport(camera, Event("state", T0_MS, state="up")) for camera in ("hall", "back")
+    ]
+    for t_ms in range(0, 60_000, 200):
+        if t_ms in states:
+            detail, fault = states[t_ms]
+            reports.append(
+                EventReport("hall", Event("state", T0_MS + t_ms, state="up", detail=detail, fault=fault))
+            )
+        across = 150 + 100 * abs((t_ms % 20_000) / 10_000 - 1)
+        reports.append(FrameReport("hall", T0_MS + t_ms, box(across)))
+        reports.append(FrameReport("back", T0_MS + t_ms + 1, box(across + 250)))
+    told = [body for kind, body in run(config, reports) if kind == "notice" and body["what"] == "camera"]
+    of_hall, of_back = ([n["detail"] for n in told if n["subject"] == camera] for camera in ("hall", "back"))
+    (against,) = of_back
+    assert "m apart" in against
+    before = [] if begun_ms == 0 else [against]
+    assert of_hall == [*before, "moved: the view is off by 67 px.", "the picture is well again", against]
+
+
 def test_a_stuck_sensor_is_told_and_not_believed(config: Path) -> None:
     """A minute of one and the same range: the window's fault, a notice with the reason, no presence."""
     reports: list[Report | SensorReport] = []

@@ -232,6 +232,19 @@ def test_complaints_come_once_and_end_after_a_quiet_minute() -> None:
     assert told == [*[[]] * 11, [(("a", "b"), None)]]
 
 
+def test_what_stands_against_a_camera_is_kept_as_it_was_said() -> None:
+    """Until it is over, or until the pair is no longer one."""
+    first = Agreement(("a", "b"), 1.4, 0.1, (0.0, 0.0), 0.0, 0.95)
+    second = replace(first, cameras=("b", "c"))
+    complaints = Complaints()
+    told = [fault for _, fault in complaints.news([first, second])]
+    complaints.news([replace(first, disagreement_m=1.6), second])
+    assert [complaints.about(camera) for camera in "abc"] == [told[:1], told, told[1:]]
+    assert complaints.news([first]) == [(("b", "c"), None)]
+    assert [complaints.about(camera) for camera in "abc"] == [told[:1], told[:1], []]
+    assert complaints.news([first, second]) == [(("b", "c"), told[1])]
+
+
 def test_an_offset_is_found_only_where_there_is_one() -> None:
     """Two halls of strangers have none."""
     random = np.random.default_rng(5)
