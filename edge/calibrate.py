@@ -53,7 +53,7 @@ def points(
     """Judge the marks of FILE (x_px,y_px,x_m,y_m): residual, left-out error, reach."""
     from edge.replay import read_points
 
-    text, site = _read(config)
+    text, site = _read_to_write(config, camera)
     known = _camera(site, camera) if site is not None and camera is not None else None
     before = known.calibration if known else None
     size = _size(picture) if picture else before.picture_px if before else None
@@ -104,7 +104,9 @@ def checkerboard(
     """Measure the lens from pictures of a checkerboard: focal length and distortion."""
     from edge.lens import measure_lens
 
-    text, site = _read(config)
+    text, site = _read_to_write(config, camera)
+    if config is not None and camera is None:
+        raise UsageError("--camera is missing.", hint="Name the [[camera]] of --site that has this lens.")
     known = _camera(site, camera) if site is not None and camera is not None else None
     lens = measure_lens(images, cols, rows, square_mm)
     if known is not None and known.calibration.picture_px != lens.picture_px:
@@ -241,6 +243,15 @@ def _read(config: Path | None) -> tuple[str | None, Site | None]:
     return text, parse_site(text, str(config))
 
 
+def _read_to_write(config: Path | None, camera: str | None) -> tuple[str | None, Site | None]:
+    """The site file, where one is named: without it a camera has nowhere to be written."""
+    if camera is not None and config is None:
+        raise UsageError(
+            "--site is missing.", hint=f"Name the site file that camera {camera[:40]!r} is written into."
+        )
+    return _read(config)
+
+
 def _camera(site: Site, camera: str) -> Camera:
     for each in site.cameras:
         if each.id == camera:
@@ -274,7 +285,8 @@ def _calibration(
             {"points": marks, "picture_px": size, "distortion": bent, "focal_px": focal}
         )
     except ValidationError as error:
-        raise InputError(f"{file}: {error.errors()[0]['msg']}.", hint="See docs/calibrate.md.") from error
+        reason = str(error.errors()[0]["msg"]).removeprefix("Value error, ")
+        raise InputError(f"{file}: {reason}.", hint="See docs/calibrate.md.") from error
 
 
 def _write(config: Path, text: str) -> str:

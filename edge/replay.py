@@ -22,6 +22,8 @@ from edge.perceive.sight import Sight
 from edge.results import Results
 
 Progress = Callable[[int, int | None], None]
+MARK = ("x_px", "y_px", "x_m", "y_m")
+"""Columns of a table of calibration points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +156,20 @@ def bare_site(
 def read_points(path: Path) -> list[tuple[float, float, float, float]]:
     """Calibration points of a CSV file with the columns x_px, y_px, x_m, y_m."""
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
-            return [(float(r["x_px"]), float(r["y_px"]), float(r["x_m"]), float(r["y_m"])) for r in rows]
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            if not set(MARK) <= set(table.fieldnames or ()):
+                raise InputError(
+                    f"the first row of {path} does not name {','.join(MARK)}.",
+                    hint="Write that row above the marks.",
+                )
+            return [(float(r["x_px"]), float(r["y_px"]), float(r["x_m"]), float(r["y_m"])) for r in table]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
         raise InputError(
             f"{path} is not a table of calibration points.",
-            hint="Columns: x_px,y_px,x_m,y_m; one mark a row.",
+            hint=f"Columns: {','.join(MARK)}; one mark a row.",
         ) from error
 
 

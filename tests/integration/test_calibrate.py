@@ -114,6 +114,44 @@ def test_bad_marks_end_with_their_reason(
     assert site.read_text(encoding="utf-8") == before
 
 
+def test_what_would_be_written_nowhere_is_refused(site: Path, tmp_path: Path) -> None:
+    """--camera without --site, and a lens for no camera: usage, before anything is measured."""
+    marks = write(tmp_path, rows(site))
+    board = ("checkerboard", tmp_path / "none.png", "--cols", 9, "--rows", 6, "--square-mm", 25)
+    for args in (("points", marks, "--picture", "768x576"), board):
+        code, told, said = run(*args, "--camera", "hall")
+        assert (code, told) == (2, {})
+        assert "--site is missing. Name the site file that camera 'hall' is written into." in said
+    code, _, said = run(*board, "--site", site)
+    assert code == 2
+    assert "--camera is missing" in said
+
+
+@pytest.mark.parametrize("text", ["", "what\never\n", "x,y,x_m,y_m\n1,2,3,4\n", "100,200,1,2\n300,200,3,2\n"])
+def test_a_file_that_is_no_table_of_marks_is_said_to_be_none(tmp_path: Path, text: str) -> None:
+    """It lacks the row that names the columns, which is not the same as too few marks."""
+    file = tmp_path / "points.csv"
+    file.write_text(text, encoding="utf-8")
+    code, _, said = run("points", file, "--picture", "768x576")
+    assert code == 4
+    assert f"the first row of {file} does not name x_px,y_px,x_m,y_m." in said
+    file.write_bytes(b"\xff\xfe\x00PNG" * 40)
+    code, _, said = run("points", file, "--picture", "768x576")
+    assert (code, "is not a table of calibration points" in said) == (4, True)
+
+
+def test_a_spreadsheet_s_table_is_read_and_a_lens_without_focal_length_refused(
+    site: Path, tmp_path: Path
+) -> None:
+    """A mark at the beginning of the file is no part of the first column; the sentence is ours alone."""
+    file = write(tmp_path, rows(site))
+    file.write_text("\ufeff" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    assert run("points", file, "--picture", "768x576")[0] == 0
+    code, _, said = run("points", file, "--picture", "768x576", "--distortion", "0.1,0.2")
+    assert (code, "Value error" in said) == (4, False)
+    assert "distortion needs focal_px" in said
+
+
 def test_a_bumped_and_a_swapped_camera_are_told_apart(site: Path, tmp_path: Path) -> None:
     """Marks measured anew: they hold, they have moved (5° of yaw is ~70 px here), or they are another camera's."""
     marks = rows(site)
