@@ -95,6 +95,9 @@ class Report(Wire):
     method: list[Text] = Field(
         default_factory=list, max_length=20, description="how intervals were made, block lengths, seeds"
     )
+    not_counted: list[Id] = Field(
+        default_factory=list, max_length=200, description="lines that nobody counted by hand: in no figure"
+    )
     verdict: Verdict
     measured_by: Line
     note: Annotated[str, Field(max_length=1_000)] | None = None

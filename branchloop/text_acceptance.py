@@ -24,6 +24,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acceptance.software": ("software", "软件"),
     "acceptance.detector": ("detector", "检测模型"),
     "acceptance.note": ("remark", "备注"),
+    "acceptance.not_counted": ("lines not counted by hand, in no figure", "未人工计数的计数线（不计入结果）"),
     "acceptance.figures": ("Figures", "测量结果"),
     "acceptance.figure": ("figure", "指标"),
     "acceptance.value": ("measured", "测得值"),
@@ -70,6 +71,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "counts: sums against sums, exact Poisson interval; errors that cancel cannot be seen",
         "计数：仅比较总数，采用精确泊松区间；互相抵消的误差无法发现",
     ),
+    "acceptance.how.everybody": (
+        "counts: staff and visitors alike; how the box tells staff apart was not judged",
+        "计数：员工与访客一并计入；未检验盒子对员工的区分",
+    ),
+    "acceptance.how.visitors": (
+        "counts: visitors alone, staff left out as the hand count and the box each say; taking one for the other is an error",
+        "计数：仅计访客，员工分别按人工标注和盒子判断剔除；二者判断不一致计为误差",
+    ),
     "acceptance.how.dwell": (
         "dwell: block bootstrap over time; visits at least the exact Poisson interval",
         "停留：时间分块自助法；到访次数至少取精确泊松区间",
@@ -95,6 +104,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "figure.heat.emd_m": ("heatmap, displacement", "热力图位移"),
     "figure.heat.mass_ratio": ("heatmap, measured of true time", "热力图总时长比"),
     "figure.counts.wrong_rate": ("crossings missed or invented", "漏计与误计率"),
+    "figure.counts.extra": ("crossings invented where nobody crossed", "无人过线处的误计"),
     "figure.counts.net_error": ("count, net error", "计数净误差"),
     "figure.counts.sum_error": ("count, error of the sum", "计数总误差"),
     "figure.dwell.visits_error": ("visits, error", "到访次数误差"),

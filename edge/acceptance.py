@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from branchloop.keys import read_root
 from branchloop.sealing import raw_public
 from branchloop.site import Site
 from branchloop.text import LANGUAGES, say
+from edge.accuracy.counting import most_extra, poisson_interval
 from edge.configured import read_in_force
 from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell
@@ -59,6 +60,8 @@ class Measures:
     fps: float | None = None
     tolerance_s: float = 3.0
     align_s: float = 0.0
+    watched: Sequence[str] = ()
+    """Lines that were counted by hand though nobody crossed them."""
     limits: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -74,7 +77,7 @@ def report_body(
 ) -> dict[str, Any]:
     """Everything of a report but its signature. Raises InputError and UsageError naming what is wrong."""
     limits = _limits(measures.limits)
-    figures, method = _measure(site, measures, limits)
+    figures, method, not_counted = _measure(site, measures, limits)
     if not figures:
         raise UsageError(
             "nothing is to be measured.",
@@ -91,6 +94,7 @@ def report_body(
         "evidence": _evidence(measures),
         "figures": figures,
         "method": method,
+        "not_counted": not_counted,
         "verdict": overall(figure["verdict"] for figure in figures),
         "measured_by": measured_by,
         "made_at_ms": now_ms,
@@ -140,6 +144,7 @@ def make(
         "passed": counted["pass"],
         "failed": counted["fail"],
         "undecided": counted["undecided"],
+        "not_counted": report.not_counted,
         "report": str(out),
         "page": str(page_file),
         "expires_at": iso(report.expires_at_ms),
@@ -156,11 +161,11 @@ class _Figures:
 
     def add(
         self, key: str, unit: str, found: Mapping[str, Any], sample: int, sample_of: str, subject: str | None,
-        needed: int | None = None,
+        needed: int | None = None, limit: tuple[float | None, float | None] | None = None,
     ) -> None:  # fmt: skip
         name = key.split(".")[1]
         value, low, high = (_rounded(found.get(name + end)) for end in ("", "_low", "_high"))
-        at_least, at_most = self._limits.get(key, (None, None))
+        at_least, at_most = limit or self._limits.get(key, (None, None))
         row = {
             "key": key, "subject": subject, "unit": unit, "value": value, "low": low, "high": high,
             "sample": sample, "sample_of": sample_of, "needed": needed, "at_least": at_least, "at_most": at_most,
@@ -171,7 +176,8 @@ class _Figures:
 
 def _measure(
     site: Site, measures: Measures, limits: Mapping[str, tuple[float | None, float | None]]
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str]]:
+    """Figures, how they were measured, and the lines that nobody counted by hand where others were."""
     figures = _Figures(limits)
     method: list[dict[str, str]] = []
     for tracks, truth in measures.people:
@@ -187,14 +193,42 @@ def _measure(
         method.append(_bootstrapped("heat", heat, "mass_ratio"))
         if heat["emd_m_low"] is not None:
             method.append(_said("acceptance.how.distance"))
+    not_counted = _counts(figures, method, site, measures, limits)
+    for visits, truth in measures.dwell:
+        dwelt = evaluate_dwell(visits, truth)
+        _known(dwelt["zones"], [zone.id for zone in site.zones], "zone", truth)
+        for zone, part in dwelt["zones"].items():
+            for name in ("visits_error", "median_error", "p90_error"):
+                figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
+        method.append(_said("acceptance.how.dwell"))
+    return figures.rows, list({said["en"]: said for said in method}.values()), not_counted
+
+
+def _counts(
+    figures: _Figures, method: list[dict[str, str]], site: Site, measures: Measures,
+    limits: Mapping[str, tuple[float | None, float | None]],
+) -> list[str]:  # fmt: skip
+    """Add the figures of every hand count; the site's lines that none of them counted."""
+    if measures.watched and len(measures.counts) != 1:
+        raise UsageError(
+            "--line says which lines one hand count watched.", hint="Give one --counts, or a report each."
+        )
     claim = limits["counts.wrong_rate"][1] or 0.05
+    known = [line.id for line in site.lines]
+    by_hand = set[str]()
     for counts, truth in measures.counts:
-        counted = evaluate_counts(counts, truth, measures.tolerance_s, measures.align_s, claim)
-        _known(counted["lines"], [line.id for line in site.lines], "line", truth)
+        counted = evaluate_counts(
+            counts, truth, measures.tolerance_s, measures.align_s, claim, measures.watched
+        )
+        _known(measures.watched, known, "line", "--line")
+        _known(counted["lines"], known, "line", truth)
+        _known(counted["lines_left_out"], known, "line", counts)
+        by_hand.update(counted["lines"])
+        limit = limits["counts.wrong_rate" if counted["matched"] else "counts.sum_error"][1]
         for line, part in counted["lines"].items():
-            _count(figures, part, line)
+            _count(figures, part, line, limit, matched=counted["matched"])
         if len(counted["lines"]) > 1:
-            _count(figures, counted, None)
+            _count(figures, counted, None, limit, matched=counted["matched"])
         method.append(
             _said(
                 "acceptance.how.counts",
@@ -204,19 +238,19 @@ def _measure(
             if counted["matched"]
             else _said("acceptance.how.sums")
         )
-    for visits, truth in measures.dwell:
-        dwelt = evaluate_dwell(visits, truth)
-        _known(dwelt["zones"], [zone.id for zone in site.zones], "zone", truth)
-        for zone, part in dwelt["zones"].items():
-            for name in ("visits_error", "median_error", "p90_error"):
-                figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
-        method.append(_said("acceptance.how.dwell"))
-    return figures.rows, method
+        method.append(_said(f"acceptance.how.{'everybody' if counted['staff_included'] else 'visitors'}"))
+    return [line for line in known if line not in by_hand] if measures.counts else []
 
 
-def _count(figures: _Figures, part: Mapping[str, Any], line: str | None) -> None:
-    """Errors where each crossing was matched; else the net error carries the limit."""
-    matched = part["missed"] is not None
+def _count(
+    figures: _Figures, part: Mapping[str, Any], line: str | None, limit: float | None, *, matched: bool
+) -> None:
+    """Errors where each crossing was matched, else the net error carries the limit; where nobody crossed, what was invented."""
+    if not part["crossings"]:
+        low, high = poisson_interval(part["extra"])
+        figures.add("counts.extra", "count", {"extra": part["extra"], "extra_low": low, "extra_high": high}, 0, "crossings",
+                    line, limit=(None, float(most_extra(limit or 0.0))))  # fmt: skip
+        return
     if matched:
         figures.add("counts.wrong_rate", "share", part, part["crossings"], "crossings", line, part["needed"])
     key = "counts.net_error" if matched else "counts.sum_error"
@@ -240,11 +274,11 @@ def _limits(own: Mapping[str, float]) -> dict[str, tuple[float | None, float | N
     return limits
 
 
-def _known(found: Mapping[str, Any], known: Sequence[str], what: str, truth: Path) -> None:
+def _known(found: Iterable[str], known: Sequence[str], what: str, said_by: Path | str) -> None:
     for name in found:
         if name not in known:
             raise InputError(
-                f"{truth}: the site has no {what} {name[:40]!r}.",
+                f"{said_by}: the site has no {what} {name[:40]!r}.",
                 hint=f"It has: {', '.join(known) or 'none'}.",
             )
 

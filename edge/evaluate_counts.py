@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from branchloop.errors import InputError
 from edge.accuracy.counting import (
     CountAccuracy,
+    Key,
     Times,
     Totals,
     best_shift_s,
@@ -20,45 +21,63 @@ from edge.accuracy.dwelling import Visits, dwell_accuracy
 from edge.evaluate import bounds
 from edge.tables import read_records, read_rows, read_seconds
 
+Found = TypeVar("Found")
 TOLERANCE_S = 3.0
 """A hand at a counter is late by a second or two."""
 LONGEST_S = 7 * 86_400.0
 """Times farther apart are of two clocks: seconds since the start, and since 1970."""
 CLAIM = 0.05
 """Error rate whose proof `needed` counts crossings for."""
+STAFF, VISITOR = {"yes", "true", "1", "x", "staff", "是"}, {"", "no", "false", "0", "否"}
+"""What a column `staff` may hold."""
 
 
 def evaluate_counts(
-    counts: Path, truth: Path, tolerance_s: float = TOLERANCE_S, align_s: float = 0.0, claim: float = CLAIM
+    counts: Path,
+    truth: Path,
+    tolerance_s: float = TOLERANCE_S,
+    align_s: float = 0.0,
+    claim: float = CLAIM,
+    watched: Collection[str] = (),
 ) -> dict[str, Any]:
     """Crossings of the box (events.ndjson or t_s,line,direction) against a manual count, line by line.
 
     A manual count may be totals alone (line,direction,count), as a clicker gives them: then only sums are compared.
-    `align_s` allows the hand's clock to be off by so much. Raises InputError naming file and row.
+    `align_s` allows the hand's clock to be off by so much. The lines that were counted by hand are those that `truth`
+    names and those `watched` on which nobody crossed; others are in no figure. A manual count that says who is staff
+    is compared with the box's visitors; one that does not, with everybody. Raises InputError naming file and row.
     """
+    visitors = _tells_staff(truth)
+    if visitors and not _tells_staff(counts):
+        raise InputError(
+            f"{truth} says who is staff, {counts} does not.",
+            hint="Give the events.ndjson of edge replay, or a column staff in both or neither.",
+        )
     said: dict[str, Any]
     if _has_totals(truth):
-        sums, true_sums = read_totals(counts), read_totals(truth)
-        every, lines = total_accuracy(sums, true_sums, claim)
+        all_sums, true_sums = (read_totals(file, visitors=visitors) for file in (counts, truth))
+        by_hand, left_out = _lines(all_sums, true_sums, watched, truth)
+        sums = _of(by_hand, all_sums)
+        every, lines = total_accuracy(sums, dict.fromkeys(_either(by_hand), 0) | dict(true_sums), claim)
         said = {"matched": False}
     else:
-        counted, true = read_crossings(counts), read_crossings(truth)
+        all_times, true = (read_crossings(file, visitors=visitors) for file in (counts, truth))
+        by_hand, left_out = _lines(all_times, true, watched, truth)
+        counted = _of(by_hand, all_times)
         _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
         shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
-        moved = {key: [t - shift_s for t in times] for key, times in true.items()}
+        moved = {key: [t - shift_s for t in true.get(key, ())] for key in true.keys() | _either(by_hand)}
         every, lines = count_accuracy(counted, moved, tolerance_s, claim)
         sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
         said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
-    if not every.true:
-        raise InputError(
-            f"{truth} holds no crossing.", hint="Write one row per crossing: t_s,line,direction."
-        )
     apart = sum(abs(sums.get(key, 0) - true_sums.get(key, 0)) for key in sums.keys() | true_sums.keys())
     return {
         **_count(every),
-        "absolute_error": apart / every.true,
+        "absolute_error": apart / every.true if every.true else None,
         "claim": claim,
         **said,
+        "staff_included": not visitors,
+        "lines_left_out": left_out,
         "lines": {line: _count(figures) for line, figures in lines.items()},
     }
 
@@ -83,28 +102,32 @@ def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
     return {"visits": sum(len(v) for v in measured.values()), "true_visits": sum(len(v) for v in true.values()), "zones": zones}  # fmt: skip
 
 
-def read_crossings(path: Path) -> Times:
-    """Read crossings by line and direction: events of `edge replay`, or a table t_s,line,direction.
+def read_crossings(path: Path, *, visitors: bool = False) -> Times:
+    """Read crossings by line and direction: events of `edge replay`, or a table t_s,line,direction[,staff].
 
-    Times are seconds or h:m:s. Raises InputError naming file and row.
+    Times are seconds or h:m:s. Of `visitors` alone: a line that only staff crossed then has none.
+    Raises InputError naming file and row.
     """
-    found: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
+    found: defaultdict[Key, list[float]] = defaultdict(list)
     for number, row in read_records(path, "crossing", ("t_s", "line", "direction")):
-        key = str(row["line"]).strip(), _direction(row, path, number)
-        found[key].append(read_seconds(row["t_s"], path, number))
+        times = found[str(row["line"]).strip(), _direction(row, path, number)]
+        t_s = read_seconds(row["t_s"], path, number)
+        if not (visitors and _is_staff(row, path, number)):
+            times.append(t_s)
     return found
 
 
-def read_totals(path: Path) -> Totals:
-    """Read totals by line and direction: a table line,direction,count, or crossings, which are summed."""
+def read_totals(path: Path, *, visitors: bool = False) -> Totals:
+    """Read totals by line and direction: a table line,direction,count[,staff], or crossings, which are summed."""
     if not _has_totals(path):
-        return {key: len(times) for key, times in read_crossings(path).items()}
-    found: defaultdict[tuple[str, str], int] = defaultdict(int)
+        return {key: len(times) for key, times in read_crossings(path, visitors=visitors).items()}
+    found: defaultdict[Key, int] = defaultdict(int)
     for number, row in read_records(path, "crossing", ("line", "direction", "count")):
         text = str(row["count"] or "").strip()
         if not (text.isascii() and text.isdigit() and len(text) < 10):
             raise InputError(f"{path}, row {number}: {text[:20]!r} is no number of people.", hint="Mend it.")
-        found[str(row["line"]).strip(), _direction(row, path, number)] += int(text)
+        staff = visitors and _is_staff(row, path, number)
+        found[str(row["line"]).strip(), _direction(row, path, number)] += 0 if staff else int(text)
     return found
 
 
@@ -144,11 +167,49 @@ def _direction(row: Mapping[str, Any], path: Path, number: int) -> str:
     return direction
 
 
+def _is_staff(row: Mapping[str, Any], path: Path, number: int) -> bool:
+    said = str(row.get("staff") or "").strip().lower()
+    if said not in STAFF | VISITOR:
+        raise InputError(
+            f"{path}, row {number}: staff is {said[:20]!r}, neither yes nor no.",
+            hint="Leave it empty for no.",
+        )
+    return said in STAFF
+
+
+def _lines(
+    counted: Collection[Key], true: Collection[Key], watched: Collection[str], truth: Path
+) -> tuple[set[str], list[str]]:
+    """The lines that were counted by hand, and those that the box alone counted."""
+    by_hand = {line for line, _ in true} | set(watched)
+    if not by_hand:
+        raise InputError(
+            f"{truth} holds no crossing.", hint="Write one row per crossing: t_s,line,direction."
+        )
+    return by_hand, sorted({line for line, _ in counted} - by_hand)
+
+
+def _of(lines: Collection[str], table: Mapping[Key, Found]) -> dict[Key, Found]:
+    return {key: found for key, found in table.items() if key[0] in lines}
+
+
+def _either(lines: Collection[str]) -> set[Key]:
+    """Both directions of lines: one that nobody crossed has a figure as well."""
+    return {(line, direction) for line in lines for direction in ("in", "out")}
+
+
 def _has_totals(path: Path) -> bool:
-    if path.suffix == ".ndjson":
-        return False
-    header = next(iter(read_rows(path)), [])
-    return "count" in [name.strip().lstrip("\ufeff") for name in header]
+    return "count" in _columns(path)
+
+
+def _tells_staff(path: Path) -> bool:
+    """Whether a file says of each crossing if it is of staff: events mark it where it is."""
+    return path.suffix == ".ndjson" or "staff" in _columns(path)
+
+
+def _columns(path: Path) -> list[str]:
+    header = [] if path.suffix == ".ndjson" else next(iter(read_rows(path)), [])
+    return [name.strip().lstrip("\ufeff") for name in header]
 
 
 def _count(figures: CountAccuracy) -> dict[str, Any]:

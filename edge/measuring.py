@@ -12,6 +12,10 @@ from branchloop import exits
 from branchloop.errors import UsageError
 from edge.options import FILE, JSON, RATE, progress, read_numbers
 
+_WATCHED = click.option(
+    "--line", "watched", multiple=True, metavar="ID",
+    help="a line that was watched though nobody crossed it; repeat it",
+)  # fmt: skip
 _TWO = click.Tuple([FILE, FILE])
 
 
@@ -59,14 +63,27 @@ def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_j
     "--claim", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True,
     help="error rate to prove",
 )  # fmt: skip
+@_WATCHED
 @JSON
 def counts(
-    counts: Path, truth: Path, tolerance_s: float, align_s: float, claim: float, as_json: bool
+    counts: Path,
+    truth: Path,
+    tolerance_s: float,
+    align_s: float,
+    claim: float,
+    watched: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Crossings per line against a manual count, with 95 % intervals and how many would prove the claim."""
     from edge.evaluate_counts import evaluate_counts
 
-    _tell(evaluate_counts(counts, truth, tolerance_s, align_s, claim), "lines", as_json=as_json)
+    figures = evaluate_counts(counts, truth, tolerance_s, align_s, claim, watched)
+    _tell(figures, "lines", as_json=as_json)
+    for line in figures["lines_left_out"]:
+        click.echo(
+            f"note: line {line} was not counted by hand and is in no figure; --line {line} says that nobody crossed it.",
+            err=True,
+        )
 
 
 @evaluate.command()
@@ -124,6 +141,7 @@ def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> Non
 @click.option(
     "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
 )
+@_WATCHED
 @click.option(
     "--limit", "limits", multiple=True, metavar="FIGURE=VALUE", help="such as counts.wrong_rate=0.03"
 )
@@ -145,6 +163,7 @@ def acceptance(
     fps: float | None,
     tolerance_s: float,
     align_s: float,
+    watched: tuple[str, ...],
     limits: tuple[str, ...],
     measured_by: str,
     note: str | None,
@@ -157,7 +176,16 @@ def acceptance(
     from edge.acceptance import Measures, make
 
     measures = Measures(
-        people, heat, counts, dwell, clips, fps, tolerance_s, align_s, read_numbers("--limit", limits)
+        people,
+        heat,
+        counts,
+        dwell,
+        clips,
+        fps,
+        tolerance_s,
+        align_s,
+        watched,
+        read_numbers("--limit", limits),
     )
     exits.report(
         make(

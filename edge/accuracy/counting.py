@@ -31,11 +31,11 @@ _MOST = 10_000_000
 
 @dataclass(frozen=True, slots=True)
 class CountAccuracy:
-    """Rates are shares of the true crossings; None where there was none.
+    """Rates are shares of the true crossings; None where there was none: all that was counted is then `extra`.
 
     `wrong_rate` = (missed + extra) / true; `net_error` = (counted − true) / true; `needed` true crossings would
     prove the limit at the rate that was found (None: no number would). Of totals alone nobody knows what was missed
-    or extra: those are None, and `net_error` says less, since errors may cancel.
+    or extra, unless there was none: those are None, and `net_error` says less, since errors may cancel.
     """
 
     true: int
@@ -73,7 +73,10 @@ class _Misses:
 def count_accuracy(
     counted: Times, true: Times, tolerance_s: float, limit: float
 ) -> tuple[CountAccuracy, dict[str, CountAccuracy]]:
-    """Of all lines together, and of each line that stands in either table."""
+    """Of all lines together, and of each line that stands in either table.
+
+    What a box counted on a line that nobody watched is no error: leave that line out of `counted`.
+    """
     keys = sorted(counted.keys() | true.keys())
     moments = [t for table in (counted, true) for times in table.values() for t in times]
     span = (min(moments), max(moments)) if moments else (0.0, 0.0)
@@ -112,7 +115,7 @@ def net_interval(more: int, true: int) -> Interval:
 
 def _of_totals(counted: int, true: int, limit: float) -> CountAccuracy:
     if not true:
-        return CountAccuracy(0, counted, None, None, None, None, None, None, None)
+        return CountAccuracy(0, counted, 0, counted, None, None, None, None, None)
     net = (counted - true) / true
     return CountAccuracy(
         true,
@@ -152,6 +155,19 @@ def poisson_interval(events: int) -> Interval:
     """The exact 95 % interval of a rare event's expected number."""
     low = float(gammaincinv(events, _TAIL)) if events else 0.0
     return low, float(gammaincinv(events + 1, 1 - _TAIL))
+
+
+def most_extra(limit: float) -> int:
+    """The most crossings, counted where nobody was seen to cross, that a rate of errors of `limit` may explain.
+
+    Nobody seen may still mean as many to come as the exact interval of none holds, and `limit` of those wrong.
+    More invented crossings than this, and even the low end of their own interval is above that.
+    """
+    allowed = min(limit, 1.0) * poisson_interval(0)[1]
+    extra = 0
+    while poisson_interval(extra + 1)[0] <= allowed:
+        extra += 1
+    return extra
 
 
 def needed(rate: float, limit: float) -> int | None:

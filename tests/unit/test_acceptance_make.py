@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -95,6 +96,72 @@ def test_sums_alone_carry_a_limit_of_their_own(tmp_path: Path, key: Path) -> Non
     assert [figure["key"] for figure in report["figures"]] == ["counts.sum_error"]
     assert said["verdict"] == "pass"
     assert "cancel" in report["method"][0]["en"]
+
+
+def test_lines_that_nobody_counted_are_named_and_judged_by_nobody(tmp_path: Path, key: Path) -> None:
+    """A perfect door passes whatever the box counted at another; said to be quiet, that one fails the site."""
+    door, back = lines()[:2]
+    times = [float(t) for t in range(0, 8_000, 20)]
+    hand = counts(tmp_path / "hand.csv", door, times)
+    box = counts(tmp_path / "box.csv", door, times)
+    box.write_text(box.read_text() + "".join(f"{30 + 70 * i},{back},in\n" for i in range(100)))
+    out = tmp_path / "r.json"
+
+    def judged(measures: Measures) -> dict[str, Any]:
+        accept(key, measures, out)
+        return dict(json.loads(out.read_text(encoding="utf-8")))
+
+    report = judged(Measures(counts=[(box, hand)]))
+    assert (report["verdict"], report["not_counted"]) == ("pass", lines()[1:])
+    assert {figure["subject"] for figure in report["figures"]} == {door}
+    assert f"<dd>{', '.join(lines()[1:])}</dd>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert any("staff and visitors alike" in said["en"] for said in report["method"])
+    report = judged(Measures(counts=[(box, hand)], watched=[back]))
+    assert (report["verdict"], report["not_counted"]) == ("fail", lines()[2:])
+    (quiet,) = [figure for figure in report["figures"] if figure.get("subject") == back]
+    assert (quiet["key"], quiet["value"], quiet["at_most"], quiet["verdict"]) == (
+        "counts.extra",
+        100,
+        1,
+        "fail",
+    )
+    (whole,) = [f for f in report["figures"] if "subject" not in f and f["key"] == "counts.wrong_rate"]
+    assert (whole["value"], whole["verdict"]) == (0.25, "fail")
+    counts(box, door, times)
+    box.write_text(f"{box.read_text()}45,{back},in\n")
+    report = judged(Measures(counts=[(box, hand)], watched=[back]))
+    verdicts = {
+        figure.get("subject"): figure["verdict"] for figure in report["figures"] if "at_most" in figure
+    }
+    assert verdicts == {door: "pass", back: "undecided", None: "pass"}
+    totals = tmp_path / "totals.csv"
+    totals.write_text(f"line,direction,count\n{door},in,400\n{back},in,0\n", encoding="utf-8")
+    box.write_text(f"{box.read_text()}99,{back},out\n")
+    report = judged(Measures(counts=[(box, totals)]))
+    assert {f.get("subject"): f["verdict"] for f in report["figures"]} == {
+        door: "pass",
+        back: "fail",
+        None: "pass",
+    }
+    with pytest.raises(UsageError, match="--line says which lines one hand count watched"):
+        judged(Measures(counts=[(box, hand), (box, totals)], watched=[back]))
+    with pytest.raises(InputError, match="--line: the site has no line 'moon'"):
+        judged(Measures(counts=[(box, hand)], watched=["moon"]))
+
+
+def test_the_report_says_whether_staff_was_told_apart(tmp_path: Path, key: Path) -> None:
+    """A hand count with a column staff is of visitors: a box that takes none for staff invents them."""
+    door = lines()[0]
+    rows = "".join(f"{20 * i},{door},in,{'yes' if i % 10 == 0 else ''}\n" for i in range(200))
+    hand = tmp_path / "hand.csv"
+    hand.write_text(f"t_s,line,direction,staff\n{rows}", encoding="utf-8")
+    box = tmp_path / "box.csv"
+    box.write_text(hand.read_text().replace("yes", ""), encoding="utf-8")
+    assert accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")["verdict"] == "fail"
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert any("visitors alone" in said["en"] for said in report["method"])
+    assert "仅计访客" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")["verdict"] == "pass"
 
 
 def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import poisson
 
 from branchloop.errors import InputError
-from edge.accuracy.counting import best_shift_s, count_accuracy, needed, poisson_interval
+from edge.accuracy.counting import best_shift_s, count_accuracy, most_extra, needed, poisson_interval
 from edge.accuracy.dwelling import dwell_accuracy
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell, read_crossings, read_visits
+from edge.measuring import evaluate
 
 DOOR = ("door", "in")
 times = st.lists(st.floats(0, 3_600), max_size=40)
@@ -149,6 +153,102 @@ def test_a_clicker_gives_sums(tmp_path: Path) -> None:
     assert figures["absolute_error"] == pytest.approx(4 / 190)
     with pytest.raises(InputError, match="row 2: '-3' is no number"):
         evaluate_counts(box, write(tmp_path / "hand.csv", "line,direction,count\ndoor,in,-3\n"))
+
+
+HEADS = ("t_s,line,direction\n", "line,direction,count\n")
+FORMS = pytest.mark.parametrize("totals", [False, True])
+
+
+def crossings(path: Path, *, totals: bool, **lines: int) -> Path:
+    """So many people in on each line, ten seconds apart or as totals."""
+    rows = (
+        [f"{line},in,{n}\n" for line, n in lines.items()]
+        if totals
+        else [f"{10 * i},{line},in\n" for line, n in lines.items() for i in range(n)]
+    )
+    return write(path, HEADS[totals] + "".join(rows))
+
+
+@FORMS
+def test_a_line_that_nobody_watched_is_no_error(tmp_path: Path, *, totals: bool) -> None:
+    """Of two doors one was counted by hand: the other is named, and in no figure."""
+    box = crossings(tmp_path / "box.csv", totals=False, door=400, back=100)
+    figures = evaluate_counts(box, crossings(tmp_path / "hand.csv", totals=totals, door=400))
+    assert (figures["crossings"], figures["counted"], figures["net_error"]) == (400, 400, 0)
+    assert figures["absolute_error"] == 0
+    assert figures["wrong_rate"] == (None if totals else 0)
+    assert list(figures["lines"]) == ["door"]
+    assert figures["lines_left_out"] == ["back"]
+
+
+@FORMS
+def test_nobody_crossed_can_be_said(tmp_path: Path, *, totals: bool) -> None:
+    """By an option, in totals by a row with 0: what the box counted there was invented."""
+    box = crossings(tmp_path / "box.csv", totals=False, door=400, back=100)
+    hand = crossings(tmp_path / "hand.csv", totals=totals, door=400)
+    figures = evaluate_counts(box, hand, watched=["back"])
+    assert (figures["net_error"], figures["absolute_error"]) == (0.25, 0.25)
+    assert figures["lines_left_out"] == []
+    back = figures["lines"]["back"]
+    assert (back["crossings"], back["missed"], back["extra"], back["wrong_rate"]) == (0, 0, 100, None)
+    if totals:
+        assert evaluate_counts(box, crossings(hand, totals=True, door=400, back=0)) == figures
+    quiet = evaluate_counts(
+        crossings(box, totals=False, door=3), crossings(hand, totals=totals), watched=["back"]
+    )
+    assert (quiet["crossings"], quiet["extra"], quiet["absolute_error"]) == (0, 0, None)
+    assert quiet["lines_left_out"] == ["door"]
+
+
+def test_the_command_names_what_nobody_counted(tmp_path: Path) -> None:
+    """On standard error, with the option that says otherwise."""
+    box = crossings(tmp_path / "box.csv", totals=False, door=4, back=1)
+    hand = crossings(tmp_path / "hand.csv", totals=False, door=4)
+    args = ["counts", "--counts", str(box), "--truth", str(hand)]
+    done = CliRunner().invoke(evaluate, args)
+    assert (done.exit_code, "note: line back was not counted by hand" in done.stderr) == (0, True)
+    done = CliRunner().invoke(evaluate, [*args, "--line", "back", "--json"])
+    assert done.stderr == ""
+    assert json.loads(done.stdout)["lines"]["back"]["extra"] == 1
+
+
+@given(limit=st.floats(0, 1))
+def test_invented_crossings_on_a_quiet_line_are_bounded(limit: float) -> None:
+    """One more than may be, and even the fewest that are likely are above what the limit allows of the most unseen."""
+    most, allowed = most_extra(limit), limit * poisson_interval(0)[1]
+    assert poisson_interval(most)[0] <= allowed < poisson_interval(most + 1)[0]
+
+
+def test_a_hand_count_that_tells_staff_judges_who_is_taken_for_staff(tmp_path: Path) -> None:
+    """Visitors are compared with visitors; one taken for the other is an error. Without the column everybody counts."""
+    rows = [(10 * i, "door", "in", i in {3, 4}) for i in range(40)]
+    events = (
+        {"t_s": t, "event": "crossing", "line": line, "direction": way, **({"staff": True} if staff else {})}
+        for t, line, way, staff in rows
+    )
+    box = write(tmp_path / "events.ndjson", "".join(f"{json.dumps(event)}\n" for event in events))
+    table = [f"{t},{line},{way}" for t, line, way, _ in rows]
+    everybody = evaluate_counts(box, write(tmp_path / "hand.csv", "t_s,line,direction\n" + "\n".join(table)))
+    assert (everybody["crossings"], everybody["wrong_rate"], everybody["staff_included"]) == (40, 0, True)
+
+    def told(staff: set[int], word: str = "yes") -> dict[str, Any]:
+        said = [f"{row},{word if i in staff else ''}" for i, row in enumerate(table)]
+        return evaluate_counts(
+            box, write(tmp_path / "hand.csv", "t_s,line,direction,staff\n" + "\n".join(said))
+        )
+
+    right = told({3, 4})
+    assert (right["crossings"], right["missed"], right["extra"], right["staff_included"]) == (38, 0, 0, False)
+    assert told({3, 4}, "是") == right
+    wrong = told({3, 9})
+    assert (wrong["crossings"], wrong["missed"], wrong["extra"]) == (38, 1, 1)
+    clicked = "line,direction,count,staff\ndoor,in,38,\ndoor,in,2,yes\nback,in,1,yes\n"
+    sums = evaluate_counts(box, write(tmp_path / "hand.csv", clicked))
+    assert (sums["crossings"], sums["net_error"], list(sums["lines"])) == (38, 0, ["back", "door"])
+    with pytest.raises(InputError, match="row 5: staff is 'perhaps', neither yes nor no"):
+        told({3}, "perhaps")
+    with pytest.raises(InputError, match=r"hand.csv says who is staff, .*box.csv does not"):
+        evaluate_counts(crossings(tmp_path / "box.csv", totals=False, door=3), tmp_path / "hand.csv")
 
 
 def test_two_clocks_are_told_apart_from_a_bad_count(tmp_path: Path) -> None:
