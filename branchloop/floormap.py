@@ -47,6 +47,14 @@ class FloorMap:
         x, y = straighten((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
         return x * self.focal_px + cx, y * self.focal_px + cy
 
+    def distort(self, p: Point) -> Point:
+        """A point as an ideal lens would show it -> as seen, px."""
+        if not self.distortion:
+            return p
+        cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
+        x, y = bend((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
+        return x * self.focal_px + cx, y * self.focal_px + cy
+
     def to_floor(self, p: Point) -> Point | None:
         """Picture -> floor."""
         x, y, depth = apply(self.to_floor_h, self.undistort(p))
@@ -57,12 +65,7 @@ class FloorMap:
         x, y, depth = apply(self._to_picture_h, p)
         if depth * self._near_floor <= 1e-9:
             return None
-        u, v = x / depth, y / depth
-        if self.distortion:
-            cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
-            bent = bend((u - cx) / self.focal_px, (v - cy) / self.focal_px, self.distortion)
-            u, v = bent[0] * self.focal_px + cx, bent[1] * self.focal_px + cy
-        return u, v
+        return self.distort((x / depth, y / depth))
 
     def shows(self, p: Point) -> Point | None:
         """Where a floor point is in the picture; None when it is not in it."""

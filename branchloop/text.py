@@ -54,6 +54,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "zone.visits": ("visits", "到访次数"),
     "zone.median": ("median dwell", "停留中位数"),
     "zone.p90": ("dwell p90", "停留九成位"),
+    "zone.share": ("share of time", "时长占比"),
     "lines": ("Doors and lines", "门与计数线"),
     "line": ("line", "计数线"),
     "in": ("in", "进"),

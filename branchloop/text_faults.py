@@ -64,6 +64,9 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"(camera|sensor) (.+) has another `(.+)` in the box's own file\. .+", "{0} {1} 的 {2} 与盒子自身的文件不同；来源与登录信息须在盒子上修改"),
     (r"the core ended (\d+) times within (\d+) s of work by it, (?:the last time with (.+)|without a word)\.", "核心进程按此配置工作，在 {1} 秒内终止 {0} 次；盒子已退回上一个可用配置（最后的错误：{2}）"),
     (r"key (`.+`) is missing: add it\.?", "缺少键 {0}，请补充"),
+    (r"the picture is (\d+) s old\. Ask again in (\d+) s\.", "现有画面才 {0} 秒；请在 {1} 秒后再次请求"),
+    (r"(\d+) pictures of this branch are asked for and not answered yet\. Wait for them, or ask again in (\d+) s\.", "本网点有 {0} 幅画面已请求而未答复；请等待，或在 {1} 秒后再次请求"),
+    (r"the hub knows of no box in this branch\. .+", "中心不知道本网点的盒子：其网点文件没有 [box]；请在中心补充"),
     (r"the text has (\d+) characters, more than (\d+)\. .+", "文本有 {0} 个字符，超过 {1} 个；请缩短"),
 )  # fmt: skip
 _NAMES = {

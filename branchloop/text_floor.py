@@ -82,9 +82,18 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "diamond: a sensor; ring: where its cone meets the floor, filled while somebody stands there",
         "菱形：传感器；圆环：探测锥落地范围，有人时填充",
     ),
+    "sensors.places": (
+        "diamond: a sensor; ring: where its cone meets the floor",
+        "菱形：传感器；圆环：探测锥落地范围",
+    ),
     "flow.legend": (
         "net direction of walking; longer: more walked, up to {value} m per m²; ring: to and fro",
         "净行走方向；越长走动越多，每平方米最多 {value} 米；圆环：往返",
+    ),
+    "flow.of": ("{span}: {words}", "{span}：{words}"),
+    "flow.refused": (
+        "Flow is of the past, which your role may not see.",
+        "动线属于历史数据，您的角色无权查看。",
     ),
     "flow.none": ("No walk was stored for this time.", "该时段没有行走记录。"),
     "difference.legend": (

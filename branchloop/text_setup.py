@@ -35,13 +35,48 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.line": ("Line {name}", "计数线 {name}"),
     "setup.zone": ("Zone {name}", "区域 {name}"),
     "setup.how_line": (
-        "Click on the plan: where the line begins, where it ends, then a point on its inner side. Or type the metres.",
-        "请在平面图上依次点击：起点、终点、内侧一点；也可直接输入坐标（米）。",
+        "Click where the line begins, where it ends, then a point on its inner side. Or type the metres.",
+        "请依次点击：起点、终点、内侧一点；也可直接输入坐标（米）。",
     ),
     "setup.how_zone": (
-        "Click the zone's corners on the plan in order. Or type the metres.",
-        "请在平面图上依次点击区域各角点；也可直接输入坐标（米）。",
+        "Click the zone's corners in order. Or type the metres.",
+        "请依次点击区域各角点；也可直接输入坐标（米）。",
     ),
+    "setup.on": ("Draw on", "绘制底图"),
+    "setup.on.plan": ("The plan", "平面图"),
+    "setup.on.above": ("The plan, with the floor seen from above", "平面图与俯视底图"),
+    "setup.on.camera": ("Picture of {name}", "{name}的画面"),
+    "setup.by_marks": (
+        "Click on the floor, where feet would stand: the camera's marks make metres of it.",
+        "请点击地面（人脚所在处），系统按该摄像头的标记点换算为米。",
+    ),
+    "setup.no_floor": (
+        "This camera's marks fix no floor: mend them under Cameras, or draw on the plan.",
+        "该摄像头的标记点无法确定地面，请在“摄像头标定”中更正，或在平面图上绘制。",
+    ),
+    "setup.beyond.horizon": (
+        "That is above the horizon, where there is no floor. Click on the floor.",
+        "该处在地平线以上，不是地面，请点击地面。",
+    ),
+    "setup.beyond.lens": (
+        "The lens bends the picture too much there to tell the place. Click nearer its middle.",
+        "该处镜头畸变过大，无法确定位置，请点击更靠近画面中部处。",
+    ),
+    "setup.beyond.plan": (
+        "That place lies outside the plan of {width} × {height} m. Click within it.",
+        "该处在 {width} × {height} 米的平面图之外，请点击平面图范围内的地面。",
+    ),
+    "setup.no_above": (
+        "There is no picture of this floor from above yet. Ask the box for one.",
+        "该网点尚无俯视底图，请向盒子请求。",
+    ),
+    "setup.asked.open": ("The box has not answered yet.", "盒子尚未答复。"),
+    "setup.asked.failed": ("The box could not make the picture: {reason}", "盒子未能生成画面：{reason}"),
+    "setup.asked.expired": (
+        "The box did not answer in time. Ask again.",
+        "盒子未在时限内答复，请重新请求。",
+    ),
+    "setup.hub_refused": ("The hub did not ask the box: {reason}", "中心未向盒子请求：{reason}"),
     "setup.id": ("Id (a-z, 0-9, -)", "编号（a-z、0-9、-）"),
     "setup.name_en": ("Name in English", "英文名称"),
     "setup.name_zh": ("Name in Chinese", "中文名称"),
@@ -64,8 +99,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.camera": ("Camera", "摄像头"),
     "setup.picture": ("Picture of camera {camera}, people removed", "摄像头 {camera} 的画面（已去除人物）"),
     "setup.no_picture": (
-        "There is no background picture of this camera yet. Ask the box for one, or type the pixels.",
-        "尚无该摄像头的背景画面，请向盒子请求，或直接输入像素坐标。",
+        "There is no background picture of this camera yet. Ask the box for one, or type the numbers.",
+        "尚无该摄像头的背景画面，请向盒子请求，或直接输入坐标。",
     ),
     "setup.ask_picture": ("Ask for a picture", "请求背景画面"),
     "setup.asked_picture": (

@@ -87,6 +87,15 @@ class Hub:
         x0, y0, x1, y1 = (float(value) for value in answer.headers["x-bounds-m"].split(","))
         return Picture(answer.content, answer.headers["content-type"], (x0, y0, x1, y1))
 
+    def ask_birdseye(self, site: str) -> dict[str, Any]:
+        """Ask the box for a fresh one."""
+        return self._ask("POST", f"/api/v1/branches/{site}/birdseye", body={})
+
+    def pictures(self, site: str) -> list[dict[str, Any]]:
+        """Which pictures without people there are, and what became of the requests."""
+        items: list[dict[str, Any]] = self._get(f"/api/v1/branches/{site}/pictures")["items"]
+        return items
+
     def footfall(self, site: str, start: str, end: str, bucket: str) -> dict[str, Any]:
         """Crossings of the entrances by bucket."""
         return self._get(f"/api/v1/branches/{site}/footfall", {"from": start, "to": end, "bucket": bucket})

@@ -39,9 +39,13 @@ def plan_svg(
     closed: bool = False,
     marks: Sequence[Mark] = (),
     reach: FloorMap | None = None,
+    under: Sequence[str] = (),
 ) -> str:
-    """The plan with a shape in the making, a camera's marks, and where that camera's people are too low."""
-    layers = [] if reach is None else too_far_cells(site, reach)
+    """The plan with a shape in the making, a camera's marks, and where that camera's people are too low.
+
+    `under` are layers that lie below all of these.
+    """
+    layers = [*under, *([] if reach is None else too_far_cells(site, reach))]
     svg = floor_svg(branch_of(site), language, layers, sensors={})
     over = [_shape([(x * PX_PER_M, y * PX_PER_M) for x, y in draft], closed=closed)] if draft else []
     over += [_numbered(mark[2] * PX_PER_M, mark[3] * PX_PER_M, i, ACCENT) for i, mark in enumerate(marks, 1)]
@@ -78,8 +82,14 @@ def picture_svg(
     marks: Sequence[Mark],
     language: Language,
     pending: Point | None = None,
+    draft: Sequence[Point] = (),
+    *,
+    closed: bool = False,
 ) -> str:
-    """A camera's picture with its marks, where the fit puts them, and the site's lines and zones on the floor."""
+    """A camera's picture with its marks, where the fit puts them, and the site's lines and zones on the floor.
+
+    `draft` is a shape in the making, in metres: it is shown where the camera sees it.
+    """
     width, height = size_px
     font = max(10.0, height / 40)
     parts = [
@@ -108,6 +118,8 @@ def picture_svg(
     parts += [_numbered(mark[0], mark[1], i, ACCENT, font) for i, mark in enumerate(marks, 1)]
     if pending is not None:
         parts.append(_numbered(pending[0], pending[1], len(marks) + 1, BAD, font))
+    if found is not None:
+        parts.append(_draft_seen(found, draft, closed=closed, font=font))
     return "".join([*parts, "</svg>"])
 
 
@@ -140,6 +152,17 @@ def _seen(found: FloorMap, path: Sequence[Point], colour: str, font: float, titl
             f'stroke="{INK}" stroke-width="{font / 5:.1f}" paint-order="stroke">{escape(title)}</text>'
         )
     return "".join(parts)
+
+
+def _draft_seen(found: FloorMap, draft: Sequence[Point], *, closed: bool, font: float) -> str:
+    """A shape in the making as the camera sees it; a point out of its sight has no number."""
+    path = [*draft, draft[0]] if closed and len(draft) > 2 else draft if closed else draft[:2]
+    numbers = [
+        _numbered(seen[0], seen[1], i, BAD, font)
+        for i, point in enumerate(draft, 1)
+        if (seen := found.shows(point)) is not None
+    ]
+    return _seen(found, path, BAD, font * 1.5, None) + "".join(numbers)
 
 
 def _shape(points: Sequence[Point], *, closed: bool) -> str:

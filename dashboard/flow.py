@@ -46,9 +46,11 @@ def layer(
     )
 
 
-def legend(path_m: NDArray[np.float64], language: Language) -> str:
-    """HTML that says how to read the arrows."""
+def legend(path_m: NDArray[np.float64], language: Language, span: str = "") -> str:
+    """HTML that says how to read the arrows, and of which time (`span`) they are where nothing else says it."""
     words = say("flow.legend", language, value=f"{float(path_m.max(initial=0.0)):,.0f}")
+    if span:
+        words = say("flow.of", language, span=span, words=words)
     return f'<div class="bl-note">→ {escape(words)}</div>'
 
 

@@ -15,7 +15,7 @@ import streamlit as st
 
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
-from dashboard.client import Hub, Problem, Refused, Unknown, Unreachable, connections
+from dashboard.client import Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
 from dashboard.config import Dashboard, read_config, read_token
 
 PICTURE_S = 120.0
@@ -110,8 +110,8 @@ def head(text: str) -> None:
     st.html(f'<h2 class="bl-head">{escape(text)}</h2>')
 
 
-def add_picture(door: Hub, site: str, layers: list[str]) -> None:
-    """Lay the floor as seen from above under the other layers, or say that there is no such picture.
+def floor_picture(door: Hub, site: str) -> Picture | None:
+    """The floor as seen from above; None when there is no such picture.
 
     Kept for the viewer's session and fetched again every few minutes: it changes rarely.
     """
@@ -120,10 +120,22 @@ def add_picture(door: Hub, site: str, layers: list[str]) -> None:
     if kept is None or kept[0] != site or now_s - kept[1] > PICTURE_S:
         kept = (site, now_s, door.birdseye(site))
         st.session_state["birdseye"] = kept
-    if kept[2] is None:
+    found: Picture | None = kept[2]
+    return found
+
+
+def forget_floor_picture() -> None:
+    """Fetch it anew when it is wanted next."""
+    st.session_state.pop("birdseye", None)
+
+
+def add_picture(door: Hub, site: str, layers: list[str]) -> None:
+    """Lay the floor as seen from above under the other layers, or say that there is no such picture."""
+    found = floor_picture(door, site)
+    if found is None:
         st.caption(say("layer.picture.none", language()))
         return
-    layers.insert(0, plan.picture(kept[2].data, kept[2].media, kept[2].bounds_m))
+    layers.insert(0, plan.picture(found.data, found.media, found.bounds_m))
 
 
 @contextmanager

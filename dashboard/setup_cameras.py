@@ -17,6 +17,7 @@ from dashboard import session, tiles
 from dashboard.client import Hub
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.pad import pad
+from dashboard.setup_surface import asking, background
 from dashboard.setup_work import Work, faults, note, plan_pad
 
 
@@ -30,8 +31,6 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
     if chosen != work.camera:
         work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None
         work.serial += 1
-    if chosen not in work.pictures:
-        work.pictures[chosen] = door.background(site_id, chosen)
     left, right = st.columns(2, gap="large")
     with right:
         session.head(say("setup.marks", spoken))
@@ -47,16 +46,10 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
             work.marks, work.serial = marks, work.serial + 1
             st.rerun()
     with left:
-        image = work.pictures[chosen]
+        asking(door, site_id, work, chosen, spoken)
+        image = background(door, site_id, work, chosen)
         if image is None:
             st.info(say("setup.no_picture", spoken))
-        row = st.container(horizontal=True)
-        if row.button(say("setup.ask_picture", spoken)):
-            door.ask_background(site_id, chosen)
-            st.info(say("setup.asked_picture", spoken))
-        if row.button(say("setup.reload", spoken)):
-            work.pictures.pop(chosen)
-            st.rerun()
         note(
             say("setup.mark_how", spoken)
             if work.pending is None

@@ -1,4 +1,4 @@
-"""Set-up of lines and zones: drawn on the plan or typed, judged as they are made."""
+"""Set-up of lines and zones: drawn on the plan or a picture, or typed; judged as they are made."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from branchloop.homography import Point
 from branchloop.site import ZONE_KINDS, Line, Site, Zone
 from branchloop.sitetext import Listed, with_entry, without_entry
 from branchloop.text import Language, say
-from dashboard.drawing import plan_svg
-from dashboard.setup_work import Work, faults, note, plan_pad
+from dashboard import setup_surface
+from dashboard.client import Hub
+from dashboard.setup_work import Work, faults, note
 
 NEW_LINE, NEW_ZONE = "new-line", "new-zone"
 
 
-def lines_and_zones(work: Work, site: Site, branch: dict[str, Any], spoken: Language) -> None:
-    """The plan with the part in hand, its points and its fields."""
+def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -> None:
+    """What is drawn on with the part in hand, its points and its fields."""
     left, right = st.columns([3, 2], gap="large")
     with right:
         parts: dict[str, Line | Zone | None] = {NEW_LINE: None, NEW_ZONE: None}
@@ -59,8 +60,10 @@ def lines_and_zones(work: Work, site: Site, branch: dict[str, Any], spoken: Lang
             work.points, work.serial = [], work.serial + 1
             st.rerun()
     with left:
-        drawn = plan_svg(site, spoken, points, closed=not is_line)
-        hit = plan_pad(drawn, site, branch["name"][spoken], spoken, "setup-plan")
+        surface = setup_surface.choose(site, spoken)
+        hit = setup_surface.clicked(
+            door, site_id, work, site, surface, points, closed=not is_line, spoken=spoken
+        )
         if hit is not None:
             kept = points if not is_line or len(points) < 3 else []
             work.points, work.serial = [*kept, hit], work.serial + 1

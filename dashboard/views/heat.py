@@ -35,6 +35,7 @@ class Choice:
     layer: Layer
     against_days: int
     picture: bool
+    sensors: bool
 
 
 def page() -> None:
@@ -122,16 +123,19 @@ def figures(
 
 
 def zone_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], spoken: Language) -> str:
-    """Visits of every zone; dwell only over one stretch of time, since medians cannot be added."""
+    """Visits and share of time of every zone; dwell only over one stretch of time, since medians cannot be added."""
     names = waiting.zone_names(branch, spoken)
     single = len(answers) == 1
-    heads = ["zone", "zone.visits", *(["zone.median", "zone.p90"] if single else [])]
+    heads = ["zone", "zone.visits", *(["zone.median", "zone.p90"] if single else []), "zone.share"]
+    floor = periods.total(answers, "floor_person_seconds")
     rows = []
     for at, zone in enumerate(answers[0]["items"]):
-        visits = periods.total([answer["items"][at] for answer in answers], "visits")
+        parts = [answer["items"][at] for answer in answers]
+        visits, stayed = periods.total(parts, "visits"), periods.total(parts, "person_seconds")
         row = [names.get(zone["id"], zone["id"]), "—" if visits is None else f"{visits:,}"]
         if single:
             row += [duration(zone["dwell_median_s"], spoken), duration(zone["dwell_p90_s"], spoken)]
+        row.append("—" if stayed is None or not floor or stayed > floor else f"{100 * stayed / floor:.0f} %")
         rows.append(row)
     return tiles.table([say(key, spoken) for key in heads], rows)
 
@@ -192,7 +196,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
     )
     first, last = first_row[2].slider(say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00")
     first = min(first, 23)
-    second_row = st.columns([2, 1, 1], vertical_alignment="bottom")
+    second_row = st.columns([4, 2, 3], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
         say("layer", spoken),
         [layer for layer in LAYERS if layer != "filled" or branch["sensors"]],
@@ -207,12 +211,18 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
             list(AGAINST),
             format_func=lambda key: say(f"difference.{key}", spoken),
         )
-    picture = bool(branch["cameras"]) and second_row[2].checkbox(
-        say("layer.picture", spoken), key="heat-picture"
+    beside = second_row[2].container(horizontal=True)
+    picture = bool(branch["cameras"]) and beside.checkbox(say("layer.picture", spoken), key="heat-picture")
+    sensors = bool(branch["sensors"]) and beside.checkbox(
+        say("layer.sensors", spoken), value=True, key="heat-sensors"
     )
     days = periods.days(period, day)
     return Choice(
-        periods.spans(days, first, max(last, first + 1), zone), layer or LAYERS[0], AGAINST[against], picture
+        periods.spans(days, first, max(last, first + 1), zone),
+        layer or LAYERS[0],
+        AGAINST[against],
+        picture,
+        sensors,
     )
 
 
@@ -261,7 +271,11 @@ def _floor(
     total = periods.total(seen, "total") if periods.coverage(seen) else None
     value = "—" if total is None else f"{total:.0f}"
     words = say("plan.alt", spoken, branch=branch["name"][spoken], value=value)
-    st.html(plan.as_image(plan.floor_svg(branch, spoken, layers), words))
+    # Where they are: who stood there is not of one moment.
+    sensors: dict[str, bool | None] | None = {} if choice.sensors else None
+    st.html(plan.as_image(plan.floor_svg(branch, spoken, layers, sensors=sensors), words))
+    if choice.sensors:
+        st.html(f'<div class="bl-note">◇ {escape(say("sensors.places", spoken))}</div>')
     if told.startswith("<"):
         st.html(told)
     else:

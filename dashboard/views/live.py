@@ -12,13 +12,13 @@ import numpy as np
 import streamlit as st
 
 from branchloop.text import Language, duration, label, say
-from dashboard import heat, plan, session, tiles, waiting
+from dashboard import flow, heat, periods, plan, session, tiles, waiting
 from dashboard.client import Hub, Refused
 from dashboard.plan import named
 
 LAST = timedelta(minutes=15)
 LAYERS: Mapping[str, str | None] = {
-    "heat": None, "sensors": "sensors", "filled": "sensors", "picture": "cameras",
+    "heat": None, "flow": None, "sensors": "sensors", "filled": "sensors", "picture": "cameras",
 }  # fmt: skip
 """Layer -> what a branch needs to have for it."""
 SHOWN = ("heat", "sensors", "filled")
@@ -240,6 +240,8 @@ def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken
     if "picture" in shown:
         session.add_picture(door, branch["id"], layers)
     total = _heat(door, branch["id"], live, shown, layers, below, spoken)
+    if "flow" in shown:
+        _flow(door, branch, live, layers, below, spoken)
     sensors = {each["id"]: each["present"] for each in live["sensors"]} if "sensors" in shown else None
     svg = plan.floor_svg(branch, spoken, layers, live["dots"], sensors)
     value = "—" if total is None else f"{total:.0f}"
@@ -284,6 +286,34 @@ def _heat(
     if not scale.empty:
         below.insert(0, heat.legend(scale, spoken))
     return float(seen["total"]) if seen["total"] is not None else None
+
+
+def _flow(
+    door: Hub,
+    branch: Mapping[str, Any],
+    live: Mapping[str, Any],
+    layers: list[str],
+    below: list[str],
+    spoken: Language,
+) -> None:
+    """Which way people walked in the last minutes, and which minutes these are."""
+    end = datetime.fromisoformat(live["server_time"])
+    try:
+        told = door.flow(branch["id"], (end - LAST).isoformat(), end.isoformat())
+    except Refused:
+        below.append(f'<div class="bl-note">→ {escape(say("flow.refused", spoken))}</div>')
+        return
+    zone = ZoneInfo(branch["timezone"])
+    span = "–".join(
+        datetime.fromisoformat(told[key]).astimezone(zone).strftime("%H:%M") for key in ("from", "to")
+    )
+    if told["cell_m"] is None:
+        words = say("flow.of", spoken, span=span, words=say("flow.none", spoken))
+        below.append(f'<div class="bl-note">→ {escape(words)}</div>')
+        return
+    across, down, path = (periods.grid([told], key) for key in ("dx_m", "dy_m", "path_m"))
+    layers.append(flow.layer(across, down, path, told["cell_m"]))
+    below.append(flow.legend(path / told["cell_m"] ** 2, spoken, span))
 
 
 def _last_week(door: Hub, site: str, live: Mapping[str, Any]) -> waiting.Then | None:

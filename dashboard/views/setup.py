@@ -53,7 +53,7 @@ def page() -> None:
         elif part == "camera":
             marks_of_cameras(door, site_id, work, site, spoken)
         else:
-            lines_and_zones(work, site, branch, spoken)
+            lines_and_zones(door, site_id, work, site, spoken)
         _finish(door, site_id, work, spoken)
 
 

@@ -79,6 +79,7 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
         found = reader.zones(site, question.span)
         told = quality(reader, question, sums, ("zone_occupancy", "zone_visits", "dwell_median", "dwell_p90"))
     measured = sums.observed_ms > 0
+    floor_ms = sums.person_ms if measured else 0
     items = []
     for zone in site.zones:
         person_ms, entries, bins = found.get(zone.id, (0, 0, {}))
@@ -87,13 +88,14 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
                 id=zone.id,
                 kind=zone.kind,
                 person_seconds=person_ms / 1000 if measured else None,
+                share=person_ms / floor_ms if floor_ms and person_ms <= floor_ms else None,
                 visits=entries if measured else None,
                 dwell_median_s=duration_quantile_s(bins, 0.5),
                 dwell_p90_s=duration_quantile_s(bins, 0.9),
                 coverage=told["coverage"],
             )
         )
-    return models.Zones(**told, items=items)
+    return models.Zones(**told, floor_person_seconds=sums.person_ms / 1000 if measured else None, items=items)
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,10 @@ class ZoneFigures(Answer):
     id: str
     kind: str
     person_seconds: float | None
+    share: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        description="of all person·seconds on the plan; null when nobody was there. Where zones overlap, "
+        "time counts in each of them"
+    )
     visits: int | None
     dwell_median_s: float | None
     dwell_p90_s: float | None
@@ -135,6 +139,7 @@ class ZoneFigures(Answer):
 class Zones(Stretch):
     """Every zone of a branch."""
 
+    floor_person_seconds: float | None = Field(description="on the whole plan; what `share` is a share of")
     items: list[ZoneFigures]
 
 

@@ -81,7 +81,10 @@ def test_figures_are_the_sums_of_their_windows(hub: World) -> None:
     assert sum(item["person_seconds"] or 0 for item in occupancy["items"]) == heat["total"]
     measured = [item["mean"] for item in occupancy["items"] if item["mean"] is not None]
     assert measured == [pytest.approx(1.0)]
-    zones = get(hub, "/hall/zones", headers, **span).json()["items"][0]
+    answer = get(hub, "/hall/zones", headers, **span).json()
+    zones = answer["items"][0]
+    assert answer["floor_person_seconds"] == heat["total"]
+    assert zones["share"] == pytest.approx(0.5)
     assert zones["visits"] == 24
     assert zones["dwell_median_s"] == pytest.approx(9, rel=0.1)
 
@@ -95,6 +98,8 @@ def test_a_gap_is_a_gap(hub: World) -> None:
     assert heat["gaps"] == [{"from": iso(base + 2 * MINUTE), "to": iso(base + 3_600_000)}]
     empty = get(hub, "/annex/heat", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
     assert (empty["total"], empty["max"], empty["coverage"], empty["as_of"]) == (None, None, 0.0, None)
+    zones = get(hub, "/annex/zones", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
+    assert (zones["floor_person_seconds"], zones["items"][0]["share"]) == (None, None)
     nothing = get(hub, "/annex/live", headers).json()
     assert nothing["occupancy"]["value"] is None
     assert nothing["footfall_today"]["value"] is None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from hubworld import world
+from hubworld import World, world
 from streamlit.testing.v1 import AppTest
 from test_api import send, window
 
@@ -38,6 +41,110 @@ def test_staff_see_the_plan_without_its_past(tmp_path: Path, monkeypatch: pytest
         assert "Waiting" in html
         assert "Floor plan of Hall" in html
         st.cache_resource.clear()
+
+
+FLOW = {
+    "cell_mm": 500,
+    "rows": 2,
+    "cols": 4,
+    "cells": [2],
+    "dx_mm": [4_000],
+    "dy_mm": [0],
+    "path_mm": [5_000],
+}
+ARROW = '<path d="M'
+SENSOR = """
+[[sensor]]
+id = "range"
+source = "log:range.csv"
+x_m = 1.0
+y_m = 0.5
+height_m = 3.0
+"""
+
+
+@pytest.fixture
+def hall(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """A hub of two branches of which `hall` has a sensor, and pages that everybody signs in to."""
+    with world(tmp_path, parts=SENSOR, book=True) as hub:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        yield hub
+        st.cache_resource.clear()
+
+
+def live_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import live
+
+    live.page()
+
+
+def heat_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import heat
+
+    heat.page()
+
+
+def opened(page: Callable[[], None], headers: dict[str, str]) -> AppTest:
+    """A page, shown to the one of these headers."""
+    shown = AppTest.from_function(page, default_timeout=60)
+    shown.session_state["token"] = headers["Authorization"].split()[1]
+    shown.run()
+    assert not shown.exception
+    return shown
+
+
+def words(page: AppTest) -> str:
+    """The HTML on a page."""
+    return " ".join(block.proto.body for block in page.get("html"))
+
+
+def drawn(page: AppTest) -> str:
+    """The floor plan's SVG."""
+    (data,) = re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', words(page))
+    return base64.b64decode(data).decode()
+
+
+def test_live_shows_which_way_people_walked(hall: World) -> None:
+    """Arrows of the last quarter of an hour, and the caption says which minutes; without a walk it says so."""
+    page = opened(live_page, hall.token("manager", "hall"))
+    page.checkbox(key="live-flow").check().run()
+    assert re.search(r"→ \d\d:\d\d–\d\d:\d\d：" + say("flow.none", "zh"), words(page))
+    assert ARROW not in drawn(page)
+    send(hall, "hall", [("window", window(now_ms() // 5_000 * 5_000 - 10_000, 1, flow=FLOW))])
+    page.run()
+    told = re.search(r"→ (\d\d):(\d\d)–(\d\d):(\d\d)：净行走方向", words(page))
+    assert told is not None
+    from_h, from_min, to_h, to_min = map(int, told.groups())
+    assert (60 * (to_h - from_h) + to_min - from_min) % 1_440 in {15, 16}  # whole minutes
+    assert ARROW in drawn(page)
+    page.checkbox(key="live-flow").uncheck().run()
+    assert ARROW not in drawn(page)
+
+
+def test_staff_are_told_that_flow_is_not_for_them(hall: World) -> None:
+    """The plan stays, and a sentence stands where the arrows would be explained."""
+    page = opened(live_page, hall.token("staff", "hall"))
+    page.checkbox(key="live-flow").check().run()
+    assert say("flow.refused", "zh") in words(page)
+    assert ARROW not in drawn(page)
+
+
+def test_heat_shows_where_the_sensors_are(hall: World) -> None:
+    """As a layer that can be put out, and of a branch that has some; never as if somebody stood there."""
+    send(hall, "hall", [("window", window(now_ms() // 5_000 * 5_000 - 10_000, 1))])
+    page = opened(heat_page, hall.token("manager", "hall"))
+    assert 'class="cone"' in drawn(page)
+    assert 'fill-opacity="0.18"' not in drawn(page)
+    assert say("sensors.places", "zh") in words(page)
+    page.checkbox(key="heat-sensors").uncheck().run()
+    assert 'class="cone"' not in drawn(page)
+    other = opened(heat_page, hall.token("manager", "annex"))
+    assert "heat-sensors" not in {each.key for each in other.checkbox}
 
 
 def test_who_may_not_see_a_page_stays_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

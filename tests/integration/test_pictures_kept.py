@@ -13,6 +13,7 @@ from hubworld import world
 
 from branchloop.commands import Picture, Reply
 from branchloop.errors import InputError
+from branchloop.text_faults import told
 from hub.store.commands import Commands
 from hub.store.connection import opened, prepare
 from hub.store.pictures import (
@@ -55,9 +56,9 @@ def test_the_hub_keeps_the_newest_and_asks_seldom(folder: Path) -> None:
         assert asked is not None
         refusal = Reply(id=first.command, at_ms=1, ok=False, code="camera_down", detail="no power")
         assert pictures.answered(asked, refusal, 2_000) is None
-        told = pictures.asked("hall", "background", "door")
-        assert told is not None
-        assert (told.state, told.code, told.detail) == ("failed", "camera_down", "no power")
+        after = pictures.asked("hall", "background", "door")
+        assert after is not None
+        assert (after.state, after.code, after.detail) == ("failed", "camera_down", "no power")
         second = pictures.ask("hall", "box", "background", "door", "mei", 3_000)
         assert second.command != first.command
         asked = Commands(db).find(second.command)
@@ -66,8 +67,9 @@ def test_the_hub_keeps_the_newest_and_asks_seldom(folder: Path) -> None:
         kept = pictures.find("hall", "background", "door", image=True)
         assert kept is not None
         assert kept.image == PLAIN
-        with pytest.raises(TooSoonError, match="is 1 s old"):
+        with pytest.raises(TooSoonError, match="is 1 s old") as refused:
             pictures.ask("hall", "box", "background", "door", "mei", 5_000)
+        assert told(str(refused.value), "zh") == "现有画面才 1 秒；请在 600 秒后再次请求"
         assert pictures.ask("hall", "box", "background", "door", "mei", 4_000 + AGAIN_MS).state == "open"
         pictures.forget_others("hall", ["window"], 5_000 + AGAIN_MS)
         assert not Commands(db).open_of("hall", WHATS, 5_000 + AGAIN_MS)
@@ -84,6 +86,7 @@ def test_a_branch_has_a_bounded_number_of_open_requests(folder: Path) -> None:
             pictures.ask("hall", "box", "birdseye", "", "mei", 2_000)
         assert refused.value.http_status == 429
         assert f"{(EXPIRES_MS - 1_000) // 1000 + 1} s" in refused.value.hint
+        assert told(str(refused.value), "zh").startswith(f"本网点有 {MOST_OPEN} 幅画面")
         first = pictures.ask("hall", "box", "background", "c0", "mei", 2_000)  # it is open: no new one
         assert first.at_ms == 1_000
         assert pictures.ask("shop", "box", "birdseye", "", "mei", 2_000).state == "open"
@@ -92,9 +95,9 @@ def test_a_branch_has_a_bounded_number_of_open_requests(folder: Path) -> None:
         assert (again.state, again.command == first.command) == ("open", False)
         much_later_ms = after_ms + EXPIRES_MS + LEFT_OVER_MS + 1
         pictures.ask("hall", "box", "birdseye", "", "mei", much_later_ms)
-        told = pictures.asked("hall", "background", "c5")
-        assert told is not None
-        assert told.state == "expired"
+        after = pictures.asked("hall", "background", "c5")
+        assert after is not None
+        assert after.state == "expired"
         states = db.execute("SELECT state, count(*) FROM command WHERE site='hall' GROUP BY state")
         assert dict(states.fetchall()) == {"expired": MOST_OPEN + 1, "open": 1}
 
@@ -118,9 +121,9 @@ def test_what_is_no_plain_picture_is_not_kept(folder: Path, spoiled: dict[str, A
         assert asked is not None
         assert pictures.answered(asked, reply(command, **spoiled), 2_000) is not None
         assert pictures.find("hall", "background", "door") is None
-        told = pictures.asked("hall", "background", "door")
-        assert told is not None
-        assert (told.state, told.code) == ("failed", "bad_picture")
+        after = pictures.asked("hall", "background", "door")
+        assert after is not None
+        assert (after.state, after.code) == ("failed", "bad_picture")
 
 
 def test_a_webp_with_metadata_is_refused() -> None:
@@ -137,6 +140,8 @@ def test_a_branch_without_box_and_a_camera_that_is_not_there_are_told(tmp_path: 
         base = f"{hub.api}/api/v1/branches/hall"
         answer = httpx.post(f"{base}/birdseye", headers=headers)
         assert (answer.status_code, "no box" in answer.json()["detail"]) == (404, True)
+        said = told(f"{answer.json()['detail']} {answer.json()['hint']}", "zh")
+        assert said.startswith("中心不知道本网点的盒子")
         answer = httpx.post(f"{base}/cameras/attic/background", headers=headers)
         assert (answer.status_code, "no camera" in answer.json()["detail"]) == (404, True)
         assert httpx.get(f"{base}/pictures", headers=hub.token("staff", "hall")).status_code == 403

@@ -209,7 +209,9 @@ def test_a_fault_is_told_once_with_its_time() -> None:
 
 def test_medians_are_not_added_up() -> None:
     """Over one stretch waits and dwell are told; over several only the counts."""
-    zone = {"id": "q", "visits": 3, "dwell_median_s": 100.0, "dwell_p90_s": 200.0}
+    zone = {
+        "id": "q", "visits": 3, "dwell_median_s": 100.0, "dwell_p90_s": 200.0, "person_seconds": 300.0,
+    }  # fmt: skip
     waits = {
         "id": "q",
         "joined": 9,
@@ -219,10 +221,19 @@ def test_medians_are_not_added_up() -> None:
         "wait_median_s": 300.0,
         "wait_p90_s": 600.0,
     }
-    one, two = [{"items": [zone]}], [{"items": [zone]}, {"items": [{**zone, "visits": None}]}]
+    one = [{"items": [zone], "floor_person_seconds": 400.0}]
+    two = [
+        *one,
+        {"items": [{**zone, "visits": None, "person_seconds": None}], "floor_person_seconds": None},
+        {"items": [{**zone, "visits": None, "person_seconds": 100.0}], "floor_person_seconds": 400.0},
+    ]
     assert "2 min" in zone_table(BRANCH, one, "en")
     assert "min" not in zone_table(BRANCH, two, "en")
     assert ">3<" in zone_table(BRANCH, two, "en")
+    assert ">75 %<" in zone_table(BRANCH, one, "en")
+    assert ">50 %<" in zone_table(BRANCH, two, "en")  # of all the time, not the mean of the shares
+    for floor in (None, 0.0, 200.0):  # not measured, nobody there, another measure than the zone's
+        assert "%" not in zone_table(BRANCH, [{"items": [zone], "floor_person_seconds": floor}], "en")
     told = queue_table(BRANCH, [{"items": [waits]}], "en")
     assert "5 min" in told
     assert "2 (25 %)" in told

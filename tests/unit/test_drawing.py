@@ -11,6 +11,7 @@ from branchloop.floormap import FloorMap
 from branchloop.share import share
 from branchloop.site import parse_site
 from branchloop.text_setup import WORDS
+from branchloop.theme import BAD
 from dashboard.drawing import as_data, picture_svg, plan_svg, too_far_cells
 from dashboard.views.setup import PARTS
 
@@ -49,6 +50,27 @@ def test_a_picture_shows_marks_and_the_floor_on_it() -> None:
     named = {text.text for text in tree.iter(f"{SVG}text")}
     assert {"Street door", "Garden door"} <= named
     assert circles(picture_svg((768, 576), None, SITE, None, [], "zh")) == []
+
+
+def test_a_draft_is_shown_on_the_picture_where_the_camera_sees_it() -> None:
+    """A zone in the making has its corners at their pixels; a corner that is out of sight has none."""
+    corners = [(12.0, 14.0), (14.0, 20.0), (17.0, 15.0)]
+    seen = [found().shows(corner) for corner in corners]
+    assert None not in seen
+    svg = picture_svg((768, 576), None, SITE, found(), [], "en", draft=[*corners, (0.1, 24.9)], closed=True)
+    assert circles(svg) == [pytest.approx(each, abs=0.06) for each in seen]
+    closed, open_ = (
+        picture_svg((768, 576), None, SITE, found(), [], "en", draft=corners, closed=closed).count("polyline")
+        for closed in (True, False)
+    )
+    assert closed == open_
+    assert f'stroke="{BAD}"' in svg
+
+
+def test_the_floor_from_above_lies_under_the_plan() -> None:
+    """What is drawn stays on top of the picture."""
+    svg = plan_svg(SITE, "en", [(1.0, 2.0), (3.0, 2.0)], under=['<image id="above"/>'])
+    assert -1 < svg.index('id="above"') < svg.index("<circle")
 
 
 def test_names_cannot_become_markup() -> None:

@@ -1,0 +1,229 @@
+"""The Set-up page in a real browser over a real hub: a line drawn on a camera's picture, and pictures asked for."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from hubworld import World, world
+from PIL import Image, ImageDraw
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from branchloop.commands import Picture, Reply
+from branchloop.processes import free_port
+from branchloop.text import Language, say
+from hub.api.state import now_ms
+from hub.store.commands import Commands
+from hub.store.connection import opened
+from hub.store.pictures import Pictures, What
+
+expect.set_options(timeout=20_000)
+
+PICTURE_PX = (640, 480)
+MARKS = {
+    (220, 200): (0.2, 0.2), (420, 200): (1.8, 0.2), (40, 460): (0.2, 0.8), (600, 460): (1.8, 0.8),
+}  # fmt: skip
+"""Four marks fix a floor exactly: a click on one of them is its metres, whatever the lens."""
+CAMERA = """
+# the camera over the door
+[[camera]]
+id = "cam"
+name = { en = "Hall camera", zh = "大厅摄像头" }
+source = "rtsp://cam.example/1"
+[camera.calibration]
+picture_px = [640, 480]
+distortion = [-0.08, 0.01]
+focal_px = 600.0
+points = [[220, 200, 0.2, 0.2], [420, 200, 1.8, 0.2], [40, 460, 0.2, 0.8], [600, 460, 1.8, 0.8]]
+[box]
+id = "box-1"
+broker = "mqtt://127.0.0.1:1883"
+data_dir = "data"
+credential_file = "password"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A hub with one branch, and the managers' pages over it."""
+
+    hub: World
+    pages: str
+
+    def answer(self, what: What, camera: str, media: str, image: bytes, **more: object) -> None:
+        """Let the branch's box send a picture, which somebody asked for."""
+        with opened(self.hub.config.data_dir) as db:
+            pictures = Pictures(db)
+            asked = pictures.ask("hall", "box-1", what, camera, "test", now_ms())
+            command = Commands(db).find(asked.command)
+            assert command is not None
+            made = Picture.model_validate(
+                {
+                    "media": media, "image": base64.b64encode(image).decode(), "made_ms": now_ms(),
+                    "width_px": 640, "height_px": 480, "blank_share": 0.0, **more,
+                }
+            )  # fmt: skip
+            reply = Reply(id=asked.command, at_ms=now_ms(), ok=True, code="done", body=made.model_dump())
+            assert pictures.answered(command, reply, now_ms()) is None
+
+
+@pytest.fixture
+def branch(tmp_path: Path) -> Iterator[Branch]:
+    with world(tmp_path, parts=CAMERA) as hub:
+        (tmp_path / "token").write_text(hub.token("manager", "hall")["Authorization"].split()[1])
+        (tmp_path / "token").chmod(0o600)
+        port = free_port()
+        config = tmp_path / "dashboard.toml"
+        config.write_text(
+            f'[dashboard]\napi = "{hub.api}"\nlisten = "127.0.0.1:{port}"\ntoken_file = "token"\n'
+        )
+        command = [sys.executable, "-m", "dashboard.main", "run", str(config)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as served:
+            try:
+                until_s = time.monotonic() + 60
+                while not _answers(f"http://127.0.0.1:{port}/_stcore/health"):
+                    assert time.monotonic() < until_s
+                    assert served.poll() is None
+                    time.sleep(0.05)
+                yield Branch(hub, f"http://127.0.0.1:{port}")
+            finally:
+                served.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    tab = chromium.new_page(viewport={"width": 1280, "height": 1000}, locale="en-GB")
+    tab.set_default_timeout(30_000)
+    yield tab
+    tab.close()
+
+
+def floor(kind: str) -> bytes:
+    """A tiled floor: a picture to see where one draws."""
+    image = Image.new("RGB", PICTURE_PX, "#b9b2a6")
+    pen = ImageDraw.Draw(image)
+    for at in range(0, 640, 40):
+        pen.line([(at, 480), (320 + (at - 320) // 3, 56)], fill="#8f887c", width=2)
+        pen.line([(0, 56 + at), (640, 56 + at)], fill="#8f887c", width=2)
+    pen.rectangle([0, 0, 640, 56], fill="#d8dce2")
+    out = io.BytesIO()
+    image.save(out, kind)
+    return out.getvalue()
+
+
+def click(pad: Locator, x_px: float, y_px: float, size: tuple[float, float] = PICTURE_PX) -> None:
+    box = pad.bounding_box()
+    assert box is not None
+    pad.click(position={"x": x_px / size[0] * box["width"], "y": y_px / size[1] * box["height"]})
+
+
+def drawn(pad: Locator, number: int) -> str:
+    """What the pad shows once the point of that number is in it."""
+    until_s = time.monotonic() + 20
+    while time.monotonic() < until_s:
+        source = pad.locator("img").get_attribute("src") or ""
+        shown = base64.b64decode(source.partition(",")[2]).decode()
+        if f">{number}</text></svg>" in shown:
+            return shown
+        pad.page.wait_for_timeout(100)
+    raise AssertionError(f"point {number} was not drawn")
+
+
+def draw_on(page: Page, surface: str, spoken: Language) -> None:
+    page.get_by_role("combobox", name=say("setup.on", spoken)).click()
+    page.get_by_role("option", name=surface, exact=True).click()
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep a picture to look at, where SHOTS names a folder."""
+    if os.environ.get("SHOTS"):
+        page.screenshot(path=f"{os.environ['SHOTS']}/{name}.png", full_page=True)
+
+
+def test_a_line_drawn_on_a_picture_is_saved_in_metres(branch: Branch, page: Page) -> None:
+    """Three clicks on marks whose metres are known; a click at the sky is refused; comments of the file stay."""
+    branch.answer("background", "cam", "image/jpeg", floor("JPEG"), camera_px=PICTURE_PX)
+    page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
+    draw_on(page, "Picture of Hall camera", "en")
+    pad = page.get_by_role("application", name="Picture of camera cam")
+    expect(pad).to_be_visible()
+    click(pad, 320, 20)
+    expect(page.get_by_text("That is above the horizon")).to_be_visible()
+    clicked = list(MARKS)[:3]
+    for number, place in enumerate(clicked, 1):
+        click(pad, *place)
+        shown = drawn(pad, number)
+    expect(page.get_by_text("That is above the horizon")).to_have_count(0)
+    assert "data:image/jpeg" in shown
+    page.get_by_label("Id (a-z").fill("drawn")
+    page.get_by_label("Id (a-z").press("Tab")
+    page.get_by_role("button", name="Put in place").click()
+    expect(page.get_by_text("changed, not saved")).to_be_visible()
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    found = Axe().run(page).response["violations"]
+    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+    shoot(page, "setup-picture-en")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("is saved.")).to_be_visible()
+    told = httpx.get(
+        f"{branch.hub.api}/api/v1/branches/hall/configuration", headers=branch.hub.token("manager", "hall")
+    ).json()
+    assert "# the camera over the door" in told["text"]
+    (line,) = (line for line in tomllib.loads(told["text"])["line"] if line["id"] == "drawn")
+    for key, place in zip(("from", "to", "inside"), clicked, strict=True):
+        assert line[key] == pytest.approx(MARKS[place], abs=0.02)
+
+
+def test_a_picture_from_above_is_asked_for_and_drawn_on(branch: Branch, page: Page) -> None:
+    """None yet; asked for, made, under the plan; too soon again is told in the hub's words, in both languages."""
+    page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
+    draw_on(page, say("setup.on.above", "en"), "en")
+    expect(page.get_by_text(say("setup.no_above", "en"))).to_be_visible()
+    page.get_by_role("button", name="Ask for a picture").click()
+    expect(page.get_by_text("The box was asked")).to_be_visible()
+    page.get_by_role("button", name="Load again").click()
+    expect(page.get_by_text("The box has not answered yet.")).to_be_visible()
+    asked = httpx.get(
+        f"{branch.hub.api}/api/v1/branches/hall/pictures", headers=branch.hub.token("manager", "hall")
+    ).json()["items"]
+    assert [(each["what"], each["asked"]["state"]) for each in asked if each["asked"]] == [
+        ("birdseye", "open")
+    ]
+    branch.answer("birdseye", "", "image/webp", floor("WEBP"), bounds_m=(0.0, 0.0, 2.0, 1.0))
+    page.get_by_role("button", name="Load again").click()
+    expect(page.get_by_text(say("setup.no_above", "en"))).to_have_count(0)
+    pad = page.get_by_role("application", name="Floor plan of Hall")
+    for number, place in enumerate([(0.4, 0.2), (0.4, 0.8), (1.0, 0.5)], 1):
+        click(pad, *place, size=(2.0, 1.0))
+        shown = drawn(pad, number)
+    assert "data:image/webp" in shown
+    page.get_by_role("button", name="Ask for a picture").click()
+    refused = page.get_by_text("The hub did not ask the box: the picture is")
+    expect(refused).to_contain_text("Ask again in")
+    shoot(page, "setup-above-en")
+    page.goto(f"{branch.pages}/setup?branch=hall&lang=zh")
+    draw_on(page, say("setup.on.above", "zh"), "zh")
+    page.get_by_role("button", name="请求背景画面").click()
+    expect(page.get_by_text("中心未向盒子请求：现有画面才")).to_contain_text("秒后再次请求")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    found = Axe().run(page).response["violations"]
+    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+    shoot(page, "setup-above-zh")
