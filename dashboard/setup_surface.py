@@ -68,7 +68,10 @@ def asking(door: Hub, site_id: str, work: Work, camera: str | None, spoken: Lang
     row = st.container(horizontal=True)
     if row.button(say("setup.ask_picture", spoken)):
         try:
-            door.ask_birdseye(site_id) if camera is None else door.ask_background(site_id, camera)
+            if camera is None:
+                door.ask_birdseye(site_id)
+            else:
+                door.ask_background(site_id, camera)
         except Problem as problem:
             st.warning(say("setup.hub_refused", spoken, reason=told(str(problem), spoken)))
         else:
