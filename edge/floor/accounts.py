@@ -12,6 +12,7 @@ from branchloop.messages import Notice, Window
 from branchloop.site import Site
 from edge.floor.entrances import Entrances
 from edge.floor.fusion import Stretch
+from edge.floor.handover import Renamed
 from edge.floor.lines import Crossing
 from edge.floor.notices import CrossingNotices, Final
 from edge.floor.person import Person
@@ -103,6 +104,14 @@ class Accounts:
         for line, notice in self.notices.overdue(upto_ms if goes_on else None):
             self.book.withdraw(line, notice, upto_ms if goes_on else upto_ms - 1)
         return self.book.close(upto_ms, cameras, sensors, closed_by)
+
+    def take_over(self, leaving: Accounts) -> None:
+        """Go on where another's books of the same people end: who is staff, what lasts, who went out, who comes from where."""
+        ids = Renamed(leaving._stitcher.last_seen(), self._stitcher.last_seen())
+        self._staff.take_over(leaving._staff, ids)
+        self._entrances.take_over(leaving._entrances, ids)
+        self.notices.take_over(leaving.notices, ids)
+        self.book.take_over(leaving.book, ids)
 
     def _meet_staff(self, finals: Sequence[Final]) -> None:
         """Who comes or goes by an entrance while only staff does is staff."""

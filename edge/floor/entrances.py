@@ -6,6 +6,8 @@ Nobody is recognised again after having been out of sight.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from branchloop.site import Site
 from edge.floor.lines import Crossing
 
@@ -31,6 +33,14 @@ class Entrances:
             return False
         out_ms = self._out_ms.pop(crossing.person, None)
         return out_ms is not None and crossing.at_ms - out_ms <= self._window_ms
+
+    def take_over(self, leaving: Entrances, ids: Mapping[int, int]) -> None:
+        """Know who had gone out by another's account; `ids` says who its people are here."""
+        for person, here in ids.items():
+            if person in leaving._out_ms:
+                self._out_ms[here] = leaving._out_ms[person]
+            else:
+                self._out_ms.pop(here, None)
 
     def forget(self, now_ms: int) -> None:
         """Drop who can no longer return."""

@@ -127,6 +127,10 @@ class Floor:
             return Settled()
         return self._settle(watermark_ms, sensors, "time")
 
+    def take_over(self, leaving: Floor) -> None:
+        """Go on with what lasts on another floor that watched the same people and has settled as much."""
+        self._accounts.take_over(leaving._accounts)
+
     def finish(self, sensors: Sensors, closed_by: ClosedBy = "stop") -> Settled:
         """Settle everything; for the end of a run and for a step of the clock. Starts afresh after."""
         times = [eye.t_ms for eye in self._eyes.values() if eye.t_ms is not None]

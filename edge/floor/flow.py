@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Mapping
 
 from branchloop import geometry
 from branchloop.messages import Flow
@@ -71,6 +72,13 @@ class Strides:
             return None
         self._from[person] = place_m
         return (begun, place_m) if length_m <= MAX_STEP_M else None
+
+    def take_over(self, leaving: Strides, ids: Mapping[int, int]) -> None:
+        """Go on with the steps that others' paths have begun; `ids` says who the leaving ones' people are here."""
+        for person, here in ids.items():
+            if person in leaving._from:
+                self._from[here] = leaving._from[person]
+                self._seen_ms[here] = leaving._seen_ms[person]
 
     def forget(self, now_ms: int) -> None:
         """Drop people unseen for a while."""

@@ -11,6 +11,7 @@ Who was seen walking last has gone on meanwhile; where frames are rare, by half 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -124,6 +125,13 @@ class LineCounter:
             self._went_on(walk)
         found = [self._commit(person, walk, _likelier_m(walk)) for person, walk in ended]
         return [crossing for crossing in found if crossing is not None]
+
+    def take_over(self, leaving: LineCounter, ids: Mapping[int, int]) -> None:
+        """Know of those on the line from which side and where they came to it, by another's account; `ids` says who its people are here."""
+        for person, here in ids.items():
+            walk, known = self._walks.get(here), leaving._walks.get(person)
+            if walk is not None and known is not None and walk.side == 0:
+                walk.side, walk.met = known.side, walk.met or known.met
 
     def forget(self, before_ms: int) -> None:
         """Drop people unseen since `before_ms`."""

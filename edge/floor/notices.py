@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from branchloop.messages import Notice
@@ -89,6 +89,14 @@ class CrossingNotices:
             final += [Final(crossing, None) for crossing in crossings]
             counter.forget(now_ms - FORGET_MS)
         return final
+
+    def take_over(self, leaving: CrossingNotices, ids: Mapping[int, int]) -> None:
+        """Lines that stay where they were know who comes from which side; `ids` says who the leaving one's people are here."""
+        before = {counter.line.id: counter for counter in leaving._final}
+        for counter in self._final:
+            known = before.get(counter.line.id)
+            if known is not None and known.line == counter.line:
+                counter.take_over(known, ids)
 
     def overdue(self, settled_ms: int | None) -> list[tuple[str, str]]:
         """(line, notice id) of notices that the settled paths, now past them, did not confirm; None: all are past."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from branchloop import geometry
 from branchloop.site import Line, Plan, Site, Zone
+from edge.floor.handover import Renamed
 from edge.floor.presence import Presence
 from edge.floor.zones import LEAVE_MS, SETTLE_MS, UNSEEN_MS
 
@@ -96,7 +97,7 @@ class QueueMeter:
                 return Progress()
             waiting = self._people[person] = _Waiting(
                 Presence(min(SETTLE_MS, self._min_stay_ms), LEAVE_MS),
-                {zone.id: Presence(round(zone.min_stay_s * 1000), LEAVE_MS) for zone in self._serving},
+                self._at_counters(),
                 begun_unseen=fresh and _depth_m(self.zone, place_m) > DEEP_M,
                 min_stay_ms=max(self._min_stay_ms, REJOIN_MS * (person in self._were_served)),
             )
@@ -147,6 +148,16 @@ class QueueMeter:
                 self._end(progress, person, waiting, "lost", waiting.here.held_until_ms)
         return progress
 
+    def take_over(self, leaving: QueueMeter, ids: Renamed) -> None:
+        """Go on with the waits that last by another meter of the queue; `ids` says who its people are here."""
+        for person, waiting in leaving._people.items():
+            at_counter = {
+                zone: waiting.at_counter.get(zone, presence) for zone, presence in self._at_counters().items()
+            }
+            self._people[ids.anyhow(person)] = replace(waiting, at_counter=at_counter)
+        self._known = {ids.anyhow(person): seen_ms for person, seen_ms in leaving._known.items()}
+        self._were_served = {ids.anyhow(person) for person in leaving._were_served}
+
     def drop(self, person: int) -> None:
         """The person is staff: whoever serves does not wait."""
         self._people.pop(person, None)
@@ -195,6 +206,9 @@ class QueueMeter:
             outcome = "lost"
         start_ms = waiting.start_ms or 0
         progress.ended.append(Wait(self.zone.id, person, start_ms, max(end_ms, start_ms), outcome, served_in))
+
+    def _at_counters(self) -> dict[str, Presence]:
+        return {zone.id: Presence(round(zone.min_stay_s * 1000), LEAVE_MS) for zone in self._serving}
 
     def _at_the_edge(self, place_m: geometry.Point) -> bool:
         x, y = place_m

@@ -6,6 +6,8 @@ from then on, until the track is lost for good.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from branchloop import geometry
 from branchloop.site import Site
 from edge.floor.lines import Key
@@ -21,6 +23,7 @@ class StaffRoll:
 
     def __init__(self, site: Site) -> None:
         self._zones = [zone.polygon for zone in site.zones if zone.kind == "staff"]
+        self._has_staff = bool(self._zones or site.staff_hours)
         self._after_ms = round(site.staff_after_s * 1000)
         self._behind: dict[Key, Presence] = {}
         self._seen_ms: dict[Key, int] = {}
@@ -45,6 +48,16 @@ class StaffRoll:
         """The person came or went at a time when only staff does."""
         self._seen_ms.setdefault(person, t_ms)
         self._staff.add(person)
+
+    def take_over(self, leaving: StaffRoll, ids: Mapping[int, int]) -> None:
+        """Know whom another roll knew; `ids` says who its people are here. Nobody is staff of a site without staff."""
+        if not self._has_staff:
+            return
+        for person, here in ids.items():
+            if person in leaving._staff:
+                self.add(here, leaving._seen_ms[person])
+            elif person in leaving._behind:
+                self._behind[here] = leaving._behind[person]
 
     def __contains__(self, person: object) -> bool:
         return person in self._staff

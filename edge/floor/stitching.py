@@ -77,6 +77,10 @@ class Stitcher:
             self._forget(stretches[-1].end_ms)
         return named
 
+    def last_seen(self) -> dict[int, Fix]:
+        """Walker -> when and where it was seen last, for about a minute."""
+        return {walker.id: walker.tail[-1] for walker in self._walkers.values() if walker.tail}
+
     def _part(self, paths: Mapping[int, list[Fix]]) -> None:
         """A track that was lost for a while and is there again beside the one that went on for it: two walkers."""
         spans: dict[int, list[tuple[int, int]]] = {}

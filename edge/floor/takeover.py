@@ -3,7 +3,8 @@
 Both floors run side by side for a while: the one that leaves settles the windows before the border, the one
 that comes has watched long enough by then to know everybody on the floor. No clock, no thread.
 
-What lasts across the border (a visit, a wait) is known to the coming floor from when it began to watch.
+What lasts across the border (a visit, a wait, that somebody is staff or comes from beyond a line) the coming floor
+goes on with, under its own ids.
 """
 
 from __future__ import annotations
@@ -102,6 +103,7 @@ class Floors:
         windows = self._sifted(self._floor, settled) + self._sifted(self._coming, fresh)
         told = self._with(settled, windows)
         if over:
+            self._coming.take_over(self._floor)
             self._take_over()
         return told
 

@@ -26,6 +26,7 @@ from branchloop.messages import (
 from branchloop.site import Site, Zone
 from edge.floor.flow import FlowGrid, Strides
 from edge.floor.fusion import SitePerson, Stretch
+from edge.floor.handover import Renamed
 from edge.floor.heat import HeatGrid
 from edge.floor.lines import Crossing, Key
 from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
@@ -84,6 +85,7 @@ class WindowBook:
         self._method = method
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
+        self._strides = Strides()
         self._fresh_meters()
 
     def begin(self, t_ms: int) -> None:
@@ -163,13 +165,29 @@ class WindowBook:
             self._next_ms = None
             self._open.clear()
             self._fresh_meters()
+            self._strides = Strides()
         return closed
+
+    def take_over(self, leaving: WindowBook, ids: Renamed) -> None:
+        """Go on with the visits and waits that last by another book, and with no others; `ids` says who its people are here.
+
+        What lasts in a zone that is no more has no end.
+        """
+        self._strides.take_over(leaving._strides, ids)
+        self._fresh_meters()
+        zones = {meter.zone.id: meter for meter in leaving._zones}
+        queues = {meter.zone.id: meter for meter in leaving._queues}
+        for zone in self._zones:
+            if zone.zone.id in zones:
+                zone.take_over(zones[zone.zone.id], ids)
+        for queue in self._queues:
+            if queue.zone.id in queues:
+                queue.take_over(queues[queue.zone.id], ids)
 
     def _fresh_meters(self) -> None:
         site = self._site
         self._zones = [ZoneMeter(_patient(zone, site.staff_after_s)) for zone in site.zones]
         self._queues = [QueueMeter(zone, site) for zone in site.zones if zone.kind == "queue"]
-        self._strides = Strides()
 
     def _empty(self) -> _Open:
         return _Open(HeatGrid(self._site.plan), FlowGrid(self._site.plan))

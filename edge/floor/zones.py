@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from branchloop import geometry
 from branchloop.site import Zone
+from edge.floor.handover import Renamed
 from edge.floor.presence import Presence
 
 LEAVE_MS = 1_500
@@ -74,6 +75,10 @@ class ZoneMeter:
             stay = self._stays[person]
             ended += self._end(person, stay, stay.presence.since_ms, stay.presence.held_until_ms)
         return ended
+
+    def take_over(self, leaving: ZoneMeter, ids: Renamed) -> None:
+        """Go on with the stays that last by another meter of the zone; `ids` says who its people are here."""
+        self._stays = {ids.anyhow(person): stay for person, stay in leaving._stays.items()}
 
     def drop(self, person: int) -> None:
         """The person is staff: the stay that lasts is no visit."""

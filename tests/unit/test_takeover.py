@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
+import numpy as np
 import pytest
-from walkers import boxes, lab, present, straight
+from walkers import Place, Walk, boxes, lab, present, straight
 
 from branchloop.clock import WINDOW_MS
 from branchloop.messages import Notice, Window
-from branchloop.site import Site
+from branchloop.site import Site, Zone
 from edge.floor.floor import Floor
 from edge.floor.takeover import WARM_UP_MS, Floors
 from edge.floor.windows import no_sensors
@@ -58,10 +59,21 @@ def total(windows: list[Window]) -> Counter[str]:
             heat=sum(window.heat.mps) if window.heat else 0,
             frames=sum(camera.frames for camera in window.cameras),
         )  # fmt: skip
+        sums["staff ms"] += window.staff_ms
+        sums["flow"] += sum(window.flow.path_mm) if window.flow else 0
         for line in window.lines:
             sums.update({f"{line.line} in": line.in_, f"{line.line} out": line.out})
+            sums.update({f"{line.line} returned": line.returned})
+            sums.update({f"{line.line} of staff": line.staff_in + line.staff_out})
         for zone in window.zones:
             sums.update({f"{zone.zone} entries": zone.entries, f"{zone.zone} ms": zone.person_ms})
+            sums.update({f"{zone.zone} dwells": zone.dwell.count, f"{zone.zone} dwelt ms": zone.dwell.sum_ms})
+        for queue in window.queues:
+            sums.update({f"{queue.queue} joined": queue.joined, f"{queue.queue} lost": queue.lost})
+            sums.update({f"{queue.queue} waited ms": queue.person_ms})
+            for outcome, waits in (("served", queue.served), ("abandoned", queue.abandoned)):
+                sums.update({f"{queue.queue} {outcome}": waits.count})
+                sums.update({f"{queue.queue} {outcome} after ms": waits.sum_ms})
     return sums
 
 
@@ -79,6 +91,75 @@ def test_a_takeover_changes_no_figure(at_s: float, frame_ms: int) -> None:
     for window in windows:
         assert window.config_version == (2 if window.start_ms >= border_ms else 1)
     assert total(windows) == total(plain)
+
+
+def along(*knots: tuple[float, float, float]) -> Walk:
+    """Somebody at (s, x, y), and straight on to the next."""
+    times, xs, ys = zip(*knots, strict=True)
+
+    def walk(t_s: float) -> Place | None:
+        if not times[0] <= t_s <= times[-1]:
+            return None
+        return float(np.interp(t_s, times, xs)), float(np.interp(t_s, times, ys))
+
+    return walk
+
+
+LASTING = {
+    "who waits in a zone": along((0, 9.5, 1.5), (3, 7, 1.5), (71, 7, 1.5), (74, 9.5, 1.5)),
+    "who queues and is served": along((2, 0.3, 4), (5, 2, 4), (64, 2, 4), (67, 2, 6.5), (80, 2, 6.5)),
+    "who gives up queueing": along((1, 0.3, 3.4), (4, 2.4, 3.4), (58, 2.4, 3.4), (60, 0.5, 3.4), (64, 0.4, 3.4)),
+    "who is staff": along((0, 9, 7), (20, 9, 7), (25, 7, 5), (78, 7, 5)),
+    "who stepped out": along((0, 7.5, 3), (3, 7.5, 3), (7, 4, 2.5), (50, 4, 2.5), (54, 7.5, 2.8), (57, 9.7, 2.8)),
+    "who stands on the line": along((0, 4, 7), (3, 5.02, 7.2), (60, 5.02, 7.2), (63, 7, 7.2), (66, 9.7, 6)),
+}  # fmt: skip
+
+
+def branch(**more: object) -> Site:
+    """The lab with a zone where people wait, a queue and its counter, and a back office."""
+    zones = [
+        {"id": "wait", "kind": "waiting", "polygon": [(6, 0.5), (8, 0.5), (8, 2.5), (6, 2.5)], "min_stay_s": 20},
+        {"id": "queue", "kind": "queue", "polygon": [(1, 3), (3, 3), (3, 5), (1, 5)], "min_stay_s": 15, "served_in": ["till"]},
+        {"id": "till", "kind": "counter", "polygon": [(1, 6), (3, 6), (3, 7.5), (1, 7.5)], "min_stay_s": 3},
+        {"id": "back", "kind": "staff", "polygon": [(8, 6), (9.8, 6), (9.8, 7.8), (8, 7.8)]},
+    ]  # fmt: skip
+    made = [Zone.model_validate(zone) for zone in zones]
+    return lab().model_copy(update={"zones": made, "staff_after_s": 5.0, "reentry_s": 120.0, **more})
+
+
+@pytest.mark.parametrize("at_s", [None, 15.3, 33.0, 44.8])
+@pytest.mark.parametrize("who", [*LASTING, "everybody"])
+def test_what_lasts_goes_on(who: str, at_s: float | None) -> None:
+    """Stays, waits, staff, who had stepped out and who stands on a line: all figures are those of one configuration."""
+    walks = list(LASTING.values()) if who == "everybody" else [LASTING[who]]
+    sums = lasting(walks, at_s)
+    assert sums == lasting(walks, None)
+    assert sums["staff ms"] > 50_000 or who not in ("who is staff", "everybody")
+    if who == "everybody":
+        expected = {
+            "wait entries": 1,
+            "wait dwells": 1,
+            "queue joined": 2,
+            "queue served": 1,
+            "queue abandoned": 1,
+        }
+        assert {key: sums[key] for key in expected} == expected
+        assert sums["middle returned"] == 1
+        assert (sums["middle in"], sums["middle out"]) == (2, 1)
+
+
+def lasting(walks: list[Walk], at_s: float | None) -> Counter[str]:
+    """All figures of the branch over 100 s, with another configuration from `at_s` on."""
+    floors = Floors(floor_of(branch()))
+    windows: list[Window] = []
+    for step in range(round(100_000 / FRAME_MS)):
+        t_ms = T0_MS + step * FRAME_MS
+        if at_s is not None and step == round(at_s * 1000 / FRAME_MS):
+            floors.begin(floor_of(branch(version=2)), t_ms)
+        floors.frame("north", t_ms, boxes(present(walks, step * FRAME_MS / 1000)))
+        windows += floors.settle(t_ms, no_sensors).windows
+    assert floors.border_ms is None
+    return total([*windows, *floors.finish(no_sensors).windows])
 
 
 @pytest.mark.parametrize("at_s", [1.7, 9.8])
