@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from branchloop import geometry
-from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten
+from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten, widest
 from branchloop.site import Calibration
 
 PERSON_M = 1.7
@@ -47,12 +47,15 @@ class FloorMap:
         x, y = straighten((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
         return x * self.focal_px + cx, y * self.focal_px + cy
 
-    def distort(self, p: Point) -> Point:
-        """A point as an ideal lens would show it -> as seen, px."""
+    def distort(self, p: Point) -> Point | None:
+        """A point as an ideal lens would show it -> as seen, px; None beyond what the lens shows."""
         if not self.distortion:
             return p
         cx, cy = self.picture_px[0] / 2, self.picture_px[1] / 2
-        x, y = bend((p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px, self.distortion)
+        ideal_x, ideal_y = (p[0] - cx) / self.focal_px, (p[1] - cy) / self.focal_px
+        if ideal_x * ideal_x + ideal_y * ideal_y > widest(self.distortion):
+            return None
+        x, y = bend(ideal_x, ideal_y, self.distortion)
         return x * self.focal_px + cx, y * self.focal_px + cy
 
     def to_floor(self, p: Point) -> Point | None:
@@ -61,7 +64,7 @@ class FloorMap:
         return (x / depth, y / depth) if depth * self._near_picture > 1e-9 else None
 
     def to_picture(self, p: Point) -> Point | None:
-        """Floor -> picture; None behind the camera."""
+        """Floor -> picture; None behind the camera and beyond what its lens shows."""
         x, y, depth = apply(self._to_picture_h, p)
         if depth * self._near_floor <= 1e-9:
             return None

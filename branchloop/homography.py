@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 Point = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 _DEGENERATE = 1e-9
 _SWEEPS = 60
+_NEAR_R2, _FARTHER, _SIDEWAYS_R2 = 0.01, 1.02, 400.0
+"""No lens turns back within 6 degrees of its axis; nor is asked of what lies 87 degrees off it."""
+_HALVINGS = 40
 
 
 def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
@@ -87,6 +91,25 @@ def bend(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:
         x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
         y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
     )
+
+
+@lru_cache(maxsize=64)
+def widest(distortion: tuple[float, ...]) -> float:
+    """The squared radius up to which `bend` leads outwards; what lies beyond it is not in the picture, though it seems to be."""
+    k1, k2, _, _, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+
+    def outwards(r2: float) -> bool:
+        return 1 + r2 * (3 * k1 + r2 * (5 * k2 + r2 * 7 * k3)) > 0
+
+    low, high = 0.0, _NEAR_R2
+    while outwards(high):
+        low, high = high, high * _FARTHER
+        if high > _SIDEWAYS_R2:
+            return math.inf
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if outwards(middle) else (low, middle)
+    return low
 
 
 def straighten(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:

@@ -21,6 +21,8 @@ LOW_PX = 30.0
 """People lower than this are missed by every detector that was measured."""
 GOOD_M = 0.10
 """A residual above this calls for a look at the marks."""
+FAR_OUT_M = 0.3
+"""And so does a mark that lies so far from where the others foretell it: it may have bent their fit to itself."""
 CLEARLY = 0.4
 """A suspicion is told when the rest fits at least this much better without it."""
 LITTLE_SPAN = 0.15
@@ -137,7 +139,9 @@ def survey(calibration: Calibration, plan: Plan | None = None) -> Survey | None:
     told = [miss for miss in misses if miss is not None]
     residual = _rms(told)
     fits = tuple(MarkFit(miss, _left_out(calibration, i)) for i, miss in enumerate(told))
-    doubted = doubt(calibration, residual) if residual > GOOD_M else None
+    left_out_m = max((fit.left_out_m or 0.0 for fit in fits), default=0.0)
+    look = residual > GOOD_M or left_out_m > FAR_OUT_M
+    doubted = doubt(calibration, residual) if look else None
     return Survey(found, residual, fits, doubted, None if plan is None else reach(found, marks, plan))
 
 

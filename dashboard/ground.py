@@ -18,7 +18,8 @@ EDGE_M = 0.05
 
 def place_of(found: FloorMap, at_px: Point, plan: Plan) -> Point | Beyond:
     """The place in metres, to the centimetre as on the plan itself, or what it lies beyond."""
-    if not geometry.distance(found.distort(found.undistort(at_px)), at_px) <= SAME_PX:
+    again = found.distort(found.undistort(at_px))
+    if again is None or not geometry.distance(again, at_px) <= SAME_PX:
         return "lens"  # straightening did not settle there: what it gave is no place
     place = found.to_floor(at_px)
     if place is None:

@@ -1,6 +1,6 @@
 """How well a heat grid agrees with the truth: correlation, earth mover's distance, mass.
 
-Both grids are brought to `COMPARE_M` cells and blurred by a Gaussian of `SIGMA_M` before the
+Both grids are brought to cells of `COMPARE_M`, or as near as whole cells of theirs come, and blurred by a Gaussian of `SIGMA_M` before the
 correlation; the distance moves the unblurred, normalised mass over the floor.
 """
 
@@ -48,11 +48,12 @@ def heat_accuracy(measured: Grid, truth: Grid) -> HeatAccuracy:
     """Compare two grids that share corner, shape and cell size."""
     a, b = (_coarse(grid) for grid in (measured, truth))
     mass = float(truth.person_seconds.sum())
-    blurred = [gaussian_filter(grid, SIGMA_M / COMPARE_M, mode="constant").ravel() for grid in (a, b)]
+    size_m = _coarse_m(measured.cell_m)
+    blurred = [gaussian_filter(grid, SIGMA_M / size_m, mode="constant").ravel() for grid in (a, b)]
     flat = any(float(np.ptp(grid)) == 0 for grid in blurred)
     return HeatAccuracy(
         r=None if flat else float(np.corrcoef(*blurred)[0, 1]),
-        emd_m=earth_mover_m(a, b, COMPARE_M),
+        emd_m=earth_mover_m(a, b, size_m),
         mass_ratio=None if mass == 0 else float(measured.person_seconds.sum()) / mass,
     )
 
@@ -65,8 +66,9 @@ def heat_intervals(measured: Array, truth: Array, cell_m: float, block: int) -> 
     """
     fine = [np.asarray(grids, dtype=np.float64) for grids in (measured, truth)]
     coarse = [np.array([_coarse(Grid(grid, 0, 0, cell_m)) for grid in grids]) for grids in fine]
+    size_m = _coarse_m(cell_m)
     blurred = [
-        np.array([gaussian_filter(g, SIGMA_M / COMPARE_M, mode="constant").ravel() for g in grids])
+        np.array([gaussian_filter(g, SIGMA_M / size_m, mode="constant").ravel() for g in grids])
         for grids in coarse
     ]
     masses = [grids.sum(axis=(1, 2)) for grids in fine]
@@ -80,20 +82,20 @@ def heat_intervals(measured: Array, truth: Array, cell_m: float, block: int) -> 
 
     return {
         **intervals(figures, len(measured), block),
-        "emd_m": _distance_interval(coarse[0], coarse[1], block),
+        "emd_m": _distance_interval(coarse[0], coarse[1], size_m, block),
     }
 
 
-def _distance_interval(measured: Array, truth: Array, block: int) -> Interval | None:
+def _distance_interval(measured: Array, truth: Array, size_m: float, block: int) -> Interval | None:
     folds = np.array_split(np.arange(len(measured)), min(_FOLDS, len(measured) // max(1, block)))
     if len(folds) < LEAST_BLOCKS:
         return None
-    whole = earth_mover_m(measured.sum(axis=0), truth.sum(axis=0), COMPARE_M)
+    whole = earth_mover_m(measured.sum(axis=0), truth.sum(axis=0), size_m)
     left = [
         earth_mover_m(
             np.delete(measured, fold, axis=0).sum(axis=0),
             np.delete(truth, fold, axis=0).sum(axis=0),
-            COMPARE_M,
+            size_m,
         )
         for fold in folds
     ]
@@ -148,8 +150,17 @@ def earth_mover_m(a: Array, b: Array, cell_m: float) -> float | None:
     return float(solved.fun)
 
 
+def _factor(cell_m: float) -> int:
+    return max(1, round(COMPARE_M / cell_m))
+
+
+def _coarse_m(cell_m: float) -> float:
+    """The size of the cells that grids of this one are compared in."""
+    return cell_m * _factor(cell_m)
+
+
 def _coarse(grid: Grid) -> Array:
-    factor = max(1, round(COMPARE_M / grid.cell_m))
+    factor = _factor(grid.cell_m)
     rows, columns = grid.person_seconds.shape
     padded = np.pad(grid.person_seconds, ((0, -rows % factor), (0, -columns % factor)))
     shape = (padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError
-from branchloop.homography import bend, fit, straighten
+from branchloop.homography import bend, fit, straighten, widest
 
 Array = NDArray[np.float64]
 
@@ -38,7 +38,7 @@ class FloorCalibration:
         return _apply(self.to_floor_h, flat, self._facing)
 
     def to_picture(self, points_m: Array) -> Array:
-        """(n, 2) m -> (n, 2) px. Points behind the camera come back as NaN."""
+        """(n, 2) m -> (n, 2) px. Points behind the camera, or beyond what its lens shows, come back as NaN."""
         flat = np.asarray(points_m, dtype=np.float64).reshape(-1, 2)
         centre = self.to_floor_h @ np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
         facing = float(np.sign((self.to_picture_h @ (centre / centre[2]))[2]))
@@ -73,6 +73,7 @@ class FloorCalibration:
         centre = np.array(self.picture_px) / 2.0
         seen = (points - centre) / self.focal_px
         bent = np.stack(bend(seen[:, 0], seen[:, 1], self.distortion), axis=-1)
+        bent[(seen**2).sum(axis=1) > widest(self.distortion)] = np.nan
         return np.asarray(bent * self.focal_px + centre)
 
 

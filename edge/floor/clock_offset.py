@@ -26,7 +26,7 @@ def search_offset(first: Sequence[Array], second: Sequence[Array], step_s: float
     """
     moments = min(len(first), len(second))
     a, b = _padded(first[:moments]), _padded(second[:moments])
-    steps = round(REACH_S / step_s)
+    steps = min(round(REACH_S / step_s), moments - 1)
     shares: dict[int, float] = {}
     for shift in range(-steps, steps + 1):
         early, late = (a[: moments - shift], b[shift:]) if shift >= 0 else (a[-shift:], b[: moments + shift])

@@ -78,6 +78,16 @@ def test_earth_is_moved_straight() -> None:
     assert earth_mover_m(a, np.zeros((12, 12)), 0.5) is None
 
 
+@pytest.mark.parametrize("cell_m", [0.1, 0.2, 0.25, 0.4, 0.5, 1.0, 2.0])
+def test_whatever_the_cells_two_metres_are_two(cell_m: float) -> None:
+    """Cells that half a metre is no multiple of, or that are larger: everything is told in metres."""
+    grids = [np.zeros((round(12 / cell_m), round(12 / cell_m))) for _ in range(2)]
+    for x_m, grid in zip((6, 4), grids, strict=True):
+        grid[round(6 / cell_m), round(x_m / cell_m)] = 100
+    found = heat_accuracy(*(Grid(grid, 0, 0, cell_m) for grid in grids))
+    assert found.emd_m == pytest.approx(2.0)
+
+
 def test_equal_grids_agree_and_a_half_weighs_half() -> None:
     """R 1, distance 0, mass as it is."""
     random = np.random.default_rng(1)

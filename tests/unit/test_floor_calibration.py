@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError
+from branchloop.floormap import FloorMap
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.observation import observe
 
@@ -46,6 +48,40 @@ def test_a_bent_lens_is_straightened(k1: float, k2: float) -> None:
     )
     places = np.array([[3.0, 3.0], [9.0, 7.0], [6.0, 5.0]])
     assert lens.to_floor(lens.to_picture(places)) == pytest.approx(places, abs=0.02)
+
+
+def homography(
+    high_m: float, down_deg: float, focal_px: float, picture_px: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Floor to picture of an ideal camera above the origin that looks along y, so steeply down."""
+    tilt = np.deg2rad(down_deg)
+    lens = np.array([[focal_px, 0, picture_px[0] / 2], [0, focal_px, picture_px[1] / 2], [0, 0, 1]])
+    turned = np.array(
+        [[1, 0, 0], [0, -np.sin(tilt), high_m * np.cos(tilt)], [0, np.cos(tilt), high_m * np.sin(tilt)]]
+    )
+    return np.asarray(lens @ turned)
+
+
+@pytest.mark.parametrize(
+    "distortion", [(-0.3, 0.0, 0, 0, 0), (-0.32, 0.12, 0, 0, -0.02), (-0.25, 0.05, 0, 0, 0)]
+)
+def test_floor_beside_a_wide_picture_is_not_in_it(distortion: tuple[float, ...]) -> None:
+    """The polynomial of a wide lens leads back into the picture far off its axis: what it shows there lies elsewhere."""
+    picture_px = (1280, 720)
+    across, along = np.meshgrid(np.linspace(-12, 12, 97), np.linspace(0.2, 12, 60))
+    floor = np.column_stack([across.ravel(), along.ravel()])
+    tilted = homography(3.0, 40.0, 640.0, picture_px)
+    camera = FloorCalibration(np.linalg.inv(tilted), tilted, picture_px, 0.0, distortion, 640.0)
+    seen = camera.to_picture(floor)
+    shown = np.isfinite(seen).all(axis=1) & (seen >= 0).all(axis=1) & (seen < picture_px).all(axis=1)
+    back = camera.to_floor(seen[shown])
+    assert shown.sum() > 50
+    elsewhere = np.linalg.norm(back - floor[shown], axis=1) > 0.6
+    assert elsewhere.mean() < 0.01  # close to where the polynomial turns, straightening converges slowly
+    plain = FloorMap(
+        tuple(map(tuple, np.linalg.inv(tilted).tolist())), picture_px, distortion, 640.0
+    )  # fmt: skip
+    assert [plain.shows((x, y)) is not None for x, y in floor.tolist()] == shown.tolist()
 
 
 def test_beyond_the_horizon_there_is_no_floor() -> None:

@@ -256,6 +256,13 @@ def test_an_offset_is_found_only_where_there_is_one() -> None:
     assert search_offset(first, list(strangers), 0.2) is None
 
 
+@pytest.mark.parametrize("moments", [0, 1, 2, 7, 60, 99, 100])
+def test_a_short_while_is_searched_as_far_as_it_goes(moments: int) -> None:
+    """Sooner after the start than the search reaches."""
+    crowd = [np.random.default_rng(t).uniform(0, 8, (6, 2)) for t in range(moments)]
+    assert search_offset(crowd, crowd, 0.2) in (None, 0.0)
+
+
 def test_the_same_frames_give_the_same_people() -> None:
     """To the last digit."""
     eyes, few = corner_eyes(2), crowd(6, 15.0)
