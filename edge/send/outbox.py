@@ -2,8 +2,9 @@
 
 SQLite in WAL mode with synchronous=FULL. `seq` comes from AUTOINCREMENT in the INSERT and is never used
 again, even after the outbox has drained. `append` commits in groups; `append_now` commits at once and tells
-the seq. A message that cannot be committed (disk full) was not produced: it is counted, and reported by a
-notice as soon as one can be committed again. Nothing here reads a clock: times come from the messages.
+the seq. What cannot be committed (disk full or away) waits in memory and is tried again, in order. What is
+refused for good was not produced: it is counted, and reported by a notice as soon as one can be committed
+again. Nothing here reads a clock: times come from the messages.
 """
 
 from __future__ import annotations
@@ -223,9 +224,14 @@ class Outbox:
             self._check_disk()
             self._file.write(lambda db: self._insert(db, [*reports, *entries]))
         except DependencyError as error:
-            self._room.rolled_back()
-            self._put_back(entries, error)
+            if self._reason is None:
+                _LOG.warning("%s Messages wait in memory.", error)
+            cause = error.__cause__
+            self._not_committed(entries, str(cause) if isinstance(cause, sqlite3.Error) else error.message)
             return None
+        except BaseException as error:  # whoever called hears of it; the messages are not to go down with it
+            self._not_committed(entries, str(error))
+            raise
         self._room.committed()
         self._reason = self._lost = None
         del self._file.remarks[:remarks]
@@ -255,11 +261,10 @@ class Outbox:
             for at_ms, detail in details
         ]
 
-    def _put_back(self, entries: list[_Entry], error: DependencyError) -> None:
+    def _not_committed(self, entries: list[_Entry], reason: str) -> None:
         """Keep what nobody waits for until it can be committed; tell those who wait that it was not."""
-        if self._reason is None:
-            _LOG.warning("%s Messages wait in memory.", error)
-        self._reason = str(error.__cause__ or error.message)
+        self._room.rolled_back()
+        self._reason = reason
         with self._appended:
             waiting = [entry for entry in entries if not entry.awaited] + self._pending
             self._pending = waiting[-HELD:]
@@ -272,7 +277,14 @@ class Outbox:
             self.refused += 1
 
     def _check_disk(self) -> None:
-        disk = os.statvfs(self.path.parent)
+        folder = self.path.parent
+        try:
+            disk = os.statvfs(folder)
+        except OSError as error:
+            raise DependencyError(
+                f"the outbox's folder {folder} is out of reach: {error.strerror}.",
+                hint="Check box.data_dir and its disk.",
+            ) from error
         if disk.f_bavail * disk.f_frsize < self._reserve_bytes:
             raise DependencyError("the disk is full.", hint="Free some space.")
 

@@ -50,7 +50,8 @@ class OutboxFile:
                 f"the outbox {path} cannot be opened: {error.strerror}.", hint="Check box.data_dir."
             ) from error
         try:
-            self._db = self._open()
+            with self._reached():
+                self._db = self._open()
         except BaseException:
             os.close(self._lock)
             raise
@@ -62,7 +63,7 @@ class OutboxFile:
     def write(self, work: Work[T]) -> T:
         """Run `work` in one durable transaction; `work` may be run again on a fresh file.
 
-        Raises DependencyError when it cannot be committed now: disk full, locked for long.
+        Raises DependencyError when it cannot be committed now: disk full or away, locked for long.
         """
         return self._run(lambda db: _transaction(db, work))
 
@@ -72,6 +73,10 @@ class OutboxFile:
         os.close(self._lock)
 
     def _run(self, work: Work[T]) -> T:
+        with self._reached():
+            return self._attempt(work)
+
+    def _attempt(self, work: Work[T]) -> T:
         for _ in range(_ATTEMPTS):
             try:
                 with self._locked(fcntl.LOCK_SH):
@@ -165,10 +170,19 @@ class OutboxFile:
         finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
 
-    def _unusable(self, error: sqlite3.Error) -> DependencyError:
+    @contextlib.contextmanager
+    def _reached(self) -> Iterator[None]:
+        """What the file system refuses is as good as what SQLite refuses: it may pass, and ends nothing."""
+        try:
+            yield
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: sqlite3.Error | OSError) -> DependencyError:
+        why = error.strerror if isinstance(error, OSError) else error
         return DependencyError(
-            f"the outbox {self.path} cannot be used: {error}.",
-            hint="Check that the disk has room and that the file may be written.",
+            f"the outbox {self.path} cannot be used: {why}.",
+            hint="Check that its folder is there, that the disk has room and that the file may be written.",
         )
 
 

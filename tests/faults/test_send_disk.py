@@ -92,6 +92,40 @@ outbox.close()
 """
 )
 
+NO_FILE_MORE = (
+    SETTING
+    + """
+outbox = Outbox(folder / "outbox.db", reserve_bytes=0)
+for n in range(10):
+    outbox.append("notice", notice(n))
+outbox.flush()
+for suffix in ("", "-wal", "-shm"):
+    (folder / f"outbox.db{suffix}").rename(folder / f"moved{suffix}")
+names = [folder / f"other-{n}" for n in range(100)]
+made = []
+try:
+    for name in names:
+        name.touch()
+        made.append(name)
+except OSError:
+    pass
+assert len(made) < 100
+outbox.append("notice", notice(10))
+assert outbox.append_now("notice", notice(11)) is None
+outbox.append("notice", notice(12))
+assert outbox.flush() is None
+assert outbox.refused == 1, outbox.refused
+assert outbox._flusher.is_alive()
+for name in made:
+    name.unlink()
+outbox.flush()
+bodies = [row.item().body for row in outbox.take(outbox.epoch, 0, 10, 10**6)]
+assert bodies[0]["detail"].startswith("1 messages") and "No space left" in bodies[0]["detail"], bodies
+assert [body["id"] for body in bodies[1:]] == ["n-10", "n-12"], bodies
+outbox.close()
+"""
+)
+
 
 def run(script: str, folder: Path, size: str) -> None:
     """Run a script whose folder is a file system of its own, in a mount namespace of its own."""
@@ -114,3 +148,8 @@ def test_a_disk_filled_by_others(tmp_path: Path) -> None:
 def test_a_disk_filled_by_the_outbox_itself(tmp_path: Path) -> None:
     """It stops in time to delete what is acknowledged, and reports what it could not take."""
     run(FILLED_BY_ITSELF, tmp_path, "10m")
+
+
+def test_a_disk_that_takes_no_file_more(tmp_path: Path) -> None:
+    """The file was moved and no other can be made: what comes waits, what is refused is counted, and it goes on."""
+    run(NO_FILE_MORE, tmp_path, "3m,nr_inodes=12")

@@ -175,6 +175,32 @@ def test_a_clock_that_is_set_closes_the_window_and_is_told(config: Path) -> None
     assert "3600000" in notices[0]["detail"]
 
 
+def test_a_data_folder_that_is_away_ends_nothing_and_loses_nothing(config: Path) -> None:
+    """The disk drops out for a while with the link at work: the core counts on, and all windows are there in the end."""
+    data = config.parent / "data"
+    data.mkdir()
+    pipeline = Pipeline(read_configured(config), config, data)
+    pipeline._link.start()
+    frames = [FrameReport("hall", T0_MS + 143 * i, box(300 + i)) for i in range(180)]
+    for report in frames[:45]:
+        pipeline.step(report)
+    away = data.rename(data.with_name("away"))
+    for report in frames[45:140]:
+        pipeline.step(report)
+    until_s = time.monotonic() + 10
+    while pipeline._link._reason is None or "cannot be used" not in pipeline._link._reason:
+        assert time.monotonic() < until_s, "the link did not meet it"
+        pipeline._link.urgent()
+    away.rename(data)
+    for report in frames[140:]:
+        pipeline.step(report)
+    pipeline._link.stop(0)
+    pipeline._outbox.close()
+    windows = [body["start_ms"] - T0_MS for kind, body in messages(data) if kind == "window"]
+    assert windows == [0, 5_000, 10_000, 15_000]
+    assert pipeline._outbox.refused == 0
+
+
 def test_a_camera_that_stalls_is_told_and_its_window_says_so(config: Path) -> None:
     """The notice names camera and state; the light follows; a second of silence is not observed time."""
     frames = [FrameReport("hall", T0_MS + 143 * i, box(300)) for i in range(10)]
