@@ -22,6 +22,7 @@ from branchloop.site import Camera, Site
 from branchloop.status import DeviceLight
 from branchloop.wire import Wire
 from edge.cameras import CameraProcess
+from edge.clock_steps import ClockSteps
 from edge.configured import Configured, read_configured, read_own
 from edge.crowding import CROWDING, Crowding
 from edge.floor.agreement import Complaints
@@ -30,6 +31,7 @@ from edge.floor.takeover import Floors
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
+from edge.perceive.ultrasonic import Reading
 from edge.perceive.ultrasonic_fault import DETAILS
 from edge.pictures import Pictures
 from edge.send.boxlink import BoxLink
@@ -40,8 +42,6 @@ from edge.succession import DesiredHeard, Succession
 from edge.trial import Trial
 
 DOTS_EVERY_S = 1.0
-SAME_STEP_S = 5.0
-"""Every process notices a step of the wall clock for itself; within this time it is one step."""
 DRAIN_S = 10.0
 LATE_MS = 1_000
 """Frames from before the border have come by then."""
@@ -58,10 +58,13 @@ class Heard:
 class Pipeline:
     """One box at work. `step` handles one report; `run` does so until told to stop."""
 
-    def __init__(self, configured: Configured, config: Path, data_dir: Path) -> None:
+    def __init__(
+        self, configured: Configured, config: Path, data_dir: Path, clock: Clock | None = None
+    ) -> None:
         site, box = configured.site, configured.box
         self._config = config
-        self._clock = Clock()
+        self._clock = clock or Clock()
+        self._clock_steps = ClockSteps()
         self._reports: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._outbox = Outbox(data_dir / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
         self._lights: dict[str, DeviceLight] = {}
@@ -98,7 +101,6 @@ class Pipeline:
         self._crowding_file = data_dir / CROWDING
         self._serial = 0
         self._dots_s = 0.0
-        self._step_s = float("-inf")
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
@@ -133,6 +135,10 @@ class Pipeline:
         match report:
             case FrameReport(camera) | EventReport(camera) if camera not in self._cameras:
                 return  # the last words of a process that was ended: its camera would hold up the windows
+            case FrameReport(device, t_ms) | SensorReport(device, Reading(t_ms)) if self._is_over(
+                device, t_ms
+            ):
+                return  # stamped before the clock was set: not observed, neither then nor now
             case FrameReport(camera, t_ms, boxes):
                 self._frame(camera, t_ms, boxes)
             case EventReport(camera, event):
@@ -242,6 +248,7 @@ class Pipeline:
             notices = self._floors.frame(camera, t_ms, boxes)
         except ValueError:
             self._clock_step(f"camera {camera} sent a frame from {t_ms} ms, before its last one")
+            self._clock_steps.noticed(camera)
             return
         for notice in notices:
             self._tell(notice)
@@ -249,7 +256,9 @@ class Pipeline:
 
     def _event(self, source: str, kind: str, event: Event) -> None:
         if event.what == "step":
-            self._clock_step(f"the wall clock was set by {event.step_ms} ms")
+            if not self._clock_steps.noticed(source):
+                self._clock_step(f"the wall clock was set by {event.step_ms} ms")
+                self._clock_steps.noticed(source)
         elif event.what == "cut":
             if kind == "camera":
                 self._floors.cut(source)
@@ -290,13 +299,15 @@ class Pipeline:
             )  # fmt: skip
 
     def _clock_step(self, detail: str) -> None:
-        now_s = self._clock.now_s()
-        if now_s - self._step_s < SAME_STEP_S:
+        if not self._clock_steps.is_news(self._clock.now_s(), self._lights):
             return
-        self._step_s = now_s
+        self._clock.check()  # whoever noticed: from here on the box's own time is the new one as well
         self._enter(self._floors.finish(self._readings, "step"))
         self._read.clear()
         self._tell(Notice(id=self._notice_id(), what="clock_step", at_ms=self._now_ms(), detail=detail[:300]))
+
+    def _is_over(self, device: str, t_ms: int) -> bool:
+        return self._clock_steps.is_over(device, t_ms, self._now_ms())
 
     def _tick(self) -> None:
         step = self._clock.check()

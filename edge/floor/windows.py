@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from branchloop.clock import WINDOW_MS, from_ms, window_start_ms
+from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, window_start_ms
 from branchloop.kpis import duration_bin
 from branchloop.messages import (
     CameraFault,
@@ -32,6 +32,8 @@ from edge.floor.lines import Crossing, Key
 from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
 from edge.floor.zones import Visit, ZoneMeter
 
+OUTAGE_MS = DAY_MS
+"""A leap of time that is longer than this is no outage but a clock that was set: there are no windows in between."""
 ClosedBy = Literal["time", "step", "stop"]
 Sensors = Callable[[int], Sequence[SensorWindow]]
 """Window start (UTC ms) -> what each sensor read in that window."""
@@ -105,12 +107,12 @@ class WindowBook:
         visitors = [p for p in on_plan if p.id not in staff]
         parts = _split(stretch.start_ms, stretch.end_ms)
         for start_ms, end_ms in parts:
+            if not stretch.observing:
+                self._nobody_watches(start_ms)
+                continue
             window, span_ms = self._at(start_ms), end_ms - start_ms
             for camera in stretch.observing:
                 window.observed_ms[camera] += span_ms
-            if not stretch.observing:
-                window.people_end = None
-                continue
             window.people_end = len(visitors)
             window.person_ms += span_ms * len(visitors)
             window.staff_ms += span_ms * (len(on_plan) - len(visitors))
@@ -150,7 +152,10 @@ class WindowBook:
         sensors: Sensors,
         closed_by: ClosedBy = "time",
     ) -> list[Window]:
-        """Windows that end by `upto_ms`; with another reason than time also the unfinished one."""
+        """Windows that end by `upto_ms`; with another reason than time also the unfinished one.
+
+        Those of an outage are among them and say that nothing was observed, but for a leap of over a day.
+        """
         if self._next_ms is None:
             return []
         if closed_by != "time":
@@ -158,6 +163,9 @@ class WindowBook:
                 self._record_waits(meter, meter.stop(), upto_ms - 1)
         closed: list[Window] = []
         while self._next_ms + WINDOW_MS <= upto_ms or (closed_by != "time" and self._next_ms < upto_ms):
+            if upto_ms - self._next_ms > OUTAGE_MS and self._next_ms not in self._open:
+                self._next_ms = min([*self._open, window_start_ms(upto_ms - 1)])
+                continue
             start_ms, self._next_ms = self._next_ms, self._next_ms + WINDOW_MS
             window = self._open.pop(start_ms, None) or self._empty()
             closed.append(self._message(start_ms, window, cameras, sensors(start_ms), closed_by))
@@ -232,7 +240,7 @@ class WindowBook:
                 waits += self._record_waits(meter, progress, stretch.end_ms - 1)
             waits += self._record_waits(meter, meter.sweep(stretch.end_ms), stretch.end_ms - 1)
             waiting = meter.waiting([person.id for person in visitors])
-            for start_ms, _ in parts:
+            for start_ms, _ in parts if stretch.observing else ():
                 self._at(start_ms).waiting_end[meter.zone.id] = waiting
         return waits
 
@@ -246,13 +254,22 @@ class WindowBook:
                 self._at(start_ms).queue_ms[queue] += end_ms - start_ms
         return progress.ended
 
-    def _at(self, t_ms: int) -> _Open:
+    def _slot_ms(self, t_ms: int) -> int:
+        """What comes after its window has closed goes into the next."""
         start_ms = window_start_ms(t_ms)
-        if self._next_ms is not None:
-            start_ms = max(start_ms, self._next_ms)
+        return start_ms if self._next_ms is None else max(start_ms, self._next_ms)
+
+    def _at(self, t_ms: int) -> _Open:
+        start_ms = self._slot_ms(t_ms)
         if start_ms not in self._open:
             self._open[start_ms] = self._empty()
         return self._open[start_ms]
+
+    def _nobody_watches(self, t_ms: int) -> None:
+        """Who is there at a window's end is not known; one that holds nothing says so anyway."""
+        window = self._open.get(self._slot_ms(t_ms))
+        if window is not None:
+            window.people_end = None
 
     def _record(self, visit: Visit, at_ms: int) -> None:
         window = self._at(at_ms)

@@ -20,6 +20,7 @@ from branchloop.messages import CameraFault, DeviceState
 from branchloop.share import share
 from edge.cameras import CameraProcess
 from edge.configured import read_configured
+from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
 from edge.perceive.ultrasonic import Reading
@@ -173,6 +174,71 @@ def test_a_clock_that_is_set_closes_the_window_and_is_told(config: Path) -> None
     notices = [body for kind, body in kept if kind == "notice" and body["what"] == "clock_step"]
     assert len(notices) == 1
     assert "3600000" in notices[0]["detail"]
+
+
+class Clocks:
+    """A machine's two clocks: time passes on both, and the wall clock can be set."""
+
+    def __init__(self) -> None:
+        self.monotonic_s, self.wall_s = 100.0, T0_MS / 1000
+
+    def go_on(self, by_s: float) -> int:
+        """Time passes; returns the stamp of a frame that is taken then, UTC ms."""
+        self.monotonic_s += by_s
+        self.wall_s += by_s
+        return round(self.wall_s * 1000)
+
+    def clock(self) -> Clock:
+        return Clock(lambda: self.monotonic_s, lambda: self.wall_s)
+
+
+@pytest.mark.parametrize("by_ms", [3_600_000, 86_400_000, -3_600_000])
+@pytest.mark.parametrize("first", ["box", "camera", "sensor"])
+@pytest.mark.parametrize("hangs_s", [0.0, 20.0])
+def test_a_frame_on_its_way_while_the_clock_is_set(
+    config: Path, by_ms: int, first: str, hangs_s: float
+) -> None:
+    """Whoever notices first, and however late the camera: no window is made of the time that never was, none is missing."""
+    data = config.parent / "data"
+    data.mkdir()
+    clocks = Clocks()
+    pipeline = Pipeline(read_configured(config), config, data, clocks.clock())
+    for i in range(20):
+        pipeline._tick()
+        pipeline.step(FrameReport("hall", clocks.go_on(0.143), box(300 + 4 * i)))
+    on_its_way = FrameReport("hall", clocks.go_on(0.143), box(380))
+    reading_on_its_way = SensorReport("ceiling-1", Reading(clocks.go_on(0), 1.5))
+    clocks.wall_s += by_ms / 1000
+    told = EventReport("hall", Event("step", clocks.go_on(0), step_ms=by_ms))
+    told_by_sensor = SensorReport("ceiling-1", Event("step", clocks.go_on(0), step_ms=by_ms))
+    if first == "camera":
+        pipeline.step(told)
+    elif first == "sensor":
+        pipeline.step(told_by_sensor)
+    pipeline._tick()
+    if first != "camera":
+        clocks.go_on(hangs_s)
+        pipeline.step(on_its_way)
+        pipeline.step(told)
+    if first != "sensor":
+        pipeline.step(reading_on_its_way)
+        pipeline.step(told_by_sensor)
+    begun_ms = clocks.go_on(0.4)
+    for i in range(120):
+        pipeline._tick()
+        pipeline.step(FrameReport("hall", clocks.go_on(0.143), box(300 + 4 * (i % 60))))
+    pipeline._enter(pipeline._floors.finish(pipeline._readings))
+    close(pipeline)
+    kept = messages(data)
+    (notice,) = [body for kind, body in kept if kind == "notice" and body["what"] == "clock_step"]
+    assert abs(notice["at_ms"] - T0_MS - by_ms) < 10_000
+    before, *after = [body for kind, body in kept if kind == "window"]
+    assert (before["start_ms"], before["closed_by"]) == (T0_MS, "step")
+    first_ms = begun_ms // 5_000 * 5_000
+    assert [window["start_ms"] for window in after] == [first_ms + 5_000 * n for n in range(len(after))]
+    assert 4 <= len(after) <= 5
+    assert sum(window["observed_ms"] for window in after) == pytest.approx(120 * 143, abs=200)
+    assert after[0]["sensors"][0]["readings"] == 0
 
 
 def test_a_data_folder_that_is_away_ends_nothing_and_loses_nothing(config: Path) -> None:

@@ -14,7 +14,7 @@ from branchloop.messages import Window
 from branchloop.site import Line
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.lines import LineCounter
-from edge.floor.windows import WindowBook
+from edge.floor.windows import ClosedBy, WindowBook
 from edge.simulate import count
 
 LINE = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})
@@ -209,6 +209,33 @@ def test_time_nobody_observed_is_a_gap() -> None:
     assert window.observed_ms == 2_000
     assert window.person_ms == 2_000
     assert window.people_end is None
+
+
+@pytest.mark.parametrize("closed_by", ["time", "stop"])
+def test_an_outage_of_hours_is_told_window_by_window(closed_by: ClosedBy) -> None:
+    """Each says that nothing was observed, however late it is told."""
+    windows = leap(6 * 3_600_000, closed_by)
+    assert [window.start_ms for window in windows] == list(range(0, 6 * 3_600_000 + 5_000, 5_000))
+    assert [window.observed_ms for window in windows] == [5_000, *[0] * (len(windows) - 2), 5_000]
+    assert all(window.people_end is None for window in windows[1:-1])
+
+
+@pytest.mark.parametrize("closed_by", ["time", "stop"])
+@pytest.mark.parametrize("years", [0.1, 50])
+def test_a_leap_of_time_beyond_any_outage_makes_no_windows(years: float, closed_by: ClosedBy) -> None:
+    """A clock that was set without anybody noticing: what was watched before and after is told, nothing else."""
+    by_ms = round(years * 365 * 86_400_000) // 5_000 * 5_000
+    windows = leap(by_ms, closed_by)
+    assert [(window.start_ms, window.observed_ms) for window in windows] == [(0, 5_000), (by_ms, 5_000)]
+
+
+def leap(by_ms: int, closed_by: ClosedBy) -> list[Window]:
+    """One window is watched, and one `by_ms` later; only then is anything closed."""
+    book = WindowBook(lab(()), "test")
+    book.begin(0)
+    for start_ms in (0, by_ms):
+        book.stretch(Stretch(start_ms, start_ms + 5_000, (), frozenset({"north"}), frozenset()))
+    return book.close(by_ms + 5_000, {}, lambda _start: (), closed_by)
 
 
 def test_a_window_is_cut_at_the_end_of_a_run() -> None:
