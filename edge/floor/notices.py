@@ -22,6 +22,8 @@ class _Told:
     camera: str
     track: int
     crossing: Crossing
+    told_ms: int
+    """Who lingers beside the line has crossed it long before that is certain, online as in the settled path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class CrossingNotices:
                 if crossing is None or self._is_echo(camera, crossing):
                     continue
                 self._serial += 1
-                told = _Told(f"{self._prefix}-{self._serial}", camera, person.id, crossing)
+                told = _Told(f"{self._prefix}-{self._serial}", camera, person.id, crossing, t_ms)
                 self._told.append(told)
                 notices.append(
                     Notice(
@@ -103,7 +105,7 @@ class CrossingNotices:
         told, self._told = self._told, []
         gone: list[tuple[str, str]] = []
         for each in told:
-            if settled_ms is None or each.crossing.at_ms < settled_ms - SAME_EVENT_MS:
+            if settled_ms is None or each.told_ms < settled_ms - SAME_EVENT_MS:
                 gone.append((each.crossing.line, each.id))
             else:
                 self._told.append(each)
