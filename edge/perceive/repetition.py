@@ -30,6 +30,8 @@ _STRIDE = 8
 _GRID = (24, 18)
 _LAG_STEP_S = 0.4
 _SAME_PICTURES = 12
+_DISTINCT = 4
+"""So many different ones must be among them: an encoder that goes back and forth between two pictures of a still room plays nothing."""
 _WITHIN_S = 40.0
 _QUERY_EVERY_S = 1.0
 _ALIKE = 0.75
@@ -55,7 +57,8 @@ class Repetition:
         self._began_s = float("inf")
         self._seen: OrderedDict[int, float] = OrderedDict()
         self._last = 0
-        self._equal: deque[tuple[float, int]] = deque()
+        self._equal: deque[tuple[float, int, int]] = deque()
+        """(when, lag, digest) of pictures that were there before."""
         self._small: deque[tuple[float, NDArray[np.float32]]] = deque()
         self._times = np.zeros(0)
         self._moves = np.zeros((0, _GRID[0] * _GRID[1]), np.float32)
@@ -78,16 +81,23 @@ class Repetition:
         if digest == self._last:
             return False
         self._last = digest
-        before_s = self._seen.pop(digest, None)
-        self._seen[digest] = t_s
+        before_s = self._seen.get(digest)
+        if (
+            before_s is None or t_s - before_s >= LEAST_LAG_S
+        ):  # else the older time stays: a short recording adds up
+            self._seen.pop(digest, None)
+            self._seen[digest] = t_s
         while self._seen and t_s - next(iter(self._seen.values())) > REMEMBERED_S:
             self._seen.popitem(last=False)
         while self._equal and t_s - self._equal[0][0] > _WITHIN_S:
             self._equal.popleft()
         if before_s is None or t_s - before_s < LEAST_LAG_S:
             return False
-        self._equal.append((t_s, round((t_s - before_s) / _LAG_STEP_S)))
-        return _commonest(Counter(lag for _, lag in self._equal))[1] >= _SAME_PICTURES
+        self._equal.append((t_s, round((t_s - before_s) / _LAG_STEP_S), digest))
+        best, count = _commonest(Counter(lag for _, lag, _ in self._equal))
+        if count < _SAME_PICTURES:
+            return False
+        return len({digest for _, lag, digest in self._equal if abs(lag - best) <= 1}) >= _DISTINCT
 
     def _same_movement(self, coarse: Image, t_s: float) -> bool:
         small = cv2.resize(coarse, _GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()

@@ -92,6 +92,30 @@ def test_a_recorded_empty_room_is_found_and_a_live_one_is_not() -> None:
     assert found_s < 15
 
 
+@pytest.mark.parametrize("loop_s", [0.6, 1, 2, 3, 3.9, 4.1])
+def test_a_recording_shorter_than_the_least_lag_is_found(loop_s: float) -> None:
+    """However short it is, several rounds of it are long enough."""
+    count = round(loop_s * FPS)
+    found_s = found_at_s(quiet_room(i % count) for i in range(60 * FPS))
+    assert found_s is not None
+    assert found_s < 20
+
+
+@pytest.mark.parametrize("every", [1, 7, 14, 35])
+def test_a_still_room_whose_encoder_goes_back_and_forth_is_no_recording(every: int) -> None:
+    """Two or three pictures in turn, equal to the last bit, as key frames of a still room may be: nothing is played."""
+    for pictures in (2, 3):
+        images = [quiet_room(seed) for seed in range(pictures)]
+        assert found_at_s(images[i // every % pictures] for i in range(120 * FPS)) is None
+
+
+def test_a_live_room_in_which_some_pictures_return_is_no_recording() -> None:
+    """Between pictures that never were before, one comes back by chance every second: never at one distance in time."""
+    rng = np.random.default_rng(1)
+    seeds = [int(rng.integers(0, 20)) if i % FPS == 0 else 1_000 + i for i in range(300 * FPS)]
+    assert found_at_s(quiet_room(seed) for seed in seeds) is None
+
+
 def test_a_still_picture_is_no_recording() -> None:
     """A camera whose encoder sends the very same picture while nothing happens: that is `frozen`, if anything."""
     still = quiet_room(0)
