@@ -19,6 +19,8 @@ _SWEEPS = 60
 _NEAR_R2, _FARTHER, _SIDEWAYS_R2 = 0.01, 1.02, 400.0
 """No lens turns back within 6 degrees of its axis; nor is asked of what lies 87 degrees off it."""
 _HALVINGS = 40
+_STEPS, _FLAT = 6, 0.02
+"""Newton's steps, and how little a place may move the bent one for them not to leap away."""
 
 
 def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
@@ -113,11 +115,21 @@ def widest(distortion: tuple[float, ...]) -> float:
 
 
 def straighten(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:
-    """The inverse of `bend`, by fixed-point iteration."""
+    """The inverse of `bend`, by Newton's method; no place for what no ideal lens shows."""
+    k1, k2, p1, p2, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
     ideal_x, ideal_y = x, y
-    for _ in range(12):
+    for _ in range(_STEPS):
         bent_x, bent_y = bend(ideal_x, ideal_y, distortion)
-        ideal_x, ideal_y = x - (bent_x - ideal_x), y - (bent_y - ideal_y)
+        r2 = ideal_x * ideal_x + ideal_y * ideal_y
+        radial, steeper = 1 + r2 * (k1 + r2 * (k2 + r2 * k3)), 2 * k1 + r2 * (4 * k2 + r2 * 6 * k3)
+        xx = radial + ideal_x * ideal_x * steeper + 2 * p1 * ideal_y + 6 * p2 * ideal_x
+        yy = radial + ideal_y * ideal_y * steeper + 6 * p1 * ideal_y + 2 * p2 * ideal_x
+        xy = ideal_x * ideal_y * steeper + 2 * p1 * ideal_x + 2 * p2 * ideal_y
+        det = xx * yy - xy * xy
+        det = det + (det < _FLAT) * (_FLAT - det)
+        miss_x, miss_y = x - bent_x, y - bent_y
+        ideal_x = ideal_x + (yy * miss_x - xy * miss_y) / det
+        ideal_y = ideal_y + (xx * miss_y - xy * miss_x) / det
     return ideal_x, ideal_y
 
 
