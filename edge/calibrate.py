@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,12 @@ def points(
         raise UsageError(
             "--picture is missing.", hint="Give the size of the picture the pixels were read in."
         )
-    bent = _numbers(distortion) if distortion else before.distortion if before and focal_px is None else []
+    bent, focal = _lens(before, size, focal_px, _numbers(distortion) if distortion else None)
     marks = read_points(file)
     wrong = survey.fault(marks, size)
     if wrong is not None:
         raise InputError(f"{file}: {wrong[0]}", hint=wrong[1])
-    focal = focal_px or (before.focal_px if before and bent else None)
-    calibration = _calibration(file, marks, size, bent, focal)
+    calibration = _calibration(file, marks, size, list(bent), focal)
     verdict = survey.survey(calibration, site.plan if site else None)
     if verdict is None:
         raise InputError(f"{file}: {_horizon(calibration)}", hint=survey.BEYOND_HORIZON[1])
@@ -317,6 +317,35 @@ def _size(text: str) -> tuple[int, int]:
     if width < 16 or height < 16:
         raise UsageError(f"--picture {text!r} is no picture.", hint="Give WxH in pixels, such as 1280x720.")
     return width, height
+
+
+def _lens(
+    before: Calibration | None,
+    size: tuple[int, int],
+    focal_px: float | None,
+    distortion: Sequence[float] | None,
+) -> tuple[Sequence[float], float | None]:
+    """The distortion that marks in pictures of this size are judged with, and the focal length it needs.
+
+    As given, or that of the file, whose focal length shrinks with the picture. Raises UsageError for half a lens.
+    """
+    known = before if before is not None and before.distortion else None
+    if distortion is None and focal_px is not None and known is not None:
+        raise UsageError(
+            "--distortion is missing: the one in the site file belongs to its own focal length.",
+            hint="Give both, as `branchloop calibrate checkerboard` prints them.",
+        )
+    bent = distortion if distortion is not None else known.distortion if known else []
+    if focal_px is not None or known is None or known.focal_px is None or not bent:
+        return bent, focal_px
+    was = known.picture_px
+    if abs(size[1] * was[0] - size[0] * was[1]) > max(*size, *was):
+        raise UsageError(
+            f"the lens in the site file is that of pictures of {was[0]} × {was[1]} px; "
+            f"{size[0]} × {size[1]} px is another shape.",
+            hint="Measure it anew with `branchloop calibrate checkerboard`, and give --focal-px and --distortion.",
+        )
+    return bent, round(known.focal_px * size[0] / was[0], 2)
 
 
 def _numbers(text: str) -> list[float]:

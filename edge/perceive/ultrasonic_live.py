@@ -185,6 +185,7 @@ class LiveSensor:
                     self._stopping.wait(min(wait_s, self._retry_s - now_s))
                     return
                 self._port = _open(self._sensor)
+                self._reader.restart()
                 self._opened_s = now_s
             if select.select([self._port.fileno()], [], [], wait_s)[0]:
                 self._take(self._port.readings(self._reader))

@@ -49,14 +49,18 @@ class LineReader:
 
     def whole(self, datagram: bytes) -> list[float | None]:
         """The readings of a datagram: it never goes on in the next one."""
-        self._rest, self._skipping = b"", False
+        self.restart()
         return self.feed(datagram[:65_536] + b"\n")
+
+    def restart(self) -> None:
+        """A port was opened anew: what an unplugged one left half said is not gone on with."""
+        self._rest, self._skipping = b"", False
 
     def _take(self, line: bytes, readings: list[float | None]) -> None:
         try:
             readings.append(_json(line) if line.startswith(b"{") else self._ascii(line))
             self.unreadable = 0
-        except (ValueError, KeyError, TypeError, RecursionError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._spoil()
 
     def _spoil(self) -> None:

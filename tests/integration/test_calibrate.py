@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from branchloop.errors import BranchloopError
 from branchloop.share import share
 from branchloop.site import parse_site
+from branchloop.sitetext import with_calibration
 from edge.calibrate import cli
 
 Row = tuple[float, float, float, float]
@@ -150,6 +151,29 @@ def test_a_spreadsheet_s_table_is_read_and_a_lens_without_focal_length_refused(
     code, _, said = run("points", file, "--picture", "768x576", "--distortion", "0.1,0.2")
     assert (code, "Value error" in said) == (4, False)
     assert "distortion needs focal_px" in said
+
+
+def test_a_lens_belongs_to_its_picture(site: Path, tmp_path: Path) -> None:
+    """Marks read in a picture of half the size halve its focal length; another shape, or half a lens, is refused."""
+    text = site.read_text(encoding="utf-8")
+    lens = {"focal_px": 700.0, "distortion": [-0.2, 0.05]}
+    site.write_text(with_calibration(text, "hall", lens), encoding="utf-8")
+    marks = rows(site)
+    wide, high = parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration.picture_px
+    where = ("--site", site, "--camera", "hall")
+    before = run("points", write(tmp_path, marks), "--picture", f"{wide}x{high}", *where)[1]
+    half = write(tmp_path, [(u / 2, v / 2, x, y) for u, v, x, y in marks])
+    code, told, _ = run("points", half, "--picture", f"{wide // 2}x{high // 2}", *where)
+    assert code == 0
+    assert told["residual_cm"] == pytest.approx(before["residual_cm"], abs=0.02)
+    written = parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration
+    assert (written.focal_px, tuple(written.distortion)) == (350.0, (-0.2, 0.05))
+    kept = site.read_text(encoding="utf-8")
+    code, _, said = run("points", half, "--picture", f"{wide}x{high // 2}", *where)
+    assert (code, "another shape" in said) == (2, True)
+    code, _, said = run("points", half, "--focal-px", "900", *where)
+    assert (code, "--distortion is missing" in said) == (2, True)
+    assert site.read_text(encoding="utf-8") == kept
 
 
 def test_a_bumped_and_a_swapped_camera_are_told_apart(site: Path, tmp_path: Path) -> None:

@@ -68,14 +68,14 @@ def test_a_serial_range_finder_is_read_through_a_real_tty() -> None:
 
 
 def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
-    """The tty goes away: `down`, with the reason; plugged in again, under the same name, it is read again."""
+    """The tty goes away: `down`, with the reason; plugged in again, under the same name, it is read again, not what it had half said."""
     name = tmp_path / "ttyUSB0"
     first, tty = os.openpty()
     name.symlink_to(os.ttyname(tty))
     live = LiveSensor(sensor(f"serial:{name}"), backoff=Backoff(0.05, 0.1, random.Random(1)))
     try:
         live.next(0.3)
-        os.write(first, b"R1000\r")
+        os.write(first, b"R1000\rR1")
         gather(live, told("up"))
         name.unlink()
         os.close(first)
@@ -87,7 +87,7 @@ def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
         until_s = time.monotonic() + SOON_S
         while live.port is None and time.monotonic() < until_s:
             live.next(0.1)
-        os.write(again, b"R1500\r")
+        os.write(again, b"750\rR1500\r")
         readings, events = gather(live, lambda got, _: bool(got))
         assert readings[0].range_m == pytest.approx(1.5)
         assert events[-1].state == "up"
@@ -151,6 +151,13 @@ def test_garbage_never_raises_and_never_outlives_a_line_end(noise: bytes) -> Non
     reader.feed(noise)
     reader.feed(b"\r")
     assert reader.feed(b"R0500\r") == [0.5]
+
+
+def test_a_number_beyond_any_is_garbage() -> None:
+    """Some host's datagram of four hundred digits is one line that is no reading."""
+    reader = LineReader()
+    assert reader.whole(b'{"range_mm": 1' + b"0" * 400 + b"}") == []
+    assert reader.garbage == 1
 
 
 def test_inches_are_inches() -> None:
