@@ -80,5 +80,11 @@ TAINTS: Mapping[str, tuple[str, ...]] = {
     "spiking": ("filled_person_seconds",),
     "garbled": ("filled_person_seconds",),
     "crosstalk": ("filled_person_seconds",),
+    "cameras_apart": _ALL,
+    "clocks_apart": _ALL,
+    "cameras_disagree": _PLACES,
 }
-"""Fault of a camera or sensor -> the figures that it spoils. A moved camera still sees how many there are."""
+"""Fault of a camera, a sensor or a pair of cameras -> the figures that it spoils.
+
+A moved camera still sees how many there are; two whose people cannot be joined do not tell even that.
+"""

@@ -58,6 +58,11 @@ class CameraPair(Wire):
     clock_ms: SignedCount | None = Field(default=None, description="the second's clock minus the first's")
     wrong: PairFault | None = None
 
+    @property
+    def name(self) -> str:
+        """What the hub calls the pair: FIRST/SECOND, which no id of a single part can be."""
+        return f"{self.first}/{self.second}"
+
 
 class SensorWindow(Wire):
     """What one ultrasonic sensor read in a window; ranges are absent when nothing valid came."""

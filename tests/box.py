@@ -98,6 +98,10 @@ def window(start_ms: int = T0_MS, people: int = 1, **more: Any) -> dict[str, Any
                 "fault": "stuck" if people % 3 == 1 else None,
             }
         ],
+        "pairs": [
+            {"first": "north", "second": "south", "wrong": "clocks_apart" if people % 2 else None},
+            {"first": "north", "second": "west"},
+        ],
         "heat": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [people % 4, 7], "mps": [people * 1_000, 5]},
         "filled": {"cell_mm": 500, "rows": 2, "cols": 4, "cells": [people % 4, 6], "mps": [people * 300, 2]},
         "flow": {

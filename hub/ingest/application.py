@@ -232,7 +232,7 @@ class Application:
         }
         troubled = [camera.camera for camera in window.cameras if camera.state != "up" or camera.fault]
         troubled += [sensor.sensor for sensor in window.sensors if sensor.state != "up" or sensor.fault]
-        troubled += [f"{pair.first}/{pair.second}" for pair in window.pairs if pair.wrong]
+        troubled += [pair.name for pair in window.pairs if pair.wrong]
         if troubled:
             summary["troubled"] = troubled
         self._tell(*place, "window", end_ms, summary)

@@ -8,10 +8,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub.loop.alerts import Watch
+from branchloop.clock import DAY_MS, HOUR_MS
+from hub.loop.alerts import PROOFS, Watch
+from hub.store.stretch import Span
 
 Key = tuple[str, str]
 """Kind and subject."""
+CHECKED_MS = DAY_MS + 2 * HOUR_MS
+"""No check looks at a longer time than a local day."""
 _ALERT = "id, kind, subject, raised_ms, cleared_ms, evidence, tainted"
 
 
@@ -95,6 +99,26 @@ class Alerts:
             (site, from_ms, site, alert),
             most,
         )
+
+    def proofs(self, site: str, span: Span, now_ms: int) -> dict[Key, int]:
+        """(kind, subject) of checks that prove figures of a stretch wrong -> how much of it they concern (ms).
+
+        An alert concerns all from the start of the time that was checked until it was cleared.
+        """
+        marks = ",".join("?" * len(PROOFS))
+        found: dict[Key, int] = {}
+        for alert in self._alerts(
+            f"site=? AND raised_ms < ? AND (cleared_ms IS NULL OR cleared_ms > ?) AND kind IN ({marks})",
+            (site, span[1] + CHECKED_MS, span[0], *sorted(PROOFS)),
+            1_000,
+        ):
+            since_ms = alert.evidence.get("span", (alert.raised_ms,))[0]
+            until_ms = now_ms if alert.cleared_ms is None else alert.cleared_ms
+            both_ms = min(until_ms, span[1]) - max(since_ms, span[0])
+            if both_ms > 0:
+                key = (alert.kind, alert.subject)
+                found[key] = found.get(key, 0) + both_ms
+        return found
 
     def forget(self, before_ms: int) -> int:
         """Delete what cleared earlier; returns how many there were."""

@@ -125,7 +125,7 @@ class Evidence:
         return {start_ms: Observed(*rest) for start_ms, *rest in rows}
 
     def faults(self, site: str, level: Level, span: Span) -> dict[tuple[str, str], dict[str, int]]:
-        """(camera or sensor, its id) -> fault -> ms in the windows that had it."""
+        """(camera, sensor or pair, its id) -> fault -> ms in the windows that had it."""
         found: dict[tuple[str, str], dict[str, int]] = {}
         for part, subject, fault, fault_ms in self._db.execute(
             "SELECT part, subject, fault, sum(fault_ms) FROM rollup_fault"

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from branchloop.errors import DependencyError
 from branchloop.site import Site
+from hub.store.alerts import Alerts, StoredAlert
 from hub.store.connection import connect_readonly
 from hub.store.grid import Grid, unpack
 from hub.store.schema import DATABASE
@@ -24,7 +25,7 @@ from hub.store.sums import Level, LineSums, QueueSums
 Crossings = dict[str, LineSums]
 """Line -> its crossings."""
 Faults = dict[tuple[str, str], Counter[str]]
-"""("camera" or "sensor", its id) -> fault -> how long (ms)."""
+"""("camera", "sensor", "pair" or "check", its id) -> fault -> how long (ms)."""
 FeedRow = tuple[int, str, str, int, str]
 """(id, site, event, at_ms, body)"""
 _SUMS = (
@@ -155,7 +156,7 @@ class Reader:
         return found
 
     def faults(self, site: Site, span: Span) -> Faults:
-        """How long each camera and sensor had which fault; what never had any is absent."""
+        """How long each camera, sensor and pair of cameras had which fault; what never had any is absent."""
         found: Faults = {}
         for run in self._runs(site, span):
             for part, subject, fault, fault_ms in self._db.execute(
@@ -165,6 +166,17 @@ class Reader:
             ):
                 found.setdefault((part, subject), Counter())[fault] += fault_ms
         return found
+
+    def doubts(self, site: Site, span: Span, now_ms: int) -> Faults:
+        """Faults, and as of the part "check" what proved not to add up, with how much of the stretch each concerns."""
+        found = self.faults(site, span)
+        for (kind, subject), concerned_ms in Alerts(self._db).proofs(site.id, span, now_ms).items():
+            found.setdefault(("check", subject), Counter())[kind] = concerned_ms
+        return found
+
+    def open_alerts(self, site: str) -> list[StoredAlert]:
+        """Open alerts of a site, newest first."""
+        return Alerts(self._db).open_alerts(site)
 
     def zones(self, site: Site, span: Span) -> dict[str, tuple[int, int, dict[int, int]]]:
         """Zone -> (person ms, visits begun, dwell histogram of the visits ended)."""

@@ -143,6 +143,9 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
             ranges.presence_observed_ms += sensor.observed_ms
         if sensor.fault is not None:
             ranges.faults[sensor.fault] += duration_ms
+    for pair in window.pairs:
+        if pair.wrong is not None:
+            rollup.pairs.setdefault(pair.name, Counter())[pair.wrong] += duration_ms
     for kind in GRID_KINDS:
         part: Heat | Flow | None = getattr(window, kind)
         if part is not None:
@@ -173,7 +176,7 @@ def differences(stored: Mapping[Bucket, RollUp], wanted: Mapping[Bucket, RollUp]
         if have is None or want is None:
             yield f"{where}: {'not stored' if have is None else 'stored, but no message is behind it'}"
             continue
-        for part in ("totals", "methods", "lines", "zones", "queues", "cameras", "sensors"):
+        for part in ("totals", "methods", "lines", "zones", "queues", "cameras", "sensors", "pairs"):
             a, b = getattr(have, part), getattr(want, part)
             if a != b:
                 yield f"{where}: {part} stored {a}, recomputed {b}"

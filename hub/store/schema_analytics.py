@@ -43,7 +43,7 @@ CREATE TABLE rollup_wait (
 
 CREATE TABLE rollup_fault (
   {_KEY},
-  part TEXT NOT NULL,                 -- camera | sensor
+  part TEXT NOT NULL,                 -- camera | sensor | pair (subject FIRST/SECOND)
   subject TEXT NOT NULL, fault TEXT NOT NULL,
   fault_ms INTEGER NOT NULL,          -- length of the windows that had it
   PRIMARY KEY (site, level, start_ms, device, part, subject, fault)

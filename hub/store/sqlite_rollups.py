@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hub.store import grid
@@ -133,15 +134,20 @@ def add(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket,
         [
             (*k, part, i, fault, ms)
             for k, r in keyed
-            for part, of in (("camera", r.cameras), ("sensor", r.sensors))
-            for i, s in of.items()
-            for fault, ms in s.faults.items()
+            for part, i, faults in _faults(r)
+            for fault, ms in faults.items()
         ],
     )
     for key, rollup in keyed:
         for kind in GRID_KINDS:
             for shape, parts in rollup.grids(kind).items():
                 _add_grid(db, kind, key, shape, parts)
+
+
+def _faults(rollup: RollUp) -> Iterator[tuple[str, str, Counter[str]]]:
+    yield from (("camera", camera, sums.faults) for camera, sums in rollup.cameras.items())
+    yield from (("sensor", sensor, sums.faults) for sensor, sums in rollup.sensors.items())
+    yield from (("pair", pair, faults) for pair, faults in rollup.pairs.items())
 
 
 def _add_grid(
@@ -203,6 +209,8 @@ def read(
         rollup = _at(found, level, start)
         if part == "camera":
             rollup.cameras.setdefault(subject, CameraSums()).faults[fault] = fault_ms
+        elif part == "pair":
+            rollup.pairs.setdefault(subject, Counter())[fault] = fault_ms
         else:
             rollup.sensors.setdefault(subject, SensorSums()).faults[fault] = fault_ms
     for kind, (table, _, layers) in GRID_TABLES.items():

@@ -148,6 +148,8 @@ class RollUp:
     queues: dict[str, QueueSums] = field(default_factory=dict)
     cameras: dict[str, CameraSums] = field(default_factory=dict)
     sensors: dict[str, SensorSums] = field(default_factory=dict)
+    pairs: dict[str, Counter[str]] = field(default_factory=dict)
+    """FIRST/SECOND camera -> fault of the pair -> length of the windows that had it; only those that had any."""
     heat: Grids = field(default_factory=dict)
     filled: Grids = field(default_factory=dict)
     flow: Grids = field(default_factory=dict)

@@ -25,7 +25,8 @@ def earlier(folder: Path) -> None:
     """A database of the first release, with one window in it, as that release wrote it."""
     db = connect(folder / DATABASE)
     hub_migrations.apply(Database(db))
-    body = window(people=2)
+    pair = {"first": "north", "second": "south", "wrong": "cameras_apart"}
+    body = window(people=2, pairs=[pair])
     db.execute(
         "INSERT INTO message VALUES (1, 'hall', 'box-1', '0123456789abcdef', 1, 'window', ?, ?, 'applied', 0, 'd', ?)",
         (T0_MS, T0_MS, json.dumps(body)),
@@ -45,7 +46,7 @@ def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
     (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
     assert (day.totals.person_ms, day.totals.staff_ms, day.totals.filled_ms) == (10_000, 0, 0)
     assert day.lines == {"door": LineSums(2, 1)}
-    assert (day.queues, day.filled, day.flow) == ({}, {}, {})
+    assert (day.queues, day.filled, day.flow, day.pairs) == ({}, {}, {}, {})
     box = Box()
     box.produce("window", window(people=2))
     box.produce("window", window(T0_MS + 5_000, people=3))
@@ -90,5 +91,6 @@ def test_figures_that_an_earlier_hub_could_not_count_are_recomputed(tmp_path: Pa
     (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
     assert day.queues["queue"].served == {43: 2}
     assert day.totals.staff_ms == 20
+    assert day.pairs == {"north/south": {"cameras_apart": 5_000}}
     assert recompute(store, SITES)["equal"]
     store.close()

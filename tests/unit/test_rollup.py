@@ -66,6 +66,7 @@ def test_everything_adds_up() -> None:
         assert (queue.abandoned_count, queue.abandoned_sum_ms, queue.abandoned) == (2, 18_000, {23: 2})
         assert rollup.cameras["north"].faults == {"blurred": 10_000}
         assert desk.faults == {"stuck": 5_000}
+        assert rollup.pairs == {"north/south": {"clocks_apart": 10_000}}
         filled = grid.add(grid.empty(GridShape(500, 2, 4)), rollup.filled[GridShape(500, 2, 4)])
         assert filled.tolist() == [0, 300, 0, 900, 0, 0, 4, 0]
         flow = grid.add(grid.empty(GridShape(1_000, 1, 2, 3)), rollup.flow[GridShape(1_000, 1, 2, 3)])
