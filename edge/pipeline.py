@@ -339,7 +339,9 @@ class Pipeline:
             for cameras, fault in self._complaints.news(self._floors.agreements()):
                 for light in (self._lights[camera] for camera in cameras if camera in self._lights):
                     if light.fault is None:  # else the picture itself is wrong, which says more
-                        self._state(light.id, "camera", light.state, fault or "")
+                        over = f"no more complaint about {' and '.join(cameras)}"
+                        said = fault or next(iter(self._complaints.about(light.id)), over)
+                        self._state(light.id, "camera", light.state, said)
             for camera in self._site.cameras:
                 light, standing = self._lights[camera.id], self._complaints.about(camera.id)
                 if standing and light.state == "up" and light.fault is None and light.detail not in standing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +10,11 @@ from branchloop.clock import MINUTE_MS, bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
 from hub.api import figures, models, queues, taints
+from hub.api.alerts import alerted
 from hub.api.history import Through
 from hub.api.newest import Newest, figure_of
 from hub.api.state import State, now_ms
+from hub.store.alerts import StoredAlert
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span
 
@@ -20,9 +22,9 @@ STALE_MS = 15_000
 NOTICES = 20
 Device = tuple[bool | None, int, dict[str, Any]]
 """(online, last heard of, last status)."""
-Lamp = tuple[models.Light, str | None, str | None]
-"""(state, since when, fault)."""
-DARK: Lamp = ("unknown", None, None)
+Lamp = tuple[models.Light, str | None, str | None, str | None]
+"""(state, since when, fault, what the box says of it)."""
+DARK: Lamp = ("unknown", None, None, None)
 TODAY = (
     "footfall", "crossings_in", "crossings_out", "zone_visits", "dwell_median", "dwell_p90", "wait_median",
     "wait_p90", "abandonment",
@@ -53,7 +55,7 @@ class Today:
             sums.expected_ms,
             sums.open_observed_ms,
         )
-        return cls(span, sums, reader.lines(site, span), share, reader.faults(site, span))
+        return cls(span, sums, reader.lines(site, span), share, reader.doubts(site, span, now))
 
     @property
     def measured(self) -> bool:
@@ -81,7 +83,7 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
     now = now_ms()
     newest = Newest(reader.latest(site.id) or {})
     device = reader.device(site)
-    faults = taints.right_now(newest.body, _told(device))
+    faults = taints.right_now(newest.body, _told(device), _keys(reader.open_alerts(site.id)))
     return models.BranchSummary(
         id=site.id,
         name=site.name,
@@ -106,7 +108,8 @@ def live(state: State, site: Site) -> models.Live:
         today = Today.read(reader, site, now)
         zones = reader.zones(site, today.span)
         analysed = reader.cameras(site, today.span)
-        faults = taints.right_now(newest.body, _told(device))
+        opened = reader.open_alerts(site.id)
+        faults = taints.right_now(newest.body, _told(device), _keys(opened))
         waiting = queues.right_now(reader, site, newest, faults, now)
     through = today.through(site)
     dots = state.dots.of(site.id, now)
@@ -125,7 +128,9 @@ def live(state: State, site: Site) -> models.Live:
         zones=[_zone(zone.id, newest, zones, faults, measured=today.measured) for zone in site.zones],
         queues=waiting,
         cameras=_cameras(site, newest, _lights(device, "cameras"), analysed),
+        pairs=_pairs(newest),
         sensors=_sensors(site, newest, _lights(device, "sensors")),
+        alerts=[alerted(alert) for alert in opened],
         device=_device(device),
         notices=[
             models.NoticeLine(**{k: v for k, v in notice.items() if k != "at_ms"}, at=iso(notice["at_ms"]))
@@ -174,7 +179,7 @@ def _cameras(
     seen = newest.by_id("cameras", "camera")
     found = []
     for camera in site.cameras:
-        state, since, fault = lights.get(camera.id, DARK)
+        state, since, fault, detail = lights.get(camera.id, DARK)
         part = seen.get(camera.id)
         found.append(
             models.CameraNow(
@@ -182,6 +187,7 @@ def _cameras(
                 state=state,
                 since=since,
                 fault=fault or (part or {}).get("fault"),
+                detail=detail,
                 coverage=None if part is None else min(1.0, part["observed_ms"] / newest.duration_ms),
                 calibration_residual_mm=(part or {}).get("calibration_residual_mm"),
                 calibration_age_days=(part or {}).get("calibration_age_days"),
@@ -195,7 +201,7 @@ def _sensors(site: Site, newest: Newest, lights: Mapping[str, Lamp]) -> list[mod
     seen = newest.by_id("sensors", "sensor")
     found = []
     for sensor in site.sensors:
-        state, since, fault = lights.get(sensor.id, DARK)
+        state, since, fault, detail = lights.get(sensor.id, DARK)
         read = seen.get(sensor.id, {})
         observed_ms, present_ms = read.get("observed_ms"), read.get("present_ms")
         valid, sum_mm = read.get("valid"), read.get("sum_mm")
@@ -205,6 +211,7 @@ def _sensors(site: Site, newest: Newest, lights: Mapping[str, Lamp]) -> list[mod
                 state=state,
                 since=since,
                 fault=fault or read.get("fault"),
+                detail=detail,
                 nearest_mm=read.get("nearest_mm"),
                 mean_mm=round(sum_mm / valid) if valid and sum_mm is not None else None,
                 present=present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
@@ -214,6 +221,23 @@ def _sensors(site: Site, newest: Newest, lights: Mapping[str, Lamp]) -> list[mod
     return found
 
 
+def _pairs(newest: Newest) -> list[models.PairNow]:
+    return [
+        models.PairNow(
+            first=pair["first"],
+            second=pair["second"],
+            fault=pair["wrong"],
+            disagreement_mm=pair.get("disagreement_mm"),
+            clock_ms=pair.get("clock_ms"),
+        )
+        for pair in taints.wrong_pairs(newest.body)
+    ]
+
+
+def _keys(opened: Iterable[StoredAlert]) -> list[tuple[str, str]]:
+    return [(alert.kind, alert.subject) for alert in opened]
+
+
 def _told(device: Device | None) -> dict[str, Any]:
     """The last status; nothing is known of the lights of a box that is offline."""
     return device[2] if device is not None and device[0] else {}
@@ -221,7 +245,7 @@ def _told(device: Device | None) -> dict[str, Any]:
 
 def _lights(device: Device | None, kind: str) -> dict[str, Lamp]:
     return {
-        light["id"]: (light["state"], iso(light["since_ms"]), light.get("fault"))
+        light["id"]: (light["state"], iso(light["since_ms"]), light.get("fault"), light.get("detail"))
         for light in _told(device).get(kind, [])
     }
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from branchloop.messages import DeviceState
+from branchloop.messages import DeviceState, PairFault
 from branchloop.parts import Text
 from branchloop.site import PlanPoint
 
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Share = Annotated[float, Field(ge=0, le=1, description="share of the time truly observed")]
 Light = DeviceState | Literal["unknown"]
+Part = Literal["camera", "sensor", "pair", "check"]
 
 
 class Answer(BaseModel):
@@ -32,10 +33,12 @@ class Problem(Answer):
 
 
 class Fault(Answer):
-    """What was wrong with a camera's picture or a sensor's readings."""
+    """What was wrong with a camera's picture, a sensor's readings or a pair of cameras, or a check that was off."""
 
-    part: Literal["camera", "sensor"]
-    subject: str
+    part: Part
+    subject: str = Field(
+        description="of a pair FIRST/SECOND; of a check a sensor, or empty where it is of the whole branch"
+    )
     fault: str
     seconds: float | None = Field(description="for how long within the figure's time; null: right now")
 
@@ -200,10 +203,21 @@ class CameraNow(Answer):
     state: Light
     since: Moment | None
     fault: str | None = Field(description="what is wrong with its picture")
+    detail: str | None = Field(description="what its box says of its state, in English")
     coverage: Share | None
     calibration_residual_mm: int | None
     calibration_age_days: int | None
     frames_analysed: int | None
+
+
+class PairNow(Answer):
+    """Two cameras that do not fit together, by the newest window."""
+
+    first: str
+    second: str
+    fault: PairFault
+    disagreement_mm: int | None = Field(description="median distance between the places they give one person")
+    clock_ms: int | None = Field(description="the second's clock minus the first's")
 
 
 class SensorNow(Answer):
@@ -213,6 +227,7 @@ class SensorNow(Answer):
     state: Light
     since: Moment | None
     fault: str | None = Field(description="why its readings are not believed")
+    detail: str | None = Field(description="what its box says of its state, in English")
     nearest_mm: int | None
     mean_mm: int | None
     present: bool | None
@@ -243,6 +258,18 @@ class NoticeLine(Answer):
     fate: Literal["open", "confirmed", "withdrawn"]
 
 
+class AlertAnswer(Answer):
+    """An alert: open while `cleared` is null; `evidence` is what was found when it was raised."""
+
+    id: int
+    kind: str
+    subject: str
+    raised: Moment
+    cleared: Moment | None
+    tainted: list[str] = Field(description="figures that it makes doubtful")
+    evidence: dict[str, Any]
+
+
 class Live(Answer):
     """What is the case right now; `stale` when the newest window is old."""
 
@@ -260,7 +287,9 @@ class Live(Answer):
     zones: list[ZoneNow]
     queues: list[QueueNow]
     cameras: list[CameraNow]
+    pairs: list[PairNow] = Field(description="only those with a fault")
     sensors: list[SensorNow]
+    alerts: list[AlertAnswer] = Field(description="open ones, newest first")
     device: Device | None
     notices: list[NoticeLine]
     dots: list[tuple[float, float]] = Field(description="x_m, y_m of the people right now")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from branchloop.acceptance import Figure as AcceptedFigure
 from branchloop.acceptance import MeasuredCamera
 from branchloop.acceptance import Verdict as ReportVerdict
-from hub.api.models import Answer, Light, Moment, Share
+from hub.api.models import AlertAnswer, Answer, Light, Moment, Share
 from hub.loop.finding import Basis, Check, Outcome
 from hub.loop.finding import Reason as NotMade
 from hub.loop.trust import Reason, Verdict
@@ -83,18 +83,6 @@ class FindingAnswer(Answer):
     tolerance: float | None
     basis: Basis | None = Field(description="what the tolerance rests on")
     numbers: dict[str, float]
-
-
-class AlertAnswer(Answer):
-    """An alert: open while `cleared` is null; `evidence` is what was found when it was raised."""
-
-    id: int
-    kind: str
-    subject: str
-    raised: Moment
-    cleared: Moment | None
-    tainted: list[str] = Field(description="figures that it makes doubtful")
-    evidence: dict[str, Any]
 
 
 class Alerts(Answer):

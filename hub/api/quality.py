@@ -22,11 +22,12 @@ from branchloop.clock import (
 from branchloop.site import Site
 from hub.api import figures, models
 from hub.api import models_quality as answers
+from hub.api.alerts import alerted
 from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
 from hub.loop.trust import Standing, trust
 from hub.store.acceptance import AcceptanceReports, Kept
-from hub.store.alerts import Alerts, StoredAlert
+from hub.store.alerts import Alerts
 from hub.store.checking import Checker, count_error
 from hub.store.configurations import Configurations
 from hub.store.connection import reading
@@ -112,19 +113,6 @@ def alert_page(
     return answers.Alerts(
         items=[alerted(alert) for alert in found[:limit]],
         next=found[limit - 1].id if len(found) > limit else None,
-    )
-
-
-def alerted(alert: StoredAlert) -> answers.AlertAnswer:
-    """An alert as told."""
-    return answers.AlertAnswer(
-        id=alert.id,
-        kind=alert.kind,
-        subject=alert.subject,
-        raised=iso(alert.raised_ms),
-        cleared=None if alert.cleared_ms is None else iso(alert.cleared_ms),
-        tainted=list(alert.tainted),
-        evidence=dict(alert.evidence),
     )
 
 

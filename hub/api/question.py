@@ -84,7 +84,7 @@ def quality(reader: Reader, question: Question, sums: Sums, told: Collection[str
         "timezone": question.site.timezone,
         "coverage": question.coverage(question.span, sums),
         "as_of": None if sums.last_ms is None else iso(sums.last_ms),
-        "tainted": taints.of_figures(told, reader.faults(question.site, question.span)),
+        "tainted": taints.of_figures(told, reader.doubts(question.site, question.span, question.now_ms)),
     }
 
 

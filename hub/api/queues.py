@@ -51,7 +51,8 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answer
         ]
         told = quality(reader, question, whole, FIGURES)
         newest, device = Newest(reader.latest(site.id) or {}), reader.device(site)
-    faults = taints.right_now(newest.body, device[2] if device and device[0] else {})
+        opened = [(alert.kind, alert.subject) for alert in reader.open_alerts(site.id)]
+    faults = taints.right_now(newest.body, device[2] if device and device[0] else {}, opened)
     items = []
     for queue in names(site):
         in_buckets = []
@@ -85,7 +86,7 @@ def right_now(
     """Every queue of a branch: who waits, and how long those waited who were served lately."""
     span = recent(now)
     sums, found = reader.sums(site, span), reader.queues(site, span)
-    spoiled = taints.of_figure("wait_median", reader.faults(site, span))
+    spoiled = taints.of_figure("wait_median", reader.doubts(site, span, now))
     covered = Question(site, span, figures.open_spans(site, span), now).coverage(span, sums)
     items = []
     for queue in names(site):

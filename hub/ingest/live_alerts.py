@@ -101,14 +101,29 @@ class LiveAlerts:
         if at_ms - end_ms >= ALARM_AGE_MS:
             return []
         found: list[Look] = []
+        lights = self._lights(site)
         for part, faults in (("camera", get_args(CameraFault)), ("sensor", get_args(SensorFault))):
             known = {each.id for each in (site.cameras if part == "camera" else site.sensors)}
             for told in newest.get(f"{part}s", []):
                 if told[part] in known:
-                    found += _of_device(part, told, faults, end_ms)
+                    found += _of_device(part, told, faults, end_ms, lights.get((part, told[part]), {}))
         for pair in newest.get("pairs", []):
             found += _of_pair(pair, end_ms)
         return found
+
+    def _lights(self, site: Site) -> dict[tuple[str, str], Mapping[str, Any]]:
+        """("camera" or "sensor", its id) -> its light, as the box that is online says."""
+        rows = self._db.execute(
+            "SELECT device, body FROM device_status WHERE site=? AND online=1 AND body IS NOT NULL",
+            (site.id,),
+        ).fetchall()
+        return {
+            (part, light["id"]): light
+            for device, body in rows
+            if belongs(site, device)
+            for part in ("camera", "sensor")
+            for light in json.loads(body).get(f"{part}s", [])
+        }
 
     def _boxes(self, site: Site, at_ms: int) -> list[Look]:
         rows = self._db.execute(
@@ -145,9 +160,15 @@ class LiveAlerts:
         return row[0] is not None and at_ms - row[0] < HEARD_MS
 
 
-def _of_device(part: str, told: Mapping[str, Any], faults: Iterable[str], end_ms: int) -> list[Look]:
+def _of_device(
+    part: str, told: Mapping[str, Any], faults: Iterable[str], end_ms: int, light: Mapping[str, Any]
+) -> list[Look]:
+    """A camera or sensor by its window; what its light says is evidence where it is of the very same."""
     subject, state, fault = told[part], told["state"], told.get("fault")
     evidence = {"state": state, "observed_ms": told["observed_ms"]}
+    same = light.get("fault") == fault and (fault is not None or light.get("state") == state)
+    if same and light.get("detail"):
+        evidence["detail"] = light["detail"]
     silent: bool | None = None
     if state == "up" or fault is not None:
         silent = False

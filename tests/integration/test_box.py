@@ -316,16 +316,38 @@ def test_a_moved_camera_counts_on_and_is_marked_and_a_looped_one_observes_nothin
     assert faults[40_000] is None
 
 
-@pytest.mark.parametrize("hidden_ms", [(0, 40_000), (25_000, 40_000)], ids=["when it began", "later"])
-def test_what_cameras_say_against_each_other_outlasts_a_fault_of_the_picture(
-    config: Path, hidden_ms: tuple[int, int]
-) -> None:
-    """While one has moved that is told, and afterwards what still stands against the pair: once, and to both."""
+def add_back(config: Path) -> None:
+    """A second camera that is set up as `hall` is."""
     text = config.read_text(encoding="utf-8")
     start = text.index("[[camera]]")
     end = text.index("\n[[", start)
     second = text[start:end].replace('id = "hall"', 'id = "back"')
     config.write_text(f"{text[:end]}\n{second}{text[end:]}", encoding="utf-8")
+
+
+def test_the_end_of_a_complaint_is_said(config: Path) -> None:
+    """To both cameras, in words: "up" alone would tell nothing."""
+    add_back(config)
+    reports: list[Report] = [
+        EventReport(camera, Event("state", T0_MS, state="up")) for camera in ("hall", "back")
+    ]
+    for t_ms in range(0, 240_000, 200):
+        across = 150 + 100 * abs((t_ms % 20_000) / 10_000 - 1)
+        reports.append(FrameReport("hall", T0_MS + t_ms, box(across)))
+        reports.append(FrameReport("back", T0_MS + t_ms + 1, box(across + (250 if t_ms < 30_000 else 0))))
+    told = [body for kind, body in run(config, reports) if kind == "notice" and body["what"] == "camera"]
+    for camera in ("hall", "back"):
+        begun, over = (notice["detail"] for notice in told if notice["subject"] == camera)
+        assert "m apart" in begun
+        assert over == "no more complaint about hall and back"
+
+
+@pytest.mark.parametrize("hidden_ms", [(0, 40_000), (25_000, 40_000)], ids=["when it began", "later"])
+def test_what_cameras_say_against_each_other_outlasts_a_fault_of_the_picture(
+    config: Path, hidden_ms: tuple[int, int]
+) -> None:
+    """While one has moved that is told, and afterwards what still stands against the pair: once, and to both."""
+    add_back(config)
     begun_ms, over_ms = hidden_ms
     states = {
         begun_ms: ("moved: the view is off by 67 px.", "moved"),

@@ -1,0 +1,77 @@
+"""What boxes really say of cameras and sensors, told in both languages; what no rule knows says that it is in English."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from branchloop.share import share
+from branchloop.site import parse_site
+from branchloop.text_devices import told
+from branchloop.text_faults import UNKNOWN
+from edge.floor.agreement import Agreement
+from edge.perceive.faults import SAID, judged, said_moved
+from edge.perceive.ultrasonic_fault import DETAILS
+from edge.perceive.viewpoint import Motion
+
+MARK = UNKNOWN.partition("{")[0]
+SITE = parse_site(share("configs/demo.toml").read_text(encoding="utf-8"))
+SOUND = Agreement(("hall", "door"), 0.1, 0.1, (0.0, 0.0), 0.0, 0.95)
+MOTIONS = (
+    Motion(0.0875, 0, 0),
+    Motion(0.0875, 0, 5),
+    Motion(0.9, 0, 0),
+    Motion(0.9, 0.9, 40),
+    Motion(0, 0, 0, found=False),
+)
+"""Onto the floor and past it, turned and not, and not to be found at all."""
+AGREEMENTS = (
+    replace(SOUND, clock_offset_s=0.8),
+    replace(SOUND, clock_offset_s=-10.0, coherent=False),
+    replace(SOUND, coherent=False),
+    replace(SOUND, disagreement_m=1.4),
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *SAID.values(),
+        *DETAILS.values(),
+        *(said_moved(motion, SITE.cameras[0], SITE.plan) for motion in MOTIONS),
+        *(str(agreement.fault) for agreement in AGREEMENTS),
+        "no more complaint about hall and door",
+        judged(None, 0).detail,
+        "no picture for 3 s",
+        "no reading for 5 s",
+        "no reading for 5 s; 12 lines that are no readings came: check baud rate and unit",
+        "its process said nothing for 5 s",
+        "its process ended with code -9; starting it anew",
+        "the clip is over",
+    ],
+)
+def test_whatever_a_box_says_has_chinese_words(said: str) -> None:
+    """By the code that says it; no number is lost on the way, and the fault's name is not said twice."""
+    chinese, english = told(said, "zh"), told(said, "en")
+    assert MARK not in chinese
+    assert not any(word in chinese for word in ("the", "camera", "reading"))
+    assert [each for each in chinese if each.isdigit()] == [each for each in english if each.isdigit()]
+    assert said.endswith(english)
+    assert not english.startswith(("moved:", "covered:", "blurred:", "frozen:", "looped:"))
+
+
+def test_all_faults_of_a_pair_are_among_them() -> None:
+    assert {agreement.wrong for agreement in AGREEMENTS} == {
+        "clocks_apart",
+        "cameras_apart",
+        "cameras_disagree",
+    }
+
+
+def test_what_no_rule_knows_is_told_as_it_is() -> None:
+    """An error of the system, under a line that says so."""
+    said = "/dev/ttyUSB0: No such file or directory"
+    assert told(said, "en") == said
+    assert told(said, "zh").startswith(MARK)
+    assert said in told(said, "zh")
