@@ -77,6 +77,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "notices.none": ("Nothing to report.", "暂无动态。"),
     "notice.crossing": ("{line}: one person {direction}", "{line}：{direction} 1 人"),
     "notice.camera": ("camera {subject}: {state}", "摄像头 {subject}：{state}"),
+    "notice.why": ("{state}: {why}", "{state}：{why}"),
     "notice.sensor": ("sensor {subject}: {state}", "传感器 {subject}：{state}"),
     "notice.clock_step": ("the box's clock was set", "盒子时钟被校正"),
     "notice.disk": ("the box's disk was full", "盒子磁盘已满"),

@@ -8,11 +8,13 @@ from html import escape
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+from branchloop import text_devices
 from branchloop.kpis import TAINTS
 from branchloop.messages import PairFault, SensorFault
 from branchloop.text import WORDS, Language, duration, label, say
 from branchloop.text_faults import told as in_language
 from dashboard import tiles
+from dashboard.plan import named
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "proven": ("✓", "good"),
@@ -38,6 +40,15 @@ ABOVE = frozenset({"calibration_residual", "calibration_age"})
 """Checks whose tolerance is a limit."""
 MOST_ALERTS = 12
 NARROW = "\N{NO-BREAK SPACE}"
+
+
+def names_of(branch: Mapping[str, Any], language: Language) -> Names:
+    """The names of a branch's lines, cameras and sensors."""
+    return {
+        (what, part["id"]): named(part, language)
+        for what in ("line", "camera", "sensor")
+        for part in branch[f"{what}s"]
+    }
 
 
 def verdict(answer: Mapping[str, Any], language: Language) -> str:
@@ -98,6 +109,12 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
     """Cameras and sensors: state, coverage, time with faults, calibration."""
     rows = []
     checks = {(each["check"], each["subject"]): each["outcome"] for each in answer["findings"]}
+    at_odds = {
+        camera
+        for alert in answer["alerts"]
+        if alert["kind"] in PAIRS and alert["cleared"] is None
+        for camera in alert["subject"].split("/")
+    }
     parts = [("camera", part) for part in answer["cameras"]]
     parts += [("sensor", part) for part in answer["sensors"]]
     for what, part in parts:
@@ -105,6 +122,8 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
         state = say(f"state.{part['state']}", language)
         if part["fault"] is not None:
             shape, tone, state = "◐", "warn", _kind(part["fault"], language)
+        elif what == "camera" and part["id"] in at_odds:
+            shape, tone, state = "◐", "warn", say("quality.at_odds", language)
         faults = say("quality.list", language).join(
             f"{_kind(each['fault'], language)} {duration(each['seconds'], language)}"
             for each in part["faults"]
@@ -234,16 +253,12 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
 
 
 def evidence(alert: Mapping[str, Any], language: Language) -> str:
-    """What was found when an alert was raised, in one line; empty for faults, which say it themselves."""
+    """What was found when an alert was raised, in one line; of cameras and sensors what their box said."""
     told, kind = alert["evidence"], alert["kind"]
     if kind in PAIRS:
-        distance, clock = told.get("disagreement_mm"), told.get("clock_ms")
-        return say(
-            "quality.evidence.pair",
-            language,
-            distance="—" if distance is None else f"{distance / 1000:.1f}{NARROW}m",
-            clock="—" if clock is None else f"{abs(clock) / 1000:.1f}{NARROW}s",
-        )
+        return apart(told, language)
+    if told.get("detail"):
+        return text_devices.told(told["detail"], language)
     if kind == "configuration_refused":
         reason = in_language(told["reason"], language)
         return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
@@ -267,6 +282,17 @@ def evidence(alert: Mapping[str, Any], language: Language) -> str:
         counts = {key: _number(numbers[key]) for key in ("went_in", "went_out", "seen")}
         line += f" ({say('quality.evidence.counts', language, **counts)})"
     return line
+
+
+def apart(pair: Mapping[str, Any], language: Language) -> str:
+    """How far two cameras place the same people apart, and how far their clocks are."""
+    distance, clock = pair.get("disagreement_mm"), pair.get("clock_ms")
+    return say(
+        "quality.evidence.pair",
+        language,
+        distance="—" if distance is None else f"{distance / 1000:.1f}{NARROW}m",
+        clock="—" if clock is None else f"{abs(clock) / 1000:.1f}{NARROW}s",
+    )
 
 
 def _outcome(finding: Mapping[str, Any], language: Language) -> str:

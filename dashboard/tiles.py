@@ -88,11 +88,18 @@ def fault_words(fault: Mapping[str, Any], names: Mapping[str, str], language: La
     """A fault in words, with how long it lasted where that is known."""
     key = f"fault.{fault['fault']}"
     told = say(key, language) if key in WORDS else str(fault["fault"])
-    why = say("fault", language, name=names.get(fault["subject"], fault["subject"]), fault=told)
+    name = subject_name(fault["subject"], names, language)
+    why = say("fault", language, name=name, fault=told) if name else told
     seconds = fault["seconds"]
-    return (
-        why if seconds is None else say("taint.lasted", language, why=why, time=duration(seconds, language))
-    )
+    if seconds is None or fault["part"] == "check":  # a check goes by whole hours and days
+        return why
+    return say("taint.lasted", language, why=why, time=duration(seconds, language))
+
+
+def subject_name(subject: str, names: Mapping[str, str], language: Language) -> str:
+    """The name of a camera or sensor, or of both of a pair FIRST/SECOND."""
+    parts = [names.get(part, part) for part in subject.split("/")]
+    return say("pair", language, first=parts[0], second=parts[1]) if len(parts) == 2 else parts[0]
 
 
 def taint_list(taints: Sequence[Mapping[str, Any]], names: Mapping[str, str], language: Language) -> str:
@@ -149,17 +156,32 @@ def row(tiles: Sequence[str]) -> str:
     return f'<div class="bl-row">{"".join(tiles)}</div>'
 
 
-def light(name: str, state: str, language: Language, detail: str = "", fault: str | None = None) -> str:
-    """HTML of one device's light: shape, name, state in words; a fault outshines the state."""
+def light(
+    name: str,
+    state: str,
+    language: Language,
+    detail: str = "",
+    fault: str | None = None,
+    *,
+    doubt: str = "",
+    why: str = "",
+) -> str:
+    """HTML of one device's light: shape, name, state in words; a fault outshines the state.
+
+    `doubt` are words of what else spoils what it tells; `why` is what the box says of it.
+    """
     shape, tone = LIGHTS.get(state, LIGHTS["unknown"])
     word = say(f"state.{state}" if state in LIGHTS else "state.unknown", language)
     if fault is not None:
         shape, tone = FAULTY
         word = say(f"fault.{fault}", language) if f"fault.{fault}" in WORDS else fault
+    elif doubt:
+        (shape, tone), word = FAULTY, doubt
     more = f' <span class="bl-note">{escape(detail)}</span>' if detail else ""
+    below = f'<div class="bl-note">{escape(why)}</div>' if why else ""
     return (
         f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
-        f"{escape(name)} · {escape(word)}{more}</div>"
+        f"{escape(name)} · {escape(word)}{more}{below}</div>"
     )
 
 

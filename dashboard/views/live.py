@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import streamlit as st
 
+from branchloop import text_devices
 from branchloop.text import Language, duration, label, say
-from dashboard import flow, heat, periods, plan, session, tiles, waiting
+from dashboard import flow, heat, periods, plan, quality, session, tiles, waiting
 from dashboard.client import Hub, Refused
 from dashboard.plan import named
+from dashboard.views import quality as quality_view
 
 LAST = timedelta(minutes=15)
 LAYERS: Mapping[str, str | None] = {
@@ -50,6 +52,7 @@ def _body(door: Hub, site: str) -> None:
             session.head(say("heat.last15", spoken))
             _floor(door, branch, live, spoken)
         with right:
+            _alerts(site, branch, live, spoken, zone)
             session.head(say("devices", spoken))
             st.html("".join(lights(branch, live, spoken)))
             if live["tainted"]:
@@ -69,6 +72,18 @@ def _body(door: Hub, site: str) -> None:
 def device_names(branch: Mapping[str, Any], spoken: Language) -> dict[str, str]:
     """Names of cameras and sensors by id."""
     return {part["id"]: named(part, spoken) for part in (*branch["cameras"], *branch["sensors"])}
+
+
+def _alerts(
+    site: str, branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language, zone: ZoneInfo
+) -> None:
+    """Open alerts with their evidence, and the way to the page that says what they mean; nothing while there are none."""
+    if not live["alerts"]:
+        return
+    session.head(say("alerts.open", spoken))
+    st.html(quality.alert_list(live, quality.names_of(branch, spoken), spoken, zone))
+    page = st.Page(quality_view.page, title=say("page.quality", spoken), url_path="quality")
+    st.page_link(page, label=say("alerts.quality", spoken), query_params={"branch": site})
 
 
 def figures(
@@ -131,13 +146,23 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
     ]
     rows.append(f'<div class="bl-light">{summary(live, spoken)}</div>')
     names = device_names(branch, spoken)
+    at_odds = disagreeing(live)
     for camera in live["cameras"]:
         coverage = camera.get("coverage")
         detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
         rows.append(
             tiles.light(
-                names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"]
+                names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"],
+                doubt=_disagrees(at_odds.get(camera["id"], ()), names, spoken), why=_why(camera, spoken),
             )
+        )  # fmt: skip
+    for pair in live["pairs"]:
+        told = {**pair, "part": "pair", "subject": f"{pair['first']}/{pair['second']}", "seconds": None}
+        shape, tone = tiles.FAULTY
+        rows.append(
+            f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
+            f"{escape(tiles.fault_words(told, names, spoken))} "
+            f'<span class="bl-note">{escape(quality.apart(pair, spoken))}</span></div>'
         )
     return rows + [
         tiles.light(
@@ -146,9 +171,32 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
             spoken,
             _reading(sensor, spoken),
             sensor["fault"],
+            why=_why(sensor, spoken),
         )
         for sensor in live["sensors"]
     ]
+
+
+def disagreeing(live: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Camera -> the cameras that it does not fit together with."""
+    found: dict[str, list[str]] = {}
+    for pair in live["pairs"]:
+        found.setdefault(pair["first"], []).append(pair["second"])
+        found.setdefault(pair["second"], []).append(pair["first"])
+    return found
+
+
+def _disagrees(others: Collection[str], names: Mapping[str, str], spoken: Language) -> str:
+    if not others:
+        return ""
+    told = tiles.SEPARATOR[spoken].join(names.get(other, other) for other in others)
+    return say("light.pair", spoken, other=told)
+
+
+def _why(device: Mapping[str, Any], spoken: Language) -> str:
+    """What the box says of a camera or sensor that is not as it should be."""
+    fine = device["fault"] is None and device["state"] == "up"
+    return "" if fine or not device["detail"] else text_devices.told(device["detail"], spoken)
 
 
 def summary(live: Mapping[str, Any], spoken: Language) -> str:
@@ -159,7 +207,12 @@ def summary(live: Mapping[str, Any], spoken: Language) -> str:
             key = f"devices.{kind}.one" if len(live[kind]) == 1 else f"devices.{kind}"
             words = escape(say(key, spoken, value=len(live[kind])))
             parts.append(f'<span class="bl-good" aria-hidden="true">●</span> {words}')
-    faulty = sum(device["fault"] is not None for kind in ("cameras", "sensors") for device in live[kind])
+    at_odds = disagreeing(live)
+    faulty = sum(
+        device["fault"] is not None or (kind == "cameras" and device["id"] in at_odds)
+        for kind in ("cameras", "sensors")
+        for device in live[kind]
+    )
     if faulty:
         shape, tone = tiles.FAULTY
         words = escape(say("devices.tainted", spoken, value=faulty))
@@ -217,7 +270,7 @@ def notices(
             line=names.get(notice["line"], notice["line"]),
             direction=say(notice["direction"], spoken) if notice["direction"] else "",
             subject=names.get(notice["subject"], notice["subject"]),
-            state=say(f"state.{notice['state']}", spoken) if notice["state"] else "",
+            state=_became(notice, spoken),
         )
         tag = "s" if notice["fate"] == "withdrawn" else "span"
         rows.append(
@@ -225,6 +278,17 @@ def notices(
             f"<{tag}>{escape(words)}</{tag}></div>"
         )
     return "".join(rows) or f'<div class="bl-note">{escape(say("notices.none", spoken))}</div>'
+
+
+def _became(notice: Mapping[str, Any], spoken: Language) -> str:
+    """What became of a camera or sensor, with what its box says: of one that is up this alone is the news."""
+    if not notice["state"]:
+        return ""
+    state = say(f"state.{notice['state']}", spoken)
+    why = text_devices.told(notice["detail"], spoken) if notice["detail"] else ""
+    if not why:
+        return state
+    return why if notice["state"] == "up" else say("notice.why", spoken, state=state, why=why)
 
 
 def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> None:

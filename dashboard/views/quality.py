@@ -31,11 +31,7 @@ def page() -> None:
             required=True,
         )
         answer = door.quality(site, days or DAYS[1])
-        names = {
-            (what, part["id"]): plan.named(part, spoken)
-            for what in ("line", "camera", "sensor")
-            for part in branch[f"{what}s"]
-        }
+        names = quality.names_of(branch, spoken)
         st.title(f"{branch['name'][spoken]} · {say('page.quality', spoken)}")
         session.ribbon(branch)
         st.html(quality.verdict(answer, spoken))

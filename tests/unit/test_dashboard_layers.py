@@ -22,7 +22,8 @@ from branchloop.text import WORDS
 from dashboard import difference, flow, heat, periods, plan, tiles, waiting
 from dashboard.client import Hub, Picture, Unreachable
 from dashboard.views.heat import figures, queue_table, zone_table
-from dashboard.views.live import lights, summary
+from dashboard.views.live import lights, notices, summary
+from hub.loop.alerts import PROOFS
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BRANCH: dict[str, Any] = {
@@ -295,13 +296,14 @@ def test_a_doubtful_figure_says_why_in_words() -> None:
 def test_every_fault_has_words() -> None:
     """Whatever the contract knows can be told."""
     assert {f"fault.{fault}" for fault in TAINTS} <= WORDS.keys()
+    assert {f"fault.{check}" for check in PROOFS} <= WORDS.keys()
 
 
 def test_lights_tell_faults_and_how_many() -> None:
     """A faulty camera has another shape and its fault in words; the summary counts it."""
-    camera = {"id": "hall", "state": "up", "fault": "frozen", "coverage": None}
-    sensor = {"id": "s", "state": "up", "fault": None, "nearest_mm": None, "present": None}
-    told = {"cameras": [camera], "sensors": [sensor], "device": None}
+    camera = {"id": "hall", "state": "up", "fault": "frozen", "detail": None, "coverage": None}
+    sensor = {"id": "s", "state": "up", "fault": None, "detail": None, "nearest_mm": None, "present": None}
+    told = {"cameras": [camera], "sensors": [sensor], "pairs": [], "device": None}
     assert "1 camera " in summary(told, "en")
     assert "2 cameras" in summary({**told, "cameras": [camera, camera]}, "en")
     assert "1 with a fault" in summary(told, "en")
@@ -339,3 +341,57 @@ def test_a_picture_from_above_may_be_missing(status: int, wanted: Any) -> None:
         assert hub.birdseye("hall") == wanted
     layer = plan.picture(b"webp", "image/webp", (1.0, 0.5, 4.0, 2.0))
     assert 'x="40.0" y="20.0" width="120.0" height="60.0"' in layer
+
+
+def test_cameras_that_do_not_fit_are_no_green_lights() -> None:
+    """Both say with whom, a line says what and how far, and both are counted; a sound camera beside them stays as it is."""
+    sound = {"id": "desk", "state": "up", "fault": None, "detail": None, "coverage": None}
+    told = {
+        "cameras": [{**sound, "id": "hall"}, {**sound, "id": "door"}, sound],
+        "sensors": [],
+        "device": None,
+    }
+    assert "◑" not in "".join(lights(BRANCH, {**told, "pairs": []}, "en"))
+    pair = {
+        "first": "hall",
+        "second": "door",
+        "fault": "clocks_apart",
+        "disagreement_mm": 2_300,
+        "clock_ms": 10_000,
+    }
+    shown = lights(BRANCH, {**told, "pairs": [pair]}, "en")
+    assert "◑" in shown[2]
+    assert "Hall camera · disagrees with door" in shown[2]
+    assert "door · disagrees with Hall camera" in shown[3]
+    assert "desk · works" in shown[4]
+    assert "Hall camera and door have clocks that differ" in shown[5]
+    assert "clocks 10.0\N{NO-BREAK SPACE}s apart" in shown[5]
+    assert "2 with a fault" in summary({**told, "pairs": [pair]}, "en")
+    taint = {"part": "pair", "subject": "hall/door", "fault": "clocks_apart", "seconds": 60.0}
+    assert (
+        tiles.fault_words(taint, {"hall": "大厅", "door": "门口"}, "zh") == "大厅与门口时钟不同步，持续 60 秒"
+    )
+
+
+def test_a_check_is_told_without_a_length() -> None:
+    """It goes by whole hours and days."""
+    check = {"part": "check", "subject": "", "fault": "balance", "seconds": 14_400.0}
+    assert tiles.fault_words(check, {}, "en") == "in − out does not fit the people seen"
+
+
+def test_a_notice_says_why() -> None:
+    """Of what is up the reason alone is the news; of what is not it stands behind the state."""
+    told = {"id": "n", "what": "camera", "at": "2026-11-23T01:00:00Z", "line": None, "direction": None,
+            "subject": "hall", "fate": "open"}  # fmt: skip
+    bumped = {
+        **told,
+        "state": "up",
+        "detail": "moved: the view is off by 80 px. Put the camera back, or calibrate it anew.",
+    }
+    silent = {**told, "state": "stalled", "detail": "no picture for 3 s"}
+    plain = {**told, "state": "up", "detail": None}
+    english = notices(BRANCH, {"notices": [bumped, silent, plain]}, "en", ZONE)
+    assert "camera Hall camera: the view is off by 80 px" in english
+    assert "camera Hall camera: stalled: no picture for 3 s" in english
+    assert "camera Hall camera: works<" in english
+    assert "停滞：3 秒无画面" in notices(BRANCH, {"notices": [silent]}, "zh", ZONE)

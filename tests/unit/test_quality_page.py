@@ -159,14 +159,31 @@ def test_an_alert_shows_its_evidence() -> None:
          "tainted": ["footfall"], "evidence": finding(value=30.0, numbers={"went_in": 150.0, "went_out": 120.0, "seen": 0.0})},
         {"kind": "cameras_apart", "subject": "cam/b", "raised": "2026-11-22T16:00:00Z", "cleared": None,
          "tainted": [], "evidence": {"disagreement_mm": 1_400, "clock_ms": None}},
+        {"kind": "stuck", "subject": "eye", "raised": "2026-11-22T16:00:00Z", "cleared": None, "tainted": [],
+         "evidence": {"state": "up", "observed_ms": 5_000, "detail": "the same range for a minute: its readings are not believed"}},
     ]  # fmt: skip
     html = quality.alert_list(answer(alerts=alerts), {("camera", "cam"): "<Hall>"}, "en", ZONE)
     assert "Two cameras see different people · &lt;Hall&gt; / b" in html
     assert "people 1.4\N{NO-BREAK SPACE}m apart, clocks — apart" in html
     assert html.index("In − out at closing") < html.index("Camera covered · &lt;Hall&gt;")
     assert "found 30, expected 0, allowed ±\N{NO-BREAK SPACE}9.9 (150 in, 120 out, 0 seen)" in html
+    assert "the same range for a minute: its readings are not believed" in html
+    assert "读数持续一分钟不变" in quality.alert_list(answer(alerts=alerts), {}, "zh", ZONE)
     assert "open since 11-23 00:00" in html
     assert "11-23 09:00 to 11-23 10:00" in html
+
+
+def test_a_camera_of_a_pair_that_does_not_fit_is_no_green_one() -> None:
+    """While the alert is open; a third camera and a cleared alert change nothing."""
+    camera = {"state": "up", "fault": None, "coverage": 1.0, "coverage_day": 1.0, "faults": [],
+              "calibration_residual_mm": None, "calibration_age_days": None}  # fmt: skip
+    cameras = [{**camera, "id": each} for each in ("a", "b", "c")]
+    alert = {"kind": "clocks_apart", "subject": "a/b", "cleared": None}
+    html = quality.part_table(answer(cameras=cameras, alerts=[alert]), {}, "en")
+    assert html.count("disagrees with another") == 2
+    assert html.count("works") == 1
+    over = answer(cameras=cameras, alerts=[{**alert, "cleared": "2026-11-23T01:00:00Z"}])
+    assert quality.part_table(over, {}, "en").count("works") == 3
 
 
 def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
@@ -196,6 +213,7 @@ def test_what_is_beyond_its_limit_says_so_in_words() -> None:
         ],
     )
     html = quality.part_table(told, {("camera", "hall"): "Hall"}, "en")
+    assert "disagrees with another" not in html
     assert "400\N{NO-BREAK SPACE}days, too much" in html
     assert "6.0\N{NO-BREAK SPACE}cm, too much" not in html
     assert "Camera covered 120 min" in html
