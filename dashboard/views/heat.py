@@ -17,7 +17,7 @@ from branchloop import theme
 from branchloop.text import Language, duration, label, say
 from dashboard import difference, flow, heat, periods, plan, session, tiles, waiting
 from dashboard.client import Hub
-from dashboard.views.live import device_names
+from dashboard.devices import device_names
 
 MOST_GAPS = 6
 Layer = Literal["presence", "flow", "filled", "difference"]

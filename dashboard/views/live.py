@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import streamlit as st
 
-from branchloop import text_devices
 from branchloop.text import Language, duration, label, say
 from dashboard import flow, heat, periods, plan, quality, session, tiles, waiting
 from dashboard.client import Hub, Refused
+from dashboard.devices import device_names, lights, notices
 from dashboard.plan import named
 from dashboard.views import quality as quality_view
 
@@ -67,11 +67,6 @@ def _body(door: Hub, site: str) -> None:
             st.html(line_table(branch, live, spoken))
             session.head(say("notices", spoken))
             st.html(notices(branch, live, spoken, zone))
-
-
-def device_names(branch: Mapping[str, Any], spoken: Language) -> dict[str, str]:
-    """Names of cameras and sensors by id."""
-    return {part["id"]: named(part, spoken) for part in (*branch["cameras"], *branch["sensors"])}
 
 
 def _alerts(
@@ -135,100 +130,6 @@ def checked_in(door: Hub, site: str, spoken: Language) -> list[str]:
     ]
 
 
-def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> list[str]:
-    """One light for the box and for every camera and sensor."""
-    device = live["device"]
-    online = bool(device and device["online"])
-    shape, tone = ("●", "good") if online else ("○", "bad")
-    rows = [
-        f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
-        f"{escape(say('box.online' if online else 'box.offline', spoken))}</div>"
-    ]
-    rows.append(f'<div class="bl-light">{summary(live, spoken)}</div>')
-    names = device_names(branch, spoken)
-    at_odds = disagreeing(live)
-    for camera in live["cameras"]:
-        coverage = camera.get("coverage")
-        detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
-        rows.append(
-            tiles.light(
-                names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"],
-                doubt=_disagrees(at_odds.get(camera["id"], ()), names, spoken), why=_why(camera, spoken),
-            )
-        )  # fmt: skip
-    for pair in live["pairs"]:
-        told = {**pair, "part": "pair", "subject": f"{pair['first']}/{pair['second']}", "seconds": None}
-        shape, tone = tiles.FAULTY
-        rows.append(
-            f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
-            f"{escape(tiles.fault_words(told, names, spoken))} "
-            f'<span class="bl-note">{escape(quality.apart(pair, spoken))}</span></div>'
-        )
-    return rows + [
-        tiles.light(
-            names.get(sensor["id"], sensor["id"]),
-            sensor["state"],
-            spoken,
-            _reading(sensor, spoken),
-            sensor["fault"],
-            why=_why(sensor, spoken),
-        )
-        for sensor in live["sensors"]
-    ]
-
-
-def disagreeing(live: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Camera -> the cameras that it does not fit together with."""
-    found: dict[str, list[str]] = {}
-    for pair in live["pairs"]:
-        found.setdefault(pair["first"], []).append(pair["second"])
-        found.setdefault(pair["second"], []).append(pair["first"])
-    return found
-
-
-def _disagrees(others: Collection[str], names: Mapping[str, str], spoken: Language) -> str:
-    if not others:
-        return ""
-    told = tiles.SEPARATOR[spoken].join(names.get(other, other) for other in others)
-    return say("light.pair", spoken, other=told)
-
-
-def _why(device: Mapping[str, Any], spoken: Language) -> str:
-    """What the box says of a camera or sensor that is not as it should be."""
-    fine = device["fault"] is None and device["state"] == "up"
-    return "" if fine or not device["detail"] else text_devices.told(device["detail"], spoken)
-
-
-def summary(live: Mapping[str, Any], spoken: Language) -> str:
-    """How many devices there are, and how many of them have a fault right now."""
-    parts = []
-    for kind in ("cameras", "sensors"):
-        if live[kind]:
-            key = f"devices.{kind}.one" if len(live[kind]) == 1 else f"devices.{kind}"
-            words = escape(say(key, spoken, value=len(live[kind])))
-            parts.append(f'<span class="bl-good" aria-hidden="true">●</span> {words}')
-    at_odds = disagreeing(live)
-    faulty = sum(
-        device["fault"] is not None or (kind == "cameras" and device["id"] in at_odds)
-        for kind in ("cameras", "sensors")
-        for device in live[kind]
-    )
-    if faulty:
-        shape, tone = tiles.FAULTY
-        words = escape(say("devices.tainted", spoken, value=faulty))
-        parts.append(f'<span class="bl-{tone}" aria-hidden="true">{shape}</span> {words}')
-    return " &nbsp; ".join(parts)
-
-
-def _reading(sensor: Mapping[str, Any], spoken: Language) -> str:
-    parts = []
-    if sensor["nearest_mm"] is not None:
-        parts.append(say("sensor.range", spoken, value=f"{sensor['nearest_mm'] / 1000:.2f}"))
-    if sensor["present"] is not None:
-        parts.append(say("sensor.present" if sensor["present"] else "sensor.clear", spoken))
-    return " · ".join(parts)
-
-
 def zone_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:
     """People, visits and dwell of every zone today."""
     names = {zone["id"]: named(zone, spoken) for zone in branch["zones"]}
@@ -253,42 +154,6 @@ def line_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Langu
         [names.get(line["id"], line["id"]), _count(line["in"]), _count(line["out"])] for line in live["lines"]
     ]
     return tiles.table([say("line", spoken), say("in", spoken), say("out", spoken)], rows)
-
-
-def notices(
-    branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language, zone: ZoneInfo, most: int = 8
-) -> str:
-    """The last things that happened, newest first; what was withdrawn is struck out."""
-    names = {
-        part["id"]: named(part, spoken) for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
-    }
-    rows = []
-    for notice in live["notices"][:most]:
-        words = say(
-            f"notice.{notice['what']}",
-            spoken,
-            line=names.get(notice["line"], notice["line"]),
-            direction=say(notice["direction"], spoken) if notice["direction"] else "",
-            subject=names.get(notice["subject"], notice["subject"]),
-            state=_became(notice, spoken),
-        )
-        tag = "s" if notice["fate"] == "withdrawn" else "span"
-        rows.append(
-            f'<div class="bl-light"><span class="bl-note">{tiles.clock(notice["at"], zone)}</span> '
-            f"<{tag}>{escape(words)}</{tag}></div>"
-        )
-    return "".join(rows) or f'<div class="bl-note">{escape(say("notices.none", spoken))}</div>'
-
-
-def _became(notice: Mapping[str, Any], spoken: Language) -> str:
-    """What became of a camera or sensor, with what its box says: of one that is up this alone is the news."""
-    if not notice["state"]:
-        return ""
-    state = say(f"state.{notice['state']}", spoken)
-    why = text_devices.told(notice["detail"], spoken) if notice["detail"] else ""
-    if not why:
-        return state
-    return why if notice["state"] == "up" else say("notice.why", spoken, state=state, why=why)
 
 
 def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> None:

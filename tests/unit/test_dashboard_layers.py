@@ -21,8 +21,8 @@ from branchloop.kpis import TAINTS
 from branchloop.text import WORDS
 from dashboard import difference, flow, heat, periods, plan, tiles, waiting
 from dashboard.client import Hub, Picture, Unreachable
+from dashboard.devices import lights, notices, summary
 from dashboard.views.heat import figures, queue_table, zone_table
-from dashboard.views.live import lights, notices, summary
 from hub.loop.alerts import PROOFS
 
 ZONE = ZoneInfo("Asia/Shanghai")
