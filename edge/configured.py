@@ -6,9 +6,7 @@ agrees with it. Whoever raises the version in the own file above it has the last
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from branchloop.box import Box
 from branchloop.desired import Desired, RefusedError, judge
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.site import Site, config_hash, parse_site
+from edge.durable import replace_whole
 
 KEPT = "desired.json"
 _LOG = logging.getLogger(__name__)
@@ -97,21 +96,9 @@ def put_whole(path: Path, text: str) -> None:
 
     Raises DependencyError when the disk does not take it: the one before then stands.
     """
-    fresh = path.with_name(path.name + ".new")
     try:
-        with fresh.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        replace_whole(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            fresh.unlink(missing_ok=True)
         raise DependencyError(
             f"the configuration cannot be kept in {path.parent}: {error.strerror}.",
             hint="Make room on the disk.",

@@ -4,7 +4,7 @@ A covered lens gives flawless frames without people; counted as observed they wo
 is judged here is the whole picture over seconds, so nobody who walks by can cause it.
 
 - *covered*: nearly no contrast (a hand, paint, darkness, a bag), or so little of what was there;
-- *blurred*: the fine detail that this camera has shown so far is gone (grease, a bumped lens);
+- *blurred*: the fine detail that this camera has shown so far is gone (grease, a bumped lens), see `edge.perceive.detail`;
 - *frozen*: the very same picture for a minute; a real sensor has noise;
 - *looped*: a recording is played again and again, see `edge.perceive.repetition`;
 - *moved*: the room is there, but not where it was when the camera was calibrated, see `edge.perceive.viewpoint`.
@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import zlib
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.messages import CameraFault
+from edge.perceive.detail import Detail
 from edge.perceive.repetition import Repetition
 from edge.perceive.viewpoint import Motion, Viewpoint
 
@@ -30,11 +30,8 @@ BLIND: frozenset[CameraFault] = frozenset({"covered", "blurred", "frozen", "loop
 
 FLAT = 6.0
 """Grey levels: standard deviation below which a picture shows nothing."""
-DETAIL_LOST = 0.12
-"""Share of the usual detail below which a picture is blurred."""
 SURE_S = 3.0
 FROZEN_S = 60.0
-_LEARN_S = 20.0
 _WIDTH_PX = 320
 _EVERY_S = 0.5
 
@@ -42,14 +39,21 @@ _EVERY_S = 0.5
 class Integrity:
     """Judges the pictures of one camera, twice a second at most; whether they repeat, all of them."""
 
-    def __init__(self, view: Viewpoint | None = None, repetition: Repetition | None = None) -> None:
-        """Without `view` nothing is said of a moved camera, without `repetition` of a recording."""
+    def __init__(
+        self,
+        view: Viewpoint | None = None,
+        repetition: Repetition | None = None,
+        detail: Detail | None = None,
+    ) -> None:
+        """Without `view` nothing is said of a moved camera, without `repetition` of a recording.
+
+        Without `detail` what is usual is learnt from the first pictures.
+        """
         self.fault: Fault | None = None
         self._view = view
         self._repetition = repetition
         self._looked_s = float("-inf")
-        self._began_s: float | None = None
-        self._usual = 0.0
+        self._detail = detail or Detail()
         self._blind: Fault | None = None
         self._suspect: Fault | None = None
         self._suspect_s = 0.0
@@ -72,7 +76,7 @@ class Integrity:
         if not 0 <= t_s - self._looked_s < _EVERY_S:
             self._looked_s = t_s
             grey = _small_grey(image)
-            found = self._judge(grey, t_s)
+            found = self._judge(grey, t_s, (image.shape[1], image.shape[0]))
             if found != self._suspect:
                 self._suspect, self._suspect_s = found, t_s
             if found == "frozen" or t_s - self._suspect_s >= SURE_S:
@@ -83,19 +87,14 @@ class Integrity:
         self.fault = self._blind or ("looped" if looped else moved)
         return self.fault
 
-    def _judge(self, grey: NDArray[np.uint8], t_s: float) -> Fault | None:
+    def _judge(self, grey: NDArray[np.uint8], t_s: float, picture_px: tuple[int, int]) -> Fault | None:
         digest = zlib.crc32(grey.tobytes())
         if digest != self._digest:
             self._digest, self._digest_s = digest, t_s
-        contrast = float(grey.std())
-        if contrast < FLAT:
+        if float(grey.std()) < FLAT:
             return "covered"
-        detail = float(cv2.Laplacian(grey, cv2.CV_32F).var()) / contrast**2
-        if self._began_s is None:
-            self._began_s, self._usual = t_s, detail
-        if t_s - self._began_s > _LEARN_S and detail < DETAIL_LOST * self._usual:
+        if self._detail.lost(grey, picture_px):
             return "blurred"
-        self._usual += (detail - self._usual) * (0.2 if t_s - self._began_s < _LEARN_S else 0.002)
         return "frozen" if t_s - self._digest_s >= FROZEN_S else None
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -246,29 +245,3 @@ def _peak(match: NDArray[np.float64], down: int, right: int) -> tuple[float, flo
 def _alike(a: Motion, b: Motion) -> bool:
     near = float(np.hypot(a.right - b.right, a.down - b.down)) < 0.02
     return a.found == b.found and near and abs(a.turn_deg - b.turn_deg) <= 2
-
-
-def read_looks(path: Path) -> list[Field]:
-    """What was stored; nothing when there is none or it cannot be read (the view is then learnt anew)."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            packed = stored["looks"]
-    except (OSError, ValueError, KeyError):
-        return []
-    if packed.ndim != 4 or packed.shape[0] != 2 or packed.dtype != np.int8:
-        return []
-    return [
-        (packed[0, i] / 100 + 1j * packed[1, i] / 100).astype(np.complex64) for i in range(packed.shape[1])
-    ]
-
-
-def store_looks(path: Path, looks: Sequence[Field]) -> None:
-    """Keep them for the next run. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    stack = np.stack(looks)
-    packed = np.clip(np.stack([stack.real, stack.imag]) * 100, -127, 127).round().astype(np.int8)
-    fresh = path.with_suffix(".new")
-    with fresh.open("wb") as file:
-        np.savez_compressed(file, looks=packed)
-    fresh.chmod(0o600)
-    fresh.replace(path)

@@ -25,16 +25,15 @@ from branchloop.site import Camera, Site
 from edge.configured import read_configured
 from edge.floor.calibration import calibrate
 from edge.perceive.capture import Capture
-from edge.perceive.faults import judged, said_moved, view_file
+from edge.perceive.faults import judged
 from edge.perceive.health import Event
-from edge.perceive.integrity import BLIND, Integrity
+from edge.perceive.integrity import BLIND
+from edge.perceive.kept_view import KeptView
 from edge.perceive.motion import MotionGate
 from edge.perceive.people import FAINT_SCORE, Detector, load_detector
-from edge.perceive.repetition import Repetition
 from edge.perceive.report import EventReport, FrameReport, encode
 from edge.perceive.sight import Sight
 from edge.perceive.taking import Taking
-from edge.perceive.viewpoint import Viewpoint, read_looks, store_looks
 
 REFRESH_S = 1.0
 """The detector looks at least this often, whatever the gate says."""
@@ -53,7 +52,7 @@ def watch(config: Path, camera_id: str) -> None:
     )
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
-    view = _View(site, camera, base_dir)
+    view = KeptView(site, camera, base_dir)
     sight = _sight(detector, site, camera)
     integrity, told_ms = view.integrity(), 0
     fault: CameraFault | None = None
@@ -74,7 +73,7 @@ def watch(config: Path, camera_id: str) -> None:
             if recalibrated.is_set():
                 recalibrated.clear()
                 site = read_configured(config).site
-                view = _View(site, _of(site, camera_id), base_dir)
+                view = KeptView(site, _of(site, camera_id), base_dir)
                 sight = _sight(detector, site, _of(site, camera_id))
                 integrity = view.integrity()
             if isinstance(got, Event):
@@ -115,46 +114,6 @@ def _of(site: Site, camera_id: str) -> Camera:
     if camera is None:
         raise UsageError(f"no camera {camera_id!r} in the configuration.")
     return camera
-
-
-class _View:
-    """What is known of where a camera looks: kept between runs, and told in words."""
-
-    def __init__(self, site: Site, camera: Camera, base_dir: Path) -> None:
-        self._file = view_file(site, camera, base_dir)
-        self._view = Viewpoint(read_looks(self._file) if self._file is not None else ())
-        self._camera = camera
-        self._plan = site.plan
-
-    def integrity(self) -> Integrity:
-        """A judge that starts afresh, but for the view. A clip that loops by its configuration may repeat."""
-        return Integrity(self._view, None if self._camera.loop else Repetition())
-
-    @property
-    def fault(self) -> CameraFault | None:
-        """`moved`, if it is."""
-        return None if self._view.motion is None else "moved"
-
-    @property
-    def said(self) -> str:
-        """How far it has moved."""
-        motion = self._view.motion
-        return "" if motion is None else said_moved(motion, self._camera, self._plan)
-
-    def keep(self) -> None:
-        """Store what was learnt; other calibrations' views of this camera go."""
-        if not self._view.changed:
-            return
-        self._view.changed = False
-        if self._file is None:
-            return
-        try:
-            store_looks(self._file, self._view.looks)
-            for other in self._file.parent.glob(f"{self._camera.id}-{'?' * 12}.npz"):
-                if other != self._file:
-                    other.unlink()
-        except OSError as error:
-            sys.stderr.write(f"camera {self._camera.id}: its view cannot be kept: {error}\n")
 
 
 def _write(line: str) -> None:

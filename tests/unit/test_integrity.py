@@ -16,8 +16,9 @@ from branchloop.share import share
 from branchloop.site import parse_site
 from edge.perceive.faults import view_file
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
+from edge.perceive.kept_view import KeptView, store_view
 from edge.perceive.report import EventReport, FrameReport, decode
-from edge.perceive.viewpoint import Viewpoint, store_looks
+from edge.perceive.viewpoint import Viewpoint
 
 Image = NDArray[np.uint8]
 FPS = 7
@@ -102,6 +103,35 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     assert any(isinstance(r, FrameReport) for r in reports[well[0] :])
 
 
+def test_a_camera_restarted_while_it_is_blurred_observes_nothing(tmp_path: Path) -> None:
+    """Its own process finds what was usual, tells `blurred`, and sends no frames from then on."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    text = text.replace('"../sample_video/plaza.mp4"', '"c.mp4"').replace("loop = true", "loop = false", 1)
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    site = parse_site(text, "site.toml")
+    view = KeptView(site, site.cameras[0], tmp_path)
+    judge(view.integrity(), plaza(180), 0)
+    view.keep()
+    path = view_file(site, site.cameras[0], tmp_path)
+    assert path is not None
+    video = cv2.VideoWriter(str(tmp_path / "c.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 7, (768, 576))
+    for image in plaza(70):
+        video.write(cv2.GaussianBlur(image, (0, 0), 9))
+    video.release()
+    command = [sys.executable, "-m", "edge.perceive.watch", str(tmp_path / "site.toml"), "hall"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        reports = []
+        for line in process.stdout:
+            reports.append(decode(line))
+            if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
+                break
+        process.kill()
+    told = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.fault == "blurred"]
+    assert told
+    assert not any(isinstance(report, FrameReport) for report in reports[told[0] :])
+
+
 def test_a_camera_that_was_bumped_while_it_was_off_counts_on_and_says_so(tmp_path: Path) -> None:
     """Its own process finds the stored view, tells `moved` with pixels and metres, and goes on sending boxes."""
     text = share("configs/demo.toml").read_text(encoding="utf-8")
@@ -112,7 +142,7 @@ def test_a_camera_that_was_bumped_while_it_was_off_counts_on_and_says_so(tmp_pat
     judge(Integrity(view), plaza(160), 0)
     path = view_file(site, site.cameras[0], tmp_path)
     assert path is not None
-    store_looks(path, view.looks)
+    store_view(path, view.looks, None)
     video = cv2.VideoWriter(str(tmp_path / "c.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 7, (768, 576))
     for image in plaza(60):
         video.write(np.roll(image, 60, axis=1))

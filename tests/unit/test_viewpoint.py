@@ -20,7 +20,8 @@ from branchloop.site import parse_site
 from edge.perceive.camera import open_clip
 from edge.perceive.faults import floor_error_m, said_moved
 from edge.perceive.integrity import Integrity
-from edge.perceive.viewpoint import ELSEWHERE_S, Motion, Viewpoint, read_looks, store_looks
+from edge.perceive.kept_view import read_view, store_view
+from edge.perceive.viewpoint import ELSEWHERE_S, Motion, Viewpoint
 
 Image = NDArray[np.uint8]
 PEOPLE = ROOT / "data/people"
@@ -98,14 +99,14 @@ def test_a_bump_during_a_power_cut_is_found_at_the_next_start(
 ) -> None:
     """What was learnt is stored; the next run needs no time to learn. A spoiled file is learnt anew."""
     path = tmp_path / "views" / "hall-0.npz"
-    store_looks(path, learnt.looks)
+    store_view(path, learnt.looks, None)
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_size < 60_000
-    integrity = Integrity(Viewpoint(read_looks(path)))
+    integrity = Integrity(Viewpoint(read_view(path)[0]))
     assert watch(integrity, (bumped(image, pan=5) for image in plaza[:6]), 0)[-1] == "moved"
     path.write_bytes(b"spoiled")
-    assert read_looks(path) == []
-    assert read_looks(tmp_path / "none.npz") == []
+    assert read_view(path) == ([], None)
+    assert read_view(tmp_path / "none.npz") == ([], None)
 
 
 def test_another_cameras_view_is_told(plaza: list[Image], learnt: Viewpoint) -> None:
