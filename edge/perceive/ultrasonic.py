@@ -17,7 +17,7 @@ HOLD_MS = 1_000
 SILENT_S = 5.0
 """A sensor without a reading for this long is stalled."""
 
-_NEAREST_M = 0.02
+NEAREST_M = 0.02
 """Closer than this the transducer still rings: no range."""
 
 _HYSTERESIS_M = 0.1
@@ -98,6 +98,6 @@ class SensorWindows:
         return [held.t_ms for held in self._held[1:]] + [self._held[-1].t_ms + HOLD_MS] if self._held else []
 
     def _valid_mm(self, range_m: float | None) -> int | None:
-        if range_m is None or not _NEAREST_M <= range_m <= self._sensor.range_m:
+        if range_m is None or not NEAREST_M <= range_m <= self._sensor.range_m:
             return None
         return round(range_m * 1000)

@@ -2,11 +2,13 @@
 
 - *stuck*: one and the same range for a minute. A real one trembles by millimetres; a sensor that speaks whole
   centimetres or inches may rest on the floor's echo for hours, so there only a range short of the floor counts.
-- *spiking*: one reading in ten stands out alone, more than half a metre off the agreeing ones before and after it.
-- *crosstalk*: the same, and most of these lone ranges are what a neighbour reads just then.
+- *spiking*: one reading in ten, all the while, is more than half a metre off the median around it. What holds for .3 s
+  may be somebody who passes; a sensor slower than 2 Hz hears such a person once, so there it takes one in five.
+- *crosstalk*: the same, and most of these ranges are what a neighbour reads just then.
 - *garbled*: a fifth of what comes is no reading at all.
 
-Each is judged over the last minute, with enough readings, and stays for a window after it has gone.
+Each is judged over the last minute, or as long as `KEPT` readings take, and stays for a window after it has gone.
+A range too near, or at the end of the reach, is no target: that may last for hours.
 """
 
 from __future__ import annotations
@@ -14,19 +16,29 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
+from statistics import median
 
 from branchloop.messages import SensorFault
 from branchloop.site import Sensor
-from edge.perceive.ultrasonic import Reading
+from edge.perceive.ultrasonic import NEAREST_M, Reading
 
 HORIZON_MS = 60_000
+LONGEST_MS = 150_000
 STUCK_MS = 60_000
-ENOUGH = 60
+KEPT = 24
+"""So many readings are judged of a slow sensor, though they are older than a minute: down to 0.16 Hz."""
+ENOUGH = 20
+ENOUGH_GARBAGE = 6
 FLOOR_M = 0.3
 OUTLIER_M = 0.5
-AGREEING_M = 0.2
+PASSING_S = 0.3
+"""Nobody crosses a cone faster."""
+SLOW_HZ = 2.0
 SPIKING_SHARE = 0.1
+SPIKING_SHARE_SLOW = 0.2
+PARTS = 3
+"""In each part of the time judged there are spikes: a body at the rim of the cone, now heard and now not, moves on."""
 GARBLED_SHARE = 0.2
 NEIGHBOUR_M = 5.0
 SAME_ECHO_M = 0.06
@@ -35,14 +47,14 @@ CROSSTALK_SHARE = 0.6
 
 DETAILS: Mapping[SensorFault, str] = {
     "stuck": "the same range for a minute: its readings are not believed",
-    "spiking": "ranges that stand out alone: its readings are not believed",
+    "spiking": "ranges far off those around them: its readings are not believed",
     "crosstalk": "it hears a neighbour's pings: stagger them; its readings are not believed",
     "garbled": "much of what comes is no reading: check baud rate, unit and cable; its readings are not believed",
 }
 
 
 class FaultWatch:
-    """Judges one sensor by its readings of the last minute."""
+    """Judges one sensor by its last readings."""
 
     def __init__(self, sensor: Sensor) -> None:
         self._sensor = sensor
@@ -56,8 +68,9 @@ class FaultWatch:
         """The next reading; a time before the last one means that the clock was set back."""
         if self._readings and reading.t_ms < self._readings[-1].t_ms:
             self.forget()
+        reading = Reading(reading.t_ms, self._target_m(reading.range_m))
         self._readings.append(reading)
-        while reading.t_ms - self._readings[0].t_ms > HORIZON_MS:
+        while self._is_old(reading.t_ms - self._readings[0].t_ms):
             self._readings.popleft()
         if reading.range_m is not None and reading.range_m != self._same_m:
             self._same_m, self._same_since_ms = reading.range_m, reading.t_ms
@@ -73,19 +86,22 @@ class FaultWatch:
         self._garbage.clear()
         self._same_since_ms = self._same_m = None
 
-    def lone(self) -> list[Reading]:
-        """Readings that stand out alone between two that agree."""
-        valid = [reading for reading in self._readings if reading.range_m is not None]
+    def spikes(self) -> list[Reading]:
+        """Readings far off the median around them: nobody comes and goes so fast."""
+        ranges = [reading.range_m for reading in self._readings]
+        reach = max(2, round(PASSING_S * self._rate_hz()))
         found = []
-        for before, one, after in zip(valid, valid[1:], valid[2:], strict=False):
-            a, b, c = before.range_m or 0.0, one.range_m or 0.0, after.range_m or 0.0
-            if abs(a - c) <= AGREEING_M and abs(b - (a + c) / 2) > OUTLIER_M:
+        for i, one in enumerate(self._readings):
+            around = [range_m for range_m in ranges[max(0, i - reach) : i + reach + 1] if range_m is not None]
+            if one.range_m is None or len(around) <= reach:
+                continue
+            if abs(one.range_m - median(around)) > OUTLIER_M:
                 found.append(one)
         return found
 
     def fault(self, now_ms: int, neighbours: Sequence[FaultWatch]) -> SensorFault | None:
         """What is wrong now, if anything; to be asked once per window."""
-        while self._garbage and now_ms - self._garbage[0][0] > HORIZON_MS:
+        while self._garbage and now_ms - self._garbage[0][0] > max(HORIZON_MS, self._span_ms()):
             self._garbage.popleft()
         found = self._judge(neighbours)
         told = found or self._last_fault
@@ -93,18 +109,21 @@ class FaultWatch:
         return told
 
     def _judge(self, neighbours: Sequence[FaultWatch]) -> SensorFault | None:
-        garbage = sum(pieces for _, pieces in self._garbage)
-        if garbage >= ENOUGH / 4 and garbage >= GARBLED_SHARE * (garbage + len(self._readings)):
+        garbage, readings = sum(pieces for _, pieces in self._garbage), len(self._readings)
+        if (
+            garbage >= max(ENOUGH_GARBAGE, GARBLED_SHARE * (garbage + readings))
+            and garbage + readings >= ENOUGH
+        ):
             return "garbled"
-        if len(self._readings) < ENOUGH:
+        if readings < ENOUGH:
             return None
         if self._is_stuck():
             return "stuck"
-        lone = self.lone()
-        if len(lone) < SPIKING_SHARE * len(self._readings):
+        spikes = self.spikes()
+        if not self._all_the_while(spikes):
             return None
-        heard = sum(any(other.reads(one) for other in neighbours) for one in lone)
-        return "crosstalk" if heard >= CROSSTALK_SHARE * len(lone) else "spiking"
+        heard = sum(any(other.reads(one) for other in neighbours) for one in spikes)
+        return "crosstalk" if heard >= CROSSTALK_SHARE * len(spikes) else "spiking"
 
     def reads(self, echo: Reading) -> bool:
         """Whether this sensor itself has just read the same range."""
@@ -124,11 +143,39 @@ class FaultWatch:
         a, b = self._sensor, other._sensor
         return (a.x_m - b.x_m) ** 2 + (a.y_m - b.y_m) ** 2 <= NEIGHBOUR_M**2
 
+    def _target_m(self, range_m: float | None) -> float | None:
+        """None for what says that there is no target: nothing, too near, or the end of the sensor's reach."""
+        if range_m is None or range_m < NEAREST_M:
+            return None
+        return range_m if round(1000 * range_m) < round(1000 * self._sensor.range_m) else None
+
+    def _is_old(self, age_ms: int) -> bool:
+        return age_ms > LONGEST_MS or (age_ms > HORIZON_MS and len(self._readings) > KEPT)
+
+    def _span_ms(self) -> int:
+        return self._readings[-1].t_ms - self._readings[0].t_ms if self._readings else 0
+
+    def _rate_hz(self) -> float:
+        return 1000 * (len(self._readings) - 1) / max(1, self._span_ms())
+
+    def _all_the_while(self, spikes: Sequence[Reading]) -> bool:
+        """Whether every part of the time has its share of spikes."""
+        share = SPIKING_SHARE if self._rate_hz() >= SLOW_HZ else SPIKING_SHARE_SLOW
+        times = [reading.t_ms for reading in self._readings]
+        spiked = [spike.t_ms for spike in spikes]
+        ends = [times[len(times) * part // PARTS] for part in range(PARTS)] + [times[-1] + 1]
+        for begin_ms, end_ms in pairwise(ends):
+            readings, found = (bisect_left(at, end_ms) - bisect_left(at, begin_ms) for at in (times, spiked))
+            if not found or found < share * readings:
+                return False
+        return True
+
     def _is_stuck(self) -> bool:
-        last = self._readings[-1]
-        if self._same_since_ms is None or self._same_m is None:
+        since_ms, same_m = self._same_since_ms, self._same_m
+        if since_ms is None or same_m is None:
             return False
-        if last.t_ms - self._same_since_ms < STUCK_MS:
+        same = [one.t_ms for one in self._readings if one.range_m is not None and one.t_ms >= since_ms]
+        if len(same) < max(ENOUGH, len(self._readings) / 2) or same[-1] - since_ms < STUCK_MS:
             return False
-        short_of_floor = self._same_m < min(self._sensor.height_m, self._sensor.range_m) - FLOOR_M
+        short_of_floor = same_m < min(self._sensor.height_m, self._sensor.range_m) - FLOOR_M
         return short_of_floor or self._sensor.unit == "mm"
