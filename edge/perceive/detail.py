@@ -43,21 +43,24 @@ class Detail:
         self._pictures = 0
         self._picture_px = learnt.picture_px if learnt is not None else None
         self._edges: NDArray[np.float32] | None = None
+        self._lost = False
 
     def lost(self, grey: NDArray[np.uint8], picture_px: tuple[int, int]) -> bool:
         """Take in a picture that shows something, made small from `picture_px`; whether it is blurred."""
         edges = np.asarray(cv2.Laplacian(grey, cv2.CV_32F), np.float32)
         before, self._edges = self._edges, edges
         if picture_px != self._picture_px:
-            self.usual, self._pictures, self._picture_px = None, 0, picture_px
+            self.usual, self._pictures, self._picture_px, self._lost = None, 0, picture_px, False
         if before is None or before.shape != edges.shape or np.array_equal(before, edges):
-            return False  # what of it is noise cannot be told
+            return (
+                self._lost
+            )  # what of it is noise cannot be told; an encoder repeats the picture of a still room
         noise = _DEVIATIONS * float(np.median(np.abs(edges - before)[::2, ::2])) / np.sqrt(2)
         detail = max(0.0, float(edges.var()) - noise**2) / float(grey.var())
-        if self.usual is not None and detail < LOST * self.usual.detail:
-            return True
-        self._learn(detail)
-        return False
+        self._lost = self.usual is not None and detail < LOST * self.usual.detail
+        if not self._lost:
+            self._learn(detail)
+        return self._lost
 
     def _learn(self, detail: float) -> None:
         if self.usual is None:

@@ -87,6 +87,13 @@ def test_a_lens_that_is_blurred_stays_so_over_a_restart(tmp_path: Path, plaza: l
     assert judge(view.integrity(), plaza[:20], 420)[-1] is None
 
 
+def test_a_blurred_picture_that_comes_twice_is_blurred(tmp_path: Path, plaza: list[Image]) -> None:
+    """The encoder repeats what has not changed."""
+    run(tmp_path, plaza, 0)
+    twice = [blur(image) for image in plaza[:20] for _ in (0, 1)]
+    assert set(run(tmp_path, twice, 100)[10:]) == {"blurred"}
+
+
 def test_a_new_calibration_learns_the_detail_afresh(tmp_path: Path, plaza: list[Image]) -> None:
     """Another lens is calibrated anew: what the one before showed is forgotten."""
     softer = [blur(image) for image in plaza]
