@@ -158,8 +158,8 @@ def test_a_fault_over_the_broker_becomes_one_alert_though_ingest_is_killed(stand
     until(lambda: (now := standing.ready()) and now["pids"]["ingest"] != first["pids"]["ingest"], "back", wait_s=40)  # fmt: skip
     box.produce("window", window(start_ms + 25_000))
     send(config, first["broker"], box)
-    until(lambda: stored("SELECT 1 FROM alert"), "raised")
-    assert stored("SELECT kind, subject, raised_ms, cleared_ms FROM alert") == [
+    until(lambda: stored("SELECT 1 FROM alert WHERE subject = 'north'"), "raised")
+    assert stored("SELECT kind, subject, raised_ms, cleared_ms FROM alert WHERE subject = 'north'") == [
         ("blurred", "north", start_ms + 30_000, None)
     ]
     told = stored("SELECT body FROM feed WHERE event='alarm'")
