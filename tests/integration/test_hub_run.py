@@ -151,15 +151,15 @@ def test_a_fault_over_the_broker_becomes_one_alert_though_ingest_is_killed(stand
     box = Box(site="north", epoch="1" * 16)
     now_ms = time.time_ns() // 1_000_000
     start_ms = now_ms - now_ms % 5_000 - 40_000
-    box.produce("window", window(start_ms))
+    box.produce("window", window(start_ms, pairs=[]))
     send(config, first["broker"], box)
     until(lambda: stored("SELECT 1 FROM watch WHERE kind='blurred' AND phase='rising'"), "noticed")
     os.kill(first["pids"]["ingest"], signal.SIGKILL)
     until(lambda: (now := standing.ready()) and now["pids"]["ingest"] != first["pids"]["ingest"], "back", wait_s=40)  # fmt: skip
-    box.produce("window", window(start_ms + 25_000))
+    box.produce("window", window(start_ms + 25_000, pairs=[]))
     send(config, first["broker"], box)
-    until(lambda: stored("SELECT 1 FROM alert WHERE subject = 'north'"), "raised")
-    assert stored("SELECT kind, subject, raised_ms, cleared_ms FROM alert WHERE subject = 'north'") == [
+    until(lambda: stored("SELECT 1 FROM alert"), "raised")
+    assert stored("SELECT kind, subject, raised_ms, cleared_ms FROM alert") == [
         ("blurred", "north", start_ms + 30_000, None)
     ]
     told = stored("SELECT body FROM feed WHERE event='alarm'")
