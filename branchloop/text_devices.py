@@ -40,7 +40,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"the clip is over", "录像已播完"),
     (r"the log is over", "记录已播完"),
     (r"the same range for a minute: its readings are not believed", "读数持续一分钟不变，不予采信"),
-    (r"ranges that stand out alone: its readings are not believed", "读数中有孤立跳变，不予采信"),
+    (r"ranges (?:far off those around them|that stand out alone): its readings are not believed", "读数中有远离前后读数的跳变，不予采信"),
     (r"it hears a neighbour's pings: stagger them; its readings are not believed", "收到相邻传感器的回波，请错开触发；读数不予采信"),
     (
         r"much of what comes is no reading: check baud rate, unit and cable; its readings are not believed",

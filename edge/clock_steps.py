@@ -11,7 +11,8 @@ from collections.abc import Iterable
 SAME_STEP_S = 5.0
 """Within this time it is one step, whoever tells of it."""
 FITS_MS = 2_000
-"""What was just stamped by the clock as it is now is no farther from it."""
+"""What was just stamped by the clock as it is now is no farther from it. After a smaller step back a frame of the time
+before passes as well, and its camera counts as unobserved until the clock has caught up."""
 
 
 class ClockSteps:

@@ -119,10 +119,10 @@ class Floor:
         if state != "up":
             self._end_all(eye)
 
-    def settle(self, now_ms: int, sensors: Sensors) -> Settled:
-        """Make final what is due at `now_ms` (only needed when no camera is up) and close windows."""
+    def settle(self, now_ms: int, sensors: Sensors, upto_ms: int | None = None) -> Settled:
+        """Make final what is due at `now_ms` (only needed when no camera is up), or up to `upto_ms`, and close windows."""
         self._accounts.begin(now_ms)
-        watermark_ms = self._watermark(now_ms)
+        watermark_ms = self.due_ms(now_ms) if upto_ms is None else upto_ms
         if watermark_ms <= self._settled_ms:
             return Settled()
         return self._settle(watermark_ms, sensors, "time")
@@ -181,7 +181,8 @@ class Floor:
         filled = self._occupancy.close(window.start_ms, doubtful)
         return window if filled is None else window.model_copy(update={"filled": filled})
 
-    def _watermark(self, now_ms: int) -> int:
+    def due_ms(self, now_ms: int) -> int:
+        """Up to when everything may become final: every camera that is up has looked long enough beyond."""
         up = [eye.t_ms for eye in self._eyes.values() if eye.state == "up" and eye.t_ms is not None]
         t_ms = min(up) if up else now_ms
         return max(t_ms - MAX_LOOKBACK_MS, window_start_ms(t_ms - self._lookback_ms))

@@ -4,7 +4,7 @@ Both floors run side by side for a while: the one that leaves settles the window
 that comes has watched long enough by then to know everybody on the floor. No clock, no thread.
 
 What lasts across the border (a visit, a wait, that somebody is staff or comes from beyond a line) the coming floor
-goes on with, under its own ids.
+goes on with, under its own ids. Both settle equally far, whatever they look back.
 """
 
 from __future__ import annotations
@@ -95,10 +95,12 @@ class Floors:
 
     def settle(self, now_ms: int, sensors: Sensors) -> Settled:
         """Make final what is due and close windows; ends the take-over once the border is settled."""
-        settled = self._floor.settle(now_ms, sensors)
         if self._coming is None:
+            settled = self._floor.settle(now_ms, sensors)
             return self._with(settled, settled.windows)
-        fresh = self._coming.settle(now_ms, sensors)
+        upto_ms = min(floor.due_ms(now_ms) for floor in (self._floor, self._coming))
+        settled = self._floor.settle(now_ms, sensors, upto_ms)
+        fresh = self._coming.settle(now_ms, sensors, upto_ms)
         over = any(w.start_ms + w.duration_ms >= self._border_ms for w in settled.windows)
         windows = self._sifted(self._floor, settled) + self._sifted(self._coming, fresh)
         told = self._with(settled, windows)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter, OrderedDict, deque
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -32,6 +33,8 @@ _LAG_STEP_S = 0.4
 _SAME_PICTURES = 12
 _DISTINCT = 4
 """So many different ones must be among them: an encoder that goes back and forth between two pictures of a still room plays nothing."""
+_SAME_ROUND_S = 0.1
+"""The rounds of a recording differ by no more."""
 _WITHIN_S = 40.0
 _QUERY_EVERY_S = 1.0
 _ALIKE = 0.75
@@ -49,13 +52,21 @@ _OVER_S = 15.0
 """So long without any sign, and the picture is believed again."""
 
 
+class _Before(NamedTuple):
+    """A picture: since when it comes back regularly, when it was there last, and the round it came back in."""
+
+    first_s: float
+    last_s: float
+    round_s: float | None
+
+
 class Repetition:
     """Judges the frames of one camera, each of them."""
 
     def __init__(self) -> None:
         self.looped = False
         self._began_s = float("inf")
-        self._seen: OrderedDict[int, float] = OrderedDict()
+        self._seen: OrderedDict[int, _Before] = OrderedDict()
         self._last = 0
         self._equal: deque[tuple[float, int, int]] = deque()
         """(when, lag, digest) of pictures that were there before."""
@@ -81,23 +92,37 @@ class Repetition:
         if digest == self._last:
             return False
         self._last = digest
-        before_s = self._seen.get(digest)
-        if (
-            before_s is None or t_s - before_s >= LEAST_LAG_S
-        ):  # else the older time stays: a short recording adds up
-            self._seen.pop(digest, None)
-            self._seen[digest] = t_s
-        while self._seen and t_s - next(iter(self._seen.values())) > REMEMBERED_S:
+        lag_s = self._lag_s(digest, t_s)
+        while self._seen and t_s - next(iter(self._seen.values())).last_s > REMEMBERED_S:
             self._seen.popitem(last=False)
         while self._equal and t_s - self._equal[0][0] > _WITHIN_S:
             self._equal.popleft()
-        if before_s is None or t_s - before_s < LEAST_LAG_S:
+        if lag_s is None:
             return False
-        self._equal.append((t_s, round((t_s - before_s) / _LAG_STEP_S), digest))
+        self._equal.append((t_s, round(lag_s / _LAG_STEP_S), digest))
         best, count = _commonest(Counter(lag for _, lag, _ in self._equal))
         if count < _SAME_PICTURES:
             return False
         return len({digest for _, lag, digest in self._equal if abs(lag - best) <= 1}) >= _DISTINCT
+
+    def _lag_s(self, digest: int, t_s: float) -> float | None:
+        """How long ago a picture was there that is there again; of a short recording several rounds of one length."""
+        before = self._seen.pop(digest, None)
+        if before is None:
+            self._seen[digest] = _Before(t_s, t_s, None)
+            return None
+        round_s = t_s - before.last_s
+        first_s = before.first_s
+        if before.round_s is not None and abs(round_s - before.round_s) > _SAME_ROUND_S:
+            first_s = (
+                before.last_s
+            )  # an encoder may go back to an old picture at any time, a recording may not
+        lag_s = round_s if round_s >= LEAST_LAG_S else t_s - first_s
+        if lag_s < LEAST_LAG_S:
+            self._seen[digest] = _Before(first_s, t_s, round_s)
+            return None
+        self._seen[digest] = _Before(t_s, t_s, round_s)
+        return lag_s
 
     def _same_movement(self, coarse: Image, t_s: float) -> bool:
         small = cv2.resize(coarse, _GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()

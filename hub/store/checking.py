@@ -316,6 +316,10 @@ def _proven(report: Report, entrances: set[str]) -> float | None:
     counted = {figure.subject for figure in report.figures if figure.key.startswith("counts.")}
     if not entrances <= counted:
         return None
+    if any(
+        f.verdict == "fail" and f.subject in entrances for f in report.figures if f.key.startswith("counts.")
+    ):
+        return None
     rates = [figure for figure in report.figures if figure.key == "counts.wrong_rate"]
     whole = [figure for figure in rates if figure.subject is None]
     if not whole and len({figure.subject for figure in rates}) == 1:

@@ -617,9 +617,10 @@ def rate(subject: str | None, wrong: int, crossings: int) -> dict[str, Any]:
         ([rate("door", 0, 4), rate("door", 6, 1_000)], None),
         ([rate("door", 6, 1_000), rate("side", 0, 200)], None),
         ([rate("side", 6, 1_000)], None),
+        ([rate(None, 6, 1_000), rate("door", 100, 500)], None),
     ],
     ids=[
-        "few", "failed", "one", "all lines", "all lines failed", "twice", "once too few", "no sum", "another door",
+        "few", "failed", "one", "all lines", "all lines failed", "twice", "once too few", "no sum", "another door", "counted twice",
     ],
 )  # fmt: skip
 def test_only_what_is_proven_of_all_entrances_sets_the_tolerance(

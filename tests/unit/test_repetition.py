@@ -109,6 +109,14 @@ def test_a_still_room_whose_encoder_goes_back_and_forth_is_no_recording(every: i
         assert found_at_s(images[i // every % pictures] for i in range(120 * FPS)) is None
 
 
+@pytest.mark.parametrize("pictures", [4, 6, 10])
+def test_a_still_room_whose_encoder_sends_few_pictures_in_any_order_is_no_recording(pictures: int) -> None:
+    """They come back at any time; a recording comes back in rounds of one length."""
+    rng = np.random.default_rng(pictures)
+    images = [quiet_room(seed) for seed in range(pictures)]
+    assert found_at_s(images[rng.integers(pictures)] for _ in range(30 * FPS)) is None
+
+
 def test_a_live_room_in_which_some_pictures_return_is_no_recording() -> None:
     """Between pictures that never were before, one comes back by chance every second: never at one distance in time."""
     rng = np.random.default_rng(1)

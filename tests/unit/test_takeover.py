@@ -11,7 +11,7 @@ from walkers import Place, Walk, boxes, lab, present, straight
 
 from branchloop.clock import WINDOW_MS
 from branchloop.messages import Notice, Window
-from branchloop.site import Site, Zone
+from branchloop.site import Site, Tracking, Zone
 from edge.floor.floor import Floor
 from edge.floor.takeover import WARM_UP_MS, Floors
 from edge.floor.windows import no_sensors
@@ -148,18 +148,35 @@ def test_what_lasts_goes_on(who: str, at_s: float | None) -> None:
         assert (sums["middle in"], sums["middle out"]) == (2, 1)
 
 
-def lasting(walks: list[Walk], at_s: float | None) -> Counter[str]:
+@pytest.mark.parametrize(("before_s", "after_s"), [(1.0, 5.0), (0.0, 3.0), (5.0, 1.0), (3.0, 0.0)])
+def test_what_lasts_goes_on_whatever_is_looked_back(before_s: float, after_s: float) -> None:
+    """Another look-back settles sooner or later: no window is told twice, and nobody who stays is somebody else."""
+    walks = list(LASTING.values())
+    found, plain = lasting(walks, 33.0, (before_s, after_s)), lasting(walks, None, (before_s, before_s))
+    told = [key for key in plain if not key.endswith("ms") and key not in ("heat", "flow")]
+    assert [found[key] for key in told] == [plain[key] for key in told]
+    assert found["observed_ms"] == plain["observed_ms"]
+    for key in ("person_ms", "staff ms", "heat", "flow", "wait dwelt ms", "queue served after ms"):
+        assert found[key] == pytest.approx(plain[key], rel=0.02)  # how far is looked back tells in itself
+
+
+def lasting(
+    walks: list[Walk], at_s: float | None, lookback_s: tuple[float, float] = (1.0, 1.0)
+) -> Counter[str]:
     """All figures of the branch over 100 s, with another configuration from `at_s` on."""
-    floors = Floors(floor_of(branch()))
+    before, after = (branch(tracking=Tracking(lookback_s=each)) for each in lookback_s)
+    floors = Floors(floor_of(before))
     windows: list[Window] = []
     for step in range(round(100_000 / FRAME_MS)):
         t_ms = T0_MS + step * FRAME_MS
         if at_s is not None and step == round(at_s * 1000 / FRAME_MS):
-            floors.begin(floor_of(branch(version=2)), t_ms)
+            floors.begin(floor_of(after.model_copy(update={"version": 2})), t_ms)
         floors.frame("north", t_ms, boxes(present(walks, step * FRAME_MS / 1000)))
         windows += floors.settle(t_ms, no_sensors).windows
     assert floors.border_ms is None
-    return total([*windows, *floors.finish(no_sensors).windows])
+    windows += floors.finish(no_sensors).windows
+    assert len({window.start_ms for window in windows}) == len(windows)
+    return total(windows)
 
 
 @pytest.mark.parametrize("at_s", [1.7, 9.8])
