@@ -150,7 +150,7 @@ def test_what_lasts_goes_on(who: str, at_s: float) -> None:
         assert (sums["middle in"], sums["middle out"]) == (2, 1)
 
 
-@pytest.mark.parametrize(("before_s", "after_s"), [(1.0, 5.0), (0.0, 3.0), (5.0, 1.0), (3.0, 0.0)])
+@pytest.mark.parametrize(("before_s", "after_s"), [(1.0, 5.0), (3.0, 0.0)])
 def test_what_lasts_goes_on_whatever_is_looked_back(before_s: float, after_s: float) -> None:
     """Another look-back settles sooner or later: no window is told twice, and nobody who stays is somebody else."""
     found = lasting("everybody", 33.0, (before_s, after_s))
