@@ -135,8 +135,8 @@ class Pipeline:
         match report:
             case FrameReport(camera) | EventReport(camera) if camera not in self._cameras:
                 return  # the last words of a process that was ended: its camera would hold up the windows
-            case FrameReport(device, t_ms) | SensorReport(device, Reading(t_ms)) if self._is_over(
-                device, t_ms
+            case FrameReport(device, t_ms) | SensorReport(device, Reading(t_ms)) if self._clock_steps.is_over(
+                device, t_ms, self._now_ms()
             ):
                 return  # stamped before the clock was set: not observed, neither then nor now
             case FrameReport(camera, t_ms, boxes):
@@ -305,9 +305,6 @@ class Pipeline:
         self._enter(self._floors.finish(self._readings, "step"))
         self._read.clear()
         self._tell(Notice(id=self._notice_id(), what="clock_step", at_ms=self._now_ms(), detail=detail[:300]))
-
-    def _is_over(self, device: str, t_ms: int) -> bool:
-        return self._clock_steps.is_over(device, t_ms, self._now_ms())
 
     def _tick(self) -> None:
         step = self._clock.check()

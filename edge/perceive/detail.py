@@ -52,9 +52,8 @@ class Detail:
         if picture_px != self._picture_px:
             self.usual, self._pictures, self._picture_px, self._lost = None, 0, picture_px, False
         if before is None or before.shape != edges.shape or np.array_equal(before, edges):
-            return (
-                self._lost
-            )  # what of it is noise cannot be told; an encoder repeats the picture of a still room
+            # What of it is noise cannot be told; an encoder repeats the picture of a still room.
+            return self._lost
         noise = _DEVIATIONS * float(np.median(np.abs(edges - before)[::2, ::2])) / np.sqrt(2)
         detail = max(0.0, float(edges.var()) - noise**2) / float(grey.var())
         self._lost = self.usual is not None and detail < LOST * self.usual.detail

@@ -17,7 +17,7 @@ from branchloop.site import parse_site
 from edge.perceive.faults import view_file
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
 from edge.perceive.kept_view import KeptView, store_view
-from edge.perceive.report import EventReport, FrameReport, decode
+from edge.perceive.report import EventReport, FrameReport, Report, decode
 from edge.perceive.viewpoint import Viewpoint
 
 Image = NDArray[np.uint8]
@@ -35,6 +35,20 @@ def plaza(frames: int) -> Iterator[Image]:
 
 def judge(integrity: Integrity, images: Iterator[Image] | list[Image], start_s: float) -> list[Fault | None]:
     return [integrity.observe(image, start_s + i / FPS) for i, image in enumerate(images)]
+
+
+def watched(config: Path) -> list[Report]:
+    """All that the process of the camera `hall` reports of its clip."""
+    command = [sys.executable, "-m", "edge.perceive.watch", str(config), "hall"]
+    reports: list[Report] = []
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            reports.append(decode(line))
+            if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
+                break
+        process.kill()
+    return reports
 
 
 def test_real_footage_is_believed() -> None:
@@ -118,15 +132,7 @@ def test_a_camera_restarted_while_it_is_blurred_observes_nothing(tmp_path: Path)
     for image in plaza(70):
         video.write(cv2.GaussianBlur(image, (0, 0), 9))
     video.release()
-    command = [sys.executable, "-m", "edge.perceive.watch", str(tmp_path / "site.toml"), "hall"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        reports = []
-        for line in process.stdout:
-            reports.append(decode(line))
-            if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
-                break
-        process.kill()
+    reports = watched(tmp_path / "site.toml")
     told = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.fault == "blurred"]
     assert told
     assert not any(isinstance(report, FrameReport) for report in reports[told[0] :])
@@ -147,15 +153,7 @@ def test_a_camera_that_was_bumped_while_it_was_off_counts_on_and_says_so(tmp_pat
     for image in plaza(60):
         video.write(np.roll(image, 60, axis=1))
     video.release()
-    command = [sys.executable, "-m", "edge.perceive.watch", str(tmp_path / "site.toml"), "hall"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        reports = []
-        for line in process.stdout:
-            reports.append(decode(line))
-            if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
-                break
-        process.kill()
+    reports = watched(tmp_path / "site.toml")
     (moved,) = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.fault == "moved"]
     event = reports[moved].event  # type: ignore[union-attr]
     assert event.state == "up"
