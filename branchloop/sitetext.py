@@ -5,6 +5,7 @@ Nothing here judges what it writes: `branchloop.site.parse_site` does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -16,20 +17,24 @@ from branchloop.errors import ConfigError
 
 OF_THE_BOX = ("box", "kiosk")
 """Tables that belong to the branch's machine: credentials, addresses, folders. They are never published."""
+_ABOVE = re.compile(rf"(?m)^(?:[ \t]*#.*\n)+(?=[ \t]*\[\[?[ \t]*(?:{'|'.join(OF_THE_BOX)})\b)")
 Listed = Literal["camera", "line", "zone", "sensor"]
 
 
 def read(text: str) -> tomlkit.TOMLDocument:
     """The document. Raises ConfigError when the text is no TOML."""
+    whole = (
+        text if not text or text.endswith("\n") else text + "\n"
+    )  # what is added is not added to the last line
     try:
-        return tomlkit.parse(text)
+        return tomlkit.parse(whole)
     except TOMLKitError as error:
         raise ConfigError(f"the text is not valid TOML: {error}.", hint="Mend that line.") from error
 
 
 def publishable(text: str) -> str:
-    """Without the tables of the box and of kiosks."""
-    document = read(text)
+    """Without the tables of the box and of kiosks, and the remarks right above them: those are of the machine, too."""
+    document = read(_ABOVE.sub("", text))
     for table in OF_THE_BOX:
         if table in document:
             document.remove(table)

@@ -14,6 +14,7 @@ UNKNOWN = "（暂无中文说明，原文如下）{message}"
 _RULES: Sequence[tuple[str, str]] = (
     (r"is missing: add it", "缺少此项，请补充"),
     (r"is unknown: did you mean (`.+`)\?", "未知的键；是否应为 {0}？"),
+    (r"is (.+), which is there already: choose that one, or take another id", "当前为 {0}：该编号已存在；请选择它进行修改，或换一个编号"),
     (r"is unknown: remove it, or use one of (.+)", "未知的键；请删除，或改用：{0}"),
     (r"is (.+): an id has 1 to 32 of a-z, 0-9 and '-'", "当前为 {0}：编号为 1 至 32 个 a-z、0-9 或 - 字符"),
     (r"(?:is|the text is) not valid TOML: (.+?)\.?(?: Mend that line\.)?", "不是有效的 TOML：{0}，请修正该行"),

@@ -18,7 +18,7 @@ from dashboard.client import Hub
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.pad import pad
 from dashboard.setup_surface import asking, background
-from dashboard.setup_work import Work, faults, note, plan_pad
+from dashboard.setup_work import Work, anew, faults, note, plan_pad
 
 
 def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -> None:
@@ -30,7 +30,7 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
     camera = next(each for each in site.cameras if each.id == chosen)
     if chosen != work.camera:
         work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None
-        work.serial += 1
+        work.serial = anew()
     left, right = st.columns(2, gap="large")
     with right:
         session.head(say("setup.marks", spoken))
@@ -43,7 +43,7 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
                 "measured_on": datetime.now(site.zone_info).date(),
             }
             work.text = with_calibration(work.text, chosen, fresh)
-            work.marks, work.serial = marks, work.serial + 1
+            work.marks, work.serial = marks, anew()
             st.rerun()
     with left:
         asking(door, site_id, work, chosen, spoken)
@@ -70,7 +70,7 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
         place = plan_pad(drawn, site, site.name.model_dump()[spoken], spoken, f"setup-floor-{chosen}")
         note(say("setup.shade", spoken))
         if place is not None and work.pending is not None:
-            work.marks, work.serial = [*marks, (*work.pending, *place)], work.serial + 1
+            work.marks, work.serial = [*marks, (*work.pending, *place)], anew()
             work.pending = None
             st.rerun()
 

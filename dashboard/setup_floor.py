@@ -8,14 +8,14 @@ from typing import Any, cast
 import pandas as pd
 import streamlit as st
 
-from branchloop.config import find_faults
+from branchloop.config import Fault, find_faults
 from branchloop.homography import Point
 from branchloop.site import ZONE_KINDS, Line, Site, Zone
 from branchloop.sitetext import Listed, with_entry, without_entry
 from branchloop.text import Language, say
 from dashboard import setup_surface
 from dashboard.client import Hub
-from dashboard.setup_work import Work, faults, note
+from dashboard.setup_work import Work, anew, faults, note
 
 NEW_LINE, NEW_ZONE = "new-line", "new-zone"
 
@@ -34,7 +34,7 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
             format_func=lambda key: _called(key, parts[key], spoken),
         )  # fmt: skip
         if chosen != work.chosen:
-            work.chosen, work.points, work.serial = chosen, _points_of(parts[chosen]), work.serial + 1
+            work.chosen, work.points, work.serial = chosen, _points_of(parts[chosen]), anew()
         is_line = chosen == NEW_LINE or chosen.startswith("line:")
         note(say("setup.how_line" if is_line else "setup.how_zone", spoken))
         points = _point_table(work, spoken)
@@ -45,19 +45,26 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
         enough = len(points) == 3 if is_line else len(points) >= 3
         candidate = with_entry(work.text, kind, entry) if enough and entry["id"] else None
         found = find_faults(candidate, Site) if candidate else []
+        if parts[chosen] is None and f"{kind}:{entry['id']}" in parts:
+            found = [
+                Fault(
+                    f"{kind}.id",
+                    f"is {entry['id']!r}, which is there already: choose that one, or take another id",
+                )
+            ]
         faults(found, spoken)
         row = st.container(horizontal=True)
         if row.button(say("setup.apply", spoken), disabled=candidate is None or bool(found), type="primary"):
-            work.text, work.shapes = cast("str", candidate), work.shapes + 1
+            work.text, work.shapes = cast("str", candidate), anew()
             work.chosen = f"{kind}:{entry['id']}"
             work.points = points
             st.rerun()
         if parts[chosen] is not None and row.button(say("setup.remove", spoken)):
-            work.text, work.shapes = without_entry(work.text, kind, entry["id"]), work.shapes + 1
+            work.text, work.shapes = without_entry(work.text, kind, entry["id"]), anew()
             work.chosen = ""
             st.rerun()
         if row.button(say("setup.clear", spoken)):
-            work.points, work.serial = [], work.serial + 1
+            work.points, work.serial = [], anew()
             st.rerun()
     with left:
         surface = setup_surface.choose(site, spoken)
@@ -66,7 +73,7 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
         )
         if hit is not None:
             kept = points if not is_line or len(points) < 3 else []
-            work.points, work.serial = [*kept, hit], work.serial + 1
+            work.points, work.serial = [*kept, hit], anew()
             st.rerun()
 
 
@@ -95,8 +102,8 @@ def _fields(
     en = st.text_input(say("setup.name_en", spoken), names["en"], key=f"setup-en-{key}")
     zh = st.text_input(say("setup.name_zh", spoken), names["zh"], key=f"setup-zh-{key}")
     entry: dict[str, Any] = {"id": part_id.strip()}
-    if en or zh:
-        entry["name"] = {"en": en or zh, "zh": zh or en}
+    if en or zh or part is not None:
+        entry["name"] = {"en": en or zh, "zh": zh or en} if en or zh else None
     places = [list(point) for point in points]
     if is_line:
         entrance = st.checkbox(

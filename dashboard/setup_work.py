@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -19,6 +20,13 @@ from dashboard.drawing import as_data
 from dashboard.pad import pad
 from dashboard.plan import PX_PER_M
 
+_SERIALS = itertools.count()
+
+
+def anew() -> int:
+    """A number that no field has had in its key: one that had would keep what was typed, into another text or branch."""
+    return next(_SERIALS)
+
 
 @dataclass(slots=True)
 class Work:
@@ -33,10 +41,10 @@ class Work:
     marks: list[Mark] = field(default_factory=list)
     pending: Point | None = None
     pictures: dict[str, bytes | None] = field(default_factory=dict)
-    serial: int = 0
-    """Rises when tables must be drawn from what is in hand, not from what was typed into them."""
-    shapes: int = 0
-    """Rises when a shape was put in place or removed: its fields are drawn anew."""
+    serial: int = field(default_factory=anew)
+    """Another when tables must be drawn from what is in hand, not from what was typed into them."""
+    shapes: int = field(default_factory=anew)
+    """Another when a shape was put in place or removed: its fields are drawn anew."""
     judged: tuple[str, dict[str, Any]] | None = None
 
 

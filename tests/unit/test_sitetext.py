@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,6 +73,23 @@ def test_nothing_of_the_box_is_published(text: str) -> None:
         assert word not in "\n".join(line for line in published.splitlines() if not line.startswith("#"))
     assert parse_site(published).box is None
     assert parse_site(sitetext.joined(published, text)) == parse_site(text)
+
+
+def test_a_remark_above_the_box_is_not_published() -> None:
+    """What stands right above its table is of the machine, too; what stands above others stays."""
+    text = '# all\nid = "hall"\n\n# of the hall\n[plan]\nwidth_m = 4\n\n# login: hall\n# secret\n[box]\nid = "b"\n'
+    published = sitetext.publishable(text + "\n# at the door\n[[ kiosk ]]\nid = 'k'\n")
+    assert [line for line in published.splitlines() if line.startswith("#")] == ["# all", "# of the hall"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", " # the end", "\n# the end", "\r\n"])
+def test_what_is_added_begins_a_line(end: str) -> None:
+    """Whether the file ends with one or not, in an array or in a remark."""
+    text = '[[zone]]\nid = "a"\n[[camera]]\nid = "c"\n[camera.calibration]\npoints = [[1, 2, 3, 4]]' + end
+    for kind in ("zone", "camera"):
+        edited = tomllib.loads(sitetext.with_entry(text, kind, {"id": "d"}))
+        assert [entry["id"] for entry in edited[kind]][1:] == ["d"]
+        assert edited["camera"][0]["calibration"] == {"points": [[1, 2, 3, 4]]}
 
 
 def test_a_published_box_is_not_believed() -> None:

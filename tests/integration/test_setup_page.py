@@ -1,0 +1,127 @@
+"""The Set-up page over a real hub: what is in hand while somebody else works at the same branch."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import streamlit as st
+from hubworld import World, world
+from streamlit.testing.v1 import AppTest
+
+from branchloop.text import say
+from dashboard.setup_work import anew
+
+
+def setup_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import setup
+
+    setup.page()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with world(tmp_path) as running:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{running.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        yield running
+        st.cache_resource.clear()
+
+
+def opened(hub: World, branch: str) -> AppTest:
+    """The page of a head office that looks at the branch's text."""
+    page = AppTest.from_function(setup_page, default_timeout=60)
+    page.session_state["token"] = hub.token("head_office")["Authorization"].split()[1]
+    page.query_params["branch"] = branch
+    page.run()
+    page.button_group[0].set_value("text").run()
+    assert not page.exception
+    return page
+
+
+def stored(hub: World, branch: str) -> dict[str, Any]:
+    headers = hub.token("manager", branch)
+    found: dict[str, Any] = httpx.get(
+        f"{hub.api}/api/v1/branches/{branch}/configuration", headers=headers
+    ).json()
+    return found
+
+
+def published(hub: World, branch: str, width_m: float) -> None:
+    """Another manager publishes the branch with another width."""
+    now = stored(hub, branch)
+    wide = tomllib.loads(now["text"])["plan"]["width_m"]
+    text = now["text"].replace(f"width_m = {wide}", f"width_m = {width_m}")
+    body = {"text": text, "base": now["version"], "note": "", "publish": True}
+    headers = hub.token("manager", branch)
+    httpx.post(
+        f"{hub.api}/api/v1/branches/{branch}/configuration", headers=headers, json=body
+    ).raise_for_status()
+
+
+def test_a_text_that_was_not_touched_follows_what_another_publishes(hub: World) -> None:
+    """However often: what one sees and would save is the newest, not what the field held before."""
+    page = opened(hub, "hall")
+    for width_m in (3.0, 4.0):
+        published(hub, "hall", width_m)
+        page.run()
+        assert tomllib.loads(page.text_area[0].value)["plan"]["width_m"] == width_m
+        (save,) = (button for button in page.button if button.label == say("setup.publish", "zh"))
+        assert save.disabled, "nothing was changed"
+
+
+def test_what_was_typed_and_saved_goes_on_from_what_another_publishes(hub: World) -> None:
+    """One saves a text and leaves it open; another publishes: the second save is not of the first text."""
+    page = opened(hub, "hall")
+    page.text_area[0].set_value(page.text_area[0].value.replace("width_m = 2.0", "width_m = 2.5")).run()
+    (save,) = (button for button in page.button if button.label == say("setup.publish", "zh"))
+    save.click().run()
+    assert tomllib.loads(stored(hub, "hall")["text"])["plan"]["width_m"] == 2.5
+    published(hub, "hall", 4.0)
+    page.run()
+    assert tomllib.loads(page.text_area[0].value)["plan"]["width_m"] == 4.0
+
+
+def test_a_new_shape_does_not_take_the_place_of_another(hub: World) -> None:
+    """Its id is taken: that is said, and the old one stays."""
+    page = opened(hub, "hall")
+    page.button_group[0].set_value("plan").run()
+    work = page.session_state["setup-hall"]
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value("new-zone").run()
+    work.points, work.serial = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], anew()
+    (named,) = (field for field in page.text_input if field.label == say("setup.id", "zh"))
+    named.set_value("queue").run()
+    (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
+    assert apply.disabled
+    assert "该编号已存在" in " ".join(block.proto.body for block in page.get("html"))
+    named.set_value("desk").run()
+    (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
+    assert not apply.disabled
+    apply.click().run()
+    assert not page.exception
+    assert [zone["id"] for zone in tomllib.loads(work.text)["zone"]] == ["queue", "desk"]
+
+
+def test_a_name_that_was_emptied_is_gone(hub: World) -> None:
+    """The key of the file goes, too."""
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    work.text = work.text.replace('id = "queue"', 'id = "queue"\nname = { en = "Queue", zh = "排队区" }')
+    page.button_group[0].set_value("plan").run()
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value("zone:queue").run()
+    for label in ("setup.name_en", "setup.name_zh"):
+        (field,) = (field for field in page.text_input if field.label == say(label, "zh"))
+        field.set_value("").run()
+    (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
+    apply.click().run()
+    assert not page.exception
+    assert "name" not in tomllib.loads(work.text)["zone"][0]
