@@ -44,7 +44,8 @@ def heat(
     if grid is not None:
         cells = grid.reshape(cells.shape)
     cells = figures.coarse(cells, times)
-    measured = filled is not None if layer == "filled" else sums.observed_ms > 0
+    elsewhere = grid is None and left_out > 0  # all of it lies in cells that the plan no longer has
+    measured = filled is not None if layer == "filled" else sums.observed_ms > 0 and not elsewhere
     gaps = figures.gaps(site, question.opening, question.now_ms, observed, level)
     return models.Heat(
         **told,

@@ -12,7 +12,6 @@ from hub.api import models_figures as models
 from hub.api.question import Question, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Crossings, Reader, Sums
-from hub.store.sums import LineSums
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
@@ -83,13 +82,14 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
     items = []
     for zone in site.zones:
         person_ms, entries, bins = found.get(zone.id, (0, 0, {}))
+        there = measured and zone.id in found
         items.append(
             models.ZoneFigures(
                 id=zone.id,
                 kind=zone.kind,
-                person_seconds=person_ms / 1000 if measured else None,
-                share=person_ms / floor_ms if floor_ms and person_ms <= floor_ms else None,
-                visits=entries if measured else None,
+                person_seconds=person_ms / 1000 if there else None,
+                share=person_ms / floor_ms if there and floor_ms and person_ms <= floor_ms else None,
+                visits=entries if there else None,
                 dwell_median_s=duration_quantile_s(bins, 0.5),
                 dwell_p90_s=duration_quantile_s(bins, 0.9),
                 coverage=told["coverage"],
@@ -100,7 +100,7 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """Crossings of some lines together, without staff; None when nothing was observed, or there is no line."""
+    """Crossings of some lines together, without staff; None when nothing was observed, or none of them was there."""
 
     went_in: int | None = None
     went_out: int | None = None
@@ -109,10 +109,10 @@ class Through:
 
     @classmethod
     def of(cls, lines: Crossings, names: Sequence[str], sums: Sums) -> Through:
-        """Of the lines of these names."""
-        if sums.observed_ms <= 0 or not names:
+        """Of the lines of these names; one that no window named was drawn later, or had another name."""
+        passed = [lines[name] for name in names if name in lines]
+        if sums.observed_ms <= 0 or not passed:
             return cls()
-        passed = [lines.get(name, LineSums()) for name in names]
         return cls(
             sum(line.crossings_in for line in passed),
             sum(line.crossings_out for line in passed),

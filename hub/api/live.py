@@ -164,7 +164,7 @@ def _zone(
     return models.ZoneNow(
         id=zone,
         occupancy=newest.figure(people, taints.of_figure("zone_occupancy", faults)),
-        visits_today=visits if measured else None,
+        visits_today=visits if measured and zone in today else None,
         dwell_median_s=duration_quantile_s(bins, 0.5),
         dwell_p90_s=duration_quantile_s(bins, 0.9),
     )

@@ -133,13 +133,15 @@ class LiveAlerts:
             (site.id,),
         ).fetchall()
         found: list[Look] = []
-        for device, seen_ms, online, counts, body in rows:
+        for device, seen_ms, online, counted, body in rows:
             if not belongs(site, device):
                 continue  # it was replaced
-            silent = not online or (bool(counts) and seen_ms < at_ms - SILENT_MS)
+            counts = bool(counted) or (site.box is not None and device == site.box.id)
+            silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
-            kind = "box_silent" if counts else "kiosk_silent"
+            kind, other = ("box_silent", "kiosk_silent") if counts else ("kiosk_silent", "box_silent")
             found.append(((kind, device), holds, at_ms, {"last_seen_ms": seen_ms, "online": bool(online)}))
+            found.append(((other, device), False, at_ms, {}))  # it was taken for one before it counted
             if online:
                 told = json.loads(body)
                 for kind, key in (("configuration_refused", "refused"), ("box_crashes", "crashes")):

@@ -106,7 +106,7 @@ class Alerts:
         An alert concerns all from the start of the time that was checked until it was cleared.
         """
         marks = ",".join("?" * len(PROOFS))
-        found: dict[Key, int] = {}
+        found: dict[Key, list[Span]] = {}
         for alert in self._alerts(
             f"site=? AND raised_ms < ? AND (cleared_ms IS NULL OR cleared_ms > ?) AND kind IN ({marks})",
             (site, span[1] + CHECKED_MS, span[0], *sorted(PROOFS)),
@@ -114,11 +114,10 @@ class Alerts:
         ):
             since_ms = alert.evidence.get("span", (alert.raised_ms,))[0]
             until_ms = now_ms if alert.cleared_ms is None else alert.cleared_ms
-            both_ms = min(until_ms, span[1]) - max(since_ms, span[0])
-            if both_ms > 0:
-                key = (alert.kind, alert.subject)
-                found[key] = found.get(key, 0) + both_ms
-        return found
+            both = max(since_ms, span[0]), min(until_ms, span[1])
+            if both[0] < both[1]:
+                found.setdefault((alert.kind, alert.subject), []).append(both)
+        return {key: _together_ms(spans) for key, spans in found.items()}
 
     def forget(self, before_ms: int) -> int:
         """Delete what cleared earlier; returns how many there were."""
@@ -152,3 +151,12 @@ class Alerts:
             )
             for number, kind, subject, raised_ms, cleared_ms, evidence, tainted in rows
         ]
+
+
+def _together_ms(spans: Iterable[Span]) -> int:
+    """How much time lies in any of them: two alerts of one day both concern its beginning."""
+    whole_ms, upto_ms = 0, 0
+    for since_ms, until_ms in sorted(spans):
+        whole_ms += max(0, until_ms - max(since_ms, upto_ms))
+        upto_ms = max(upto_ms, until_ms)
+    return whole_ms

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from hubworld import World, world
+from served import served
 from test_api import EPOCH, get, send, window
 
 from branchloop.clock import iso
 from branchloop.status import Status
+from hub.api.app import create_app
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 
@@ -100,6 +103,34 @@ def test_a_box_that_knows_no_queues_measures_none(hub: World) -> None:
     assert found["waiting_now"]["value"] is None
     (now,) = get(hub, "/hall/live", headers).json()["queues"]
     assert (now["waiting"]["value"], now["wait"]["value"], now["served"]) == (None, None, None)
+
+
+def test_what_was_drawn_later_has_no_past(hub: World) -> None:
+    """The line and the zone got other ids and the heat another cell: that time tells nothing of them, and reads as no zero."""
+    start = recent()
+    send(hub, "hall", [("window", window(start, 3))])
+    headers, asked = hub.token("head_office"), {"from": iso(start), "to": iso(start + MINUTE)}
+    site = hub.config.sites["hall"]
+    drawn = site.model_copy(
+        update={
+            "lines": [site.lines[0].model_copy(update={"id": "front"})],
+            "zones": [site.zones[0].model_copy(update={"id": "hall"})],
+            "plan": site.plan.model_copy(update={"cell_m": 0.25}),
+        }
+    )
+    config = replace(hub.config, sites={**hub.config.sites, "hall": drawn})
+    with served(create_app(replace(hub.state, config=config))) as api:
+        after = replace(hub, api=api)
+        footfall = get(after, "/hall/footfall", headers, **asked, bucket="hour").json()
+        assert (footfall["total_visitors"], footfall["coverage"] > 0) == (None, True)
+        (zone,) = get(after, "/hall/zones", headers, **asked).json()["items"]
+        assert (zone["visits"], zone["person_seconds"], zone["share"]) == (None, None, None)
+        heat = get(after, "/hall/heat", headers, **asked).json()
+        assert (heat["total"], heat["max"], heat["left_out_person_seconds"] > 0) == (None, None, True)
+        live = get(after, "/hall/live", headers).json()
+        assert live["footfall_today"]["value"] is None
+        assert [zone["visits_today"] for zone in live["zones"]] == [None]
+    assert get(hub, "/hall/footfall", headers, **asked, bucket="hour").json()["total_visitors"] > 0
 
 
 def test_live_tells_who_waits_and_how_long_others_did(hub: World) -> None:

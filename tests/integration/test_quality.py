@@ -277,6 +277,46 @@ def test_a_silent_box_is_told_while_the_hub_hears(hub: World) -> None:
         assert alerts(hub) == [("box_silent", "box-1", False)]
 
 
+def test_a_box_that_was_away_before_it_counted_is_missed_no_longer(hub: World) -> None:
+    """Nobody can tell it from a kiosk then; once it counts it is known for a box that is there."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    start_ms = site.open_spans_ms(day_of(site, 0))[0][0] + HOUR_MS
+    with looking(hub) as (live, _):
+
+        def pass_by(first_s: int, last_s: int) -> None:
+            for later_s in range(first_s, last_s, 5):
+                at_ms = start_ms + 1_000 * later_s
+                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
+                live.tick(at_ms)
+
+        box.now_ms = start_ms
+        box.hello(1)
+        box.hello(1, online=False)
+        pass_by(0, 100)
+        assert alerts(hub) == [("kiosk_silent", "box-1", True)]
+        box.now_ms = start_ms + 100_000
+        box.hello(2)
+        box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
+        pass_by(105, 200)
+        assert alerts(hub) == [("kiosk_silent", "box-1", False)]
+
+
+def test_two_alerts_of_one_day_concern_it_once(hub: World) -> None:
+    """Both looked at the day from its beginning: their times are united, not added."""
+    site = hub.config.sites["hall"]
+    day_ms = local_day_start_ms(day_of(site, 1), site.zone_info)
+    with hub.store.transaction() as transaction:
+        kept = Alerts(transaction.db)
+        for raised_h, cleared_h in ((11, 14), (17, 20)):
+            span = [day_ms, day_ms + raised_h * HOUR_MS]
+            kept.open("hall", ("balance", ""), span[1], {"span": span}, ["footfall"])
+            kept.clear("hall", ("balance", ""), day_ms + cleared_h * HOUR_MS)
+    asked = {"from": iso(day_ms), "to": iso(day_ms + DAY_MS), "bucket": "day"}
+    told = get(hub, "/hall/footfall", hub.token("manager", "hall"), **asked).json()["tainted"]
+    assert [(each["fault"], each["seconds"]) for each in told] == [("balance", 20 * 3600.0)]
+
+
 def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
     """At once, with the reason; over its next connections and silences until it says otherwise."""
     box = Box(hub)
