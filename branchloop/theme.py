@@ -21,7 +21,15 @@ NO_PICTURE: Final = "#3A4152"
 """Behind marks and lines while there is no picture of a camera."""
 ON_PICTURE: Final = "#7FE3DA"
 """Lines drawn over a camera's picture."""
-DARK: Final[Mapping[str, str]] = {"ink": "#E8EAF0", "paper": "#10141F", "accent": "#4FB3AA"}
+LIGHT: Final[Mapping[str, str]] = {
+    "ink": INK, "paper": PAPER, "accent": ACCENT, "warn": WARN, "bad": BAD, "good": GOOD, "muted": MUTED,
+    "hairline": HAIRLINE, "closed": CLOSED,
+}  # fmt: skip
+DARK: Final[Mapping[str, str]] = {
+    "ink": "#E8EAF0", "paper": "#10141F", "accent": "#4FB3AA", "warn": "#E0A84E", "bad": "#F2B8B5",
+    "good": "#6CC48A", "muted": "#A7AFC0", "hairline": "rgba(232, 234, 240, 0.16)", "closed": "#1C2230",
+}  # fmt: skip
+"""The same tokens where the viewer's device asks for light, and for dark."""
 
 HEAT_FLOOR: Final = 0.05
 """Share of the scale under which heat is transparent."""

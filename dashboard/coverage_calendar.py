@@ -37,7 +37,7 @@ def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
         if index and weekday == 0:
             y += 8  # a little air between weeks
         name = f"{say(f'day.{weekday}', language)} {day['date'][5:]}"
-        out.append(f'<text x="0" y="{y + 13:g}">{escape(name)}</text>')
+        out.append(f'<text x="4" y="{y + 13:g}">{escape(name)}</text>')
         out += [
             _cell(hour, _LEFT + (hour["hour"] - first) * cell_w, y, cell_w - 2)
             for hour in day["hours"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -34,10 +35,8 @@ def run(config: Path) -> None:
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         "runner.postScriptGC": "false",
-        "theme.base": "light",
-        "theme.primaryColor": theme.ACCENT,
-        "theme.backgroundColor": theme.PAPER,
-        "theme.textColor": theme.INK,
+        **_colours("light", theme.LIGHT),
+        **_colours("dark", theme.DARK),
         "theme.font": "system-ui, 'Noto Sans SC', sans-serif",
         "theme.baseRadius": "8px",
         "logger.level": "warning",
@@ -47,6 +46,17 @@ def run(config: Path) -> None:
     os.environ["BRANCHLOOP_DASHBOARD"] = str(config.resolve())
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
+
+
+def _colours(scheme: str, tokens: Mapping[str, str]) -> dict[str, str]:
+    """Streamlit takes the scheme that the viewer's device asks for, as the pages' own style does."""
+    named = {
+        "primaryColor": "accent",
+        "backgroundColor": "paper",
+        "textColor": "ink",
+        "secondaryBackgroundColor": "closed",
+    }
+    return {f"theme.{scheme}.{option}": tokens[token] for option, token in named.items()}
 
 
 @cli.command("check-config")

@@ -51,11 +51,11 @@ def floor_svg(
 
 
 def as_image(svg: str, alt: str) -> str:
-    """HTML of the SVG as an image that scales to its column."""
+    """HTML of the SVG as an image that scales to its column, on paper whatever the page is."""
     data = base64.b64encode(svg.encode()).decode()
     return (
         f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt, quote=True)}" '
-        'style="width:100%;height:auto;max-height:78vh;object-fit:contain;border-radius:8px"/>'
+        f'style="width:100%;height:auto;max-height:78vh;object-fit:contain;border-radius:8px;background:{PAPER}"/>'
     )
 
 

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from branchloop.text_cards import WORDS
+from branchloop.theme import DARK
 from hub.api.pages import integrity
 
 SOURCES = Path(__file__).parent / "static" / "cards"
@@ -24,8 +25,10 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 """Each card and what it is put together from; the pass stands before the card that fetches it."""
 _SEPARATOR = "|"
 _DARK = (
-    "--ink: #e8eaf0; --paper: #10141f; --accent: #4fb3aa; --on: #10141f; --bad: #f2b8b5; --warn: #e0a84e; "
-    "--good: #6cc48a; --muted: #a7afc0; --line: rgb(232 234 240 / 16%); --edge: #79839a;"
+    "".join(
+        f"--{name}: {DARK[name]}; " for name in ("ink", "paper", "accent", "bad", "warn", "good", "muted")
+    )
+    + f"--on: {DARK['paper']}; --line: rgb(232 234 240 / 16%); --edge: #79839a;"
 )
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -21,10 +21,20 @@ from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from branchloop import theme
 from branchloop.text import say
 
 # A page's first visitor waits for its imports, which takes more than the usual 5 s on a busy machine.
 expect.set_options(timeout=20_000)
+
+SCHEMES: dict[Literal["light", "dark"], str] = {"light": theme.PAPER, "dark": theme.DARK["paper"]}
+PAPER_IS = """wanted => {
+  const probe = Object.assign(document.createElement('i'), {style: `color: ${wanted}`});
+  document.body.append(probe);
+  const colour = getComputedStyle(probe).color;
+  probe.remove();
+  return getComputedStyle(document.querySelector('.stApp')).backgroundColor === colour;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -321,12 +331,17 @@ def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) 
     ],
 )
 def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: str) -> None:
-    """Axe finds nothing against WCAG, contrast and heading order included."""
+    """Axe finds nothing against WCAG, contrast and heading order included, by day and in the dark."""
     page.goto(f"{running.pages}/{path}")
     expect(page.locator(shown).first).to_be_visible(timeout=30_000)
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
-    found = Axe().run(page).response["violations"]
-    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+    for scheme, paper in SCHEMES.items():
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(PAPER_IS, arg=paper)
+        found = Axe().run(page).response["violations"]
+        assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == [], (
+            scheme
+        )
 
 
 def test_a_line_is_drawn_published_and_taken_over(running: Demo, page: Page) -> None:
