@@ -15,14 +15,12 @@ from branchloop.clock import (
     MINUTE_MS,
     bucket_end_ms,
     bucket_start_ms,
-    from_ms,
     iso,
-    local_day_end_ms,
 )
 from branchloop.errors import InputError
 from branchloop.site import Plan, Site
 from hub.store.stretch import Kept, Span, widened
-from hub.store.sums import LEVELS, Level
+from hub.store.sums import LEVELS, Level, per_camera_ms
 
 Grid = NDArray[np.int64]
 
@@ -61,30 +59,6 @@ def tellable(site: Site, span: Span, kept: Kept, level: Level | None = None) -> 
             hint=f"Ask for bucket={kept.finest(span[0])}, or for a later time.",
         )
     return widened(span, site.zone_info, kept)
-
-
-def per_camera_ms(open_observed_ms: int, windows_ms: int, expected_ms: int) -> int | None:
-    """Observed time per camera, by as many cameras as the stored windows themselves say that there were.
-
-    None when they do not say. Nothing observed is nothing by any number of cameras.
-    """
-    if open_observed_ms <= 0:
-        return 0
-    return open_observed_ms * windows_ms // expected_ms if windows_ms > 0 and expected_ms > 0 else None
-
-
-def open_spans(site: Site, span: Span) -> list[Span]:
-    """Opening spans within a stretch, in order."""
-    spans: list[Span] = []
-    at_ms = span[0]
-    while at_ms < span[1]:
-        day = from_ms(at_ms, site.zone_info).date()
-        for start, end in site.open_spans_ms(day):
-            first, last = max(start, span[0]), min(end, span[1])
-            if first < last:
-                spans.append((first, last))
-        at_ms = local_day_end_ms(day, site.zone_info)
-    return spans
 
 
 def overlap_ms(spans: Sequence[Span], part: Span) -> int:

@@ -9,9 +9,10 @@ from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
 from hub.api import figures
 from hub.api import models_figures as models
-from hub.api.question import Question, parts, place, quality
+from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Crossings, Reader, Sums
+from hub.store.sums import LineSums, ZoneSums
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
@@ -27,9 +28,11 @@ def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> mode
         for part, sums, is_bucket in parts(reader, question, level):
             lines = crossings.get(part[0], {}) if is_bucket else reader.lines(site, part)
             through = Through.of(lines, entrances, sums)
+            where = place(question, part, sums)
+            where["coverage"] = through.coverage(where["coverage"], sums)
             items.append(
                 models.FootfallBucket(
-                    **place(question, part, sums),
+                    **where,
                     in_=through.went_in,
                     out=through.went_out,
                     returned=through.returned,
@@ -37,6 +40,8 @@ def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> mode
                 )
             )
         told = quality(reader, question, whole, ("footfall", "crossings_in", "crossings_out"))
+        passed = Through.of(reader.lines(site, question.span), entrances, whole)
+    told["coverage"] = passed.coverage(told["coverage"], whole)
     return models.Footfall(
         **told,
         bucket=level,
@@ -81,18 +86,19 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
     floor_ms = sums.person_ms if measured else 0
     items = []
     for zone in site.zones:
-        person_ms, entries, bins = found.get(zone.id, (0, 0, {}))
+        stays = found.get(zone.id, ZoneSums())
         there = measured and zone.id in found
+        always = there and stays.observed_ms >= sums.observed_ms
         items.append(
             models.ZoneFigures(
                 id=zone.id,
                 kind=zone.kind,
-                person_seconds=person_ms / 1000 if there else None,
-                share=person_ms / floor_ms if there and floor_ms and person_ms <= floor_ms else None,
-                visits=entries if there else None,
-                dwell_median_s=duration_quantile_s(bins, 0.5),
-                dwell_p90_s=duration_quantile_s(bins, 0.9),
-                coverage=told["coverage"],
+                person_seconds=stays.person_ms / 1000 if there else None,
+                share=stays.person_ms / floor_ms if always and 0 < floor_ms >= stays.person_ms else None,
+                visits=stays.entries if there else None,
+                dwell_median_s=duration_quantile_s(stays.bins, 0.5),
+                dwell_p90_s=duration_quantile_s(stays.bins, 0.9),
+                coverage=of_part(told["coverage"], stays, sums),
             )
         )
     return models.Zones(**told, floor_person_seconds=sums.person_ms / 1000 if measured else None, items=items)
@@ -106,16 +112,27 @@ class Through:
     went_out: int | None = None
     returned: int | None = None
     visitors: int | None = None
+    longest: LineSums | None = None
+    """Of the lines the one that was observed the longest; None where there is none to tell of."""
 
     @classmethod
     def of(cls, lines: Crossings, names: Sequence[str], sums: Sums) -> Through:
-        """Of the lines of these names; one that no window named was drawn later, or had another name."""
+        """Of the lines of these names; one that no window named was drawn later, or had another name.
+
+        A further door takes nothing from the coverage of the time before it: the lines of then counted alone.
+        """
         passed = [lines[name] for name in names if name in lines]
+        longest = max(passed, key=lambda line: line.observed_ms, default=LineSums()) if names else None
         if sums.observed_ms <= 0 or not passed:
-            return cls()
+            return cls(longest=longest)
         return cls(
             sum(line.crossings_in for line in passed),
             sum(line.crossings_out for line in passed),
             sum(line.returned for line in passed),
             sum(line.visitors for line in passed),
+            longest,
         )
+
+    def coverage(self, covered: float | None, sums: Sums) -> float | None:
+        """The branch's coverage, as far as its windows told of these lines."""
+        return covered if self.longest is None else of_part(covered, self.longest, sums)

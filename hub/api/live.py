@@ -17,6 +17,7 @@ from hub.api.state import State, now_ms
 from hub.store.alerts import StoredAlert
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span
+from hub.store.sums import ZoneSums
 
 STALE_MS = 15_000
 NOTICES = 20
@@ -47,7 +48,7 @@ class Today:
         """From the branch's midnight to now."""
         span = (bucket_start_ms(now, "day", site.zone_info), now - now % MINUTE_MS + MINUTE_MS)
         sums = reader.sums(site, span)
-        opened_ms = figures.overlap_ms(figures.open_spans(site, span), (span[0], now))
+        opened_ms = figures.overlap_ms(reader.hours(site, now).spans(span), (span[0], now))
         share = figures.coverage(
             opened_ms,
             sums.windows_ms,
@@ -66,10 +67,9 @@ class Today:
         """Crossings of the entrances, and who of them came in anew."""
         entrances = [line.id for line in site.lines if line.entrance]
         counts = Through.of(self.lines, entrances, self.sums)
+        covered = counts.coverage(self.coverage, self.sums)
         return {
-            key: figure_of(
-                value, "people", self.coverage, self.sums.last_ms, taints.of_figure(key, self.faults)
-            )
+            key: figure_of(value, "people", covered, self.sums.last_ms, taints.of_figure(key, self.faults))
             for key, value in (
                 ("crossings_in", counts.went_in),
                 ("crossings_out", counts.went_out),
@@ -149,7 +149,7 @@ def _line(line: str, today: Today) -> models.LineToday:
 def _zone(
     zone: str,
     newest: Newest,
-    today: Mapping[str, tuple[int, int, dict[int, int]]],
+    today: Mapping[str, ZoneSums],
     faults: taints.Faults,
     *,
     measured: bool,
@@ -160,13 +160,13 @@ def _zone(
         people = figures.mean_people(
             found["person_ms"], newest.duration_ms, newest.body["observed_ms"], newest.body["expected_ms"]
         )
-    _, visits, bins = today.get(zone, (0, 0, {}))
+    stays = today.get(zone, ZoneSums())
     return models.ZoneNow(
         id=zone,
         occupancy=newest.figure(people, taints.of_figure("zone_occupancy", faults)),
-        visits_today=visits if measured and zone in today else None,
-        dwell_median_s=duration_quantile_s(bins, 0.5),
-        dwell_p90_s=duration_quantile_s(bins, 0.9),
+        visits_today=stays.entries if measured and zone in today else None,
+        dwell_median_s=duration_quantile_s(stays.bins, 0.5),
+        dwell_p90_s=duration_quantile_s(stays.bins, 0.9),
     )
 
 

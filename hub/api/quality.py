@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -32,6 +33,7 @@ from hub.store.checking import Checker, count_error
 from hub.store.configurations import Configurations
 from hub.store.connection import reading
 from hub.store.evidence import Evidence, Part
+from hub.store.opening import Hours, OpeningHistory
 from hub.store.stretch import Span, buckets
 
 MOST_ALERTS = 50
@@ -57,7 +59,9 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         evidence = Evidence(db)
         kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
         reports = [reported(db, site, each, at_ms) for each in kept]
-        checker = Checker(evidence, site, count_error(db, site, at_ms))
+        hours = OpeningHistory(db).of(site, at_ms)
+        checker = Checker(evidence, site, hours, count_error(db, site, at_ms))
+        opening = _Opening(hours, evidence.first_ms(site.id))
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}
         found = _findings(checker, evidence, site, newest, at_ms)
@@ -68,10 +72,10 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             *opened,
             *(a for a in stored.since(site.id, span[0], MOST_ALERTS) if a.cleared_ms is not None),
         ]
-        calendar = _calendar(evidence, site, span, told_ms)
-        cameras = _parts(evidence, site, "camera", span, newest, told_ms)
-        sensors = _parts(evidence, site, "sensor", span, newest, told_ms)
-        lately = _coverage(evidence, site, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
+        calendar = _calendar(evidence, site, opening, span, told_ms)
+        cameras = _parts(evidence, site, "camera", opening, span, newest, told_ms)
+        sensors = _parts(evidence, site, "sensor", opening, span, newest, told_ms)
+        lately = _coverage(evidence, site, opening, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
     judged = trust(
         lately,
         [alert.kind for alert in opened],
@@ -91,7 +95,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             coverage=lately,
         ),
         coverage=_covered([cell for _, cells in calendar for cell in cells]),
-        days=[_day(day, cells, site, told_ms) for day, cells in calendar],
+        days=[_day(day, cells, site, hours, told_ms) for day, cells in calendar],
         cameras=[answers.CameraQuality(**part, **_calibrated(newest, part["id"])) for part in cameras],
         sensors=[answers.PartQuality(**part) for part in sensors],
         balance=[_told(finding) for finding in balance],
@@ -192,31 +196,38 @@ def _findings(
     return checker.calibration(end_ms, newest)
 
 
-def _judged_opening(evidence: Evidence, site: Site, span: Span) -> list[Span]:
+@dataclass(frozen=True, slots=True)
+class _Opening:
     """Opening time since the branch was first observed: nothing was missed before."""
-    first_ms = evidence.first_ms(site.id)
-    if first_ms is None or first_ms >= span[1]:
-        return []
-    return figures.open_spans(site, (max(span[0], first_ms), span[1]))
+
+    hours: Hours
+    first_ms: int | None
+
+    def spans(self, span: Span) -> list[Span]:
+        if self.first_ms is None:
+            return []
+        return self.hours.spans((max(span[0], self.first_ms), span[1]))
 
 
-def _calendar(evidence: Evidence, site: Site, span: Span, at_ms: int) -> list[tuple[date, list[Cell]]]:
+def _calendar(
+    evidence: Evidence, site: Site, judged: _Opening, span: Span, at_ms: int
+) -> list[tuple[date, list[Cell]]]:
     totals = evidence.totals(site.id, "hour", span)
-    opening = _judged_opening(evidence, site, span)
+    opening = judged.spans(span)
     calendar: dict[date, list[Cell]] = {}
     for hour in buckets(span, "hour", site.zone_info):
         opened_ms = figures.overlap_ms(opening, (hour[0], min(hour[1], at_ms))) if hour[0] < at_ms else 0
         seen = totals.get(hour[0])
         observed_ms: int | None = 0
         if seen is not None:
-            observed_ms = figures.per_camera_ms(seen.open_observed_ms, seen.windows_ms, seen.expected_ms)
+            observed_ms = seen.per_camera_ms(seen.open_observed_ms)
             observed_ms = None if observed_ms is None else min(opened_ms, observed_ms)
         day = from_ms(hour[0], site.zone_info).date()
         calendar.setdefault(day, []).append((hour, opened_ms, observed_ms))
     return list(calendar.items())
 
 
-def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.DayCoverage:
+def _day(day: date, cells: Sequence[Cell], site: Site, hours: Hours, at_ms: int) -> answers.DayCoverage:
     return answers.DayCoverage(
         date=day.isoformat(),
         coverage=_covered(cells),
@@ -224,7 +235,7 @@ def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.Da
             answers.HourCoverage(
                 start=iso(cell[0][0]),
                 hour=from_ms(cell[0][0], site.zone_info).hour,
-                state=_state(site, cell, at_ms),
+                state=_state(hours, cell, at_ms),
                 coverage=_covered([cell]),
             )
             for cell in cells
@@ -232,19 +243,20 @@ def _day(day: date, cells: Sequence[Cell], site: Site, at_ms: int) -> answers.Da
     )
 
 
-def _state(site: Site, cell: Cell, at_ms: int) -> answers.HourState:
+def _state(hours: Hours, cell: Cell, at_ms: int) -> answers.HourState:
     hour, opened_ms, observed_ms = cell
     if opened_ms > 0:
         return "gap" if observed_ms == 0 else "observed"
-    if figures.overlap_ms(figures.open_spans(site, hour), hour) > 0:
+    if hours.open_ms(hour) > 0:
         return "ahead" if hour[1] > at_ms else "before"
     return "closed"
 
 
-def _coverage(evidence: Evidence, site: Site, span: Span, at_ms: int) -> float | None:
+def _coverage(evidence: Evidence, site: Site, judged: _Opening, span: Span, at_ms: int) -> float | None:
     """Share of the opening time of whole hours that was observed."""
     start_ms = bucket_start_ms(span[0], "hour", site.zone_info)
-    calendar = _calendar(evidence, site, (start_ms, bucket_end_ms(span[1], "hour", site.zone_info)), at_ms)
+    whole = (start_ms, bucket_end_ms(span[1], "hour", site.zone_info))
+    calendar = _calendar(evidence, site, judged, whole, at_ms)
     return _covered([cell for _, cells in calendar for cell in cells])
 
 
@@ -255,9 +267,15 @@ def _covered(cells: Sequence[Cell]) -> float | None:
 
 
 def _parts(
-    evidence: Evidence, site: Site, part: Part, span: Span, newest: Mapping[str, Any], at_ms: int
+    evidence: Evidence,
+    site: Site,
+    part: Part,
+    judged: _Opening,
+    span: Span,
+    newest: Mapping[str, Any],
+    at_ms: int,
 ) -> list[dict[str, Any]]:
-    opening = _judged_opening(evidence, site, span)
+    opening = judged.spans(span)
     opened = {
         hour[0]: opened_ms
         for hour in buckets(span, "hour", site.zone_info)

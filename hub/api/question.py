@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import Protocol, TypedDict
 
 from branchloop.clock import iso
 from branchloop.site import Site
@@ -14,6 +14,15 @@ from hub.api.state import now_ms
 from hub.store.reading import Reader, Sums
 from hub.store.stretch import Span, buckets, is_whole
 from hub.store.sums import Level
+
+
+class Watched(Protocol):
+    """How long a part of a branch was observed."""
+
+    @property
+    def observed_ms(self) -> int: ...
+    @property
+    def open_observed_ms(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,8 @@ class Question:
     def of(cls, reader: Reader, site: Site, span: Span, level: Level | None = None) -> Question:
         """The question widened to what is kept. Raises InputError when buckets of `level` are gone."""
         told = figures.tellable(site, span, reader.kept(site), level)
-        return cls(site, told, figures.open_spans(site, told), now_ms())
+        now = now_ms()
+        return cls(site, told, reader.hours(site, now).spans(told), now)
 
     def coverage(self, part: Span, sums: Sums) -> float | None:
         """Coverage of a part of the stretch."""
@@ -40,6 +50,18 @@ class Question:
             sums.expected_ms,
             sums.open_observed_ms,
         )
+
+
+def of_part(covered: float | None, part: Watched, sums: Sums) -> float | None:
+    """Coverage of a line, a zone or a queue: that of the branch, as far as it was observed with that part in it.
+
+    By opening time where any was observed, as coverage itself is.
+    """
+    if covered is None:
+        return None
+    if sums.open_observed_ms > 0:
+        return covered * min(1.0, part.open_observed_ms / sums.open_observed_ms)
+    return covered * min(1.0, part.observed_ms / sums.observed_ms) if sums.observed_ms > 0 else covered
 
 
 class Quality(TypedDict):

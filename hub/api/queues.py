@@ -10,7 +10,7 @@ from branchloop.site import Site
 from hub.api import figures, models, taints
 from hub.api import models_figures as answers
 from hub.api.newest import Newest, figure_of
-from hub.api.question import Question, parts, place, quality
+from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Reader, Sums
 from hub.store.stretch import Span
@@ -59,7 +59,7 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answer
         for part, sums, waits in cut:
             found = waits.get(queue, QueueSums())
             where = place(question, part, sums)
-            where["coverage"] = _coverage(where["coverage"], found, sums)
+            where["coverage"] = of_part(where["coverage"], found, sums)
             in_buckets.append(answers.QueueBucket(**where, **_span(found, sums)))
         found = in_whole.get(queue, QueueSums())
         items.append(
@@ -67,7 +67,7 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answer
                 id=queue,
                 waiting_now=_waiting(queue, newest, faults),
                 **_span(found, whole),
-                coverage=_coverage(told["coverage"], found, whole),
+                coverage=of_part(told["coverage"], found, whole),
                 buckets=in_buckets,
             )
         )
@@ -87,7 +87,7 @@ def right_now(
     span = recent(now)
     sums, found = reader.sums(site, span), reader.queues(site, span)
     spoiled = taints.of_figure("wait_median", reader.doubts(site, span, now))
-    covered = Question(site, span, figures.open_spans(site, span), now).coverage(span, sums)
+    covered = Question(site, span, reader.hours(site, now).spans(span), now).coverage(span, sums)
     items = []
     for queue in names(site):
         waits = found.get(queue, QueueSums())
@@ -97,7 +97,11 @@ def right_now(
                 id=queue,
                 waiting=_waiting(queue, newest, faults),
                 wait=figure_of(
-                    told["wait_median_s"], "s", _coverage(covered, waits, sums), sums.last_ms, spoiled
+                    told["wait_median_s"],
+                    "s",
+                    of_part(covered, waits, sums),
+                    sums.last_ms,
+                    spoiled,
                 ),
                 wait_p10_s=duration_quantile_s(waits.served, 0.1),
                 wait_p90_s=told["wait_p90_s"],
@@ -129,10 +133,3 @@ def _span(waits: QueueSums, sums: Sums) -> _Span:
         "wait_median_s": duration_quantile_s(waits.served, 0.5),
         "wait_p90_s": duration_quantile_s(waits.served, 0.9),
     }
-
-
-def _coverage(covered: float | None, waits: QueueSums, sums: Sums) -> float | None:
-    """Coverage of a queue: that of the branch, as far as its windows told of the queue at all."""
-    if covered is None or sums.windows_ms <= 0:
-        return covered
-    return covered * min(1.0, waits.windows_ms / sums.windows_ms)

@@ -33,6 +33,7 @@ from hub.store.interface import (
     Stored,
     Transaction,
 )
+from hub.store.opening import Hours, OpeningHistory
 from hub.store.rollup import collect
 from hub.store.sequences import Sequences
 from hub.store.sums import Bucket, RollUp
@@ -70,6 +71,7 @@ class Application:
         self._rollups: dict[tuple[str, str], dict[Bucket, RollUp]] = {}
         self._latest: dict[tuple[str, str], Latest] = {}
         self._feed: list[FeedEvent] = []
+        self._hours: dict[str, Hours] = {}
 
     def lock(self, outboxes: Iterable[Outbox]) -> None:
         """Lock the cursors that will be needed, in one order for all workers, so that none deadlock."""
@@ -192,7 +194,7 @@ class Application:
             return
         at_ms = event_ms(message.body)
         future = at_ms > delivery.arrived_ms + FUTURE_LIMIT_MS
-        is_open = isinstance(message.body, Window) and site.is_open(at_ms)
+        is_open = isinstance(message.body, Window) and self._was_open(site, at_ms)
         self._messages.append(
             Message(
                 *outbox, message.seq, message.kind, at_ms, delivery.arrived_ms, message.digest, message.text,
@@ -210,6 +212,13 @@ class Application:
             self._window(delivery, site, message.body, message.text, open_hours=is_open)
         else:
             self._notice(delivery, message.body)
+
+    def _was_open(self, site: Site, at_ms: int) -> bool:
+        """By the hours of then: what waited in a box may be older than those of today."""
+        hours = self._hours.get(site.id)
+        if hours is None:
+            hours = self._hours[site.id] = OpeningHistory(self._store.db).of(site, self._now_ms)
+        return hours.is_open(at_ms)
 
     def _window(self, delivery: Delivery, site: Site, window: Window, text: str, *, open_hours: bool) -> None:
         place = (delivery.site, delivery.device)

@@ -17,6 +17,7 @@ from hub.store.checking import Checker, Learnt, count_error
 from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
 from hub.store.interface import Store
+from hub.store.opening import OpeningHistory
 
 LOOK_BACK_MS = 2 * DAY_MS
 """Of a branch never looked at, so much of the past."""
@@ -86,7 +87,8 @@ class DriftAlerts:
 
     def _findings(self, site: Site, span: tuple[int, int], at_ms: int) -> tuple[list[int], list[Look]]:
         evidence = Evidence(self._db)
-        checker = Checker(evidence, site, count_error(self._db, site, at_ms), self._learnt)
+        opening = OpeningHistory(self._db).of(site, at_ms)
+        checker = Checker(evidence, site, opening, count_error(self._db, site, at_ms), self._learnt)
         looks: list[Look] = []
         ends: list[int] = []
         for hour in islice(checker.hours(span), HOURS_A_LOOK):

@@ -1,4 +1,4 @@
-"""Watches the quality of all branches beside ingest, over connections of its own."""
+"""Watches the quality of all branches, and their opening hours, beside ingest, over connections of its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.mqtt import now_ms, say
 from hub.store.connection import connect_readonly
+from hub.store.opening import OpeningNotes
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
 
@@ -34,9 +35,12 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                     LiveAlerts(store, db, config.sites, say),
                     DriftAlerts(store, db, config.sites, say),
                 )
+                notes = OpeningNotes(store, config.sites)
+                notes.tick(now())
                 while not stop.wait(LIVE_S):
                     live.tick(now())
                     if time.monotonic() - finished_s >= FINISHED_S:
+                        notes.tick(now())
                         drift.tick(now())
                         finished_s = time.monotonic()
                     said = ""

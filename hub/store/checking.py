@@ -25,6 +25,7 @@ from hub.loop.finding import CountError, Finding, Span, unknown
 from hub.store.acceptance import AcceptanceReports
 from hub.store.configurations import Configurations
 from hub.store.evidence import LAST_MS, Evidence, Observed
+from hub.store.opening import Hours
 
 HISTORY_DAYS = 56
 LEVEL_DAYS = 14
@@ -40,15 +41,20 @@ class Checker:
     """Checks of one site at one moment of the store. Reads a bounded number of rows a call."""
 
     def __init__(
-        self, evidence: Evidence, site: Site, error: CountError, learnt: dict[str, Learnt] | None = None
+        self,
+        evidence: Evidence,
+        site: Site,
+        hours: Hours,
+        error: CountError,
+        learnt: dict[str, Learnt] | None = None,
     ) -> None:
-        """`learnt` keeps what holds for a day, for whoever looks at many hours of many sites."""
+        """`hours` are the branch's over time; `learnt` keeps what holds for a day, for whoever looks at many hours of many sites."""
         self._learnt = {} if learnt is None else learnt
         self._evidence = evidence
         self._site = site
         self._error = error
         self._zone = site.zone_info
-        self._cameras = max(1, len(site.cameras))
+        self._hours = hours
         self._entrances = [line.id for line in site.lines if line.entrance]
 
     def hour(self, span: Span) -> list[Finding]:
@@ -67,10 +73,10 @@ class Checker:
 
     def day(self, day: date) -> Finding | None:
         """The overnight zero of one local day, None where the branch did not open at all."""
-        opening = self._site.open_spans_ms(day)
+        span = (local_day_start_ms(day, self._zone), local_day_end_ms(day, self._zone))
+        opening = self._hours.spans(span)
         if not opening:
             return None
-        span = (local_day_start_ms(day, self._zone), local_day_end_ms(day, self._zone))
         closing_ms = opening[-1][1]
         totals = self._evidence.totals(self._site.id, "hour", span)
         last_ms = max((observed.last_ms for observed in totals.values()), default=0)
@@ -108,13 +114,7 @@ class Checker:
 
     def open_ms(self, span: Span) -> int:
         """Opening time within a stretch."""
-        total, at_ms = 0, span[0]
-        while at_ms < span[1]:
-            day = from_ms(at_ms, self._zone).date()
-            for start_ms, end_ms in self._site.open_spans_ms(day):
-                total += max(0, min(end_ms, span[1]) - max(start_ms, span[0]))
-            at_ms = local_day_end_ms(day, self._zone)
-        return total
+        return self._hours.open_ms(span)
 
     def _balance(self, so_far: Span) -> Finding:
         if not self._entrances:
@@ -141,12 +141,10 @@ class Checker:
         crossings = self._evidence.lines_at(self._site.id, starts)
 
         def hour(start_ms: int, line: str) -> drift.Hour | None:
-            seen = totals.get(start_ms)
-            if seen is None:
-                return None
-            return self._hour(
-                start_ms, crossings.get(start_ms, {}).get(line, 0), self._observed(seen, start_ms)
-            )
+            seen, crossed = totals.get(start_ms), crossings.get(start_ms, {}).get(line)
+            if seen is None or crossed is None:
+                return None  # nothing stored, or the line was not drawn yet
+            return self._hour(start_ms, crossed, self._observed(seen, start_ms))
 
         return [
             drift.line_history(
@@ -190,7 +188,7 @@ class Checker:
         cells: Sequence[float] = [] if grid is None else grid.tolist()
         ever = self._evidence.heat(self._site.id, "day", (span[0] - SEEN_DAYS * DAY_MS, span[1]), shape)
         before: Sequence[float] = [] if ever is None else ever.tolist()
-        observed_ms = 0.0 if totals is None else totals.observed_ms / self._cameras
+        observed_ms = 0 if totals is None else totals.per_camera_ms(totals.observed_ms) or 0
         found = []
         for sensor in sensors:
             hour = told.get(sensor.id)
@@ -214,8 +212,10 @@ class Checker:
         open_ms = self.open_ms(span)
         coverage = None
         if totals and open_ms > 0:
-            open_observed_ms = sum(observed.open_observed_ms for observed in totals.values())
-            coverage = min(1.0, open_observed_ms / (self._cameras * open_ms))
+            watched = self._evidence.open_watched(self._site.id, self._entrances, span)
+            by_camera = [each.per_camera_ms(watched.get(start, 0)) for start, each in totals.items()]
+            known = [each for each in by_camera if each is not None]
+            coverage = min(1.0, sum(known) / open_ms) if len(known) == len(by_camera) else None
         return Passage(
             span,
             sum(went_in for went_in, _ in by_hour.values()),
@@ -226,7 +226,7 @@ class Checker:
     def _began(self, day: date) -> Level:
         """Who is inside at midnight: nobody, unless the branch was open then."""
         start_ms = local_day_start_ms(day, self._zone)
-        return self._level(start_ms) if self._site.is_open(start_ms - 1) else Level(0.0)
+        return self._level(start_ms) if self._hours.is_open(start_ms - 1) else Level(0.0)
 
     def _level(self, end_ms: int) -> Level:
         """People at the end of the last observed minute before a moment.
@@ -259,7 +259,7 @@ class Checker:
         today = from_ms(day_ms, self._zone).date()
         for back in range(1, LEVEL_DAYS + 1):
             day = today - timedelta(days=back)
-            if self._site.is_open(local_day_start_ms(day, self._zone) - 1):
+            if self._hours.is_open(local_day_start_ms(day, self._zone) - 1):
                 continue
             span = (local_day_start_ms(day, self._zone), local_day_end_ms(day, self._zone))
             passages = self._evidence.passages(self._site.id, self._entrances, span)
@@ -293,7 +293,7 @@ class Checker:
 
     def _observed(self, totals: Observed, start_ms: int) -> float:
         length_ms = bucket_end_ms(start_ms, "hour", self._zone) - start_ms
-        return min(1.0, totals.observed_ms / (self._cameras * length_ms))
+        return min(1.0, (totals.per_camera_ms(totals.observed_ms) or 0) / length_ms)
 
 
 def count_error(db: sqlite3.Connection, site: Site, now_ms: int) -> CountError:

@@ -8,14 +8,19 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from branchloop.clock import DAY_MS
 from hub.store.grid import Grid, unpack
 from hub.store.stretch import Span
-from hub.store.sums import Level
+from hub.store.sums import Level, per_camera_ms
 
 Part = Literal["camera", "sensor"]
 _PART = 500
 LAST_MS = 300_000
 """So far back from the end of a span somebody is looked for on the plan."""
+SILENCE_MS = 30 * DAY_MS
+"""More than a box keeps for a hub that is away: see `box.outbox_max_mb`."""
+SILENCE_TIMES = 30
+"""A silence so many times as long as all that was stored before it makes that a stray."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,10 @@ class Observed:
     open_observed_ms: int
     person_ms: int
     last_ms: int
+
+    def per_camera_ms(self, camera_ms: int) -> int | None:
+        """Part of the observed time by camera, by the number of cameras of that time; None when that is not told."""
+        return per_camera_ms(camera_ms, self.windows_ms, self.expected_ms)
 
     @property
     def people(self) -> float | None:
@@ -83,6 +92,17 @@ class Evidence:
             (site, level, *span, *names),
         )
         return {start_ms: (went_in, went_out) for start_ms, went_in, went_out in rows}
+
+    def open_watched(self, site: str, lines: Collection[str], span: Span) -> dict[int, int]:
+        """Start of hour -> observed opening time (ms) of any of some lines: of the one observed the longest."""
+        names = list(lines)
+        rows = self._db.execute(
+            "SELECT start_ms, max(watched_ms) FROM (SELECT start_ms, sum(open_observed_ms) AS watched_ms FROM rollup_line"
+            " WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<?"
+            f" AND line IN ({','.join('?' * len(names))}) GROUP BY start_ms, line) GROUP BY start_ms",
+            (site, *span, *names),
+        )
+        return dict(rows.fetchall())
 
     def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, int]]:
         """Start of hour -> line -> crossings in both directions, staff included."""
@@ -148,14 +168,28 @@ class Evidence:
         return total
 
     def first_ms(self, site: str) -> int | None:
-        """Since when a branch's hours can be told: when it was first observed, or what retention has left."""
-        row = self._db.execute(
-            "SELECT max(min(first_ms), coalesce((SELECT before_ms FROM pruned WHERE what='hour'), 0))"
-            " FROM rollup WHERE site=? AND level='day' AND start_ms ="
-            " (SELECT min(start_ms) FROM rollup WHERE site=? AND level='day')",
-            (site, site),
-        ).fetchone()
-        return None if row[0] is None else int(row[0])
+        """Since when a branch's hours can be told: when its history began, or what retention has left.
+
+        A box whose clock once stood years back sends a window of then. So what is followed by a silence of over
+        30 days, and of over 30 times as much as it holds, begins no history: its figures stay and are told
+        of their own time, and the silence is no gap. Longer than an outbox lasts, because what comes late from one is
+        history; by what it holds, because a branch that had worked for weeks and went down has a gap, however long.
+        Arrival would not tell them apart: imported history arrives years late, too.
+        """
+        begun_ms, held_ms, ended_ms = None, 0, 0
+        for first_ms, last_ms, windows_ms in self._db.execute(
+            "SELECT min(first_ms), max(last_ms), sum(windows_ms) FROM rollup"
+            " WHERE site=? AND level='day' GROUP BY start_ms ORDER BY start_ms",
+            (site,),
+        ):
+            if begun_ms is None or first_ms - ended_ms > max(SILENCE_MS, SILENCE_TIMES * held_ms):
+                begun_ms, held_ms = first_ms, 0
+            held_ms += windows_ms
+            ended_ms = last_ms
+        if begun_ms is None:
+            return None
+        row = self._db.execute("SELECT before_ms FROM pruned WHERE what='hour'").fetchone()
+        return max(int(begun_ms), 0 if row is None else int(row[0]))
 
     def newest(self, site: str) -> dict[str, Any] | None:
         """The newest window by event time, of any device."""

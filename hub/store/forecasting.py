@@ -175,7 +175,9 @@ def floor_now(db: sqlite3.Connection, site: Site, now_ms: int) -> Floor | None:
     )
     zones = reader.zones(site, span)
     served = sum(
-        zones[zone.id][0] for zone in site.zones if zone.kind in {"counter", "desk"} and zone.id in zones
+        zones[zone.id].person_ms
+        for zone in site.zones
+        if zone.kind in {"counter", "desk"} and zone.id in zones
     )
     return Floor(int(queueing), -int(-sums.person_ms // sums.windows_ms), round(served / sums.windows_ms))
 

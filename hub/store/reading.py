@@ -17,10 +17,11 @@ from branchloop.site import Site
 from hub.store.alerts import Alerts, StoredAlert
 from hub.store.connection import connect_readonly
 from hub.store.grid import Grid, unpack
+from hub.store.opening import Hours, OpeningHistory
 from hub.store.schema import DATABASE
 from hub.store.sqlite_rollups import GRID_TABLES
 from hub.store.stretch import Kept, Run, Span, runs
-from hub.store.sums import Level, LineSums, QueueSums
+from hub.store.sums import Level, LineSums, QueueSums, ZoneSums
 
 Crossings = dict[str, LineSums]
 """Line -> its crossings."""
@@ -32,10 +33,10 @@ _SUMS = (
     "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
     " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), max(last_ms)"
 )
-_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out)"
+_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out), sum(observed_ms), sum(open_observed_ms)"
 _QUEUE = (
     "queue, sum(windows_ms), sum(person_ms), sum(joined), sum(lost), sum(served_count), sum(served_sum_ms),"
-    " sum(abandoned_count), sum(abandoned_sum_ms)"
+    " sum(abandoned_count), sum(abandoned_sum_ms), sum(observed_ms), sum(open_observed_ms)"
 )
 _WHERE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
 
@@ -82,6 +83,10 @@ class Reader:
             marks = dict(self._db.execute("SELECT what, before_ms FROM pruned").fetchall())
             self._kept = Kept(marks.get("minute", 0), marks.get("hour", 0))
         return self._kept.of(site.zone_info)
+
+    def hours(self, site: Site, now_ms: int) -> Hours:
+        """A site's opening hours over time."""
+        return OpeningHistory(self._db).of(site, now_ms)
 
     def sums(self, site: Site, span: Span) -> Sums:
         """Totals of a stretch."""
@@ -178,23 +183,26 @@ class Reader:
         """Open alerts of a site, newest first."""
         return Alerts(self._db).open_alerts(site)
 
-    def zones(self, site: Site, span: Span) -> dict[str, tuple[int, int, dict[int, int]]]:
-        """Zone -> (person ms, visits begun, dwell histogram of the visits ended)."""
-        found: dict[str, tuple[int, int, dict[int, int]]] = {}
+    def zones(self, site: Site, span: Span) -> dict[str, ZoneSums]:
+        """Zone -> its person time, visits begun, and the dwell histogram of the visits ended."""
+        found: dict[str, ZoneSums] = {}
         for run in self._runs(site, span):
             where = (site.id, *run)
-            for zone, person_ms, entries in self._db.execute(
-                f"SELECT zone, sum(person_ms), sum(entries) FROM rollup_zone {_WHERE} GROUP BY zone",
+            for zone, person_ms, entries, *observed in self._db.execute(
+                "SELECT zone, sum(person_ms), sum(entries), sum(observed_ms), sum(open_observed_ms) FROM rollup_zone"
+                f" {_WHERE} GROUP BY zone",
                 where,
             ):
-                before = found.get(zone, (0, 0, {}))
-                found[zone] = (before[0] + person_ms, before[1] + entries, before[2])
+                sums = found.setdefault(zone, ZoneSums())
+                sums.person_ms += person_ms
+                sums.entries += entries
+                sums.observed_ms += observed[0]
+                sums.open_observed_ms += observed[1]
             for zone, index, visits in self._db.execute(
                 f"SELECT zone, bin, sum(visits) FROM rollup_dwell {_WHERE} GROUP BY zone, bin",
                 where,
             ):
-                bins = found.setdefault(zone, (0, 0, {}))[2]
-                bins[index] = bins.get(index, 0) + visits
+                found.setdefault(zone, ZoneSums()).bins[index] += visits
         return found
 
     def cameras(self, site: Site, span: Span) -> dict[str, tuple[int, int, int]]:

@@ -100,16 +100,19 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         crossings.returned += line.returned
         crossings.staff_in += line.staff_in
         crossings.staff_out += line.staff_out
+        _add_observed(crossings, window, open_hours=open_hours)
     for zone in window.zones:
         visits = rollup.zones.setdefault(zone.zone, ZoneSums())
         visits.person_ms += zone.person_ms
         visits.entries += zone.entries
         visits.dwell_count += zone.dwell.count
         visits.dwell_sum_ms += zone.dwell.sum_ms
+        _add_observed(visits, window, open_hours=open_hours)
         _add_bins(visits.bins, zone.dwell)
     for queue in window.queues:
         waits = rollup.queues.setdefault(queue.queue, QueueSums())
         waits.windows_ms += duration_ms
+        _add_observed(waits, window, open_hours=open_hours)
         waits.person_ms += queue.person_ms
         waits.joined += queue.joined
         waits.lost += queue.lost
@@ -151,6 +154,11 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         if part is not None:
             shape, values = _sparse(part)
             rollup.grids(kind).setdefault(shape, []).append(values)
+
+
+def _add_observed(part: LineSums | ZoneSums | QueueSums, window: Window, *, open_hours: bool) -> None:
+    part.observed_ms += window.observed_ms
+    part.open_observed_ms += window.observed_ms if open_hours else 0
 
 
 def _sparse(part: Heat | Flow) -> tuple[GridShape, SparseGrid]:

@@ -73,3 +73,19 @@ CREATE TABLE flow (
 def m001_analytics(db: Database) -> None:
     """Queues, staff, re-entry, faults, heat filled from sensors, flow."""
     run(db, _ANALYTICS)
+
+
+_PARTS = ("rollup_line", "rollup_zone", "rollup_queue")
+
+
+@analytics_migrations()
+def m002_observed_parts(db: Database) -> None:
+    """How long lines, zones and queues were observed; in earlier rows as long as their bucket: no finer trace was kept."""
+    for table in _PARTS:
+        for column in ("observed_ms", "open_observed_ms"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+        db.execute(
+            f"UPDATE {table} AS part SET observed_ms=whole.observed_ms, open_observed_ms=whole.open_observed_ms"
+            " FROM rollup AS whole WHERE whole.site=part.site AND whole.level=part.level"
+            " AND whole.start_ms=part.start_ms AND whole.device=part.device"
+        )

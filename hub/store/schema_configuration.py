@@ -67,3 +67,18 @@ def m002_changes(db: Database) -> None:
         event, _, condition = when.partition(" WHEN ")
         guarded = f" WHEN {condition}" if condition else ""
         db.execute(f"CREATE TRIGGER {name} AFTER {event}{guarded} BEGIN {_NOTED}; END")
+
+
+_OPENING = """
+CREATE TABLE opening_hours (          -- which opening hours a branch had from when on; never changed, kept for ever as days are
+  site TEXT NOT NULL, since_ms INTEGER NOT NULL,
+  hours TEXT NOT NULL,                -- JSON of branchloop.opening.Opening
+  PRIMARY KEY (site, since_ms)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@configuration_migrations()
+def m003_opening_hours(db: Database) -> None:
+    """Opening hours over time, by which the past is judged."""
+    run(db, _OPENING)

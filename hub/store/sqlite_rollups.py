@@ -46,11 +46,12 @@ _TOTALS = (
     "windows", "windows_ms", "expected_ms", "observed_ms", "open_expected_ms", "open_observed_ms", "person_ms",
     "staff_ms", "filled_ms",
 )  # fmt: skip
-_LINE = ("crossings_in", "crossings_out", "returned", "staff_in", "staff_out")
-_ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms")
+_OBSERVED = ("observed_ms", "open_observed_ms")
+_LINE = ("crossings_in", "crossings_out", "returned", "staff_in", "staff_out", *_OBSERVED)
+_ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms", *_OBSERVED)
 _QUEUE = (
     "windows_ms", "person_ms", "joined", "lost", "served_count", "served_sum_ms", "abandoned_count",
-    "abandoned_sum_ms",
+    "abandoned_sum_ms", *_OBSERVED,
 )  # fmt: skip
 _FATES = ("served", "abandoned")
 _CAMERA = ("windows_ms", "up_ms", "observed_ms", "frames", "analysed")

@@ -32,13 +32,18 @@ class Totals:
 
 @dataclass(slots=True)
 class LineSums:
-    """Crossings of one line; `returned` are among `crossings_in`, staff are in neither."""
+    """Crossings of one line; `returned` are among `crossings_in`, staff are in neither.
+
+    `observed_ms` and `open_observed_ms` are of the windows that told of the line: it may have been drawn later.
+    """
 
     crossings_in: int = 0
     crossings_out: int = 0
     returned: int = 0
     staff_in: int = 0
     staff_out: int = 0
+    observed_ms: int = 0
+    open_observed_ms: int = 0
 
     @property
     def visitors(self) -> int:
@@ -48,18 +53,20 @@ class LineSums:
 
 @dataclass(slots=True)
 class ZoneSums:
-    """One zone: `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
+    """One zone; observed times are as of lines, `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
 
     person_ms: int = 0
     entries: int = 0
     dwell_count: int = 0
     dwell_sum_ms: int = 0
+    observed_ms: int = 0
+    open_observed_ms: int = 0
     bins: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
 class QueueSums:
-    """One queue; `windows_ms` is the length of the windows that told of it, bins are as in `ZoneSums`."""
+    """One queue; `windows_ms` is the length of the windows that told of it, the rest is as in `ZoneSums`."""
 
     windows_ms: int = 0
     person_ms: int = 0
@@ -69,6 +76,8 @@ class QueueSums:
     served_sum_ms: int = 0
     abandoned_count: int = 0
     abandoned_sum_ms: int = 0
+    observed_ms: int = 0
+    open_observed_ms: int = 0
     served: Counter[int] = field(default_factory=Counter)
     abandoned: Counter[int] = field(default_factory=Counter)
 
@@ -161,3 +170,13 @@ class RollUp:
 
 Bucket = tuple[Level, int]
 """Level and start (UTC ms) of a bucket; hours and days are the site's local ones."""
+
+
+def per_camera_ms(camera_ms: int, windows_ms: int, expected_ms: int) -> int | None:
+    """Observed time per camera, by as many cameras as the stored windows themselves say that there were.
+
+    None when they do not say. Nothing observed is nothing by any number of cameras.
+    """
+    if camera_ms <= 0:
+        return 0
+    return camera_ms * windows_ms // expected_ms if windows_ms > 0 and expected_ms > 0 else None

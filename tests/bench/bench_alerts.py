@@ -30,6 +30,7 @@ from hub.loop.finding import CountError
 from hub.store.checking import Checker
 from hub.store.connection import connect_readonly
 from hub.store.evidence import Evidence
+from hub.store.opening import Hours
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
 
@@ -96,7 +97,7 @@ def drift(folder: Path) -> None:
     )
     an_hour_s = (time.perf_counter() - begun_s) / imported.stored * 60
     with contextlib.closing(connect_readonly(folder / DATABASE)) as db:
-        checker = Checker(Evidence(db), site, CountError())
+        checker = Checker(Evidence(db), site, Hours.always(site), CountError())
         end_ms = bucket_start_ms(now_ms, "hour", site.zone_info)
         hours = [hour for hour in checker.hours((end_ms - 72 * HOUR_MS, end_ms)) if checker.open_ms(hour)]
         begun_s = time.perf_counter()

@@ -12,6 +12,7 @@ from branchloop.clock import HOUR_MS, MINUTE_MS, bucket_end_ms, bucket_start_ms
 from branchloop.errors import InputError
 from branchloop.site import Plan, Site, parse_site
 from hub.api import figures
+from hub.store.opening import Hours
 from hub.store.stretch import Kept, buckets
 from hub.store.sums import Level
 
@@ -37,7 +38,7 @@ def test_where_everything_was_observed_there_is_no_gap(zone: str, level: Level) 
     start = bucket_start_ms(ms("2026-04-01T12:00:00+00:00"), "day", branch.zone_info)
     span = (start, bucket_end_ms(start + 6 * DAY_MS, "day", branch.zone_info))
     observed = {part[0] for part in buckets(span, level, branch.zone_info)}
-    opening = figures.open_spans(branch, span)
+    opening = Hours.always(branch).spans(span)
     assert figures.gaps(branch, opening, LATER_MS, observed, level) == []
     missing = sorted(observed)[3]
     end = bucket_end_ms(missing, level, branch.zone_info)
@@ -48,7 +49,7 @@ def test_gaps_are_opening_time_up_to_now() -> None:
     """Nothing observed: the gap of each day is its opening time, and the future is none."""
     branch = site(hours="09:00-12:00,13:00-17:00")
     start = ms("2026-03-02T00:00:00+05:30")
-    opening = figures.open_spans(branch, (start, start + 2 * DAY_MS))
+    opening = Hours.always(branch).spans((start, start + 2 * DAY_MS))
     found = figures.gaps(branch, opening, start + 10 * HOUR_MS + 90_500, set(), "minute")
     assert found == [(start + 9 * HOUR_MS, start + 10 * HOUR_MS + MINUTE_MS)]
     found = figures.gaps(branch, opening, LATER_MS, set(), "hour")
@@ -63,7 +64,7 @@ def test_a_day_is_open_as_long_as_it_lasts(day: str, hours: int) -> None:
     branch = site("Europe/Berlin")
     start = bucket_start_ms(ms(f"{day}T12:00:00+01:00"), "day", branch.zone_info)
     span = (start, bucket_end_ms(start, "day", branch.zone_info))
-    assert figures.overlap_ms(figures.open_spans(branch, span), span) == hours * HOUR_MS
+    assert figures.overlap_ms(Hours.always(branch).spans(span), span) == hours * HOUR_MS
 
 
 def test_overlap_with_opening_time() -> None:

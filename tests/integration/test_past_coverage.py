@@ -1,0 +1,227 @@
+"""The past keeps its own measure: hours, cameras, lines and zones of then, and no history out of one wrong clock."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hubworld import World, world
+from served import served
+from test_api import get, window
+from test_quality import PARTS, Box, day_of, minutes, opened_day
+
+from branchloop.clock import DAY_MS, HOUR_MS, iso, local_day_end_ms, local_day_start_ms
+from branchloop.site import Camera, Line, Site
+from hub.api.app import create_app
+from hub.api.state import now_ms
+from hub.store.configurations import Configurations
+from hub.store.connection import connect_readonly
+from hub.store.evidence import Evidence
+from hub.store.opening import Hours, OpeningHistory, OpeningNotes
+from hub.store.schema import DATABASE
+
+WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+YEAR_2020_MS = 1_577_836_800_000
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    with world(tmp_path, parts=PARTS) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def configured(hub: World, **changes: Any) -> Iterator[World]:
+    """The same store behind a hub whose `hall` is configured otherwise."""
+    sites = {**hub.config.sites, "hall": hub.config.sites["hall"].model_copy(update=changes)}
+    config = replace(hub.config, sites=sites)
+    with served(create_app(replace(hub.state, config=config))) as api:
+        yield replace(hub, api=api, config=config)
+
+
+def daily(text: str) -> dict[str, str]:
+    return dict.fromkeys(WEEK, text)
+
+
+def day_ms(site: Site, back: int) -> tuple[int, int]:
+    day = day_of(site, back)
+    return local_day_start_ms(day, site.zone_info), local_day_end_ms(day, site.zone_info)
+
+
+def asked(span: tuple[int, int]) -> dict[str, str]:
+    return {"from": iso(span[0]), "to": iso(span[1])}
+
+
+def told(hub: World, what: str, span: tuple[int, int], **more: str) -> dict[str, Any]:
+    answer = get(hub, f"/hall/{what}", hub.token("manager", "hall"), **asked(span), **more)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_one_window_of_a_wrong_clock_opens_no_years_of_gap(hub: World) -> None:
+    """The branch is as young as before; what was in that window is told of its own time."""
+    headers, box = hub.token("auditor"), Box(hub)
+    box.send(*opened_day(hub.config.sites["hall"], 1, 60, 60))
+    before = get(hub, "/hall/quality", headers, days="14").json()
+    box.send(window(YEAR_2020_MS, 2))
+    after = get(hub, "/hall/quality", headers, days="14").json()
+    assert after["days"] == before["days"]
+    assert (after["coverage"], after["trust"]) == (before["coverage"], before["trust"])
+    then = told(hub, "occupancy", (YEAR_2020_MS, YEAR_2020_MS + 60_000), bucket="day")
+    assert then["items"][0]["person_seconds"] == 10.0
+
+
+@pytest.mark.parametrize(
+    ("held_days", "silent_days", "begins"), [(1, 29, 0), (2, 59, 0), (1, 32, 33), (2, 90, 92), (30, 365, 0)]
+)
+def test_a_history_begins_before_a_silence_that_it_is_long_for(
+    hub: World, held_days: int, silent_days: int, begins: int
+) -> None:
+    """A month without a word is a gap after weeks of work, and none after a stray."""
+    start_ms = now_ms() // DAY_MS * DAY_MS - 500 * DAY_MS
+    row = "INSERT INTO rollup (site, level, start_ms, device, windows, windows_ms, expected_ms, observed_ms,"
+    row += " open_expected_ms, open_observed_ms, person_ms, first_ms, last_ms) VALUES ('hall','day',?,'box-1',1,?,1,1,1,1,0,?,?)"
+    stored = [*range(held_days), held_days + silent_days]
+    with hub.store.transaction() as transaction:
+        for number in stored:
+            at_ms = start_ms + number * DAY_MS
+            transaction.db.execute(row, (at_ms, DAY_MS, at_ms, at_ms + DAY_MS))
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        assert Evidence(db).first_ms("hall") == start_ms + begins * DAY_MS
+
+
+def test_a_camera_added_today_changes_no_check_of_the_past(hub: World) -> None:
+    """Yesterday had one camera, and its checks are of that one."""
+    site, headers = hub.config.sites["hall"], hub.token("auditor")
+    Box(hub).send(*opened_day(site, 2, 60, 60), *opened_day(site, 1, 60, 60))
+    more: list[Camera] = [site.cameras[0].model_copy(update={"id": name}) for name in ("cam", "two", "three")]
+    before = get(hub, "/hall/quality", headers, days="4").json()
+    with configured(hub, cameras=more) as after:
+        found = get(after, "/hall/quality", headers, days="4").json()
+    assert [each["outcome"] for each in found["balance"]] == ["ok", "ok"]
+    assert found["balance"] == before["balance"]
+    kept = {(each["check"], each["subject"]): each for each in found["findings"]}
+    for finding in before["findings"]:
+        assert kept[finding["check"], finding["subject"]] == finding
+
+
+def test_a_line_and_a_zone_that_came_later_cover_their_own_part(hub: World) -> None:
+    """Renamed at noon of yesterday: half of the opening time, told of the day as of the hours."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    noon_ms = start_ms + 4 * HOUR_MS
+    stay = {"person_ms": 30_000, "entries": 1, "dwell": {"count": 0, "sum_ms": 0, "bins": {}}}
+    box = Box(hub)
+    box.send(
+        *minutes(start_ms - 7 * HOUR_MS, noon_ms, 1, zones=[{"zone": "queue", **stay}]),
+        *minutes(
+            noon_ms, end_ms, 1, lines=[{"line": "front", "in": 1, "out": 1}], zones=[{"zone": "sofa", **stay}]
+        ),
+    )
+    renamed = {
+        "lines": [site.lines[0].model_copy(update={"id": "front"})],
+        "zones": [site.zones[0].model_copy(update={"id": "sofa"})],
+    }
+    with configured(hub, **renamed) as after:
+        span = day_ms(site, 1)
+        footfall = told(after, "footfall", span, bucket="day")
+        assert (footfall["coverage"], footfall["items"][0]["coverage"]) == (0.5, 0.5)
+        hours = told(after, "footfall", (start_ms, end_ms), bucket="hour")["items"]
+        assert [each["coverage"] for each in hours] == 4 * [0.0] + 4 * [1.0]
+        zones = told(after, "zones", span)
+        (sofa,) = zones["items"]
+        assert (zones["coverage"], sofa["coverage"], sofa["visits"], sofa["share"]) == (1.0, 0.5, 240, None)
+        (sofa,) = told(after, "zones", (noon_ms, end_ms))["items"]
+        assert (sofa["coverage"], sofa["share"]) == (1.0, 0.5)
+    (door,) = told(hub, "footfall", day_ms(site, 1), bucket="day")["items"]
+    assert door["coverage"] == 0.5
+    second: list[Line] = [site.lines[0], site.lines[0].model_copy(update={"id": "back"})]
+    box.send(*minutes(*site.open_spans_ms(day_of(site, 2))[0], 0))
+    with configured(hub, lines=second) as after:
+        assert told(after, "footfall", day_ms(site, 2), bucket="day")["coverage"] == 1.0
+
+
+def test_a_line_of_today_has_no_history_to_be_off_from(hub: World) -> None:
+    """Weeks without that line are no weeks of nobody crossing it."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    front = {"lines": [{"line": "front", "in": 30, "out": 30}]}
+    for back in range(2, 15):
+        start_ms = site.open_spans_ms(day_of(site, back))[0][0]
+        box.send(*minutes(start_ms, start_ms + HOUR_MS, 0))
+    start_ms = site.open_spans_ms(day_of(site, 1))[0][0]
+    box.send(*minutes(start_ms, start_ms + HOUR_MS + 60_000, 0, **front))
+    with configured(hub, lines=[site.lines[0].model_copy(update={"id": "front"})]) as after:
+        findings = get(after, "/hall/quality", hub.token("auditor")).json()["findings"]
+    (line,) = (each for each in findings if each["check"] == "line_history")
+    assert line["outcome"] == "unknown"
+
+
+def test_new_opening_hours_are_not_those_of_the_past(hub: World) -> None:
+    """Yesterday was wholly observed by its own hours, whatever the hours of today are."""
+    site = hub.config.sites["hall"]
+    span, headers = day_ms(site, 1), hub.token("auditor")
+    Box(hub).send(*minutes(*span, 0))
+    OpeningNotes(hub.store, hub.config.sites).tick(now_ms() - HOUR_MS)
+    before = get(hub, "/hall/quality", headers, days="2").json()
+    with configured(hub, hours=daily("07:00-19:00")) as after:
+        for _ in range(2):
+            heat = told(after, "heat", span)
+            assert (heat["coverage"], heat["gaps"]) == (1.0, [])
+            found = get(after, "/hall/quality", headers, days="2").json()
+            assert found["days"][0] == before["days"][0]
+            assert found["balance"] == before["balance"]
+            OpeningNotes(hub.store, after.config.sites).tick(now_ms())
+    with configured(hub, hours=daily("closed")) as after:
+        assert told(after, "heat", span)["coverage"] == 1.0
+
+
+def test_what_waited_in_a_box_is_judged_by_the_hours_of_its_time(hub: World) -> None:
+    """Hours changed while the box was cut off: what it counted before was counted in the earlier ones."""
+    site = hub.config.sites["hall"]
+    span = day_ms(site, 1)
+    OpeningNotes(hub.store, hub.config.sites).tick(span[0])
+    with configured(hub, hours=daily("07:00-19:00")) as after:
+        OpeningNotes(hub.store, after.config.sites).tick(span[1])
+        Box(after).send(*minutes(span[0], span[0] + 13 * HOUR_MS, 0))
+        assert told(after, "heat", span)["coverage"] == 0.5
+
+
+def test_a_day_on_which_hours_changed_has_some_of_both(hub: World) -> None:
+    """To the moment of the change, without a seam where the branch was open before and after."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = day_ms(site, 1)
+    later = site.model_copy(update={"hours": daily("07:00-19:00")})
+    hours = Hours(((0, site), (start_ms + 12 * HOUR_MS, later)))
+    assert hours.spans((start_ms, end_ms)) == [(start_ms + 9 * HOUR_MS, start_ms + 19 * HOUR_MS)]
+    assert hours.open_ms((start_ms, end_ms)) == 10 * HOUR_MS
+    assert not hours.is_open(start_ms + 8 * HOUR_MS)
+    assert hours.is_open(start_ms + 18 * HOUR_MS)
+
+
+def test_hours_of_versions_published_before_they_were_kept_are_taken_over(hub: World) -> None:
+    """Each from when it was published; what the box refused never was in force."""
+    site = hub.config.sites["hall"]
+    now = now_ms()
+    text = (hub.config.path.parent / "hall.toml").read_text(encoding="utf-8")
+    with hub.store.transaction() as transaction:
+        kept = Configurations(transaction.db)
+        for number, opened in enumerate(("09:00-17:00", "08:00-18:00", "07:00-19:00")):
+            saved = kept.save(
+                "hall", text.replace("09:00-17:00", opened), above=1, base=number + 1, author="a", note="",
+                ring=0, now_ms=now - (9 - number) * DAY_MS,
+            )  # fmt: skip
+            kept.publish(saved, now - (9 - number) * DAY_MS)
+    runs = site.model_copy(update={"version": 3, "hours": daily("08:00-18:00")})
+    OpeningNotes(hub.store, {"hall": runs}).tick(now)
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        hours = OpeningHistory(db).of(runs, now)
+    assert [(since_ms, each.hours["mon"]) for since_ms, each in hours.versions] == [
+        (0, "09:00-17:00"),
+        (now - 8 * DAY_MS, "08:00-18:00"),
+    ]
