@@ -83,6 +83,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Nothing was estimated from sensors in this time.",
         "该时段没有由传感器估算的数据。",
     ),
+    "heat.left_out": (
+        "{value} person·s were stored for another cell size or floor plan and are not in this picture",
+        "另有 {value} 人·秒按其他网格或平面图存储，未计入本图",
+    ),
+    "heat.elsewhere": (
+        "All of this time was stored for another cell size or floor plan ({value} person·s): none of it can be drawn on this one.",
+        "该时段的数据全部按其他网格或平面图存储（{value} 人·秒），无法绘制在当前平面图上。",
+    ),
+    "zone.partly": ("drawn for {value} % of it", "仅覆盖其中 {value}%"),
     "heat.beside": (
         "besides {value} person·s estimated from sensors",
         "另有传感器估算 {value} 人·秒",
@@ -121,6 +130,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "difference.uneven": (
         "The two times were not observed alike: the difference is partly one of coverage.",
         "两个时段的数据覆盖率不同，差异部分来自覆盖率。",
+    ),
+    "difference.elsewhere": (
+        "Some of it was stored for another cell size or floor plan ({now} person·s here, {then} there): the two times cannot be compared.",
+        "部分数据按其他网格或平面图存储（本时段 {now} 人·秒，对比时段 {then} 人·秒），两个时段无法对比。",
     ),
     "difference.no_data": (
         "One of the two times was not observed: there is nothing to compare.",

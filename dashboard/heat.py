@@ -147,6 +147,15 @@ def estimate_note(person_seconds: float, language: Language) -> str:
     )
 
 
+def left_out_note(person_seconds: float, language: Language) -> str:
+    """HTML of what lies in other cells than those drawn; empty where nothing does."""
+    if person_seconds <= 0:
+        return ""
+    return (
+        f'<div class="bl-note">{escape(say("heat.left_out", language, value=f"{person_seconds:,.0f}"))}</div>'
+    )
+
+
 def number(value: float) -> str:
     """A value of a colour scale."""
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"

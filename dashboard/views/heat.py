@@ -14,10 +14,11 @@ import pandas as pd
 import streamlit as st
 
 from branchloop import theme
-from branchloop.text import Language, duration, label, say
-from dashboard import difference, flow, heat, periods, plan, session, tiles, waiting
+from branchloop.text import Language, label, say
+from dashboard import difference, flow, heat, periods, plan, session, tiles
 from dashboard.client import Hub
 from dashboard.devices import device_names
+from dashboard.views import heat_tables
 
 MOST_GAPS = 6
 Layer = Literal["presence", "flow", "filled", "difference"]
@@ -96,7 +97,7 @@ def figures(
             spoken,
             zone,
             digits=1,
-            note="" if filled is None else say("heat.beside", spoken, value=f"{filled:,.1f}"),
+            note=" · ".join(_beside_total(filled, left_out(seen), spoken)),
             names=names,
         ),
         tiles.tile(
@@ -122,32 +123,16 @@ def figures(
     ]
 
 
-def zone_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], spoken: Language) -> str:
-    """Visits and share of time of every zone; dwell only over one stretch of time, since medians cannot be added."""
-    names = waiting.zone_names(branch, spoken)
-    single = len(answers) == 1
-    heads = ["zone", "zone.visits", *(["zone.median", "zone.p90"] if single else []), "zone.share"]
-    floor = periods.total(answers, "floor_person_seconds")
-    rows = []
-    for at, zone in enumerate(answers[0]["items"]):
-        parts = [answer["items"][at] for answer in answers]
-        visits, stayed = periods.total(parts, "visits"), periods.total(parts, "person_seconds")
-        row = [names.get(zone["id"], zone["id"]), "—" if visits is None else f"{visits:,}"]
-        if single:
-            row += [duration(zone["dwell_median_s"], spoken), duration(zone["dwell_p90_s"], spoken)]
-        row.append("—" if stayed is None or not floor or stayed > floor else f"{100 * stayed / floor:.0f} %")
-        rows.append(row)
-    return tiles.table([say(key, spoken) for key in heads], rows)
+def left_out(answers: Sequence[Mapping[str, Any]]) -> float:
+    """Person·seconds that were stored for other cells, and are in neither total nor picture."""
+    return periods.total(answers, "left_out_person_seconds") or 0.0
 
 
-def queue_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], spoken: Language) -> str:
-    """Every queue; waits only over one stretch of time."""
-    rows = []
-    for at, queue in enumerate(answers[0]["items"]):
-        parts = [answer["items"][at] for answer in answers]
-        counts = {key: periods.total(parts, key) for key in ("joined", "served", "abandoned", "lost")}
-        rows.append({**queue, **counts})
-    return waiting.table(branch, rows, spoken, quantiles=len(answers) == 1)
+def _beside_total(filled: float | None, elsewhere: float, spoken: Language) -> list[str]:
+    return [
+        *([] if filled is None else [say("heat.beside", spoken, value=f"{filled:,.1f}")]),
+        *([] if elsewhere <= 0 else [say("heat.left_out", spoken, value=f"{elsewhere:,.1f}")]),
+    ]
 
 
 def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo) -> alt.Chart:
@@ -237,11 +222,11 @@ def _beside(
     zone: ZoneInfo,
 ) -> None:
     session.head(say("zones", spoken))
-    st.html(zone_table(branch, zones, spoken))
+    st.html(heat_tables.zone_table(branch, zones, spoken))
     if any(zone_["kind"] == "queue" for zone_ in branch["zones"]):
         queues = each(choice.spans, lambda start, end: door.queues(branch["id"], start, end, "day"))
         session.head(say("queues", spoken))
-        st.html(queue_table(branch, queues, spoken))
+        st.html(heat_tables.queue_table(branch, queues, spoken))
     session.head(say("heat.footfall", spoken))
     items = [item for answer in footfall for item in answer["items"]]
     if any(item["visitors"] is not None for item in items):
@@ -294,10 +279,13 @@ def _presence(
     scale = heat.scale_of(per_m2)
     if not periods.coverage(seen):
         return say("heat.no_data", spoken)
+    elsewhere = left_out(seen)
+    if scale.empty and elsewhere > 0:
+        return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
     if scale.empty:
         return say("heat.nobody", spoken)
     layers.append(heat.layer(per_m2, scale, cell_m))
-    return heat.legend(scale, spoken)
+    return heat.legend(scale, spoken) + heat.left_out_note(elsewhere, spoken)
 
 
 def _filled(
@@ -309,13 +297,17 @@ def _filled(
     spoken: Language,
 ) -> str:
     answers = each(choice.spans, lambda start, end: door.heat(site, start, end, "filled"))
-    total = periods.total(answers, "total")
+    total, elsewhere = periods.total(answers, "total"), left_out(answers)
+    if total is None and elsewhere > 0:
+        return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
     if total is None:
         return say("heat.not_estimated", spoken)
     per_m2, cell_m = _density(answers)
     scale = heat.scale_of(per_m2, _density(seen)[0])
     layers.append(heat.striped(per_m2, scale, cell_m))
-    return heat.legend(scale, spoken) + heat.estimate_note(total, spoken)
+    return (
+        heat.legend(scale, spoken) + heat.estimate_note(total, spoken) + heat.left_out_note(elsewhere, spoken)
+    )
 
 
 def _flow(
@@ -353,6 +345,13 @@ def _difference(
     before = each(spans, lambda start, end: door.heat(site, start, end))
     if not before:
         return say("difference.no_data", spoken)
+    if left_out(seen) > 0 or left_out(before) > 0:
+        return say(
+            "difference.elsewhere",
+            spoken,
+            now=f"{left_out(seen):,.0f}",
+            then=f"{left_out(before):,.0f}",
+        )
     here, there = periods.coverage(seen), periods.coverage(before)
     now, then = periods.total(seen, "total"), periods.total(before, "total")
     if not here or not there or now is None or then is None:

@@ -50,7 +50,9 @@ class Heat(Stretch):
         description="total of the layer `filled`; null when nothing was estimated"
     )
     open_coverage: Share | None = Field(description="share of the stored opening time that was observed")
-    left_out_person_seconds: float = Field(description="stored for another floor plan, not in the cells")
+    left_out_person_seconds: float = Field(
+        description="stored for another cell size or floor plan, not in the cells"
+    )
     gaps: list[Gap]
     method: list[str]
     simulated: bool
@@ -127,13 +129,13 @@ class ZoneFigures(Answer):
     kind: str
     person_seconds: float | None
     share: Annotated[float, Field(ge=0, le=1)] | None = Field(
-        description="of all person·seconds on the plan; null when nobody was there. Where zones overlap, "
+        description="of all person·seconds on the plan; null when nobody was there, or the zone was drawn within the time. Where zones overlap, "
         "time counts in each of them"
     )
     visits: int | None
     dwell_median_s: float | None
     dwell_p90_s: float | None
-    coverage: Share | None
+    coverage: Share | None = Field(description="of the whole time; less where the zone was drawn within it")
 
 
 class Zones(Stretch):

@@ -147,6 +147,22 @@ def test_heat_shows_where_the_sensors_are(hall: World) -> None:
     assert "heat-sensors" not in {each.key for each in other.checkbox}
 
 
+def test_heat_of_other_cells_is_told_and_not_compared(hall: World) -> None:
+    """The plan's cells were changed within the time: what is left out has its amount, and a difference is refused."""
+    at_ms = now_ms() // 5_000 * 5_000 - 10_000
+    other = {"cell_mm": 250, "rows": 4, "cols": 8, "cells": [3], "mps": [7_000]}
+    send(hall, "hall", [("window", window(at_ms - 5_000, 1, heat=other))])
+    page = opened(heat_page, hall.token("manager", "hall"))
+    assert say("heat.elsewhere", "zh", value="7") in [each.value for each in page.info]
+    send(hall, "hall", [("window", window(at_ms, 1))], first=2)
+    page.run()
+    assert say("heat.left_out", "zh", value="7.0") in words(page)
+    assert say("heat.left_out", "zh", value="7") in words(page)
+    page.segmented_control[0].set_value("difference").run()
+    assert not page.exception
+    assert say("difference.elsewhere", "zh", now="7", then="0") in [each.value for each in page.info]
+
+
 def test_who_may_not_see_a_page_stays_signed_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An auditor, who is for the page Quality, comes in by the Live page; a token that is none is asked for anew."""
     with world(tmp_path) as hub:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from branchloop.clock import DAY_MS, HOUR_MS, iso, local_day_end_ms, local_day_s
 from branchloop.site import Camera, Line, Site
 from hub.api.app import create_app
 from hub.api.state import now_ms
+from hub.ingest.watching import watch_quality
 from hub.store.configurations import Configurations
 from hub.store.connection import connect_readonly
 from hub.store.evidence import Evidence
@@ -159,7 +162,7 @@ def test_a_line_of_today_has_no_history_to_be_off_from(hub: World) -> None:
     with configured(hub, lines=[site.lines[0].model_copy(update={"id": "front"})]) as after:
         findings = get(after, "/hall/quality", hub.token("auditor")).json()["findings"]
     (line,) = (each for each in findings if each["check"] == "line_history")
-    assert line["outcome"] == "unknown"
+    assert (line["outcome"], line["reason"]) == ("unknown", "too_few")
 
 
 def test_new_opening_hours_are_not_those_of_the_past(hub: World) -> None:
@@ -181,6 +184,24 @@ def test_new_opening_hours_are_not_those_of_the_past(hub: World) -> None:
         assert told(after, "heat", span)["coverage"] == 1.0
 
 
+def test_the_hub_keeps_the_hours_while_it_watches(hub: World) -> None:
+    """What watches the branches notes the hours of each, without any message of a box."""
+    stop = threading.Event()
+    watching = threading.Thread(target=watch_quality, args=(hub.config, stop))
+    watching.start()
+    try:
+        with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+            until_s = time.monotonic() + 30
+            while not (noted := db.execute("SELECT site, since_ms FROM opening_hours").fetchall()):
+                assert time.monotonic() < until_s
+                assert watching.is_alive()
+                stop.wait(0.05)
+        assert sorted(noted) == [("annex", 0), ("hall", 0)]
+    finally:
+        stop.set()
+        watching.join()
+
+
 def test_what_waited_in_a_box_is_judged_by_the_hours_of_its_time(hub: World) -> None:
     """Hours changed while the box was cut off: what it counted before was counted in the earlier ones."""
     site = hub.config.sites["hall"]
@@ -188,8 +209,8 @@ def test_what_waited_in_a_box_is_judged_by_the_hours_of_its_time(hub: World) -> 
     OpeningNotes(hub.store, hub.config.sites).tick(span[0])
     with configured(hub, hours=daily("07:00-19:00")) as after:
         OpeningNotes(hub.store, after.config.sites).tick(span[1])
-        Box(after).send(*minutes(span[0], span[0] + 13 * HOUR_MS, 0))
-        assert told(after, "heat", span)["coverage"] == 0.5
+        Box(after).send(*minutes(span[0], span[0] + 12 * HOUR_MS, 0))
+        assert told(after, "heat", span)["coverage"] == 3 / 8
 
 
 def test_a_day_on_which_hours_changed_has_some_of_both(hub: World) -> None:

@@ -22,7 +22,8 @@ from branchloop.text import WORDS
 from dashboard import difference, flow, heat, periods, plan, tiles, waiting
 from dashboard.client import Hub, Picture, Unreachable
 from dashboard.devices import lights, notices, summary
-from dashboard.views.heat import figures, queue_table, zone_table
+from dashboard.views.heat import figures
+from dashboard.views.heat_tables import queue_table, zone_table
 from hub.loop.alerts import PROOFS
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -182,7 +183,14 @@ def test_only_what_is_known_is_added() -> None:
 
 def test_the_heat_page_shows_the_hubs_totals() -> None:
     """The sum in the tile is that of the API's totals; without coverage it is absent, not 0."""
-    seen = {"total": 8207.0, "coverage": 0.96, "as_of": None, "filled_person_seconds": 31.5, "tainted": []}
+    seen = {
+        "total": 8207.0,
+        "coverage": 0.96,
+        "as_of": None,
+        "filled_person_seconds": 31.5,
+        "left_out_person_seconds": 0.0,
+        "tainted": [],
+    }
     footfall = {
         "total_visitors": 26,
         "coverage": 0.96,
@@ -193,6 +201,9 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
     time, visitors, _ = figures([seen], [footfall], "en", ZONE, names)
     assert "8,207.0" in time
     assert "besides 31.5 person·s estimated" in time
+    assert "another cell size" not in time
+    elsewhere = figures([{**seen, "left_out_person_seconds": 4_000.0}], [footfall], "en", ZONE, names)[0]
+    assert "4,000.0 person·s were stored for another cell size or floor plan" in elsewhere
     assert "Hall camera was moved for 60 s" in visitors
     assert "moved" not in time
     assert "16,414.0" in figures([seen, seen], [footfall, footfall], "en", ZONE, names)[0]
@@ -212,6 +223,7 @@ def test_medians_are_not_added_up() -> None:
     """Over one stretch waits and dwell are told; over several only the counts."""
     zone = {
         "id": "q", "visits": 3, "dwell_median_s": 100.0, "dwell_p90_s": 200.0, "person_seconds": 300.0,
+        "share": 0.75, "coverage": 1.0,
     }  # fmt: skip
     waits = {
         "id": "q",
@@ -222,19 +234,21 @@ def test_medians_are_not_added_up() -> None:
         "wait_median_s": 300.0,
         "wait_p90_s": 600.0,
     }
-    one = [{"items": [zone], "floor_person_seconds": 400.0}]
+    one = [{"items": [zone], "floor_person_seconds": 400.0, "coverage": 1.0}]
     two = [
         *one,
-        {"items": [{**zone, "visits": None, "person_seconds": None}], "floor_person_seconds": None},
-        {"items": [{**zone, "visits": None, "person_seconds": 100.0}], "floor_person_seconds": 400.0},
+        {**one[0], "items": [{**zone, "visits": None, "person_seconds": None, "share": None}]},
+        {**one[0], "items": [{**zone, "visits": None, "person_seconds": 100.0, "share": 0.25}]},
     ]
     assert "2 min" in zone_table(BRANCH, one, "en")
     assert "min" not in zone_table(BRANCH, two, "en")
     assert ">3<" in zone_table(BRANCH, two, "en")
     assert ">75 %<" in zone_table(BRANCH, one, "en")
     assert ">50 %<" in zone_table(BRANCH, two, "en")  # of all the time, not the mean of the shares
-    for floor in (None, 0.0, 200.0):  # not measured, nobody there, another measure than the zone's
-        assert "%" not in zone_table(BRANCH, [{"items": [zone], "floor_person_seconds": floor}], "en")
+    partly = [{**one[0], "items": [{**zone, "share": None, "coverage": 0.4}]}]  # drawn within the time
+    assert "Queue (drawn for 40 % of it)<" in zone_table(BRANCH, partly, "en")
+    assert "排队区 (仅覆盖其中 40%)<" in zone_table(BRANCH, partly, "zh")
+    assert ">75 %<" not in zone_table(BRANCH, partly, "en")
     told = queue_table(BRANCH, [{"items": [waits]}], "en")
     assert "5 min" in told
     assert "2 (25 %)" in told
