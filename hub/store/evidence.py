@@ -18,7 +18,7 @@ _PART = 500
 LAST_MS = 300_000
 """So far back from the end of a span somebody is looked for on the plan."""
 SILENCE_MS = 30 * DAY_MS
-"""More than a box keeps for a hub that is away: see `box.outbox_max_mb`."""
+"""About what a box keeps for a hub that is away: see `box.outbox_max_mb`."""
 SILENCE_TIMES = 30
 """A silence so many times as long as all that was stored before it makes that a stray."""
 
@@ -172,7 +172,7 @@ class Evidence:
 
         A box whose clock once stood years back sends a window of then. So what is followed by a silence of over
         30 days, and of over 30 times as much as it holds, begins no history: its figures stay and are told
-        of their own time, and the silence is no gap. Longer than an outbox lasts, because what comes late from one is
+        of their own time, and the silence is no gap. About as long as an outbox lasts, because what comes late from one is
         history; by what it holds, because a branch that had worked for weeks and went down has a gap, however long.
         Arrival would not tell them apart: imported history arrives years late, too.
         """
