@@ -1,7 +1,8 @@
 """`branchloop bench floor`: crossings counted by the real tracker and counters on a grid of conditions.
 
 Simulated boxes in, windows' crossings out, beside ByteTrack and LineZone on the same boxes where an
-interpreter that has them is named. The figure of a cell is (missed + extra) / asked for.
+interpreter that has them is named. The figure of a cell is (missed + extra) / crossings asked for; beside it stands
+(missed + extra) / walkers, those too who were seen often enough and turned back.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,9 @@ def bench_floor(
         rows.append(row)
         progress(done, len(cells), _line(row))
     rows.sort(key=lambda row: (-(row["error"] or 0.0), row["cell"]))
-    errors = [row["error"] for row in rows if row["error"] is not None]
+    errors, by_walker = (
+        [row[key] for row in rows if row[key] is not None] for key in ("error", "walker_error")
+    )
     figures: dict[str, Any] = {
         "simulated": True,
         "cells": len(rows),
@@ -77,6 +81,9 @@ def bench_floor(
         "worst_error": max(errors, default=None),
         "mean_error": round(float(np.mean(errors)), 4) if errors else None,
         "cells_over_limit": sum(error > LIMIT for error in errors),
+        "turned": sum(row["turned"] for row in rows),
+        "worst_walker_error": max(by_walker, default=None),
+        "walker_cells_over_limit": sum(error > LIMIT for error in by_walker),
         "limit": LIMIT,
         "peer": "absent" if peer is None else "ByteTrack (trackers) + LineZone (supervision)",
     }
@@ -116,7 +123,8 @@ def judge(cell: Cell, footage: Footage, counted: Sequence[Event]) -> CountError:
     asked = [event for event, seen in events if seen]
     excluded = [event for event, seen in events if not seen]
     pause_s = scene.PAUSE_S if cell.scenario == "turning" else 0.0
-    return compare(counted, asked, excluded, 1.0 + 0.5 / cell.speed_m_s + pause_s)
+    judged = compare(counted, asked, excluded, 1.0 + 0.5 / cell.speed_m_s + pause_s)
+    return replace(judged, turned=footage.turned)
 
 
 def _run(tasks: Sequence[tuple[Cell, int, str | None]], jobs: int) -> Iterator[dict[str, Any]]:
@@ -170,7 +178,8 @@ def _peer(python: str, cell: Cell, footage: Footage) -> dict[str, Any]:
 def _line(row: dict[str, Any]) -> str:
     theirs = f", peer {row['peer_error']:.1%}" if row.get("peer_error") is not None else ""
     ours = "nothing asked" if row["error"] is None else f"{row['error']:.1%}"
-    return f"{row['cell']}: {ours}{theirs} ({row['asked']} asked, {row['excluded']} excluded)"
+    turned = f", {row['walker_error']:.1%} with {row['turned']} who turned back" if row["turned"] else ""
+    return f"{row['cell']}: {ours}{turned}{theirs} ({row['asked']} asked, {row['excluded']} excluded)"
 
 
 def tell(done: int, total: int, line: str) -> None:

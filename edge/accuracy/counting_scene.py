@@ -89,13 +89,15 @@ class _Found:
 class Footage:
     """Detections of a run: `frames` holds (n, 5) boxes with score per frame at `t_ms`.
 
-    `seen` says which walkers were observed often enough, and on both sides, to be asked for.
+    `seen` says which walkers were observed often enough, and on both sides, to be asked for; `turned` how many of those
+    who never cross were observed as often.
     """
 
     t_ms: NDArray[np.int64]
     frames: list[NDArray[np.float32]]
     walkers: list[Walker]
     seen: list[bool]
+    turned: int
 
 
 def bench_site() -> Site:
@@ -173,15 +175,24 @@ def _film(cell: Cell, wanted: int, *, most: int, seed: int) -> Footage:
     for one in shown:
         ys[one.walker].append(one.y_m)
     seen = [_enough(np.array(places)) for places in ys]
+    turned = sum(
+        walker.crosses is None and _near(np.array(places)).size >= MIN_SEEN
+        for walker, places in zip(walkers, ys, strict=True)
+    )
     last = max((one.frame for one in found), default=0) + round(4 * cell.fps)
     t_ms = np.round(np.arange(last + 1) * 1000 / cell.fps).astype(np.int64)
-    return Footage(t_ms, _frames(shown, last + 1, cell.jitter_px, rng), walkers, seen)
+    return Footage(t_ms, _frames(shown, last + 1, cell.jitter_px, rng), walkers, seen, turned)
 
 
 def _enough(ys_m: Array) -> bool:
     """Whether somebody seen at these distances into the hall was seen often enough at the line."""
-    sides = ys_m[np.abs(ys_m - LINE_Y_M) <= NEAR_M] < LINE_Y_M
+    sides = _near(ys_m) < LINE_Y_M
     return bool(len(sides) >= MIN_SEEN and sides.any() and not sides.all())
+
+
+def _near(ys_m: Array) -> Array:
+    """Those of the distances that are near to the line."""
+    return np.asarray(ys_m[np.abs(ys_m - LINE_Y_M) <= NEAR_M])
 
 
 def _walkers(cell: Cell, rng: np.random.Generator) -> Iterator[Walker]:

@@ -14,7 +14,8 @@ Event = tuple[float, str]
 class CountError:
     """How a count compares: of `asked` true crossings `missed` were not counted, `extra` never happened.
 
-    `excluded` true crossings were seen too rarely to be asked for; counting them is no error either way.
+    `excluded` true crossings were seen too rarely to be asked for; counting them is no error either way. `turned` were seen
+    often enough at the line and never crossed it: each is counted rightly by not being counted.
     """
 
     asked: int
@@ -22,18 +23,27 @@ class CountError:
     counted: int
     missed: int
     extra: int
+    turned: int = 0
 
     @property
     def error(self) -> float | None:
         """(missed + extra) / asked: errors that cancel in the sum do not cancel here."""
         return (self.missed + self.extra) / self.asked if self.asked else None
 
+    @property
+    def walker_error(self) -> float | None:
+        """(missed + extra) / (asked + turned): of those who were seen often enough, the share about whom the count is wrong."""
+        walkers = self.asked + self.turned
+        return (self.missed + self.extra) / walkers if walkers else None
+
     def figures(self) -> dict[str, Any]:
         """For JSON."""
-        error = None if self.error is None else round(self.error, 4)
+        error, by_walker = (
+            None if share is None else round(share, 4) for share in (self.error, self.walker_error)
+        )
         return {
-            "error": error, "asked": self.asked, "excluded": self.excluded, "counted": self.counted,
-            "missed": self.missed, "extra": self.extra,
+            "error": error, "walker_error": by_walker, "asked": self.asked, "turned": self.turned,
+            "excluded": self.excluded, "counted": self.counted, "missed": self.missed, "extra": self.extra,
         }  # fmt: skip
 
 

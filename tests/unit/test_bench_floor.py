@@ -55,6 +55,17 @@ def test_who_turns_back_never_crosses() -> None:
         assert beyond.min() >= -1e-9
 
 
+def test_who_turned_back_is_a_walker_too() -> None:
+    """Seen as often as who is asked for, they stand beside the crossings; seen hardly at all, they do not."""
+    clear, blind = (scene.film(Cell("turning", 3, 1.8, drop, 0.0), 20) for drop in (0.0, 0.8))
+    assert clear.turned == sum(walker.crosses is None for walker in clear.walkers)
+    assert blind.turned < 0.6 * sum(walker.crosses is None for walker in blind.walkers)
+    judged = judge(Cell("turning", 3, 1.8, 0.0, 0.0), clear, [])
+    assert (judged.missed, judged.extra, judged.error) == (judged.asked, 0, 1.0)
+    assert judged.walker_error == judged.asked / (judged.asked + clear.turned)
+    assert judged.figures()["turned"] == clear.turned
+
+
 def test_errors_do_not_cancel() -> None:
     """One missed and one invented are two errors, not none; what could not be asked for is neither."""
     judged = compare(
