@@ -211,6 +211,12 @@ class Transaction(Protocol):
         """What is still kept under these seqs; pruned ones are absent."""
         ...
 
+    def told_elsewhere(
+        self, site: str, device: str, epoch: str, from_ms: int, to_ms: int
+    ) -> list[tuple[int, int]]:
+        """Start and end of the windows of that time that other outboxes of the same device told."""
+        ...
+
     def quarantine(self, entries: Iterable[Quarantined]) -> None:
         """Keep what cannot be applied. Envelopes are kept once by digest, a bounded number per device."""
         ...

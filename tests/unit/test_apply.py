@@ -188,6 +188,27 @@ def test_a_clone_within_one_transaction_is_noticed(store: SqliteStore, applier: 
     assert rows(store, "SELECT what FROM alarm") == ["clone"]
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one after the other", "in one transaction"])
+def test_two_outboxes_of_one_box_count_nobody_twice(
+    store: SqliteStore, applier: Applier, *, together: bool
+) -> None:
+    """Whose window of a moment comes second is put aside with an alarm, acknowledged; what it tells of other times counts."""
+    old, new = Box(), Box()
+    new.epoch = "f" * len(old.epoch)
+    old.produce("window", window(people=1))
+    new.produce("window", window(people=3))
+    new.produce("window", window(T0_MS + 5_000, people=1))
+    if together:
+        applier.apply_many([old.payload(), new.payload()])
+    else:
+        applier.apply(*old.payload())
+        assert applier.apply(*new.payload()) == Ack(epoch=new.epoch, upto=2)
+    assert rows(store, "SELECT what FROM alarm") == ["clone"]
+    assert rows(store, "SELECT person_ms FROM rollup WHERE level='day'") == [10_000]
+    assert rows(store, "SELECT seq FROM quarantine") == [1]
+    assert recompute(store, {SITE.id: SITE})["equal"]
+
+
 def test_a_tombstone_is_a_known_gap_and_no_clone(store: SqliteStore, applier: Applier) -> None:
     """A dropped message is recorded with its time; a tombstone for content that is here is no alarm."""
     box = Box()
@@ -221,9 +242,9 @@ def test_a_hub_that_forgot_moves_on_and_says_so(store: SqliteStore, applier: App
 
 def test_a_new_epoch_starts_anew(store: SqliteStore, applier: Applier) -> None:
     """A re-imaged box counts from 1 again without being mistaken for its former self."""
-    for epoch in ("aaaaaaaa", "bbbbbbbb"):
+    for later, epoch in enumerate(("aaaaaaaa", "bbbbbbbb")):
         box = Box(epoch=epoch)
-        box.produce("window", window())
+        box.produce("window", window(T0_MS + later * 5_000))
         assert applier.apply(*box.payload()) == Ack(epoch=epoch, upto=1)
     assert rows(store, "SELECT windows FROM rollup WHERE level='day'") == [2]
 
