@@ -27,6 +27,10 @@ _RULES: Sequence[tuple[str, str]] = (
         _MOVED + r", turned by (\d+)°, about ([\d.]+) m on the floor" + _BACK,
         "视野偏移 {0} 像素，旋转 {1}°，地面上约 {2} 米" + _ZH_BACK,
     ),
+    (
+        r"its pictures are (\d+×\d+) px, its marks are of (\d+×\d+) px\. Set the stream to that size, or calibrate it anew\.",
+        "画面为 {0} 像素，标定所用为 {1} 像素，请将视频流设为该尺寸或重新标定",
+    ),
     (r"the picture is well again", "画面已恢复正常"),
     (r"no picture for (\d+) s", "{0} 秒无画面"),
     (r"no reading for (\d+) s", "{0} 秒无读数"),

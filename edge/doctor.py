@@ -14,7 +14,8 @@ import numpy as np
 
 from branchloop.errors import BranchloopError
 from branchloop.site import Camera, Sensor, Site
-from edge.perceive.camera import open_clip, open_stream
+from edge.perceive.camera import open_clip, stream_size
+from edge.perceive.faults import misfit
 from edge.perceive.health import Event
 from edge.perceive.people import load_detector
 from edge.perceive.source import resolve
@@ -79,12 +80,11 @@ def _model(site: Site | None) -> Finding:
 def _camera(camera: Camera, base_dir: Path) -> Finding:
     try:
         source = resolve(camera, base_dir)
-        if source.live:
-            open_stream(source).release()
-        else:
-            open_clip(Path(source.shown), camera.fps)
+        size_px = stream_size(source) if source.live else open_clip(Path(source.shown), camera.fps).size
     except BranchloopError as error:
         return Finding(state="bad", text=f"camera {camera.id}: {error}")
+    if wrong := misfit(size_px, camera):
+        return Finding(state="bad", text=f"camera {camera.id}: {wrong}")
     return Finding(state="good", text=f"camera {camera.id}: {source.shown} gives pictures")
 
 

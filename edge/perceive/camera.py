@@ -140,6 +140,18 @@ def open_stream(source: Source) -> cv2.VideoCapture:
     return video
 
 
+def stream_size(source: Source) -> tuple[int, int]:
+    """Width and height in pixels of a live source's pictures. Raises DependencyError where none comes."""
+    video = open_stream(source)
+    try:
+        ok, image = video.read()
+    finally:
+        video.release()
+    if not ok:
+        raise DependencyError(f"{source.shown} gives no picture.", hint="Restart the camera.")
+    return image.shape[1], image.shape[0]
+
+
 def _open(target: str, options: str) -> cv2.VideoCapture:
     """One decoding thread: more would hold back a frame each, and a camera has one process anyway."""
     with _OPENING:

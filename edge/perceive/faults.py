@@ -34,6 +34,17 @@ def judged(fault: CameraFault | None, t_ms: int, moved: str = "") -> Event:
     return Event("state", t_ms, state="up", detail=moved, fault=fault)
 
 
+def misfit(size_px: tuple[int, int], camera: Camera) -> str:
+    """What is wrong with pictures of this width and height: people would be placed where they are not; empty if nothing is."""
+    wide, high = camera.calibration.picture_px
+    if size_px == (wide, high):
+        return ""
+    return (
+        f"its pictures are {size_px[0]}×{size_px[1]} px, its marks are of {wide}×{high} px. "
+        "Set the stream to that size, or calibrate it anew."
+    )
+
+
 def said_moved(motion: Motion, camera: Camera, plan: Plan) -> str:
     """How far a camera's view has moved, in the picture and on the floor, and what to do."""
     if not motion.found:

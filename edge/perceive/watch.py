@@ -25,7 +25,7 @@ from branchloop.site import Camera, Site
 from edge.configured import read_configured
 from edge.floor.calibration import calibrate
 from edge.perceive.capture import Capture
-from edge.perceive.faults import judged
+from edge.perceive.faults import judged, misfit
 from edge.perceive.health import Event
 from edge.perceive.integrity import BLIND
 from edge.perceive.kept_view import KeptView
@@ -56,6 +56,7 @@ def watch(config: Path, camera_id: str) -> None:
     sight = _sight(detector, site, camera)
     integrity, told_ms = view.integrity(), 0
     fault: CameraFault | None = None
+    wrong = ""
     people: NDArray[np.float32] | None = None
     name = site.box.detector if site.box else "nanodet"
     taking = Taking(
@@ -73,10 +74,12 @@ def watch(config: Path, camera_id: str) -> None:
             if recalibrated.is_set():
                 recalibrated.clear()
                 site = read_configured(config).site
-                view = KeptView(site, _of(site, camera_id), base_dir)
-                sight = _sight(detector, site, _of(site, camera_id))
+                camera = _of(site, camera_id)
+                view = KeptView(site, camera, base_dir)
+                sight = _sight(detector, site, camera)
                 integrity = view.integrity()
             if isinstance(got, Event):
+                wrong = ""
                 if got.what != "state":
                     integrity, fault = view.integrity(), view.fault
                     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
@@ -84,6 +87,15 @@ def watch(config: Path, camera_id: str) -> None:
                     got = judged(fault, got.at_ms, view.said)
                 _write(encode(EventReport(camera_id, got)))
                 continue
+            was_wrong, wrong = wrong, misfit((got.image.shape[1], got.image.shape[0]), camera)
+            if wrong:
+                if wrong != was_wrong or got.t_ms - told_ms >= TELL_MS:
+                    told_ms = got.t_ms
+                    _write(encode(EventReport(camera_id, Event("state", got.t_ms, "stalled", wrong))))
+                taking.offer(got.image, got.t_ms)  # with a picture of this size it can be calibrated anew
+                continue
+            if was_wrong:
+                _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))
             was, fault = fault, integrity.observe(got.image, got.t_ms / 1000, people)
             view.keep()
             if fault != was:

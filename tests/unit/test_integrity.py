@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from branchloop.share import share
 from branchloop.site import parse_site
+from edge.doctor import examine
 from edge.perceive.faults import view_file
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
 from edge.perceive.kept_view import KeptView, store_view
@@ -115,6 +116,30 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     assert "covered" in reports[stalled[0]].event.detail  # type: ignore[union-attr]
     assert not any(isinstance(r, FrameReport) for r in reports[stalled[0] : well[0]])
     assert any(isinstance(r, FrameReport) for r in reports[well[0] :])
+
+
+def test_a_picture_of_another_size_than_the_marks_observes_nothing(tmp_path: Path) -> None:
+    """A stream that was set smaller would place everybody elsewhere: `stalled` with the reason, and the doctor says it too."""
+    video = cv2.VideoWriter(str(tmp_path / "c.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 7, (384, 288))
+    for image in plaza(21):
+        video.write(cv2.resize(image, (384, 288)))
+    video.release()
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    text = text.replace('"../sample_video/plaza.mp4"', '"c.mp4"').replace("loop = true", "loop = false", 1)
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    reports = watched(tmp_path / "site.toml")
+    said = [
+        each.event.detail
+        for each in reports
+        if isinstance(each, EventReport) and each.event.state == "stalled"
+    ]
+    assert "384×288 px" in said[0]
+    assert "768×576 px" in said[0]
+    assert not any(isinstance(each, FrameReport) for each in reports)
+    found = examine(parse_site(text, "site.toml"), tmp_path / "site.toml")
+    (finding,) = [each for each in found if "camera hall" in each["text"]]
+    assert finding["state"] == "bad"
+    assert said[0] in finding["text"]
 
 
 def test_a_camera_restarted_while_it_is_blurred_observes_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from branchloop.site import parse_site
 from branchloop.text_devices import told
 from branchloop.text_faults import UNKNOWN
 from edge.floor.agreement import Agreement
-from edge.perceive.faults import SAID, judged, said_moved
+from edge.perceive.faults import SAID, judged, misfit, said_moved
 from edge.perceive.ultrasonic_fault import DETAILS
 from edge.perceive.viewpoint import Motion
 
@@ -43,6 +43,7 @@ AGREEMENTS = (
         *(str(agreement.fault) for agreement in AGREEMENTS),
         "no more complaint about hall and door",
         judged(None, 0).detail,
+        misfit((640, 360), SITE.cameras[0]),
         "no picture for 3 s",
         "no reading for 5 s",
         "no reading for 5 s; 12 lines that are no readings came: check baud rate and unit",
