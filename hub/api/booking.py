@@ -32,6 +32,9 @@ from hub.store.tickets import aliases, arrive, provisional
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
 
+YEARS = range(1971, 2200)
+"""Of the days that may be asked for."""
+
 
 def routes() -> APIRouter:
     """The routes under /api/v1/branches/SITE that need a token."""
@@ -263,13 +266,19 @@ def find_appointment(db: sqlite3.Connection, book: Book, site: Site, appointment
 
 
 def day_of(site: Site, text: str | None) -> date:
-    """The local day that is asked for; today without one. Raises InputError."""
+    """The local day that is asked for; today without one. Raises InputError for what is none, or in no calendar of a branch."""
     if text is None:
         return from_ms(now_ms(), site.zone_info).date()
     try:
-        return date.fromisoformat(text)
+        asked = date.fromisoformat(text)
     except ValueError as error:
         raise InputError(f"`day` is {text!r}: {error}.", hint="Write YYYY-MM-DD.") from error
+    if asked.year not in YEARS:
+        raise InputError(
+            f"`day` is {text!r}: no branch has such a day.",
+            hint=f"Give a year from {YEARS[0]} to {YEARS[-1]}.",
+        )
+    return asked
 
 
 def _start_ms(text: str) -> int:

@@ -88,21 +88,31 @@ class Reminding:
                 site = self._site_of(db, each.appointment)
                 if site is None:
                     continue
-                hours = due_now(each.start_ms, each.made_ms, leads, at_ms, site.zone_info, self._quiet)
+                hours = self._due_of(each, site)
                 if hours is not None:
                     found.append(Due(each, hours))
         return found
+
+    def _due_of(self, of: kept.Upcoming, site: Site) -> float | None:
+        """Which reminder of an appointment is due now."""
+        leads = self._config.reminders.hours_before
+        return due_now(of.start_ms, of.made_ms, leads, now_ms(), site.zone_info, self._quiet)
 
     def _site_of(self, db: object, appointment: str) -> Site | None:
         (site,) = db.execute("SELECT site FROM appointment WHERE id=?", (appointment,)).fetchone()  # type: ignore[attr-defined]
         return self._config.sites.get(site)
 
     def _claim(self, due: Due) -> Note | None:
-        """Mark it as being sent, if it is still booked for that time and was not sent."""
+        """Mark it as being sent, if it is still booked for that time, still due, and was not sent.
+
+        What was due when the look began may not be after all that was sent before it: the night began, or the visit.
+        """
         with opened(self._config.data_dir) as db:
             site = self._site_of(db, due.of.appointment)
-            found = None if site is None else self._book.find(db, site.id, due.of.appointment)
-            if site is None or found is None or found.state != "booked" or found.start_ms != due.of.start_ms:
+            if site is None or self._due_of(due.of, site) != due.hours:
+                return None
+            found = self._book.find(db, site.id, due.of.appointment)
+            if found is None or found.state != "booked" or found.start_ms != due.of.start_ms:
                 return None
             if not kept.claim(db, due.of, due.hours, now_ms()):
                 return None

@@ -20,6 +20,8 @@ from hub.loop.delivery import as_body
 from hub.outgoing.post import post
 
 SMTP_S = 15.0
+PERMANENT = 500
+"""From here on the answers of a mail server are for good."""
 
 
 class CannotError(Exception):
@@ -87,6 +89,9 @@ class SmtpSink:
         try:
             await asyncio.to_thread(self._deliver, message)
         except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            if any(code < PERMANENT for code in codes):  # greylisting, a full mailbox: for now only
+                raise SinkError(f"the mail server answered {min(codes)}") from error
             raise CannotError("the mail server refuses this address") from error
         except (
             smtplib.SMTPResponseException

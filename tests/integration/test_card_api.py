@@ -242,6 +242,9 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
     assert (shown["start"], shown["wait"], shown["you_are_next"]) == (starts[0], None, False)
     moved = ASKING.post(f"{hub.api}/api/v1/card/pass/move", headers=headers, json={"start": starts[1]})
     assert moved.json()["start"] == starts[1]
+    over = (datetime.now(UTC) - timedelta(minutes=1)).isoformat()
+    late = ASKING.post(f"{hub.api}/api/v1/card/pass/move", headers=headers, json={"start": over})
+    assert (late.status_code, "is over" in late.text) == (422, True)
     picture = ASKING.get(f"{hub.api}/api/v1/card/pass/qr.svg", headers=headers)
     assert picture.text.startswith("<svg")
     file = ASKING.get(f"{hub.api}/api/v1/card/pass/calendar.ics?lang=en", headers=headers)

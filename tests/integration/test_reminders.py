@@ -13,6 +13,7 @@ from email import message_from_bytes
 from email.message import Message
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
@@ -28,10 +29,11 @@ from hub.loop.delivery import key_of
 from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
-from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
+from hub.outgoing.sinks import GatewaySink, LogSink, Note, Sink, SmtpSink
 from hub.store.appointment import Appointment
 from hub.store.book import Wanted
 from hub.store.connection import opened, reading
+from hub.store.journeys import record
 from hub.store.places import day_slots
 
 PARTS = service("loan", per_slot=50, documents=[IDENTITY_CARD])
@@ -43,6 +45,15 @@ class Mailbox:
 
     mails: list[Message] = field(default_factory=list)
     refuse: str | None = None
+    refuse_address: str | None = None
+
+    async def handle_RCPT(  # noqa: N802 - its name there
+        self, _server: object, _session: object, envelope: Any, address: str, _options: object
+    ) -> str:
+        if self.refuse_address is not None:
+            return self.refuse_address
+        envelope.rcpt_tos.append(address)
+        return "250 ok"
 
     async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802 - its name there
         if self.refuse is not None:
@@ -167,6 +178,47 @@ def test_a_server_that_refuses_for_now_is_asked_again_and_a_refused_address_is_n
             db.execute("UPDATE reminder SET next_ms=0")
         assert look(hub, lambda: smtp(port, certificate)) == [1]
     assert stages(hub, one) == ["booked", "reminded"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"), [("450 4.2.0 greylisted, later", "waiting"), ("550 5.1.1 unknown", "given_up")]
+)
+def test_an_address_that_is_refused_for_now_is_asked_again(
+    hub: World, certificate: Path, answer: str, state: str
+) -> None:
+    """Greylisting refuses every first mail: only an answer from 500 on is for good."""
+    booked(hub, '{"email": "maria@example.com"}')
+    with mail_server(Mailbox(refuse_address=answer), certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate)) == [0]
+    assert [kept for kept, _ in states(hub)] == [state]
+
+
+def test_a_long_look_reminds_nobody_of_what_is_over(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was due when the look began, the night and the visit included, is asked once more before it is sent."""
+    for number in range(3):
+        booked(hub, f'{{"email": "a{number}@example.com"}}')
+    clock = [now_ms()]
+    monkeypatch.setattr("hub.outgoing.reminders.now_ms", lambda: clock[0])
+
+    class Slow:
+        tells = True
+        sent = 0
+
+        async def send(self, _note: Note) -> None:
+            Slow.sent += 1
+            clock[0] += 4 * 3_600_000
+
+    asyncio.run(reminding(hub, Slow()).look())
+    assert Slow.sent == 1
+
+
+def test_who_has_just_taken_a_place_of_the_waitlist_is_not_reminded(hub: World) -> None:
+    """The time was got when the place was confirmed, not when they joined the list."""
+    one = booked(hub, '{"email": "maria@example.com"}')
+    with opened(hub.config.data_dir) as db:
+        record(db, one.happened("booked", now_ms(), start_ms=one.start_ms, waitlist=True))
+    assert look(hub, LogSink) == [0]
+    assert states(hub) == []
 
 
 def test_one_that_was_cancelled_or_moved_is_not_reminded_of_the_old_time(
