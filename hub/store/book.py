@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal
 
 from branchloop.clock import from_ms
@@ -266,10 +266,11 @@ class Book:
         return self.get(db, appointment.site, appointment.id)
 
     def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
-        """Who has arrived and was not called, in the order of being called."""
+        """Who has arrived that day or the one before and was not called, in the order of being called: midnight ends no waiting."""
+        days = ((day - timedelta(days=1)).isoformat(), day.isoformat())
         return order(
             Waiting(each.id, each.service, each.start_ms, each.arrived_ms or each.start_ms)
-            for each in appointments(db, "site=? AND day=? AND state='arrived'", (site, day.isoformat()))
+            for each in appointments(db, "site=? AND day BETWEEN ? AND ? AND state='arrived'", (site, *days))
         )
 
     def booked(self, db: sqlite3.Connection, site: str, appointment: str) -> Booked | None:

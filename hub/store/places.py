@@ -77,6 +77,16 @@ def waitlisted(db: sqlite3.Connection, site: str, service: str, day: str) -> lis
     return sorted(found, key=lambda each: (each.booked_ms, each.id))
 
 
+def busy(db: sqlite3.Connection, waiting: Appointment, start_ms: int) -> bool:
+    """Whether who waits has an appointment of another kind at that time, and so cannot be offered it."""
+    row = db.execute(
+        "SELECT 1 FROM appointment WHERE customer=? AND start_ms=? AND id<>? AND state NOT IN ('cancelled', 'missed') "
+        "AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)",
+        (waiting.customer, start_ms, waiting.id),
+    ).fetchone()
+    return row is not None
+
+
 def free_slot(
     db: sqlite3.Connection,
     site: Site,
@@ -160,10 +170,13 @@ def _for_others(
     *,
     for_waitlist: bool,
 ) -> list[rules.Slot]:
-    if for_waitlist or not waitlisted(db, site.id, service, day.isoformat()):
-        return found
+    waiters = [] if for_waitlist else waitlisted(db, site.id, service, day.isoformat())
     return [
-        replace(slot, free=0) if now_ms is None or rules.offerable(slot.start_ms, now_ms) else slot
+        replace(slot, free=0)
+        if slot.free
+        and (now_ms is None or rules.offerable(slot.start_ms, now_ms))
+        and not all(busy(db, each, slot.start_ms) for each in waiters)
+        else slot
         for slot in found
     ]
 

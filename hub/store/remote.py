@@ -68,9 +68,14 @@ def take(
     promised_ms = remote_promised_ms(
         now_ms, wanted.walk_in_target_min, None if wait is None else wait.expected_s, before_ms
     )
-    closing_ms = max(end for _, end in site.open_spans_ms(day))
-    if promised_ms >= closing_ms:
+    spans = sorted(site.open_spans_ms(day))
+    opens_ms = next((start for start, end in spans if promised_ms < end), None)
+    if opens_ms is None:
         raise rules.ClosedError("the turn would come after closing time.", hint="Book a time on another day.")
+    promised_ms, closing_ms = (
+        max(promised_ms, opens_ms),
+        spans[-1][1],
+    )  # no turn comes while the doors are shut
     _, until_ms = rules.arrival_window_ms(site, promised_ms)
     made = book.enter(
         db,

@@ -18,7 +18,7 @@ from hub.store.appointment import Appointment, appointments
 from hub.store.book import Book, Times, Wanted
 from hub.store.book_changes import touch
 from hub.store.journeys import record
-from hub.store.places import day_slots, free_place, occupy, place_taken, vacate, waitlisted
+from hub.store.places import busy, day_slots, free_place, occupy, place_taken, vacate, waitlisted
 
 
 def join(
@@ -70,9 +70,11 @@ def due(db: sqlite3.Connection, sites: Iterable[Site], now_ms: int) -> bool:
     if _lapsed(db, now_ms):
         return True
     return any(
-        any(slot.free for slot in _places(db, site, service, day, now_ms))
+        not busy(db, each, slot.start_ms)
         for site in sites
         for service, day in _wanted(db, site, now_ms)
+        for slot in _places(db, site, service, day, now_ms)
+        for each in waitlisted(db, site.id, service, day)
     )
 
 
@@ -134,12 +136,7 @@ def _places(db: sqlite3.Connection, site: Site, service: str, day: str, now_ms: 
 
 def _offer(db: sqlite3.Connection, book: Book, site: Site, waiting: Appointment, now_ms: int) -> bool:
     for slot in _places(db, site, waiting.service, waiting.day, now_ms):
-        elsewhere = db.execute(
-            "SELECT 1 FROM appointment WHERE customer=? AND start_ms=? AND id<>? AND state NOT IN ('cancelled', 'missed') "
-            "AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)",
-            (waiting.customer, slot.start_ms, waiting.id),
-        ).fetchone()
-        if elsewhere is not None:
+        if busy(db, waiting, slot.start_ms):
             continue
         until_ms = min(now_ms + rules.HOLD_MS, slot.start_ms - rules.NOTICE_MS)
         db.execute("SAVEPOINT offer")

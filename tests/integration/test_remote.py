@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from bookworld import BookWorld, book_world, site_of
+from bookworld import DAY, BookWorld, book_world, site_of
 
 from branchloop.clock import MINUTE_MS
 from branchloop.codes import code_digest
 from branchloop.errors import ConflictError, InputError
 from hub.ingest.releasing import Releasing
-from hub.store import closing, queueing, remote
+from hub.store import calling, closing, queueing, remote
 from hub.store.appointment import Appointment
 from hub.store.connection import connect_readonly, opened, reading
 from hub.store.kiosk_day import expected
@@ -105,6 +105,33 @@ def test_what_cannot_be_is_said(world: BookWorld) -> None:
         take(world, world.at("09:10"), service="gold")
     with reading(world.data_dir) as db:
         assert db.execute("SELECT count(*) FROM appointment").fetchone() == (0,)
+
+
+def test_no_turn_is_promised_while_the_doors_are_shut(tmp_path: Path) -> None:
+    """What would come in the lunch break comes when it is over, and is not missed before."""
+    world = book_world(tmp_path, site_of('hours = { tue = "09:00-12:00,13:00-17:00" }'))
+    with opened(world.data_dir) as db:
+        made = remote.take(
+            db, world.book, world.site, "loan", "Ann Lee", "en", "card", None, None, None, world.at("11:50")
+        )
+        assert made.start_ms == world.at("13:00")
+        assert made.window_to_ms > world.at("13:00")
+        world.book.release_missed(db, world.at("12:59"))
+        assert world.book.get(db, "north", made.id).state == "booked"
+    world.store.close()
+
+
+def test_midnight_ends_no_waiting(tmp_path: Path) -> None:
+    """In a branch that never closes who came at twenty to twelve is called after midnight."""
+    world = book_world(tmp_path, site_of(""))
+    with opened(world.data_dir) as db:
+        came = queueing.walk_in(db, world.book, world.site, "cash", "", "en", world.at("23:40"))
+        called = calling.call_next(
+            db, world.book, world.site, "1", None, world.at("00:01", DAY + timedelta(days=1))
+        )
+        assert called.appointment is not None
+        assert called.appointment.id == came.id
+    world.store.close()
 
 
 def test_who_does_not_come_in_time_has_missed_it(world: BookWorld) -> None:

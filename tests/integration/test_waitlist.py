@@ -140,6 +140,22 @@ def test_who_cancels_gives_the_held_place_on(world: BookWorld, now_ms: int) -> N
     assert free(world, now_ms) == [0, 1, 0]  # nobody waits any more
 
 
+def test_a_place_that_nobody_who_waits_can_take_is_everybodys(world: BookWorld, now_ms: int) -> None:
+    """The only one who waits has another visit at that time: it is neither offered nor kept back."""
+    full = world.fill(now_ms)
+    with opened(world.data_dir) as db:
+        start_ms = world.book.get(db, "north", full[1]).start_ms
+        customer = world.book.keyring.new_customer()
+        world.book.book(db, world.site, Wanted("cash", start_ms, "Cy", customer=customer), now_ms)
+        waitlist.join(
+            db, world.book, world.site, Wanted("loan", now_ms, "Cy", customer=customer), DAY, now_ms
+        )
+        world.book.step(db, world.book.get(db, "north", full[1]), "cancel", now_ms)
+        assert waitlist.offer_freed(db, world.book, [world.site], now_ms) == 0
+        assert not waitlist.due(db, [world.site], now_ms)
+        world.book.book(db, world.site, Wanted("loan", start_ms, "Someone Else"), now_ms)
+
+
 def test_a_place_too_near_is_not_offered_but_can_be_booked(world: BookWorld, now_ms: int) -> None:
     full = world.fill(now_ms)
     join(world, now_ms)
