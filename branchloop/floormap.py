@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from branchloop import geometry
-from branchloop.homography import Matrix, Point, apply, bend, determinant, fit, inverse, straighten, widest
+from branchloop.homography import Matrix, Point, apply, bend, fit, inverse, straighten, widest
 from branchloop.site import Calibration
 
 PERSON_M = 1.7
@@ -35,7 +35,7 @@ class FloorMap:
             like.focal_px or float(max(like.picture_px)),
         )
         found = fit([lens.undistort((m[0], m[1])) for m in marks], [(m[2], m[3]) for m in marks])
-        if found is None or abs(determinant(found)) < 1e-12:
+        if found is None:
             return None
         return cls(found, lens.picture_px, lens.distortion, lens.focal_px)
 

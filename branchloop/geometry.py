@@ -53,7 +53,10 @@ def contains(polygon: Polygon, p: Point) -> bool:
 
 
 def is_simple(polygon: Polygon) -> bool:
-    """Whether no two edges of the polygon cross."""
+    """Whether no two edges of the polygon cross, and none of its corners is passed again: who outlines twice encloses nothing."""
+    round_ = [p for p, q in zip(polygon, [*polygon[1:], polygon[0]], strict=True) if p != q]
+    if len(set(round_)) < len(round_):
+        return False
     edges = list(zip(polygon, [*polygon[1:], polygon[0]], strict=True))
     return not any(
         _cross(*edges[i], *edges[j])

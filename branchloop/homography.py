@@ -15,6 +15,8 @@ from typing import Any
 Point = tuple[float, float]
 Matrix = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
 _DEGENERATE = 1e-9
+_SINGULAR = 1e-8
+"""A map of norm 1 between points about zero, of size 1, with a smaller determinant flattens the plane."""
 _SWEEPS = 60
 _NEAR_R2, _FARTHER, _SIDEWAYS_R2 = 0.01, 1.02, 400.0
 """No lens turns back within 6 degrees of its axis; nor is asked of what lies 87 degrees off it."""
@@ -24,7 +26,7 @@ _STEPS, _FLAT = 6, 0.02
 
 
 def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
-    """The 3×3 matrix that takes `source` to `target` (least squares), of norm 1; None when they fix none."""
+    """The 3×3 matrix that takes `source` to `target` (least squares), of norm 1; None when they fix none, or flatten the plane."""
     move_s, move_t = _normaliser(source), _normaliser(target)
     if len(source) < 4 or move_s is None or move_t is None:
         return None
@@ -39,6 +41,8 @@ def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
     if strengths[order[1]] < _DEGENERATE * strengths[order[-1]]:
         return None
     h = vectors[order[0]]
+    if abs(determinant(((h[0], h[1], h[2]), (h[3], h[4], h[5]), (h[6], h[7], h[8])))) < _SINGULAR:
+        return None
     forth: Matrix = ((move_s[0], 0, move_s[1]), (0, move_s[0], move_s[2]), (0, 0, 1))
     scale = 1 / move_t[0]
     back: Matrix = ((scale, 0, -move_t[1] * scale), (0, scale, -move_t[2] * scale), (0, 0, 1))

@@ -154,7 +154,9 @@ class Zone(Part):
     @classmethod
     def _sound(cls, polygon: list[tuple[float, float]]) -> Any:
         if not geometry.is_simple(polygon):
-            raise ValueError("crosses itself; list the corners in order round the zone")
+            raise ValueError(
+                "crosses itself or passes a corner twice; list the corners in order, once round the zone"
+            )
         if geometry.area(polygon) < 0.05:
             raise ValueError("has no area; give at least three corners that span it")
         return polygon

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import socket
+import tempfile
 import time
 from pathlib import Path
 from typing import TypedDict
@@ -40,7 +41,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
     if site is not None and config is not None:
         findings += [_camera(camera, config.parent) for camera in site.cameras]
         findings += [_sensor(sensor, config.parent) for sensor in site.sensors]
-        findings.append(_disk(config.parent))
+        findings.append(_disk(config.parent, site))
         if site.box is not None:
             findings.append(_broker(site, config.parent))
     return findings
@@ -116,9 +117,21 @@ def _live_sensor(sensor: Sensor) -> Finding:
     return Finding(state="bad", text=f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
 
 
-def _disk(folder: Path) -> Finding:
-    free_gb = shutil.disk_usage(folder).free / 1e9
-    return Finding(state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free")
+def _disk(base_dir: Path, site: Site) -> Finding:
+    """Of the box's data directory, or where it will be."""
+    folder = base_dir if site.box is None else base_dir / site.box.data_dir
+    there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        return Finding(
+            state="bad", text=f"{folder} cannot be written ({error.strerror}); name another data_dir"
+        )
+    free_gb = shutil.disk_usage(there).free / 1e9
+    return Finding(
+        state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free for {folder}"
+    )
 
 
 def _broker(site: Site, base_dir: Path) -> Finding:

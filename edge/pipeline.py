@@ -384,7 +384,6 @@ def run_core(config: Path) -> None:
     """The core process of a box: everything but the cameras' own processes, which it starts."""
     own, box, _ = read_own(config)
     data_dir = config.parent / box.data_dir
-    data_dir.mkdir(parents=True, exist_ok=True)
     with lock_directory(data_dir):
         trial = Trial(data_dir)
         trial.begin(own.version)

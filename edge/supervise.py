@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from branchloop.processes import Child, Supervisor, stop_event
+from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 from edge.configured import read_box
 
 STEADY_S = 3600.0
@@ -14,8 +14,14 @@ LONGEST_PAUSE_S = 120.0
 
 
 def run_box(config: Path) -> None:
-    """Supervise the box of a site file until SIGTERM or SIGINT. Raises ConfigError before it begins."""
+    """Supervise the box of a site file until SIGTERM or SIGINT.
+
+    Raises ConfigError before it begins, and DependencyError where its data directory cannot be used or is in use: a core
+    that is begun again and again mends neither.
+    """
     site, box = read_box(config)
+    with lock_directory(config.parent / box.data_dir):
+        pass
     stop = stop_event()
     core = Child(
         "core",

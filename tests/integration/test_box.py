@@ -16,16 +16,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceState
+from branchloop.processes import lock_directory
 from branchloop.share import share
 from edge.cameras import CameraProcess
-from edge.configured import read_configured
+from edge.configured import read_configured, read_own
+from edge.doctor import examine
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode
 from edge.perceive.ultrasonic import Reading
 from edge.pipeline import Pipeline
 from edge.sensors import SensorReport
+from edge.supervise import run_box
 
 T0_MS = 1_795_000_000_000
 
@@ -74,6 +78,19 @@ def wait_for(
 def drain(reports: queue.SimpleQueue[Report]) -> None:
     while not reports.empty():
         reports.get()
+
+
+def test_a_box_does_not_begin_where_another_runs_or_nothing_can_be_written(config: Path) -> None:
+    """It says so and ends, rather than begin its core again and again; the doctor finds it beforehand."""
+    data = config.parent / read_own(config)[1].data_dir
+    with lock_directory(data), pytest.raises(DependencyError, match="running already"):
+        run_box(config)
+    shutil.rmtree(data)
+    data.write_text("a file stands in its place")
+    with pytest.raises(DependencyError, match="cannot be used"):
+        run_box(config)
+    found = examine(read_own(config)[0], config)
+    assert any(each["state"] == "bad" and str(data.name) in each["text"] for each in found)
 
 
 def test_a_camera_process_that_hangs_is_told_within_5_s_and_replaced(

@@ -88,7 +88,9 @@ def test_points_in_polygons_and_sides_of_lines() -> None:
     assert not geometry.contains(square, (3, 1))
     assert geometry.area(square) == 4
     assert geometry.is_simple(square)
+    assert geometry.is_simple([*square, square[0]])
     assert not geometry.is_simple([(0, 0), (2, 2), (2, 0), (0, 2)])
+    assert not geometry.is_simple([*square, *square]), "who outlines it twice encloses nothing"
     assert geometry.side((0, 0), (2, 0), (1, 1)) == pytest.approx(1)
     assert geometry.along((0, 0), (2, 0), (1, 5)) == pytest.approx(0.5)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError
 from branchloop.floormap import FloorMap
+from branchloop.site import Calibration
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.observation import observe
 
@@ -27,6 +28,19 @@ def test_four_exact_marks_fit_exactly() -> None:
     fitted = calibrate(MARKS, PICTURE)
     assert fitted.residual_m < 1e-9
     assert fitted.to_floor(np.array([[210.0, 650.0]])) == pytest.approx(np.array([[2.0, 8.0]]))
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (3840, 2160)], ids=str)
+@pytest.mark.parametrize("corner_m", [0.0, 480.0])
+def test_a_sharp_camera_far_from_the_plan_s_corner_is_calibrated(
+    size: tuple[int, int], corner_m: float
+) -> None:
+    """The same marks in more pixels, and on a larger plan, fix the floor as well."""
+    times = size[0] / PICTURE[0]
+    marks = [(x * times, y * times, a + corner_m, b + corner_m) for x, y, a, b in MARKS]
+    fitted = calibrate(marks, size)
+    assert fitted.residual_m < 1e-6
+    assert FloorMap.fit(marks, Calibration(points=marks, picture_px=size)) is not None
 
 
 @given(st.floats(2.5, 9.5), st.floats(2.2, 7.9))
