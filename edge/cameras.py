@@ -19,7 +19,9 @@ from edge.perceive.report import EventReport, FrameReport, Report, decode
 SILENT_S = 4.5
 """A process that was up and says nothing for this long hangs: its camera counts as stalled."""
 KILL_S = 15.0
-"""After this much silence the process is replaced."""
+"""After this much silence the process is replaced, whatever its camera's state: while it waits for pictures it says that it lives."""
+START_S = 90.0
+"""It may take this long to begin: a small machine loads a detector slowly."""
 _STEADY_S = 60.0
 
 
@@ -36,7 +38,7 @@ class CameraProcess:
         self._clock = Clock()
         self._heard_s = self._clock.now_s()
         self._up = False
-        self._hung = False
+        self._spoke = False
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera}", daemon=True)
@@ -55,10 +57,9 @@ class CameraProcess:
         """Call it often: tells a hanging process as stalled, and replaces it after a while."""
         silent_s = self._clock.now_s() - self._heard_s
         if self._up and silent_s > SILENT_S:
-            self._up, self._hung = False, True
+            self._up = False
             self._tell("stalled", f"its process said nothing for {silent_s:.0f} s")
-        elif self._hung and silent_s > KILL_S and self._process is not None:
-            self._hung = False
+        elif silent_s > (KILL_S if self._spoke else START_S) and self._process is not None:
             self._process.kill()
 
     def ask_background(self, command: str, expires_ms: int) -> bool:
@@ -99,6 +100,7 @@ class CameraProcess:
         backoff = Backoff()
         while not self._stopping.is_set():
             begun_s = self._heard_s = self._clock.now_s()
+            self._spoke = False
             with subprocess.Popen(
                 self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as process:
@@ -106,7 +108,7 @@ class CameraProcess:
                 if not self._stopping.is_set():  # else `stop` may have looked before there was a process
                     self._listen(process)
                 process.kill()
-            self._up = self._hung = False
+            self._up = False
             if self._stopping.is_set():
                 return
             self.restarts += 1
@@ -119,13 +121,14 @@ class CameraProcess:
         if process.stdout is None:
             return
         for line in process.stdout:
-            self._heard_s = self._clock.now_s()
+            self._heard_s, self._spoke = self._clock.now_s(), True
+            if not line.strip():  # it lives and has nothing to tell
+                continue
             try:
                 report = decode(line)
             except InputError as error:
                 self._tell("down", str(error))
                 return
-            self._hung = False
             if isinstance(report, FrameReport):
                 self._up = True
             elif isinstance(report, EventReport) and report.event.what == "state":

@@ -2,8 +2,8 @@
 
 On command a background leaves it as well: a picture made of many frames, with the people removed.
 
-`python -m edge.perceive.watch CONFIG CAMERA` writes one report a line to standard output and
-ends when its standard input does.
+`python -m edge.perceive.watch CONFIG CAMERA` writes one report a line to standard output, an empty line while it waits
+for pictures, and ends when its standard input does.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def watch(config: Path, camera_id: str) -> None:
         while True:
             got = capture.next(1.0)
             if got is None:
+                _write("")  # it lives: a process that is silent hangs
                 taking.offer(None, _now_ms())
                 continue
             if recalibrated.is_set():

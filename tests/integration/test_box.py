@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import re
 import shutil
 import signal
 import sqlite3
@@ -18,7 +19,7 @@ import pytest
 
 from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceState
-from branchloop.processes import lock_directory
+from branchloop.processes import free_port, lock_directory
 from branchloop.share import share
 from edge.cameras import CameraProcess
 from edge.configured import read_configured, read_own
@@ -109,6 +110,36 @@ def test_a_camera_process_that_hangs_is_told_within_5_s_and_replaced(
     wait_for(camera, 30, None)
     assert process.pid != first
     assert process.restarts == 1
+
+
+def test_a_process_that_hangs_while_its_camera_is_away_is_replaced(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that it lives while it waits; one that does not even do that is killed, though it was never up."""
+    monkeypatch.setattr("edge.cameras.KILL_S", 3.0)
+    text = config.read_text(encoding="utf-8").replace(
+        '"../sample_video/plaza.mp4"', f'"rtsp://127.0.0.1:{free_port()}/none"', 1
+    )
+    config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process.start()
+    try:
+        wait_for((process, reports), 30, "down")
+        lived_s = time.monotonic() + 4.0
+        while time.monotonic() < lived_s:
+            process.watchdog()
+            time.sleep(0.1)
+        assert process.restarts == 0, "who waits for a camera is left alone"
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        until_s = time.monotonic() + 20
+        while process.restarts == 0 and time.monotonic() < until_s:
+            process.watchdog()
+            time.sleep(0.1)
+        assert process.restarts == 1
+    finally:
+        process.stop()
 
 
 def test_a_camera_process_that_dies_comes_back(

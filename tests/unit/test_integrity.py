@@ -44,7 +44,7 @@ def watched(config: Path) -> list[Report]:
     reports: list[Report] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        for line in process.stdout:
+        for line in filter(str.strip, process.stdout):
             reports.append(decode(line))
             if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
                 break
@@ -104,7 +104,7 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         reports = []
-        for line in process.stdout:
+        for line in filter(str.strip, process.stdout):
             report = decode(line)
             reports.append(report)
             if isinstance(report, EventReport) and report.event.state == "ended":
