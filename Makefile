@@ -9,10 +9,11 @@ demo: $(VENV)/.demo
 	@tools/system-libraries demo
 	$(BIN)/branchloop demo $(ARGS)
 
-# Two at a time: many tests wait for processes; a file's tests stay together, since they share what they started.
+# Three at a time on two cores: many tests wait for processes; a file's tests stay together, since they share what
+# they started, and files come in the order of tests/conftest.py, the longest first.
 test: $(VENV)/.test
 	@tools/system-libraries test
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What must be green before a change lands.
 check: lint test

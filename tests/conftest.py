@@ -11,11 +11,26 @@ from pathlib import Path
 
 import pytest
 from httpx._transports import default as transports
+from hypothesis import settings
 
 # Reading the certificates of the world takes 50 ms, for each of thousands of questions over loopback: once will do.
 transports.create_ssl_context = functools.lru_cache(transports.create_ssl_context)
 
+# How long an example takes is the machine's doing, and the tests of a run share it.
+settings.register_profile("branchloop", deadline=None)
+settings.load_profile("branchloop")
+
 ROOT = Path(__file__).parents[1]
+FIRST = (
+    "unit/test_fusion.py", "browser/test_demo_pages.py", "browser/test_kiosk.py", "integration/test_replay.py",
+    "faults/test_branch_killed.py", "browser/test_loop.py", "unit/test_attempt.py",
+    "integration/test_running_branch.py", "faults/test_configuration_crashes.py", "unit/test_takeover.py",
+    "integration/test_link.py", "integration/test_ingest_mqtt.py", "integration/test_two_cameras.py",
+    "faults/test_send_killed.py", "integration/test_webhooks.py", "unit/test_bench_floor.py",
+    "unit/test_integrity.py", "integration/test_box.py", "integration/test_doubts.py", "unit/test_simulated_waits.py",
+    "integration/test_hub_run.py", "browser/test_cards.py", "unit/test_birdseye.py",
+)  # fmt: skip
+"""The longest files come first, so that none is left to one worker at the end; such as compute and such as wait in turn."""
 _skipped: list[str] = []
 
 
@@ -34,6 +49,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             found = list(folder.glob("branchloop-*.whl"))
     (only,) = found
     return only
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    turn = {ROOT / "tests" / name: number for number, name in enumerate(FIRST)}
+    assert all(path.exists() for path in turn), "FIRST names a file that is gone"
+    items.sort(key=lambda item: turn.get(item.path, len(turn)))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -101,6 +101,7 @@ class _Search:
         self._closely = closely
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._feet = fixes.feet_m
+        self._at: list[complex] = (fixes.feet_m[:, 0] + 1j * fixes.feet_m[:, 1]).tolist()
         self._worn = fixes.worn
         self._dresses: dict[Walk, list[float] | None] = {}
         self._walks: dict[tuple[Walk, ...], float] = {}
@@ -184,9 +185,10 @@ class _Search:
     def _handed_on(self) -> tuple[float, dict[int, Walk]]:
         """The best move of three: one ends, one begins, and who goes on between them was first this one and then that one."""
         best, found = -np.inf, dict[int, Walk]()
-        for one, ended, begun in itertools.permutations(range(len(self._trails)), 3):
+        relays = self._relays()
+        for one, (ended, begun) in itertools.product(range(len(self._trails)), relays):
             a, b, c = self._trails[one], self._trails[ended], self._trails[begun]
-            if not (a.walk and b.walk and c.walk) or c.final or not self._between_two(a, b.walk, c.walk):
+            if one in (ended, begun) or not self._between_two(a.walk, b.walk, c.walk):
                 continue
             before = sum(self._value(trail, trail.walk) for trail in (a, b, c))
             for cut in range(max(a.final, 1), len(a.walk)):
@@ -203,14 +205,28 @@ class _Search:
                     best, found = gain, {one: head + c.walk, ended: b.walk + tail, begun: ()}
         return best, found
 
-    def _between_two(self, one: Trail, ended: Walk, begun: Walk) -> bool:
+    def _relays(self) -> list[tuple[int, int]]:
+        """Who ends, and who begins so soon after that somebody between them may have been both."""
+        return [
+            (ended, begun)
+            for ended, begun in itertools.permutations(range(len(self._trails)), 2)
+            if (last := self._trails[ended].walk)
+            and (first := self._trails[begun].walk)
+            and not self._trails[begun].final
+            and 0 < self._t_ms[first[0]] - self._t_ms[last[-1]] <= LONGEST_GAP_MS
+        ]
+
+    def _between_two(self, one: Walk, ended: Walk, begun: Walk) -> bool:
         """Whether one was seen before one ends, and after another begins, near both."""
-        first, last = self._t_ms[one.walk[0]], self._t_ms[one.walk[-1]]
-        end, start = self._t_ms[ended[-1]], self._t_ms[begun[0]]
-        if not (first <= end < start <= last) or start - end > LONGEST_GAP_MS:
+        if (
+            not one
+            or self._t_ms[one[0]] > self._t_ms[ended[-1]]
+            or self._t_ms[one[-1]] < self._t_ms[begun[0]]
+        ):
             return False
-        near = [min(self._apart(fix, other) for fix in one.walk) for other in (ended[-1], begun[0])]
-        return max(near) <= self._near_m
+        return all(
+            any(self._apart(fix, other) <= self._near_m for fix in one) for other in (ended[-1], begun[0])
+        )
 
     def _best(self, one: int, other: int) -> tuple[float, _Move | None]:
         """The best exchange between two trails, and its gain."""
@@ -345,14 +361,14 @@ class _Search:
             return False
         if not a.walk or not b.walk:
             return True
-        first, second = (self._feet[list(trail.walk[max(trail.final - 1, 0) :])] for trail in (a, b))
         if any(self._follows(one.walk, next_.walk) for one, next_ in ((a, b), (b, a))):
             return True
+        first, second = (self._feet[list(trail.walk[max(trail.final - 1, 0) :])] for trail in (a, b))
         apart = np.linalg.norm(first[:, None] - second[None], axis=2)
         return bool(apart.min() <= self._meets_m)
 
     def _apart(self, one: int, other: int) -> float:
-        return float(np.hypot(*(self._feet[one] - self._feet[other])))
+        return abs(self._at[one] - self._at[other])
 
 
 def _seams(walks: Sequence[Sequence[Walk]]) -> int:

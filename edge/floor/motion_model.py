@@ -71,8 +71,9 @@ def smooth(filtered: list[State]) -> list[State]:
     for state in reversed(filtered[:-1]):
         ahead = smoothed[-1]
         transition, noise = _step((ahead.t_ms - state.t_ms) / 1000, ahead.acceleration_m_s2)
-        expected = transition @ state.cov @ transition.T + noise
-        gain = np.linalg.solve(expected, transition @ state.cov).T
+        moved = transition @ state.cov
+        expected = moved @ transition.T + noise
+        gain = np.linalg.solve(expected, moved).T
         smoothed.append(
             State(
                 state.t_ms,

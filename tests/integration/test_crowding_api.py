@@ -254,9 +254,13 @@ def test_who_comes_later_is_told_at_once(hub: World) -> None:
 
 
 def test_the_stream_ends_with_the_pages_token(hub: World) -> None:
-    headers = page(hub, expires_ms=now_ms() + 1_500)
-    with httpx.stream("GET", f"{hub.api}/api/v1/card/crowding/stream", headers=headers, timeout=20) as answer:
-        told = list(events(answer))
+    for holds_ms in (1_500, 10_000):  # the first may be over before a busy machine answers
+        headers = page(hub, expires_ms=now_ms() + holds_ms)
+        url = f"{hub.api}/api/v1/card/crowding/stream"
+        with httpx.stream("GET", url, headers=headers, timeout=20) as answer:
+            told = list(events(answer))
+        if told:
+            break
     assert len(told) == 1
     refused = httpx.get(f"{hub.api}/api/v1/card/crowding", headers=headers)
     assert refused.status_code == 401
