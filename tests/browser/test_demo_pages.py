@@ -20,6 +20,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from quiet import quiet
 
 from branchloop import theme
 from branchloop.text import say
@@ -290,7 +291,7 @@ def test_layers_of_the_heat_page(running: Demo, page: Page, layer: str, words: s
     page.get_by_role("radio", name=layer).click()
     expect(page.get_by_text(words)).to_be_visible()
     expect(shown).to_contain_text(f"{total:,.1f}")
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    quiet(page)
     found = Axe().run(page).response["violations"]
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
 
@@ -334,7 +335,7 @@ def test_the_pages_are_accessible(running: Demo, page: Page, path: str, shown: s
     """Axe finds nothing against WCAG, contrast and heading order included, by day and in the dark."""
     page.goto(f"{running.pages}/{path}")
     expect(page.locator(shown).first).to_be_visible(timeout=30_000)
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    quiet(page)
     for scheme, paper in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(PAPER_IS, arg=paper)

@@ -19,6 +19,7 @@ from axe_playwright_python.sync_playwright import Axe
 from hubworld import World, world
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect
+from quiet import quiet
 
 from branchloop.commands import Picture, Reply
 from branchloop.processes import free_port
@@ -177,7 +178,7 @@ def test_a_line_drawn_on_a_picture_is_saved_in_metres(branch: Branch, page: Page
     page.get_by_label("Id (a-z").press("Tab")
     page.get_by_role("button", name="Put in place").click()
     expect(page.get_by_text("changed, not saved")).to_be_visible()
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    quiet(page)
     found = Axe().run(page).response["violations"]
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
     shoot(page, "setup-picture-en")
@@ -223,7 +224,7 @@ def test_a_picture_from_above_is_asked_for_and_drawn_on(branch: Branch, page: Pa
     draw_on(page, say("setup.on.above", "zh"), "zh")
     page.get_by_role("button", name="请求背景画面").click()
     expect(page.get_by_text("中心未向盒子请求：现有画面才")).to_contain_text("秒后再次请求")
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
+    quiet(page)
     found = Axe().run(page).response["violations"]
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
     shoot(page, "setup-above-zh")
