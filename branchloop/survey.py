@@ -88,6 +88,22 @@ class Survey:
         reach = self.reach
         return reach is not None and reach.seen_m2 > 0 and reach.spanned_m2 < LITTLE_SPAN * reach.seen_m2
 
+    @property
+    def mirrored(self) -> bool:
+        """Whether the marks show the floor as in a mirror: no camera above it does, so a coordinate was measured from the wrong side.
+
+        Right in the picture and then towards the viewer turns as right and then down on the plan.
+        """
+        wide, high = self.map.picture_px
+        at = [(wide / 2, high - 1.0), (wide / 2 + 1, high - 1.0), (wide / 2, high - 2.0)]
+        here, right, away = (self.map.to_floor(point) for point in at)
+        return (
+            here is not None
+            and right is not None
+            and away is not None
+            and geometry.side(here, away, right) < 0
+        )
+
 
 def fault(marks: Sequence[Mark], picture_px: tuple[int, int]) -> tuple[str, str] | None:
     """What makes marks useless, and how to mend it; None when they can be fitted."""
@@ -185,6 +201,7 @@ def figures(verdict: Survey) -> dict[str, Any]:
             for i, mark in enumerate(verdict.marks, 1)
         ],
         "suspicion": None,
+        "mirrored": verdict.mirrored,
     }
     if verdict.suspicion is not None:
         suspected = verdict.suspicion

@@ -128,6 +128,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.seen": ("Seen of the plan", "覆盖平面图"),
     "setup.mistyped": ("Mark {marks} looks mistyped.", "标记点 {marks} 疑似输入有误。"),
     "setup.swapped": ("Marks {marks} look swapped.", "标记点 {marks} 疑似互换。"),
+    "setup.mirrored": (
+        "The marks show the floor as in a mirror: x runs to the right on the plan, y down. Measure from there.",
+        "标记点呈镜像：平面图上 x 向右、y 向下，请按此方向测量。",
+    ),
     "setup.little": (
         "The marks span little of what the camera sees; the rest is extrapolated.",
         "标记点仅覆盖画面的小部分，其余为外推。",

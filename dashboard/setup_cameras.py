@@ -113,6 +113,8 @@ def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoke
     if told["suspicion"]:
         doubt = told["suspicion"]
         st.warning(say(f"setup.{doubt['kind']}", spoken, marks=", ".join(map(str, doubt["marks"]))))
+    if told["mirrored"]:
+        st.warning(say("setup.mirrored", spoken))
     if told["spans_little"]:
         st.warning(say("setup.little", spoken))
     heads = [say(f"setup.{key}", spoken) for key in ("point", "miss", "left_out")]

@@ -211,7 +211,8 @@ def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[Mark], *, 
         place = f"({mark[0]:g}, {mark[1]:g}) px = ({mark[2]:g}, {mark[3]:g}) m"
         click.echo(f"{fit['mark']:>4}  {place:<40}  miss {fit['miss_cm']:7.1f} cm{left}")
     exits.report(
-        {key: value for key, value in told.items() if key not in {"marks", "suspicion"}}, as_json=False
+        {key: value for key, value in told.items() if key not in {"marks", "suspicion", "mirrored"}},
+        as_json=False,
     )
     doubt = told["suspicion"]
     if doubt is not None and verdict.suspicion is not None:
@@ -221,6 +222,11 @@ def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[Mark], *, 
         click.echo("warning: the marks do not fit well together; measure them again.", err=True)
     if len(marks) == 4:
         click.echo("warning: four marks always fit: nothing tells a mistyped one. Give eight.", err=True)
+    if told["mirrored"]:
+        click.echo(
+            "warning: the marks show the floor as in a mirror; x runs to the right on the plan, y down: measure from there.",
+            err=True,
+        )
     if told.get("spans_little"):
         click.echo("warning: the marks span little of the floor; the rest is extrapolated.", err=True)
     if told.get("too_far_m2"):

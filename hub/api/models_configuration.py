@@ -56,6 +56,9 @@ class JudgedCamera(Answer):
     residual_cm: float
     marks: list[JudgedMark]
     suspicion: Suspected | None
+    mirrored: bool = Field(
+        description="the marks show the floor as in a mirror: measured from the wrong side"
+    )
     seen_m2: float
     seen_percent: float
     too_far_m2: float = Field(description="where people are lower than 30 px in the picture")

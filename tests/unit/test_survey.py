@@ -138,6 +138,18 @@ def test_what_is_seen_and_what_is_too_far() -> None:
     )
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_mirrored_floor_is_told(turned: bool) -> None:
+    """X measured from the other wall fits without any residual, and places everybody on the other side."""
+    sign = -1 if turned else 1  # a plan that is upside down for the camera is no mirror
+    right = [(u, v, sign * x + 12 * turned, sign * y + 12 * turned) for u, v, x, y in marks()]
+    wrong = [(u, v, 12 - x, y) for u, v, x, y in right]
+    assert not judged(right).mirrored
+    assert judged(wrong).residual_m < 1e-6
+    assert judged(wrong).mirrored
+    assert survey.figures(judged(wrong))["mirrored"] is True
+
+
 def test_marks_in_one_corner_are_warned_of() -> None:
     """What lies outside the marks is extrapolated."""
     for points, little in (
