@@ -117,7 +117,8 @@ class Session:
     _policy: Literal["verify", "identify"] | None = None
 
     def choose(self, door: Door, t_s: float) -> None:
-        """A door was touched."""
+        """A door was touched: whoever it is, nobody who stood here before is meant."""
+        self.target = None
         if self._is_locked(t_s):
             self._go("staff", t_s, "locked")
         elif door == "code" or self.recognise == "off":

@@ -110,6 +110,8 @@ def test_somebody_else_says_so_and_nobody_is_checked_in() -> None:
     made.matched(made.day.by_consent("c-1"), NOW_MS, 2.0)
     made.confirm(False, NOW_MS, 3.0)
     assert (made.stage, made.why, outcomes(made)) == ("refused", "not_me", ["not_me"])
+    made.choose("face", 3.0)
+    assert made.target is None, "the next face is compared with nobody who stood here before"
 
 
 def test_a_consent_withdrawn_a_second_ago_opens_nothing() -> None:
