@@ -5,40 +5,49 @@ Nothing here judges what it writes: `branchloop.site.parse_site` does.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
-from tomlkit.items import AoT, Array, Table
+from tomlkit.items import Array, InlineTable, Table
 
+from branchloop import tomlpieces
 from branchloop.errors import ConfigError
+from branchloop.tomlpieces import Piece
 
 OF_THE_BOX = ("box", "kiosk")
 """Tables that belong to the branch's machine: credentials, addresses, folders. They are never published."""
-_ABOVE = re.compile(rf"(?m)^(?:[ \t]*#.*\n)+(?=[ \t]*\[\[?[ \t]*(?:{'|'.join(OF_THE_BOX)})\b)")
 Listed = Literal["camera", "line", "zone", "sensor"]
 
 
 def read(text: str) -> tomlkit.TOMLDocument:
     """The document. Raises ConfigError when the text is no TOML."""
-    whole = (
-        text if not text or text.endswith("\n") else text + "\n"
-    )  # what is added is not added to the last line
     try:
-        return tomlkit.parse(whole)
+        return tomlkit.parse(_ended(text))
     except TOMLKitError as error:
         raise ConfigError(f"the text is not valid TOML: {error}.", hint="Mend that line.") from error
 
 
 def publishable(text: str) -> str:
-    """Without the tables of the box and of kiosks, and the remarks right above them: those are of the machine, too."""
-    document = read(_ABOVE.sub("", text))
-    for table in OF_THE_BOX:
-        if table in document:
-            document.remove(table)
-    return tomlkit.dumps(document)
+    """Without the tables of the box and of kiosks, and the remarks that are theirs, for these may tell of the machine.
+
+    A remark belongs to what it stands right above. Any other below one of these tables goes with it.
+    """
+    read(text)
+    kept: list[Piece] = []
+    for table in tomlpieces.tables(_ended(text)):
+        path = table.path
+        if path and path[0] in OF_THE_BOX:
+            _drop_above(kept)
+            kept += _set_apart(table.below)
+            continue
+        for piece in table.pieces:
+            if piece.kind == "key" and not path and piece.path[0] in OF_THE_BOX:
+                _drop_above(kept)
+            else:
+                kept.append(piece)
+    return tomlpieces.joined(kept)
 
 
 def joined(text: str, own: str) -> str:
@@ -60,40 +69,51 @@ def with_version(text: str, version: int) -> str:
 def with_entry(text: str, kind: Listed, entry: Mapping[str, Any]) -> str:
     """With one `[[line]]`, `[[zone]]`, … added, or changed where its id is there already.
 
-    Keys that the entry does not name stay as they are.
+    Keys that the entry does not name stay as they are. Raises ConfigError for an inline list that nothing
+    can be added to.
     """
     document = read(text)
     known = _find(document, kind, str(entry["id"]))
-    if known is None:
-        known = tomlkit.table()
+    listed = document.get(kind)
+    if known is not None:
         _update(known, entry)
-        if kind in document:
-            _list(document, kind).append(known)
-        else:
-            fresh = tomlkit.aot()
-            fresh.append(known)
-            document.append(kind, fresh)
+    elif isinstance(listed, Array):
+        listed.append(_item({key: value for key, value in entry.items() if value is not None}))
+        _still_read(document, kind)
     else:
-        _update(known, entry)
+        fresh = tomlkit.table()
+        _update(fresh, entry)
+        if listed is None:
+            listed = tomlkit.aot()
+            listed.append(fresh)
+            document.append(kind, listed)
+        else:
+            listed.append(fresh)
     return tomlkit.dumps(document)
 
 
 def without_entry(text: str, kind: Listed, entry_id: str) -> str:
-    """Without the entry of that id; unchanged when there is none."""
+    """Without the entry of that id; unchanged when there is none. Remarks that stand below it stay."""
     document = read(text)
-    if kind not in document:
+    ids = [entry.get("id") for entry in document.get(kind, ())]
+    if entry_id not in ids:
         return text
-    entries = _list(document, kind)
-    kept = [entry for entry in entries if entry.get("id") != entry_id]
-    if len(kept) == len(entries):
-        return text
-    if not kept:
-        document.remove(kind)
-    else:
-        for index in reversed(range(len(entries))):
-            if entries[index].get("id") == entry_id:
-                del entries[index]
-    return tomlkit.dumps(document)
+    if isinstance(document[kind], Array):
+        del document[kind][ids.index(entry_id)]
+        return tomlkit.dumps(document)
+    kept: list[Piece] = []
+    at = -1
+    for table in tomlpieces.tables(_ended(text)):
+        path = table.path
+        at += path == (kind,)
+        if path[:1] == (kind,) and ids[at] == entry_id:
+            below = list(table.below)
+            while below and below[0].kind == "blank" and (not kept or kept[-1].kind == "blank"):
+                del below[0]
+            kept += below
+        else:
+            kept += table.pieces
+    return tomlpieces.joined(kept)
 
 
 def with_calibration(text: str, camera: str, calibration: Mapping[str, Any]) -> str:
@@ -103,22 +123,44 @@ def with_calibration(text: str, camera: str, calibration: Mapping[str, Any]) -> 
     if known is None:
         raise ConfigError(f"there is no camera {camera!r}.", hint="Name a [[camera]] of the file by its id.")
     if "calibration" not in known:
-        known.append("calibration", tomlkit.table())
-    _update(cast("Table", known["calibration"]), calibration)
+        fresh = tomlkit.inline_table() if isinstance(known, InlineTable) else tomlkit.table()
+        known.append("calibration", fresh)
+    _update(known["calibration"], calibration)
     return tomlkit.dumps(document)
 
 
-def _list(document: tomlkit.TOMLDocument, kind: str) -> AoT:
-    found = document[kind]
-    if not isinstance(found, AoT):
-        raise ConfigError(f"`{kind}` is written as an inline list.", hint=f"Write [[{kind}]] tables instead.")
-    return found
+def _ended(text: str) -> str:
+    """With an end to its last line: what is added would be added to that line."""
+    return text if not text or text.endswith("\n") else text + "\n"
 
 
-def _find(document: tomlkit.TOMLDocument, kind: str, entry_id: str) -> Table | None:
-    if kind not in document:
-        return None
-    return next((entry for entry in _list(document, kind) if entry.get("id") == entry_id), None)
+def _drop_above(kept: list[Piece]) -> None:
+    """Drop the remarks right above what comes next."""
+    while kept and kept[-1].kind == "remark":
+        kept.pop()
+
+
+def _set_apart(below: Sequence[Piece]) -> list[Piece]:
+    """The remarks right above what comes next, where a blank line parts them from the table before."""
+    apart = len(below)
+    while apart and below[apart - 1].kind == "remark":
+        apart -= 1
+    return list(below[apart:]) if apart else []
+
+
+def _find(document: tomlkit.TOMLDocument, kind: str, entry_id: str) -> Table | InlineTable | None:
+    return next((entry for entry in document.get(kind, ()) if entry.get("id") == entry_id), None)
+
+
+def _still_read(document: tomlkit.TOMLDocument, kind: str) -> None:
+    """Raise where the list lacks a comma: tomlkit sets none between its last entry and a remark below."""
+    try:
+        tomlkit.parse(tomlkit.dumps(document))
+    except TOMLKitError as error:
+        raise ConfigError(
+            f"the inline list `{kind}` has a remark after its last entry and no comma.",
+            hint=f"Put a comma after that entry, or write [[{kind}]] tables.",
+        ) from error
 
 
 def _update(table: Any, values: Mapping[str, Any]) -> None:

@@ -53,6 +53,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"(.+) is not a weekday; use (.+)", "{0} 不是星期；请用 {1}"),
     (r"(.+) are not opening hours; write (.+)", "{0} 不是营业时间；请写如 09:00-17:00、09:00-12:00,13:00-17:00 或 closed"),
     (r"(.+) does not run forwards; write the spans in order, each earlier time first", "{0} 时间未递增；请按先后顺序书写各时段"),
+    (r"the inline list (`.+`) has a remark after its last entry and no comma\. .+", "行内列表 {0} 的最后一项之后有注释而没有逗号；请在该项后加逗号"),
     (r"two (\w+)s are called (.+); every id must be used once", "有两个 {0} 名为 {1}；每个编号只能使用一次"),
     (r"counter (.+) serves (.+), which is no service of this site; add it or take it out", "柜台 {0} 办理 {1}，但本网点没有该业务；请添加该业务或去掉此项"),
     (r"zone (.+) has served_in but is no queue; set kind to queue", "区域 {0} 有 served_in 但不是排队区；请将 kind 设为 queue"),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
 import streamlit as st
 
 from branchloop.config import Fault, find_faults
+from branchloop.errors import ConfigError
 from branchloop.homography import Point
 from branchloop.site import ZONE_KINDS, Line, Site, Zone
 from branchloop.sitetext import Listed, with_entry, without_entry
@@ -43,8 +44,7 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
         )
         kind: Listed = "line" if is_line else "zone"
         enough = len(points) == 3 if is_line else len(points) >= 3
-        candidate = with_entry(work.text, kind, entry) if enough and entry["id"] else None
-        found = find_faults(candidate, Site) if candidate else []
+        candidate, found = _made(work.text, kind, entry) if enough and entry["id"] else (None, [])
         if parts[chosen] is None and f"{kind}:{entry['id']}" in parts:
             found = [
                 Fault(
@@ -75,6 +75,15 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
             kept = points if not is_line or len(points) < 3 else []
             work.points, work.serial = [*kept, hit], anew()
             st.rerun()
+
+
+def _made(text: str, kind: Listed, entry: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
+    """The text with the entry, and its faults; no text where it cannot be edited, and why."""
+    try:
+        candidate = with_entry(text, kind, entry)
+    except ConfigError as error:
+        return None, [Fault(kind, str(error))]
+    return candidate, find_faults(candidate, Site)
 
 
 def _called(key: str, part: Line | Zone | None, spoken: Language) -> str:

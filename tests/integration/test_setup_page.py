@@ -125,3 +125,42 @@ def test_a_name_that_was_emptied_is_gone(hub: World) -> None:
     apply.click().run()
     assert not page.exception
     assert "name" not in tomllib.loads(work.text)["zone"][0]
+
+
+INLINE = 'zone = [\n  { id = "a", kind = "queue", polygon = [[1.0, 0.1], [1.9, 0.1], [1.9, 0.9]] }\n  # the end\n]\n'
+
+
+def inline(text: str) -> str:
+    """The branch's text with its zones as an inline list."""
+    top, _, tables = text.partition("[[line]]")
+    return f"{top}{INLINE}[[line]]{tables.partition('[[zone]]')[0]}"
+
+
+def test_zones_of_an_inline_list_are_drawn_like_others(hub: World) -> None:
+    """Changed and removed where they stand; what cannot be added is told with what to do."""
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    work.text = inline(work.text)
+    page.button_group[0].set_value("plan").run()
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value("new-zone").run()
+    work.points, work.serial = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], anew()
+    (named,) = (field for field in page.text_input if field.label == say("setup.id", "zh"))
+    named.set_value("desk").run()
+    assert not page.exception
+    assert "请在该项后加逗号" in " ".join(block.proto.body for block in page.get("html"))
+    (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
+    assert apply.disabled
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value("zone:a").run()
+    (field,) = (field for field in page.text_input if field.label == say("setup.name_zh", "zh"))
+    field.set_value("排队区").run()
+    (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
+    apply.click().run()
+    assert not page.exception
+    assert tomllib.loads(work.text)["zone"][0]["name"] == {"en": "排队区", "zh": "排队区"}
+    assert "  # the end\n" in work.text
+    (remove,) = (button for button in page.button if button.label == say("setup.remove", "zh"))
+    remove.click().run()
+    assert not page.exception
+    assert tomllib.loads(work.text)["zone"] == []

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from branchloop import sitetext
+from branchloop import sitetext, tomlpieces
 from branchloop.errors import ConfigError
 from branchloop.share import share
 from branchloop.site import parse_site
@@ -108,10 +108,108 @@ def test_the_version_is_one_number(version: int) -> None:
 
 
 def test_what_cannot_be_edited_is_told() -> None:
-    """No TOML, an unknown camera, an inline list."""
+    """No TOML, an unknown camera, an inline list that lacks a comma."""
     with pytest.raises(ConfigError, match="not valid TOML"):
         sitetext.with_version("a = ", 2)
     with pytest.raises(ConfigError, match="no camera"):
         sitetext.with_calibration(TEMPLATE, "attic", {})
-    with pytest.raises(ConfigError, match="inline"):
-        sitetext.with_entry("line = []\n", "line", {"id": "x"})
+    with pytest.raises(ConfigError, match="Put a comma after that entry"):
+        sitetext.with_entry('line = [\n  { id = "a" }\n  # the end\n]\n', "line", {"id": "x"})
+
+
+REMARKS = """# first zone
+[[zone]]
+id = "a"
+# within a
+kind = "queue" # beside a's kind
+polygon = [
+  [1.0, 2.0], # a corner
+  [2.0, 2.0], [2.0, 3.0],
+]
+
+# second zone: agreed on 3 May
+[[zone]]
+id = "b"
+# below b
+
+# the door
+[[line]]
+id = "l"
+note = '''
+[[zone]] # no table, and no remark
+'''
+"""
+
+
+@pytest.mark.parametrize("text", [TEMPLATE, DEMO, REMARKS, REMARKS.rstrip()])
+def test_the_pieces_of_a_text_are_the_text(text: str) -> None:
+    """Letter by letter; heads are found where tables begin and nowhere else."""
+    tables = tomlpieces.tables(text)
+    assert "".join(tomlpieces.joined(table.pieces) for table in tables) == text
+    assert {table.path[0] for table in tables[1:]} <= set(tomllib.loads(text))
+    assert [table.path for table in tomlpieces.tables(REMARKS)] == [(), ("zone",), ("zone",), ("line",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_what_stands_below_a_removed_table_stays(end: str) -> None:
+    """A remark above the next table is no part of the removed one; all else is as it was, to the letter."""
+    text = REMARKS.replace("\n", end)
+    own = text[text.index("[[zone]]") : text.index("# second")]
+    assert sitetext.without_entry(text, "zone", "a") == text.replace(own, end)
+    own = f'[[zone]]{end}id = "b"{end}'
+    assert sitetext.without_entry(text, "zone", "b") == text.replace(own, "")
+    own = text[text.index("[[line]]") :]
+    assert sitetext.without_entry(text, "line", "l") == text.replace(own, "")
+
+
+def test_a_removed_table_takes_its_own_tables_along() -> None:
+    """Wherever they stand; those of its neighbours stay."""
+    text = (
+        '[[camera]]\nid = "a"\n[camera.calibration]\npoints = []\n\n# of b\n[[camera]]\nid = "b"\n'
+        '[[zone]]\nid = "z"\n# the marks of b\n[camera.calibration]\npoints = [[1, 2, 3, 4]]\n# the end\n'
+    )
+    without_a = sitetext.without_entry(text, "camera", "a")
+    assert without_a == text[text.index("# of b") :]
+    without_b = sitetext.without_entry(without_a, "camera", "b")
+    assert without_b == '# of b\n[[zone]]\nid = "z"\n# the marks of b\n# the end\n'
+
+
+def test_what_is_published_keeps_the_remarks_of_other_tables() -> None:
+    """Those right above them, where a blank line parts them from the box: one below the box's keys may hold its login."""
+    text = (
+        'id = "hall"\n\n# of the box\n[box]\nid = "b"\n# old login: s3cret\n\n# [box.old]\n# login = "x"\n\n'
+        '# Cameras, measured by Li\n# on 3 May\n[[camera]]\nid = "c"\n\n[["kiosk"]]\nid = "k"\n[kiosk.tls]\n# login\n'
+        '[[line]]\nid = "l"\n'
+    )
+    assert sitetext.publishable(text) == (
+        'id = "hall"\n\n# Cameras, measured by Li\n# on 3 May\n[[camera]]\nid = "c"\n\n[[line]]\nid = "l"\n'
+    )
+    inline = '# all\n\n# login\nbox = { id = "b" }\nkiosk.a = 1\n# the name\nname = "Hall"\n'
+    assert sitetext.publishable(inline) == '# all\n\n# the name\nname = "Hall"\n'
+
+
+INLINE = """zone = [
+  { id = "a", kind = "other" }, # first
+  # about b
+  { id = "b", polygon = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] } # last
+]
+camera = [{ id = "c" }]
+line = []
+"""
+
+
+def test_inline_lists_are_edited_in_place() -> None:
+    """Entries are changed, added and removed, and marks of a camera are set; remarks stay."""
+    moved = sitetext.with_entry(INLINE, "zone", {"id": "a", "kind": "queue", "min_stay_s": 2.0})
+    assert tomllib.loads(moved)["zone"][0] == {"id": "a", "kind": "queue", "min_stay_s": 2.0}
+    added = sitetext.with_entry(INLINE, "zone", {"id": "n", "name": None, "polygon": [[0.0, 0.0]]})
+    assert [zone["id"] for zone in tomllib.loads(added)["zone"]] == ["a", "b", "n"]
+    assert tomllib.loads(added)["zone"][2] == {"id": "n", "polygon": [[0.0, 0.0]]}
+    removed = sitetext.without_entry(INLINE, "zone", "b")
+    assert [zone["id"] for zone in tomllib.loads(removed)["zone"]] == ["a"]
+    assert all("# about b" in text and "# first" in text for text in (moved, added, removed))
+    marked = sitetext.with_calibration(INLINE, "c", {"points": [[1, 2, 3, 4]]})
+    assert tomllib.loads(marked)["camera"] == [{"id": "c", "calibration": {"points": [[1, 2, 3, 4]]}}]
+    first = sitetext.with_entry(INLINE, "line", {"id": "x"})
+    assert tomllib.loads(first)["line"] == [{"id": "x"}]
+    assert sitetext.without_entry(INLINE, "line", "x") == INLINE
