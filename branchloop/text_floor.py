@@ -92,6 +92,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "该时段的数据全部按其他网格或平面图存储（{value} 人·秒），无法绘制在当前平面图上。",
     ),
     "zone.partly": ("drawn for {value} % of it", "仅覆盖其中 {value}%"),
+    "heat.no_hour": (
+        "The clocks went forward on this day and skipped these hours. Choose other hours.",
+        "当日时钟拨快，跳过了所选时段。请选择其他时段。",
+    ),
     "heat.beside": (
         "besides {value} person·s estimated from sensors",
         "另有传感器估算 {value} 人·秒",
@@ -134,6 +138,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "difference.elsewhere": (
         "Some of it was stored for another cell size or floor plan ({now} person·s here, {then} there): the two times cannot be compared.",
         "部分数据按其他网格或平面图存储（本时段 {now} 人·秒，对比时段 {then} 人·秒），两个时段无法对比。",
+    ),
+    "difference.no_hour": (
+        "The clocks went forward on one of the two days and skipped these hours: there is nothing to compare.",
+        "其中一天时钟拨快，跳过了所选时段，无法对比。",
+    ),
+    "difference.clocks": (
+        "The clocks were changed: {here} h here, {there} h there.",
+        "时钟有调整：本时段 {here} 小时，对比时段 {there} 小时。",
     ),
     "difference.no_data": (
         "One of the two times was not observed: there is nothing to compare.",

@@ -87,6 +87,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Every opening hour was observed at least in part.",
         "每个营业时段均至少部分观测。",
     ),
+    "clock.second": ("{time} (second time)", "{time}（第二次）"),
+    "clock.twice": (
+        "{date}: the clocks went back; {hours} came twice, side by side above.",
+        "{date}：时钟拨慢，{hours} 出现两次，上图并列显示。",
+    ),
+    "clock.missing": (
+        "{date}: the clocks went forward; there was no {hours}.",
+        "{date}：时钟拨快，没有 {hours}。",
+    ),
     "quality.gap": ("{date}: {hours}", "{date}：{hours}"),
     "quality.parts": ("Cameras and sensors", "摄像头与传感器"),
     "quality.parts.none": (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from branchloop import theme
 from branchloop.text import Language, say
+from dashboard import localtime
 from dashboard.quality import percent
 
 MOST_GAPS = 8
@@ -39,8 +42,8 @@ def svg(days: Sequence[Mapping[str, Any]], language: Language) -> str:
         name = f"{say(f'day.{weekday}', language)} {day['date'][5:]}"
         out.append(f'<text x="4" y="{y + 13:g}">{escape(name)}</text>')
         out += [
-            _cell(hour, _LEFT + (hour["hour"] - first) * cell_w, y, cell_w - 2)
-            for hour in day["hours"]
+            _cell(hour, _LEFT + (hour["hour"] - first + place) * cell_w, y, cell_w * share - 2)
+            for hour, place, share in _placed(day["hours"])
             if first <= hour["hour"] < last
         ]
         y += _CELL_H + 2
@@ -75,13 +78,39 @@ def gap_list(days: Sequence[Mapping[str, Any]], language: Language) -> str:
     """The hours in words that nobody observed, the last days first."""
     rows = []
     for day in reversed(days):
-        hours = [hour["hour"] for hour in day["hours"] if hour["state"] == "gap"]
-        if hours:
-            rows.append(say("quality.gap", language, date=day["date"], hours=_ranges(hours)))
+        gaps = _gaps(day["hours"], language)
+        if gaps:
+            rows.append(say("quality.gap", language, date=day["date"], hours=", ".join(gaps)))
     if not rows:
         return f'<div class="bl-note">{escape(say("quality.gaps.none", language))}</div>'
     more = [f"+ {len(rows) - MOST_GAPS}"] if len(rows) > MOST_GAPS else []
     return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows[:MOST_GAPS] + more)
+
+
+def clock_changes(days: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """HTML of the days on which the clocks were changed within the hours shown; empty without one."""
+    first, last = _shown_hours(days)
+    rows = []
+    for day in days:
+        times = Counter(hour["hour"] for hour in day["hours"])
+        for key, odd in (
+            ("clock.twice", [hour for hour in range(first, last) if times[hour] > 1]),
+            ("clock.missing", [hour for hour in range(first, last) if not times[hour]]),
+        ):
+            if odd:
+                hours = f"{odd[0]:02d}–{odd[-1] + 1:02d}"
+                rows.append(say(key, language, date=day["date"], hours=hours))
+    return "".join(f'<div class="bl-note">{escape(row)}</div>' for row in rows)
+
+
+def _placed(hours: Sequence[Mapping[str, Any]]) -> Iterator[tuple[Mapping[str, Any], float, float]]:
+    """Each hour with its place in its column and its share of it: hours of one name stand side by side."""
+    times = Counter(hour["hour"] for hour in hours)
+    told: Counter[int] = Counter()
+    for hour in hours:
+        share = 1 / times[hour["hour"]]
+        yield hour, told[hour["hour"]] * share, share
+        told[hour["hour"]] += 1
 
 
 def _shown_hours(days: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
@@ -113,12 +142,19 @@ def _weeks(days: Sequence[Mapping[str, Any]]) -> int:
     return sum(date.fromisoformat(day["date"]).weekday() == 0 for day in days)
 
 
-def _ranges(hours: Sequence[int]) -> str:
-    """Hours as people say spans of them: 9, 10, 11, 14 -> 09–12, 14–15."""
-    spans: list[list[int]] = []
-    for hour in hours:
-        if spans and spans[-1][1] == hour:
-            spans[-1][1] = hour + 1
-        else:
-            spans.append([hour, hour + 1])
-    return ", ".join(f"{first:02d}–{last:02d}" for first, last in spans)
+def _gaps(hours: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+    """Unobserved hours as people say spans of them: 9, 10, 11, 14 -> 09–12, 14–15. `hours` are all of the day."""
+    names = [
+        localtime.named(f"{hour['hour']:02d}", language, second=place > 0)
+        for hour, place, _ in _placed(hours)
+    ]
+    found: list[str] = []
+    for state, run in groupby(range(len(hours)), key=lambda at: hours[at]["state"]):
+        if state != "gap":
+            continue
+        first, *_ = at = list(run)
+        last = at[-1]
+        back = last + 1 < len(hours) and hours[last + 1]["hour"] <= hours[last]["hour"]
+        end = names[last + 1] if back else f"{hours[last]['hour'] + 1:02d}"
+        found.append(f"{names[first]}–{end}")
+    return found

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from dashboard import localtime
+
 Period = Literal["day", "weekday", "week"]
 PERIODS: tuple[Period, ...] = ("day", "weekday", "week")
 Span = tuple[datetime, datetime]
@@ -26,12 +28,18 @@ def days(period: Period, day: date) -> list[date]:
 
 
 def spans(chosen: Sequence[date], first: int, last: int, zone: ZoneInfo) -> list[Span]:
-    """Hours `[first, last)` of the branch's clock on each day; days that touch become one span."""
+    """Hours `[first, last)` of the branch's clock on each day; days that touch become one span.
+
+    An hour that comes twice is in it twice; a day whose clock skips all of these hours has none.
+    """
     found: list[Span] = []
     for day in chosen:
-        start = datetime.combine(day, time(first), tzinfo=zone)
-        midnight = datetime.combine(day + timedelta(days=1), time(), tzinfo=zone)
-        end = midnight if last >= 24 else start.replace(hour=last)
+        start, end = (
+            localtime.reached(datetime.combine(day + timedelta(hour // 24), time(hour % 24), tzinfo=zone))
+            for hour in (first, last)
+        )
+        if start == end:
+            continue
         if found and found[-1][1] == start:
             found[-1] = (found[-1][0], end)
         else:
@@ -42,13 +50,23 @@ def spans(chosen: Sequence[date], first: int, last: int, zone: ZoneInfo) -> list
 def so_far(period: Sequence[Span], now: datetime) -> list[Span]:
     """The spans up to now, to the minute: what is still to come cannot be compared."""
     until = now.replace(second=0, microsecond=0)
-    return [(start, min(end, until)) for start, end in period if start < until]
+    return [
+        (start, min(end, until, key=datetime.timestamp))
+        for start, end in period
+        if start.timestamp() < until.timestamp()
+    ]
 
 
 def earlier(period: Sequence[Span], by_days: int) -> list[Span]:
-    """The same hours of the clock, some days before."""
+    """The same hours of the clock, some days before; those that the clock skipped are left out."""
     step = timedelta(days=by_days)
-    return [(start - step, end - step) for start, end in period]
+    found = [(localtime.reached(start - step), localtime.reached(end - step)) for start, end in period]
+    return [(start, end) for start, end in found if start != end]
+
+
+def lasted_h(period: Sequence[Span]) -> float:
+    """Hours that really went by, whatever the clock showed."""
+    return sum(end.timestamp() - start.timestamp() for start, end in period) / 3600
 
 
 def total(answers: Sequence[Answer], key: str) -> float | None:

@@ -13,7 +13,7 @@ from branchloop.kpis import TAINTS
 from branchloop.messages import PairFault, SensorFault
 from branchloop.text import WORDS, Language, duration, label, say
 from branchloop.text_faults import told as in_language
-from dashboard import tiles
+from dashboard import localtime, tiles
 from dashboard.plan import named
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
@@ -233,11 +233,16 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
         opened = alert["cleared"] is None
         shape, tone = ("▲", "bad") if opened else ("△", "muted")
         title = _about(alert["kind"], alert["subject"], names, language)
-        raised = _wall(alert["raised"], zone)
+        raised = localtime.wall(alert["raised"], zone, language)
         when = (
             say("quality.alert.open", language, time=raised)
             if opened
-            else say("quality.alert.cleared", language, start=raised, end=_wall(alert["cleared"], zone))
+            else say(
+                "quality.alert.cleared",
+                language,
+                start=raised,
+                end=localtime.wall(alert["cleared"], zone, language),
+            )
         )
         lines = [line for line in (when, evidence(alert, language)) if line]
         if alert["tainted"]:
@@ -385,7 +390,3 @@ def shown_share(share: float | None) -> str:
 
 def _local_day(text: str, answer: Mapping[str, Any]) -> str:
     return datetime.fromisoformat(text).astimezone(ZoneInfo(answer["timezone"])).strftime("%m-%d")
-
-
-def _wall(text: str, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(text).astimezone(zone).strftime("%m-%d %H:%M")

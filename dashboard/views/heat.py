@@ -9,18 +9,14 @@ from html import escape
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
-from branchloop import theme
 from branchloop.text import Language, label, say
 from dashboard import difference, flow, heat, periods, plan, session, tiles
 from dashboard.client import Hub
 from dashboard.devices import device_names
-from dashboard.views import heat_tables
+from dashboard.views import heat_hours, heat_tables
 
-MOST_GAPS = 6
 Layer = Literal["presence", "flow", "filled", "difference"]
 LAYERS: tuple[Layer, ...] = ("presence", "flow", "filled", "difference")
 AGAINST = {"week": 7, "day": 1}
@@ -53,6 +49,9 @@ def page() -> None:
         st.title(f"{branch['name'][spoken]} · {say('heat.title', spoken)}")
         session.ribbon(branch)
         choice = _choose(branch, spoken, zone)
+        if not choice.spans:
+            st.info(say("heat.no_hour", spoken))
+            return
         seen = each(choice.spans, lambda start, end: door.heat(site, start, end))
         footfall = each(choice.spans, lambda start, end: door.footfall(site, start, end, "hour"))
         zones = each(choice.spans, lambda start, end: door.zones(site, start, end))
@@ -135,42 +134,6 @@ def _beside_total(filled: float | None, elsewhere: float, spoken: Language) -> l
     ]
 
 
-def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo) -> alt.Chart:
-    """Visitors by hour from a zero base; an hour that was not observed is a break, not a zero."""
-    table = pd.DataFrame(
-        {
-            "hour": [
-                datetime.fromisoformat(i["start"]).astimezone(zone).strftime("%m-%d %H:00") for i in items
-            ],
-            "visitors": [i["visitors"] for i in items],
-        }
-    )
-    chart: alt.Chart = (
-        alt.Chart(table)
-        .mark_bar(color=theme.ACCENT)
-        .encode(
-            x=alt.X("hour:O", title=None, sort=None),
-            y=alt.Y("visitors:Q", title=label("footfall", spoken), scale=alt.Scale(zero=True)),
-        )
-        .properties(height=180)
-    )
-    return chart
-
-
-def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo) -> str:
-    """The times that nobody observed."""
-    if not gaps:
-        return f'<div class="bl-note">{escape(say("gaps.none", spoken))}</div>'
-    rows = [
-        say("gaps.item", spoken, start=_wall(gap["from"], zone), end=_wall(gap["to"], zone))
-        for gap in gaps[:MOST_GAPS]
-    ]
-    rest = len(gaps) - MOST_GAPS
-    if rest > 0:
-        rows.append(f"+ {rest}")
-    return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
-
-
 def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choice:
     today = datetime.now(zone).date()
     first_row = st.columns([1, 1, 2])
@@ -230,7 +193,7 @@ def _beside(
     session.head(say("heat.footfall", spoken))
     items = [item for answer in footfall for item in answer["items"]]
     if any(item["visitors"] is not None for item in items):
-        st.altair_chart(footfall_chart(items, spoken, zone), width="stretch")
+        st.altair_chart(heat_hours.footfall_chart(items, spoken, zone), width="stretch")
     else:  # a chart of nothing is a frame without a word, to whoever hears it read
         st.html(f'<div class="bl-note">— {escape(say("heat.no_data", spoken))}</div>')
     tainted = periods.tainted(seen, footfall, zones)
@@ -238,7 +201,7 @@ def _beside(
         session.head(say("taint.stretch", spoken))
         st.html(tiles.taint_list(tainted, device_names(branch, spoken), spoken))
     session.head(say("gaps", spoken))
-    st.html(gap_list([gap for answer in seen for gap in answer["gaps"]], spoken, zone))
+    st.html(heat_hours.gap_list([gap for answer in seen for gap in answer["gaps"]], spoken, zone))
 
 
 def _floor(
@@ -342,6 +305,8 @@ def _difference(
 ) -> str:
     compared = periods.so_far(choice.spans, datetime.now(choice.spans[0][0].tzinfo))
     spans = periods.earlier(compared, choice.against_days)
+    if len(spans) < len(compared):
+        return say("difference.no_hour", spoken)
     before = each(spans, lambda start, end: door.heat(site, start, end))
     if not before:
         return say("difference.no_data", spoken)
@@ -369,6 +334,9 @@ def _difference(
             there=round(100 * there),
         )
     ]
+    here_h, there_h = periods.lasted_h(compared), periods.lasted_h(spans)
+    if here_h != there_h:
+        lines.append(say("difference.clocks", spoken, here=f"{here_h:.3g}", there=f"{there_h:.3g}"))
     if abs(here - there) > UNEVEN:
         lines.append(say("difference.uneven", spoken))
     notes = "".join(f'<div class="bl-note">{escape(line)}</div>' for line in lines)
@@ -382,7 +350,3 @@ def _density(answers: Sequence[Mapping[str, Any]]) -> tuple[heat.Grid, float]:
 
 def _spoiling(figure: str, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [fault for fault in periods.tainted(answers) if figure in fault["figures"]]
-
-
-def _wall(text: str, zone: ZoneInfo) -> str:
-    return datetime.fromisoformat(text).astimezone(zone).strftime("%m-%d %H:%M")

@@ -41,7 +41,8 @@ def page() -> None:
             session.head(say("quality.calendar", spoken))
             svg = coverage_calendar.svg(answer["days"], spoken)
             st.html(plan.as_image(svg, coverage_calendar.alt(answer, spoken)))
-            st.html(coverage_calendar.legend(spoken))
+            changes = coverage_calendar.clock_changes(answer["days"], spoken)
+            st.html(coverage_calendar.legend(spoken) + changes)
         with right:
             session.head(say("quality.alerts", spoken))
             st.html(quality.alert_list(answer, names, spoken, zone))

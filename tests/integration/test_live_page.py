@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,26 @@ def test_heat_shows_where_the_sensors_are(hall: World) -> None:
     assert 'class="cone"' not in drawn(page)
     other = opened(heat_page, hall.token("manager", "annex"))
     assert "heat-sensors" not in {each.key for each in other.checkbox}
+
+
+def test_heat_of_hours_that_the_clock_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a day without them the page says so; a difference to such a day is none."""
+    with world(tmp_path, zone="Europe/Berlin") as hub:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        page = opened(heat_page, hub.token("manager", "hall"))
+        page.slider[0].set_value((2, 3))
+        page.date_input[0].set_value(date(2025, 3, 30)).run()
+        assert not page.exception
+        assert not page.error
+        assert [each.value for each in page.info] == [say("heat.no_hour", "zh")]
+        page.date_input[0].set_value(date(2025, 4, 6)).run()
+        page.segmented_control[0].set_value("difference").run()
+        assert not page.exception
+        assert say("difference.no_hour", "zh") in [each.value for each in page.info]
+        st.cache_resource.clear()
 
 
 def test_heat_of_other_cells_is_told_and_not_compared(hall: World) -> None:

@@ -18,7 +18,7 @@ from dashboard import heat, plan, tiles
 from dashboard.client import Hub, Unreachable, connections
 from dashboard.config import read_config, read_token
 from dashboard.devices import notices
-from dashboard.views.heat import footfall_chart, gap_list
+from dashboard.views.heat_hours import footfall_chart, gap_list
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BRANCH: dict[str, Any] = {

@@ -1,0 +1,35 @@
+"""Times of a branch's clock, and their names on the days when it is set forward or back. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from branchloop.text import Language, say
+
+_MINUTE = timedelta(minutes=1)
+
+
+def reached(moment: datetime) -> datetime:
+    """When the clock first shows this time; for one that it skips, the moment of the skip."""
+    zone = moment.tzinfo
+    first = moment.replace(fold=0)
+    shown = first.astimezone(UTC).astimezone(zone)
+    if shown == first:
+        return shown
+    while True:
+        before = (shown.astimezone(UTC) - _MINUTE).astimezone(zone)
+        if before.utcoffset() != shown.utcoffset():
+            return shown
+        shown = before
+
+
+def wall(text: str, zone: ZoneInfo, language: Language) -> str:
+    """Day and time by the branch's clock; where the clock shows it twice, the second one says so."""
+    at = datetime.fromisoformat(text).astimezone(zone)
+    return named(at.strftime("%m-%d %H:%M"), language, second=bool(at.fold))
+
+
+def named(time: str, language: Language, *, second: bool) -> str:
+    """A time as people say it, or as the second of its name."""
+    return say("clock.second", language, time=time) if second else time

@@ -1,0 +1,59 @@
+"""Beside the heat, by the branch's clock: visitors by hour, and the times that nobody observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import altair as alt
+import pandas as pd
+
+from branchloop import theme
+from branchloop.text import Language, label, say
+from dashboard import localtime
+
+MOST_GAPS = 6
+
+
+def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo) -> alt.Chart:
+    """Visitors by hour from a zero base; an hour that was not observed is a break, not a zero.
+
+    Bars of one name would be drawn over each other: the second of an hour that comes twice has a name of its own.
+    """
+    table = pd.DataFrame(
+        {
+            "hour": [localtime.wall(i["start"], zone, spoken) for i in items],
+            "visitors": [i["visitors"] for i in items],
+        }
+    )
+    chart: alt.Chart = (
+        alt.Chart(table)
+        .mark_bar(color=theme.ACCENT)
+        .encode(
+            x=alt.X("hour:O", title=None, sort=None),
+            y=alt.Y("visitors:Q", title=label("footfall", spoken), scale=alt.Scale(zero=True)),
+        )
+        .properties(height=180)
+    )
+    return chart
+
+
+def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo) -> str:
+    """The times that nobody observed."""
+    if not gaps:
+        return f'<div class="bl-note">{escape(say("gaps.none", spoken))}</div>'
+    rows = [
+        say(
+            "gaps.item",
+            spoken,
+            start=localtime.wall(gap["from"], zone, spoken),
+            end=localtime.wall(gap["to"], zone, spoken),
+        )
+        for gap in gaps[:MOST_GAPS]
+    ]
+    rest = len(gaps) - MOST_GAPS
+    if rest > 0:
+        rows.append(f"+ {rest}")
+    return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
