@@ -212,5 +212,9 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The branch's configuration has changed since (now {version}): measure again.",
         "此后网点配置已变更（现为 {version}），请重新测量。",
     ),
+    "quality.report.not_counted": (
+        "Nobody counted {lines} by hand: in no figure of this report.",
+        "未人工计数：{lines}；不计入本报告任何结果。",
+    ),
     "quality.report.older": ("Earlier reports: {value}", "较早的报告：{value} 份"),
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from branchloop.text import WORDS, Language, say
+from dashboard.plan import named
 from dashboard.quality import NARROW, table
 
 REPORTS: Mapping[str, tuple[str, str]] = {
@@ -38,6 +39,8 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
         lines.append(say("simulated", language))
     if not newest["same_configuration"]:
         lines.append(say("quality.report.other", language, version=branch["version"]))
+    if newest["not_counted"]:
+        lines.append(_not_counted(newest["not_counted"], branch, language))
     if older:
         lines.append(say("quality.report.older", language, value=len(older)))
     rows = []
@@ -69,6 +72,13 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
         + "".join(f'<div class="bl-note">{escape(each)}</div>' for each in lines)
         + table([say(f"acceptance.{key}", language) for key in keys], rows)
     )
+
+
+def _not_counted(ids: Sequence[str], branch: Mapping[str, Any], language: Language) -> str:
+    """Which lines the report says nothing about, by name; a line that is gone by its id."""
+    names = {line["id"]: named(line, language) for line in branch["lines"]}
+    told = say("quality.list", language).join(names.get(line, line) for line in ids)
+    return say("quality.report.not_counted", language, lines=told)
 
 
 def _accepted(figure: Mapping[str, Any], value: float | None) -> str:

@@ -72,11 +72,13 @@ def _body(door: Hub, site: str) -> None:
 def _alerts(
     site: str, branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language, zone: ZoneInfo
 ) -> None:
-    """Open alerts with their evidence, and the way to the page that says what they mean; nothing while there are none."""
+    """Open alerts with their evidence; to who may open it, the way to the page that says what they mean."""
     if not live["alerts"]:
         return
     session.head(say("alerts.open", spoken))
     st.html(quality.alert_list(live, quality.names_of(branch, spoken), spoken, zone))
+    if "quality" not in branch["may"]:
+        return
     page = st.Page(quality_view.page, title=say("page.quality", spoken), url_path="quality")
     st.page_link(page, label=say("alerts.quality", spoken), query_params={"branch": site})
 

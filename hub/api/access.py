@@ -94,6 +94,11 @@ class Caller:
         return self._token.name
 
     @property
+    def permissions(self) -> list[str]:
+        """What the role may do, in the branches of its scope."""
+        return sorted(PERMISSIONS[self._token.role])
+
+    @property
     def sees_persons(self) -> bool:
         """Whether the role may see single persons (the day board of its branches)."""
         return "board" in PERMISSIONS[self._token.role]

@@ -95,7 +95,7 @@ def routes() -> APIRouter:
     @router.get("/{site_id}", tags=["branches"])
     def branch(caller: Branches, site_id: str) -> models.Branch:
         """Plan, lines, zones, cameras and sensors of a branch."""
-        return _described(caller.enter(site_id))
+        return _described(caller.enter(site_id), caller.permissions)
 
     @router.get("/{site_id}/live", tags=["figures"])
     def live(request: Request, caller: Live, site_id: str) -> models.Live:
@@ -207,7 +207,7 @@ def _event_id(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None
 
 
-def _described(site: Site) -> models.Branch:
+def _described(site: Site, may: list[str]) -> models.Branch:
     plan = site.plan
     return models.Branch(
         id=site.id,
@@ -237,6 +237,7 @@ def _described(site: Site) -> models.Branch:
             )
             for zone in site.zones
         ],
+        may=may,
         cameras=[models.CameraPlace(id=camera.id, name=camera.name) for camera in site.cameras],
         sensors=[
             models.SensorPlace(

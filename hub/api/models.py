@@ -163,6 +163,7 @@ class Branch(Answer):
     zones: list[ZonePlace]
     cameras: list[CameraPlace]
     sensors: list[SensorPlace]
+    may: list[str] = Field(description="what this token may do here, such as `live`, `figures` or `quality`")
 
 
 class LineToday(Answer):

@@ -107,6 +107,7 @@ class AcceptanceAnswer(Answer):
     signed_by: str = Field(description="fingerprint of the key")
     taken: Moment
     figures: list[AcceptedFigure]
+    not_counted: list[str] = Field(description="lines that nobody counted by hand: in no figure")
     cameras: list[MeasuredCamera]
 
 

@@ -136,6 +136,7 @@ def reported(db: sqlite3.Connection, site: Site, kept: Kept, at_ms: int) -> answ
         signed_by=report.signed_by,
         taken=iso(kept.taken_ms),
         figures=list(report.figures),
+        not_counted=list(report.not_counted),
         cameras=list(report.cameras),
     )
 

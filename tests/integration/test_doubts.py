@@ -223,15 +223,13 @@ def test_a_check_that_is_off_marks_the_figures_of_its_time(hub: World) -> None:
         assert any(each["fault"] == "balance" for each in answer["tainted"]) == marked
 
 
-@pytest.mark.parametrize("spoken", LANGUAGES)
-def test_the_live_page_tells_what_is_doubtful(
-    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoken: Language
-) -> None:
-    """Open alerts with their evidence and the way to Quality; no light of a camera in doubt stays green."""
-    in_trouble(hub)
-    (tmp_path / "token").write_text(hub.token("manager", "hall")["Authorization"].split()[1])
-    (tmp_path / "token").chmod(0o600)
-    config = tmp_path / "dashboard.toml"
+def live_page(
+    hub: World, folder: Path, monkeypatch: pytest.MonkeyPatch, role: str, spoken: Language
+) -> AppTest:
+    """The page Live of `hall` as the app shows it to a role."""
+    (folder / "token").write_text(hub.token(role, "hall")["Authorization"].split()[1])
+    (folder / "token").chmod(0o600)
+    config = folder / "dashboard.toml"
     config.write_text(f'[dashboard]\napi = "{hub.api}"\ntoken_file = "token"\n')
     monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
     st.cache_resource.clear()
@@ -241,6 +239,26 @@ def test_the_live_page_tells_what_is_doubtful(
     page.run()
     st.cache_resource.clear()
     assert not page.exception
+    return page
+
+
+def test_staff_see_alerts_and_no_way_to_a_page_that_is_not_theirs(
+    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub says what a token may do: Quality refuses them."""
+    in_trouble(hub)
+    page = live_page(hub, tmp_path, monkeypatch, "staff", "en")
+    assert say("alerts.open", "en") in " ".join(block.proto.body for block in page.get("html"))
+    assert not page.get("page_link")
+
+
+@pytest.mark.parametrize("spoken", LANGUAGES)
+def test_the_live_page_tells_what_is_doubtful(
+    hub: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoken: Language
+) -> None:
+    """Open alerts with their evidence and the way to Quality; no light of a camera in doubt stays green."""
+    in_trouble(hub)
+    page = live_page(hub, tmp_path, monkeypatch, "manager", spoken)
     html = " ".join(block.proto.body for block in page.get("html"))
     north, south = ("North", "South") if spoken == "en" else ("北侧", "南侧")
     for words in (

@@ -225,7 +225,7 @@ def test_a_report_shows_intervals_limits_and_its_end() -> None:
     figure = {"key": "counts.wrong_rate", "subject": "door", "unit": "share", "value": 0.01, "low": 0.002, "high": 0.03,
               "sample": 400, "sample_of": "crossings", "needed": None, "at_least": None, "at_most": 0.05, "verdict": "pass"}  # fmt: skip
     report = {"digest": "a", "state": "expired", "verdict": "pass", "same_configuration": False, "config_version": 1, "simulated": False,
-              "measured_by": "<Wei>", "made": "2026-01-01T00:00:00Z", "expires": "2026-06-01T00:00:00Z", "figures": [figure]}  # fmt: skip
+              "measured_by": "<Wei>", "made": "2026-01-01T00:00:00Z", "expires": "2026-06-01T00:00:00Z", "figures": [figure], "not_counted": ["back", "door"]}  # fmt: skip
     branch = {
         "version": 2,
         "lines": [{"id": "door", "name": {"en": "Door", "zh": "门"}}],
@@ -243,6 +243,10 @@ def test_a_report_shows_intervals_limits_and_its_end() -> None:
         "400 true crossings",
     ):
         assert words in html, words
+    assert "Nobody counted back, Door by hand" in html
+    assert "未人工计数：back、门；" in acceptance.report(answer(reports=[report]), branch, "zh")
+    counted = {**report, "not_counted": []}
+    assert "counted" not in acceptance.report(answer(reports=[counted]), branch, "en")
     assert "No report was uploaded" in acceptance.report(answer(), branch, "en")
 
 
