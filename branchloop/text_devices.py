@@ -6,10 +6,12 @@ What no rule knows, such as an error of the system, is told as it is under a lin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from branchloop.text import Language
 from branchloop.text_faults import UNKNOWN
+from branchloop.text_rules import compiled, told_by
 
 _MOVED = r"the view is off by (\d+) px"
 _BACK = r"\. Put the camera back, or calibrate it anew\."
@@ -50,26 +52,26 @@ _RULES: Sequence[tuple[str, str]] = (
         r"much of what comes is no reading: check baud rate, unit and cable; its readings are not believed",
         "大量数据不是读数，请检查波特率、单位与线缆；读数不予采信",
     ),
-    (r"the clock of (\S+) is ([+-][\d.]+) s off that of (\S+)", "{0} 的时钟与 {2} 相差 {1} 秒"),
-    (r"the clock of (\S+) is ([+-][\d.]+) s off that of (\S+): people cannot be joined", "{0} 的时钟与 {2} 相差 {1} 秒，无法合并同一人"),
+    (r"the clock of (?P<b>\S+) is ([+-][\d.]+) s off that of (?P<a>\S+)", "{0} 的时钟与 {2} 相差 {1} 秒"),
+    (r"the clock of (?P<b>\S+) is ([+-][\d.]+) s off that of (?P<a>\S+): people cannot be joined", "{0} 的时钟与 {2} 相差 {1} 秒，无法合并同一人"),
     (
-        r"(\S+) and (\S+) see different people where both look \(([\d.]+) m apart\): .+",
+        r"(?P<a>\S+) and (?P<b>\S+) see different people where both look \(([\d.]+) m apart\): .+",
         "{0} 与 {1} 在共同视野内所见的人不一致（相距 {2} 米）：其中一台被移动，或两台互换",
     ),
-    (r"(\S+) and (\S+) place the same people ([\d.]+) m apart: calibrate again", "{0} 与 {1} 对同一人的定位相距 {2} 米，请重新标定"),
-    (r"no more complaint about (\S+) and (\S+)", "{0} 与 {1} 之间的异常已消除"),
+    (r"(?P<a>\S+) and (?P<b>\S+) place the same people ([\d.]+) m apart: calibrate again", "{0} 与 {1} 对同一人的定位相距 {2} 米，请重新标定"),
+    (r"no more complaint about (?P<a>\S+) and (?P<b>\S+)", "{0} 与 {1} 之间的异常已消除"),
 )  # fmt: skip
-_COMPILED = [(re.compile(pattern, re.DOTALL), words) for pattern, words in _RULES]
+_COMPILED = compiled(_RULES)
 _KIND = re.compile(r"(?:covered|blurred|frozen|looped|moved): ")
 
 
-def told(detail: str, spoken: Language) -> str:
-    """A detail in the reader's language, without the fault's name before it: whoever shows it has said that."""
+def told(detail: str, spoken: Language, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A detail in the reader's language, with cameras by their names (id -> name).
+
+    Without the fault's name before it: whoever shows it has said that.
+    """
     text = _KIND.sub("", detail, count=1) if _KIND.match(detail) else detail
-    if spoken != "zh":
-        return text
-    for pattern, words in _COMPILED:
-        match = pattern.fullmatch(text)
-        if match is not None:
-            return words.format(*match.groups())
-    return UNKNOWN.format(message=text)
+    by_rule = told_by(_COMPILED, text, spoken, names)
+    if by_rule is not None:
+        return by_rule
+    return UNKNOWN.format(message=text) if spoken == "zh" else text

@@ -36,7 +36,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
         rows.append(
             tiles.light(
                 names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"],
-                doubt=_disagrees(at_odds.get(camera["id"], ()), names, spoken), why=_why(camera, spoken),
+                doubt=_disagrees(at_odds.get(camera["id"], ()), names, spoken), why=_why(camera, names, spoken),
             )
         )  # fmt: skip
     for pair in live["pairs"]:
@@ -54,7 +54,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
             spoken,
             _reading(sensor, spoken),
             sensor["fault"],
-            why=_why(sensor, spoken),
+            why=_why(sensor, names, spoken),
         )
         for sensor in live["sensors"]
     ]
@@ -76,10 +76,10 @@ def _disagrees(others: Collection[str], names: Mapping[str, str], spoken: Langua
     return say("light.pair", spoken, other=told)
 
 
-def _why(device: Mapping[str, Any], spoken: Language) -> str:
+def _why(device: Mapping[str, Any], names: Mapping[str, str], spoken: Language) -> str:
     """What the box says of a camera or sensor that is not as it should be."""
     fine = device["fault"] is None and device["state"] == "up"
-    return "" if fine or not device["detail"] else text_devices.told(device["detail"], spoken)
+    return "" if fine or not device["detail"] else text_devices.told(device["detail"], spoken, names)
 
 
 def summary(live: Mapping[str, Any], spoken: Language) -> str:
@@ -127,7 +127,7 @@ def notices(
             line=names.get(notice["line"], notice["line"]),
             direction=say(notice["direction"], spoken) if notice["direction"] else "",
             subject=names.get(notice["subject"], notice["subject"]),
-            state=_became(notice, spoken),
+            state=_became(notice, device_names(branch, spoken), spoken),
         )
         tag = "s" if notice["fate"] == "withdrawn" else "span"
         rows.append(
@@ -137,12 +137,12 @@ def notices(
     return "".join(rows) or f'<div class="bl-note">{escape(say("notices.none", spoken))}</div>'
 
 
-def _became(notice: Mapping[str, Any], spoken: Language) -> str:
+def _became(notice: Mapping[str, Any], names: Mapping[str, str], spoken: Language) -> str:
     """What became of a camera or sensor, with what its box says: of one that is up this alone is the news."""
     if not notice["state"]:
         return ""
     state = say(f"state.{notice['state']}", spoken)
-    why = text_devices.told(notice["detail"], spoken) if notice["detail"] else ""
+    why = text_devices.told(notice["detail"], spoken, names) if notice["detail"] else ""
     if not why:
         return state
     return why if notice["state"] == "up" else say("notice.why", spoken, state=state, why=why)

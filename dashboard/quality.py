@@ -244,7 +244,7 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
                 end=localtime.wall(alert["cleared"], zone, language),
             )
         )
-        lines = [line for line in (when, evidence(alert, language)) if line]
+        lines = [line for line in (when, evidence(alert, names, language)) if line]
         if alert["tainted"]:
             tainted = _figures(alert["tainted"], language)
             lines.append(say("quality.alert.taints", language, figures=tainted))
@@ -257,13 +257,14 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
     return "".join(rows)
 
 
-def evidence(alert: Mapping[str, Any], language: Language) -> str:
+def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     """What was found when an alert was raised, in one line; of cameras and sensors what their box said."""
     told, kind = alert["evidence"], alert["kind"]
     if kind in PAIRS:
         return apart(told, language)
     if told.get("detail"):
-        return text_devices.told(told["detail"], language)
+        cameras = {part: name for (what, part), name in names.items() if what == "camera"}
+        return text_devices.told(told["detail"], language, cameras)
     if kind == "configuration_refused":
         reason = in_language(told["reason"], language)
         return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)

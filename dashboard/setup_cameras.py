@@ -46,7 +46,7 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
             work.marks, work.serial = marks, anew()
             st.rerun()
     with left:
-        asking(door, site_id, work, chosen, spoken)
+        asking(door, site_id, work, site, chosen, spoken)
         image = background(door, site_id, work, chosen)
         if image is None:
             st.info(say("setup.no_picture", spoken))

@@ -11,6 +11,7 @@ from branchloop.homography import Point
 from branchloop.site import Camera, Site
 from branchloop.text import Language, say
 from branchloop.text_faults import told
+from branchloop.text_pictures import told as reason_told
 from dashboard import plan, session
 from dashboard.client import Hub, Problem
 from dashboard.drawing import as_data, picture_svg, plan_svg
@@ -36,8 +37,12 @@ def choose(site: Site, spoken: Language) -> str:
 def _called(key: str, camera: Camera | None, spoken: Language) -> str:
     if camera is None:
         return say(f"setup.on.{key}", spoken)
-    name = camera.id if camera.name is None else camera.name.model_dump()[spoken]
-    return say("setup.on.camera", spoken, name=name)
+    return say("setup.on.camera", spoken, name=_camera(camera, spoken))
+
+
+def _camera(camera: Camera, spoken: Language) -> str:
+    name: str = camera.id if camera.name is None else camera.name.model_dump()[spoken]
+    return name
 
 
 def clicked(
@@ -50,7 +55,7 @@ def clicked(
         return _on_picture(door, site_id, work, site, camera, draft, closed=closed, spoken=spoken)
     under: list[str] = []
     if surface == ABOVE:
-        asking(door, site_id, work, None, spoken)
+        asking(door, site_id, work, site, None, spoken)
         found = session.floor_picture(door, site_id)
         if found is None:
             st.info(say("setup.no_above", spoken))
@@ -60,10 +65,10 @@ def clicked(
     return plan_pad(drawn, site, site.name.model_dump()[spoken], spoken, "setup-plan")
 
 
-def asking(door: Hub, site_id: str, work: Work, camera: str | None, spoken: Language) -> None:
+def asking(door: Hub, site_id: str, work: Work, site: Site, camera: str | None, spoken: Language) -> None:
     """Ask the box for a picture (of the whole floor without a camera), or load what came.
 
-    What the hub refuses is said in its own words, and so is what became of the request.
+    Why the hub refuses is said, and so is what became of the request.
     """
     row = st.container(horizontal=True)
     if row.button(say("setup.ask_picture", spoken)):
@@ -81,14 +86,15 @@ def asking(door: Hub, site_id: str, work: Work, camera: str | None, spoken: Lang
             session.forget_floor_picture()
         else:
             work.pictures.pop(camera, None)
-        _came(door, site_id, camera, spoken)
+        _came(door, site_id, site, camera, spoken)
 
 
-def _came(door: Hub, site_id: str, camera: str | None, spoken: Language) -> None:
+def _came(door: Hub, site_id: str, site: Site, camera: str | None, spoken: Language) -> None:
     """Why no newer picture is here, where that is so."""
     asked = next((each["asked"] for each in door.pictures(site_id) if each["camera"] == camera), None)
     if asked is not None and asked["state"] != "done":
-        reason = told(asked["detail"] or asked["code"] or "", spoken)
+        names = {each.id: _camera(each, spoken) for each in site.cameras}
+        reason = reason_told(asked["code"], asked["detail"], spoken, names)
         st.info(say(f"setup.asked.{asked['state']}", spoken, reason=reason))
 
 
@@ -104,7 +110,7 @@ def _on_picture(
     spoken: Language,
 ) -> Point | None:  # fmt: skip
     """A camera's picture to draw on; a click on its floor becomes metres by the camera's marks."""
-    asking(door, site_id, work, camera.id, spoken)
+    asking(door, site_id, work, site, camera.id, spoken)
     image = background(door, site_id, work, camera.id)
     if image is None:
         st.info(say("setup.no_picture", spoken))

@@ -13,8 +13,23 @@ import streamlit as st
 from hubworld import World, world
 from streamlit.testing.v1 import AppTest
 
+from branchloop.commands import Reply
 from branchloop.text import say
 from dashboard.setup_work import anew
+from hub.api.state import now_ms
+from hub.store.commands import Commands
+from hub.store.connection import opened as opened_db
+from hub.store.pictures import Pictures
+
+CAMERA = """
+[[camera]]
+id = "hall"
+name = { en = "Hall", zh = "大厅" }
+source = "rtsp://127.0.0.1/hall"
+[camera.calibration]
+picture_px = [80, 60]
+points = [[0, 0, 0, 0], [80, 0, 2, 0], [80, 60, 2, 1], [0, 60, 0, 1]]
+"""
 
 
 def setup_page() -> None:
@@ -87,6 +102,31 @@ def test_what_was_typed_and_saved_goes_on_from_what_another_publishes(hub: World
     published(hub, "hall", 4.0)
     page.run()
     assert tomllib.loads(page.text_area[0].value)["plan"]["width_m"] == 4.0
+
+
+@pytest.mark.parametrize(("code", "detail", "words"), [
+    ("expired", "hall had no background ready in time", "摄像头 大厅 未及时生成无人画面"),
+    ("unreadable", None, say("picture.unreadable", "zh")),
+    ("refused", "the lens cap is on", "（暂无中文说明，原文如下）the lens cap is on"),
+])  # fmt: skip
+def test_why_a_box_makes_no_picture_is_told(hub: World, code: str, detail: str | None, words: str) -> None:
+    """In the reader's language, with the cameras' names; what nobody foresaw in the box's words."""
+    with opened_db(hub.config.data_dir) as db:
+        asked = Pictures(db).ask("hall", "box", "birdseye", "", "mei", now_ms())
+        found = Commands(db).find(asked.command)
+        assert found is not None
+        reply = Reply(id=asked.command, at_ms=now_ms(), ok=False, code=code, detail=detail)
+        Pictures(db).answered(found, reply, now_ms())
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    work.text += CAMERA
+    page.button_group[0].set_value("plan").run()
+    (surface,) = (box for box in page.selectbox if box.label == say("setup.on", "zh"))
+    surface.set_value("above").run()
+    (reload,) = (button for button in page.button if button.label == say("setup.reload", "zh"))
+    reload.click().run()
+    assert not page.exception
+    assert say("setup.asked.failed", "zh", reason=words) in [each.value for each in page.info]
 
 
 def test_a_new_shape_does_not_take_the_place_of_another(hub: World) -> None:

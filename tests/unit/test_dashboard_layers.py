@@ -409,3 +409,8 @@ def test_a_notice_says_why() -> None:
     assert "camera Hall camera: stalled: no picture for 3 s" in english
     assert "camera Hall camera: works<" in english
     assert "停滞：3 秒无画面" in notices(BRANCH, {"notices": [silent]}, "zh", ZONE)
+    pair = {**told, "state": "up", "detail": "the clock of hall is +0.8 s off that of door"}
+    assert "the clock of Hall camera is +0.8 s off that of door" in notices(
+        BRANCH, {"notices": [pair]}, "en", ZONE
+    )
+    assert "大厅摄像头 的时钟与 door 相差 +0.8 秒" in notices(BRANCH, {"notices": [pair]}, "zh", ZONE)

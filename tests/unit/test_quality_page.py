@@ -173,6 +173,19 @@ def test_an_alert_shows_its_evidence() -> None:
     assert "11-23 09:00 to 11-23 10:00" in html
 
 
+def test_an_alert_that_tells_of_another_camera_names_it() -> None:
+    """By its name where the hub knows it; a line of the same id has another one."""
+    alert = {"kind": "camera_silent", "subject": "cam", "raised": "2026-11-23T01:00:00Z", "cleared": None, "tainted": [],
+             "evidence": {"state": "up", "detail": "cam and b see different people where both look (1.4 m apart): one was moved, or they are swapped"}}  # fmt: skip
+    names = {("camera", "cam"): "Hall camera", ("camera", "b"): "North", ("line", "b"): "Door"}
+    assert "Hall camera and North see different people" in quality.alert_list(
+        answer(alerts=[alert]), names, "en", ZONE
+    )
+    assert "Hall camera 与 North 在共同视野内" in quality.alert_list(
+        answer(alerts=[alert]), names, "zh", ZONE
+    )
+
+
 def test_a_camera_of_a_pair_that_does_not_fit_is_no_green_one() -> None:
     """While the alert is open; a third camera and a cleared alert change nothing."""
     camera = {"state": "up", "fault": None, "coverage": 1.0, "coverage_day": 1.0, "faults": [],

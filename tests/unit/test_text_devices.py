@@ -8,6 +8,7 @@ import pytest
 
 from branchloop.share import share
 from branchloop.site import parse_site
+from branchloop.text import LANGUAGES
 from branchloop.text_devices import told
 from branchloop.text_faults import UNKNOWN
 from edge.floor.agreement import Agreement
@@ -60,6 +61,20 @@ def test_whatever_a_box_says_has_chinese_words(said: str) -> None:
     assert [each for each in chinese if each.isdigit()] == [each for each in english if each.isdigit()]
     assert said.endswith(english)
     assert not english.startswith(("moved:", "covered:", "blurred:", "frozen:", "looped:"))
+
+
+@pytest.mark.parametrize("agreement", AGREEMENTS)
+def test_a_pair_is_told_by_its_cameras_names(agreement: Agreement) -> None:
+    """In both languages; a number that looks like an id stays one."""
+    names = {"hall": "Main hall", "door": "Front door", "1.4": "no camera", "0.8": "no camera"}
+    for said in (str(agreement.fault), "no more complaint about hall and door"):
+        for spoken in LANGUAGES:
+            words = told(said, spoken, names)
+            assert "Main hall" in words
+            assert "Front door" in words
+            assert "no camera" not in words
+            anonymous = words.replace("Main hall", "hall").replace("Front door", "door")
+            assert anonymous == told(said, spoken)
 
 
 def test_all_faults_of_a_pair_are_among_them() -> None:
