@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 _DUE = (
     "SELECT a.id, a.start_ms, max(a.booked_ms, coalesce((SELECT max(at_ms) FROM journey_event e "
-    "WHERE e.appointment=a.id AND e.stage IN ('booked', 'moved')), 0)) FROM appointment a "
+    "WHERE e.appointment=a.id AND (e.stage='moved' OR json_extract(e.detail, '$.waitlist'))), 0)) FROM appointment a "
     "WHERE a.remind=1 AND a.state='booked' AND a.start_ms>? AND a.start_ms<=?"
 )
 
