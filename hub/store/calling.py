@@ -9,8 +9,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from branchloop.clock import from_ms
+from branchloop.clock import HOUR_MS, from_ms
 from branchloop.codes import QR_PREFIX, read_qr
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
@@ -40,9 +41,10 @@ def call_next(
     wanted = served_by(site, counter, services)
     day = from_ms(now_ms, site.zone_info).date()
     line = [each for each in book.waiting(db, site.id, day) if each.service in wanted]
-    row = db.execute(
-        "SELECT id FROM appointment WHERE site=? AND day=? AND state='called' AND counter=? ORDER BY called_ms",
-        (site.id, day.isoformat(), counter),
+    row = db.execute(  # midnight ends no visit; what was left open the evening before holds up nobody in the morning
+        "SELECT id FROM appointment WHERE site=? AND (day=? OR day=? AND called_ms>?) AND state='called' AND counter=? "
+        "ORDER BY called_ms",
+        (site.id, day.isoformat(), (day - timedelta(days=1)).isoformat(), now_ms - HOUR_MS, counter),
     ).fetchone()
     if row is not None:
         return Called(book.get(db, site.id, row[0]), again=True, waiting=len(line))

@@ -122,15 +122,17 @@ def test_no_turn_is_promised_while_the_doors_are_shut(tmp_path: Path) -> None:
 
 
 def test_midnight_ends_no_waiting(tmp_path: Path) -> None:
-    """In a branch that never closes who came at twenty to twelve is called after midnight."""
+    """In a branch that never closes who came at twenty to twelve is called after midnight, and once."""
     world = book_world(tmp_path, site_of(""))
     with opened(world.data_dir) as db:
         came = queueing.walk_in(db, world.book, world.site, "cash", "", "en", world.at("23:40"))
-        called = calling.call_next(
-            db, world.book, world.site, "1", None, world.at("00:01", DAY + timedelta(days=1))
-        )
-        assert called.appointment is not None
-        assert called.appointment.id == came.id
+        queueing.walk_in(db, world.book, world.site, "cash", "", "en", world.at("23:41"))
+        for clock, again in (("00:01", False), ("00:02", True)):
+            called = calling.call_next(
+                db, world.book, world.site, "1", None, world.at(clock, DAY + timedelta(days=1))
+            )
+            assert called.appointment is not None
+            assert (called.appointment.id, called.again) == (came.id, again)
     world.store.close()
 
 
