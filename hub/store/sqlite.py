@@ -109,7 +109,8 @@ class SqliteTransaction:
             return []
         rows = self._db.execute(
             f"SELECT event_ms, event_ms + {WINDOW_MS} * coalesce(json_extract(body, '$.slots'), 1) FROM message "
-            "WHERE site=? AND event_ms>? AND event_ms<? AND device=? AND epoch<>? AND kind='window'",
+            "WHERE site=? AND event_ms>? AND event_ms<? AND device=? AND epoch<>? AND kind='window' "
+            "AND treatment='applied'",  # what was told of the future counts nowhere, so it keeps nobody out
             (site, from_ms - MINUTE_MS, to_ms, device, epoch),
         )
         return [(start_ms, end_ms) for start_ms, end_ms in rows if end_ms > from_ms]

@@ -209,6 +209,23 @@ def test_two_outboxes_of_one_box_count_nobody_twice(
     assert recompute(store, {SITE.id: SITE})["equal"]
 
 
+def test_what_was_told_of_the_future_keeps_no_real_window_out(store: SqliteStore) -> None:
+    """A clock ran ahead, the outbox was renewed and the clock put right: the real window of that time counts."""
+    clock = [ARRIVED_MS]
+    applier = Applier(store, {SITE.id: SITE}, lambda: clock[0])
+    later_ms = T0_MS + 600_000
+    old, new = Box(), Box()
+    new.epoch = "f" * len(old.epoch)
+    old.produce("window", window(later_ms))
+    new.produce("window", window(later_ms))
+    applier.apply(*old.payload())
+    clock[0] = later_ms + 20_000
+    _, payload, _ = new.payload()
+    applier.apply(new.payload()[0], payload, clock[0])
+    assert rows(store, "SELECT what FROM alarm") == ["future"]
+    assert rows(store, "SELECT windows FROM rollup WHERE level='day'") == [1]
+
+
 def test_a_tombstone_is_a_known_gap_and_no_clone(store: SqliteStore, applier: Applier) -> None:
     """A dropped message is recorded with its time; a tombstone for content that is here is no alarm."""
     box = Box()
