@@ -53,11 +53,11 @@ def contains(polygon: Polygon, p: Point) -> bool:
 
 
 def is_simple(polygon: Polygon) -> bool:
-    """Whether no two edges of the polygon cross, and none of its corners is passed again: who outlines twice encloses nothing."""
-    round_ = [p for p, q in zip(polygon, [*polygon[1:], polygon[0]], strict=True) if p != q]
-    if len(set(round_)) < len(round_):
-        return False
+    """Whether no two edges of the polygon cross, and none is walked along twice: who outlines twice encloses nothing."""
     edges = list(zip(polygon, [*polygon[1:], polygon[0]], strict=True))
+    walked = [(p, q) for p, q in edges if p != q]
+    if len(set(walked)) < len(walked):
+        return False
     return not any(
         _cross(*edges[i], *edges[j])
         for i in range(len(edges))

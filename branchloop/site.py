@@ -155,7 +155,7 @@ class Zone(Part):
     def _sound(cls, polygon: list[tuple[float, float]]) -> Any:
         if not geometry.is_simple(polygon):
             raise ValueError(
-                "crosses itself or passes a corner twice; list the corners in order, once round the zone"
+                "crosses itself or runs along an edge twice; list the corners in order, once round the zone"
             )
         if geometry.area(polygon) < 0.05:
             raise ValueError("has no area; give at least three corners that span it")

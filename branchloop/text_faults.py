@@ -46,7 +46,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"a mark lies on or above the horizon that the others fix\. .+", "有标记点位于其余点所定的地平线上或其上方；所有标记点都须在地面上"),
     (r"is shorter than 0\.2 m; move `from` and `to` apart", "短于 0.2 米；请将 from 与 to 拉开"),
     (r"`inside` lies on the line; choose a point clearly on the inner side", "inside 落在计数线上；请选择明显位于内侧的点"),
-    (r"crosses itself or passes a corner twice; list the corners in order, once round the zone", "边界自相交或重复经过同一角点；请按环绕顺序列出角点，只绕一圈"),
+    (r"crosses itself or runs along an edge twice; list the corners in order, once round the zone", "边界自相交或重复经过同一条边；请按环绕顺序列出角点，只绕一圈"),
     (r"has no area; give at least three corners that span it", "面积为零；请给出至少三个能围成区域的角点"),
     (r"(.+) is not a sensor source; write (.+)", "{0} 不是传感器来源；请写 {1}"),
     (r"(.+) is not a time zone; write one such as (\S+)", "{0} 不是时区；请写如 {1}"),

@@ -246,6 +246,7 @@ class Client:
         self.paho.loop_stop()
 
     def close(self) -> None:
-        """Part in order."""
+        """Part in order, and be gone when this returns: a broker hangs up on an id that comes back before."""
         self.paho.disconnect()
+        self.lost.wait(WAIT_S)
         self.paho.loop_stop()

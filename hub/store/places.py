@@ -78,7 +78,7 @@ def waitlisted(db: sqlite3.Connection, site: str, service: str, day: str) -> lis
 
 
 def busy(db: sqlite3.Connection, waiting: Appointment, start_ms: int) -> bool:
-    """Whether who waits has an appointment of another kind at that time, and so cannot be offered it."""
+    """Whether who waits has another appointment at that time, and so cannot be offered it."""
     row = db.execute(
         "SELECT 1 FROM appointment WHERE customer=? AND start_ms=? AND id<>? AND state NOT IN ('cancelled', 'missed') "
         "AND (state<>'waitlisted' OR offered_until_ms IS NOT NULL)",

@@ -72,10 +72,8 @@ def take(
     opens_ms = next((start for start, end in spans if promised_ms < end), None)
     if opens_ms is None:
         raise rules.ClosedError("the turn would come after closing time.", hint="Book a time on another day.")
-    promised_ms, closing_ms = (
-        max(promised_ms, opens_ms),
-        spans[-1][1],
-    )  # no turn comes while the doors are shut
+    promised_ms = max(promised_ms, opens_ms)  # no turn comes while the doors are shut
+    closing_ms = spans[-1][1]
     _, until_ms = rules.arrival_window_ms(site, promised_ms)
     made = book.enter(
         db,

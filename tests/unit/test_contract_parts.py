@@ -91,6 +91,11 @@ def test_points_in_polygons_and_sides_of_lines() -> None:
     assert geometry.is_simple([*square, square[0]])
     assert not geometry.is_simple([(0, 0), (2, 2), (2, 0), (0, 2)])
     assert not geometry.is_simple([*square, *square]), "who outlines it twice encloses nothing"
+    pillar = [(1.2, 0.8), (0.8, 0.8), (0.8, 1.2), (1.2, 1.2)]
+    around = [*square, square[0], *pillar, pillar[0]]
+    assert geometry.is_simple(around), "round a pillar, there and back on one edge"
+    assert geometry.contains(around, (1.9, 1.0))
+    assert not geometry.contains(around, (1.0, 1.0))
     assert geometry.side((0, 0), (2, 0), (1, 1)) == pytest.approx(1)
     assert geometry.along((0, 0), (2, 0), (1, 5)) == pytest.approx(0.5)
 
