@@ -26,6 +26,7 @@ from hub.store.consents import Consents
 from hub.store.forecasting import reconciled
 from hub.store.idempotency import keep_key, made_before, request_digest
 from hub.store.kiosk_day import queues
+from hub.store.midnight import beside
 from hub.store.places import day_slots
 from hub.store.tickets import aliases, arrive, provisional
 
@@ -81,11 +82,14 @@ def routes() -> APIRouter:
 
     @router.get("/board")
     def board(request: Request, caller: OnBoard, site_id: str, day: Day = None) -> models.Board:
-        """The day's board: masked names, arrivals, how they checked in, and the waits."""
+        """The day's board: masked names, arrivals, how they checked in, and the waits.
+
+        Today's also has who came before midnight and is still here, and who may check in early for the day after.
+        """
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"board {day or ''}")
         with reading(state.data_dir) as db:
-            return _board(db, state.book, site, day_of(site, day))
+            return day_board(db, state.book, site, day_of(site, day), now_ms())
 
     @router.get("/appointments/{appointment}/name")
     def name(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.NameAnswer:
@@ -209,9 +213,12 @@ def _fields(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> dic
     }  # fmt: skip
 
 
-def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.Board:
-    at_ms = now_ms()
+def day_board(db: sqlite3.Connection, book: Book, site: Site, day: date, at_ms: int) -> models.Board:
+    """A day's board as it stands at a moment; today's with whom midnight left here."""
     kept = book.of_day(db, site.id, day)
+    if day == from_ms(at_ms, site.zone_info).date():
+        kept = sorted((*beside(db, site, at_ms), *kept), key=lambda each: each.start_ms)
+    shown_ids = {each.id for each in kept}
     methods: dict[Method, int] = {}
     for each in kept:
         if each.method is not None:
@@ -227,7 +234,11 @@ def _board(db: sqlite3.Connection, book: Book, site: Site, day: date) -> models.
         day=day.isoformat(),
         as_of=iso(at_ms),
         items=[shown(db, each, at_ms) for each in kept],
-        next=[waiting.appointment for waiting in book.waiting(db, site.id, day)],
+        next=[
+            waiting.appointment
+            for waiting in book.waiting(db, site.id, day)
+            if waiting.appointment in shown_ids
+        ],
         queues=[
             models.ServiceQueue(
                 service=queue.service,

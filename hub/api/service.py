@@ -27,6 +27,8 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
     is_today = from_ms(now_ms, site.zone_info).date() == asked
     with reading(state.data_dir) as db:
         visits = kept.visits(db, state.book, site, asked)
+        if is_today:
+            visits += kept.over_midnight(db, site, now_ms)
         told = kept.told(db, site, end_ms)
         expected = waits(db, state.book, site, now_ms) if is_today else {}
     whole = rules.counts(visits)

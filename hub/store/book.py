@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 from branchloop.clock import from_ms
@@ -26,6 +26,7 @@ from hub.store.book_changes import touch
 from hub.store.forgetting import forget_customer
 from hub.store.journeys import record
 from hub.store.keyring import Keyring
+from hub.store.midnight import around
 from hub.store.people import Booked
 from hub.store.places import free_place, free_slot, occupy, place_taken, vacate
 
@@ -266,11 +267,12 @@ class Book:
         return self.get(db, appointment.site, appointment.id)
 
     def waiting(self, db: sqlite3.Connection, site: str, day: date) -> list[Waiting]:
-        """Who has arrived that day or the one before and was not called, in the order of being called: midnight ends no waiting."""
-        days = ((day - timedelta(days=1)).isoformat(), day.isoformat())
+        """Who has arrived and was not called, in the order of being called; those of the days around count: midnight ends no waiting."""
         return order(
             Waiting(each.id, each.service, each.start_ms, each.arrived_ms or each.start_ms)
-            for each in appointments(db, "site=? AND day BETWEEN ? AND ? AND state='arrived'", (site, *days))
+            for each in appointments(
+                db, "site=? AND day BETWEEN ? AND ? AND state='arrived'", (site, *around(day))
+            )
         )
 
     def booked(self, db: sqlite3.Connection, site: str, appointment: str) -> Booked | None:

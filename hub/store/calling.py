@@ -9,15 +9,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
-from branchloop.clock import HOUR_MS, from_ms
+from branchloop.clock import from_ms
 from branchloop.codes import QR_PREFIX, read_qr
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.store.appointment import Appointment
 from hub.store.book import Book
+from hub.store.midnight import OPEN_CALL_MS, around, beside
 from hub.store.tickets import arrive
 
 
@@ -41,10 +41,10 @@ def call_next(
     wanted = served_by(site, counter, services)
     day = from_ms(now_ms, site.zone_info).date()
     line = [each for each in book.waiting(db, site.id, day) if each.service in wanted]
-    row = db.execute(  # midnight ends no visit; what was left open the evening before holds up nobody in the morning
-        "SELECT id FROM appointment WHERE site=? AND (day=? OR day=? AND called_ms>?) AND state='called' AND counter=? "
-        "ORDER BY called_ms",
-        (site.id, day.isoformat(), (day - timedelta(days=1)).isoformat(), now_ms - HOUR_MS, counter),
+    row = db.execute(
+        "SELECT id FROM appointment WHERE site=? AND (day=? OR day IN (?,?) AND called_ms>?) AND state='called' "
+        "AND counter=? ORDER BY called_ms",
+        (site.id, day.isoformat(), *around(day), now_ms - OPEN_CALL_MS, counter),
     ).fetchone()
     if row is not None:
         return Called(book.get(db, site.id, row[0]), again=True, waiting=len(line))
@@ -77,7 +77,8 @@ def arrive_by_code(
 ) -> Appointment | None:
     """Staff check in whoever shows a code, typed or as its QR text; None when it opens nothing here.
 
-    Raises InputError for what is no code, ConflictError for another day's or one that cannot be checked in.
+    Raises InputError for what is no code, ConflictError for another day's whose arrival window is not now, or one that
+    cannot be checked in.
     """
     code = text.strip()
     if code.startswith(QR_PREFIX):
@@ -88,6 +89,7 @@ def arrive_by_code(
     found = book.by_code(db, site.id, code)
     if found is None:
         return None
-    if found.day != from_ms(now_ms, site.zone_info).date().isoformat():
+    today = from_ms(now_ms, site.zone_info).date().isoformat()
+    if found.day != today and all(found.id != each.id for each in beside(db, site, now_ms)):
         raise ConflictError(f"this appointment is on {found.day}.", hint="Move it, or take a ticket.")
     return arrive(db, book, found, now_ms, site)

@@ -29,6 +29,7 @@ from hub.loop.line import (
 from hub.loop.queue import Waiting
 from hub.store.appointment import Appointment
 from hub.store.kiosk_day import MEASURED_DAYS
+from hub.store.midnight import OPEN_CALL_MS, around
 from hub.store.reading import Reader
 
 MOST_TAUGHT = 1_000
@@ -136,7 +137,7 @@ def line_of(
         for each in book.waiting(db, site.id, day)
         if each.service in known
     ]  # fmt: skip
-    expected = _expected(db, site, known, since, day.isoformat(), now_ms)
+    expected = _expected(db, site, known, since, day, now_ms)
     if coming is not None:
         counted = [service for service, count in coming.items() for _ in range(count) if service in known]
         expected = [(kind, each) for kind, each in expected if kind != "remote"]
@@ -151,7 +152,7 @@ def line_of(
     floor = floor_now(db, site, now_ms)
     return Line(
         [*here, *(each for _, each in expected)],
-        _desks(db, site, known, here, floor, day.isoformat(), now_ms),
+        _desks(db, site, known, here, floor, day, now_ms),
         known,
         shares if any(shares.values()) else dict.fromkeys(known, 1.0),
         floor,
@@ -183,17 +184,19 @@ def floor_now(db: sqlite3.Connection, site: Site, now_ms: int) -> Floor | None:
 
 
 def _expected(
-    db: sqlite3.Connection, site: Site, known: dict[str, Lengths], since: str, day: str, now_ms: int
+    db: sqlite3.Connection, site: Site, known: dict[str, Lengths], since: str, day: date, now_ms: int
 ) -> list[tuple[str, Person]]:
     """By kind, who has an appointment or a ticket from afar and is not here yet."""
     rows = db.execute(
-        "SELECT service, kind, start_ms FROM appointment WHERE site=? AND day=? AND state='booked' "
-        "AND window_to_ms>=? AND start_ms<=? ORDER BY start_ms, id",
-        (site.id, day, now_ms, now_ms + AHEAD_MS),
+        "SELECT service, kind, start_ms FROM appointment WHERE site=? AND day BETWEEN ? AND ? "
+        "AND state='booked' AND window_to_ms>=? AND start_ms<=? ORDER BY start_ms, id",
+        (site.id, *around(day), now_ms, now_ms + AHEAD_MS),
     ).fetchall()
     if not rows:
         return []
-    ways = {kind: _coming(db, site.id, kind, since, day) for kind in {kind for _, kind, _ in rows}}
+    ways = {
+        kind: _coming(db, site.id, kind, since, day.isoformat()) for kind in {kind for _, kind, _ in rows}
+    }
     return [
         (kind, Person(service, known[service], (start_ms - now_ms) / 1000, ways[kind]))
         for service, kind, start_ms in rows
@@ -221,16 +224,17 @@ def _desks(
     known: dict[str, Lengths],
     here: list[Person],
     floor: Floor | None,
-    day: str,
+    day: date,
     now_ms: int,
 ) -> list[Desk]:
     """The counters that are open, with whom they serve."""
     visits: defaultdict[str, list[Seen]] = defaultdict(list)
     running: list[tuple[str, str | None, Running]] = []
     for service, counter, state, *times_ms in db.execute(
-        "SELECT service, counter, state, arrived_ms, called_ms, served_ms FROM appointment WHERE site=? AND day=? "
+        "SELECT service, counter, state, arrived_ms, called_ms, served_ms FROM appointment WHERE site=? "
+        "AND (day=? OR day IN (?,?) AND (state='arrived' OR called_ms>?)) "
         "AND state IN ('arrived', 'called', 'served') AND arrived_ms IS NOT NULL ORDER BY called_ms, id",
-        (site.id, day),
+        (site.id, day.isoformat(), *around(day), now_ms - OPEN_CALL_MS),
     ):
         arrived_s, called_s, served_s = (None if ms is None else (ms - now_ms) / 1000 for ms in times_ms)
         if service not in known or arrived_s is None:

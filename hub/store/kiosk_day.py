@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
@@ -14,6 +15,7 @@ from branchloop.site import Site
 from hub.loop import capacity
 from hub.loop.appointments import State
 from hub.store.book import Book
+from hub.store.midnight import beside
 
 MEASURED_DAYS = 28
 MEASURED_LEAST = 10
@@ -34,10 +36,10 @@ TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "canc
 def expected(
     db: sqlite3.Connection, book: Book, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
 ) -> list[Expected]:
-    """Appointments of the site's day; `consents` is customer -> consent of whom a kiosk can recognise."""
+    """Appointments of the site's day, then those around midnight; `consents` is customer -> consent of whom a kiosk can recognise."""
     day = from_ms(now_ms, site.zone_info).date()
     found: list[Expected] = []
-    for each in book.of_day(db, site.id, day):
+    for each in (*book.of_day(db, site.id, day), *beside(db, site, now_ms)):
         code = book.code(db, each)
         told = TO_KIOSKS.get(each.state)
         if code is None or told is None:
@@ -56,13 +58,16 @@ def expected(
 def queues(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
     """What is known of the wait for each service."""
     day = from_ms(now_ms, site.zone_info).date().isoformat()
-    states = {
-        (service, state): count
-        for service, state, count in db.execute(
-            "SELECT service, state, count(*) FROM appointment WHERE site=? AND day=? GROUP BY service, state",
-            (site.id, day),
-        )
-    }
+    states: Counter[tuple[str, str]] = Counter(
+        {
+            (service, state): count
+            for service, state, count in db.execute(
+                "SELECT service, state, count(*) FROM appointment WHERE site=? AND day=? GROUP BY service, state",
+                (site.id, day),
+            )
+        }
+    )
+    states.update((each.service, each.state) for each in beside(db, site, now_ms))
     found: list[Queue] = []
     for service in site.services:
         counters = capacity.open_now(site, service, now_ms)
@@ -75,8 +80,8 @@ def queues(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
         found.append(
             Queue(
                 service=service.id,
-                waiting=states.get((service.id, "arrived"), 0),
-                busy=min(counters, states.get((service.id, "called"), 0)),
+                waiting=states[service.id, "arrived"],
+                busy=min(counters, states[service.id, "called"]),
                 counters=counters,
                 mean_service_s=round(mean_ms / 1000, 1) if measured else service.minutes * 60.0,
                 basis="measured" if measured else "planned",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from datetime import date
 
 from branchloop.clock import HOUR_MS, MINUTE_MS, from_ms
 from branchloop.errors import ConflictError
@@ -19,6 +20,7 @@ from hub.store.appointment import Appointment
 from hub.store.book import Book, Times, Wanted
 from hub.store.forecasting import waits
 from hub.store.journeys import record
+from hub.store.midnight import around, doors_ms
 
 
 def take(
@@ -50,25 +52,25 @@ def take(
     if not site.is_open(now_ms):
         raise rules.ClosedError("the branch is closed now.", hint="Book a time instead.")
     day = from_ms(now_ms, site.zone_info).date()
-    _only_one(db, customer, journey, day.isoformat())
+    _only_one(db, customer, journey, day)
     (recent,) = db.execute(
-        "SELECT count(*) FROM appointment WHERE site=? AND service=? AND day=? AND kind='remote' "
-        "AND booked_ms>? AND state<>'cancelled'",
-        (site.id, wanted.id, day.isoformat(), now_ms - HOUR_MS),
+        "SELECT count(*) FROM appointment WHERE site=? AND service=? AND day BETWEEN ? AND ? "
+        "AND kind='remote' AND booked_ms>? AND state<>'cancelled'",
+        (site.id, wanted.id, *around(day), now_ms - HOUR_MS),
     ).fetchone()
     if recent >= wanted.remote_per_hour:
         raise ConflictError(
             "as many as may have queued from afar within this hour.", hint="Try again later, or come."
         )
     (before_ms,) = db.execute(
-        "SELECT coalesce(max(start_ms), 0) FROM appointment WHERE site=? AND service=? AND day=? AND kind='remote'",
+        "SELECT coalesce(max(start_ms), 0) FROM appointment WHERE site=? AND service=? AND day>=? AND kind='remote'",
         (site.id, wanted.id, day.isoformat()),
     ).fetchone()
-    wait = waits(db, book, site, now_ms, coming(db, site.id, day.isoformat()))[wanted.id]
+    wait = waits(db, book, site, now_ms, coming(db, site.id, day))[wanted.id]
     promised_ms = remote_promised_ms(
         now_ms, wanted.walk_in_target_min, None if wait is None else wait.expected_s, before_ms
     )
-    spans = sorted(site.open_spans_ms(day))
+    spans = doors_ms(site, day)
     opens_ms = next((start for start, end in spans if promised_ms < end), None)
     if opens_ms is None:
         raise rules.ClosedError("the turn would come after closing time.", hint="Book a time on another day.")
@@ -90,25 +92,25 @@ def take(
     return made
 
 
-def coming(db: sqlite3.Connection, site: str, day: str) -> Mapping[str, int]:
+def coming(db: sqlite3.Connection, site: str, day: date) -> Mapping[str, int]:
     """How many hold a place from afar and are not here yet, per service."""
     return dict(
         db.execute(
-            "SELECT service, count(*) FROM appointment WHERE site=? AND day=? AND kind='remote' AND state='booked' "
-            "GROUP BY service",
-            (site, day),
+            "SELECT service, count(*) FROM appointment WHERE site=? AND day BETWEEN ? AND ? AND kind='remote' "
+            "AND state='booked' GROUP BY service",
+            (site, *around(day)),
         ).fetchall()
     )
 
 
-def _only_one(db: sqlite3.Connection, customer: str | None, journey: str | None, day: str) -> None:
+def _only_one(db: sqlite3.Connection, customer: str | None, journey: str | None, day: date) -> None:
     for column, value in (("customer", customer), ("journey", journey)):
         if (
             value is not None
             and db.execute(
-                f"SELECT 1 FROM appointment WHERE {column}=? AND day=? AND kind='remote' "
-                "AND state IN ('booked', 'arrived', 'parked', 'called')",
-                (value, day),
+                f"SELECT 1 FROM appointment WHERE {column}=? AND day BETWEEN ? AND ? AND kind='remote' "
+                "AND (state IN ('booked', 'arrived', 'parked') OR state='called' AND day>=?)",
+                (value, *around(day), day.isoformat()),
             ).fetchone()
         ):
             raise ConflictError(

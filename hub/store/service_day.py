@@ -10,6 +10,7 @@ from branchloop.clock import DAY_MS
 from branchloop.site import Site
 from hub.loop.service_day import Told, Visit
 from hub.store.book import Book
+from hub.store.midnight import beside
 
 ERROR_DAYS = 28
 """So many days of forecasts are judged."""
@@ -29,6 +30,15 @@ def visits(db: sqlite3.Connection, book: Book, site: Site, day: date) -> list[Vi
         )
         for each in book.of_day(db, site.id, day)
         if each.state not in {"cancelled", "waitlisted"}
+    ]
+
+
+def over_midnight(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Visit]:
+    """Who is here of the days around today: where they are now is today's, what came of them is their own day's."""
+    return [
+        Visit(each.service, each.kind, each.state, None, None, None, came=False)
+        for each in beside(db, site, now_ms)
+        if each.state != "booked"
     ]
 
 
