@@ -8,6 +8,7 @@ by the evidence of `switching` filters.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,16 @@ class _Deals:
     before: NDArray[np.intp]
     owner: NDArray[np.int8]
 
-    def walk(self, rows: NDArray[np.intp], side: int, walkers: switching.Filters) -> None:
-        """What is known of the walker of one side in some of the deals."""
+    def walk(
+        self, rows: NDArray[np.intp], side: NDArray[np.integer[Any]], walkers: switching.Filters
+    ) -> None:
+        """What is known of the walker of one side in each of some deals."""
         self.mean[rows, side], self.cov[rows, side], self.evidence[rows, side] = walkers
+
+    def beside(self, other: _Deals) -> _Deals:
+        """The sides of this one, and then those of another; none has anything dealt out to it yet."""
+        told = {field.name: (getattr(self, field.name), getattr(other, field.name)) for field in fields(self)}
+        return _Deals(**{name: np.concatenate(parts, axis=1) for name, parts in told.items()})
 
     def at(self, rows: NDArray[np.intp]) -> _Deals:
         return _Deals(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -50,17 +58,20 @@ class Dealer:
         self._t_ms, self._feet, self._cov = fixes.t_ms, fixes.feet_m, fixes.cov_m2
         self._noise = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2))
         self._attendance = attendance
+        self._finals: dict[Walk, _Deals] = {}
+        self._dealt: dict[tuple[Walk, int, Walk, int], tuple[Walk, Walk] | None] = {}
 
     def deal(self, a: Trail, b: Trail) -> tuple[Walk, Walk] | None:
         """The likeliest walks of two trails, their final fixes as they are; None where no deal is possible."""
-        modes = len(switching.BEGINS)
-        deals = _Deals(
-            np.zeros((1, 2, modes, 4)), np.zeros((1, 2, modes, 4, 4)), np.zeros((1, 2, modes)), np.zeros((1, 2)),
-            np.full((1, 2), NOBODY), np.full((1, 2), NOBODY), np.zeros((1, 0), dtype=np.int8),
-        )  # fmt: skip
-        for side, trail in enumerate((a, b)):
-            for fix in trail.walk[: trail.final]:
-                self._see(deals, np.array([0]), side, fix, known=True)
+        asked = (a.walk, a.final, b.walk, b.final)
+        if asked not in self._dealt:
+            self._dealt[asked] = self._deal(a, b)
+        return self._dealt[asked]
+
+    def _deal(self, a: Trail, b: Trail) -> tuple[Walk, Walk] | None:
+        one, other = (self._known(trail.walk[: trail.final]) for trail in (a, b))
+        deals = one.beside(other)
+        known = np.array([a.final > 0, b.final > 0])
         free = sorted((*a.walk[a.final :], *b.walk[b.final :]))
         for fix in free:
             count = len(deals.told)
@@ -70,9 +81,7 @@ class Dealer:
             deals = both.at(np.flatnonzero(self._reachable(both.last[np.arange(2 * count), owner], fix)))
             if not len(deals.told):
                 return None
-            for side, trail in enumerate((a, b)):
-                rows = np.flatnonzero(deals.owner[:, -1] == side)
-                self._see(deals, rows, side, fix, known=trail.final > 0)
+            self._see(deals, deals.owner[:, -1], fix, known)
             if len(deals.told) > KEPT:
                 value = self._value(deals, int(self._t_ms[fix]))
                 deals = deals.at(np.argsort(-value, kind="stable")[:KEPT])
@@ -91,32 +100,56 @@ class Dealer:
         near = walked_m <= reach_m(waited_ms.astype(float), self._noise[last] + self._noise[fix])
         return np.asarray((last == NOBODY) | ((waited_ms > 0) & (waited_ms <= LONGEST_GAP_MS) & near))
 
-    def _see(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
-        """Give a fix to the walker of one side in some of the deals."""
+    def _known(self, walk: Walk) -> _Deals:
+        """What is known of a walker after final fixes: one deal with one side."""
+        if walk not in self._finals:
+            modes, nobody = len(switching.BEGINS), np.full((1, 1), NOBODY)
+            deal = _Deals(
+                np.zeros((1, 1, modes, 4)), np.zeros((1, 1, modes, 4, 4)), np.zeros((1, 1, modes)),
+                np.zeros((1, 1)), nobody, nobody.copy(), np.zeros((1, 0), dtype=np.int8),
+            )  # fmt: skip
+            for fix in walk:
+                self._see(deal, np.array([0]), fix, known=np.array([True]))
+            self._finals[walk] = deal
+        return self._finals[walk]
+
+    def _see(self, deals: _Deals, side: NDArray[np.integer[Any]], fix: int, known: NDArray[np.bool_]) -> None:
+        """Give a fix to the walker of one side (k,) of each deal; `known` (sides,) are those who came before."""
+        rows = np.arange(len(side))
         last = deals.last[rows, side]
-        self._begin(deals, rows[last == NOBODY], side, fix, known=known)
-        self._go_on(deals, rows[last != NOBODY], side, fix, known=known)
-        deals.before[rows, side] = np.where(known & (last == NOBODY), fix, last)
+        first = last == NOBODY
+        self._begin(deals, rows[first], side[first], fix, known)
+        self._go_on(deals, rows[~first], side[~first], fix, known)
+        deals.before[rows, side] = np.where(known[side] & first, fix, last)
         deals.last[rows, side] = fix
 
-    def _begin(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
+    def _begin(
+        self, deals: _Deals, rows: NDArray[np.intp], side: NDArray[np.integer[Any]], fix: int, known: NDArray[np.bool_]
+    ) -> None:  # fmt: skip
+        if not len(rows):
+            return
         deals.walk(rows, side, switching.begin(self._feet[[fix]], self._cov[[fix]]))
-        deals.told[rows, side] = self._attendance.seen - (0.0 if known else self._attendance.comes[fix])
+        comes = np.where(known[side], 0.0, self._attendance.comes[fix])
+        deals.told[rows, side] = self._attendance.seen - comes
 
-    def _go_on(self, deals: _Deals, rows: NDArray[np.intp], side: int, fix: int, *, known: bool) -> None:
+    def _go_on(
+        self, deals: _Deals, rows: NDArray[np.intp], side: NDArray[np.integer[Any]], fix: int, known: NDArray[np.bool_]
+    ) -> None:  # fmt: skip
         if not len(rows):
             return
         last = deals.last[rows, side]
         step_s = (self._t_ms[fix] - self._t_ms[last]) / 1000
         before = switching.Filters(deals.mean[rows, side], deals.cov[rows, side], deals.evidence[rows, side])
         deals.walk(rows, side, switching.go_on(before, step_s, self._feet[[fix]], self._cov[[fix]]))
-        unseen = np.array([self._attendance.between(one, fix) for one in last.tolist()])
-        deals.told[rows, side] += self._attendance.seen + unseen
-        if known:
-            return
-        second = deals.before[rows, side] == NOBODY
-        for row, first in zip(rows[second].tolist(), last[second].tolist(), strict=True):
-            deals.told[row, side] += self._attendance.comes[first] - self._attendance.came(first, fix)
+        told, before_it = self._attendance, last.tolist()
+        unseen = {one: told.between(one, fix) for one in set(before_it)}
+        deals.told[rows, side] += told.seen + np.array([unseen[one] for one in before_it])
+        second = ~known[side] & (deals.before[rows, side] == NOBODY)
+        if second.any():
+            firsts = last[second].tolist()
+            deals.told[rows[second], side[second]] += [
+                told.comes[one] - told.came(one, fix) for one in firsts
+            ]
 
     def _value(self, deals: _Deals, t_ms: int) -> Array:
         """(k,): log likelihood of deals, by the frames up to `t_ms`."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 
-from edge.floor.association import covered
 from edge.floor.trail import Fixes
 
 COVERS_IOU = 0.35
@@ -23,7 +22,7 @@ class Hiding:
     def __init__(self, fixes: Fixes) -> None:
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
-        self._boxes = fixes.boxes_px
+        self._boxes: list[list[float]] = fixes.boxes_px.tolist()
         self._known: dict[tuple[int, int], int] = {}
 
     def frames(self, before: int, after: int) -> int:
@@ -37,6 +36,16 @@ class Hiding:
 
     def _hidden(self, before: int, after: int, t_ms: int) -> bool:
         share = (t_ms - self._t_ms[before]) / (self._t_ms[after] - self._t_ms[before])
-        box = self._boxes[before] + share * (self._boxes[after] - self._boxes[before])
+        box = [a + share * (b - a) for a, b in zip(self._boxes[before], self._boxes[after], strict=True)]
         others = self._boxes[bisect_left(self._t_ms, t_ms) : bisect_right(self._t_ms, t_ms)]
-        return covered(box, [other for other in others if other[3] >= box[3] - NEARER_PX], COVERS_IOU)
+        return any(other[3] >= box[3] - NEARER_PX and _overlap(box, other) > COVERS_IOU for other in others)
+
+
+def _overlap(one: list[float], other: list[float]) -> float:
+    """IoU of two boxes; one at a time, since there are few and often."""
+    wide = min(one[2], other[2]) - max(one[0], other[0])
+    high = min(one[3], other[3]) - max(one[1], other[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return wide * high / (sum(areas) - wide * high)

@@ -335,10 +335,12 @@ class _Search:
         """The fixes of one side that judge: the nearest to the seam, or fewer of a longer time."""
         if not side:
             return ()
-        edge_ms = self._t_ms[side[-1 if last else 0]]
-        near = [fix for fix in side if abs(self._t_ms[fix] - edge_ms) <= SPAN_MS]
+        if last:
+            near = side[bisect_left(side, bisect_left(self._t_ms, self._t_ms[side[-1]] - SPAN_MS)) :]
+        else:
+            near = side[: bisect_left(side, bisect_right(self._t_ms, self._t_ms[side[0]] + SPAN_MS))]
         stride = -(-len(near) // ASIDE)
-        return tuple(near[::-1][::stride][::-1] if last else near[::stride])
+        return near[::-1][::stride][::-1] if last else near[::stride]
 
     def _follows(self, head: Walk, tail: Walk) -> bool:
         """Whether somebody may have walked from the one to the other."""

@@ -6,6 +6,7 @@ or turns; the smoother is Rauch–Tung–Striebel and takes for every step the n
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -20,6 +21,7 @@ MANOEUVRE_M_S2 = 2.0
 """And of one who brakes, turns back or sets off."""
 START_SPEED_M_S = 0.9
 """Standard deviation of the unknown speed of a new track."""
+_HERE = np.eye(4)
 _H = np.array([[1.0, 0, 0, 0], [0, 1.0, 0, 0]])
 
 
@@ -56,8 +58,8 @@ def predict(state: State, t_ms: int, acceleration_m_s2: float = ACCELERATION_M_S
 def update(predicted: State, place_m: Array, cov_m2: Array) -> State:
     """Fold a measured floor point (2,) with covariance (2, 2) into a predicted state."""
     spread = predicted.cov[:2, :2] + cov_m2
-    gain = np.linalg.solve(spread, predicted.cov[:2]).T
-    keep = np.eye(4) - gain @ _H
+    gain = predicted.cov[:, :2] @ _inverse(spread)
+    keep = _HERE - gain @ _H
     mean = predicted.mean + gain @ (place_m - predicted.mean[:2])
     cov = keep @ predicted.cov @ keep.T + gain @ cov_m2 @ gain.T
     return State(predicted.t_ms, mean, cov, predicted.acceleration_m_s2)
@@ -67,22 +69,40 @@ def smooth(filtered: list[State]) -> list[State]:
     """Rauch–Tung–Striebel pass over filtered states in time order."""
     if not filtered:
         return []
+    steps = [
+        _step((ahead.t_ms - state.t_ms) / 1000, ahead.acceleration_m_s2)
+        for state, ahead in itertools.pairwise(filtered)
+    ]
     smoothed = [filtered[-1]]
-    for state in reversed(filtered[:-1]):
+    for state, guess, expected, gain in reversed(list(zip(filtered, *_gains(filtered, steps), strict=False))):
         ahead = smoothed[-1]
-        transition, noise = _step((ahead.t_ms - state.t_ms) / 1000, ahead.acceleration_m_s2)
-        moved = transition @ state.cov
-        expected = moved @ transition.T + noise
-        gain = np.linalg.solve(expected, moved).T
         smoothed.append(
             State(
                 state.t_ms,
-                state.mean + gain @ (ahead.mean - transition @ state.mean),
+                state.mean + gain @ (ahead.mean - guess),
                 state.cov + gain @ (ahead.cov - expected) @ gain.T,
                 state.acceleration_m_s2,
             )
         )
     return smoothed[::-1]
+
+
+def _gains(filtered: list[State], steps: list[tuple[Array, Array]]) -> tuple[Array, Array, Array]:
+    """What the smoother takes from the filter: of each state but the last the mean (n, 4) and covariance (n, 4, 4) expected of the next, and the gain (n, 4, 4)."""
+    if not steps:
+        return np.zeros((0, 4)), np.zeros((0, 4, 4)), np.zeros((0, 4, 4))
+    transition, noise = (np.stack(part) for part in zip(*steps, strict=True))
+    moved = transition @ np.stack([state.cov for state in filtered[:-1]])
+    expected = moved @ transition.swapaxes(1, 2) + noise
+    guess = transition @ np.stack([state.mean for state in filtered[:-1]])[..., None]
+    return guess[..., 0], expected, np.linalg.solve(expected, moved).swapaxes(1, 2)
+
+
+def _inverse(spread: Array) -> Array:
+    """Of a symmetric (2, 2)."""
+    wide, across, high = float(spread[0, 0]), float(spread[0, 1]), float(spread[1, 1])
+    volume = wide * high - across**2
+    return np.array([[high, -across], [-across, wide]]) / volume
 
 
 @lru_cache(maxsize=1_024)

@@ -18,6 +18,8 @@ Walk = tuple[int, ...]
 PLACE_M = 10.0
 SPEED_M_S = 1.2
 """Standard deviations of where somebody begins, and of a walker's speed per axis."""
+ENDLESS = 1e18
+"""Below a covariance matrix that the fixes border, so that its factor holds them whitened in the last row."""
 MODES = ((0.98, 0.04), (0.02, 1.5))
 """How often, and the spectral density of the acceleration (m²/s³)."""
 
@@ -58,6 +60,9 @@ class Straightness:
         noise = np.where(real[:, :, None, None], self._cov[index], np.eye(2))
         off = np.where(real[:, :, None], self._feet[index] - self._feet[index[:, :1]], 0.0)
         off = off.transpose(0, 2, 1).reshape(count, 2 * longest)
+        last = 2 * longest
+        bordered = np.zeros((count, last + 1, last + 1))
+        bordered[:, last, :last], bordered[:, last, last] = off, ENDLESS
         total = np.full(count, -np.inf)
         each = np.arange(longest)
         for share, density in MODES:
@@ -65,9 +70,10 @@ class Straightness:
             spread = np.zeros((count, 2, longest, 2, longest))
             spread[:, 0, :, 0], spread[:, 1, :, 1] = kernel, kernel
             spread[:, :, each, :, each] += noise.transpose(1, 0, 2, 3)
-            factor = np.linalg.cholesky(spread.reshape(count, 2 * longest, 2 * longest))
-            white = np.linalg.solve(factor, off[:, :, None])[:, :, 0]
-            volume = np.log(np.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+            bordered[:, :last, :last] = spread.reshape(count, last, last)
+            factor = np.linalg.cholesky(bordered)
+            white = factor[:, last, :last]
+            volume = np.log(np.diagonal(factor, axis1=1, axis2=2)[:, :last]).sum(axis=1)
             value = -0.5 * (white**2).sum(axis=1) - volume
             total = np.logaddexp(total, np.log(share) + value)
         return np.asarray(total - real.sum(axis=1) * np.log(2 * np.pi))

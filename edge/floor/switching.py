@@ -29,6 +29,11 @@ SHUFFLES_M2_S = 0.005
 BRAKES_S = 0.12
 """Standard deviation of the time by which somebody stops sooner or later than a halt at once would say."""
 
+_HERE = np.eye(4)
+_PLACE = np.diag([1.0, 1.0, 0.0, 0.0])
+_WAY = np.eye(4, k=2)
+_BENDS = np.stack([_PLACE, _WAY + _WAY.T, _HERE - _PLACE]).reshape(3, 16)
+
 
 class Filters(NamedTuple):
     """k walkers, each in all three ways: mean (k, 3, 4) m and m/s, covariance (k, 3, 4, 4), log weight (k, 3) with the evidence."""
@@ -53,13 +58,13 @@ def go_on(walkers: Filters, step_s: Array, feet_m: Array, cov_m2: Array) -> Filt
     """Walkers seen again so many seconds (k,) later at (k, 2), covariance (k, 2, 2)."""
     mean, cov, weight = _ahead(walkers, step_s)
     spread, off = cov[..., :2, :2] + cov_m2[:, None], feet_m[:, None] - mean[..., :2]
-    inverse = np.linalg.inv(spread)
-    strange = np.einsum("kmi,kmij,kmj->km", off, inverse, off)
+    inverse, volume = _inverted(spread)
     gain = cov[..., :2] @ inverse
+    strange = (off[..., None, :] @ inverse @ off[..., None])[..., 0, 0]
     return Filters(
-        mean + np.einsum("kmij,kmj->kmi", gain, off),
+        mean + (gain @ off[..., None])[..., 0],
         cov - gain @ cov[..., :2, :],
-        weight - 0.5 * (strange + np.log(np.linalg.det(spread))) - np.log(2 * np.pi),
+        weight - 0.5 * (strange + np.log(volume)) - np.log(2 * np.pi),
     )
 
 
@@ -98,53 +103,49 @@ def _ahead(walkers: Filters, step_s: Array) -> Filters:
     """Where walkers are expected so many seconds (k,) later, before they are seen there."""
     both = walkers.weight[:, :, None] + np.log(_changed(step_s))
     weight = np.logaddexp.reduce(both, axis=1)
-    share = np.exp(both - weight[:, None])
+    share = np.exp(both - weight[:, None]).swapaxes(1, 2)
     free = walkers.cov.copy()
     free[:, STANDS, 2, 2] = free[:, STANDS, 3, 3] = SPEED_M_S**2
-    mean, cov = _mixed(share[:, :, :STANDS], walkers.mean, free)
-    far = np.tile(np.eye(4), (len(step_s), 1, 1, 1))
-    far[..., 0, 2] = far[..., 1, 3] = step_s[:, None]
-    mean = np.einsum("kmij,kmj->kmi", np.broadcast_to(far, cov.shape), mean)
-    cov = far @ cov @ far.swapaxes(-1, -2) + _bent(step_s)
-    stand_mean, stand_cov = _mixed(share[:, :, STANDS:], *_halted(walkers, step_s))
-    return Filters(
-        np.concatenate([mean, stand_mean], axis=1), np.concatenate([cov, stand_cov], axis=1), weight
-    )
+    mean, cov = np.empty_like(walkers.mean), np.empty_like(walkers.cov)
+    far = _HERE + step_s[:, None, None, None] * _WAY
+    walked, spread = _mixed(share[:, :STANDS], walkers.mean, free)
+    mean[:, :STANDS] = (far @ walked[..., None])[..., 0]
+    cov[:, :STANDS] = far @ spread @ far.swapaxes(-1, -2) + _bent(step_s)
+    mean[:, STANDS:], cov[:, STANDS:] = _mixed(share[:, STANDS:], *_halted(walkers, step_s))
+    return Filters(mean, cov, weight)
 
 
 def _changed(step_s: Array) -> Array:
     """(k, 3, 3): the probability to be in one way (column) after so long, from another (row)."""
-    speeds, ways, back = _chain(tuple(map(tuple, CHANGES_HZ.tolist())))
-    shares = np.einsum("ij,kj,jl->kil", ways, np.exp(np.outer(step_s, speeds)), back)
-    return np.asarray(np.maximum(shares, 1e-12))
+    speeds, shares = _chain(tuple(map(tuple, CHANGES_HZ.tolist())))
+    changed = np.exp(step_s[:, None] * speeds) @ shares
+    return np.asarray(np.maximum(changed, 1e-12).reshape(-1, *CHANGES_HZ.shape))
 
 
 @lru_cache(maxsize=4)
-def _chain(changes_hz: tuple[tuple[float, ...], ...]) -> tuple[Array, Array, Array]:
-    """Eigenvalues and eigenvectors of the changes, and the inverse; all real, since who leaves one way comes back to it."""
+def _chain(changes_hz: tuple[tuple[float, ...], ...]) -> tuple[Array, Array]:
+    """Eigenvalues (3,) of the changes, and what each adds to their shares (3, 9); all real, since who leaves one way comes back to it."""
     rates = np.array(changes_hz)
     speeds, ways = np.linalg.eig(rates - np.diag(rates.sum(axis=1)))
-    return speeds.real, ways.real, np.linalg.inv(ways.real)
+    back = np.linalg.inv(ways.real)
+    return speeds.real, (ways.real.T[:, :, None] * back[:, None, :]).reshape(len(rates), -1)
 
 
 def _mixed(share: Array, mean: Array, cov: Array) -> tuple[Array, Array]:
-    """One normal distribution for each way, of those who are in it by now: `share` (k, 3, m), (k, 3, 4), (k, 3, 4, 4)."""
-    mixed = np.einsum("kij,kia->kja", share, mean)
-    apart = mean[:, :, None] - mixed[:, None]
-    spread = np.einsum("kij,kiab->kjab", share, cov)
-    return mixed, spread + np.einsum("kij,kija,kijb->kjab", share, apart, apart)
+    """One normal distribution for each way, of those who are in it by now: `share` (k, m, 3), (k, 3, 4), (k, 3, 4, 4)."""
+    off = mean - mean[:, :1]
+    mixed = share @ off
+    square = (cov + off[..., :, None] * off[..., None, :]).reshape(*off.shape[:2], -1)
+    spread = (share @ square).reshape(*mixed.shape, -1) - mixed[..., :, None] * mixed[..., None, :]
+    return mixed + mean[:, :1], spread
 
 
 def _halted(walkers: Filters, step_s: Array) -> tuple[Array, Array]:
     """Walkers who came to stand at some moment of a step: at once, after all of it, or in between."""
-    mean, cov = np.zeros_like(walkers.mean), np.zeros_like(walkers.cov)
-    place, speed = walkers.mean[..., :2], walkers.mean[..., 2:]
-    half_s = step_s[:, None, None] / 2
-    mean[..., :2] = place + speed * half_s
-    half_s = half_s[..., None]
-    across, quick = walkers.cov[..., :2, 2:] * half_s, walkers.cov[..., 2:, 2:]
+    half = _PLACE + step_s[:, None, None, None] / 2 * _WAY
+    speed, quick = walkers.mean[..., 2:], walkers.cov[..., 2:, 2:]
     when_s2 = (step_s**2 / 12 + BRAKES_S**2)[:, None, None, None]
-    cov[..., :2, :2] = walkers.cov[..., :2, :2] + across + across.swapaxes(-1, -2) + quick * half_s**2
+    mean, cov = (half @ walkers.mean[..., None])[..., 0], half @ walkers.cov @ half.swapaxes(-1, -2)
     cov[..., :2, :2] += (quick + speed[..., :, None] * speed[..., None, :]) * when_s2
     cov[:, STANDS, :2, :2] += SHUFFLES_M2_S * step_s[:, None, None] * np.eye(2)
     return mean, cov
@@ -152,9 +153,15 @@ def _halted(walkers: Filters, step_s: Array) -> tuple[Array, Array]:
 
 def _bent(step_s: Array) -> Array:
     """(k, 2, 4, 4): what white acceleration of each density adds to a covariance."""
-    noise = np.zeros((len(step_s), len(DENSITIES), 4, 4))
-    for axis in (0, 1):
-        noise[..., axis, axis] = np.outer(step_s**3 / 3, DENSITIES)
-        noise[..., axis, axis + 2] = noise[..., axis + 2, axis] = np.outer(step_s**2 / 2, DENSITIES)
-        noise[..., axis + 2, axis + 2] = np.outer(step_s, DENSITIES)
-    return noise
+    powers = np.stack([step_s**3 / 3, step_s**2 / 2, step_s], axis=1)
+    return np.asarray(DENSITIES[:, None, None] * (powers @ _BENDS).reshape(-1, 1, 4, 4))
+
+
+def _inverted(spread: Array) -> tuple[Array, Array]:
+    """Inverse and determinant of symmetric (…, 2, 2)."""
+    wide, high, across = spread[..., 0, 0], spread[..., 1, 1], spread[..., 0, 1]
+    volume = wide * high - across**2
+    inverse = np.empty_like(spread)
+    inverse[..., 0, 0], inverse[..., 1, 1] = high / volume, wide / volume
+    inverse[..., 0, 1] = inverse[..., 1, 0] = -across / volume
+    return inverse, volume
