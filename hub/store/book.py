@@ -26,7 +26,7 @@ from hub.store.book_changes import touch
 from hub.store.forgetting import forget_customer
 from hub.store.journeys import record
 from hub.store.keyring import Keyring
-from hub.store.midnight import around
+from hub.store.midnight import IN_TIME, around
 from hub.store.people import Booked
 from hub.store.places import free_place, free_slot, occupy, place_taken, vacate
 
@@ -271,7 +271,9 @@ class Book:
         return order(
             Waiting(each.id, each.service, each.start_ms, each.arrived_ms or each.start_ms)
             for each in appointments(
-                db, "site=? AND day BETWEEN ? AND ? AND state='arrived'", (site, *around(day))
+                db,
+                f"site=? AND day BETWEEN ? AND ? AND state='arrived' AND {IN_TIME}",
+                (site, *around(day), day.isoformat()),
             )
         )
 

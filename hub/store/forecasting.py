@@ -29,7 +29,7 @@ from hub.loop.line import (
 from hub.loop.queue import Waiting
 from hub.store.appointment import Appointment
 from hub.store.kiosk_day import MEASURED_DAYS
-from hub.store.midnight import OPEN_CALL_MS, around
+from hub.store.midnight import IN_TIME, OPEN_CALL_MS, around
 from hub.store.reading import Reader
 
 MOST_TAUGHT = 1_000
@@ -232,9 +232,9 @@ def _desks(
     running: list[tuple[str, str | None, Running]] = []
     for service, counter, state, *times_ms in db.execute(
         "SELECT service, counter, state, arrived_ms, called_ms, served_ms FROM appointment WHERE site=? "
-        "AND (day=? OR day IN (?,?) AND (state='arrived' OR called_ms>?)) "
+        f"AND (day=? OR day IN (?,?) AND (state='arrived' AND {IN_TIME} OR called_ms>?)) "
         "AND state IN ('arrived', 'called', 'served') AND arrived_ms IS NOT NULL ORDER BY called_ms, id",
-        (site.id, day.isoformat(), *around(day), now_ms - OPEN_CALL_MS),
+        (site.id, day.isoformat(), *around(day), day.isoformat(), now_ms - OPEN_CALL_MS),
     ):
         arrived_s, called_s, served_s = (None if ms is None else (ms - now_ms) / 1000 for ms in times_ms)
         if service not in known or arrived_s is None:

@@ -15,6 +15,8 @@ from hub.store.appointment import Appointment, appointments
 
 OPEN_CALL_MS = 3 * HOUR_MS
 """So long a call goes on over midnight: what was left open the evening before holds up nobody in the morning."""
+IN_TIME = "(day<=? OR arrived_ms>=window_from_ms)"
+"""Of today or before, or here within their own arrival window: who was checked in days ahead is not in today's queue."""
 
 
 def around(day: date) -> tuple[str, str]:
@@ -27,9 +29,9 @@ def beside(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Appointment]
     day = from_ms(now_ms, site.zone_info).date()
     return appointments(
         db,
-        "site=? AND day IN (?,?) AND (state IN ('arrived', 'parked') OR state='called' AND called_ms>? "
-        "OR state='booked' AND window_from_ms<=? AND window_to_ms>=?)",
-        (site.id, *around(day), now_ms - OPEN_CALL_MS, now_ms, now_ms),
+        f"site=? AND day IN (?,?) AND (state IN ('arrived', 'parked') AND {IN_TIME} "
+        "OR state='called' AND called_ms>? OR state='booked' AND window_from_ms<=? AND window_to_ms>=?)",
+        (site.id, *around(day), day.isoformat(), now_ms - OPEN_CALL_MS, now_ms, now_ms),
     )
 
 

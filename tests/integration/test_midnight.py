@@ -21,6 +21,7 @@ from hub.store.book import Wanted
 from hub.store.connection import opened
 from hub.store.kiosk_day import expected, queues
 from hub.store.midnight import doors_ms
+from hub.store.tickets import arrive
 
 NEXT = DAY + timedelta(days=1)
 
@@ -142,6 +143,16 @@ def test_its_holder_may_come_before_midnight_and_is_called(world: BookWorld) -> 
     assert called.appointment is not None
     assert again.appointment is not None
     assert (called.appointment.id, again.appointment.id, again.again) == (made.id, made.id, True)
+
+
+def test_who_is_checked_in_a_day_ahead_is_not_in_line(world: BookWorld) -> None:
+    with opened(world.data_dir) as db:
+        made = world.book.book(
+            db, world.site, Wanted("loan", world.at("10:00", NEXT), "Ann Lee"), world.at("12:00")
+        )
+        arrive(db, world.book, made, world.at("12:01"))
+        assert calling.call_next(db, world.book, world.site, "1", None, world.at("12:02")).appointment is None
+    assert board(world, "12:02", DAY, DAY) == ([], [], {"loan": 0, "cash": 0})
 
 
 def test_a_code_of_another_day_is_refused_out_of_its_window(world: BookWorld) -> None:
