@@ -51,7 +51,7 @@ class DemoCustomer:
             slots = self._ask(f"/api/v1/branches/{self._site}/slots?service={SERVICE}&day={day}")["items"]
             for slot in slots:
                 start = datetime.fromisoformat(slot["start"])
-                if slot["free"] and start > today - timedelta(minutes=10):
+                if slot["free"] and start > today:
                     body = {"service": SERVICE, "start": slot["start"], "name": name}
                     booked = self._ask(
                         f"/api/v1/branches/{self._site}/appointments",

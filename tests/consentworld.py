@@ -126,7 +126,7 @@ class ConsentWorld:
         with opened(self.config.data_dir) as db:
             at_ms = now_ms()
             wanted = Wanted("desk", at_ms - at_ms % (15 * MINUTE_MS), name, customer=customer, **more)
-            made = self.book.book(db, site, wanted, at_ms)
+            made = self.book.book(db, site, wanted, wanted.start_ms - MINUTE_MS)
             db.execute("UPDATE appointment SET id=? WHERE id=?", (appointment, made.id))
             return self.book.get(db, site.id, appointment)
 

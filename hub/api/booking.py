@@ -43,17 +43,23 @@ def routes() -> APIRouter:
 
     @router.get("/slots")
     def slots(request: Request, caller: Booking, site_id: str, service: str, day: Day = None) -> models.Slots:
-        """When a service can be booked on a day."""
+        """When a service can be booked on a day; a time that has begun is free no more."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"slots {service[:40]} {day or ''}")
         wanted = day_of(site, day)
         with reading(state.data_dir) as db:
-            found = day_slots(db, site, service, wanted, now_ms())
+            at_ms = now_ms()
+            found = day_slots(db, site, service, wanted, at_ms)
         return models.Slots(
             service=service,
             day=wanted.isoformat(),
             items=[
-                models.SlotAnswer(start=iso(s.start_ms), end=iso(s.end_ms), places=s.places, free=s.free)
+                models.SlotAnswer(
+                    start=iso(s.start_ms),
+                    end=iso(s.end_ms),
+                    places=s.places,
+                    free=s.free if s.start_ms > at_ms else 0,
+                )
                 for s in found
             ],
         )

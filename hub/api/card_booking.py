@@ -55,8 +55,6 @@ def routes() -> APIRouter:
                     channel="card", scene=page.embed.scene, partner=page.partner.id,
                     journey=errand(db, page, body.journey), language=body.language, contact=contact,
                 )  # fmt: skip
-                if start_ms <= at_ms:
-                    raise InputError(f"{body.start} is over.", hint="Choose another time.")
                 made = page.state.book.book(db, page.site, wanted, at_ms)
                 keep(db, page, key, body, made, at_ms)
                 if followed is not None:

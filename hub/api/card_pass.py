@@ -10,7 +10,7 @@ from segno import make as make_qr
 
 from branchloop.clock import from_ms, iso
 from branchloop.codes import qr_text
-from branchloop.errors import ConflictError, InputError
+from branchloop.errors import ConflictError
 from branchloop.site import Site
 from branchloop.text import Language
 from hub.api import models_card as models
@@ -67,8 +67,6 @@ def routes() -> APIRouter:
             found = _appointment(db, holder)
             if found.kind != "booked":
                 raise ConflictError("a ticket of today cannot move.", hint="Cancel it and book a time.")
-            if start_ms <= now_ms() and start_ms != found.start_ms:
-                raise InputError(f"{body.start} is over.", hint="Choose another time.")
             holder.owe(db, f"move to {body.start}")
             moved = holder.state.book.move(db, holder.site, found, start_ms, now_ms())
             return _told(db, holder, moved)

@@ -95,12 +95,18 @@ def free_slot(
     now_ms: int,
     without: str | None = None,
 ) -> rules.Slot:
-    """The slot that starts then, if it is to be had. Raises InputError for what is no slot or over, SlotGoneError when it is full."""
-    _, window_to_ms = rules.arrival_window_ms(site, start_ms)
-    if window_to_ms <= now_ms or start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
+    """The slot that starts then, if it is to be had. Raises InputError for what is no slot or has begun, SlotGoneError when it is full.
+
+    A time that has begun is promised to nobody: it would pass everybody who waits.
+    """
+    if start_ms <= now_ms:
         raise InputError(
-            f"this time is over, or more than {rules.AHEAD_DAYS} days ahead.",
-            hint="Choose another slot.",
+            f"{iso(start_ms)} has begun, or is over.",
+            hint="Choose a later time; who is here now takes a ticket of the queue.",
+        )
+    if start_ms > now_ms + rules.AHEAD_DAYS * DAY_MS:
+        raise InputError(
+            f"this time is more than {rules.AHEAD_DAYS} days ahead.", hint="Choose an earlier one."
         )
     day = from_ms(start_ms, site.zone_info).date()
     slots = day_slots(db, site, service, day, now_ms, without=without, at_ms=start_ms)

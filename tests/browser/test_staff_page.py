@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from hubworld import World, world
+from hubworld import NOON, World, world
 from playwright.sync_api import Browser, Page, expect
 from tables import counter, service
 
@@ -35,7 +35,7 @@ SHOTS = os.environ.get("SHOTS")
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, parts=PARTS, book=True) as made:
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
         yield made
 
 
@@ -69,7 +69,7 @@ def ask(hub: World, staff: dict[str, str], tail: str, body: object = None) -> di
 
 def booked(hub: World, staff: dict[str, str], name: str) -> dict[str, object]:
     at_ms = now_ms()
-    start = iso(at_ms - at_ms % (15 * MINUTE_MS))
+    start = iso(at_ms - at_ms % (15 * MINUTE_MS) + 15 * MINUTE_MS)
     return ask(hub, staff, "appointments", {"service": "desk", "start": start, "name": name})
 
 

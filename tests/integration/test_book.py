@@ -16,6 +16,7 @@ from brokers import until
 from consentworld import ConsentWorld, consent_world
 
 from branchloop.arrivals import Attempt, Checkin
+from branchloop.clock import iso
 from branchloop.codes import code_digest, read_qr
 from hub.api.state import now_ms
 from hub.store.audit import AuditLog
@@ -134,7 +135,7 @@ def test_a_cancelled_place_is_free_again(world: ConsentWorld, staff: dict[str, s
     ("more", "says"),
     [
         ({"service": "gold"}, "no service 'gold'"),
-        ({"start": "2020-01-01T00:00:00Z"}, "is over"),
+        ({"start": "2020-01-01T00:00:00Z"}, "2020-01-01T00:00:00.000Z has begun, or is over"),
         ({"start": "2026-01-01"}, "zone"),
         ({"start": "2035-01-01T00:00:00Z"}, "days ahead"),
         ({"start": f"{datetime.now(UTC).date() + timedelta(days=2)}T01:01:00Z"}, "no slot"),
@@ -167,6 +168,29 @@ def test_staff_check_in_call_and_serve(world: ConsentWorld, staff: dict[str, str
     served = httpx.post(f"{base}/serve", headers=staff).json()
     assert served["state"] == "served"
     assert httpx.post(f"{base}/cancel", headers=staff).status_code == 409
+
+
+def test_a_time_that_has_begun_is_promised_to_nobody(world: ConsentWorld, staff: dict[str, str]) -> None:
+    """Not booked, not moved to, not offered as free; who is here now walks in, and who has that time keeps it."""
+    kept = world.book_now("a-begun", "c-begun", NAME)
+    begun = iso(kept.start_ms)
+    for service in ("loan", "desk"):
+        sent = {"service": service, "start": begun, "name": NAME}
+        refused = httpx.post(path(world, "appointments"), headers=staff, json=sent)
+        assert (refused.status_code, refused.json()["detail"]) == (422, f"{begun} has begun, or is over.")
+    made = book(world, staff, a_slot(world, staff, 9)).json()
+    moved = httpx.post(path(world, f"appointments/{made['id']}/move"), headers=staff, json={"start": begun})
+    assert (moved.status_code, "takes a ticket of the queue" in moved.json()["hint"]) == (422, True)
+    assert world.kept(made["id"]).start_ms > kept.end_ms
+    same = httpx.post(path(world, "appointments/a-begun/move"), headers=staff, json={"start": begun})
+    assert same.status_code == 200, same.text
+    asked = {"service": "desk", "day": kept.day}
+    told = httpx.get(path(world, "slots"), params=asked, headers=staff).json()["items"]
+    assert [each["free"] for each in told if each["start"] <= begun] == [0] * sum(
+        each["start"] <= begun for each in told
+    )
+    walked_in = httpx.post(path(world, "walk-ins"), headers=staff, json={"service": "desk"})
+    assert walked_in.status_code == 201, walked_in.text
 
 
 def checkin(number: str, appointment: str, at_ms: int, **more: object) -> Checkin:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from hubworld import World, world
+from hubworld import NOON, World, world
 from tables import counter, service
 
 from branchloop.clock import DAY_MS, MINUTE_MS, iso
@@ -24,13 +24,13 @@ COUNTERS = counter("c-1", "desk") + counter("c-2", "desk", "loan")
 @pytest.fixture
 def free(tmp_path: Path) -> Iterator[World]:
     """Counters are named as staff like."""
-    with world(tmp_path, parts=PARTS, book=True) as made:
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
         yield made
 
 
 @pytest.fixture
 def skilled(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path, parts=PARTS + COUNTERS, book=True) as made:
+    with world(tmp_path, parts=PARTS + COUNTERS, book=True, zone=NOON) as made:
         yield made
 
 
@@ -108,10 +108,10 @@ def test_a_counter_calls_for_what_it_serves(skilled: World) -> None:
 
 
 def test_the_earlier_promise_is_called_first(free: World) -> None:
-    """An appointment of now goes before an earlier walk-in, who is promised a quarter of an hour later."""
+    """The next appointment goes before an earlier walk-in, who is promised a time later than it."""
     staff = free.token("staff", "hall")
-    walked_in = ticket(free, staff, "desk")
     booked = post(free, staff, "appointments", appointment()).json()
+    walked_in = ticket(free, staff, "desk")
     shown = post(free, staff, "check-in", {"code": booked["code"]})
     assert shown.status_code == 200, shown.text
     assert post(free, staff, "call-next", {"counter": "1"}).json()["called"]["id"] == booked["id"]
@@ -120,7 +120,11 @@ def test_the_earlier_promise_is_called_first(free: World) -> None:
 
 def appointment() -> dict[str, str]:
     at_ms = now_ms()
-    return {"service": "desk", "start": iso(at_ms - at_ms % (15 * MINUTE_MS)), "name": "Ann Miller"}
+    return {
+        "service": "desk",
+        "start": iso(at_ms - at_ms % (15 * MINUTE_MS) + 15 * MINUTE_MS),
+        "name": "Ann Miller",
+    }
 
 
 def test_a_code_checks_in_once_and_today_only(free: World) -> None:
