@@ -69,7 +69,25 @@ def sign_in() -> None:
         token = st.text_input(say("sign_in.token", spoken), type="password", help=say("sign_in.hint", spoken))
         if st.form_submit_button(say("sign_in", spoken)) and token:
             st.session_state["token"] = token.strip()
+            st.session_state.pop("may", None)
             st.rerun()
+
+
+def permissions() -> list[str] | None:
+    """What the viewer's token may do, asked once; None while the hub has not said: then each page says it of itself."""
+    door = hub()
+    if door is None:
+        return None
+    if "may" not in st.session_state:
+        try:
+            branches = door.branches()
+            if not branches:
+                return None
+            st.session_state["may"] = door.branch(branches[0]["id"])["may"]
+        except (Unreachable, Refused, Problem):
+            return None
+    told: list[str] = st.session_state["may"]
+    return told
 
 
 def offer_sign_out() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import os
-import subprocess
-import sys
 import time
 import tomllib
 from collections.abc import Iterator
@@ -17,12 +15,12 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from hubworld import World, world
+from pages import served
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect
 from quiet import quiet
 
 from branchloop.commands import Picture, Reply
-from branchloop.processes import free_port
 from branchloop.text import Language, say
 from hub.api.state import now_ms
 from hub.store.commands import Commands
@@ -82,31 +80,9 @@ class Branch:
 @pytest.fixture
 def branch(tmp_path: Path) -> Iterator[Branch]:
     with world(tmp_path, parts=CAMERA) as hub:
-        (tmp_path / "token").write_text(hub.token("manager", "hall")["Authorization"].split()[1])
-        (tmp_path / "token").chmod(0o600)
-        port = free_port()
-        config = tmp_path / "dashboard.toml"
-        config.write_text(
-            f'[dashboard]\napi = "{hub.api}"\nlisten = "127.0.0.1:{port}"\ntoken_file = "token"\n'
-        )
-        command = [sys.executable, "-m", "dashboard.main", "run", str(config)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as served:
-            try:
-                until_s = time.monotonic() + 60
-                while not _answers(f"http://127.0.0.1:{port}/_stcore/health"):
-                    assert time.monotonic() < until_s
-                    assert served.poll() is None
-                    time.sleep(0.05)
-                yield Branch(hub, f"http://127.0.0.1:{port}")
-            finally:
-                served.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
+        token = hub.token("manager", "hall")["Authorization"].split()[1]
+        with served(tmp_path, hub.api, token) as address:
+            yield Branch(hub, address)
 
 
 @pytest.fixture

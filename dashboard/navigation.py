@@ -1,0 +1,36 @@
+"""The pages of the side bar: each is offered to whom the hub would open it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import streamlit as st
+from streamlit.navigation.page import StreamlitPage
+
+from branchloop.text import Language, say
+from dashboard.views import board, heat, journeys, live, quality, service, setup
+
+_PAGES: tuple[tuple[str, Callable[[], None], str | None], ...] = (
+    ("live", live.page, None),
+    ("heat", heat.page, "figures"),
+    ("quality", quality.page, "quality"),
+    ("setup", setup.page, "configure"),
+    ("board", board.page, "board"),
+    ("service", service.page, "figures"),
+    ("journeys", journeys.page, "figures"),
+)
+"""Name and address, the page, and what its viewer must be allowed; the first page is there for everybody."""
+
+
+def pages(may: Collection[str] | None, spoken: Language) -> list[StreamlitPage]:
+    """All pages; who may not open one has it at its address alone, where it says so. None: nobody knows yet."""
+    return [
+        st.Page(
+            page,
+            title=say(f"page.{name}", spoken),
+            url_path=name,
+            default=needs is None,
+            visibility="visible" if may is None or needs is None or needs in may else "hidden",
+        )
+        for name, page, needs in _PAGES
+    ]

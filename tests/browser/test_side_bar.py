@@ -1,0 +1,65 @@
+"""The side bar of the managers' pages: to each role the pages that the hub opens to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hubworld import World, world
+from pages import served
+from playwright.sync_api import Browser, Page, expect
+
+from branchloop.text import say
+
+expect.set_options(timeout=20_000)
+
+ALL = ["live", "heat", "quality", "setup", "board", "service", "journeys"]
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    with world(tmp_path_factory.mktemp("hub")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(hub: World) -> Iterator[str]:
+    with served(hub.config.path.parent, hub.api) as made:
+        yield made
+
+
+def sign_in(tab: Page, hub: World, role: str) -> None:
+    headers = hub.token(role) if role in {"head_office", "auditor"} else hub.token(role, "hall")
+    tab.locator("input[type=password]").fill(headers["Authorization"].split()[1])
+    tab.get_by_role("button", name=say("sign_in", "en")).click()
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        ("staff", ["live", "board"]),
+        ("manager", ALL),
+        ("head_office", [name for name in ALL if name != "board"]),
+        ("auditor", ["live", "quality"]),
+    ],
+)
+def test_each_role_is_offered_its_own_pages(
+    hub: World, address: str, chromium: Browser, role: str, shown: list[str]
+) -> None:
+    tab = chromium.new_page()
+    tab.goto(f"{address}/?lang=en")
+    sign_in(tab, hub, role)
+    expect(tab.get_by_role("button", name=say("sign_out", "en"))).to_be_visible()
+    links = tab.get_by_test_id("stSidebarNavLink")
+    expect(links).to_have_text([say(f"page.{name}", "en") for name in shown])
+    tab.close()
+
+
+def test_a_page_that_is_not_theirs_says_so_at_its_address(
+    hub: World, address: str, chromium: Browser
+) -> None:
+    tab = chromium.new_page()
+    tab.goto(f"{address}/quality?lang=en")
+    sign_in(tab, hub, "staff")
+    expect(tab.get_by_text(say("error.refused", "en"))).to_be_visible()
+    tab.close()
