@@ -63,6 +63,19 @@ def lock_directory(path: Path) -> Iterator[int]:
         yield file.fileno()
 
 
+def owner(path: Path) -> int | None:
+    """Which process owns a data directory, None where nobody does or it cannot be told; it is left as it is."""
+    try:
+        with (path / ".lock").open() as file:
+            try:
+                fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
+    except (OSError, ValueError):
+        pass
+    return None
+
+
 def _locked(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

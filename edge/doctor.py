@@ -1,4 +1,4 @@
-"""Whether this machine can be a branch's box: libraries, model, cameras, broker, disk."""
+"""Whether this machine can be a branch's box: libraries, model, cameras, kiosks, broker, disk."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import TypedDict
 
 import cv2
 import numpy as np
 
 from branchloop.errors import BranchloopError
+from branchloop.processes import owner
 from branchloop.site import Camera, Sensor, Site
+from edge.doctor_finding import Finding, bad, good, warn
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
 from edge.perceive.health import Event
@@ -28,22 +29,25 @@ from edge.send.boxlink import BoxLink
 LEAST_FREE_GB = 2.0
 
 
-class Finding(TypedDict):
-    """One thing looked at; `state` is good, warn or bad."""
-
-    state: str
-    text: str
-
-
 def examine(site: Site | None, config: Path | None) -> list[Finding]:
     """All findings; nothing is changed."""
     findings = [opencv(), _model(site)]
     if site is not None and config is not None:
-        findings += [_camera(camera, config.parent) for camera in site.cameras]
-        findings += [_sensor(sensor, config.parent) for sensor in site.sensors]
-        findings.append(_disk(config.parent, site))
+        base_dir = config.parent
+        running = None if site.box is None else owner(base_dir / site.box.data_dir)
+        if site.box is not None and running is not None:
+            findings.append(
+                good(f"{base_dir / site.box.data_dir} is in use by a running box (process {running})")
+            )
+        findings += [_camera(camera, base_dir, running=running is not None) for camera in site.cameras]
+        findings += [_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
+        findings.append(_disk(base_dir, site))
         if site.box is not None:
-            findings.append(_broker(site, config.parent))
+            findings.append(_broker(site, base_dir))
+            if site.kiosks:
+                from edge.doctor_kiosk import examine_kiosks  # loads the models of faces: seconds
+
+                findings += examine_kiosks(site, site.box, base_dir)
     return findings
 
 
@@ -56,8 +60,8 @@ def opencv() -> Finding:
     }
     named = ", ".join(f"{name} {version}" for name, version in sorted(owners.items()))
     if len(set(owners.values())) != 1:
-        return Finding(state="bad", text=f"several OpenCV versions share one folder: {named}; keep one")
-    return Finding(state="good", text=f"OpenCV {cv2.__version__} ({named})")
+        return bad(f"several OpenCV versions share one folder: {named}; keep one")
+    return good(f"OpenCV {cv2.__version__} ({named})")
 
 
 def _model(site: Site | None) -> Finding:
@@ -65,38 +69,41 @@ def _model(site: Site | None) -> Finding:
     try:
         detector = load_detector(name)
     except BranchloopError as error:
-        return Finding(state="bad", text=str(error))
+        return bad(str(error))
     picture = np.full((576, 768, 3), 127, np.uint8)
     detector.detect(picture)
     begun_s = time.perf_counter()
     for _ in range(5):
         detector.detect(picture)
     each_ms = (time.perf_counter() - begun_s) / 5 * 1000
-    return Finding(
-        state="good",
-        text=f"detector {name}: {each_ms:.0f} ms a picture, about {200 / each_ms:.0f} cameras a core",
+    return good(
+        f"detector {name}: {each_ms:.0f} ms a picture, about {200 / each_ms:.0f} cameras a core",
     )
 
 
-def _camera(camera: Camera, base_dir: Path) -> Finding:
+def _camera(camera: Camera, base_dir: Path, *, running: bool) -> Finding:
     try:
         source = resolve(camera, base_dir)
+        if running and source.kind == "usb":
+            return good(f"camera {camera.id}: {source.shown} is in use by the box, and was not opened")
         size_px = stream_size(source) if source.live else open_clip(Path(source.shown), camera.fps).size
     except BranchloopError as error:
-        return Finding(state="bad", text=f"camera {camera.id}: {error}")
+        return bad(f"camera {camera.id}: {error}")
     if wrong := misfit(size_px, camera):
-        return Finding(state="bad", text=f"camera {camera.id}: {wrong}")
-    return Finding(state="good", text=f"camera {camera.id}: {source.shown} gives pictures")
+        return bad(f"camera {camera.id}: {wrong}")
+    return good(f"camera {camera.id}: {source.shown} gives pictures")
 
 
-def _sensor(sensor: Sensor, base_dir: Path) -> Finding:
+def _sensor(sensor: Sensor, base_dir: Path, *, running: bool) -> Finding:
     if not sensor.source.startswith("log:"):
+        if running:
+            return good(f"sensor {sensor.id}: {sensor.source} is in use by the box, and was not opened")
         return _live_sensor(sensor)
     try:
         log = read_log(base_dir / sensor.source.removeprefix("log:"))
     except BranchloopError as error:
-        return Finding(state="bad", text=f"sensor {sensor.id}: {error}")
-    return Finding(state="good", text=f"sensor {sensor.id}: {len(log)} readings")
+        return bad(f"sensor {sensor.id}: {error}")
+    return good(f"sensor {sensor.id}: {len(log)} readings")
 
 
 def _live_sensor(sensor: Sensor) -> Finding:
@@ -112,9 +119,9 @@ def _live_sensor(sensor: Sensor) -> Finding:
     live.next(0)
     if isinstance(heard, Reading):
         shown = "no echo" if heard.range_m is None else f"{heard.range_m:.2f} m"
-        return Finding(state="good", text=f"sensor {sensor.id}: {sensor.source} says {shown}")
+        return good(f"sensor {sensor.id}: {sensor.source} says {shown}")
     reason = heard.detail if heard is not None else "no reading came"
-    return Finding(state="bad", text=f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
+    return bad(f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
 
 
 def _disk(base_dir: Path, site: Site) -> Finding:
@@ -125,9 +132,7 @@ def _disk(base_dir: Path, site: Site) -> Finding:
         with tempfile.TemporaryFile(dir=there):
             pass
     except OSError as error:
-        return Finding(
-            state="bad", text=f"{folder} cannot be written ({error.strerror}); name another data_dir"
-        )
+        return bad(f"{folder} cannot be written ({error.strerror}); name another data_dir")
     free_gb = shutil.disk_usage(there).free / 1e9
     return Finding(
         state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free for {folder}"
@@ -141,5 +146,5 @@ def _broker(site: Site, base_dir: Path) -> Finding:
         link = BoxLink.of(site.id, site.box, base_dir)
         socket.create_connection((link.host, link.port), timeout=3).close()
     except (BranchloopError, OSError) as error:
-        return Finding(state="warn", text=f"broker {site.box.broker}: {error} (readings wait in the outbox)")
-    return Finding(state="good", text=f"broker {site.box.broker} answers")
+        return warn(f"broker {site.box.broker}: {error} (readings wait in the outbox)")
+    return good(f"broker {site.box.broker} answers")

@@ -69,7 +69,7 @@ def run_kiosk(config: Path, site: Site, box: Box, kiosk: Kiosk) -> None:
         hears = {kind: _hearing(desk, kind) for kind in ("gallery", "command")}
         link = Link(outbox, kiosk_link(site, box, kiosk, base), lambda: {**told, "cameras": [light]}, hears)
         desk.post.link = link
-        capture = Capture(_camera(kiosk), base)
+        capture = Capture(kiosk_camera(kiosk), base)
         server = _serve(desk, kiosk, base)
         if signed is None:
             _LOG.warning("its key is not signed yet: it gets no appointments; see docs/install.md")
@@ -169,7 +169,7 @@ def _serve(desk: Desk, kiosk: Kiosk, base: Path) -> _Serving:
     )
 
 
-def _camera(kiosk: Kiosk) -> Camera:
+def kiosk_camera(kiosk: Kiosk) -> Camera:
     """The kiosk's camera as `Capture` takes it; it measures nothing on the floor, so it has no calibration."""
     fields: dict[str, Any] = {
         "id": kiosk.id, "name": None, "source": kiosk.source, "fps": None, "analysed_fps": FPS,
