@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -11,6 +11,8 @@ import pytest
 from hubworld import World, world
 from tables import service
 
+from branchloop.clock import from_ms, local_day_end_ms
+from hub.api.service import day as service_day
 from hub.api.state import now_ms
 from hub.loop.service_day import Told, Visit, counts, error, lengths, released
 from hub.store import journeys, queueing
@@ -113,6 +115,46 @@ def test_another_day_has_nobody_and_expects_nothing(hub: World) -> None:
         headers=hub.token("manager", "hall"),
     )
     assert wrong.status_code == 422
+
+
+def test_who_waits_over_midnight_waits_on_the_new_day_and_came_on_the_old_one(hub: World) -> None:
+    site = hub.config.sites["hall"]
+    today = from_ms(now_ms(), site.zone_info).date()
+    after_ms = local_day_end_ms(today, site.zone_info) + 60_000
+    told = service_day(hub.state, site, today + timedelta(days=1), after_ms, small=False)
+    assert [(each.waiting, each.came, each.served) for each in told.services] == [(1, 0, 0)] * 2
+    over = service_day(hub.state, site, today, after_ms, small=False)
+    assert [(each.waiting, each.came, each.served) for each in over.services] == [(1, 1, 0), (1, 8, 6)]
+
+
+@pytest.mark.parametrize("what", ["service", "board", "slots"])
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        ("1971-01-01", None),
+        ("2199-12-31", None),
+        ("1970-12-31", "no branch has such a day. Give a year from 1971 to 2199."),
+        ("2200-01-01", "no branch has such a day. Give a year from 1971 to 2199."),
+        ("0001-01-01", "no branch has such a day."),
+        ("9999-12-31", "no branch has such a day."),
+        ("2026-02-30", "Write YYYY-MM-DD."),
+    ],
+)
+def test_a_day_beyond_the_calendar_is_refused_in_a_sentence(
+    hub: World, what: str, day: str, says: str | None
+) -> None:
+    """The first and the last day of the calendar are answered."""
+    answer = httpx.get(
+        f"{hub.api}/api/v1/branches/hall/{what}",
+        params={"day": day, "service": "desk"},
+        headers=hub.token("manager", "hall"),
+    )
+    told = answer.json()
+    if says is None:
+        assert (answer.status_code, told.get("day")) == (200, day)
+    else:
+        assert answer.status_code == 422
+        assert says in f"{told['detail']} {told['hint']}"
 
 
 def visit(state: str, **more: Any) -> Visit:
