@@ -154,7 +154,7 @@ def routes() -> APIRouter:
         site = caller.enter(site_id, f"check in {appointment[:40]}")
         with opened(state.data_dir) as db:
             found = find_appointment(db, state.book, site, appointment)
-            return shown(db, arrive(db, state.book, found, now_ms(), site), now_ms())
+            return shown(db, arrive(db, state.book, site, found, now_ms()), now_ms())
 
     @router.post("/appointments/{appointment}/call")
     def call(

@@ -17,7 +17,7 @@ from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.store.appointment import Appointment
 from hub.store.book import Book
-from hub.store.midnight import OPEN_CALL_MS, around, beside
+from hub.store.midnight import OPEN_CALL_MS, around
 from hub.store.tickets import arrive
 
 
@@ -89,7 +89,4 @@ def arrive_by_code(
     found = book.by_code(db, site.id, code)
     if found is None:
         return None
-    today = from_ms(now_ms, site.zone_info).date().isoformat()
-    if found.day != today and all(found.id != each.id for each in beside(db, site, now_ms)):
-        raise ConflictError(f"this appointment is on {found.day}.", hint="Move it, or take a ticket.")
-    return arrive(db, book, found, now_ms, site)
+    return arrive(db, book, site, found, now_ms)

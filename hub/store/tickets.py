@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from branchloop.arrivals import Attempt, Checkin, Walkin
 from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
-from branchloop.errors import BranchloopError
+from branchloop.errors import BranchloopError, ConflictError
 from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.queue import promised_ms
@@ -22,6 +22,7 @@ from hub.store.book import Book, Times, Wanted
 from hub.store.book_changes import touch
 from hub.store.forecasting import told_at_arrival
 from hub.store.journeys import record
+from hub.store.midnight import beside
 
 TOLD_WITHIN_MS = 30_000
 """A check-in that is heard of later was told nothing of what is known here now."""
@@ -129,12 +130,15 @@ def take_walkin(
 
 
 def arrive(
-    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site | None = None
+    db: sqlite3.Connection, book: Book, site: Site, appointment: Appointment, now_ms: int
 ) -> Appointment:
-    """Staff check somebody in; who has a ticket keeps it. Raises ConflictError when it cannot be.
+    """Staff check somebody in; who has a ticket keeps it.
 
-    With `site`, the wait that is expected at this moment is kept in the ledger.
+    Raises ConflictError for another day's whose arrival window is not now, or one that cannot be checked in.
     """
+    today = from_ms(now_ms, site.zone_info).date().isoformat()
+    if appointment.day != today and all(appointment.id != each.id for each in beside(db, site, now_ms)):
+        raise ConflictError(f"this appointment is on {appointment.day}.", hint="Move it, or take a ticket.")
     if appointment.state in {"arrived", "called"}:
         return appointment
     rules.after(appointment.state, "arrive")

@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,7 @@ from hubworld import NOON, World, world
 from icalendar import Calendar
 from tables import IDENTITY_CARD, partner, service
 
-from branchloop.clock import DAY_MS
+from branchloop.clock import DAY_MS, from_ms
 from hub.api import card_access, models_card
 from hub.api.pace import Pace
 from hub.api.state import now_ms
@@ -273,6 +273,18 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
     assert b"METHOD:CANCEL" in gone.content
 
 
+def the_day_comes(hub: World, appointment: str) -> None:
+    """It was to be today, at the same time of day."""
+    today = from_ms(now_ms(), hub.config.sites["hall"].zone_info).date()
+    with opened(hub.config.data_dir) as db:
+        day = date.fromisoformat(hub.state.book.get(db, "hall", appointment).day)
+        db.execute(
+            "UPDATE appointment SET day=:day, start_ms=start_ms-:ahead, end_ms=end_ms-:ahead, "
+            "window_from_ms=window_from_ms-:ahead, window_to_ms=window_to_ms-:ahead WHERE id=:id",
+            {"day": today.isoformat(), "ahead": (day - today).days * DAY_MS, "id": appointment},
+        )
+
+
 def test_a_visit_is_told_to_its_end_and_followed_up(hub: World) -> None:
     """Impression, start, booking, waiting, call, outcome; then what follows, for the same customer."""
     seen = ASKING.post(
@@ -290,6 +302,7 @@ def test_a_visit_is_told_to_its_end_and_followed_up(hub: World) -> None:
     with reading(hub.config.data_dir) as db:
         (identity,) = db.execute("SELECT id FROM appointment WHERE journey=?", (journey,)).fetchone()
     todo = f"{hub.api}/api/v1/branches/hall/appointments/{identity}"
+    the_day_comes(hub, identity)
     assert ASKING.post(f"{todo}/arrive", headers=staff).status_code == 200
     waiting = ASKING.get(f"{hub.api}/api/v1/card/pass", headers=headers).json()
     assert (waiting["state"], waiting["number"][0]) == ("arrived", "S")
@@ -337,8 +350,9 @@ def test_a_customer_who_waits_sees_who_comes_before(hub: World) -> None:
     with reading(hub.config.data_dir) as db:
         (identity,) = db.execute("SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1").fetchone()
     staff = hub.token("staff", "hall")
-    ASKING.post(f"{hub.api}/api/v1/branches/hall/appointments/{identity}/arrive", headers=staff)
-    # who booked for tomorrow has no place in today's queue
+    # who booked for tomorrow is not checked in, and has no place in today's queue
+    early = ASKING.post(f"{hub.api}/api/v1/branches/hall/appointments/{identity}/arrive", headers=staff)
+    assert (early.status_code, early.json()["hint"]) == (409, "Move it, or take a ticket.")
     assert ASKING.get(f"{hub.api}/api/v1/card/pass", headers=holding(made)).json()["ahead"] is None
     assert first.state == "arrived"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bookworld import DAY, HOURS, BookWorld, book_world, site_of
 
+from branchloop.arrivals import Checkin
 from branchloop.clock import MINUTE_MS, from_ms
 from branchloop.errors import ConflictError
 from branchloop.site import Site
@@ -21,7 +22,7 @@ from hub.store.book import Wanted
 from hub.store.connection import opened
 from hub.store.kiosk_day import expected, queues
 from hub.store.midnight import doors_ms
-from hub.store.tickets import arrive
+from hub.store.tickets import arrive, take_checkin
 
 NEXT = DAY + timedelta(days=1)
 
@@ -150,7 +151,15 @@ def test_who_is_checked_in_a_day_ahead_is_not_in_line(world: BookWorld) -> None:
         made = world.book.book(
             db, world.site, Wanted("loan", world.at("10:00", NEXT), "Ann Lee"), world.at("12:00")
         )
-        arrive(db, world.book, made, world.at("12:01"))
+        told = Checkin(
+            id="x-1",
+            at_ms=world.at("12:01"),
+            appointment=made.id,
+            method="code",
+            number="A001",
+            provisional=True,
+        )
+        assert take_checkin(db, world.book, world.site, "kiosk", told, world.at("12:01")).fault is None
         assert calling.call_next(db, world.book, world.site, "1", None, world.at("12:02")).appointment is None
     assert board(world, "12:02", DAY, DAY) == ([], [], {"loan": 0, "cash": 0})
 
@@ -167,6 +176,25 @@ def test_a_code_of_another_day_is_refused_out_of_its_window(world: BookWorld) ->
         came = calling.arrive_by_code(db, world.book, world.site, code, world.at("23:59"))
         assert came is not None
         assert came.state == "arrived"
+
+
+@pytest.mark.parametrize(
+    ("clock", "came"), [("20:00", False), ("23:29", False), ("23:30", True), ("23:59", True)]
+)
+def test_staff_check_in_another_days_only_within_its_window(world: BookWorld, clock: str, came: bool) -> None:
+    """Who comes early for right after midnight is here; who was clicked on hours ahead is not, and waits for nobody."""
+    with opened(world.data_dir) as db:
+        made = world.book.book(
+            db, world.site, Wanted("cash", world.at("00:00", NEXT), "Ann Lee"), world.at("12:00")
+        )
+        if came:
+            arrived = arrive(db, world.book, world.site, made, world.at(clock))
+            again = arrive(db, world.book, world.site, arrived, world.at("00:01", NEXT))
+            assert (again.state, again.number, again.arrived_ms) == ("arrived", "S001", world.at(clock))
+        else:
+            with pytest.raises(ConflictError, match="is on 2031-03-05"):
+                arrive(db, world.book, world.site, made, world.at(clock))
+            assert world.book.get(db, "north", made.id).state == "booked"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_it_is_booked_until_its_holder_checks_in(world: BookWorld) -> None:
         assert [(each.id, each.state, each.code_digest) for each in told] == [
             (made.id, "booked", code_digest("salt", code))
         ]
-        came = arrive(db, world.book, made, now_ms + MINUTE_MS)
+        came = arrive(db, world.book, world.site, made, now_ms + MINUTE_MS)
         assert (came.state, came.method) == ("arrived", "staff")
         assert [each.start_ms for each in world.book.waiting(db, "north", _day(made))] == [made.start_ms]
     assert [stage for stage, _ in world.told(made.id)] == ["ticket", "arrived", "checked_in"]
