@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from segno import make as make_qr
 
-from branchloop.clock import from_ms, iso, to_ms
+from branchloop.clock import from_ms, iso
 from branchloop.codes import qr_text
 from branchloop.errors import ConflictError, InputError
 from branchloop.site import Site
 from hub.api import models_book as models
 from hub.api.access import Booking, OnBoard
 from hub.api.problems import NotFoundError
+from hub.api.starts import YEARS, start_of
 from hub.api.state import State, now_ms
 from hub.loop.appointments import Method
 from hub.store.appointment import Appointment
@@ -32,9 +33,6 @@ from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
-
-YEARS = range(1971, 2200)
-"""Of the days that may be asked for."""
 
 
 def routes() -> APIRouter:
@@ -79,7 +77,7 @@ def routes() -> APIRouter:
                 made = state.book.get(db, site.id, known)
             else:
                 wanted = Wanted(
-                    body.service, _start_ms(body.start), body.name, body.title, body.customer, body.minor
+                    body.service, start_of(body.start), body.name, body.title, body.customer, body.minor
                 )
                 made = state.book.book(db, site, wanted, now_ms())
                 if key is not None:
@@ -140,7 +138,7 @@ def routes() -> APIRouter:
         """Another slot under the same code; the old place is free at once. The same slot again changes nothing."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"move {appointment[:40]} to {body.start[:40]}")
-        start_ms = _start_ms(body.start)
+        start_ms = start_of(body.start)
         with opened(state.data_dir) as db:
             found = find_appointment(db, state.book, site, appointment)
             return shown(db, state.book.move(db, site, found, start_ms, now_ms()), now_ms())
@@ -296,15 +294,6 @@ def day_of(site: Site, text: str | None) -> date:
             hint=f"Give a year from {YEARS[0]} to {YEARS[-1]}.",
         )
     return asked
-
-
-def _start_ms(text: str) -> int:
-    try:
-        return to_ms(datetime.fromisoformat(text))
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            f"`start` is {text!r}: {error}.", hint="Give `start` of a slot, as GET …/slots answers it."
-        ) from error
 
 
 def _moment(at_ms: int | None) -> str | None:

@@ -13,8 +13,9 @@ from branchloop.errors import AccessError, ConflictError, InputError
 from hub.api import models_card as models
 from hub.api.card_access import OnPage, Page, own_origin
 from hub.api.card_identity import linked_customer
-from hub.api.card_offer import day_of, errand, start_of
+from hub.api.card_offer import day_of, errand
 from hub.api.card_pass import told
+from hub.api.starts import start_of
 from hub.api.state import now_ms
 from hub.loop.contact import clean_mail, clean_phone
 from hub.store import remote, waitlist

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from branchloop.clock import from_ms, to_ms
+from branchloop.clock import from_ms
 from branchloop.errors import InputError
 from branchloop.kiosk import Service
 from branchloop.site import Site
@@ -137,19 +137,6 @@ def day_of(site: Site, text: str | None, at_ms: int) -> date:
             f"{asked} cannot be booked.", hint=f"Choose a day from today on, at most {AHEAD_DAYS} days ahead."
         )
     return asked
-
-
-def start_of(text: str) -> int:
-    """A start in UTC ms. Raises InputError for what is no moment."""
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise ValueError("it has no time zone")
-        return to_ms(at)
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            f"`start` is {text!r}: {error}.", hint="Give `start` of a slot, as GET /card/slots answers it."
-        ) from error
 
 
 def bookable(db: sqlite3.Connection, site: Site, service: Service, day: date, at_ms: int) -> list[Slot]:

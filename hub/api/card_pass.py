@@ -16,8 +16,9 @@ from branchloop.text import Language
 from hub.api import models_card as models
 from hub.api.card_access import Holder, PassHolder
 from hub.api.card_identity import what_next
-from hub.api.card_offer import card_service, start_of
+from hub.api.card_offer import card_service
 from hub.api.problems import NotFoundError
+from hub.api.starts import start_of
 from hub.api.state import State, now_ms
 from hub.loop.appointments import service_then
 from hub.loop.calendar_file import calendar_file

@@ -273,6 +273,24 @@ def test_a_pass_opens_its_visit_and_nothing_else(hub: World) -> None:
     assert b"METHOD:CANCEL" in gone.content
 
 
+@pytest.mark.parametrize("start", ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00"])
+def test_a_start_at_the_ends_of_the_calendar_is_refused(hub: World, start: str) -> None:
+    """With a sentence, whoever books or moves."""
+    staff, branch = hub.token("staff", "hall"), f"{hub.api}/api/v1/branches/hall/appointments"
+    made = book(hub, slots(hub, days=8)[0], key("ends"))
+    with reading(hub.config.data_dir) as db:
+        (identity,) = db.execute("SELECT appointment FROM pass ORDER BY made_ms DESC LIMIT 1").fetchone()
+    asked, moved = {"service": "loan", "start": start, "name": "Ann"}, {"start": start}
+    answers = [
+        book(hub, start, key(f"ends{start[0]}")),
+        ASKING.post(f"{hub.api}/api/v1/card/pass/move", headers=holding(made), json=moved),
+        ASKING.post(branch, headers=staff, json=asked),
+        ASKING.post(f"{branch}/{identity}/move", headers=staff, json=moved),
+    ]
+    assert [each.status_code for each in answers] == [422] * 4
+    assert {each.json()["hint"] for each in answers} == {"Give a year from 1971 to 2199."}
+
+
 def the_day_comes(hub: World, appointment: str) -> None:
     """It was to be today, at the same time of day."""
     today = from_ms(now_ms(), hub.config.sites["hall"].zone_info).date()
