@@ -31,6 +31,7 @@ Permission = Literal[
     "requests",
     "fulfil",
     "events",
+    "webhooks",
     "partner",
     "partner_figures",
     "settle",
@@ -56,7 +57,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             "fulfil",
         }
     ),
-    "core": frozenset({"requests", "fulfil"}),
+    "core": frozenset({"requests", "fulfil", "events"}),
     "head_office": frozenset(
         {
             "branches",
@@ -66,7 +67,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             "quality",
             "accept",
             "configure",
-            "events",
+            "webhooks",
             "partner_figures",
             "settle",
         }
@@ -198,6 +199,7 @@ Configuring = Annotated[Caller, Depends(may("configure"))]
 Requesting = Annotated[Caller, Depends(may("requests"))]
 Fulfilling = Annotated[Caller, Depends(may("fulfil"))]
 Following = Annotated[Caller, Depends(may("events"))]
+Delivering = Annotated[Caller, Depends(may("webhooks"))]
 Picturing = Annotated[Caller, Depends(may("picture"))]
 OfPartner = Annotated[Caller, Depends(may("partner"))]
 PartnerFigures = Annotated[Caller, Depends(may("partner_figures"))]

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from branchloop.clock import iso
 from hub.api import models_events as models
-from hub.api.access import Caller, Following
+from hub.api.access import Caller, Delivering, Following
 from hub.api.problems import BusyError, NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.delivery import envelope
@@ -46,13 +46,15 @@ def routes() -> APIRouter:
         ] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_PAGE)] = PAGE,
     ) -> models.Events:
-        """What happened in all journeys, in order."""
+        """What happened in the journeys of the token's branches, in order."""
         state: State = request.app.state.hub
         caller.note(f"events after {after_id}")
         with reading(state.data_dir) as db:
             found, newest = after(db, after_id, limit), head(db)
         return models.Events(
-            items=[models.Event.model_validate(_envelope(state, caller, each)) for each in found],
+            items=[
+                models.Event.model_validate(_envelope(state, caller, each)) for each in _seen(caller, found)
+            ],
             next=found[-1].id if found else after_id,
             head=newest,
         )
@@ -77,7 +79,7 @@ def routes() -> APIRouter:
         )
 
     @router.get("/targets")
-    def targets(request: Request, caller: Following) -> models.Targets:
+    def targets(request: Request, caller: Delivering) -> models.Targets:
         """How each webhook fares."""
         state: State = request.app.state.hub
         caller.note("webhooks")
@@ -99,7 +101,7 @@ def routes() -> APIRouter:
             )  # fmt: skip
 
     @router.post("/targets/{target}/retry")
-    def retry(request: Request, caller: Following, target: str) -> models.Targets:
+    def retry(request: Request, caller: Delivering, target: str) -> models.Targets:
         """Try again now, also a disabled one, and from its first dead letter on."""
         state: State = request.app.state.hub
         caller.note(f"retry webhook {target[:40]}")
@@ -125,12 +127,14 @@ async def _follow(
         quiet_s = checked_s = 0.0
         while True:
             found = await asyncio.to_thread(_after, state, cursor)
-            for each in found:
+            seen = _seen(caller, found)
+            for each in seen:
                 content = _envelope(state, caller, each)
                 yield f"id: {each.id}\nevent: {content['type']}\ndata: {json.dumps(content, ensure_ascii=False)}\n\n"
-                cursor = each.id
-            if found:
+            if seen:
                 quiet_s = 0.0
+            if found:
+                cursor = found[-1].id
                 continue
             await asyncio.sleep(POLL_S)
             quiet_s += POLL_S
@@ -142,6 +146,10 @@ async def _follow(
                 checked_s = 0.0
                 if not await asyncio.to_thread(caller.still_may):
                     return
+
+
+def _seen(caller: Caller, found: list[Entry]) -> list[Entry]:
+    return [each for each in found if caller.sees(each.happened.site)]
 
 
 def _envelope(state: State, caller: Caller, entry: Entry) -> dict[str, Any]:

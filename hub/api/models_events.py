@@ -32,7 +32,10 @@ class Event(Answer):
 
 
 class Events(Answer):
-    """Lines in order; `next` is the `after` that goes on from here."""
+    """Lines in order; `next` is the `after` that goes on from here, until it is `head`.
+
+    A page may hold fewer lines than asked for, or none: those of branches out of the token's scope are left out.
+    """
 
     items: list[Event]
     next: int

@@ -58,7 +58,7 @@ CHECKS = [
 ]
 ROLE = {"consents": "staff", "appointments": "staff", "board": "staff", "slots": "staff", "walk-ins": "staff",
         "call-next": "staff", "check-in": "staff", "stranded": "staff", "service": "manager",
-        "requests": "core", "partners": "partner"}  # fmt: skip
+        "requests": "core", "targets": "head_office", "events": "core", "partners": "partner"}  # fmt: skip
 """By a part of the path; everything else is asked by head office."""
 
 schema = schemathesis.openapi.from_dict(create_app(None).openapi())

@@ -51,7 +51,7 @@ def hook(name: str, url: str, **more: object) -> str:
     )
 
 
-def happen(config: Path, count: int, **more: object) -> None:
+def happen(config: Path, count: int, site: str = "hall", **more: object) -> None:
     with opened(read_config(config).data_dir) as db:
         for at in range(count):
             record(
@@ -59,7 +59,7 @@ def happen(config: Path, count: int, **more: object) -> None:
                 Happened(
                     "booked",
                     1_800_000_000_000 + at,
-                    "hall",
+                    site,
                     new_journey(),
                     customer="c-1",
                     appointment="a-1",
@@ -226,23 +226,23 @@ def test_an_address_that_leaks_is_refused(tmp_path: Path, line: str, says: str) 
         configured(tmp_path, f'[[webhook]]\nid = "core"\n{line}\nsecret_env = "X"\n')
 
 
-def test_the_feed_and_the_targets_are_head_office_s(tmp_path: Path) -> None:
+def test_the_feed_is_the_core_system_s_and_the_targets_are_head_office_s(tmp_path: Path) -> None:
     with receiving() as one:
         extra = hook("core", one.url)
         with world(tmp_path, hub=extra, book=True) as hub:
-            office = hub.token("head_office")
+            office, core = hub.token("head_office"), hub.token("core", "hall")
             happen(tmp_path / "hub.toml", 3)
-            page = httpx.get(f"{hub.api}/api/v1/events?after=1&limit=1", headers=office).json()
+            page = httpx.get(f"{hub.api}/api/v1/events?after=1&limit=1", headers=core).json()
             assert ([each["id"] for each in page["items"]], page["next"], page["head"]) == (["2"], 2, 3)
             with outgoing(tmp_path / "hub.toml"):
                 until(lambda: len(one.got) == 3, "it is told")
                 until(lambda: _target(hub, office)["behind"] == 0, "the cursor is at the end")
             for beyond in (2**53 + 1, 2**70):  # SQLite's numbers end at 2**63
                 events = f"{hub.api}/api/v1/events"
-                assert httpx.get(events, params={"after": beyond}, headers=office).status_code == 422
-                resumed = {**office, "Last-Event-ID": str(beyond)}
+                assert httpx.get(events, params={"after": beyond}, headers=core).status_code == 422
+                resumed = {**core, "Last-Event-ID": str(beyond)}
                 assert httpx.get(f"{events}/stream", headers=resumed).status_code == 422
-            told = _stream(hub, office, last="1")
+            told = _stream(hub, core, last="1")
             assert told == ["2", "3"]
             missing = httpx.post(f"{hub.api}/api/v1/events/targets/none/retry", headers=office)
             assert missing.status_code == 404
@@ -251,15 +251,30 @@ def test_the_feed_and_the_targets_are_head_office_s(tmp_path: Path) -> None:
             )
 
 
+def test_head_office_sees_no_single_journey_and_a_core_system_those_of_its_branches(tmp_path: Path) -> None:
+    """What is out of scope is passed over: by `next` as by the stream."""
+    with world(tmp_path, book=True) as hub:
+        for site in ("hall", "annex", "annex", "hall"):
+            happen(tmp_path / "hub.toml", 1, site=site)
+        events = f"{hub.api}/api/v1/events"
+        for path in (events, f"{events}/stream"):
+            assert httpx.get(path, headers=hub.token("head_office")).status_code == 403
+        core = hub.token("core", "hall")
+        pages = [httpx.get(events, params={"after": at, "limit": 2}, headers=core).json() for at in (0, 1, 2)]
+        told = [([each["id"] for each in page["items"]], page["next"], page["head"]) for page in pages]
+        assert told == [(["1"], 2, 4), ([], 3, 4), (["4"], 4, 4)]
+        assert _stream(hub, core, last="0") == ["1", "4"]
+
+
 def _target(hub: World, office: dict[str, str]) -> dict[str, object]:
     (found,) = httpx.get(f"{hub.api}/api/v1/events/targets", headers=office).json()["items"]
     return dict(found)
 
 
-def _stream(hub: World, office: dict[str, str], last: str) -> list[str]:
+def _stream(hub: World, core: dict[str, str], last: str) -> list[str]:
     found: list[str] = []
     with httpx.stream(
-        "GET", f"{hub.api}/api/v1/events/stream", headers={**office, "Last-Event-ID": last}, timeout=20
+        "GET", f"{hub.api}/api/v1/events/stream", headers={**core, "Last-Event-ID": last}, timeout=20
     ) as lines:
         for line in lines.iter_lines():
             if line.startswith("id: ") and line[4:] != last:
