@@ -1,12 +1,13 @@
 """Roll-ups computed anew from the retained messages, and held against the stored ones, day by day.
 
-Only days of which every message is still retained can be judged; the others are counted as skipped.
+Only days of which every message is still retained can be judged; the others are counted as skipped. A day
+without any window is judged, but its stored roll-ups stay: there is nothing to compute them anew from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 from branchloop.clock import DAY_MS, bucket_start_ms, local_day_end_ms
@@ -19,6 +20,15 @@ from hub.store.sums import LEVELS, Bucket, Level, RollUp
 
 MOST_DIFFERENCES = 20
 END_OF_TIME_MS = 2**53
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """A sentence for every figure that differed, and whether the day was mended."""
+
+    sentences: list[str]
+    windows: int
+    written: bool = False
 
 
 def recompute(
@@ -36,22 +46,23 @@ def recompute(
     """
     found: list[str] = []
     days = windows = skipped = count = 0
+    written = False
     for site in sites.values():
         for device in store.devices(site.id):
             for day_ms in _days(store, site, device):
                 end_ms = local_day_end_ms(from_utc_ms(day_ms, site.zone_info).date(), site.zone_info)
                 if end_ms <= from_ms or day_ms >= to_ms:
                     continue
-                if day_ms < store.pruned_to_ms("message"):
+                verdict = _day(store, site, device, day_ms, end_ms, write=write)
+                if verdict is None:
                     skipped += 1
                     continue
-                sentences, seen = _day(store, site, device, day_ms, end_ms, write=write)
-                days += 1 if seen or sentences else 0
-                windows += seen
-                count += len(sentences)
-                found += [
-                    f"{site.id}/{device} {text}" for text in islice(sentences, MOST_DIFFERENCES - len(found))
-                ]
+                days += 1 if verdict.windows or verdict.sentences else 0
+                windows += verdict.windows
+                count += len(verdict.sentences)
+                written |= verdict.written
+                left = MOST_DIFFERENCES - len(found)
+                found += [f"{site.id}/{device} {text}" for text in verdict.sentences[:left]]
     return {
         "equal": count == 0,
         "days": days,
@@ -59,41 +70,77 @@ def recompute(
         "skipped_days": skipped,
         "difference_count": count,
         "differences": found,
-        "written": write and count > 0,
+        "written": written,
     }
 
 
-def _day(
-    store: Store, site: Site, device: str, day_ms: int, end_ms: int, *, write: bool
-) -> tuple[list[str], int]:
-    levels = tuple(level for level in LEVELS if level == "day" or day_ms >= store.pruned_to_ms(level))
-    if not write:
-        with store.snapshot():
-            stored, wanted, windows = _both(store, site, device, day_ms, end_ms, levels)
-        return list(differences(stored, wanted)), windows
-    with store.transaction() as transaction:
-        stored, wanted, windows = _both(store, site, device, day_ms, end_ms, levels)
-        sentences = list(differences(stored, wanted))
-        if sentences:
-            transaction.replace_rollups(site.id, device, stored.keys() | wanted.keys(), wanted)
-    return sentences, windows
+def _day(store: Store, site: Site, device: str, day_ms: int, end_ms: int, *, write: bool) -> _Verdict | None:
+    """What is wrong with a day, told and mended; None when messages of it may be gone.
 
-
-def _both(
-    store: Store, site: Site, device: str, day_ms: int, end_ms: int, levels: tuple[Level, ...]
-) -> tuple[dict[Bucket, RollUp], dict[Bucket, RollUp], int]:
-    wanted: dict[Bucket, RollUp] = {}
-    windows = 0
-    for message in store.messages(site.id, device, day_ms, end_ms):
-        if message.kind != "window" or message.treatment != "applied":
-            continue
-        window = Window.model_validate_json(message.body)
-        collect(wanted, window, site.zone_info, open_hours=message.open_hours, levels=levels)
-        windows += 1
+    Everybody who writes waits while a day is mended. So days are compared without the lock. Under it the marks
+    of retention are read anew, and only windows are taken up that came since.
+    """
+    gathered = _Gathered(store, site, device, day_ms, end_ms)
     stored: dict[Bucket, RollUp] = {}
-    for level in levels:
-        stored |= store.rollups(site.id, device, level, day_ms, end_ms)
-    return stored, wanted, windows
+    with store.snapshot():
+        levels = _judged(store, day_ms)
+        if levels is None:
+            return None
+        gathered.take(levels)
+        for level in levels:
+            stored |= store.rollups(site.id, device, level, day_ms, end_ms)
+    wrong: dict[Bucket, list[str]] = {}
+    for bucket in sorted(stored.keys() | gathered.wanted.keys()):
+        sentences = list(differences(_only(stored, bucket), _only(gathered.wanted, bucket)))
+        if sentences:
+            wrong[bucket] = sentences
+    told = [sentence for sentences in wrong.values() for sentence in sentences]
+    if not (write and wrong and gathered.seen):
+        return _Verdict(told, len(gathered.seen))
+    with store.transaction() as transaction:
+        levels = _judged(store, day_ms)
+        if levels is None or not gathered.take(levels):
+            return None
+        buckets = [bucket for bucket in wrong if bucket[0] in levels]
+        anew = {bucket: gathered.wanted[bucket] for bucket in buckets if bucket in gathered.wanted}
+        transaction.replace_rollups(site.id, device, buckets, anew)
+    return _Verdict(told, len(gathered.seen), written=True)
+
+
+def _judged(store: Store, day_ms: int) -> tuple[Level, ...] | None:
+    """Levels of which nothing of a day was pruned; None when its messages may have been."""
+    if day_ms < store.pruned_to_ms("message"):
+        return None
+    return tuple(level for level in LEVELS if level == "day" or day_ms >= store.pruned_to_ms(level))
+
+
+class _Gathered:
+    """The roll-ups of a device's day as its retained windows say."""
+
+    def __init__(self, store: Store, site: Site, device: str, day_ms: int, end_ms: int) -> None:
+        self.wanted: dict[Bucket, RollUp] = {}
+        self.seen: set[tuple[str, int, str]] = set()
+        self._store, self._site, self._device = store, site, device
+        self._from_ms, self._to_ms = day_ms, end_ms
+
+    def take(self, levels: tuple[Level, ...]) -> bool:
+        """Add the windows not yet seen; whether all that were seen are still there."""
+        gone = set(self.seen)
+        for message in self._store.messages(self._site.id, self._device, self._from_ms, self._to_ms):
+            if message.kind != "window" or message.treatment != "applied":
+                continue
+            identity = (message.epoch, message.seq, message.digest)
+            gone.discard(identity)
+            if identity not in self.seen:
+                self.seen.add(identity)
+                window = Window.model_validate_json(message.body)
+                zone = self._site.zone_info
+                collect(self.wanted, window, zone, open_hours=message.open_hours, levels=levels)
+        return not gone
+
+
+def _only(rollups: Mapping[Bucket, RollUp], bucket: Bucket) -> dict[Bucket, RollUp]:
+    return {bucket: rollups[bucket]} if bucket in rollups else {}
 
 
 def _days(store: Store, site: Site, device: str) -> list[int]:
