@@ -1,0 +1,118 @@
+"""Who is forgotten and who books at the same moment: a key goes only with what it opens, and never without."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hubworld import World, world
+from tables import service
+
+from branchloop.clock import DAY_MS
+from branchloop.errors import DependencyError
+from hub.api.state import now_ms
+from hub.store import keyring as keyrings
+from hub.store.appointment import Appointment
+from hub.store.book import Wanted
+from hub.store.connection import opened
+from hub.store.erasure import erase_customer, retire_people
+from hub.store.places import day_slots
+from hub.store.schema import DATABASE
+
+CUSTOMER = "c-returning"
+Forget = Callable[[World], object]
+
+
+def retire(hub: World) -> int:
+    return retire_people(hub.config, now_ms() - 30 * DAY_MS, now_ms())
+
+
+def erase(hub: World) -> object:
+    return erase_customer(hub.config.data_dir, CUSTOMER, now_ms(), hub.state.people)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[World]:
+    """With an appointment that was a hundred days ago."""
+    with world(tmp_path, parts=service("loan", per_slot=50), book=True) as running:
+        with opened(running.config.data_dir) as db:
+            made = book(running, db)
+            db.execute(
+                "UPDATE appointment SET start_ms=start_ms-?1, end_ms=end_ms-?1, window_to_ms=window_to_ms-?1, "
+                "state='served' WHERE id=?2",
+                (100 * DAY_MS, made.id),
+            )
+        yield running
+
+
+def book(hub: World, db: sqlite3.Connection) -> Appointment:
+    assert hub.state.book is not None
+    site, day = hub.config.sites["hall"], (datetime.now(UTC) + timedelta(days=3)).date()
+    start_ms = next(slot.start_ms for slot in day_slots(db, site, "loan", day, now_ms()) if slot.free)
+    return hub.state.book.book(db, site, Wanted("loan", start_ms, "Ann Miller", customer=CUSTOMER), now_ms())
+
+
+def name(hub: World, appointment: Appointment) -> str | None:
+    assert hub.state.book is not None
+    with opened(hub.config.data_dir) as db:
+        return hub.state.book.name(db, appointment)
+
+
+@pytest.mark.parametrize("forget", [retire, erase])
+def test_who_books_while_forgotten_keeps_name_and_code(
+    hub: World, monkeypatch: pytest.MonkeyPatch, forget: Forget
+) -> None:
+    """The booking tries to get in just before the key is deleted; it comes before all of it or after."""
+    tried: list[Appointment | None] = []
+    connect = keyrings._connect
+
+    def book_first(statement: str) -> None:
+        if not statement.startswith("DELETE FROM key") or tried:
+            return
+        with closing(sqlite3.connect(hub.config.data_dir / DATABASE, timeout=0, isolation_level=None)) as db:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                tried.append(book(hub, db))
+                db.execute("COMMIT")
+            except sqlite3.OperationalError:  # locked, as it must be
+                tried.append(None)
+
+    def traced(path: Path) -> sqlite3.Connection:
+        db = connect(path)
+        db.set_trace_callback(book_first)
+        return db
+
+    monkeypatch.setattr(keyrings, "_connect", traced)
+    forget(hub)
+    (made,) = tried
+    if made is None:
+        with opened(hub.config.data_dir) as db:
+            made = book(hub, db)
+    assert name(hub, made) == "Ann Miller"
+
+
+@pytest.mark.parametrize("forget", [retire, erase])
+def test_a_key_that_cannot_be_deleted_is_tried_again(hub: World, forget: Forget) -> None:
+    """Whoever is forgotten without it would never be found again, and the key would stay for ever."""
+    keys = hub.config.data_dir / keyrings.DATABASE
+    with closing(sqlite3.connect(keys, isolation_level=None)) as db:
+        db.execute("CREATE TRIGGER full BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'disk'); END")
+        with pytest.raises(DependencyError, match="keys"):
+            forget(hub)
+        db.execute("DROP TRIGGER full")
+        forget(hub)
+        assert db.execute("SELECT 1 FROM key WHERE customer=?", (CUSTOMER,)).fetchall() == []
+
+
+def test_many_keys_go_in_one_write(hub: World) -> None:
+    """Each write of keys.db waits for the disk, and whoever books waits for them all."""
+    assert hub.state.book is not None
+    ring = hub.state.book.keyring
+    customers = [ring.new_customer() for _ in range(20)]
+    assert ring.forget_all([*customers, "c-nobody"]) == 20
+    assert ring.forget_all(customers) == 0
+    assert ring.forget_all([]) == 0
