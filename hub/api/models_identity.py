@@ -12,6 +12,7 @@ from branchloop.wire import Id
 from hub.api.models import Answer, Moment
 from hub.api.models_consent import Asked, ShownPoint
 from hub.config_scenes import Purpose
+from hub.loop import embedding
 from hub.loop.tags import Provenance
 
 
@@ -31,7 +32,7 @@ class LinkTextShown(Answer):
 class LinkAsked(Asked):
     """A customer's consent to be linked with who is signed in on the page; `embed` is the page's token."""
 
-    embed: Annotated[str, Field(max_length=1_200)]
+    embed: Annotated[str, Field(max_length=embedding.MOST)]
     language: Language
     version: Annotated[str, Field(max_length=40)]
     sha256: Annotated[str, Field(max_length=64)]

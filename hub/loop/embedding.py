@@ -13,12 +13,13 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from branchloop.errors import AccessError
+from branchloop.errors import AccessError, InputError
 
 Mac = Callable[[str], str]
 """Text to hexadecimal HMAC under the hub's key."""
 VERSION = 1
-MOST = 1_200
+MOST = 4_096
+"""Characters of a token: the longest subject and scene of any script fit."""
 _PURPOSE = "embed token\n"
 
 
@@ -36,10 +37,16 @@ class Embed:
 
 
 def issue(embed: Embed, mac: Mac) -> str:
-    """The token."""
+    """The token. Raises InputError for one that would be refused for its length."""
     body = json.dumps({"v": VERSION, **asdict(embed)}, sort_keys=True, separators=(",", ":"))
     text = base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
-    return f"{text}.{mac(_PURPOSE + text)}"
+    token = f"{text}.{mac(_PURPOSE + text)}"
+    if len(token) > MOST:
+        raise InputError(
+            f"this page's token would have {len(token)} characters, {MOST} are the most.",
+            hint="Shorten the scene or the subject.",
+        )
+    return token
 
 
 def read(token: str, mac: Mac, now_ms: int) -> Embed:

@@ -119,12 +119,12 @@ def partner(hub: World, name: str = "agency") -> dict[str, str]:
 
 def test_a_customer_links_is_tagged_and_takes_it_all_back(hub: World) -> None:
     """From the partner's token for its user to the tag that changes the offer, and out again."""
-    base = f"{hub.api}/api/v1"
-    asked = {"origin": PAGE, "site": "hall", "scene": "travel", "subject": "u-42"}
+    base, user = f"{hub.api}/api/v1", "客" * 120  # the longest that a subject may be
+    asked = {"origin": PAGE, "site": "hall", "scene": "travel", "subject": user}
     embed = httpx.post(f"{base}/partners/agency/embeds", json=asked, headers=partner(hub)).json()["embed"]
     headers = {"Authorization": f"Embed {embed}", "Origin": PAGE}
     holder = booked(hub, headers, "first")
-    tag = {"subject": "u-42", "tag": "visa", "purpose": "suggest"}
+    tag = {"subject": user, "tag": "visa", "purpose": "suggest"}
     assert httpx.post(f"{base}/partners/agency/tags", json=tag, headers=partner(hub)).status_code == 404
     text = httpx.get(f"{base}/card/link-text", headers=holder).json()
     agreed = {"embed": embed, "language": "zh", "version": text["version"], "sha256": text["sha256"]}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from branchloop.errors import AccessError
+from branchloop.errors import AccessError, InputError
 from hub.loop.embedding import Embed, issue, read
 
 NOW_MS = 1_800_000_000_000
@@ -34,6 +35,15 @@ def test_it_ends_on_time_and_with_its_key() -> None:
         read(token, mac, NOW_MS + 1000)
     with pytest.raises(AccessError, match="not made by this hub"):
         read(token, other, NOW_MS)
+
+
+@pytest.mark.parametrize("letter", ["x", "客", "😀"])
+def test_the_longest_names_that_are_allowed_are_read_again(letter: str) -> None:
+    """Of a subject and a scene, as the API bounds them: a token that is made is never refused for its length."""
+    page = replace(PAGE, origin="https://" + "o" * 240, subject=letter * 120, scene=letter * 40)
+    assert read(issue(page, mac), mac, NOW_MS) == page
+    with pytest.raises(InputError, match="characters, 4096 are the most"):
+        issue(replace(PAGE, scene=letter * 4_000), mac)
 
 
 @given(at=st.integers(0, 10_000), letter=st.characters(codec="ascii"))
