@@ -49,8 +49,11 @@ class Stretch:
 
     @property
     def span(self) -> Span:
-        """`[start, end)` in UTC ms. Raises InputError."""
-        return _ms(self._from, "from"), _ms(self._to, "to")
+        """`[start, end)` in UTC ms. Raises InputError, also for an empty one."""
+        start, end = _ms(self._from, "from"), _ms(self._to, "to")
+        if end <= start:
+            raise InputError("`to` is not after `from`.", hint="Swap them, or ask for a longer time.")
+        return start, end
 
 
 class Buckets(Stretch):

@@ -31,9 +31,7 @@ _DAY_MS = 24 * HOUR_MS
 
 
 def snap(from_: int, to: int, most_days: int) -> Span:
-    """The stretch widened to whole minutes. Raises InputError when it is empty or too long."""
-    if to <= from_:
-        raise InputError("`to` is not after `from`.", hint="Swap them, or ask for a longer time.")
+    """The stretch widened to whole minutes. Raises InputError when it is too long."""
     if to - from_ > most_days * _DAY_MS + 2 * HOUR_MS:  # a span of local days may be an hour longer
         raise InputError(f"more than {most_days} days at once.", hint="Ask for less, or for larger buckets.")
     return from_ - from_ % MINUTE_MS, to + -to % MINUTE_MS

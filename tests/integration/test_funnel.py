@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx
+import pytest
 from hubworld import world
+from tables import partner
 
 from hub.loop.journey import Happened
 from hub.store.connection import opened
@@ -37,6 +39,17 @@ def test_manager_sees_small_counts_and_head_office_does_not(tmp_path: Path) -> N
         over = httpx.get(f"{hub.api}/api/v1/funnel", params={**QUERY, "by": "branch"}, headers=head).json()
         assert [group["group"] for group in over["groups"]] == ["hall"]
         assert over["total"]["stages"][6]["journeys"] == 11
+
+
+@pytest.mark.parametrize("to", ["2025-12-31T00:00:00Z", QUERY["from"]])
+def test_a_period_that_ends_before_it_begins_is_refused(tmp_path: Path, to: str) -> None:
+    """As of every other figure: nothing in it is no measured zero."""
+    with world(tmp_path, hub=partner("travel", "https://t.example")) as hub:
+        for path in ("branches/hall/funnel", "funnel", "partners/travel/aggregates", "branches/hall/zones"):
+            told = httpx.get(
+                f"{hub.api}/api/v1/{path}", params={**QUERY, "to": to}, headers=hub.token("head_office")
+            )
+            assert (told.status_code, told.json()["detail"]) == (422, "`to` is not after `from`."), path
 
 
 def test_no_two_questions_of_head_office_give_a_small_count(tmp_path: Path) -> None:

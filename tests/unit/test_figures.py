@@ -108,13 +108,12 @@ def test_means_are_over_the_observed_time() -> None:
 
 
 def test_stretches_are_snapped_outwards() -> None:
-    """To whole minutes; empty, backward and endless ones are refused."""
+    """To whole minutes; endless ones are refused."""
     assert figures.snap(61_000, 119_999, 1) == (60_000, 120_000)
     assert figures.snap(60_000, 120_000, 1) == (60_000, 120_000)
     assert figures.snap(0, 25 * HOUR_MS, 1) == (0, 25 * HOUR_MS)
-    for start, end in ((5, 5), (6, 5), (0, 27 * HOUR_MS)):
-        with pytest.raises(InputError):
-            figures.snap(start, end, 1)
+    with pytest.raises(InputError):
+        figures.snap(0, 27 * HOUR_MS, 1)
 
 
 def test_what_is_gone_is_told_by_what_is_left() -> None:
