@@ -93,11 +93,13 @@ class PassHolder:
         """Count something that is to be stored. Raises TooManyError."""
         _writes.step(self.address, now_ms())
 
-    def owe(self, db: sqlite3.Connection, what: str) -> None:
+    def owe(
+        self, db: sqlite3.Connection, what: str, of: Literal["appointment", "request"] = "appointment"
+    ) -> None:
         """A line for the audit log, in the transaction of what it tells of."""
         owe(
             db, now_ms(), f"card:{self.kept.partner or 'hub'}", "customer", what[:60], self.site.id,
-            f"appointment {self.kept.appointment}",
+            f"{of} {self.kept.appointment}",
         )  # fmt: skip
 
     def embed(self) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sqlite3
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
@@ -18,8 +20,7 @@ from hub.api.problems import NotFoundError
 from hub.api.state import now_ms
 from hub.config_partners import Partner
 from hub.loop import embedding
-from hub.store import linking, tagging
-from hub.store.appointment import Appointment
+from hub.store import linking, requests, tagging
 from hub.store.connection import opened, reading
 from hub.store.receiptkey import receipt_key
 
@@ -53,12 +54,12 @@ def routes() -> APIRouter:
         if page.subject is None:
             raise InputError("nobody is signed in on this page.", hint="Sign in there first.")
         with opened(state.data_dir) as db:
-            holder.owe(db, f"link {partner.id}")
-            visit = _visit(state.book.get(db, holder.site.id, holder.kept.appointment))
+            errand = _errand(db, holder)
+            holder.owe(db, f"link {partner.id}", errand.what)
             agreed = linking.Agreed(body.version, body.language, body.sha256, frozenset(body.purposes))
             made, receipt = linking.link(
                 db, keyring, receipt_key(state.data_dir), partner,
-                linking.subject_digest(keyring.mac, partner.id, page.subject), visit[0], agreed, visit[1], at_ms,
+                linking.subject_digest(keyring.mac, partner.id, page.subject), errand.customer, agreed, errand.visit, at_ms,
             )  # fmt: skip
         return _shown(holder, made, receipt)
 
@@ -68,10 +69,10 @@ def routes() -> APIRouter:
         holder.write()
         state, at_ms = holder.state, now_ms()
         with opened(state.data_dir) as db:
-            customer = state.book.get(db, holder.site.id, holder.kept.appointment).customer
-            holder.owe(db, f"unlink {body.partner}")
+            errand = _errand(db, holder)
+            holder.owe(db, f"unlink {body.partner}", errand.what)
             receipt = None
-            for each in linking.of_customer(db, customer, at_ms):
+            for each in linking.of_customer(db, errand.customer, at_ms):
                 if each.partner == body.partner:
                     receipt = linking.unlink(db, state.book.keyring, receipt_key(state.data_dir), each, at_ms)
         return models.Unlinked(receipt=receipt)
@@ -80,8 +81,7 @@ def routes() -> APIRouter:
     def links(holder: Holder) -> models.Links:
         """The links of the pass's customer."""
         with reading(holder.state.data_dir) as db:
-            customer = holder.state.book.get(db, holder.site.id, holder.kept.appointment).customer
-            found = linking.of_customer(db, customer, now_ms())
+            found = linking.of_customer(db, _errand(db, holder).customer, now_ms())
         return models.Links(items=[_shown(holder, each, None) for each in found])
 
     @router.get("/tags")
@@ -89,8 +89,7 @@ def routes() -> APIRouter:
         """Every tag that is kept of the pass's customer."""
         state = holder.state
         with reading(state.data_dir) as db:
-            customer = state.book.get(db, holder.site.id, holder.kept.appointment).customer
-            found = tagging.of_customer(db, state.book.keyring, customer, now_ms())
+            found = tagging.of_customer(db, state.book.keyring, _errand(db, holder).customer, now_ms())
         return models.TagList(items=[tag_shown(state.config.scenes, each) for each in found])
 
     @router.delete("/tags/{tag}")
@@ -99,11 +98,11 @@ def routes() -> APIRouter:
         holder.write()
         state = holder.state
         with opened(state.data_dir) as db:
-            customer = state.book.get(db, holder.site.id, holder.kept.appointment).customer
-            if not tagging.remove(db, customer, tag):
+            errand = _errand(db, holder)
+            if not tagging.remove(db, errand.customer, tag):
                 raise NotFoundError("there is no such tag.", hint="GET /card/tags lists them.")
-            holder.owe(db, "remove a tag")
-            found = tagging.of_customer(db, state.book.keyring, customer, now_ms())
+            holder.owe(db, "remove a tag", errand.what)
+            found = tagging.of_customer(db, state.book.keyring, errand.customer, now_ms())
         return models.TagList(items=[tag_shown(state.config.scenes, each) for each in found])
 
     return router
@@ -116,11 +115,26 @@ def _partner(holder: PassHolder) -> Partner:
     return found
 
 
-def _visit(found: Appointment) -> tuple[str, linking.Visit]:
-    journey = found.journey or f"j-{found.id}"
-    return found.customer, linking.Visit(
-        found.site, journey, found.service, found.channel, found.scene, found.id
-    )
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    what: Literal["appointment", "request"]
+    customer: str
+    visit: linking.Visit
+
+
+def _errand(db: sqlite3.Connection, holder: PassHolder) -> _Errand:
+    """What the pass opens: a visit, or what is done online without one. Raises NotFoundError."""
+    site, opened_by_it = holder.site.id, holder.kept.appointment
+    booked = holder.state.book.find(db, site, opened_by_it)
+    asked = requests.find(db, site, opened_by_it) if booked is None else None
+    if booked is not None:
+        journey = booked.journey or f"j-{booked.id}"
+        visit = linking.Visit(site, journey, booked.service, booked.channel, booked.scene, booked.id)
+        return _Errand("appointment", booked.customer, visit)
+    if asked is not None:
+        visit = linking.Visit(site, asked.journey, asked.service, asked.channel, asked.scene)
+        return _Errand("request", asked.customer, visit)
+    raise NotFoundError("what this pass opened is there no more.", hint="Book or ask anew.")
 
 
 def _shown(holder: PassHolder, found: linking.Link, receipt: str | None) -> models.LinkShown:

@@ -20,13 +20,15 @@ from branchloop.sealing import decode
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
 from hub.loop.journey import Happened
-from hub.store.connection import opened
+from hub.store.connection import opened, reading
 from hub.store.journeys import record
 from hub.store.receiptkey import receipt_key
 
 PAGE = "https://agency.example"
-PARTS = service("loan", minutes=20, per_slot=5) + service(
-    "proof", name=("Proof", "证明"), minutes=10, online="certificate"
+PARTS = (
+    service("loan", minutes=20, per_slot=5)
+    + service("proof", name=("Proof", "证明"), minutes=10, online="certificate")
+    + service("second", online="account")
 )
 HUB = (
     """
@@ -151,6 +153,37 @@ def test_a_customer_links_is_tagged_and_takes_it_all_back(hub: World) -> None:
     gone = httpx.post(f"{base}/card/unlink", json={"partner": "agency"}, headers=holder).json()
     assert json.loads(gone["receipt"])["event"] == "withdrawn"
     assert httpx.get(f"{base}/card/offer", headers=headers).json()["linked"] is False
+
+
+def test_who_holds_only_the_pass_of_a_request_links_sees_it_and_takes_it_back(hub: World) -> None:
+    """As who booked a visit does; the audit log names the request."""
+    url, signed_in = f"{hub.api}/api/v1/card", page(hub, "u-9")
+    identity = {"kind": "passport", "last_four": "1234"}
+    wish = {"service": "second", "name": "Ann Bo", "phone": "+8613800138000", "identity": identity}
+    made = httpx.post(
+        f"{url}/requests", json=wish, headers={**signed_in, "Idempotency-Key": "a-random-key-request"}
+    )
+    assert made.status_code == 201, made.text
+    holder = {"Authorization": f"Pass {made.json()['secret']}", "Origin": PAGE}
+    shown = httpx.get(f"{url}/link-text", params={"language": "en"}, headers=holder).json()
+    agreed = {key: shown[key] for key in ("language", "version", "sha256")}
+    agreed |= {"embed": signed_in["Authorization"].split()[1], "purposes": ["suggest"]}
+    linked = httpx.post(f"{url}/link", json=agreed, headers=holder)
+    assert linked.status_code == 201, linked.text
+    tag = {"subject": "u-9", "tag": "visa", "purpose": "suggest"}
+    tags = f"{hub.api}/api/v1/partners/agency/tags"
+    assert httpx.post(tags, json=tag, headers=partner(hub)).status_code == 201
+    (seen,) = httpx.get(f"{url}/links", headers=holder).json()["items"]
+    assert (seen["partner"], seen["purposes"]) == ("agency", ["suggest"])
+    (kept,) = httpx.get(f"{url}/tags", headers=holder).json()["items"]
+    assert httpx.delete(f"{url}/tags/{kept['id']}", headers=holder).json() == {"items": []}
+    gone = httpx.post(f"{url}/unlink", json={"partner": "agency"}, headers=holder).json()
+    assert json.loads(gone["receipt"])["event"] == "withdrawn"
+    assert httpx.get(f"{url}/links", headers=holder).json() == {"items": []}
+    request = f"request {made.json()['details']['id']}"
+    with reading(hub.config.data_dir) as db:
+        lines = db.execute("SELECT action FROM audit_due WHERE detail=? ORDER BY id", (request,)).fetchall()
+    assert [action for (action,) in lines] == ["link agency", "remove a tag", "unlink agency"]
 
 
 @pytest.mark.parametrize("path", ["settlement", "aggregates"])
