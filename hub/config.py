@@ -84,7 +84,7 @@ class People(Part):
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
-        description="where customers reach this hub; the API's own address without it",
+        description="where customers reach this hub; without it the host that a caller names, so write it off loopback",
     )
     consent_days: Annotated[int, Field(ge=1, le=365)] = 90
     keep_days: Annotated[int, Field(ge=1, le=3_650)] = Field(

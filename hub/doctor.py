@@ -14,8 +14,9 @@ from hub.broker.nats import executable
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
+from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
-from hub.doctor_finding import Finding
+from hub.doctor_finding import Finding, warn
 
 LEAST_FREE_GB = 2.0
 
@@ -31,6 +32,8 @@ def examine(config: HubConfig | None) -> list[Finding]:
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
         findings += [_certificates(config), *examine_documents(config)]
+        missing = address_missing(config)
+        findings += [warn(missing)] if missing is not None else []
     return findings
 
 

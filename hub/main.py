@@ -251,12 +251,14 @@ def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_
 def check_config(config: Path) -> None:
     """Say whether a hub file and the site files it names are right."""
     from hub.api.issuing import issuer_of
+    from hub.doctor_address import address_missing
 
     settings = read_config(config)
     if settings.documents is not None:
         issuer_of(settings)
     click.echo(f"{config}: right; {len(settings.sites)} site(s): {', '.join(sorted(settings.sites))}.")
-    for sentence in notes(settings):
+    missing = address_missing(settings)
+    for sentence in notes(settings) if missing is None else [missing, *notes(settings)]:
         click.echo(f"note: {sentence}")
 
 

@@ -88,6 +88,26 @@ def test_doctor_finds_a_missing_broker(tmp_path: Path) -> None:
     assert "hub--ingest" in shown.stdout
 
 
+@pytest.mark.parametrize(
+    ("listen", "people", "asked"),
+    [
+        ("0.0.0.0:0", "", True),
+        ("0.0.0.0:0", '[people]\npublic_url = "https://hub.example"\n', False),
+        ("127.0.0.1:0", "", False),
+    ],
+)
+def test_an_api_that_others_reach_is_asked_for_its_public_address(
+    config: Path, listen: str, people: str, asked: bool
+) -> None:
+    """Or its links for customers lead to whatever host a caller names."""
+    text = config.read_text().replace('\nlisten = "127.0.0.1:0"', f'\nlisten = "{listen}"')
+    config.write_text(f"{text}\n{people}")
+    for command in ("check-config", "doctor"):
+        shown = hub(command, config)
+        assert shown.returncode == 0, shown.stderr
+        assert ("people.public_url is missing" in shown.stdout) is asked, shown.stdout
+
+
 def test_doctor_looks_at_the_key_for_documents(config: Path) -> None:
     """A key that is not there: exit code 5, and the sentence says how to make one."""
     text = config.read_text()
