@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
+LEASE_MS = 180_000
+"""Longer than any sink takes for one: after it, whoever was sending is no more."""
 _DUE = (
     "SELECT a.id, a.start_ms, max(a.booked_ms, coalesce((SELECT max(at_ms) FROM journey_event e "
     "WHERE e.appointment=a.id AND (e.stage='moved' OR json_extract(e.detail, '$.waitlist'))), 0)) FROM appointment a "
@@ -27,21 +29,27 @@ def upcoming(db: sqlite3.Connection, now_ms: int, until_ms: int) -> list[Upcomin
 
 
 def claim(db: sqlite3.Connection, of: Upcoming, hours: float, now_ms: int) -> bool:
-    """Mark that it is being sent; False when it was sent, was given up or waits for its next attempt.
+    """Mark that it is being sent; False when it was sent, was given up, waits for its next attempt or is being sent.
 
-    One that was being sent when its process ended is sent again: better told twice than never.
+    One that was being sent when its process ended is sent again once no process can still be at it: better told
+    twice than never.
     """
     row = db.execute(
-        "SELECT state, next_ms FROM reminder WHERE appointment=? AND start_ms=? AND hours=?",
+        "SELECT state, next_ms, at_ms FROM reminder WHERE appointment=? AND start_ms=? AND hours=?",
         (of.appointment, of.start_ms, hours),
     ).fetchone()
-    if row is not None and (
-        row[0] in {"sent", "logged", "given_up"} or (row[0] == "waiting" and row[1] > now_ms)
-    ):
-        return False
+    if row is not None:
+        state, next_ms, at_ms = row
+        if state in {"sent", "logged", "given_up"} or (state == "waiting" and next_ms > now_ms):
+            return False
+        if (
+            state == "sending" and 0 <= now_ms - at_ms < LEASE_MS
+        ):  # a clock that was set back holds up nothing
+            return False
     db.execute(
         "INSERT INTO reminder (appointment, start_ms, hours, state, attempts, next_ms, at_ms) "
-        "VALUES (?,?,?,'sending',1,0,?) ON CONFLICT DO UPDATE SET state='sending', attempts=attempts+1",
+        "VALUES (?,?,?,'sending',1,0,?) ON CONFLICT DO UPDATE SET state='sending', "
+        "attempts=attempts+1, at_ms=excluded.at_ms",
         (of.appointment, of.start_ms, hours, now_ms),
     )
     return True

@@ -35,6 +35,7 @@ from hub.store.book import Wanted
 from hub.store.connection import opened, reading
 from hub.store.journeys import record
 from hub.store.places import day_slots
+from hub.store.reminders import LEASE_MS
 
 PARTS = service("loan", per_slot=50, documents=[IDENTITY_CARD])
 
@@ -291,6 +292,32 @@ def test_a_kill_between_marking_and_sending_reminds_again(hub: World, certificat
     with mail_server(box, certificate) as port:
         assert look(hub, lambda: smtp(port, certificate), 2) == [1, 0]
     assert len(box.mails) == 1
+
+
+class Meanwhile:
+    """A sink during whose sending a second process looks for what is due."""
+
+    tells = True
+
+    def __init__(self, hub: World) -> None:
+        self.hub, self.told, self.looks = hub, list[str](), list[int]()
+
+    async def send(self, note: Note) -> None:
+        self.told.append(note.identity)
+        if len(self.told) < 5:
+            self.looks.append(await reminding(self.hub, self).look())
+
+
+def test_what_one_process_is_sending_another_leaves_alone(hub: World) -> None:
+    """Until that one must have ended: also the second that takes it over is not disturbed by a third."""
+    one, sink = booked(hub, '{"email": "maria@example.com"}'), Meanwhile(hub)
+    assert look(hub, lambda: sink) == [1]
+    assert (len(sink.told), sink.looks) == (1, [0])
+    assert stages(hub, one) == ["booked", "reminded"]
+    with opened(hub.config.data_dir) as db:
+        db.execute("UPDATE reminder SET state='sending', at_ms=at_ms-?", (LEASE_MS,))
+    assert look(hub, lambda: sink) == [1]
+    assert (len(sink.told), sink.looks) == (2, [0, 0])
 
 
 def test_an_appointment_of_a_service_that_is_no_more_holds_up_no_other(hub: World, certificate: Path) -> None:
