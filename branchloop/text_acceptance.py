@@ -9,7 +9,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acceptance.of": ("Acceptance report of {branch}", "{branch} 验收报告"),
     "acceptance.pass": ("passed", "通过"),
     "acceptance.fail": ("not passed", "未通过"),
-    "acceptance.undecided": ("undecided: the sample is too small", "未定：样本不足"),
+    "acceptance.undecided": ("undecided: not proved", "未定：尚未证明达标"),
     "acceptance.stated": ("no limit set", "未设限值"),
     "acceptance.summary": (
         "{passed} of {limited} limits are kept with 95 % certainty.",
@@ -68,8 +68,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "计数：{tolerance} 秒内匹配，时钟相差 {shift} 秒；采用精确泊松区间，并以分块自助法放宽",
     ),
     "acceptance.how.sums": (
-        "counts: sums against sums, exact Poisson interval; errors that cancel cannot be seen",
-        "计数：仅比较总数，采用精确泊松区间；互相抵消的误差无法发现",
+        "counts: sums by line and direction; errors that cancel cannot be seen, so sums can fail a limit but never prove it",
+        "计数：按计数线与方向比较总数；互相抵消的误差无法发现，因此总数可判未通过，但不能证明达标",
     ),
     "acceptance.how.everybody": (
         "counts: staff and visitors alike; how the box tells staff apart was not judged",
@@ -106,7 +106,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "figure.counts.wrong_rate": ("crossings missed or invented", "漏计与误计率"),
     "figure.counts.extra": ("crossings invented where nobody crossed", "无人过线处的误计"),
     "figure.counts.net_error": ("count, net error", "计数净误差"),
-    "figure.counts.sum_error": ("count, error of the sum", "计数总误差"),
+    "figure.counts.sum_error": ("difference of the sums, by line and direction", "总数差异率（按线与方向）"),
     "figure.dwell.visits_error": ("visits, error", "到访次数误差"),
     "figure.dwell.median_error": ("median dwell, error", "停留中位数误差"),
     "figure.dwell.p90_error": ("dwell p90, error", "停留九成位误差"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -42,7 +42,8 @@ def evaluate_counts(
 ) -> dict[str, Any]:
     """Crossings of the box (events.ndjson or t_s,line,direction) against a manual count, line by line.
 
-    A manual count may be totals alone (line,direction,count), as a clicker gives them: then only sums are compared.
+    A manual count may be totals alone (line,direction,count), as a clicker gives them: then only sums are compared, by
+    line and direction, and nothing is said of how sure that is.
     `align_s` allows the hand's clock to be off by so much. The lines that were counted by hand are those that `truth`
     names and those `watched` on which nobody crossed; others are in no figure. A manual count that says who is staff
     is compared with the box's visitors; one that does not, with everybody. Raises InputError naming file and row.
@@ -58,7 +59,7 @@ def evaluate_counts(
         all_sums, true_sums = (read_totals(file, visitors=visitors) for file in (counts, truth))
         by_hand, left_out = _lines(all_sums, true_sums, watched, truth)
         sums = _of(by_hand, all_sums)
-        every, lines = total_accuracy(sums, dict.fromkeys(_either(by_hand), 0) | dict(true_sums), claim)
+        every, lines = total_accuracy(sums, dict.fromkeys(_either(by_hand), 0) | dict(true_sums))
         said = {"matched": False}
     else:
         all_times, true = (read_crossings(file, visitors=visitors) for file in (counts, truth))
@@ -70,15 +71,14 @@ def evaluate_counts(
         every, lines = count_accuracy(counted, moved, tolerance_s, claim)
         sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
         said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
-    apart = sum(abs(sums.get(key, 0) - true_sums.get(key, 0)) for key in sums.keys() | true_sums.keys())
+    apart = _apart(sums, true_sums)
     return {
-        **_count(every),
-        "absolute_error": apart / every.true if every.true else None,
+        **_count(every, sum(apart.values())),
         "claim": claim,
         **said,
         "staff_included": not visitors,
         "lines_left_out": left_out,
-        "lines": {line: _count(figures) for line, figures in lines.items()},
+        "lines": {line: _count(figures, apart[line]) for line, figures in lines.items()},
     }
 
 
@@ -193,6 +193,14 @@ def _of(lines: Collection[str], table: Mapping[Key, Found]) -> dict[Key, Found]:
     return {key: found for key, found in table.items() if key[0] in lines}
 
 
+def _apart(counted: Totals, true: Totals) -> Counter[str]:
+    """By how many the counts of each line differ: one direction cannot make up for the other."""
+    apart = Counter[str]()
+    for key in counted.keys() | true.keys():
+        apart[key[0]] += abs(counted.get(key, 0) - true.get(key, 0))
+    return apart
+
+
 def _either(lines: Collection[str]) -> set[Key]:
     """Both directions of lines: one that nobody crossed has a figure as well."""
     return {(line, direction) for line in lines for direction in ("in", "out")}
@@ -212,7 +220,7 @@ def _columns(path: Path) -> list[str]:
     return [name.strip().lstrip("\ufeff") for name in header]
 
 
-def _count(figures: CountAccuracy) -> dict[str, Any]:
+def _count(figures: CountAccuracy, apart: int) -> dict[str, Any]:
     return {
         "crossings": figures.true,
         "counted": figures.counted,
@@ -220,6 +228,7 @@ def _count(figures: CountAccuracy) -> dict[str, Any]:
         "extra": figures.extra,
         "wrong_rate": figures.wrong_rate,
         "net_error": figures.net_error,
+        "absolute_error": apart / figures.true if figures.true else None,
         **bounds({"wrong_rate": figures.wrong_interval, "net_error": figures.net_interval}),
         "needed": figures.needed,
     }

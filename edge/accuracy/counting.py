@@ -35,7 +35,8 @@ class CountAccuracy:
 
     `wrong_rate` = (missed + extra) / true; `net_error` = (counted − true) / true; `needed` true crossings would
     prove the limit at the rate that was found (None: no number would). Of totals alone nobody knows what was missed
-    or extra, unless there was none: those are None, and `net_error` says less, since errors may cancel.
+    or extra, unless there was none: those are None. So is every interval: errors that cancel stay unseen, and no
+    number of crossings bounds them.
     """
 
     true: int
@@ -88,13 +89,11 @@ def count_accuracy(
     return _accuracy(every, span, limit), lines
 
 
-def total_accuracy(
-    counted: Totals, true: Totals, limit: float
-) -> tuple[CountAccuracy, dict[str, CountAccuracy]]:
+def total_accuracy(counted: Totals, true: Totals) -> tuple[CountAccuracy, dict[str, CountAccuracy]]:
     """The same of totals by line and direction, as a hand clicker gives them."""
     lines = sorted({line for line, _ in counted.keys() | true.keys()})
-    every = _of_totals(sum(counted.values()), sum(true.values()), limit)
-    return every, {line: _of_totals(_sum(counted, line), _sum(true, line), limit) for line in lines}
+    every = _of_totals(sum(counted.values()), sum(true.values()))
+    return every, {line: _of_totals(_sum(counted, line), _sum(true, line)) for line in lines}
 
 
 def _sum(totals: Totals, line: str) -> int:
@@ -102,9 +101,9 @@ def _sum(totals: Totals, line: str) -> int:
 
 
 def net_interval(more: int, true: int) -> Interval:
-    """The exact interval of a net error, as a share of `true`, when `more` were counted than there were.
+    """How narrow the interval of a net error may be at least, as a share of `true`, when `more` were counted than there were.
 
-    A right sum is no proof of a right count: what was lost and what was invented are rare events each.
+    It is exact only where no errors cancelled, so alone it is no interval: it can but widen another.
     """
     (few_lost, most_lost), (few_new, most_new) = (
         poisson_interval(max(0, -more)),
@@ -113,21 +112,10 @@ def net_interval(more: int, true: int) -> Interval:
     return (few_new - most_lost) / true, (most_new - few_lost) / true
 
 
-def _of_totals(counted: int, true: int, limit: float) -> CountAccuracy:
+def _of_totals(counted: int, true: int) -> CountAccuracy:
     if not true:
         return CountAccuracy(0, counted, 0, counted, None, None, None, None, None)
-    net = (counted - true) / true
-    return CountAccuracy(
-        true,
-        counted,
-        None,
-        None,
-        None,
-        None,
-        net,
-        net_interval(counted - true, true),
-        needed(abs(net), limit),
-    )
+    return CountAccuracy(true, counted, None, None, None, None, (counted - true) / true, None, None)
 
 
 def best_shift_s(

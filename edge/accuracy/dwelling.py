@@ -51,8 +51,8 @@ def _accuracy(
 
     plain = _errors(found.dwell_s, wanted.dwell_s)
     drawn = intervals(errors, units, 1)
-    if true:
-        drawn["visits"] = wider(net_interval(len(measured) - len(true), len(true)), drawn["visits"])
+    if true and (of_visits := drawn["visits"]) is not None:
+        drawn["visits"] = wider(net_interval(len(measured) - len(true), len(true)), of_visits)
     return DwellAccuracy(
         true_visits=len(true),
         visits=len(measured),

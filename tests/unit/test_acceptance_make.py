@@ -87,15 +87,43 @@ def test_own_limits_decide(tmp_path: Path, key: Path) -> None:
 
 
 def test_sums_alone_carry_a_limit_of_their_own(tmp_path: Path, key: Path) -> None:
-    """A clicker's totals: the error of the sum decides, and the report says what it cannot see."""
+    """A clicker's totals: their difference can fail a line, its absence proves nothing, and the report says why."""
     hand = tmp_path / "hand.csv"
-    hand.write_text(f"line,direction,count\n{lines()[0]},in,90\n", encoding="utf-8")
-    box = counts(tmp_path / "b.csv", lines()[0], [float(t) for t in range(0, 1_800, 20)])
+    hand.write_text(f"line,direction,count\n{lines()[0]},in,5000\n", encoding="utf-8")
+    box = counts(tmp_path / "b.csv", lines()[0], [float(t) for t in range(5_000)])
     said = accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    assert [figure["key"] for figure in report["figures"]] == ["counts.sum_error"]
-    assert said["verdict"] == "pass"
+    assert [figure["key"] for figure in report["figures"]] == ["counts.sum_error", "counts.net_error"]
+    assert not {"low", "high", "needed"} & {name for figure in report["figures"] for name in figure}
+    assert (said["verdict"], said["passed"]) == ("undecided", 0)
     assert "cancel" in report["method"][0]["en"]
+    assert "不能证明达标" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    counts(box, lines()[0], [float(t) for t in range(4_700)])
+    assert accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")["verdict"] == "fail"
+    assert (
+        accept(key, Measures(counts=[(box, hand)], limits={"counts.sum_error": 0.1}), tmp_path / "r.json")[
+            "verdict"
+        ]
+        == "undecided"
+    )
+
+
+@pytest.mark.parametrize(("came", "went"), [(180, 0), (120, 60)])
+def test_a_line_drawn_the_wrong_way_round_is_not_accepted(
+    tmp_path: Path, key: Path, came: int, went: int
+) -> None:
+    """Over both directions its totals are right: each direction is compared by itself."""
+    hand, box = tmp_path / "hand.csv", tmp_path / "box.csv"
+    for path, ways in ((hand, (came, went)), (box, (went, came))):
+        rows = "".join(f"{lines()[0]},{way},{n}\n" for way, n in zip(("in", "out"), ways, strict=True))
+        path.write_text(f"line,direction,count\n{rows}", encoding="utf-8")
+    assert accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")["verdict"] == "fail"
+    (differ,) = [
+        figure
+        for figure in json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))["figures"]
+        if figure["key"] == "counts.sum_error"
+    ]
+    assert differ["value"] == round(2 * (came - went) / 180, 4)
 
 
 def test_lines_that_nobody_counted_are_named_and_judged_by_nobody(tmp_path: Path, key: Path) -> None:
@@ -138,10 +166,10 @@ def test_lines_that_nobody_counted_are_named_and_judged_by_nobody(tmp_path: Path
     totals.write_text(f"line,direction,count\n{door},in,400\n{back},in,0\n", encoding="utf-8")
     box.write_text(f"{box.read_text()}99,{back},out\n")
     report = judged(Measures(counts=[(box, totals)]))
-    assert {f.get("subject"): f["verdict"] for f in report["figures"]} == {
-        door: "pass",
+    assert {f.get("subject"): f["verdict"] for f in report["figures"] if "at_most" in f} == {
+        door: "undecided",
         back: "fail",
-        None: "pass",
+        None: "undecided",
     }
     with pytest.raises(UsageError, match="--line says which lines one hand count watched"):
         judged(Measures(counts=[(box, hand), (box, totals)], watched=[back]))
