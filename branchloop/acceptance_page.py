@@ -79,6 +79,11 @@ def page(report: Report, report_digest: str, language: Language = "zh") -> str:
     )
 
 
+def is_page(html: str) -> bool:
+    """Whether a document is such a page, of this version or an older one."""
+    return html.startswith("<!doctype html>") and say("acceptance.verify", "en") in html
+
+
 def _article(report: Report, report_digest: str, language: Language) -> str:
     limited = [figure for figure in report.figures if figure.verdict != "stated"]
     passed = sum(figure.verdict == "pass" for figure in limited)

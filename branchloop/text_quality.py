@@ -44,8 +44,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "验收测试未通过。",
     ),
     "quality.reason.report_undecided": (
-        "The acceptance report in force proves nothing: its sample is too small, or no limit was set.",
-        "现行验收报告尚不能证明计数：样本不足或未设限值。",
+        "The acceptance report in force proves nothing: its sample is too small, its hand counts are totals, or no limit was set.",
+        "现行验收报告尚不能证明计数：样本不足、人工计数仅有总数，或未设限值。",
     ),
     "quality.reason.unchecked": (
         "No conservation check could be made yet.",

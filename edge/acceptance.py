@@ -14,10 +14,11 @@ from typing import Any
 
 from branchloop import __version__
 from branchloop.acceptance import DECIMALS, digest, judge, overall, read_tree
+from branchloop.acceptance_files import check_free, page_of, write_whole
 from branchloop.acceptance_page import page
 from branchloop.acceptance_signing import sign_report, verify_report
 from branchloop.clock import DAY_MS, iso
-from branchloop.errors import DependencyError, InputError, UsageError
+from branchloop.errors import InputError, UsageError
 from branchloop.keys import read_root
 from branchloop.sealing import raw_public
 from branchloop.site import Site
@@ -63,6 +64,10 @@ class Measures:
     watched: Sequence[str] = ()
     """Lines that were counted by hand though nobody crossed them."""
     limits: Mapping[str, float] = field(default_factory=dict)
+
+    def pairs(self) -> list[tuple[Path, Path]]:
+        """Every pair of files, whatever it is of."""
+        return [*self.people, *self.heat, *self.counts, *self.dwell]
 
 
 def report_body(
@@ -117,7 +122,13 @@ def make(
     key_file: Path,
     out: Path,
 ) -> dict[str, Any]:
-    """Measure, sign, and write `out` (JSON) and the page beside it; the figures in short."""
+    """Measure, sign, and write `out` (JSON) and the page beside it; the figures in short.
+
+    Raises UsageError where that would overwrite what the report rests on, or anything but an older report.
+    """
+    page_file = page_of(out)
+    read = [path for pair in measures.pairs() for path in pair]
+    check_free(out, page_file, (config, key_file, *measures.clips, *read))
     key = read_root(key_file)
     site, hash_in_force = read_in_force(config)
     now_ms = time.time_ns() // 1_000_000
@@ -132,12 +143,7 @@ def make(
     )
     text = sign_report(key, body)
     report = verify_report(text, raw_public(key.public_key()), now_ms)
-    page_file = out.with_suffix(".html")
-    try:
-        out.write_text(text, encoding="utf-8")
-        page_file.write_text(page(report, digest(read_tree(text))), encoding="utf-8")
-    except OSError as error:
-        raise DependencyError(f"{out} cannot be written: {error.strerror}.") from error
+    write_whole({page_file: page(report, digest(read_tree(text))), out: text})
     counted = Counter(figure.verdict for figure in report.figures)
     return {
         "verdict": report.verdict,

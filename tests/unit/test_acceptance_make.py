@@ -207,6 +207,35 @@ def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None
     assert not (tmp_path / "r.json").exists()
 
 
+def test_nothing_but_an_older_report_is_overwritten(tmp_path: Path, key: Path) -> None:
+    """Not the evidence, the key, the configuration or a recording, by name or by a link, nor any other file."""
+    hand = counts(tmp_path / "hand.csv", lines()[0], [float(t) for t in range(0, 1_800, 20)])
+    clip, other, link = tmp_path / "clip.html", tmp_path / "notes.json", tmp_path / "link.json"
+    clip.write_text("a recording", encoding="utf-8")
+    other.write_text("{}", encoding="utf-8")
+    link.symlink_to(hand)
+    measures = Measures(counts=[(hand, hand)], clips=[clip])
+    for out, said in (
+        (tmp_path / "r.html", "is the name of a page"),
+        (hand, "hand.csv would take the place of .*hand.csv"),
+        (link, "link.json would take the place of .*hand.csv"),
+        (key, "acceptance.pem would take the place of"),
+        (tmp_path / "clip.json", "clip.html would take the place of"),
+        (other, "notes.json is there already, and no report"),
+    ):
+        before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+        with pytest.raises(UsageError, match=said):
+            accept(key, measures, out)
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    for _ in range(2):
+        accept(key, measures, tmp_path / "r.json")
+    assert {path.name for path in tmp_path.iterdir()} - {path.name for path in before} == {"r.json", "r.html"}
+    other.with_suffix(".html").write_text("<!doctype html>a page of somebody", encoding="utf-8")
+    other.unlink()
+    with pytest.raises(UsageError, match=r"notes\.html is there already, and no page of a report"):
+        accept(key, measures, other)
+
+
 def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: Path) -> None:
     """An older grid still has figures; nothing is passed on its strength."""
     heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"

@@ -251,6 +251,10 @@ def test_verify_answers_with_its_exit_code(tmp_path: Path) -> None:
     assert "sound; north passed" in done.stdout
     assert acceptance("page", report, *public, "--out", tmp_path / "report.html").returncode == 0
     assert "Wei Zhang" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    signed = report.read_bytes()
+    done = acceptance("page", report, *public, "--out", report)
+    assert (done.returncode, "would take the place" in done.stderr, report.read_bytes()) == (2, True, signed)
+    assert acceptance("page", report, *public, "--out", tmp_path / "report.html").returncode == 0
     report.write_text(report.read_text(encoding="utf-8").replace("Wei", "Li"), encoding="utf-8")
     done = acceptance("verify", report, *public)
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
