@@ -23,26 +23,35 @@ def guarded(path: Path) -> bytes:
 
 
 def kept(path: Path, make: Callable[[], bytes], folder_mode: int = 0o777) -> bytes:
-    """As `guarded`; made at first use, the same for everybody, also when several threads or processes make it at once.
+    """As `guarded`; made at first use, see `made_once`.
 
     Raises DependencyError when it cannot be written, ConfigError when others may read it.
     """
     try:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
-            fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
-            try:
-                with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(make())
-                    file.flush()
-                    os.fsync(file.fileno())
-                with suppress(FileExistsError):
-                    os.link(fresh, path)  # whole or not at all, and never over another's
-            finally:
-                fresh.unlink(missing_ok=True)
+        made_once(path, make, folder_mode)
         return guarded(path)
     except OSError as error:
         raise DependencyError(f"{path} cannot be used: {error.strerror}.", hint="Check the disk.") from error
+
+
+def made_once(path: Path, make: Callable[[], bytes], folder_mode: int = 0o777) -> None:
+    """Make a file of mode 0600 unless it is there: whole, and the same for everybody.
+
+    Also when several threads or processes make it at once: who is second takes what is there. Raises OSError.
+    """
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True, mode=folder_mode)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)  # whole or not at all, and never over another's
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def new_key() -> bytes:

@@ -94,26 +94,28 @@ def token(
 @_JSON
 def import_(config: Path, file: Path, site_id: str, device: str, shift_to_today: bool, as_json: bool) -> None:
     """Import a history FILE (.ndjson or .ndjson.xz) through the hub's own apply."""
+    from branchloop.processes import lock_directory
     from hub.ingest.apply import Applier
     from hub.ingest.importing import import_items
     from hub.store.sqlite import SqliteStore
 
     settings = read_config(config)
     site = _site(settings, site_id)
-    store = SqliteStore(settings.data_dir)
-    try:
-        applier = Applier(store, settings.sites, _now_ms)
-        imported = import_items(
-            file,
-            settings.sites[site],
-            device,
-            store=store,
-            applier=applier,
-            now_ms=_now_ms(),
-            shift_to_today=shift_to_today,
-        )
-    finally:
-        store.close()
+    with lock_directory(settings.data_dir / "import"):  # two at once would both be counted
+        store = SqliteStore(settings.data_dir)
+        try:
+            applier = Applier(store, settings.sites, _now_ms)
+            imported = import_items(
+                file,
+                settings.sites[site],
+                device,
+                store=store,
+                applier=applier,
+                now_ms=_now_ms(),
+                shift_to_today=shift_to_today,
+            )
+        finally:
+            store.close()
     exits.report(imported.as_json(), as_json=as_json)
 
 

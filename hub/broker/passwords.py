@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from branchloop.credentials import new_password
 from branchloop.errors import DependencyError
+from branchloop.secretfile import made_once
 
 
 def password_file(folder: Path, user: str) -> Path:
@@ -15,19 +15,19 @@ def password_file(folder: Path, user: str) -> Path:
 
 
 def ensure_password(folder: Path, user: str) -> str:
-    """The user's password; made on first use."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """The user's password; made on first use, the same for everybody. Raises DependencyError."""
     path = password_file(folder, user)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return read_password(folder, user)
-    password = new_password()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(password + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return password
+        made_once(path, _fresh, 0o700)
+    except OSError as error:
+        raise DependencyError(
+            f"the broker password {path} cannot be made: {error.strerror}.", hint="Check the disk."
+        ) from error
+    return read_password(folder, user)
+
+
+def _fresh() -> bytes:
+    return f"{new_password()}\n".encode()
 
 
 def read_password(folder: Path, user: str) -> str:

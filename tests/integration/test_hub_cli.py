@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from brokers import write_hub
 
+from branchloop.processes import lock_directory
 from hub.store.connection import prepare
 
 
@@ -78,6 +79,13 @@ def test_the_ordinary_way(config: Path) -> None:
     assert "2 site(s): north, south" in hub("check-config", config).stdout
     findings = json.loads(hub("doctor", "--json", config).stdout)
     assert {finding["state"] for finding in findings} <= {"good", "warn"}
+
+
+def test_histories_are_imported_one_after_the_other(config: Path) -> None:
+    """A second one would take the place of the first while that goes on, and both would be counted."""
+    with lock_directory(config.parent / "data" / "import"):
+        shown = hub("import", config, config, "--site", "north", "--device", "d")
+    assert (shown.returncode, "is running already" in shown.stderr) == (5, True), shown.stderr
 
 
 def test_doctor_finds_a_missing_broker(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.secretfile import kept
+from hub.broker import passwords
 
 
 def test_who_makes_a_secret_second_takes_the_first_one(tmp_path: Path) -> None:
@@ -30,3 +31,18 @@ def test_a_secret_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         kept(tmp_path / "key", make)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broker_s_password_made_meanwhile_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API asks for its own while `broker-config` makes it: neither finds an empty file."""
+    real, others = passwords.new_password, []
+
+    def make() -> str:
+        if not others:
+            others.append("")
+            others[0] = passwords.ensure_password(tmp_path, "hub/api")
+        return real()
+
+    monkeypatch.setattr(passwords, "new_password", make)
+    mine = passwords.ensure_password(tmp_path, "hub/api")
+    assert others == [mine] == [passwords.read_password(tmp_path, "hub/api")]
