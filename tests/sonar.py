@@ -143,6 +143,15 @@ def listen(day: Morning, heard: Sequence[Sensor], seed: int = 1) -> Said:
     return said
 
 
+def hears(one: Sensor) -> NDArray[np.bool_]:
+    """The 0.5 m cells (18, 24) of which a sensor hears some floor."""
+    fine = np.zeros(36 * 48, dtype=bool)
+    cone = cone_of(one, PLAN)
+    if cone is not None:
+        fine[cone.cells] = True
+    return fine.reshape(18, 2, 24, 2).any(axis=(1, 3))
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Heat per 0.5 m cell, of each outage (laps, 18, 24): the truth, what cameras saw, and what was filled."""
@@ -166,6 +175,10 @@ class Outcome:
         """The same of each outage by itself: what is usual alone does not know who stood where this time."""
         shown = self.observed + (self.filled if filled else 0.0)
         return float(np.corrcoef(shown.ravel(), self.truth.ravel())[0, 1])
+
+    def error(self, where: Array) -> float:
+        """Person-seconds shown too many or too few in some cells (18, 24), cell by cell and each outage by itself."""
+        return float(np.abs(self.observed + self.filled - self.truth)[:, where].sum())
 
     def mass(self, *, filled: bool = True) -> float:
         """Share of the truth's person-seconds."""

@@ -7,7 +7,8 @@ the share of the truth's person-moments that are found under their person's own 
 over true ones. Second: a camera is out for 20 % of the time; correlation of heat with the truth over the outage in
 0.5 m cells (of all outages together, and of each by itself), its mass, and what was filled as a share of the true
 person-seconds on the floor that was to be filled (`known`: what only the camera that is out sees, or a sensor hears), with
-seven sensors and without; then without each one of them, and with other layouts of sensors.
+seven sensors and without; then without each one of them, and with other layouts of sensors. Of each sensor also the
+error of the heat on the floor that it hears, with it and without it: person-seconds too many or too few, cell by cell.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from hall import Eye, Moments, corner_eyes, id_score, run, streams, three_eyes, truth_person_s, walkers
-from sonar import EYES, SPOTS, Outcome, listen, morning, play, sensors
+from sonar import EYES, SPOTS, Outcome, hears, listen, morning, play, sensors
 
 LAYOUTS = {
     "seven, 0.4 m aside": {name: (x + 0.35, y + 0.2) for name, (x, y) in SPOTS.items()},
@@ -86,13 +87,14 @@ def outage(minutes: int, seed: int) -> None:
     said = listen(day, heard)
     whole = play(day, heard=heard, said=said)
     print(f"\n{minutes} min of the simulated branch, camera `tellers` out for 20 %")
-    print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}{'known':>8}")
+    print(f"{'':<28}{'r':>8}{'r each':>8}{'mass':>8}{'known':>8}  error on its floor")
     alone = (whole.r(filled=False), whole.r_each(filled=False), whole.mass(filled=False), 0.0)
     outage_row("the other cameras alone", alone)
     outage_row(f"with {len(heard)} sensors", figures(whole))
     for name in SPOTS:
         less = play(day, heard=[one for one in heard if one.id != name], said=said)
-        outage_row(f"without sensor {name}", figures(less))
+        own = hears(next(one for one in heard if one.id == name))
+        outage_row(f"without sensor {name}", figures(less), (whole.error(own), less.error(own)))
     for layout, spots in LAYOUTS.items():
         other = sensors(spots=spots)
         outage_row(layout, figures(play(day, heard=other)))
@@ -107,9 +109,12 @@ def figures(outcome: Outcome) -> tuple[float, float, float, float]:
     return outcome.r(), outcome.r_each(), outcome.mass(), outcome.known_mass()
 
 
-def outage_row(name: str, columns: tuple[float, float, float, float]) -> None:
-    """One line of the second table."""
-    print(f"{name:<28}" + "".join(f"{value:>8.3f}" for value in columns), flush=True)
+def outage_row(
+    name: str, columns: tuple[float, float, float, float], own: tuple[float, float] | None = None
+) -> None:
+    """One line of the second table; `own` is the error on the floor that one sensor hears, with it and without."""
+    beside = f"{own[0]:>10.1f} -> {own[1]:.1f} s" if own else ""
+    print(f"{name:<28}" + "".join(f"{value:>8.3f}" for value in columns) + beside, flush=True)
 
 
 def main() -> None:
