@@ -12,6 +12,8 @@ from edge.floor.hidden_feet import feet_below
 
 Array = NDArray[np.float64]
 
+COLUMNS = 12
+"""Of a camera's table of boxes: x0, y0, x1, y1 px, score, six of colour, and 1 where only the scenery is."""
 COLOUR_SCALE = np.array([0.5, 1.0, 1.0, 0.5, 1.0, 1.0]) / 40
 """Light counts half, for shadows; 40 grey levels apart are clearly other clothes."""
 
@@ -41,7 +43,8 @@ class Observation:
     `height_m` (n,): how tall the box is by the floor's scale across at its feet, NaN where a border of the
     picture cuts it (the people of PETS09-S2L1's truth come out 1.45 to 2.05 m tall, a traffic cone 0.75 m);
     `colour` (n, 6): torso and legs as `edge.perceive.clothes` measures them, NaN where only boxes are known;
-    `beside` (n,): whether the left or right border of the picture cuts the person off.
+    `beside` (n,): whether the left or right border of the picture cuts the person off;
+    `scenery` (n,): whether nothing is there but what always is (`edge.perceive.scenery`), False where only boxes are known.
     """
 
     t_ms: int
@@ -52,10 +55,11 @@ class Observation:
     height_m: Array
     colour: Array
     beside: NDArray[np.bool_]
+    scenery: NDArray[np.bool_]
 
 
 def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibration) -> Observation:
-    """Place detections (n, 5: x0, y0, x1, y1, score; or (n, 11) with the clothes' colour) on the floor.
+    """Place detections (n, 5: x0, y0, x1, y1, score; or (n, 12) with the clothes' colour and whether it is scenery) on the floor.
 
     Those without a floor point go.
 
@@ -64,7 +68,8 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
     """
     found = np.asarray(detections, dtype=np.float64)
     found = found.reshape(-1, found.shape[-1] if found.size else 5)
-    colour = found[:, 5:] if found.shape[1] > 5 else np.full((len(found), 6), np.nan)
+    colour = found[:, 5:11] if found.shape[1] > 5 else np.full((len(found), 6), np.nan)
+    scenery = found[:, 11] > 0 if found.shape[1] > 11 else np.zeros(len(found), dtype=np.bool_)
     boxes, scores = found[:, :4].copy(), found[:, 4]
     height_m = _height_m(boxes, calibration)
     sigma_y = _complete_below(boxes, height_m, calibration)
@@ -82,8 +87,9 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
     height_m = np.where(whole, height_m, np.nan)
     good = np.isfinite(feet).all(axis=1) & np.isfinite(cov).all(axis=(1, 2)) & (width > 0) & (height > 0)
     return Observation(
-        t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good], beside[good]
-    )
+        t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good], beside[good],
+        scenery[good],
+    )  # fmt: skip
 
 
 def _height_m(boxes: Array, calibration: FloorCalibration) -> Array:

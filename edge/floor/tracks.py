@@ -232,7 +232,7 @@ class Tracker:
             self._belief.miss(alive[index], predicted[index], boxes[index])
         claimed = [observation.boxes_px[box] for box in taken]
         for box in sorted(high, key=lambda box: -observation.scores[box]):
-            if box in taken or observation.scores[box] < settings.birth_score:
+            if box in taken or observation.scores[box] < settings.birth_score or observation.scenery[box]:
                 continue
             if not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
                 self._begin(observation, box)

@@ -54,7 +54,7 @@ class MotionGate:
         `t_ms` is its time of capture; without it frames are taken to come at the gate's rate.
         """
         self._now_ms = self._now_ms + self._period_ms if t_ms is None else t_ms
-        grey = _small_grey(image)
+        grey = small_grey(image)
         if self._moved(grey):
             self._motion_ms = self._now_ms
         held = 0 <= self._now_ms - self._motion_ms <= _HOLD_S * 1000
@@ -69,7 +69,7 @@ class MotionGate:
         if self._seen is None or self._seen.shape != grey.shape:
             self.moving_share = 1.0
             return True
-        light, spread = _light_and_spread(grey, self._seen)
+        light, spread = light_and_spread(grey, self._seen)
         self._noise += (spread - self._noise) * min(1.0, self._period_ms / 1000)
         lit = cv2.add(self._seen, light)  # type: ignore[call-overload]  # its stubs know no scalar
         change = cv2.absdiff(grey, lit)
@@ -83,7 +83,7 @@ class MotionGate:
         return bool(patches.max() >= _PATCH_CHANGED)
 
 
-def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grey picture at most `_WIDTH_PX` wide, smoothed over 3 × 3 pixels against sensor noise."""
     height, width = image.shape[:2]
     small: cv2.typing.MatLike = image
@@ -93,7 +93,7 @@ def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.blur(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), (3, 3)), np.uint8)
 
 
-def _light_and_spread(grey: NDArray[np.uint8], seen: NDArray[np.uint8]) -> tuple[int, float]:
+def light_and_spread(grey: NDArray[np.uint8], seen: NDArray[np.uint8]) -> tuple[int, float]:
     """Change of the light as a whole (median) and σ of the rest (from quartiles, which people leave alone)."""
     now = grey[::_SPARSE, ::_SPARSE].astype(np.int16)
     change = np.sort(now - seen[::_SPARSE, ::_SPARSE], axis=None)

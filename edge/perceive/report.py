@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import InputError
-from edge.perceive.clothes import COLUMNS
+from edge.floor.observation import COLUMNS
 from edge.perceive.health import Event
 
 MAX_LINE_BYTES = 1 << 20
@@ -21,7 +21,7 @@ MAX_LINE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameReport:
-    """A frame of `camera` at `t_ms`; `boxes` (n, 11: box in px, score, clothes) is None behind a closed gate."""
+    """A frame of `camera` at `t_ms`; `boxes` (n, 12: box in px, score, clothes, scenery) is None behind a closed gate."""
 
     camera: str
     t_ms: int
@@ -88,7 +88,7 @@ def encode(report: Report) -> str:
 
 def _table(rows: list[list[float]]) -> NDArray[np.float32]:
     table = np.array(rows, dtype=np.float32)
-    return table.reshape(-1, 5 + COLUMNS if not table.size or table.shape[-1] != 5 else 5)
+    return table.reshape(-1, COLUMNS if not table.size or table.shape[-1] != 5 else 5)
 
 
 def decode(line: str) -> Report:

@@ -75,8 +75,8 @@ def test_the_far_end_is_looked_at_when_something_moved_there() -> None:
 
 
 def test_colours_survive_the_way_from_the_cameras_process() -> None:
-    """Eleven columns in, eleven out, none for nobody; five are read as well."""
-    for table in (np.arange(22, dtype=np.float32).reshape(2, 11), np.zeros((0, 11), np.float32)):
+    """Twelve columns in, twelve out, none for nobody; five are read as well."""
+    for table in (np.arange(24, dtype=np.float32).reshape(2, 12), np.zeros((0, 12), np.float32)):
         report = decode(encode(FrameReport("north", 5, table)))
         assert isinstance(report, FrameReport)
         assert report.boxes is not None
