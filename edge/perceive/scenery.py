@@ -5,7 +5,7 @@ the picture; so a box in which everything is as it was before is the scenery's, 
 begins nobody. Who is being followed already stays, however still.
 
 Every pixel of a small grey picture has what it last settled on. Anything else becomes that after `SETTLES_S` without
-change, or where nothing is known yet, after `FIRST_S`.
+change, or where nothing is known yet, after `FIRST_S`; never where somebody is found, so who sits still is not learnt.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ ALIKE = 0.85
 """Share of a box's pixels that are as they were: somebody may pass before the rest."""
 PASSES_S = 1.0
 """What is gone again after so long changed nothing: whoever passes, noise."""
+FOUND = 0.5
+"""Where a box is this sure, somebody is taken to be."""
 LEARNS_MS = 400
 """So often a frame is learnt from; others are only compared."""
 _NOISE_FACTOR = 5.0
@@ -48,22 +50,25 @@ class Scenery:
         """What each pixel shows, since when, and when it was last so."""
         self._learnt_ms = 0
 
-    def shows(
-        self, image_bgr: NDArray[np.uint8], boxes_px: NDArray[np.float32], t_ms: int
-    ) -> NDArray[np.bool_]:
-        """Take in a frame (rows, columns, 3); of boxes (n, 4: x0, y0, x1, y1 px) in it (n,) whether all there is as it was."""
+    def shows(self, image_bgr: NDArray[np.uint8], boxes: NDArray[np.float32], t_ms: int) -> NDArray[np.bool_]:
+        """Take in a frame (rows, columns, 3); of boxes (n, 5: x0, y0, x1, y1 px, score) in it (n,) whether all there is as it was."""
         due = not self._usual.size or not 0 <= t_ms - self._learnt_ms < LEARNS_MS
-        told = np.zeros(len(boxes_px), np.bool_)
-        if not due and not len(boxes_px):
+        told = np.zeros(len(boxes), np.bool_)
+        if not due and not len(boxes):
             return told
         seen = small_grey(image_bgr)
         if self._usual.shape != seen.shape:
             self._begin(seen, t_ms)
         elif due:
             self._learn(seen, t_ms)
-        if len(boxes_px):
+        parts = list(_parts(boxes, seen.shape, image_bgr.shape))
+        if due:
+            for (rows, columns), sure in zip(parts, boxes[:, 4] >= FOUND, strict=True):
+                if sure:
+                    self._since_ms[rows, columns] = t_ms
+        if parts:
             alike = self._alike(seen)
-            for number, rows, columns in _inner(boxes_px, alike.shape, image_bgr.shape):
+            for number, (rows, columns) in enumerate(parts):
                 part = alike[rows, columns]
                 told[number] = part.size > 0 and float(part.mean()) >= ALIKE
         return told
@@ -104,15 +109,14 @@ def _light(seen: NDArray[np.uint8], before: Grey) -> tuple[int, float]:
     return light, max(_LEAST_CHANGE, _NOISE_FACTOR * spread)
 
 
-def _inner(
-    boxes_px: NDArray[np.float32], small: tuple[int, ...], picture: tuple[int, ...]
-) -> Iterator[tuple[int, slice, slice]]:
-    """Of each box its number, and the rows and columns of a small picture that show no more than it."""
+def _parts(
+    boxes: NDArray[np.float32], small: tuple[int, ...], picture: tuple[int, ...]
+) -> Iterator[tuple[slice, slice]]:
+    """Of each box the rows and columns of a small picture that show no more than it."""
     scale = np.array([small[1] / picture[1], small[0] / picture[0]] * 2)
-    for number, (x0, y0, x1, y1) in enumerate((boxes_px * scale).tolist()):
+    for x0, y0, x1, y1 in (boxes[:, :4] * scale).tolist():
         across, down = _INNER * (x1 - x0), _INNER * (y1 - y0)
         yield (
-            number,
             slice(max(0, round(y0 + down)), max(0, round(y1 - down))),
             slice(max(0, round(x0 + across)), max(0, round(x1 - across))),
         )

@@ -28,5 +28,5 @@ class Sight:
         boxes = self._detector.detect(image_bgr)
         if self._far is not None:
             boxes = self._far.add(image_bgr, boxes, t_ms)
-        scenery = self._scenery.shows(image_bgr, boxes[:, :4], t_ms)
+        scenery = self._scenery.shows(image_bgr, boxes, t_ms)
         return np.column_stack([with_clothes(image_bgr, boxes), scenery]).astype(np.float32)

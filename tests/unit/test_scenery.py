@@ -13,9 +13,9 @@ from edge.perceive.scenery import FIRST_S, PASSES_S, SETTLES_S, Scenery
 
 Picture = NDArray[np.uint8]
 
-BOLLARD = np.array([[150, 50, 170, 100]], np.float32)
-BESIDE = np.array([[50, 50, 70, 100]], np.float32)
-NOBODY = np.zeros((0, 4), np.float32)
+BOLLARD = np.array([[150, 50, 170, 100, 0.4]], np.float32)
+BESIDE = np.array([[50, 50, 70, 100, 0.4]], np.float32)
+NOBODY = np.zeros((0, 5), np.float32)
 STEP_MS = 500
 
 
@@ -36,12 +36,15 @@ class Street:
         self.scenery = Scenery()
         self._seen = np.zeros((180, 320, 3), np.uint8)
 
-    def go_on(self, seconds: float, *, somebody: NDArray[np.float32] | None = None, seed: int = 3) -> None:
-        """Show so much of it."""
+    def go_on(
+        self, seconds: float, *, somebody: NDArray[np.float32] | None = None, seed: int = 3,
+        found: NDArray[np.float32] = NOBODY,
+    ) -> None:  # fmt: skip
+        """Show so much of it; the detector finds that."""
         for _ in range(round(seconds * 1000 / STEP_MS)):
             self.t_ms += STEP_MS
             self._seen = self._frame(somebody, seed)
-            self.scenery.shows(self._seen, NOBODY, self.t_ms)
+            self.scenery.shows(self._seen, found, self.t_ms)
 
     def shows(self, boxes_px: NDArray[np.float32]) -> list[bool]:
         """Of boxes of the last frame, whether only the scenery is there."""
@@ -51,7 +54,7 @@ class Street:
     def _frame(self, somebody: NDArray[np.float32] | None, seed: int) -> Picture:
         grey = self._ground + self.light + self._random.normal(0, 2.0, self._ground.shape)
         if somebody is not None:
-            x0, y0, x1, y1 = somebody[0].astype(int)
+            x0, y0, x1, y1 = somebody[0, :4].astype(int)
             grey[y0:y1, x0:x1] = texture(seed, y1 - y0, x1 - x0) + self.light
         return np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
@@ -86,6 +89,19 @@ def test_what_was_put_there_becomes_scenery_in_time(street: Street) -> None:
     assert street.shows(BESIDE)[0]
 
 
+def test_who_is_found_there_is_never_learnt_however_still(street: Street) -> None:
+    """Neither who came, nor who sat there from the first; until nobody is found there for as long."""
+    sure = BESIDE.copy()
+    sure[:, 4] = 0.7
+    street.go_on(SETTLES_S + 2, somebody=BESIDE, found=sure)
+    assert not street.shows(sure)[0]
+    sitting = Street()
+    sitting.go_on(FIRST_S * 3, found=sure)
+    assert sitting.shows(np.concatenate([BOLLARD, sure])) == [True, False]
+    sitting.go_on(FIRST_S + 1)
+    assert sitting.shows(sure) == [True]
+
+
 def test_who_passes_before_it_changes_nothing(street: Street) -> None:
     """While somebody is before it, it is not seen; right after it is what it was."""
     for seconds in (PASSES_S / 2, 20.0):
@@ -109,7 +125,7 @@ def test_light_and_a_clock_that_is_set_back_change_nothing(street: Street) -> No
 def test_a_picture_of_another_size_is_learnt_anew(street: Street) -> None:
     """Nothing is known of it at first."""
     other = np.zeros((100, 100, 3), np.uint8)
-    box = np.array([[10, 10, 30, 60]], np.float32)
+    box = np.array([[10, 10, 30, 60, 0.7]], np.float32)
     assert not street.scenery.shows(other, box, street.t_ms + STEP_MS)[0]
 
 
