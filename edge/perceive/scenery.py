@@ -10,6 +10,7 @@ change, or where nothing is known yet, after `FIRST_S`; never where somebody is 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -23,8 +24,8 @@ ALIKE = 0.85
 """Share of a box's pixels that are as they were: somebody may pass before the rest."""
 PASSES_S = 1.0
 """What is gone again after so long changed nothing: whoever passes, noise."""
-FOUND = 0.5
-"""Where a box is this sure, somebody is taken to be."""
+FOUND, FOUND_S = 0.55, 10.0
+"""Where boxes are so sure on average over such a time, somebody is taken to be; a bollard is now and then."""
 LEARNS_MS = 400
 """So often a frame is learnt from; others are only compared."""
 _NOISE_FACTOR = 5.0
@@ -48,6 +49,8 @@ class Scenery:
         self._since_ms: NDArray[np.int64] = np.zeros((0, 0), np.int64)
         self._held_ms: NDArray[np.int64] = np.zeros((0, 0), np.int64)
         """What each pixel shows, since when, and when it was last so."""
+        self._sure: Grey = np.zeros((0, 0), np.float32)
+        """How sure boxes were of somebody there lately."""
         self._learnt_ms = 0
 
     def shows(self, image_bgr: NDArray[np.uint8], boxes: NDArray[np.float32], t_ms: int) -> NDArray[np.bool_]:
@@ -59,13 +62,10 @@ class Scenery:
         seen = small_grey(image_bgr)
         if self._usual.shape != seen.shape:
             self._begin(seen, t_ms)
-        elif due:
-            self._learn(seen, t_ms)
         parts = list(_parts(boxes, seen.shape, image_bgr.shape))
         if due:
-            for (rows, columns), sure in zip(parts, boxes[:, 4] >= FOUND, strict=True):
-                if sure:
-                    self._since_ms[rows, columns] = t_ms
+            self._find(parts, boxes[:, 4], t_ms)
+            self._learn(seen, t_ms)
         if parts:
             alike = self._alike(seen)
             for number, (rows, columns) in enumerate(parts):
@@ -77,7 +77,17 @@ class Scenery:
         self._usual = np.full(seen.shape, np.nan, np.float32)
         self._now, self._since_ms = seen.astype(np.float32), np.full(seen.shape, t_ms, np.int64)
         self._held_ms = self._since_ms.copy()
-        self._learnt_ms = t_ms
+        self._sure = np.zeros(seen.shape, np.float32)
+
+    def _find(self, parts: list[tuple[slice, slice]], scores: NDArray[np.float32], t_ms: int) -> None:
+        sure = np.zeros_like(self._sure)
+        for (rows, columns), score in sorted(
+            zip(parts, scores.tolist(), strict=True), key=lambda one: one[1]
+        ):
+            sure[rows, columns] = score
+        step_s = min(max(t_ms - self._learnt_ms, 0) / 1000, 1.0)
+        self._sure += (1 - math.exp(-step_s / FOUND_S)) * (sure - self._sure)
+        self._since_ms[self._sure >= FOUND] = t_ms
 
     def _learn(self, seen: NDArray[np.uint8], t_ms: int) -> None:
         grey, self._learnt_ms = seen.astype(np.float32), t_ms

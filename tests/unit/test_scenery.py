@@ -9,7 +9,7 @@ from walkers import boxes, calibration
 
 from edge.floor.observation import observe
 from edge.floor.tracks import Tracker
-from edge.perceive.scenery import FIRST_S, PASSES_S, SETTLES_S, Scenery
+from edge.perceive.scenery import FIRST_S, FOUND_S, PASSES_S, SETTLES_S, Scenery
 
 Picture = NDArray[np.uint8]
 
@@ -98,7 +98,7 @@ def test_who_is_found_there_is_never_learnt_however_still(street: Street) -> Non
     sitting = Street()
     sitting.go_on(FIRST_S * 3, found=sure)
     assert sitting.shows(np.concatenate([BOLLARD, sure])) == [True, False]
-    sitting.go_on(FIRST_S + 1)
+    sitting.go_on(FIRST_S + FOUND_S)
     assert sitting.shows(sure) == [True]
 
 
