@@ -98,6 +98,9 @@ class Report(Wire):
     not_counted: list[Id] = Field(
         default_factory=list, max_length=200, description="lines that nobody counted by hand: in no figure"
     )
+    not_timed: list[Id] = Field(
+        default_factory=list, max_length=200, description="zones whose visits nobody timed: in no figure"
+    )
     verdict: Verdict
     measured_by: Line
     note: Annotated[str, Field(max_length=1_000)] | None = None

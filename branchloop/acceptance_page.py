@@ -103,6 +103,7 @@ def _article(report: Report, report_digest: str, language: Language) -> str:
         ("acceptance.detector", report.detector),
         ("acceptance.software", report.software),
         ("acceptance.not_counted", ", ".join(report.not_counted)),
+        ("acceptance.not_timed", ", ".join(report.not_timed)),
         ("acceptance.note", report.note),
     ]
     parts = [

@@ -25,6 +25,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acceptance.detector": ("detector", "检测模型"),
     "acceptance.note": ("remark", "备注"),
     "acceptance.not_counted": ("lines not counted by hand, in no figure", "未人工计数的计数线（不计入结果）"),
+    "acceptance.not_timed": (
+        "zones whose visits nobody timed, in no figure",
+        "未人工计时的区域（不计入结果）",
+    ),
     "acceptance.figures": ("Figures", "测量结果"),
     "acceptance.figure": ("figure", "指标"),
     "acceptance.value": ("measured", "测得值"),

@@ -37,7 +37,6 @@ LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "heat.mass_ratio": (0.90, 1.10),
     "counts.wrong_rate": (None, 0.05),
     "counts.sum_error": (None, 0.05),
-    "dwell.visits_error": (-0.10, 0.10),
     "dwell.median_error": (-0.10, 0.10),
 }
 """Least and most of each figure, unless the bank sets its own."""
@@ -82,7 +81,7 @@ def report_body(
 ) -> dict[str, Any]:
     """Everything of a report but its signature. Raises InputError and UsageError naming what is wrong."""
     limits = _limits(measures.limits)
-    figures, method, not_counted = _measure(site, measures, limits)
+    figures, method, not_counted, not_timed = _measure(site, measures, limits)
     if not figures:
         raise UsageError(
             "nothing is to be measured.",
@@ -100,6 +99,7 @@ def report_body(
         "figures": figures,
         "method": method,
         "not_counted": not_counted,
+        "not_timed": not_timed,
         "verdict": overall(figure["verdict"] for figure in figures),
         "measured_by": measured_by,
         "made_at_ms": now_ms,
@@ -151,6 +151,7 @@ def make(
         "failed": counted["fail"],
         "undecided": counted["undecided"],
         "not_counted": report.not_counted,
+        "not_timed": report.not_timed,
         "report": str(out),
         "page": str(page_file),
         "expires_at": iso(report.expires_at_ms),
@@ -182,8 +183,8 @@ class _Figures:
 
 def _measure(
     site: Site, measures: Measures, limits: Mapping[str, tuple[float | None, float | None]]
-) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str]]:
-    """Figures, how they were measured, and the lines that nobody counted by hand where others were."""
+) -> tuple[list[dict[str, Any]], list[dict[str, str]], list[str], list[str]]:
+    """Figures, how they were measured, and the lines nobody counted and the zones nobody timed where others were."""
     figures = _Figures(limits)
     method: list[dict[str, str]] = []
     for tracks, truth in measures.people:
@@ -200,14 +201,18 @@ def _measure(
         if heat["emd_m_low"] is not None:
             method.append(_said("acceptance.how.distance"))
     not_counted = _counts(figures, method, site, measures, limits)
+    zones, timed = [zone.id for zone in site.zones], set[str]()
     for visits, truth in measures.dwell:
         dwelt = evaluate_dwell(visits, truth)
-        _known(dwelt["zones"], [zone.id for zone in site.zones], "zone", truth)
+        _known(dwelt["zones"], zones, "zone", truth)
+        _known(dwelt["zones_left_out"], zones, "zone", visits)
+        timed.update(dwelt["zones"])
         for zone, part in dwelt["zones"].items():
             for name in ("visits_error", "median_error", "p90_error"):
                 figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
         method.append(_said("acceptance.how.dwell"))
-    return figures.rows, list({said["en"]: said for said in method}.values()), not_counted
+    not_timed = [zone for zone in zones if zone not in timed] if measures.dwell else []
+    return figures.rows, list({said["en"]: said for said in method}.values()), not_counted, not_timed
 
 
 def _counts(

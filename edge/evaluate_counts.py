@@ -83,10 +83,14 @@ def evaluate_counts(
 
 
 def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
-    """Visits of the box (events.ndjson or zone,start_s,dwell_s) against those somebody timed, zone by zone."""
-    measured, true = read_visits(visits), read_visits(truth)
+    """Visits of the box (events.ndjson or zone,start_s,dwell_s) against those somebody timed, zone by zone.
+
+    A zone that nobody timed is in no figure.
+    """
+    seen, true = read_visits(visits), read_visits(truth)
     if not any(true.values()):
         raise InputError(f"{truth} holds no visit.", hint="Write one row per visit: zone,start_s,dwell_s.")
+    measured = {zone: seen.get(zone, ()) for zone in true}
     tables = [table for both in (measured, true) for table in both.values()]
     _one_clock(visits, truth, [[start_s for start_s, _ in table] for table in tables])
     zones = {}
@@ -99,7 +103,7 @@ def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
             **{f"{name}_error": value for name, value in figures.errors.items()},
             **bounds({f"{name}_error": found for name, found in figures.intervals.items()}),
         }
-    return {"visits": sum(len(v) for v in measured.values()), "true_visits": sum(len(v) for v in true.values()), "zones": zones}  # fmt: skip
+    return {"visits": sum(len(v) for v in measured.values()), "true_visits": sum(len(v) for v in true.values()), "zones": zones, "zones_left_out": sorted(seen.keys() - true.keys())}  # fmt: skip
 
 
 def read_crossings(path: Path, *, visitors: bool = False) -> Times:

@@ -94,7 +94,10 @@ def dwell(visits: Path, truth: Path, as_json: bool) -> None:
     """Visits and dwell per zone against timed visits, with 95 % intervals."""
     from edge.evaluate_counts import evaluate_dwell
 
-    _tell(evaluate_dwell(visits, truth), "zones", as_json=as_json)
+    figures = evaluate_dwell(visits, truth)
+    _tell(figures, "zones", as_json=as_json)
+    for zone in figures["zones_left_out"]:
+        click.echo(f"note: nobody timed a visit of zone {zone}; it is in no figure.", err=True)
 
 
 @evaluate.command()

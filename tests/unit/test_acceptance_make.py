@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,26 @@ def test_the_report_says_whether_staff_was_told_apart(tmp_path: Path, key: Path)
     assert any("visitors alone" in said["en"] for said in report["method"])
     assert "仅计访客" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")["verdict"] == "pass"
+
+
+def test_some_visits_of_one_zone_are_enough_for_its_dwell(tmp_path: Path, key: Path) -> None:
+    """A zone that nobody timed is named and judged by nobody; the number of visits has a limit only where one is set."""
+    timed, other = (zone["id"] for zone in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["zone"][:2])
+    visits = [(20 * i, 60 + i % 7) for i in range(300)]
+    box, hand = tmp_path / "box.csv", tmp_path / "visits.csv"
+    for path, rows in ((box, visits), (hand, visits[::2])):
+        text = "".join(f"{timed},{start},{dwell}\n" for start, dwell in rows)
+        path.write_text(f"zone,start_s,dwell_s\n{text}", encoding="utf-8")
+    box.write_text(f"{box.read_text()}{other},5,9\n", encoding="utf-8")
+    measures = Measures(dwell=[(box, hand)])
+    assert accept(key, measures, tmp_path / "r.json")["verdict"] == "pass"
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert {figure["subject"] for figure in report["figures"]} == {timed}
+    assert other in report["not_timed"]
+    assert timed not in report["not_timed"]
+    assert other in (tmp_path / "r.html").read_text(encoding="utf-8")
+    every = replace(measures, limits={"dwell.visits_error": 0.1})
+    assert accept(key, every, tmp_path / "r.json")["verdict"] == "fail"
 
 
 def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None:
