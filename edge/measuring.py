@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,19 @@ from edge.options import FILE, JSON, RATE, progress, read_numbers
 _WATCHED = click.option(
     "--line", "watched", multiple=True, metavar="ID",
     help="a line that was watched though nobody crossed it; repeat it",
+)  # fmt: skip
+
+
+def _number(_: click.Context, option: click.Parameter, value: float) -> float:
+    """A value that is one: NaN lies in every range."""
+    if math.isnan(value):
+        raise click.BadParameter("nan is no number.", param=option)
+    return value
+
+
+_TOLERANCE = click.option(
+    "--tolerance-s", type=click.FloatRange(0, 10, min_open=True), default=3.0, show_default=True,
+    callback=_number, help="how late a hand may be; a wide one matches strangers",
 )  # fmt: skip
 _TWO = click.Tuple([FILE, FILE])
 
@@ -55,7 +69,7 @@ def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_j
 @click.option(
     "--truth", type=FILE, required=True, help="manual count: t_s,line,direction, or line,direction,count"
 )
-@click.option("--tolerance-s", type=RATE, default=3.0, show_default=True, help="how late a hand may be")
+@_TOLERANCE
 @click.option(
     "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
 )
@@ -140,7 +154,7 @@ def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> Non
 )
 @click.option("--clip", "clips", type=FILE, multiple=True, help="recording that it rests on; repeat it")
 @click.option("--fps", type=RATE, help="frame rate of truth that counts frames")
-@click.option("--tolerance-s", type=RATE, default=3.0, show_default=True, help="how late a hand may be")
+@_TOLERANCE
 @click.option(
     "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
 )

@@ -17,7 +17,7 @@ from branchloop.errors import InputError
 from edge.accuracy.counting import best_shift_s, count_accuracy, most_extra, needed, poisson_interval
 from edge.accuracy.dwelling import dwell_accuracy
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell, read_crossings, read_visits
-from edge.measuring import evaluate
+from edge.measuring import acceptance, evaluate
 
 DOOR = ("door", "in")
 times = st.lists(st.floats(0, 3_600), max_size=40)
@@ -198,6 +198,29 @@ def test_nobody_crossed_can_be_said(tmp_path: Path, *, totals: bool) -> None:
     )
     assert (quiet["crossings"], quiet["extra"], quiet["absolute_error"]) == (0, 0, None)
     assert quiet["lines_left_out"] == ["door"]
+
+
+@pytest.mark.parametrize("seconds", ["10.1", "3600", "0", "inf", "nan"])
+def test_a_hand_is_not_late_by_more_than_ten_seconds(tmp_path: Path, seconds: str) -> None:
+    """Within an hour anybody is matched with anybody: such a count would pass whatever the box did."""
+    hand = crossings(tmp_path / "hand.csv", totals=False, door=4)
+    counts = ["counts", "--counts", str(hand), "--truth", str(hand), "--tolerance-s"]
+    assert CliRunner().invoke(evaluate, [*counts, "10"]).exit_code == 0
+    report = [
+        "site.toml",
+        "--counts",
+        str(hand),
+        str(hand),
+        "--by",
+        "Wei",
+        "--key",
+        "k.pem",
+        "--out",
+        "r.json",
+    ]
+    for command, args in ((evaluate, counts), (acceptance, [*report, "--tolerance-s"])):
+        done = CliRunner().invoke(command, [*args, seconds])
+        assert (done.exit_code, "'--tolerance-s'" in done.stderr) == (2, True)
 
 
 def test_the_command_names_what_nobody_counted(tmp_path: Path) -> None:
