@@ -87,6 +87,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "dwell: block bootstrap over time; visits at least the exact Poisson interval",
         "停留：时间分块自助法；到访次数至少取精确泊松区间",
     ),
+    "acceptance.how.unknown": (
+        "{files}: does not say with which configuration, detector and recording it was made",
+        "{files}：文件未注明所用的配置、检测模型与录像",
+    ),
     "acceptance.what.people": ("tracking", "跟踪"),
     "acceptance.what.heat": ("heatmap", "热力图"),
     "acceptance.frames": ("frames", "帧"),

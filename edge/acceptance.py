@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import time
 from collections import Counter
@@ -28,6 +27,7 @@ from edge.configured import read_in_force
 from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell
 from edge.floor.calibration import calibrate
+from edge.provenance import is_of, sha256
 
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "people.mota": (0.80, None),
@@ -87,6 +87,10 @@ def report_body(
             "nothing is to be measured.",
             hint="Give --people, --heat, --counts or --dwell with two files each.",
         )
+    clips = [sha256(clip)[1] for clip in measures.clips]
+    made = dict.fromkeys(made for made, _ in measures.pairs())
+    if unknown := [path.name for path in made if not is_of(path, site, hash_in_force, clips)]:
+        method.append(_said("acceptance.how.unknown", files=", ".join(dict.fromkeys(unknown))[:60]))
     body: dict[str, Any] = {
         "site": site.id,
         "name": site.name.model_dump(),
@@ -321,17 +325,9 @@ def _evidence(measures: Measures) -> list[dict[str, Any]]:
     found: dict[tuple[str, Path], dict[str, Any]] = {}
     for role, path in files:
         if (role, path) not in found:
-            size, sha256 = _digest(path)
-            found[role, path] = {"role": role, "name": path.name[:200], "bytes": size, "sha256": sha256}
+            size, digested = sha256(path)
+            found[role, path] = {"role": role, "name": path.name[:200], "bytes": size, "sha256": digested}
     return list(found.values())
-
-
-def _digest(path: Path) -> tuple[int, str]:
-    try:
-        with path.open("rb") as file:
-            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
 
 
 def _camera_of(tracks: Path) -> str | None:

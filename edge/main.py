@@ -148,18 +148,25 @@ def replay(
 ) -> None:
     """Run clips through the edge, offline and deterministic."""
     from edge.perceive.people import FAINT_SCORE, load_detector
+    from edge.provenance import made_with
     from edge.replay import replay
 
     site, reels, corner = _footage(
         config, cameras, points, bounds, read_numbers("--fps", fps), read_numbers("--offset", offset)
     )
+    named = detector or (site.box.detector if site.box else "nanodet")
     model = load_detector(
-        detector or (site.box.detector if site.box else "nanodet"),
+        named,
         score_floor=min(FAINT_SCORE, site.tracking.low_score),
         input_size=read_size(input_size),
     )
+    made = None
+    if config and not points:
+        made = made_with(config, site.version, named, [reel.clip.path for reel in reels])
     started_s = time.monotonic()
-    figures = replay(site, reels, model, out_dir, origin_m=corner, until_s=until_s, progress=progress)
+    figures = replay(
+        site, reels, model, out_dir, origin_m=corner, until_s=until_s, progress=progress, made=made
+    )
     progress(0, None)
     spent_s = time.monotonic() - started_s
     exits.report({**figures, "seconds": round(spent_s, 3), "out": str(out_dir)}, as_json=as_json)

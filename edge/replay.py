@@ -19,6 +19,7 @@ from edge.floor.windows import no_sensors
 from edge.perceive.camera import Clip, Frame, open_clip
 from edge.perceive.people import Detector
 from edge.perceive.sight import Sight
+from edge.provenance import Made
 from edge.results import Results
 
 Progress = Callable[[int, int | None], None]
@@ -44,6 +45,7 @@ def replay(
     origin_m: tuple[float, float] = (0.0, 0.0),
     until_s: float | None = None,
     progress: Progress | None = None,
+    made: Made | None = None,
 ) -> dict[str, Any]:
     """Run `reels` through detector, tracker and counters; write the results; return their sums."""
     floor = Floor(site, prefix="replay", method=f"{detector.name}+floor")
@@ -57,7 +59,7 @@ def replay(
             )
     lead_ms = _lead_ms(reels)
     calibrations = {reel.camera: floor.calibration(reel.camera) for reel in reels}
-    results = Results(out_dir, site.plan, origin_m, list(calibrations), lead_ms, calibrations)
+    results = Results(out_dir, site.plan, origin_m, list(calibrations), lead_ms, calibrations, made)
     frame_of: dict[str, dict[int, int]] = {reel.camera: {} for reel in reels}
     sights = {
         reel.camera: Sight(detector, floor.calibration(reel.camera), site.plan.width_m, site.plan.height_m)

@@ -22,6 +22,7 @@ from edge.floor.calibration import FloorCalibration
 from edge.floor.floor import Settled
 from edge.floor.fusion import Stretch
 from edge.floor.queueing import Wait
+from edge.provenance import EVENT, Made
 
 BORDER_M = 0.5
 
@@ -29,7 +30,8 @@ BORDER_M = 0.5
 class Results:
     """Files of one run in `out_dir`.
 
-    `origin_m` is where the plan's corner lies in the user's metres, `lead_ms` what the user's time is short of ours.
+    `origin_m` is where the plan's corner lies in the user's metres, `lead_ms` what the user's time is short of ours;
+    events and heat say what they were `made` with.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Results:
         cameras: Sequence[str],
         lead_ms: int = 0,
         calibrations: Mapping[str, FloorCalibration] | None = None,
+        made: Made | None = None,
     ) -> None:
         out_dir.mkdir(parents=True, exist_ok=True)
         self._dir = out_dir
@@ -56,6 +59,9 @@ class Results:
         if self._floor:
             self._floor.writerow(["t_s", "id", "x_m", "y_m"])
         self._events = (out_dir / "events.ndjson").open("w")
+        self._made = made.model_dump(mode="json") if made else None
+        if self._made:
+            self._events.write(json.dumps({"event": EVENT, **self._made}) + "\n")
         self._heat_ms = np.zeros(plan.rows * plan.cols, dtype=np.int64)
         self._by_window: list[tuple[float, list[int], list[int]]] = []
         self._watched_ms = 0
@@ -100,6 +106,7 @@ class Results:
         for file in (*self._tracks.values(), self._events, self._floor_file):
             if file is not None:
                 file.close()
+        made: dict[str, Any] = {EVENT: np.array(json.dumps(self._made))} if self._made else {}
         np.savez(
             self._dir / "heat.npz",
             person_seconds=(self._heat_ms / 1000).reshape(self._plan.rows, self._plan.cols),
@@ -111,6 +118,7 @@ class Results:
             window_ends=np.cumsum([len(cells) for _, cells, _ in self._by_window], dtype=np.int64),
             window_cells=np.array([c for _, cells, _ in self._by_window for c in cells], dtype=np.int64),
             window_mps=np.array([m for _, _, mps in self._by_window for m in mps], dtype=np.int64),
+            **made,
         )
         self._summary["people"] = len(self._people)
         self._summary["person_seconds"] = int(self._heat_ms.sum()) / 1000

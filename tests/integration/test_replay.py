@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import filecmp
+import hashlib
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from reference import PETS, RETAIL, needs_reference
 
 from branchloop.errors import BranchloopError
 from branchloop.share import share
+from branchloop.site import config_hash
 from edge.main import cli
 
 CLIP = share("sample_video/plaza.mp4")
@@ -66,6 +68,11 @@ def test_two_replays_are_byte_identical(replayed: tuple[Path, dict[str, Any]], t
     names = sorted(path.name for path in out.iterdir())
     assert names == ["events.ndjson", "floor.csv", "heat.npz", "tracks-hall.txt"]
     assert filecmp.cmpfiles(out, tmp_path, names, shallow=False) == (names, [], [])
+    made = json.loads((out / "events.ndjson").read_text(encoding="utf-8").splitlines()[0])
+    assert (made["event"], made["config_hash"]) == ("made", config_hash(SITE.read_text(encoding="utf-8")))
+    assert made["clips"] == [hashlib.sha256(CLIP.read_bytes()).hexdigest()]
+    with np.load(out / "heat.npz") as heat:
+        assert {"event": "made", **json.loads(str(heat["made"]))} == made
     assert first["crossings"] == second["crossings"]
 
 

@@ -24,6 +24,8 @@ from branchloop.share import share
 from branchloop.site import parse_site
 from edge.acceptance import Measures, make
 from edge.configured import keep
+from edge.provenance import Made, is_of, made_with
+from edge.results import Results
 
 CONFIG = share("configs/demo.toml")
 FOREVER_MS = 4_000_000_000_000
@@ -193,6 +195,49 @@ def test_the_report_says_whether_staff_was_told_apart(tmp_path: Path, key: Path)
     assert accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")["verdict"] == "pass"
 
 
+def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path) -> None:
+    """Events and heat say what they were made with; where they do not, the report says that."""
+    text, door = CONFIG.read_text(encoding="utf-8"), lines()[0]
+    site, clip, out = parse_site(text), tmp_path / "clip.mp4", tmp_path / "r.json"
+    assert site.box is not None
+    clip.write_bytes(b"a recording")
+    hand = counts(tmp_path / "hand.csv", door, [float(t) for t in range(0, 1_800, 20)])
+
+    def replayed(made: Made | None, name: str) -> Path:
+        results = Results(tmp_path / name, site.plan, (0.0, 0.0), [], made=made)
+        results.close()
+        with (tmp_path / name / "events.ndjson").open("a", encoding="utf-8") as events:
+            for t in range(0, 1_800, 20):
+                row = {"t_s": t, "event": "crossing", "line": door, "direction": "in"}
+                events.write(json.dumps(row) + "\n")
+        return tmp_path / name
+
+    ours = made_with(CONFIG, site.version, site.box.detector, [clip])
+    right = replayed(ours, "right")
+    measures = Measures(counts=[(right / "events.ndjson", hand)], clips=[clip])
+    assert accept(key, measures, out)["verdict"] == "pass"
+    assert "does not say" not in out.read_text(encoding="utf-8")
+    for name, change, said in (
+        ("moved", {"config_hash": "0" * 16}, r"was made with configuration \d+ \(0{16}\)"),
+        ("other", {"detector": "other.onnx"}, "was made with the detector other.onnx"),
+        ("elsewhere", {"clips": ("0" * 64,)}, "was made with a recording that no --clip names"),
+    ):
+        folder = replayed(ours.model_copy(update=change), name)
+        for path in (folder / "events.ndjson", folder / "heat.npz"):
+            with pytest.raises(InputError, match=said):
+                is_of(path, site, ours.config_hash, ours.clips)
+        with pytest.raises(InputError, match=said):
+            accept(key, replace(measures, counts=[(folder / "events.ndjson", hand)]), out)
+    assert is_of(right / "heat.npz", site, ours.config_hash, ours.clips)
+    silent = replayed(None, "silent") / "events.ndjson"
+    accept(key, Measures(counts=[(silent, hand)]), out)
+    assert "events.ndjson: does not say" in out.read_text(encoding="utf-8")
+    window = {"t_s": 0, "event": "window", "config_version": site.version + 8}
+    silent.write_text(f"{json.dumps(window)}\n{silent.read_text()}", encoding="utf-8")
+    with pytest.raises(InputError, match=f"was made with configuration {site.version + 8}"):
+        accept(key, Measures(counts=[(silent, hand)]), out)
+
+
 def test_some_visits_of_one_zone_are_enough_for_its_dwell(tmp_path: Path, key: Path) -> None:
     """A zone that nobody timed is named and judged by nobody; the number of visits has a limit only where one is set."""
     timed, other = (zone["id"] for zone in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["zone"][:2])
@@ -266,7 +311,7 @@ def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: 
     )
     accept(key, Measures(heat=[(heat, truth)]), tmp_path / "r.json")
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
-    assert ["no interval" in line["en"] for line in report["method"]] == [True]
+    assert ["no interval" in line["en"] for line in report["method"]] == [True, False]
     assert report["verdict"] == "undecided"
 
 

@@ -1,0 +1,96 @@
+"""What a replay's results were made with: the results say it themselves, and a report names nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from branchloop.errors import InputError
+from branchloop.site import Site, config_hash
+from edge.configured import read_text
+from edge.tables import read_records
+
+EVENT = "made"
+"""The first event of an events.ndjson, and the name of the same record in a heat.npz."""
+
+
+class Made(BaseModel):
+    """Configuration, detector and recordings (SHA-256 of each file) of one replay."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config_version: int
+    config_hash: str
+    detector: str
+    clips: tuple[str, ...]
+
+
+def made_with(config: Path, version: int, detector: str, clips: Iterable[Path]) -> Made:
+    """The record of a replay that goes by the file `config` as it is."""
+    return Made(
+        config_version=version,
+        config_hash=config_hash(read_text(config)),
+        detector=detector,
+        clips=tuple(sha256(clip)[1] for clip in clips),
+    )
+
+
+def sha256(path: Path) -> tuple[int, str]:
+    """Size and digest of a file. Raises InputError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+
+
+def is_of(path: Path, site: Site, hash_in_force: str, clips: Collection[str]) -> bool:
+    """Whether results are known to be of this configuration and, where `clips` are given, of these recordings.
+
+    False where they do not say. Raises InputError where they say that they are of others.
+    """
+    if path.suffix == ".ndjson":
+        versions = {row.get("config_version", site.version) for _, row in read_records(path, "window", ())}
+        if versions - {site.version}:
+            _refuse(path, f"configuration {min(versions - {site.version})}", f"{site.id} has {site.version}")
+    made = _read(path)
+    if made is None:
+        return False
+    if made.config_hash != hash_in_force:
+        _refuse(
+            path,
+            f"configuration {made.config_version} ({made.config_hash})",
+            f"{site.id} has {site.version} ({hash_in_force})",
+        )
+    if site.box is not None and made.detector != site.box.detector:
+        _refuse(path, f"the detector {made.detector[:80]}", f"{site.id} has {site.box.detector[:80]}")
+    if clips and not set(made.clips) <= set(clips):
+        _refuse(path, "a recording that no --clip names", "the report would name others")
+    return True
+
+
+def _refuse(path: Path, others: str, ours: str) -> None:
+    raise InputError(
+        f"{path} was made with {others}; {ours}.", hint="Run `edge replay` with what is to be accepted."
+    )
+
+
+def _read(path: Path) -> Made | None:
+    try:
+        if path.suffix == ".ndjson":
+            records = [row for _, row in read_records(path, EVENT, ())]
+            return Made.model_validate(records[0]) if records else None
+        if not zipfile.is_zipfile(path):
+            return None
+        with np.load(path, allow_pickle=False) as stored:
+            return Made.model_validate(json.loads(str(stored[EVENT]))) if EVENT in stored else None
+    except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
+        raise InputError(
+            f"{path} does not say rightly what it was made with.", hint="Run `edge replay` anew."
+        ) from error
