@@ -132,7 +132,9 @@ class Delivery:
         at_ms = now_ms()
         with opened(self._data_dir) as db:
             target = outgoing.find(db, self._webhook.id)
-            since_ms = at_ms if target is None or target.failing_since_ms is None else target.failing_since_ms
+            if target is None or target.cursor != since:
+                return  # told by another process, or a retry was asked for: what this one heard is history
+            since_ms = at_ms if target.failing_since_ms is None else target.failing_since_ms
             if answer.gone:
                 outgoing.disable(db, self._webhook.id, f"{error}: it wants no more")
             elif at_ms - since_ms > self._webhook.give_up_h * HOUR_MS:

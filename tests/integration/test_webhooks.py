@@ -298,3 +298,22 @@ def test_a_retry_is_not_lost_to_what_is_just_being_told(tmp_path: Path) -> None:
         found = kept.find(db, "core")
         assert found is not None
         assert found.cursor == 0
+
+
+def test_a_failure_counts_for_the_line_that_failed_alone(tmp_path: Path) -> None:
+    """Another process has told it meanwhile: the receiver is neither disabled nor made to wait."""
+    from hub.store import outgoing as kept
+
+    def answer(count: int) -> int:
+        if count > 1:
+            return 204
+        with opened(read_config(config).data_dir) as db:
+            assert kept.delivered(db, "core", 0, 1, 1)
+        return 410
+
+    with receiving(answers=answer) as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 3)
+        with outgoing(config):
+            until(lambda: one.ids == [2, 3], "the others are told", 20)
+        assert ask(config, "SELECT disabled, attempts FROM webhook_target") == [(0, 0)]
