@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -277,6 +278,8 @@ def _count(
 def _limits(own: Mapping[str, float]) -> dict[str, tuple[float | None, float | None]]:
     limits = dict(LIMITS)
     for key, value in own.items():
+        if key in _SPREAD | dict.fromkeys(_UPWARD | _DOWNWARD):
+            _check_limit(key, value)
         if key in _SPREAD:
             limits[key] = _rounded(_SPREAD[key] - value), _rounded(_SPREAD[key] + value)
         elif key in _UPWARD:
@@ -287,6 +290,19 @@ def _limits(own: Mapping[str, float]) -> dict[str, tuple[float | None, float | N
             names = ", ".join(sorted(_SPREAD | dict.fromkeys(_UPWARD | _DOWNWARD)))
             raise UsageError(f"--limit names {key[:40]!r}, which is no figure.", hint=f"Figures: {names}.")
     return limits
+
+
+def _check_limit(key: str, value: float) -> None:
+    """Raise UsageError for a limit that anything keeps, that nothing can, or that is no number."""
+    least = 0.0 if key in _UPWARD else 10.0**-DECIMALS
+    most = math.inf if key == "heat.emd_m" else 1.0
+    if not least <= value < most:
+        span = (
+            f"from {least:g} up"
+            if most == math.inf
+            else f"from {least:g} to less than 1, such as 0.05 for 5 %"
+        )
+        raise UsageError(f"--limit {key}={value:g} is no limit.", hint=f"Give a number {span}.")
 
 
 def _known(found: Iterable[str], known: Sequence[str], what: str, said_by: Path | str) -> None:

@@ -265,6 +265,13 @@ def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None
         accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")
     with pytest.raises(UsageError, match="no figure"):
         accept(key, Measures(counts=[(hand, hand)], limits={"beauty": 1}), tmp_path / "r.json")
+    for figure, value in (
+        ("counts.wrong_rate", "nan"), ("counts.wrong_rate", "inf"), ("counts.wrong_rate", "5"), ("counts.wrong_rate", "0"),
+        ("counts.sum_error", "1"), ("dwell.median_error", "-0.1"), ("heat.mass_ratio", "1"), ("people.mota", "1"),
+        ("people.idf1", "-0.1"), ("heat.r", "nan"), ("heat.emd_m", "inf"), ("heat.emd_m", "0"),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match=f"--limit {figure}={value} is no limit"):
+            accept(key, Measures(counts=[(hand, hand)], limits={figure: float(value)}), tmp_path / "r.json")
     with pytest.raises(UsageError, match="nothing is to be measured"):
         accept(key, Measures(), tmp_path / "r.json")
     key.chmod(0o644)
