@@ -82,6 +82,8 @@ def report_body(
 ) -> dict[str, Any]:
     """Everything of a report but its signature. Raises InputError and UsageError naming what is wrong."""
     limits = _limits(measures.limits)
+    for pairs in (measures.people, measures.heat, measures.counts, measures.dwell):
+        _check_once(pairs)
     figures, method, not_counted, not_timed = _measure(site, measures, limits)
     if not figures:
         raise UsageError(
@@ -303,6 +305,19 @@ def _check_limit(key: str, value: float) -> None:
             else f"from {least:g} to less than 1, such as 0.05 for 5 %"
         )
         raise UsageError(f"--limit {key}={value:g} is no limit.", hint=f"Give a number {span}.")
+
+
+def _check_once(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Raise UsageError where one measurement is given twice, whatever its files are called."""
+    seen = dict[tuple[str, str], Path]()
+    for made, truth in pairs:
+        both = sha256(made)[1], sha256(truth)[1]
+        if both in seen:
+            raise UsageError(
+                f"{made} and its truth hold the same as {seen[both]} and its own.",
+                hint="Give each measurement once.",
+            )
+        seen[both] = made
 
 
 def _known(found: Iterable[str], known: Sequence[str], what: str, said_by: Path | str) -> None:

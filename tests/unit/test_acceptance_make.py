@@ -238,6 +238,16 @@ def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path)
         accept(key, Measures(counts=[(silent, hand)]), out)
 
 
+def test_one_measurement_counts_once(tmp_path: Path, key: Path) -> None:
+    """Its copy is no second one; two people who counted the same hour, or two hours, are."""
+    times = [float(t) for t in range(0, 1_800, 20)]
+    hand, copy = (counts(tmp_path / name, lines()[0], times) for name in ("hand.csv", "copy.csv"))
+    with pytest.raises(UsageError, match=r"copy\.csv and its truth hold the same as .*hand\.csv and its own"):
+        accept(key, Measures(counts=[(hand, hand), (copy, hand)]), tmp_path / "r.json")
+    other = counts(tmp_path / "other.csv", lines()[0], [t + 1 for t in times])
+    assert accept(key, Measures(counts=[(hand, hand), (copy, other)]), tmp_path / "r.json")["passed"] == 2
+
+
 def test_some_visits_of_one_zone_are_enough_for_its_dwell(tmp_path: Path, key: Path) -> None:
     """A zone that nobody timed is named and judged by nobody; the number of visits has a limit only where one is set."""
     timed, other = (zone["id"] for zone in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["zone"][:2])
