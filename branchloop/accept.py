@@ -66,7 +66,7 @@ def key(folder: Path, as_json: bool) -> None:
 @_JSON
 def verify(file: Path, public_file: Path, as_json: bool) -> None:
     """Say whether a report FILE is what was signed and still valid; exit with 4 if not."""
-    from branchloop.acceptance import digest, read_tree
+    from branchloop.acceptance import digest, lines_counted, read_tree
     from branchloop.acceptance_signing import verify_report
 
     text = _read(file)
@@ -86,8 +86,10 @@ def verify(file: Path, public_file: Path, as_json: bool) -> None:
         )
         return
     said = {"pass": "passed", "fail": "did not pass", "undecided": "is undecided", "stated": "set no limits"}
+    part = lines_counted(((figure.key, figure.subject) for figure in report.figures), report.not_counted)
+    lines = f" ({part[0]} of {part[1]} lines)" if part else ""
     click.echo(
-        f"{file}: sound; {report.site} {said[report.verdict]}, measured by {report.measured_by} "
+        f"{file}: sound; {report.site} {said[report.verdict]}{lines}, measured by {report.measured_by} "
         f"on {iso(report.made_at_ms)[:10]}, valid until {iso(report.expires_at_ms)[:10]}."
     )
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
@@ -116,6 +116,17 @@ class Report(Wire):
         if self.verdict != overall(figure.verdict for figure in self.figures):
             raise ValueError("its verdict does not follow from its figures")
         return self
+
+
+def lines_counted(
+    figures: Iterable[tuple[str, str | None]], not_counted: Collection[str]
+) -> tuple[int, int] | None:
+    """How many of a site's lines a report judges, from its figures' (key, subject): None where it judges all, or no counts.
+
+    A verdict on some lines says nothing of the others, and must not be read as the site's.
+    """
+    counted = {subject for key, subject in figures if subject and key.startswith("counts.")}
+    return (len(counted), len(counted | set(not_counted))) if counted and not_counted else None
 
 
 def judge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from html import escape
 
 from branchloop import theme
-from branchloop.acceptance import Figure, Report
+from branchloop.acceptance import Figure, Report, lines_counted
 from branchloop.clock import iso
 from branchloop.sealing import shown_fingerprint
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, WORDS, Language, say
@@ -106,12 +106,16 @@ def _article(report: Report, report_digest: str, language: Language) -> str:
         ("acceptance.not_timed", ", ".join(report.not_timed)),
         ("acceptance.note", report.note),
     ]
+    part = lines_counted(((f.key, f.subject) for f in report.figures), report.not_counted)
+    verdict = say(f"acceptance.{report.verdict}", language)
+    if part:
+        verdict = say("acceptance.of_lines", language, verdict=verdict, counted=part[0], lines=part[1])
     parts = [
         f'<article lang="{language}">',
         f"<h1>{escape(say('acceptance.of', language, branch=_branch(report, language)))}</h1>",
         f'<p class="ribbon">{say("simulated", language)}</p>' if report.simulated else "",
         f'<p class="verdict {report.verdict}"><b>{_MARKS[report.verdict]} '
-        f"{say(f'acceptance.{report.verdict}', language)}</b><span>{summary}</span></p>",
+        f"{verdict}</b><span>{summary}</span></p>",
         "<dl>",
         *(f"<div><dt>{say(key, language)}</dt><dd>{escape(v)}</dd></div>" for key, v in facts if v),
         "</dl>",

@@ -10,6 +10,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "acceptance.pass": ("passed", "通过"),
     "acceptance.fail": ("not passed", "未通过"),
     "acceptance.undecided": ("undecided: not proved", "未定：尚未证明达标"),
+    "acceptance.of_lines": (
+        "{verdict} ({counted} of {lines} lines)",
+        "{verdict}（{lines} 条计数线中的 {counted} 条）",
+    ),
     "acceptance.stated": ("no limit set", "未设限值"),
     "acceptance.summary": (
         "{passed} of {limited} limits are kept with 95 % certainty.",

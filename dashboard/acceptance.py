@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from branchloop.acceptance import lines_counted
 from branchloop.text import WORDS, Language, say
 from dashboard.plan import named
 from dashboard.quality import NARROW, table
@@ -66,9 +67,13 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
             f"{escape(say('quality.report.' + figure['verdict'], language))}</td></tr>"
         )
     keys = ("figure", "value", "interval", "limit", "sample", "result")
+    verdict = say("acceptance." + newest["verdict"], language)
+    part = lines_counted(((f["key"], f["subject"]) for f in newest["figures"]), newest["not_counted"])
+    if part:
+        verdict = say("acceptance.of_lines", language, verdict=verdict, counted=part[0], lines=part[1])
     return (
         f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
-        f"{escape(say('acceptance.' + newest['verdict'], language))}</div>"
+        f"{escape(verdict)}</div>"
         + "".join(f'<div class="bl-note">{escape(each)}</div>' for each in lines)
         + table([say(f"acceptance.{key}", language) for key in keys], rows)
     )

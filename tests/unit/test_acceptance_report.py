@@ -223,6 +223,10 @@ def test_the_page_says_it_in_both_languages() -> None:
                  digest(read_tree(text)), "Wei Zhang", "4.1 cm"):  # fmt: skip
         assert said in html
     assert not any(said in html for said in ("<script", "http://", "https://"))
+    assert "✓ passed</b>" in html
+    report = verify_report(sign_report(KEY, body(not_counted=["back", "side"])), PUBLIC, NOW_MS)
+    for said in ("✓ passed (1 of 3 lines)</b>", "✓ 通过（3 条计数线中的 1 条）</b>"):
+        assert said in page(report, "")
 
 
 def acceptance(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -248,7 +252,10 @@ def test_verify_answers_with_its_exit_code(tmp_path: Path) -> None:
     public = ("--public", tmp_path / "acceptance.pub")
     done = acceptance("verify", report, *public)
     assert (done.returncode, done.stderr) == (0, "")
-    assert "sound; north passed" in done.stdout
+    assert "sound; north passed, measured" in done.stdout
+    some = sign_report(read_root(tmp_path / "acceptance.pem"), {**good, "not_counted": ["back"]})
+    (tmp_path / "some.json").write_text(some, encoding="utf-8")
+    assert "north passed (1 of 2 lines)," in acceptance("verify", tmp_path / "some.json", *public).stdout
     assert acceptance("page", report, *public, "--out", tmp_path / "report.html").returncode == 0
     assert "Wei Zhang" in (tmp_path / "report.html").read_text(encoding="utf-8")
     signed = report.read_bytes()
