@@ -122,14 +122,23 @@ def checkerboard(
     exits.report(
         {
             "focal_px": round(lens.focal_px, 2),
+            "focal_error_px": round(lens.focal_error_px, 2),
             "distortion": [round(k, 6) for k in lens.distortion],
             "error_px": round(lens.error_px, 4),
-            "pictures_used": lens.used,
+            "pictures_used": len(lens.errors_px),
+            "picture_errors_px": {name: round(error, 4) for name, error in lens.errors_px},
+            "odd_pictures": list(lens.odd),
+            "alike": list(lens.alike),
             "without_board": list(lens.unusable),
             "written": wrote,
         },
         as_json=as_json,
     )
+    for name in lens.odd:
+        click.echo(
+            f"warning: {name} fits far worse than the others: is it sharp, and the board flat? Try without it.",
+            err=True,
+        )
 
 
 @cli.command()

@@ -194,19 +194,32 @@ def test_a_bumped_and_a_swapped_camera_are_told_apart(site: Path, tmp_path: Path
     assert "swapped" in said
 
 
-def board_pictures(folder: Path, count: int, bent: list[float], focal: float) -> list[Path]:
+Pose = tuple[float, float, float, float, float, float]
+"""How a board is held: its turn (Rodrigues), and where its middle is from the lens (mm)."""
+
+
+def held(count: int) -> list[Pose]:
+    """As a hand holds a board: tilted now this way, now that."""
+    random = np.random.default_rng(3)
+    poses: list[Pose] = []
+    for _ in range(count):
+        turn = (*random.uniform(-0.5, 0.5, 2), random.uniform(-0.2, 0.2))
+        poses.append((*turn, *random.uniform(-60, 60, 2), random.uniform(420, 560)))
+    return poses
+
+
+def board_pictures(folder: Path, poses: list[Pose], bent: list[float], focal: float) -> list[Path]:
     """A 10 × 7 board of 30 mm rendered through a known lens, point by point of the picture."""
     size, squares, side = (640, 480), (10, 7), 30.0
     matrix = np.array([[focal, 0, size[0] / 2], [0, focal, size[1] / 2], [0, 0, 1]])
     grid = np.stack(np.meshgrid(np.arange(size[0]), np.arange(size[1])), axis=-1).reshape(-1, 1, 2)
     rays = cv2.undistortPoints(grid.astype(np.float64), matrix, np.array(bent)).reshape(-1, 2)
     rays = np.column_stack([rays, np.ones(len(rays))])
-    random = np.random.default_rng(3)
     paths = []
-    for i in range(count):
-        turn, _ = cv2.Rodrigues(np.array([*random.uniform(-0.5, 0.5, 2), random.uniform(-0.2, 0.2)]))
+    for i, pose in enumerate(poses):
+        turn, _ = cv2.Rodrigues(np.array(pose[:3]))
         centre = np.array([squares[0] * side / 2, squares[1] * side / 2, 0.0])
-        away = np.array([*random.uniform(-60, 60, 2), random.uniform(420, 560)]) - turn @ centre
+        away = np.array(pose[3:]) - turn @ centre
         plane = np.linalg.inv(np.column_stack([turn[:, 0], turn[:, 1], away]))
         hit = rays @ plane.T
         x, y = hit[:, 0] / hit[:, 2] / side, hit[:, 1] / hit[:, 2] / side
@@ -220,13 +233,15 @@ def board_pictures(folder: Path, count: int, bent: list[float], focal: float) ->
 
 def test_a_lens_is_measured_from_a_board(site: Path, tmp_path: Path) -> None:
     """Pictures rendered through a known lens give its focal length and bend back; another size is refused."""
-    pictures = board_pictures(tmp_path, 9, [-0.22, 0.05, 0.0, 0.0, 0.0], 520.0)
+    pictures = board_pictures(tmp_path, held(9), [-0.22, 0.05, 0.0, 0.0, 0.0], 520.0)
     board = ("--cols", 9, "--rows", 6, "--square-mm", 30)
     code, told, said = run("checkerboard", *pictures, *board)
     assert code == 0, said
     assert told["focal_px"] == pytest.approx(520, rel=0.01)
     assert told["distortion"][0] == pytest.approx(-0.22, abs=0.03)
     assert told["error_px"] < 0.3
+    assert told["focal_error_px"] < 5
+    assert (told["pictures_used"], told["odd_pictures"], told["alike"]) == (9, [], [])
     code, _, said = run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")
     assert code == 4
     assert "640 × 480" in said
@@ -238,3 +253,53 @@ def test_a_lens_is_measured_from_a_board(site: Path, tmp_path: Path) -> None:
     assert run("checkerboard", *pictures[:3], *board)[0] == 4
     shutil.copyfile(site, tmp_path / "no-picture.png")
     assert run("checkerboard", tmp_path / "no-picture.png", *board)[0] == 4
+
+
+BARREL, FOCAL = [-0.22, 0.05, 0.0, 0.0, 0.0], 520.0
+
+
+def test_pictures_that_fix_no_lens_are_refused(site: Path, tmp_path: Path) -> None:
+    """One picture many times, and a board that is never tilted: any focal length fits, so none is written."""
+    text = site.read_text(encoding="utf-8").replace("picture_px = [768, 576]", "picture_px = [640, 480]")
+    site.write_text(text, encoding="utf-8")
+    into = ("--cols", 9, "--rows", 6, "--square-mm", 30, "--site", site, "--camera", "hall")
+    (tmp_path / "a").mkdir()
+    one = board_pictures(tmp_path / "a", held(1), BARREL, FOCAL)[0]
+    same = [Path(shutil.copyfile(one, tmp_path / f"same-{i}.png")) for i in range(6)]
+    code, _, said = run("checkerboard", *same, *into)
+    assert code == 4
+    assert "5 show it where another does" in said
+    flat: list[Pose] = [(0, 0, 0.02 * i, 12.0 * i - 36, 0, 420 + 25.0 * i) for i in range(7)]
+    code, _, said = run("checkerboard", *board_pictures(tmp_path, flat, BARREL, FOCAL), *into)
+    assert code == 4
+    assert "fixes no focal length. Tilt the board by 20 to 40°" in said
+    assert site.read_text(encoding="utf-8") == text
+
+
+def test_a_wrong_picture_is_named_and_a_repeated_one_not_counted(tmp_path: Path) -> None:
+    """A picture that the stabiliser sheared bends the lens while the mean error is small; without it all is well."""
+    board = ("--cols", 9, "--rows", 6, "--square-mm", 30)
+    good = board_pictures(tmp_path, held(9), BARREL, FOCAL)
+    sheared = tmp_path / "sheared.png"
+    shear = np.array([[1, 0.12, 0], [0.05, 1, 0]], np.float32)
+    cv2.imwrite(str(sheared), cv2.warpAffine(cv2.imread(str(good[0])), shear, (640, 480)))
+    code, told, said = run("checkerboard", *good, sheared, *board)
+    assert (code, told) == (4, {})
+    assert f"Leave out {sheared}: the others agree to 0." in said
+    again = Path(shutil.copyfile(good[2], tmp_path / "again.png"))
+    code, told, _ = run("checkerboard", *good, again, *board)
+    assert (code, told["alike"], told["pictures_used"]) == (0, [str(again)], 9)
+    assert told["focal_px"] == pytest.approx(FOCAL, rel=0.01)
+
+
+@pytest.mark.parametrize("count", [5, 7, 12])
+def test_boards_held_by_hand_are_accepted(tmp_path: Path, count: int) -> None:
+    """Nobody's hand is exact: tilted by what comes, with a grain in the picture, the lens is found."""
+    pictures = board_pictures(tmp_path, held(count), BARREL, FOCAL)
+    random = np.random.default_rng(1)
+    for path in pictures:
+        grainy = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) + random.normal(0, 8, (480, 640))
+        cv2.imwrite(str(path), np.clip(grainy, 0, 255).astype(np.uint8))
+    code, told, said = run("checkerboard", *pictures, "--cols", 9, "--rows", 6, "--square-mm", 30)
+    assert code == 0, said
+    assert told["focal_px"] == pytest.approx(FOCAL, rel=0.015)
