@@ -32,6 +32,17 @@ BEYOND_HORIZON = (
     "All marks must be on the floor.",
 )
 """What is wrong with marks that `survey` cannot judge, and how to mend it."""
+UNSEEN = (
+    "by these marks the camera sees nothing of the plan.",
+    "Measure from the plan's top-left corner, x to the right, y down, in metres.",
+)
+"""What is wrong with marks that lead beside the plan, and how to mend it."""
+BESIDE_M = 1.0
+"""Marks may lie so far beside the plan: the doorstep, the foot of a wall."""
+UNITS = (("feet", 0.3048), ("centimetres", 0.01), ("millimetres", 0.001))
+"""What a tape shows besides metres."""
+UNIT_FITS, UNIT_SPANS = 0.75, 0.1
+"""A unit is believed when it brings this share of the marks onto the plan, and they then span this share of it."""
 _GRID = 60
 _SAME_PX = 0.5
 _SAME_M = 0.005
@@ -83,6 +94,11 @@ class Survey:
     reach: Reach | None
 
     @property
+    def sees_nothing(self) -> bool:
+        """Whether the camera shows nothing of the plan: its people would be counted nowhere."""
+        return self.reach is not None and self.reach.seen_m2 == 0
+
+    @property
     def spans_little(self) -> bool:
         """Whether most of the seen floor is extrapolated."""
         reach = self.reach
@@ -105,15 +121,20 @@ class Survey:
         )
 
 
-def fault(marks: Sequence[Mark], picture_px: tuple[int, int]) -> tuple[str, str] | None:
-    """What makes marks useless, and how to mend it; None when they can be fitted."""
+def fault(
+    marks: Sequence[Mark], picture_px: tuple[int, int], plan: Plan | None = None
+) -> tuple[str, str] | None:
+    """What makes marks useless, and how to mend it; None when they can be fitted and most lie on the plan."""
     width, height = picture_px
     for i, mark in enumerate(marks):
         if not all(math.isfinite(value) for value in mark):
             return f"point {i + 1} holds something that is no number.", "Write x_px,y_px,x_m,y_m."
     outside = [i + 1 for i, m in enumerate(marks) if not (0 <= m[0] <= width and 0 <= m[1] <= height)]
-    if marks and _looks_like_px(marks):
+    beside = None if plan is None else _beside(marks, plan)
+    if marks and _looks_like_px(marks) and (plan is None or _on(plan, [m[:2] for m in marks]) > 0):
         return "pixels and metres look swapped.", "The columns are x_px,y_px,x_m,y_m, in this order."
+    if beside is not None:
+        return beside
     if outside:
         return (
             f"point {_listed(outside)} lies outside a picture of {width} × {height} px.",
@@ -283,6 +304,29 @@ def _worst(calibration: Calibration) -> list[int]:
 
     ranked = sorted(range(len(marks)), key=miss, reverse=True)
     return sorted(ranked[:MOST_SUSPECTS])
+
+
+def _beside(marks: Sequence[Mark], plan: Plan) -> tuple[str, str] | None:
+    """Whether most marks lie beside the plan, and the unit they may have been typed in."""
+    places = [(m[2], m[3]) for m in marks]
+    on = _on(plan, places)
+    if 2 * on >= len(places):
+        return None
+    said = f"{len(places) - on} of {len(places)} marks lie beside the plan of {plan.width_m:g} × {plan.height_m:g} m."
+    for unit, metres in UNITS:
+        scaled = [(x * metres, y * metres) for x, y in places]
+        span = max(max(p[k] for p in scaled) - min(p[k] for p in scaled) for k in (0, 1))
+        spans = span >= UNIT_SPANS * max(plan.width_m, plan.height_m)
+        if spans and _on(plan, scaled) >= UNIT_FITS * len(places):
+            return said, f"Were they typed in {unit}? Then they would lie on it. Write metres."
+    return said, UNSEEN[1]
+
+
+def _on(plan: Plan, places: Sequence[Point]) -> int:
+    return sum(
+        -BESIDE_M <= x <= plan.width_m + BESIDE_M and -BESIDE_M <= y <= plan.height_m + BESIDE_M
+        for x, y in places
+    )
 
 
 def _looks_like_px(marks: Sequence[Mark]) -> bool:

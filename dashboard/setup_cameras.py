@@ -86,13 +86,15 @@ def _judge(
     camera: Camera, marks: list[Mark], site: Site
 ) -> tuple[survey.Survey | None, tuple[str, str] | None]:
     size = camera.calibration.picture_px
-    wrong = survey.fault(marks, size)
+    wrong = survey.fault(marks, size, site.plan)
     if wrong is not None:
         return None, wrong
     lens = camera.calibration
     fitted = Calibration(points=marks, picture_px=size, distortion=lens.distortion, focal_px=lens.focal_px)
     verdict = survey.survey(fitted, site.plan)
-    return verdict, survey.BEYOND_HORIZON if verdict is None else None
+    if verdict is None:
+        return None, survey.BEYOND_HORIZON
+    return (None, survey.UNSEEN) if verdict.sees_nothing else (verdict, None)
 
 
 def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoken: Language) -> None:

@@ -64,13 +64,15 @@ def points(
         )
     bent, focal = _lens(before, size, focal_px, _numbers(distortion) if distortion else None)
     marks = read_points(file)
-    wrong = survey.fault(marks, size)
+    wrong = survey.fault(marks, size, site.plan if site else None)
     if wrong is not None:
         raise InputError(f"{file}: {wrong[0]}", hint=wrong[1])
     calibration = _calibration(file, marks, size, list(bent), focal)
     verdict = survey.survey(calibration, site.plan if site else None)
     if verdict is None:
         raise InputError(f"{file}: {_horizon(calibration)}", hint=survey.BEYOND_HORIZON[1])
+    if verdict.sees_nothing:
+        raise InputError(f"{file}: {survey.UNSEEN[0]}", hint=survey.UNSEEN[1])
     wrote = None
     if config is not None and camera is not None and text is not None:
         fresh: dict[str, Any] = {
@@ -278,8 +280,9 @@ def _camera(site: Site, camera: str) -> Camera:
 
 
 def _survey(camera: Camera, site: Site | None) -> survey.Survey:
-    wrong = survey.fault(camera.calibration.points, camera.calibration.picture_px)
-    verdict = None if wrong else survey.survey(camera.calibration, site.plan if site else None)
+    plan = site.plan if site else None
+    wrong = survey.fault(camera.calibration.points, camera.calibration.picture_px, plan)
+    verdict = None if wrong else survey.survey(camera.calibration, plan)
     if verdict is None:
         reason = wrong or (_horizon(camera.calibration), survey.BEYOND_HORIZON[1])
         raise ConfigError(f"camera {camera.id!r}: {reason[0]}", hint=reason[1])

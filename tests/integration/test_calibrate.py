@@ -115,6 +115,23 @@ def test_bad_marks_end_with_their_reason(
     assert site.read_text(encoding="utf-8") == before
 
 
+@pytest.mark.parametrize(
+    ("turn", "said"),
+    [
+        (lambda m: (m[0], m[1], m[2] * 100, m[3] * 100), "Were they typed in centimetres?"),
+        (lambda m: (m[0], m[1], m[2] - 100, m[3]), "Measure from the plan's top-left corner"),
+    ],
+)
+def test_marks_beside_the_plan_are_not_written(site: Path, tmp_path: Path, turn: Any, said: str) -> None:
+    """They fit one another well; people would be counted nowhere."""
+    before = site.read_text(encoding="utf-8")
+    file = write(tmp_path, [turn(mark) for mark in rows(site)])
+    code, _, told = run("points", file, "--picture", "768x576", "--site", site, "--camera", "hall")
+    assert code == 4
+    assert said in told
+    assert site.read_text(encoding="utf-8") == before
+
+
 def test_what_would_be_written_nowhere_is_refused(site: Path, tmp_path: Path) -> None:
     """--camera without --site, and a lens for no camera: usage, before anything is measured."""
     marks = write(tmp_path, rows(site))

@@ -185,6 +185,42 @@ def test_useless_marks_are_told_apart(points: list[Mark], said: str) -> None:
     assert survey.fault(marks(), PICTURE) is None
 
 
+@pytest.mark.parametrize(
+    ("per_m", "said"),
+    [(100, "typed in centimetres?"), (1000, "typed in millimetres?"), (1 / 0.3048, "typed in feet?")],
+)
+def test_marks_in_another_unit_are_told_by_the_plan(per_m: float, said: str) -> None:
+    """They fit one another in any unit; only the plan tells, and the advice is not to measure again."""
+    points = [(u, v, x * per_m, y * per_m) for u, v, x, y in marks()]
+    fault = survey.fault(points, PICTURE, PLAN)
+    assert fault is not None
+    assert fault[0].endswith("of 8 marks lie beside the plan of 12 × 9 m.")
+    assert said in fault[1]
+
+
+def test_marks_beside_the_plan_are_refused_and_some_on_the_doorstep_are_not() -> None:
+    """Measured from another origin no unit is blamed; a few marks in the street, and all within a metre, are fine."""
+    far = survey.fault([(u, v, x - 100, y) for u, v, x, y in marks()], PICTURE, PLAN)
+    assert far == ("8 of 8 marks lie beside the plan of 12 × 9 m.", survey.UNSEEN[1])
+    assert survey.fault(marks(), PICTURE, PLAN) is None
+    assert survey.fault([(u, v, x - 4, y) for u, v, x, y in marks()], PICTURE, PLAN) is None
+    swapped = survey.fault([(m[2], m[3], m[0], m[1]) for m in marks()], PICTURE, PLAN)
+    assert swapped is not None
+    assert "swapped" in swapped[0]
+
+
+def test_a_camera_that_shows_nothing_of_the_plan_is_told() -> None:
+    """All marks on the doorstep of a plan that lies behind the camera."""
+    small = Plan(width_m=2, height_m=2)
+    verdict = survey.survey(Calibration(points=marks(), picture_px=PICTURE), PLAN)
+    beside = survey.survey(
+        Calibration(points=[(u, v, x + 30, y) for u, v, x, y in marks()], picture_px=PICTURE), small
+    )
+    assert verdict is not None
+    assert beside is not None
+    assert (verdict.sees_nothing, beside.sees_nothing) == (False, True)
+
+
 def test_a_mark_above_the_horizon_is_no_floor() -> None:
     """A coordinate that is off by 9 m: no map is claimed, the edge refuses it too, and the mark is named."""
     points = marks(noise_m=0.005)
