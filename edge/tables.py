@@ -33,7 +33,25 @@ def read_records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple
             f"{path} lacks a column.",
             hint=f"The first row must name {','.join(columns)} (or give an .ndjson).",
         )
-    return [(number, dict(zip(header, row, strict=False))) for number, row in enumerate(rows[1:], 2)]
+    return [(number, _record(header, row, columns, path, number)) for number, row in enumerate(rows[1:], 2)]
+
+
+def _record(
+    header: list[str], row: list[str], columns: tuple[str, ...], path: Path, number: int
+) -> dict[str, Any]:
+    """A row by its columns. It may end before optional ones; more values than columns have slipped."""
+    record = dict(zip(header, row, strict=False))
+    missing = [column for column in columns if column not in record]
+    if missing:
+        raise InputError(
+            f"{path}, row {number}: {', '.join(missing)} is missing.", hint="Complete or delete the row."
+        )
+    if any(value.strip() for value in row[len(header) :]):
+        raise InputError(
+            f"{path}, row {number}: it has {len(row)} values for {len(header)} columns.",
+            hint="Write decimals with a point, and quote text that holds a comma.",
+        )
+    return record
 
 
 def _events(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:

@@ -133,6 +133,9 @@ def test_a_technicians_table_is_read(tmp_path: Path) -> None:
         ("t_s,line,direction\n1,door,up\n", "row 2: the direction 'up'"),
         ("t_s,line,direction\n1:2:3:4,door,in\n", "is no time"),
         ("t_s,line,direction\n", "holds no crossing"),
+        ("t_s,line,direction\n1,door,in\n12,street\n", "row 3: direction is missing"),
+        ("line,direction,count\ndoor,in\n", "row 2: count is missing"),
+        ("t_s,line,direction\n12,5,door,in\n", "row 2: it has 4 values for 3 columns"),
     ],
 )
 def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -140,6 +143,17 @@ def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
     path = write(tmp_path / "hand.csv", text)
     with pytest.raises(InputError, match=said):
         evaluate_counts(path, path)
+
+
+def test_a_row_may_end_early_or_in_empty_cells(tmp_path: Path) -> None:
+    """What may be empty may be missing, and spreadsheets end rows with commas; a visit without its zone is named."""
+    hand = write(tmp_path / "hand.csv", "t_s,line,direction,staff\n1,door,in\n2,door,in,yes,,\n")
+    assert read_crossings(hand, visitors=True) == {("door", "in"): [1]}
+    visits = write(tmp_path / "visits.csv", "start_s,dwell_s,zone\n1,20,desk\n30,40\n")
+    with pytest.raises(InputError, match="row 3: zone is missing"):
+        read_visits(visits)
+    with pytest.raises(InputError, match="row 2: it has 4 values for 3 columns"):
+        read_visits(write(visits, "zone,start_s,dwell_s\ndesk,12,5,30\n"))
 
 
 def test_a_clicker_gives_sums(tmp_path: Path) -> None:
