@@ -308,14 +308,18 @@ def _calibration(
 
 
 def _write(config: Path, text: str) -> str:
-    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong."""
+    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong.
+
+    Where the name is a link, the file it leads to is written: the box reads that one.
+    """
     parse_site(text, str(config))
-    fresh = config.with_name(config.name + ".new")
     try:
+        target = config.resolve()
+        fresh = target.with_name(target.name + ".new")
         fresh.write_text(text, encoding="utf-8")
         with contextlib.suppress(OSError):  # another's file: the content counts
-            fresh.chmod(config.stat().st_mode & 0o777)
-        fresh.replace(config)
+            fresh.chmod(target.stat().st_mode & 0o777)
+        fresh.replace(target)
     except OSError as error:
         raise ConfigError(
             f"{config} cannot be written: {error.strerror}.", hint="Check its folder."

@@ -71,6 +71,21 @@ def test_marks_are_judged_and_written_with_comments_kept(site: Path, tmp_path: P
     ]
 
 
+def test_a_link_to_the_site_file_stays_one(site: Path, tmp_path: Path) -> None:
+    """The file that it leads to is written, in its own folder and with its own rights."""
+    (tmp_path / "etc").mkdir()
+    link = tmp_path / "etc" / "link.toml"
+    link.symlink_to("../branch.toml")
+    site.chmod(0o640)
+    marks = rows(site)[:-1]
+    code, told, _ = run("points", write(tmp_path, marks), "--site", link, "--camera", "hall")
+    assert (code, told["written"]) == (0, str(link))
+    assert link.is_symlink()
+    assert rows(site) == marks
+    assert site.stat().st_mode & 0o777 == 0o640
+    assert [file.name for file in link.parent.iterdir()] == ["link.toml"]
+
+
 def test_a_mistyped_mark_is_named_aloud(site: Path, tmp_path: Path) -> None:
     """For people a sentence on standard error, for programs a field; nothing is written without --camera."""
     marks = rows(site)
