@@ -72,14 +72,15 @@ def _events(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int,
 
 
 def read_seconds(value: Any, path: Path, number: int) -> float:
-    """Seconds, or h:m:s."""
+    """Seconds, or h:m:s. A sign before it is that of the whole: -0:00:20 is twenty seconds before zero."""
+    text = str(value).strip()
     try:
-        parts = [float(part) for part in str(value).split(":")]
+        parts = [float(part) for part in text.removeprefix("-").split(":")]
         seconds = sum((part * 60.0**i for i, part in enumerate(reversed(parts))), 0.0)
-        if len(parts) > 3 or not math.isfinite(seconds):
+        if len(parts) > 3 or not math.isfinite(seconds) or any(part < 0 for part in parts):
             raise ValueError
     except ValueError as error:
         raise InputError(
             f"{path}, row {number}: {str(value)[:20]!r} is no time.", hint="Write seconds or h:m:s."
         ) from error
-    return seconds
+    return -seconds if text.startswith("-") else seconds

@@ -132,6 +132,7 @@ def test_a_technicians_table_is_read(tmp_path: Path) -> None:
         ("t_s,line,direction\nsoon,door,in\n", "row 2: 'soon' is no time"),
         ("t_s,line,direction\n1,door,up\n", "row 2: the direction 'up'"),
         ("t_s,line,direction\n1:2:3:4,door,in\n", "is no time"),
+        ("t_s,line,direction\n1:-30,door,in\n", "row 2: '1:-30' is no time"),
         ("t_s,line,direction\n", "holds no crossing"),
         ("t_s,line,direction\n1,door,in\n12,street\n", "row 3: direction is missing"),
         ("line,direction,count\ndoor,in\n", "row 2: count is missing"),
@@ -143,6 +144,15 @@ def test_a_broken_count_is_named(tmp_path: Path, text: str, said: str) -> None:
     path = write(tmp_path / "hand.csv", text)
     with pytest.raises(InputError, match=said):
         evaluate_counts(path, path)
+
+
+def test_a_sign_is_that_of_the_whole_time(tmp_path: Path) -> None:
+    """Before the recording began: twenty seconds, ninety, and half a one."""
+    hand = write(
+        tmp_path / "hand.csv",
+        "t_s,line,direction\n-0:00:20,door,in\n-1:30,door,in\n-0.5,door,in\n 0:01:05 ,door,in\n",
+    )
+    assert read_crossings(hand) == {("door", "in"): [-20, -90, -0.5, 65]}
 
 
 def test_a_row_may_end_early_or_in_empty_cells(tmp_path: Path) -> None:
