@@ -67,6 +67,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{what}: no interval; the recording is too short, or the grid holds no windows",
         "{what}：无置信区间（录像过短，或热力文件不含时间窗）",
     ),
+    "acceptance.how.short": (
+        "{what}: no interval; whoever is missed is missed for the whole stay, so blocks are of {block} s here, and five are"
+        " needed: a recording of {minutes} min or more would do",
+        "{what}：无置信区间。漏检的人在其整个停留期间都被漏检，故此处每块取 {block} 秒，且至少需要五块：录像须达 {minutes} 分钟以上",
+    ),
     "acceptance.how.distance": (
         "heatmap displacement: interval by leaving out stretches of time (jackknife)",
         "热力图位移：按时间段留一法（刀切法）估计区间",

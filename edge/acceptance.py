@@ -377,7 +377,12 @@ def _bootstrapped(what: str, figures: Mapping[str, Any], figure: str) -> dict[st
     for language in LANGUAGES:
         name = say(f"acceptance.what.{what}", language)
         if figures.get(f"{figure}_low") is None:
-            said[language] = say("acceptance.how.none", language, what=name)
+            said[language] = (
+                say("acceptance.how.short", language, what=name, block=figures["block"],
+                    minutes=math.ceil(figures["enough_s"] / 60))
+                if "enough_s" in figures
+                else say("acceptance.how.none", language, what=name)
+            )  # fmt: skip
             continue
         frames = figures["block_unit"] == "frames"
         said[language] = say(

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from branchloop.errors import InputError
-from edge.accuracy.bootstrap import CONFIDENCE, REPLICATES, SEED, Interval, block_s, intervals
+from edge.accuracy.bootstrap import (
+    CONFIDENCE,
+    LEAST_BLOCKS,
+    REPLICATES,
+    SEED,
+    Interval,
+    block_of_stays_s,
+    block_s,
+    intervals,
+)
 from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, truth_grid
 from edge.accuracy.mot import Frames, Tally
 from edge.tables import read_rows
@@ -63,10 +72,11 @@ def evaluate_heat(
 ) -> dict[str, Any]:
     """Heat grid against true floor places: t_s,id,x_m,y_m, or frame,id,x_m,y_m with the frame rate.
 
-    Intervals need the grid's own windows, which `edge replay` and `edge simulate` write.
+    Intervals need the grid's own windows, which `edge replay` and `edge simulate` write, and five blocks: `enough_s` is
+    how long a recording would have those. `block` is the bootstrap's, in s; by default it follows how long people stay.
     """
     measured, windows = _read_heat(heat)
-    places, seconds, t_s = _true_places(truth, fps)
+    places, seconds, t_s, stays_s = _true_places(truth, fps)
     figures = heat_accuracy(measured, truth_grid(measured, places, seconds))
     said: dict[str, Any] = {
         "r": figures.r,
@@ -85,9 +95,12 @@ def evaluate_heat(
             for i in range(len(grids))
         ]
     )
-    length = max(1, round((block_s(len(grids) * WINDOW_S) if block is None else block) / WINDOW_S))
+    if block is None:
+        block = block_of_stays_s(len(grids) * WINDOW_S, stays_s)
+    length = max(1, round(block / WINDOW_S))
     found = heat_intervals(grids, true, measured.cell_m, length)
-    return said | bounds(found) | _bootstrap(round(length * WINDOW_S), "s")
+    enough_s = round(LEAST_BLOCKS * length * WINDOW_S)
+    return said | bounds(found) | _bootstrap(round(length * WINDOW_S), "s") | {"enough_s": enough_s}
 
 
 def read_mot(path: Path) -> Frames:
@@ -141,11 +154,11 @@ def _windows(stored: Any, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any],
 
 def _true_places(
     path: Path, fps: float | None
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Places (n, 2) in m, how long each was held in s, and when in s."""
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Places (n, 2) in m, how long each was held in s, and when in s; and how long each person was there in s."""
     rows = list(read_rows(path))
     header = [name.strip() for name in rows[0]] if rows else []
-    if not {"x_m", "y_m"} <= set(header) or not {"t_s", "frame"} & set(header):
+    if not {"id", "x_m", "y_m"} <= set(header) or not {"t_s", "frame"} & set(header):
         raise InputError(
             f"{path} lacks a column.", hint="The first row must name t_s,id,x_m,y_m (or frame,…)."
         )
@@ -164,7 +177,11 @@ def _true_places(
     usual = float(np.median(np.diff(times))) if len(times) > 1 else 1.0
     spans = np.append(np.diff(times), usual)
     spans = np.where(spans > MAX_TRUTH_GAP_S, usual, spans)
-    return table[:, 1:], spans[position], t_s
+    _, who = np.unique([row[header.index("id")].strip() for row in rows[1:]], return_inverse=True)
+    first, last = np.full(who.max() + 1, np.inf), np.full(who.max() + 1, -np.inf)
+    np.minimum.at(first, who, t_s)
+    np.maximum.at(last, who, t_s)
+    return table[:, 1:], spans[position], t_s, last - first + usual
 
 
 def bounds(found: Mapping[str, Interval | None]) -> dict[str, Any]:

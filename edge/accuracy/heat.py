@@ -87,9 +87,10 @@ def heat_intervals(measured: Array, truth: Array, cell_m: float, block: int) -> 
 
 
 def _distance_interval(measured: Array, truth: Array, size_m: float, block: int) -> Interval | None:
-    folds = np.array_split(np.arange(len(measured)), min(_FOLDS, len(measured) // max(1, block)))
-    if len(folds) < LEAST_BLOCKS:
+    count = min(_FOLDS, len(measured) // max(1, block))
+    if count < LEAST_BLOCKS:
         return None
+    folds = np.array_split(np.arange(len(measured)), count)
     whole = earth_mover_m(measured.sum(axis=0), truth.sum(axis=0), size_m)
     left = [
         earth_mover_m(

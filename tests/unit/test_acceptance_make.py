@@ -332,6 +332,21 @@ def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: 
     assert report["verdict"] == "undecided"
 
 
+def test_heat_of_people_who_stay_says_how_long_a_recording_would_do(tmp_path: Path, key: Path) -> None:
+    """One who stands there for five minutes of five is one stay, not sixty moments: no interval, nothing is passed."""
+    heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(
+        heat, person_seconds=np.full((2, 2), 75.0), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=300,
+        window_start_s=np.arange(60) * 5.0, window_ends=np.arange(1, 61), window_cells=np.arange(60) % 4,
+        window_mps=np.full(60, 5_000),
+    )  # fmt: skip
+    truth.write_text("t_s,id,x_m,y_m\n" + "".join(f"{t},1,{t % 2 / 2 + 0.1},0.1\n" for t in range(300)))
+    accept(key, Measures(heat=[(heat, truth)]), tmp_path / "r.json")
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert "a recording of 50 min or more would do" in report["method"][0]["en"]
+    assert not any(figure["verdict"] == "pass" for figure in report["figures"])
+
+
 def test_the_command_makes_what_the_command_verifies(tmp_path: Path) -> None:
     """From a key to a verified report by command line alone."""
     times = [float(t) for t in range(0, 1_800, 20)]

@@ -155,15 +155,39 @@ def test_heat_that_is_kept_by_window_has_intervals(tmp_path: Path) -> None:
         "t_s,id,x_m,y_m\n"
         + "".join(f"{t},1,{t // 5 % 8 / 2 + 0.1},{t // 5 // 8 / 2 + 0.1}\n" for t in range(100))
     )
-    figures = evaluate_heat(heat, truth)
+    figures = evaluate_heat(heat, truth, block=5)
     assert figures["r_low"] == pytest.approx(1)
     assert (figures["mass_ratio_low"], figures["mass_ratio_high"]) == (pytest.approx(1), pytest.approx(1))
     assert figures["emd_m_high"] == pytest.approx(0, abs=1e-6)
     shifted = truth.read_text().replace(",1,0.1,", ",1,0.6,")
     truth.write_text(shifted)
-    figures = evaluate_heat(heat, truth)
+    figures = evaluate_heat(heat, truth, block=5)
     assert figures["r_low"] <= figures["r"] < 0.99
     assert figures["emd_m_low"] <= figures["emd_m"] <= figures["emd_m_high"]
+
+
+def test_heat_of_people_who_stay_has_no_interval_in_a_short_recording(tmp_path: Path) -> None:
+    """An hour with stays of ten minutes holds three blocks of twice that: none, and how long would do; `--block-s` is heard."""
+    windows = 720
+    heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(
+        heat, person_seconds=np.full((1, 4), 900.0), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=3_600,
+        window_start_s=np.arange(windows) * 5.0, window_ends=np.arange(1, windows + 1),
+        window_cells=np.arange(windows) % 4, window_mps=np.full(windows, 5_000),
+    )  # fmt: skip
+
+    def stay(stay_s: int) -> None:
+        rows = (f"{t},{t // stay_s},{t // 5 % 4 / 2 + 0.1},0.1\n" for t in range(3_600))
+        truth.write_text("t_s,id,x_m,y_m\n" + "".join(rows))
+
+    stay(600)
+    figures = evaluate_heat(heat, truth)
+    assert [figures[f"{name}_low"] for name in ("r", "emd_m", "mass_ratio")] == [None] * 3
+    assert (figures["block"], figures["enough_s"]) == (1_200, 6_000)
+    assert evaluate_heat(heat, truth, block=60)["mass_ratio_low"] == pytest.approx(1)
+    stay(60)
+    figures = evaluate_heat(heat, truth)
+    assert (figures["block"], figures["mass_ratio_low"]) == (120, pytest.approx(1))
 
 
 def test_a_simulated_floor_is_measured_with_intervals(tmp_path: Path) -> None:
@@ -177,7 +201,7 @@ def test_a_simulated_floor_is_measured_with_intervals(tmp_path: Path) -> None:
         "t_s,id,x_m,y_m\n" + "".join(f"{i / 5},1,{x:.3f},{y:.3f}\n" for i, (x, y) in enumerate(steps))
     )
     simulate(site, tracks, tmp_path)
-    figures = evaluate_heat(tmp_path / "heat.npz", tracks)
+    figures = evaluate_heat(tmp_path / "heat.npz", tracks, block=5)
     assert figures["r"] > 0.99
     assert figures["r_low"] > 0.9
     assert figures["mass_ratio"] == pytest.approx(1, abs=0.01)
