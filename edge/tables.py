@@ -13,27 +13,41 @@ from branchloop.errors import InputError
 
 def read_rows(path: Path) -> list[list[str]]:
     """Rows of a table that are not empty. Raises InputError for what is none."""
+    return [row for _, row in _numbered_rows(path)]
+
+
+def _numbered_rows(path: Path) -> list[tuple[int, list[str]]]:
+    """The rows, each with its line in the file: empty lines are left out, but an editor counts them."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [row for row in csv.reader(file) if row]
+            table = csv.reader(file)
+            rows = [(table.line_num, row) for row in table if row]
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except (csv.Error, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not a text table.", hint="Write comma-separated values.") from error
+    if rows and len(rows[0][1]) == 1:
+        for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+            if separator in rows[0][1][0]:
+                raise InputError(
+                    f"the values of {path} are separated by {name}.",
+                    hint="Write commas between them, and decimals with a point.",
+                )
+    return rows
 
 
 def read_records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple[int, dict[str, Any]]]:
     """Rows of a table, or the events of one kind in an events.ndjson."""
     if path.suffix == ".ndjson":
         return _events(path, event, columns)
-    rows = read_rows(path)
-    header = [name.strip().lstrip("\ufeff") for name in rows[0]] if rows else []
+    rows = _numbered_rows(path)
+    header = [name.strip().lstrip("\ufeff") for name in rows[0][1]] if rows else []
     if not set(columns) <= set(header):
         raise InputError(
             f"{path} lacks a column.",
             hint=f"The first row must name {','.join(columns)} (or give an .ndjson).",
         )
-    return [(number, _record(header, row, columns, path, number)) for number, row in enumerate(rows[1:], 2)]
+    return [(number, _record(header, row, columns, path, number)) for number, row in rows[1:]]
 
 
 def _record(
