@@ -7,13 +7,16 @@ feet may be on it.
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
+from branchloop.errors import InputError
 from branchloop.messages import Window
 from branchloop.site import Plan
 from edge.floor.accounts import Passage
@@ -44,7 +47,7 @@ class Results:
         calibrations: Mapping[str, FloorCalibration] | None = None,
         made: Made | None = None,
     ) -> None:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        _make_folder(out_dir)
         self._dir = out_dir
         self._plan = plan
         self._lead_ms = lead_ms
@@ -206,3 +209,16 @@ class Results:
 
 def _by_time(passage: Passage) -> tuple[int, str, str]:
     return passage.crossing.at_ms, passage.crossing.line, str(passage.crossing.person)
+
+
+def _make_folder(path: Path) -> None:
+    """Make the folder of the results. Raises InputError when there can be none, or nothing can be put into it."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        reason = "a file has that name" if path.is_file() else error.strerror
+        raise InputError(
+            f"{path} cannot be the folder of the results: {reason}.", hint="Name another one with --out."
+        ) from error

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner
 from reference import PETS, RETAIL, needs_reference
 
-from branchloop.errors import BranchloopError
+from branchloop.errors import BranchloopError, InputError
 from branchloop.share import share
 from branchloop.site import config_hash
 from edge.main import cli
@@ -177,6 +177,18 @@ def test_floor_tracks_are_counted(tmp_path: Path) -> None:
         tmp_path / "no",
         code=4,
     )
+
+
+def test_results_go_into_a_folder_or_nowhere(tmp_path: Path) -> None:
+    """--out that is a file, or below one, is said to be; the file stays, and no clip was looked through."""
+    taken = tmp_path / "results"
+    taken.write_text("mine", encoding="utf-8")
+    for out, said in ((taken, "a file has that name"), (taken / "deeper", "Not a directory")):
+        words = ["replay", str(SITE), "--camera", f"hall={CLIP}", "--out", str(out)]
+        error = CliRunner().invoke(cli, words).exception
+        assert isinstance(error, InputError)
+        assert f"{out} cannot be the folder of the results: {said}." in str(error)
+    assert taken.read_text(encoding="utf-8") == "mine"
 
 
 def test_a_configuration_is_checked(tmp_path: Path) -> None:
