@@ -1,5 +1,7 @@
 """What an offline run writes: MOT tracks, the fused floor, events and heat, byte for byte repeatable.
 
+Every file is NAME.part until all are whole: a run that is ended early leaves those of the run before as they were.
+
 People off the plan are in nobody's branch: they are written nowhere, but for the boxes of those whose
 feet may be on it.
 """
@@ -49,19 +51,20 @@ class Results:
     ) -> None:
         _make_folder(out_dir)
         self._dir = out_dir
+        self._names: list[str] = []
         self._plan = plan
         self._lead_ms = lead_ms
         self._origin = origin_m
         self._calibrations = calibrations or {}
         self._reference = cameras[0] if cameras else None
         self._tracks: dict[str, TextIO] = {
-            camera: (out_dir / f"tracks-{camera}.txt").open("w") for camera in cameras
+            camera: self._part(f"tracks-{camera}.txt").open("w") for camera in cameras
         }
-        self._floor_file = (out_dir / "floor.csv").open("w", newline="") if cameras else None
+        self._floor_file = self._part("floor.csv").open("w", newline="") if cameras else None
         self._floor = csv.writer(self._floor_file, lineterminator="\n") if self._floor_file else None
         if self._floor:
             self._floor.writerow(["t_s", "id", "x_m", "y_m"])
-        self._events = (out_dir / "events.ndjson").open("w")
+        self._events = self._part("events.ndjson").open("w")
         self._made = made.model_dump(mode="json") if made else None
         if self._made:
             self._events.write(json.dumps({"event": EVENT, **self._made}) + "\n")
@@ -110,23 +113,30 @@ class Results:
             if file is not None:
                 file.close()
         made: dict[str, Any] = {EVENT: np.array(json.dumps(self._made))} if self._made else {}
-        np.savez(
-            self._dir / "heat.npz",
-            person_seconds=(self._heat_ms / 1000).reshape(self._plan.rows, self._plan.cols),
-            x0_m=self._origin[0],
-            y0_m=self._origin[1],
-            cell_m=self._plan.cell_m,
-            observed_s=self._watched_ms / 1000,
-            window_start_s=np.array([start_s for start_s, _, _ in self._by_window]),
-            window_ends=np.cumsum([len(cells) for _, cells, _ in self._by_window], dtype=np.int64),
-            window_cells=np.array([c for _, cells, _ in self._by_window for c in cells], dtype=np.int64),
-            window_mps=np.array([m for _, _, mps in self._by_window for m in mps], dtype=np.int64),
-            **made,
-        )
+        with self._part("heat.npz").open("wb") as heat_file:
+            np.savez(
+                heat_file,
+                person_seconds=(self._heat_ms / 1000).reshape(self._plan.rows, self._plan.cols),
+                x0_m=self._origin[0],
+                y0_m=self._origin[1],
+                cell_m=self._plan.cell_m,
+                observed_s=self._watched_ms / 1000,
+                window_start_s=np.array([start_s for start_s, _, _ in self._by_window]),
+                window_ends=np.cumsum([len(cells) for _, cells, _ in self._by_window], dtype=np.int64),
+                window_cells=np.array([c for _, cells, _ in self._by_window for c in cells], dtype=np.int64),
+                window_mps=np.array([m for _, _, mps in self._by_window for m in mps], dtype=np.int64),
+                **made,
+            )
+        for name in self._names:
+            (self._dir / f"{name}.part").replace(self._dir / name)
         self._summary["people"] = len(self._people)
         self._summary["person_seconds"] = int(self._heat_ms.sum()) / 1000
         self._summary["observed_s"] = self._watched_ms / 1000
         return self._summary
+
+    def _part(self, name: str) -> Path:
+        self._names.append(name)
+        return self._dir / f"{name}.part"
 
     def _stretch(self, stretch: Stretch, frame_of: Mapping[str, Mapping[int, int]]) -> None:
         if stretch.observing:
