@@ -23,7 +23,7 @@ from edge.accuracy.bootstrap import (
     intervals,
 )
 from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, truth_grid
-from edge.accuracy.mot import Frames, Tally
+from edge.accuracy.mot import Frames, Tally, without
 from edge.tables import read_rows
 
 MAX_TRUTH_GAP_S = 1.0
@@ -38,17 +38,23 @@ def evaluate_people(
 ) -> dict[str, Any]:
     """Tracking accuracy of a MOT file against another, over the frames that the truth spans.
 
-    Frames after the truth's last are left out: nothing is known of them. `block` is the bootstrap's, in s, or in
+    Frames after the truth's last are left out: nothing is known of them. So are true boxes of confidence 0, which
+    MOTChallenge marks as not to be judged, with the tracks on them. `block` is the bootstrap's, in s, or in
     frames where `fps` is not given.
     """
-    true_frames, found = read_mot(truth), read_mot(tracks)
-    if not true_frames:
+    labelled, found = read_mot(truth), read_mot(tracks)
+    if not labelled:
         raise InputError(f"{truth} holds no box.", hint="Write frame,id,x,y,w,h,conf,-1,-1,-1.")
-    frames = list(range(min(true_frames), max(true_frames) + 1))
+    frames = list(range(min(labelled), max(labelled) + 1))
+    true_frames, ignored = read_mot(truth, counted=True), read_mot(truth, counted=False)
+    if not true_frames:
+        raise InputError(
+            f"{truth} holds only boxes of confidence 0.", hint="Write 1 where a box is to be judged."
+        )
     if block is None:
         block = block_s(len(frames) / fps) if fps else max(LEAST_BLOCK_FRAMES, len(frames) // 30)
     length = max(1, round(block * (fps or 1)))
-    tally = Tally(true_frames, found, frames)
+    tally = Tally(true_frames, without(found, true_frames, ignored), frames)
     figures = tally.accuracy()
     found_intervals = intervals(tally.weighted, len(frames), length)
     return {
@@ -103,13 +109,15 @@ def evaluate_heat(
     return said | bounds(found) | _bootstrap(round(length * WINDOW_S), "s") | {"enough_s": enough_s}
 
 
-def read_mot(path: Path) -> Frames:
-    """Read frame,id,x,y,w,h,… (MOTChallenge). Raises InputError naming file and row."""
+def read_mot(path: Path, *, counted: bool | None = None) -> Frames:
+    """Read frame,id,x,y,w,h,… (MOTChallenge); of a truth those that are `counted`, or those of confidence 0. Raises InputError naming file and row."""
     rows: defaultdict[int, dict[int, list[float]]] = defaultdict(dict)
+    aside = list[tuple[int, int]]()
     for number, row in enumerate(read_rows(path), 1):
         try:
             frame, person = int(float(row[0])), int(float(row[1]))
             box = [float(value) for value in row[2:6]]
+            judged = len(row) < 7 or float(row[6]) != 0
             if len(box) < 4 or not all(math.isfinite(value) for value in box):
                 raise ValueError
         except (ValueError, IndexError) as error:
@@ -121,7 +129,11 @@ def read_mot(path: Path) -> Frames:
                 f"{path}, row {number}: id {person} stands twice in frame {frame}.", hint="Delete one."
             )
         rows[frame][person] = box
-    return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items()}
+        if counted not in {None, judged}:
+            aside.append((frame, person))
+    for frame, person in aside:
+        del rows[frame][person]
+    return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items() if boxes}
 
 
 def _read_heat(path: Path) -> tuple[Grid, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None]:

@@ -44,6 +44,21 @@ def tracking_accuracy(truth: Frames, tracks: Frames, frames: list[int]) -> Track
     return Tally(truth, tracks, frames).accuracy()
 
 
+def without(tracks: Frames, truth: Frames, ignored: Frames) -> dict[int, tuple[list[int], Array]]:
+    """`tracks` but for boxes that match an ignored one (IoU ≥ .5) better than any true one, as TrackEval leaves out distractors."""
+    kept = dict(tracks)
+    for frame in ignored.keys() & tracks.keys():
+        (ids, boxes), aside = tracks[frame], ignored[frame][1]
+        true = truth[frame][1] if frame in truth else np.empty((0, 4))
+        overlap = iou(np.concatenate([true, aside]), boxes)
+        overlap[overlap < 0.5 - _EPS] = 0
+        rows, columns = linear_sum_assignment(-overlap)
+        out = {j for i, j in zip(rows, columns, strict=True) if i >= len(true) and overlap[i, j] > 0}
+        left = [j for j in range(len(ids)) if j not in out]
+        kept[frame] = [ids[j] for j in left], boxes[left]
+    return kept
+
+
 class Tally:
     """All that the figures are made of, frame by frame, so that frames can be weighted anew.
 

@@ -58,8 +58,22 @@ def test_only_the_frames_of_the_truth_count(tmp_path: Path) -> None:
     assert evaluate_people(more, truth)["false_positives"] == 0
 
 
+def test_boxes_that_the_truth_ignores_are_nobody(tmp_path: Path) -> None:
+    """Confidence 0 marks what is not to be judged: neither a miss if not found, nor invented if found."""
+    truth, tracks = tmp_path / "truth.txt", tmp_path / "tracks.txt"
+    row = "{},{},{},0,10,20,{},-1,-1,-1\n"
+    truth.write_text("".join(row.format(i, 1, 0, 1) + row.format(i, 2, 100, 0) for i in range(1, 9)))
+    found = "".join(row.format(i, 7, 0, 0) for i in range(1, 9))
+    for also in ("", "".join(row.format(i, 8, 101, 0.9) for i in range(1, 5))):
+        tracks.write_text(found + also)
+        figures = evaluate_people(tracks, truth)
+        assert (figures["truth_boxes"], figures["misses"], figures["false_positives"]) == (8, 0, 0)
+    tracks.write_text(found + row.format(1, 8, 300, 1))
+    assert evaluate_people(tracks, truth)["false_positives"] == 1
+
+
 @pytest.mark.parametrize(
-    "content", ["", "1,2,3\n", "a,b,c,d,e,f\n", "1,1,0,0,5,5\n1,1,0,0,5,5\n", "\x00\xff"]
+    "content", ["", "1,2,3\n", "a,b,c,d,e,f\n", "1,1,0,0,5,5\n1,1,0,0,5,5\n", "1,1,0,0,5,5,0\n", "\x00\xff"]
 )
 def test_a_broken_truth_is_named(tmp_path: Path, content: str) -> None:
     """File and row, one sentence."""
