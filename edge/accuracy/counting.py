@@ -158,13 +158,18 @@ def most_extra(limit: float) -> int:
     return extra
 
 
-def needed(rate: float, limit: float) -> int | None:
-    """The fewest true crossings that would prove a rate of errors under `limit`, if it stays at `rate`."""
+def needed(rate: float, limit: float, wider: float = 1.0) -> int | None:
+    """True crossings from which on any number proves a rate of errors under `limit`, if it stays at `rate`.
+
+    `wider` is how much wider than the exact one the interval was: people who come in groups tell less.
+    """
     if rate >= limit:
         return None
 
     def proves(n: int) -> bool:
-        return poisson_interval(round(rate * n))[1] <= limit * n
+        events = rate * n + 0.5 if rate else 0.0
+        reach = float(gammaincinv(events + 1, 1 - _TAIL)) - rate * n
+        return rate * n + wider * reach <= limit * n
 
     low, high = 0, 1
     while not proves(high):
@@ -202,18 +207,22 @@ def _accuracy(found: _Misses, span: tuple[float, float], limit: float) -> CountA
     low, high = (bound / true for bound in poisson_interval(missed + extra))
     (few_missed, most_missed), (few_extra, most_extra) = poisson_interval(missed), poisson_interval(extra)
     drawn = _drawn(found, span)
+    wrong_interval = wider((low, high), drawn.get("wrong"))
+    enough = needed(wrong, limit, (wrong_interval[1] - wrong) / (high - wrong))
+    if enough is not None and enough <= true and wrong_interval[1] > limit:
+        enough = None
     return CountAccuracy(
         true=true,
         counted=len(found.counted),
         missed=missed,
         extra=extra,
         wrong_rate=wrong,
-        wrong_interval=wider((low, high), drawn.get("wrong")),
+        wrong_interval=wrong_interval,
         net_error=(len(found.counted) - true) / true,
         net_interval=wider(
             ((few_extra - most_missed) / true, (most_extra - few_missed) / true), drawn.get("net")
         ),
-        needed=needed(wrong, limit),
+        needed=enough,
     )
 
 

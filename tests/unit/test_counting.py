@@ -75,6 +75,28 @@ def test_what_is_too_bad_is_proven_by_no_number() -> None:
     assert counts[0] == 74
 
 
+def test_groups_need_more_than_the_exact_interval_says() -> None:
+    """Four missed at once, twice: what would be enough is more than what was not."""
+    true = [float(t) for t in range(0, 3_600, 10)]
+    every, _ = count_accuracy(
+        {("door", "in"): [t for t in true if not (600 <= t < 640 or 640 <= t < 680)]},
+        {("door", "in"): true},
+        3,
+        0.05,
+    )
+    assert every.wrong_rate is not None
+    assert every.wrong_interval is not None
+    assert every.wrong_interval[1] > 0.05
+    assert (needed(every.wrong_rate, 0.05) or 0) < every.true < (every.needed or 0)
+
+
+def test_whatever_is_enough_so_is_more() -> None:
+    """Rounding made 176 prove what 180 did not."""
+    for rate in (0.005, 0.01, 0.02, 0.03):
+        enough = needed(rate, 0.05) or 0
+        assert all(poisson_interval(round(rate * n))[1] <= 0.05 * n for n in range(enough, enough + 400))
+
+
 @given(events=st.integers(0, 300))
 def test_the_exact_interval_is_garwoods(events: int) -> None:
     """A mean at either end would make what was seen a 2.5 % event."""
