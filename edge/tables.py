@@ -19,7 +19,7 @@ def read_rows(path: Path) -> list[list[str]]:
 def _numbered_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows, each with its line in the file: empty lines are left out, but an editor counts them."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.reader(file)
             rows = [(table.line_num, row) for row in table if row]
     except OSError as error:

@@ -83,6 +83,16 @@ def test_a_broken_truth_is_named(tmp_path: Path, content: str) -> None:
         evaluate_people(path, path)
 
 
+def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    """UTF-8 with a byte order mark: the mark belongs to no number and no column."""
+    boxes, heat, places = tmp_path / "truth.txt", tmp_path / "heat.npz", tmp_path / "floor.csv"
+    boxes.write_text("1,1,0,0,5,5\n", encoding="utf-8-sig")
+    assert evaluate_people(boxes, boxes)["truth_boxes"] == 1
+    np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
+    places.write_text("t_s,id,x_m,y_m\n0,1,0.1,0.1\n1,1,0.1,0.1\n", encoding="utf-8-sig")
+    assert evaluate_heat(heat, places)["places"] == 2
+
+
 def test_earth_is_moved_straight() -> None:
     """A single cell moved by a knight's move, in metres; nothing moved costs nothing."""
     a, b = np.zeros((12, 12)), np.zeros((12, 12))
