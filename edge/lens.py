@@ -28,6 +28,8 @@ LEAST_SURE = 0.01
 WORST_PX = 1.0
 """Error up to which the corners lie where the lens puts them, in a picture `WORST_WIDTH_PX` wide or narrower."""
 WORST_WIDTH_PX = 1280
+LEAST_REACH = 0.5
+"""Corners that stay nearer to the picture's middle, as a share of its half diagonal, leave the distortion of its edge to guessing."""
 ODD = 3.0
 """A picture whose error is this many times the median may be blurred, or its board bent."""
 ODD_PX = 0.5
@@ -65,6 +67,8 @@ class _Fit:
     error_px: float
     errors_px: tuple[float, ...]
     turn_deg: float
+    k3_error: float
+    """Standard error of k3."""
 
 
 def measure_lens(images: Sequence[Path], cols: int, rows: int, square_mm: float) -> Lens:
@@ -141,9 +145,10 @@ def _different(found: dict[str, Corners], width: int) -> tuple[dict[str, Corners
 
 
 def _fit(board: Corners, corners: Sequence[Corners], size: tuple[int, int]) -> _Fit:
-    """The lens with k3, or without where k3 only follows the noise and bends the picture's edge back."""
+    """The lens with k3, or without where k3 only follows the noise: beyond the boards it would bend the picture at will."""
     fit = _calibrate(board, corners, size, 0)
-    return fit if _leads_outwards(fit, size) else _calibrate(board, corners, size, cv2.CALIB_FIX_K3)
+    told = abs(fit.distortion[4]) > 3 * fit.k3_error
+    return fit if told and _leads_outwards(fit, size) else _calibrate(board, corners, size, cv2.CALIB_FIX_K3)
 
 
 def _calibrate(board: Corners, corners: Sequence[Corners], size: tuple[int, int], more: int) -> _Fit:
@@ -157,7 +162,7 @@ def _calibrate(board: Corners, corners: Sequence[Corners], size: tuple[int, int]
     turn = max(math.acos(max(-1.0, min(1.0, float(a @ b)))) for a, b in itertools.combinations(facing, 2))
     return _Fit(
         float(matrix[0, 0]), float(np.ravel(sure)[1]), tuple(float(value) for value in np.ravel(bent)[:5]),
-        float(error_px), tuple(float(error) for error in np.ravel(errors)), math.degrees(turn),
+        float(error_px), tuple(float(error) for error in np.ravel(errors)), math.degrees(turn), float(np.ravel(sure)[8]),
     )  # fmt: skip
 
 
@@ -199,6 +204,14 @@ def _judge(fit: _Fit, board: Corners, kept: dict[str, Corners], size: tuple[int,
             f"the focal length is known to {100 * fit.focal_error_px / fit.focal_px:.1f} % only "
             f"(at most {100 * LEAST_SURE:.0f}).",
             hint="Take more pictures: tilt the board further, bring it closer, and fill the picture's corners.",
+        )
+    reach = max(
+        float(np.hypot(*(each - np.array(size) / 2).reshape(-1, 2).T).max()) for each in kept.values()
+    )
+    if reach < LEAST_REACH * math.hypot(*size) / 2:
+        raise InputError(
+            "the board is in the middle of all pictures, which leaves the distortion of their edge to guessing.",
+            hint="Bring it closer, and take pictures with it in each of the picture's corners.",
         )
     if not _leads_outwards(fit, size):
         raise InputError(

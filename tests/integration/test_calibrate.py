@@ -308,6 +308,36 @@ def test_pictures_that_fix_no_lens_are_refused(site: Path, tmp_path: Path) -> No
     assert site.read_text(encoding="utf-8") == text
 
 
+def test_boards_far_away_are_refused(tmp_path: Path) -> None:
+    """Small and hardly tilted they leave the focal length open; well tilted but in the middle, the picture's edge."""
+    board = ("--cols", 9, "--rows", 6, "--square-mm", 30)
+    small: list[Pose] = [
+        (0.1 * (i % 3 - 1), 0.17 * (i % 2 * 2 - 1), 0.02 * i, 60.0 * i - 120, 30.0 * i - 60, 1000 + 20.0 * i)
+        for i in range(5)
+    ]
+    code, _, said = run("checkerboard", *board_pictures(tmp_path, small, BARREL, FOCAL), *board)
+    assert (code, "% only (at most 1)" in said) == (4, True), said
+    middle: list[Pose] = [(*pose[:3], pose[3] / 3, pose[4] / 3, 1000.0) for pose in held(9)]
+    code, _, said = run("checkerboard", *board_pictures(tmp_path, middle, BARREL, FOCAL), *board)
+    assert (code, "in the middle of all pictures" in said) == (4, True), said
+    assert "in each of the picture's corners" in said
+
+
+def test_noise_bends_no_edge_that_no_board_reached(tmp_path: Path) -> None:
+    """A term that these boards cannot tell from none is none, and the picture's corner stays within a few pixels."""
+    pictures = board_pictures(tmp_path, held(9)[4:], BARREL, FOCAL)
+    code, told, said = run("checkerboard", *pictures, "--cols", 9, "--rows", 6, "--square-mm", 30)
+    assert code == 0, said
+    assert told["distortion"][4] == 0
+    corner = np.array([[[0.7, 0.5, 1.0]]])
+    matrix = np.array([[FOCAL, 0, 320], [0, FOCAL, 240], [0, 0, 1.0]])
+    true, found = (
+        cv2.projectPoints(corner, np.zeros(3), np.zeros(3), matrix, np.array(bent))[0].ravel()
+        for bent in (BARREL, told["distortion"])
+    )
+    assert np.hypot(*(true - found)) < 8
+
+
 def test_a_wrong_picture_is_named_and_a_repeated_one_not_counted(tmp_path: Path) -> None:
     """A picture that the stabiliser sheared bends the lens while the mean error is small; without it all is well."""
     board = ("--cols", 9, "--rows", 6, "--square-mm", 30)
