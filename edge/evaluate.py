@@ -31,6 +31,7 @@ PEOPLE = ("mota", "idf1", "hota")
 LEAST_BLOCK_FRAMES = 35
 """5 s at 7 frames a second; for files whose frame rate is not given."""
 WINDOW_S = 5.0
+LEAST_CELL_M = 0.01
 
 
 def evaluate_people(
@@ -120,7 +121,7 @@ def read_mot(path: Path, *, counted: bool | None = None) -> Frames:
             judged = len(row) < 7 or float(row[6]) != 0
             if len(box) < 4 or not all(math.isfinite(value) for value in box):
                 raise ValueError
-        except (ValueError, IndexError) as error:
+        except (ValueError, IndexError, OverflowError) as error:
             raise InputError(
                 f"{path}, row {number}: not frame,id,x,y,w,h.", hint="Mend or delete the row."
             ) from error
@@ -150,7 +151,10 @@ def _read_heat(path: Path) -> tuple[Grid, tuple[np.ndarray[Any, Any], np.ndarray
         ) from error
     except (KeyError, ValueError, TypeError, IndexError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} is not a heat grid.", hint="Give a heat.npz of edge replay.") from error
-    if grid.ndim != 2 or grid.size == 0 or not np.isfinite(grid).all() or not cell_m > 0:
+    sound = (
+        grid.ndim == 2 and grid.size > 0 and np.isfinite((grid.sum(), *corner)).all() and (grid >= 0).all()
+    )
+    if not (sound and LEAST_CELL_M <= cell_m < math.inf):
         raise InputError(f"{path} holds no grid of numbers.", hint="Give a heat.npz of edge replay.")
     return Grid(grid, *corner, cell_m), parts
 
@@ -180,6 +184,8 @@ def _true_places(
     clock, x, y = header.index("frame" if by_frame else "t_s"), header.index("x_m"), header.index("y_m")
     try:
         table = np.array([[float(row[clock]), float(row[x]), float(row[y])] for row in rows[1:]])
+        if not np.isfinite(table).all():
+            raise ValueError
     except (ValueError, IndexError) as error:
         raise InputError(f"{path} has a row that is not numbers.", hint="Mend or delete it.") from error
     if not len(table):
@@ -190,6 +196,8 @@ def _true_places(
     spans = np.append(np.diff(times), usual)
     spans = np.where(spans > MAX_TRUTH_GAP_S, usual, spans)
     _, who = np.unique([row[header.index("id")].strip() for row in rows[1:]], return_inverse=True)
+    if len(np.unique(np.column_stack([t_s, who]), axis=0)) < len(who):
+        raise InputError(f"{path} has an id twice at one moment.", hint="Delete one of the two rows.")
     first, last = np.full(who.max() + 1, np.inf), np.full(who.max() + 1, -np.inf)
     np.minimum.at(first, who, t_s)
     np.maximum.at(last, who, t_s)

@@ -11,7 +11,7 @@ import click
 
 from branchloop import exits
 from branchloop.errors import UsageError
-from edge.options import FILE, JSON, RATE, progress, read_numbers
+from edge.options import FILE, JSON, RATE, Finite, progress, read_numbers
 
 _WATCHED = click.option(
     "--line", "watched", multiple=True, metavar="ID",
@@ -27,7 +27,7 @@ def _number(_: click.Context, option: click.Parameter, value: float) -> float:
 
 
 _TOLERANCE = click.option(
-    "--tolerance-s", type=click.FloatRange(0, 10, min_open=True), default=3.0, show_default=True,
+    "--tolerance-s", type=Finite(0, 10, min_open=True), default=3.0, show_default=True,
     callback=_number, help="how late a hand may be; a wide one matches strangers",
 )  # fmt: skip
 _TWO = click.Tuple([FILE, FILE])
@@ -70,11 +70,9 @@ def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_j
     "--truth", type=FILE, required=True, help="manual count: t_s,line,direction, or line,direction,count"
 )
 @_TOLERANCE
+@click.option("--align-s", type=Finite(0, 600), default=0.0, show_default=True, help="most the clocks differ")
 @click.option(
-    "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
-)
-@click.option(
-    "--claim", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True,
+    "--claim", type=Finite(0, 1, min_open=True), default=0.05, show_default=True,
     help="error rate to prove",
 )  # fmt: skip
 @_WATCHED
@@ -155,18 +153,14 @@ def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> Non
 @click.option("--clip", "clips", type=FILE, multiple=True, help="recording that it rests on; repeat it")
 @click.option("--fps", type=RATE, help="frame rate of truth that counts frames")
 @_TOLERANCE
-@click.option(
-    "--align-s", type=click.FloatRange(0, 600), default=0.0, show_default=True, help="most the clocks differ"
-)
+@click.option("--align-s", type=Finite(0, 600), default=0.0, show_default=True, help="most the clocks differ")
 @_WATCHED
 @click.option(
     "--limit", "limits", multiple=True, metavar="FIGURE=VALUE", help="such as counts.wrong_rate=0.03"
 )
 @click.option("--by", "measured_by", required=True, help="who measured")
 @click.option("--note", help="a remark")
-@click.option(
-    "--expires-days", type=click.FloatRange(0, 3_660, min_open=True), default=365.0, show_default=True
-)
+@click.option("--expires-days", type=Finite(0, 3_660, min_open=True), default=365.0, show_default=True)
 @click.option("--key", "key_file", type=FILE, required=True, help="acceptance.pem or root.pem")
 @click.option("--out", type=FILE, required=True, help="report.json; report.html is written beside it")
 @JSON

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,7 +13,20 @@ from branchloop.errors import UsageError
 
 JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
 FILE = click.Path(path_type=Path)
-RATE = click.FloatRange(min=0, min_open=True)
+
+
+class Finite(click.FloatRange):
+    """A number within bounds; `nan` and `inf`, which Python reads as numbers, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number, or a usage error."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number.", param, ctx)
+        return number
+
+
+RATE = Finite(min=0, min_open=True)
 
 
 def read_pairs(option: str, values: tuple[str, ...]) -> dict[str, str]:
@@ -41,6 +56,8 @@ def read_bounds(text: str | None) -> tuple[float, float, float, float] | None:
         return None
     try:
         x0, y0, x1, y1 = (float(part) for part in text.split(","))
+        if not all(map(math.isfinite, (x0, y0, x1, y1))):
+            raise ValueError
     except ValueError as error:
         raise UsageError(f"--bounds {text!r} is not X0,Y0,X1,Y1.") from error
     return x0, y0, x1, y1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
-from branchloop.errors import InputError
+from branchloop.errors import InputError, UsageError
 from branchloop.share import share
 from branchloop.site import parse_site
 from edge.accuracy.heat import Grid, earth_mover_m, heat_accuracy, truth_grid
 from edge.accuracy.mot import tracking_accuracy
 from edge.evaluate import evaluate_heat, evaluate_people, read_mot
+from edge.options import RATE, read_bounds
 from edge.simulate import simulate
 
 
@@ -73,7 +75,16 @@ def test_boxes_that_the_truth_ignores_are_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "1,2,3\n", "a,b,c,d,e,f\n", "1,1,0,0,5,5\n1,1,0,0,5,5\n", "1,1,0,0,5,5,0\n", "\x00\xff"]
+    "content",
+    [
+        "",
+        "1,2,3\n",
+        "a,b,c,d,e,f\n",
+        "1,1,0,0,5,5\n1,1,0,0,5,5\n",
+        "1,1,0,0,5,5,0\n",
+        "inf,1,0,0,5,5\n",
+        "\x00\xff",
+    ],
 )
 def test_a_broken_truth_is_named(tmp_path: Path, content: str) -> None:
     """File and row, one sentence."""
@@ -91,6 +102,35 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
     places.write_text("t_s,id,x_m,y_m\n0,1,0.1,0.1\n1,1,0.1,0.1\n", encoding="utf-8-sig")
     assert evaluate_heat(heat, places)["places"] == 2
+
+
+@pytest.mark.parametrize("row", ["nan,2,0.1,0.1", "1,2,nan,0.1", "1,2,0.1,inf", "0,1,0.2,0.1"])
+def test_places_that_are_none_are_refused(tmp_path: Path, row: str) -> None:
+    """What is no number, and one who is in two places at once."""
+    heat, places = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
+    places.write_text(f"t_s,id,x_m,y_m\n0,1,0.1,0.1\n{row}\n")
+    with pytest.raises(InputError, match=r"floor\.csv has"):
+        evaluate_heat(heat, places)
+
+
+@pytest.mark.parametrize(("seconds", "cell_m"), [(-1.0, 0.5), (1.0, np.inf), (1.0, 1e-9), (np.nan, 0.5)])
+def test_a_grid_that_is_none_is_refused(tmp_path: Path, seconds: float, cell_m: float) -> None:
+    """Nobody stays for less than nothing, and a cell has a size."""
+    heat, places = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.full((8, 8), seconds), x0_m=0.0, y0_m=0.0, cell_m=cell_m, observed_s=64)
+    places.write_text("t_s,id,x_m,y_m\n0,1,0.1,0.1\n")
+    with pytest.raises(InputError, match="holds no grid of numbers"):
+        evaluate_heat(heat, places)
+
+
+def test_options_take_no_number_that_is_none() -> None:
+    """Python reads nan and inf as numbers, and nan is neither under nor over a bound."""
+    for text in ("nan", "inf"):
+        with pytest.raises(click.BadParameter, match="no finite number"):
+            RATE.convert(text, None, None)
+        with pytest.raises(UsageError, match="--bounds"):
+            read_bounds(f"0,0,1,{text}")
 
 
 def test_earth_is_moved_straight() -> None:
