@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.errors import BranchloopError
 from branchloop.processes import owner
 from branchloop.site import Camera, Sensor, Site
-from edge.doctor_finding import Finding, bad, good, warn
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
 from edge.perceive.health import Event

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from branchloop.box import Box
 from branchloop.boxkeys import read_private
+from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.errors import BranchloopError
 from branchloop.kiosk import Kiosk
 from branchloop.processes import owner
@@ -18,7 +19,6 @@ from branchloop.site import Site
 from edge.checkin.boxkey import PRIVATE, certificate
 from edge.checkin.process import kiosk_camera, kiosk_link
 from edge.checkin.vault import KEY_FILE, template_key
-from edge.doctor_finding import Finding, bad, good, warn
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faces.engine import FaceEngine
 from edge.perceive.faces.landmarks import Landmarker

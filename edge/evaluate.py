@@ -24,7 +24,7 @@ from edge.accuracy.bootstrap import (
 )
 from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, truth_grid
 from edge.accuracy.mot import Frames, Tally, without
-from edge.tables import read_rows
+from edge.tables import numbered_rows, read_rows
 
 MAX_TRUTH_GAP_S = 1.0
 PEOPLE = ("mota", "idf1", "hota")
@@ -43,11 +43,12 @@ def evaluate_people(
     MOTChallenge marks as not to be judged, with the tracks on them. `block` is the bootstrap's, in s, or in
     frames where `fps` is not given.
     """
-    labelled, found = read_mot(truth), read_mot(tracks)
+    labelled, aside = read_judged(truth)
+    found = read_mot(tracks)
     if not labelled:
         raise InputError(f"{truth} holds no box.", hint="Write frame,id,x,y,w,h,conf,-1,-1,-1.")
     frames = list(range(min(labelled), max(labelled) + 1))
-    true_frames, ignored = read_mot(truth, counted=True), read_mot(truth, counted=False)
+    true_frames, ignored = (_chosen(labelled, aside, ignored=ignored) for ignored in (False, True))
     if not true_frames:
         raise InputError(
             f"{truth} holds only boxes of confidence 0.", hint="Write 1 where a box is to be judged."
@@ -110,11 +111,16 @@ def evaluate_heat(
     return said | bounds(found) | _bootstrap(round(length * WINDOW_S), "s") | {"enough_s": enough_s}
 
 
-def read_mot(path: Path, *, counted: bool | None = None) -> Frames:
-    """Read frame,id,x,y,w,h,… (MOTChallenge); of a truth those that are `counted`, or those of confidence 0. Raises InputError naming file and row."""
+def read_mot(path: Path) -> Frames:
+    """Read frame,id,x,y,w,h,… (MOTChallenge). Raises InputError naming file and row."""
+    return read_judged(path)[0]
+
+
+def read_judged(path: Path) -> tuple[Frames, set[tuple[int, int]]]:
+    """The same, and frame and id of those boxes whose confidence is 0: a truth does not want them judged."""
     rows: defaultdict[int, dict[int, list[float]]] = defaultdict(dict)
-    aside = list[tuple[int, int]]()
-    for number, row in enumerate(read_rows(path), 1):
+    aside = set[tuple[int, int]]()
+    for number, row in numbered_rows(path):
         try:
             frame, person = int(float(row[0])), int(float(row[1]))
             box = [float(value) for value in row[2:6]]
@@ -130,11 +136,19 @@ def read_mot(path: Path, *, counted: bool | None = None) -> Frames:
                 f"{path}, row {number}: id {person} stands twice in frame {frame}.", hint="Delete one."
             )
         rows[frame][person] = box
-        if counted not in {None, judged}:
-            aside.append((frame, person))
-    for frame, person in aside:
-        del rows[frame][person]
-    return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items() if boxes}
+        if not judged:
+            aside.add((frame, person))
+    return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items()}, aside
+
+
+def _chosen(frames: Frames, aside: set[tuple[int, int]], *, ignored: bool) -> Frames:
+    """Of the boxes those that are set aside, or the others; frames without any go."""
+    chosen = {}
+    for frame, (ids, boxes) in frames.items():
+        kept = [i for i, person in enumerate(ids) if ((frame, person) in aside) == ignored]
+        if kept:
+            chosen[frame] = [ids[i] for i in kept], boxes[kept]
+    return chosen
 
 
 def _read_heat(path: Path) -> tuple[Grid, tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None]:

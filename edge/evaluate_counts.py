@@ -221,7 +221,7 @@ def _tells_staff(path: Path) -> bool:
 
 def _columns(path: Path) -> list[str]:
     header = [] if path.suffix == ".ndjson" else next(iter(read_rows(path)), [])
-    return [name.strip().lstrip("\ufeff") for name in header]
+    return [name.strip() for name in header]
 
 
 def _count(figures: CountAccuracy, apart: int) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from branchloop.errors import InputError
 
 def read_rows(path: Path) -> list[list[str]]:
     """Rows of a table that are not empty. Raises InputError for what is none."""
-    return [row for _, row in _numbered_rows(path)]
+    return [row for _, row in numbered_rows(path)]
 
 
-def _numbered_rows(path: Path) -> list[tuple[int, list[str]]]:
+def numbered_rows(path: Path) -> list[tuple[int, list[str]]]:
     """The rows, each with its line in the file: empty lines are left out, but an editor counts them."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -40,8 +40,8 @@ def read_records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple
     """Rows of a table, or the events of one kind in an events.ndjson."""
     if path.suffix == ".ndjson":
         return _events(path, event, columns)
-    rows = _numbered_rows(path)
-    header = [name.strip().lstrip("\ufeff") for name in rows[0][1]] if rows else []
+    rows = numbered_rows(path)
+    header = [name.strip() for name in rows[0][1]] if rows else []
     if not set(columns) <= set(header):
         raise InputError(
             f"{path} lacks a column.",

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 
 from branchloop.credentials import HUB_API, HUB_INGEST
+from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
 from hub.broker.nats import executable
 from hub.broker.passwords import read_password
@@ -16,7 +17,6 @@ from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
 from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
-from hub.doctor_finding import Finding, warn
 
 LEAST_FREE_GB = 2.0
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from branchloop.doctor_finding import Finding, bad, good, warn
 from hub.config import HubConfig
-from hub.doctor_finding import Finding, bad, good, warn
 
 SOON = timedelta(days=30)
 _MAKE = "make the two with `branchloop keys document`"

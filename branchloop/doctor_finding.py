@@ -1,4 +1,4 @@
-"""What the doctor of the hub finds."""
+"""What a doctor finds, of a box or of the hub."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def good(text: str) -> Finding:
 
 
 def warn(text: str) -> Finding:
-    """The hub works, for now."""
+    """It works, for now."""
     return Finding(state="warn", text=text)
 
 
 def bad(text: str) -> Finding:
-    """The hub cannot do its work so."""
+    """It cannot do its work so."""
     return Finding(state="bad", text=text)
