@@ -34,7 +34,7 @@ def check(file: Path) -> None:
         replace(Program("dashboard.main", ("check-config",), ""), (str(file),))
     site = parse_site(text, str(file))
     for camera in site.cameras:
-        wrong = marks_fault(camera)
+        wrong = marks_fault(camera, site.plan)
         if wrong is not None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
     click.echo(

@@ -36,6 +36,7 @@ from branchloop.demofiles import (
     write_box,
     write_dashboard,
 )
+from branchloop.finite import Finite
 from branchloop.processes import Child, Supervisor, stop_event
 
 START_S = 90.0
@@ -43,7 +44,7 @@ DRAIN_S = 30.0
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--seconds", type=click.FloatRange(min=5), help="end by itself after this long")
+@click.option("--seconds", type=Finite(min=5), help="end by itself after this long")
 @click.option("--no-browser", is_flag=True, help="open no browser")
 @click.option("--json", "as_json", is_flag=True, help="print the sums as one JSON object at the end")
 @click.option(

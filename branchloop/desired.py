@@ -14,7 +14,7 @@ from pydantic import Field
 from branchloop import survey
 from branchloop.config import find_faults
 from branchloop.errors import ConfigError
-from branchloop.site import Camera, Sensor, Site, config_hash, parse_site
+from branchloop.site import Camera, Plan, Sensor, Site, config_hash, parse_site
 from branchloop.sitetext import OF_THE_BOX, joined, publishable, with_version
 from branchloop.wire import WIRE_VERSION, Count, Id, TimeMs, Wire
 
@@ -96,20 +96,20 @@ def judge(desired: Desired, own_text: str) -> Site:
     _same_wiring("camera", site.cameras, own.cameras, WIRING)
     _same_wiring("sensor", site.sensors, own.sensors, WIRING)
     for camera in site.cameras:
-        _judge_camera(camera, next(each for each in own.cameras if each.id == camera.id))
+        _judge_camera(camera, next(each for each in own.cameras if each.id == camera.id), site.plan)
     return site
 
 
-def marks_fault(camera: Camera) -> tuple[str, str] | None:
+def marks_fault(camera: Camera, plan: Plan) -> tuple[str, str] | None:
     """What is wrong with a camera's marks, and how to mend it."""
     calibration = camera.calibration
-    wrong = survey.fault(calibration.points, calibration.picture_px)
+    wrong = survey.fault(calibration.points, calibration.picture_px, plan)
     if wrong is None and not survey.fixes_floor(calibration):
         return survey.BEYOND_HORIZON
     return wrong
 
 
-def _judge_camera(camera: Camera, own: Camera) -> None:
+def _judge_camera(camera: Camera, own: Camera, plan: Plan) -> None:
     was, now = own.calibration.picture_px, camera.calibration.picture_px
     if was != now:
         raise RefusedError(
@@ -117,7 +117,7 @@ def _judge_camera(camera: Camera, own: Camera) -> None:
             f"camera {camera.id!r} has pictures of {was[0]} × {was[1]} px, not {now[0]} × {now[1]}.",
             hint="The stream is chosen in the box's own file.",
         )
-    wrong = marks_fault(camera)
+    wrong = marks_fault(camera, plan)
     if wrong is not None:
         raise RefusedError("marks", f"camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
 

@@ -20,6 +20,7 @@ from branchloop import exits
 from branchloop.arrivals import BoxCertificate
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
+from branchloop.finite import Finite
 from branchloop.wire import Base64Url, Id, Wire
 
 if TYPE_CHECKING:
@@ -76,9 +77,7 @@ def root(folder: Path, as_json: bool) -> None:
 @cli.command()
 @click.argument("root_pem", type=_FILE)
 @click.argument("request", type=_FILE)
-@click.option(
-    "--days", type=click.FloatRange(min=0, min_open=True, max=3_660), default=365.0, show_default=True
-)
+@click.option("--days", type=Finite(min=0, min_open=True, max=3_660), default=365.0, show_default=True)
 @click.option("--out", type=_FILE, help="where the certificate goes; standard output without it")
 def sign(root_pem: Path, request: Path, days: float, out: Path | None) -> None:
     """Sign a kiosk's REQUEST with the root: prints the certificate that goes beside the kiosk's key."""
@@ -106,9 +105,7 @@ def sign(root_pem: Path, request: Path, days: float, out: Path | None) -> None:
 @click.option(
     "--root", "root_pem", type=_FILE, help="the root that vouches for it; it vouches for itself without one"
 )
-@click.option(
-    "--days", type=click.FloatRange(min=0, min_open=True, max=3_660), default=1_095.0, show_default=True
-)
+@click.option("--days", type=Finite(min=0, min_open=True, max=3_660), default=1_095.0, show_default=True)
 @_JSON
 def document(folder: Path, issuer: str, root_pem: Path | None, days: float, as_json: bool) -> None:
     """Make the key that signs documents: FOLDER/document.pem, document.crt, and whom to trust: document-root.crt."""

@@ -312,6 +312,11 @@ def _check_once(pairs: Sequence[tuple[Path, Path]]) -> None:
     seen = dict[tuple[str, str], Path]()
     for made, truth in pairs:
         both = sha256(made)[1], sha256(truth)[1]
+        if both[0] == both[1]:
+            raise UsageError(
+                f"{made} and its truth {truth} hold the same, so nothing is measured.",
+                hint="Give what the box made first, then what people saw.",
+            )
         if both in seen:
             raise UsageError(
                 f"{made} and its truth hold the same as {seen[both]} and its own.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from branchloop import exits, survey
 from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.finite import Finite
 from branchloop.floormap import Mark
 from branchloop.site import Calibration, Camera, Site, parse_site
 from branchloop.sitetext import with_calibration
@@ -37,7 +39,7 @@ def cli() -> None:
 @cli.command()
 @click.argument("file", type=_FILE)
 @click.option("--picture", metavar="WxH", help="size of the picture the pixels were read in")
-@click.option("--focal-px", type=click.FloatRange(min=1), help="of the lens, as `checkerboard` prints it")
+@click.option("--focal-px", type=Finite(min=1), help="of the lens, as `checkerboard` prints it")
 @click.option("--distortion", metavar="K1,K2,P1,P2,K3", help="of the lens, as `checkerboard` prints it")
 @_SITE
 @_CAMERA
@@ -90,7 +92,7 @@ def points(
 @click.argument("images", type=_FILE, nargs=-1, required=True)
 @click.option("--cols", type=click.IntRange(3, 60), required=True, help="inner corners across")
 @click.option("--rows", type=click.IntRange(3, 60), required=True, help="inner corners down")
-@click.option("--square-mm", type=click.FloatRange(min=1), required=True, help="side of one square")
+@click.option("--square-mm", type=Finite(min=1), required=True, help="side of one square")
 @_SITE
 @_CAMERA
 @_JSON
@@ -373,6 +375,8 @@ def _lens(
 def _numbers(text: str) -> list[float]:
     try:
         values = [float(part) for part in text.split(",")]
+        if not all(map(math.isfinite, values)):
+            raise ValueError
     except ValueError as error:
         raise UsageError(f"--distortion {text!r} is not K1,K2,P1,P2,K3.") from error
     return values

@@ -13,6 +13,7 @@ import click
 
 from branchloop import exits
 from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.finite import Finite
 from branchloop.kiosk import Kiosk
 from branchloop.site import Site
 from edge.configured import read_box, read_site
@@ -128,7 +129,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
     "--offset", multiple=True, metavar="ID=S", help="where frame 0 lies on the first camera's clock"
 )
 @click.option("--bounds", metavar="X0,Y0,X1,Y1", help="the floor in metres, without CONFIG")
-@click.option("--until", "until_s", type=float, metavar="S", help="stop at this time of the first camera")
+@click.option("--until", "until_s", type=Finite(), metavar="S", help="stop at this time of the first camera")
 @click.option("--detector", default=None, metavar="NAME|PATH", help="nanodet, or a model file")
 @click.option("--input-size", default=None, metavar="WxH", help="input of a reshapeable model")
 @click.option("--out", "out_dir", type=FILE, required=True, help="folder for the results")

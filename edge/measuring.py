@@ -11,7 +11,8 @@ import click
 
 from branchloop import exits
 from branchloop.errors import UsageError
-from edge.options import FILE, JSON, RATE, Finite, progress, read_numbers
+from branchloop.finite import Finite
+from edge.options import FILE, JSON, RATE, progress, read_numbers
 
 _WATCHED = click.option(
     "--line", "watched", multiple=True, metavar="ID",

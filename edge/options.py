@@ -5,27 +5,14 @@ from __future__ import annotations
 import math
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
 from branchloop.errors import UsageError
+from branchloop.finite import Finite
 
 JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
 FILE = click.Path(path_type=Path)
-
-
-class Finite(click.FloatRange):
-    """A number within bounds; `nan` and `inf`, which Python reads as numbers, are none."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number, or a usage error."""
-        number = float(super().convert(value, param, ctx))
-        if not math.isfinite(number):
-            self.fail(f"{value} is no finite number.", param, ctx)
-        return number
-
-
 RATE = Finite(min=0, min_open=True)
 
 

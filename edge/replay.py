@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import heapq
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from edge.perceive.people import Detector
 from edge.perceive.sight import Sight
 from edge.provenance import Made
 from edge.results import Results
+from edge.tables import read_table
 
 Progress = Callable[[int, int | None], None]
 MARK = ("x_px", "y_px", "x_m", "y_m")
@@ -157,22 +158,20 @@ def bare_site(
 
 def read_points(path: Path) -> list[tuple[float, float, float, float]]:
     """Calibration points of a CSV file with the columns x_px, y_px, x_m, y_m."""
+    return [_mark(record, path, number) for number, record in read_table(path, MARK)]
+
+
+def _mark(record: Mapping[str, str], path: Path, number: int) -> tuple[float, float, float, float]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            if not set(MARK) <= set(table.fieldnames or ()):
-                raise InputError(
-                    f"the first row of {path} does not name {','.join(MARK)}.",
-                    hint="Write that row above the marks.",
-                )
-            return [(float(r["x_px"]), float(r["y_px"]), float(r["x_m"]), float(r["y_m"])) for r in table]
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        x_px, y_px, x_m, y_m = (float(record[column]) for column in MARK)
+        if not all(map(math.isfinite, (x_px, y_px, x_m, y_m))):
+            raise ValueError
+    except ValueError as error:
         raise InputError(
-            f"{path} is not a table of calibration points.",
-            hint=f"Columns: {','.join(MARK)}; one mark a row.",
+            f"{path}, row {number}: {', '.join(str(record[c])[:12] for c in MARK)} are not four numbers.",
+            hint="Correct or delete the row.",
         ) from error
+    return x_px, y_px, x_m, y_m
 
 
 def _camera(

@@ -40,12 +40,16 @@ def read_records(path: Path, event: str, columns: tuple[str, ...]) -> list[tuple
     """Rows of a table, or the events of one kind in an events.ndjson."""
     if path.suffix == ".ndjson":
         return _events(path, event, columns)
+    return read_table(path, columns, " (or give an .ndjson)")
+
+
+def read_table(path: Path, columns: tuple[str, ...], instead: str = "") -> list[tuple[int, dict[str, Any]]]:
+    """Rows of a table whose first row names its columns, each with its line. `instead`: what else may be given."""
     rows = numbered_rows(path)
     header = [name.strip() for name in rows[0][1]] if rows else []
     if not set(columns) <= set(header):
         raise InputError(
-            f"{path} lacks a column.",
-            hint=f"The first row must name {','.join(columns)} (or give an .ndjson).",
+            f"{path} lacks a column.", hint=f"The first row must name {','.join(columns)}{instead}."
         )
     return [(number, _record(header, row, columns, path, number)) for number, row in rows[1:]]
 

@@ -39,7 +39,7 @@ def judge_text(config: HubConfig, site: Site, text: str) -> Judged:
     if not judged.faults:
         parsed = parse_site(published)
         for index, camera in enumerate(parsed.cameras):
-            wrong = marks_fault(camera)
+            wrong = marks_fault(camera, parsed.plan)
             verdict = None if wrong else survey.survey(camera.calibration, parsed.plan)
             if wrong is not None:
                 judged.faults.append(Fault(f"camera[{index}].calibration.points", " ".join(wrong)))

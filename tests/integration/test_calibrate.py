@@ -167,10 +167,41 @@ def test_a_file_that_is_no_table_of_marks_is_said_to_be_none(tmp_path: Path, tex
     file.write_text(text, encoding="utf-8")
     code, _, said = run("points", file, "--picture", "768x576")
     assert code == 4
-    assert f"the first row of {file} does not name x_px,y_px,x_m,y_m." in said
+    assert f"{file} lacks a column. The first row must name x_px,y_px,x_m,y_m." in said
     file.write_bytes(b"\xff\xfe\x00PNG" * 40)
     code, _, said = run("points", file, "--picture", "768x576")
-    assert (code, "is not a table of calibration points" in said) == (4, True)
+    assert (code, "is not a text table" in said) == (4, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("x_px,y_px,x_m,y_m\n\n100,200,1,2\n300,nan,3,2\n", "row 4: 300, nan, 3, 2 are not four numbers"),
+        ("x_px,y_px,x_m,y_m\n100,200,1,two\n", "row 2: 100, 200, 1, two are not four numbers"),
+        ("x_px,y_px,x_m,y_m\n100,200,1\n", "row 2: y_m is missing"),
+        ("x_px,y_px,x_m,y_m\n100,200,1,5,2,5\n", "row 2: it has 6 values for 4 columns"),
+        ("x_px;y_px;x_m;y_m\n100;200;1,5;2\n", "are separated by semicolons"),
+    ],
+)
+def test_a_mark_that_is_none_is_named_by_its_row(tmp_path: Path, text: str, reason: str) -> None:
+    """As the editor counts rows; decimals with a comma slip into the next column."""
+    file = tmp_path / "points.csv"
+    file.write_text(text, encoding="utf-8")
+    code, _, said = run("points", file, "--picture", "768x576")
+    assert (code, reason in said) == (4, True), said
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_what_is_no_number_is_no_lens(site: Path, tmp_path: Path, number: str) -> None:
+    """Both pass a lower bound."""
+    marks = write(tmp_path, rows(site))
+    into = ("points", marks, "--picture", "768x576")
+    code, _, said = run(*into, "--focal-px", number, "--distortion", "-0.2,0,0,0,0")
+    assert (code, "is no finite number" in said or "is not in the range" in said) == (2, True), said
+    code, _, said = run(*into, "--focal-px", 520, "--distortion", f"{number},0,0,0,0")
+    assert (code, "is not K1,K2,P1,P2,K3" in said) == (2, True), said
+    code, _, said = run("checkerboard", marks, "--cols", 9, "--rows", 6, "--square-mm", number)
+    assert (code, "is no finite number" in said or "is not in the range" in said) == (2, True), said
 
 
 def test_a_spreadsheet_s_table_is_read_and_a_lens_without_focal_length_refused(
@@ -336,6 +367,14 @@ def test_noise_bends_no_edge_that_no_board_reached(tmp_path: Path) -> None:
         for bent in (BARREL, told["distortion"])
     )
     assert np.hypot(*(true - found)) < 8
+
+
+def test_a_lens_that_turns_back_inside_the_picture_is_refused(tmp_path: Path) -> None:
+    """Beyond its turn two directions have one pixel: a person in the picture's corner would stand in two places."""
+    poses: list[Pose] = [(*pose[:3], 1.8 * pose[3], pose[4], 480.0) for pose in held(12)]
+    pictures = board_pictures(tmp_path, poses, [-0.5, 0.0, 0.0, 0.0, 0.0], 520.0)
+    code, told, said = run("checkerboard", *pictures, "--cols", 9, "--rows", 6, "--square-mm", 30)
+    assert (code, told, "turns back on itself inside the picture" in said) == (4, {}, True), said
 
 
 def test_a_wrong_picture_is_named_and_a_repeated_one_not_counted(tmp_path: Path) -> None:

@@ -46,6 +46,14 @@ def counts(path: Path, line: str, times: list[float]) -> Path:
     return path
 
 
+def found(hand: Path) -> Path:
+    """A box that counted as the hand did, in another order."""
+    path = hand.with_name(f"box-{hand.name}")
+    header, *rows = hand.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.write_text("".join([header, *reversed(rows)]), encoding="utf-8")
+    return path
+
+
 def accept(key: Path, measures: Measures, out: Path, **other: object) -> dict[str, object]:
     given: dict[str, object] = {"measured_by": "Wei", "expires_days": 30.0, "note": None, **other}
     return make(CONFIG, measures, key_file=key, out=out, **given)  # type: ignore[arg-type]
@@ -57,8 +65,12 @@ def test_a_site_is_accepted_in_one_go(tmp_path: Path, key: Path) -> None:
     door = lines()[0]
     hand = counts(tmp_path / "hand.csv", door, [float(t) for t in range(0, 1_800, 20)])
     box = counts(tmp_path / "box.csv", door, [t + 0.5 for t in range(0, 1_800, 20)])
+    tracks = tmp_path / "tracks.txt"
+    tracks.write_text(
+        "".join(reversed(truth.read_text(encoding="utf-8").splitlines(keepends=True))), encoding="utf-8"
+    )
     out = tmp_path / "report.json"
-    said = accept(key, Measures(people=[(truth, truth)], counts=[(box, hand)], fps=7), out)
+    said = accept(key, Measures(people=[(tracks, truth)], counts=[(box, hand)], fps=7), out)
     public = raw_public(read_root(key).public_key())
     report = verify_report(out.read_text(encoding="utf-8"), public, json.loads(out.read_text())["made_at_ms"])
     figures = {figure.key: figure for figure in report.figures}
@@ -192,7 +204,8 @@ def test_the_report_says_whether_staff_was_told_apart(tmp_path: Path, key: Path)
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert any("visitors alone" in said["en"] for said in report["method"])
     assert "仅计访客" in (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")["verdict"] == "pass"
+    box.write_text(hand.read_text().replace("yes", "1"), encoding="utf-8")
+    assert accept(key, Measures(counts=[(box, hand)]), tmp_path / "r.json")["verdict"] == "pass"
 
 
 def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path) -> None:
@@ -238,14 +251,24 @@ def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path)
         accept(key, Measures(counts=[(silent, hand)]), out)
 
 
+def test_what_the_box_made_is_not_its_own_truth(tmp_path: Path, key: Path) -> None:
+    """It would agree with itself to the last."""
+    hand, copy = (counts(tmp_path / name, lines()[0], [1.0, 2.0]) for name in ("hand.csv", "copy.csv"))
+    with pytest.raises(UsageError, match=r"copy\.csv hold the same, so nothing is measured"):
+        accept(key, Measures(counts=[(hand, copy)]), tmp_path / "r.json")
+
+
 def test_one_measurement_counts_once(tmp_path: Path, key: Path) -> None:
     """Its copy is no second one; two people who counted the same hour, or two hours, are."""
     times = [float(t) for t in range(0, 1_800, 20)]
-    hand, copy = (counts(tmp_path / name, lines()[0], times) for name in ("hand.csv", "copy.csv"))
-    with pytest.raises(UsageError, match=r"copy\.csv and its truth hold the same as .*hand\.csv and its own"):
-        accept(key, Measures(counts=[(hand, hand), (copy, hand)]), tmp_path / "r.json")
-    other = counts(tmp_path / "other.csv", lines()[0], [t + 1 for t in times])
-    assert accept(key, Measures(counts=[(hand, hand), (copy, other)]), tmp_path / "r.json")["passed"] == 2
+    box, copy = (counts(tmp_path / name, lines()[0], times) for name in ("box.csv", "copy.csv"))
+    hand, other = (
+        counts(tmp_path / name, lines()[0], [t + late for t in times])
+        for name, late in (("hand.csv", 0.5), ("other.csv", 1))
+    )
+    with pytest.raises(UsageError, match=r"copy\.csv and its truth hold the same as .*box\.csv and its own"):
+        accept(key, Measures(counts=[(box, hand), (copy, hand)]), tmp_path / "r.json")
+    assert accept(key, Measures(counts=[(box, hand), (copy, other)]), tmp_path / "r.json")["passed"] == 2
 
 
 def test_some_visits_of_one_zone_are_enough_for_its_dwell(tmp_path: Path, key: Path) -> None:
@@ -272,21 +295,25 @@ def test_what_the_site_does_not_have_is_named(tmp_path: Path, key: Path) -> None
     """A line of another site, a figure that is none, nothing to measure, a key that others may read."""
     hand = counts(tmp_path / "h.csv", "moon-gate", [1.0, 2.0])
     with pytest.raises(InputError, match="no line 'moon-gate'"):
-        accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")
+        accept(key, Measures(counts=[(found(hand), hand)]), tmp_path / "r.json")
     with pytest.raises(UsageError, match="no figure"):
-        accept(key, Measures(counts=[(hand, hand)], limits={"beauty": 1}), tmp_path / "r.json")
+        accept(key, Measures(counts=[(found(hand), hand)], limits={"beauty": 1}), tmp_path / "r.json")
     for figure, value in (
         ("counts.wrong_rate", "nan"), ("counts.wrong_rate", "inf"), ("counts.wrong_rate", "5"), ("counts.wrong_rate", "0"),
         ("counts.sum_error", "1"), ("dwell.median_error", "-0.1"), ("heat.mass_ratio", "1"), ("people.mota", "1"),
         ("people.idf1", "-0.1"), ("heat.r", "nan"), ("heat.emd_m", "inf"), ("heat.emd_m", "0"),
     ):  # fmt: skip
         with pytest.raises(UsageError, match=f"--limit {figure}={value} is no limit"):
-            accept(key, Measures(counts=[(hand, hand)], limits={figure: float(value)}), tmp_path / "r.json")
+            accept(
+                key,
+                Measures(counts=[(found(hand), hand)], limits={figure: float(value)}),
+                tmp_path / "r.json",
+            )
     with pytest.raises(UsageError, match="nothing is to be measured"):
         accept(key, Measures(), tmp_path / "r.json")
     key.chmod(0o644)
     with pytest.raises(BranchloopError, match="may be read by others"):
-        accept(key, Measures(counts=[(hand, hand)]), tmp_path / "r.json")
+        accept(key, Measures(counts=[(found(hand), hand)]), tmp_path / "r.json")
     assert not (tmp_path / "r.json").exists()
 
 
@@ -297,7 +324,7 @@ def test_nothing_but_an_older_report_is_overwritten(tmp_path: Path, key: Path) -
     clip.write_text("a recording", encoding="utf-8")
     other.write_text("{}", encoding="utf-8")
     link.symlink_to(hand)
-    measures = Measures(counts=[(hand, hand)], clips=[clip])
+    measures = Measures(counts=[(found(hand), hand)], clips=[clip])
     for out, said in (
         (tmp_path / "r.html", "is the name of a page"),
         (hand, "hand.csv would take the place of .*hand.csv"),
@@ -358,7 +385,7 @@ def test_the_command_makes_what_the_command_verifies(tmp_path: Path) -> None:
 
     assert run("key", tmp_path / "keys").returncode == 0
     made = run(
-        "make", CONFIG, "--counts", hand, hand, "--limit", "counts.wrong_rate=0.05", "--by", "Wei",
+        "make", CONFIG, "--counts", found(hand), hand, "--limit", "counts.wrong_rate=0.05", "--by", "Wei",
         "--expires-days", "30", "--key", tmp_path / "keys" / "acceptance.pem", "--out", tmp_path / "r.json", "--json",
     )  # fmt: skip
     assert (made.returncode, made.stderr) == (0, "")
@@ -381,7 +408,7 @@ def test_a_report_names_the_configuration_in_force(tmp_path: Path, key: Path) ->
     keep(tmp_path / box.data_dir, wanted)
     times = [float(t) for t in range(0, 1_800, 20)]
     hand = counts(tmp_path / "hand.csv", "gate", times)
-    make(config, Measures(counts=[(hand, hand)]), key_file=key, out=tmp_path / "r.json",
+    make(config, Measures(counts=[(found(hand), hand)]), key_file=key, out=tmp_path / "r.json",
          measured_by="Wei", expires_days=30.0, note=None)  # fmt: skip
     report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
     assert (report["config_version"], report["config_hash"]) == (7, wanted.hash)

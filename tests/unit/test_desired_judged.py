@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def test_what_is_right_is_taken_with_the_own_box() -> None:
         ("unknown_sensor", lambda text: text.replace('id = "ceiling-1"', 'id = "ceiling-2"')),
         ("marks", lambda text: text.replace("[90, 170,", "[900, 170,")),
         ("marks", lambda text: text.replace("[90, 170, 1.556, 1.091]", "[90, 170, 7.790, -3.475]")),
+        ("marks", lambda text: re.sub(r"(\[\d+, \d+), ([\d.]+), ([\d.]+)\]", r"\1, 4\2, 4\3]", text)),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_refused_by_its_code(code: str, turn: Callable[[str], str]) -> None:

@@ -56,13 +56,16 @@ def test_faults_of_a_text(turn: Callable[[str], str], words: str) -> None:
         ([(0, 0, 0, 0), (100, 0, 1, 0), (100, 100, 1, 1), (9_000, 100, 0, 1)], "画面之外"),
         ([(0, 0, 0, 0), (0, 0, 1, 0), (100, 100, 1, 1), (0, 100, 0, 1)], "画面中位置相同"),
         ([(0, 0, 0, 0), (100, 0, 0, 0), (100, 100, 1, 1), (0, 100, 0, 1)], "地面上位置相同"),
+        ([(0, 0, 90, 90), (100, 0, 91, 90), (100, 100, 91, 91), (0, 100, 90, 91)], "自平面图左上角起量"),
+        ([(0, 0, 0, 0), (100, 0, 60, 0), (100, 100, 60, 40), (0, 100, 0, 40)], "误按英尺"),
+        ([(0, 0, 0, 0), (700, 0, 2000, 0), (700, 500, 2000, 1000), (0, 500, 0, 1000)], "误按厘米"),
     ],
 )
 def test_faults_of_marks(marks: list[tuple[float, ...]], words: str) -> None:
-    camera = parse_site(TEXT).cameras[0]
-    wrong = marks_fault(
-        camera.model_copy(update={"calibration": camera.calibration.model_copy(update={"points": marks})})
-    )
+    site = parse_site(TEXT)
+    camera = site.cameras[0]
+    moved = camera.calibration.model_copy(update={"points": marks})
+    wrong = marks_fault(camera.model_copy(update={"calibration": moved}), site.plan)
     assert wrong is not None
     assert words in told(" ".join(wrong), "zh")
     assert told(" ".join(wrong), "en") == " ".join(wrong)
