@@ -17,6 +17,7 @@ from typing import Literal
 
 from branchloop import geometry
 from branchloop.site import Line
+from edge.floor.joints import END_SLACK_M, Reach
 
 HYSTERESIS_M = 0.2
 MAX_HYSTERESIS_M = 1.5
@@ -31,7 +32,6 @@ GONE_MS = 4_000
 """Who was not seen for so long has gone. Found again after all, in rare frames, somebody goes on from where that was said."""
 FURTHER, LONGEST_STEP_MS = 0.5, 1_100
 """Who has gone went on, by so much of the last step, if that is what lies between two frames."""
-END_SLACK_M = 0.1
 FORGET_MS = 10_000
 MAX_SPEED_M_S = 4.0
 SLACK_M = 0.7
@@ -69,8 +69,10 @@ class _Walk:
 class LineCounter:
     """One line; fed (time, person, place) in time order, returns the crossings that became certain."""
 
-    def __init__(self, line: Line) -> None:
+    def __init__(self, line: Line, reach_m: Reach = (END_SLACK_M, END_SLACK_M)) -> None:
+        """`reach_m`: how far beyond its ends it counts."""
         self.line = line
+        self._reach_m = reach_m
         self._a, self._b = line.from_, line.to
         self._length = geometry.distance(self._a, self._b)
         self._inside = 1 if geometry.side(self._a, self._b, line.inside) > 0 else -1
@@ -156,8 +158,8 @@ class LineCounter:
         if before in (0, side) or walk.met is None:
             return None
         at_ms, place = walk.met
-        slack = END_SLACK_M / self._length
-        if not -slack <= geometry.along(self._a, self._b, place) <= 1 + slack:
+        along_m = geometry.along(self._a, self._b, place) * self._length
+        if not -self._reach_m[0] <= along_m <= self._length + self._reach_m[1]:
             return None
         return Crossing(self.line.id, person, "in" if side == self._inside else "out", at_ms, place)
 

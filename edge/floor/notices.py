@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from branchloop.messages import Notice
 from branchloop.site import Line
 from edge.floor.fusion import SitePerson
+from edge.floor.joints import reaches
 from edge.floor.lines import FORGET_MS, GONE_MS, Crossing, LineCounter
 from edge.floor.person import Person
 
@@ -38,8 +39,9 @@ class CrossingNotices:
     """Online counters per camera track, and the settled counters that have the last word."""
 
     def __init__(self, lines: Sequence[Line], prefix: str) -> None:
-        self._online = [LineCounter(line) for line in lines]
-        self._final = [LineCounter(line) for line in lines]
+        ends = list(zip(lines, reaches(lines), strict=True))
+        self._online = [LineCounter(line, reach_m) for line, reach_m in ends]
+        self._final = [LineCounter(line, reach_m) for line, reach_m in ends]
         self._prefix = prefix
         self._serial = 0
         self._told: list[_Told] = []

@@ -13,6 +13,7 @@ from walkers import lab
 from branchloop.messages import Window
 from branchloop.site import Line
 from edge.floor.fusion import SitePerson, Stretch
+from edge.floor.joints import reaches
 from edge.floor.lines import LineCounter
 from edge.floor.windows import ClosedBy, WindowBook
 from edge.simulate import count
@@ -123,6 +124,28 @@ def test_who_had_gone_and_comes_again_goes_out_again() -> None:
     assert len(counter.gone(5_000)) == 1
     told = [counter.step(5_000 + 200 * i, 1, (x, 0.0), 0.2) for i, x in enumerate((0.1, -0.5, -1.0))]
     assert [crossing.direction for crossing in told if crossing is not None] == ["out"]
+
+
+@given(
+    st.sampled_from([(0.0, 0.0), (0.05, 0.0), (0.15, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 2.5)]),
+    st.integers(-120, 120),
+    st.sampled_from(range(8)),
+)
+def test_who_passes_where_two_lines_meet_crosses_one(
+    ends: tuple[float, float], at_cm: int, turned: int
+) -> None:
+    """A door drawn as two lines, straight on, with a little gap or with a bend, whichever of their ends meet."""
+    gap_m, bend_m = ends
+    first = {"id": "a", "from": [0, -3], "to": [0, 0], "inside": [2, -1]}
+    second = {"id": "b", "from": [0, gap_m], "to": [bend_m, 3], "inside": [4, 1.5]}
+    for line, bit in ((first, 1), (second, 2)):
+        if turned & bit:
+            line["from"], line["to"] = line["to"], line["from"]
+    lines = [Line.model_validate(line) for line in (first, second)][:: -1 if turned & 4 else 1]
+    counters = [LineCounter(line, reach_m) for line, reach_m in zip(lines, reaches(lines), strict=True)]
+    path = [(x / 10, at_cm / 100) for x in range(-20, 41)]
+    told = [counter.step(200 * i, 1, place) for i, place in enumerate(path) for counter in counters]
+    assert [crossing.direction for crossing in told if crossing is not None] == ["in"]
 
 
 def test_passing_round_the_end_counts_nothing() -> None:

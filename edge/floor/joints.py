@@ -1,0 +1,40 @@
+"""How far a line reaches beyond its ends: a little, but not onto another that goes on there.
+
+A door may be drawn as several lines, straight on or round a corner. Who walks through where two of them meet has crossed one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from branchloop import geometry
+from branchloop.site import Line
+
+END_SLACK_M = 0.1
+"""Who passes so close to an end has crossed, where nothing goes on."""
+_NOTHING_M = 1e-9
+"""Taken from the end of the later of two lines that share a point, which then belongs to the earlier one."""
+
+Reach = tuple[float, float]
+"""Metres beyond `from` and beyond `to`."""
+
+
+def reaches(lines: Sequence[Line]) -> list[Reach]:
+    """Of each line, in their order. Lines whose ends lie less than twice the slack apart share what is between."""
+    return [
+        (_beyond(line.from_, lines, index), _beyond(line.to, lines, index))
+        for index, line in enumerate(lines)
+    ]
+
+
+def _beyond(end: geometry.Point, lines: Sequence[Line], index: int) -> float:
+    others = [
+        (geometry.distance(end, other), number < index)
+        for number, line in enumerate(lines)
+        if number != index
+        for other in (line.from_, line.to)
+    ]
+    apart_m, is_later = min(others, key=lambda each: (each[0], not each[1]), default=(2 * END_SLACK_M, False))
+    if apart_m == 0 and is_later:
+        return -_NOTHING_M
+    return min(END_SLACK_M, apart_m / 2)
