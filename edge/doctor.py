@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
@@ -12,10 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from branchloop.doctor_finding import Finding, bad, good, warn
+from branchloop.doctor_finding import Finding, bad, good
 from branchloop.errors import BranchloopError
 from branchloop.processes import owner
 from branchloop.site import Camera, Sensor, Site
+from edge.doctor_broker import examine_broker
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
 from edge.perceive.health import Event
@@ -24,7 +24,6 @@ from edge.perceive.source import resolve
 from edge.perceive.ultrasonic import SILENT_S, Reading
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import read_log
-from edge.send.boxlink import BoxLink
 
 LEAST_FREE_GB = 2.0
 
@@ -43,7 +42,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
         findings += [_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
         findings.append(_disk(base_dir, site))
         if site.box is not None:
-            findings.append(_broker(site, base_dir))
+            findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
             if site.kiosks:
                 from edge.doctor_kiosk import examine_kiosks  # loads the models of faces: seconds
 
@@ -137,14 +136,3 @@ def _disk(base_dir: Path, site: Site) -> Finding:
     return Finding(
         state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free for {folder}"
     )
-
-
-def _broker(site: Site, base_dir: Path) -> Finding:
-    if site.box is None:
-        raise ValueError("a site without a box has no broker")
-    try:
-        link = BoxLink.of(site.id, site.box, base_dir)
-        socket.create_connection((link.host, link.port), timeout=3).close()
-    except (BranchloopError, OSError) as error:
-        return warn(f"broker {site.box.broker}: {error} (readings wait in the outbox)")
-    return good(f"broker {site.box.broker} answers")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 from edge.configured import read_box
+from edge.send.boxlink import BoxLink
 
 STEADY_S = 3600.0
 """A core that works for less before it crashes has longer and longer pauses: a configuration may end it after minutes."""
@@ -20,6 +21,7 @@ def run_box(config: Path) -> None:
     that is begun again and again mends neither.
     """
     site, box = read_box(config)
+    BoxLink.of(site.id, box, config.parent)
     with lock_directory(config.parent / box.data_dir):
         pass
     stop = stop_event()

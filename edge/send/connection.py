@@ -38,10 +38,12 @@ class Received:
 class Connection:
     """`accepted` by the broker, `ready` once the subscriptions stand, `lost` with a reason at the end."""
 
-    def __init__(self, box: BoxLink, will: tuple[str, str], filters: Sequence[str]) -> None:
+    def __init__(self, box: BoxLink, will: tuple[str, str] | None, filters: Sequence[str]) -> None:
         self.accepted = False
         self.ready = False
         self.lost: str | None = None
+        self.refused = False
+        """Whether it was lost for a reason that only somebody can mend."""
         self._box = box
         self._filters = filters
         self._received: list[Received] = []
@@ -53,7 +55,8 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.username_pw_set(box.user, box.password)
-        client.will_set(will[0], will[1], qos=1, retain=True)
+        if will is not None:
+            client.will_set(will[0], will[1], qos=1, retain=True)
         client.max_inflight_messages_set(0)  # the outbox's own limit of batches in flight holds
         client.connect_timeout = CONNECT_TIMEOUT_S
         if box.tls is not None:
@@ -67,8 +70,16 @@ class Connection:
         """Begin to connect; waits for TCP and TLS, not for the broker's answer."""
         try:
             self._client.connect(self._box.host, self._box.port, KEEPALIVE_S)
+        except ssl.SSLCertVerificationError as error:
+            self._refuse(
+                f"its certificate is not believed ({error.verify_message}); check `ca_file`, and the name in `broker`"
+            )
         except (OSError, ValueError) as error:
             self.lost = str(error)
+            if isinstance(error, ssl.SSLError) or (self._box.tls and isinstance(error, ConnectionResetError)):
+                self._refuse(
+                    f"it speaks no TLS that this box takes ({error}); check scheme and port of `broker`"
+                )
 
     def step(self, wake: socket.socket, timeout_s: float) -> list[Received]:
         """Exchange bytes for at most `timeout_s`, less if `wake` is readable; returns what came in."""
@@ -115,16 +126,23 @@ class Connection:
         client.on_connect = client.on_subscribe = client.on_disconnect = client.on_message = None
         self.lost = self.lost or "closed"
 
+    def _refuse(self, reason: str) -> None:
+        self.lost, self.refused = reason, True
+
     def _on_connect(self, client: mqtt.Client, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
         if reason.is_failure:
-            self.lost = f"the broker refuses {self._box.user}: {reason}"
+            self._refuse(
+                f"the broker refuses {self._box.user}: {reason}; carry its credential over from the hub again"
+            )
             return
         self.accepted = True
         client.subscribe([(topic, 1) for topic in self._filters])
 
     def _on_subscribe(self, _client: Any, _data: Any, _mid: int, codes: list[Any], _props: Any) -> None:
         if any(code.value == _REFUSED_SUBSCRIPTION for code in codes):
-            self.lost = f"the broker does not let {self._box.user} subscribe to its own topics"
+            self._refuse(
+                f"the broker does not let {self._box.user} subscribe to its own topics; check the broker's rules"
+            )
             return
         self.ready = True
 

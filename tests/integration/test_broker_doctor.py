@@ -1,0 +1,116 @@
+"""`doctor` and `edge run` before a broker that lets the box in, and before those that never will."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from brokers import BOX, KINDS, SITE, Broker, box_link, running, until, write_certificate, write_hub
+
+from branchloop.box import Box, Tls
+from branchloop.doctor_finding import Finding
+from branchloop.site import parse_site
+from edge.doctor_broker import examine_broker
+from edge.send.link import Link
+from edge.send.outbox import Outbox
+
+NORTH = parse_site(SITE.format(id="north", box=BOX))
+
+
+def examined(
+    address: str, password: Path, *, tls: Path | None = None, running_box: bool = False, site: str = "north"
+) -> Finding:
+    box = Box(
+        id="box-1", broker=address, data_dir="box", credential_file=str(password),
+        tls=None if tls is None else Tls(ca_file=str(tls)),
+    )  # fmt: skip
+    north = NORTH.model_copy(update={"id": site})
+    return examine_broker(north, box, password.parent, running=running_box)
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def broker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
+        yield started
+
+
+def test_doctor_logs_in_as_the_box(broker: Broker, tmp_path: Path) -> None:
+    """Let in, or told what to do; that something answers at the port says neither."""
+    address = f"mqtt://127.0.0.1:{broker.port}"
+    own = (broker.config.credentials_dir / "north--box-1").resolve()
+    found = examined(address, own)
+    assert (found["state"], found["text"]) == ("good", f"broker {address} lets north/box-1 in")
+    wrong = examined(address, written(tmp_path / "wrong", "another"))
+    assert wrong["state"] == "bad"
+    assert "refuses north/box-1" in wrong["text"]
+    assert "carry its credential over from the hub again" in wrong["text"]
+    other = examined(address, own, site="south")
+    assert (other["state"], "refuses south/box-1" in other["text"]) == ("bad", True)
+    missing = examined(address, tmp_path / "none")
+    assert (missing["state"], "Copy the box's credential file" in missing["text"]) == ("bad", True)
+
+
+def test_doctor_does_not_end_the_link_of_a_running_box(broker: Broker, tmp_path: Path) -> None:
+    """A broker parts from the older of two connections under one name."""
+    outbox = Outbox(tmp_path / "outbox.db")
+    link = Link(outbox, box_link(broker.config, f"mqtt://127.0.0.1:{broker.port}"), dict)
+    link.start()
+    try:
+        until(lambda: link.online, "the box is connected")
+        own = (broker.config.credentials_dir / "north--box-1").resolve()
+        found = examined(f"mqtt://127.0.0.1:{broker.port}", own, running_box=True)
+        assert (found["state"], "is reached" in found["text"]) == ("good", True)
+        assert link.counters.connects == 1
+    finally:
+        link.stop(1.0)
+        outbox.close()
+
+
+@pytest.mark.filterwarnings("ignore:Exception ignored.*:pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.filterwarnings(
+    "ignore:unclosed:ResourceWarning"
+)  # paho leaves a failed handshake to the collector
+@pytest.mark.parametrize("kind", KINDS)
+def test_doctor_says_what_is_wrong_with_tls(tmp_path: Path, kind: str) -> None:
+    """A certificate of another host, one that nobody vouches for, a port without TLS."""
+    for folder in ("hub", "stranger"):
+        (tmp_path / folder).mkdir()
+        write_certificate(tmp_path / folder, "localhost")
+    config = write_hub(tmp_path / "hub")
+    tls = '[hub.tls]\nca_file = "cert.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+    config.write_text(config.read_text() + tls)
+    trusted = tmp_path / "hub" / "cert.pem"
+    with running(kind, tmp_path / "hub", config) as broker:
+        own = (broker.config.credentials_dir / "north--box-1").resolve()
+        assert examined(f"mqtts://localhost:{broker.port}", own, tls=trusted)["state"] == "good"
+        named = examined(f"mqtts://127.0.0.1:{broker.port}", own, tls=trusted)
+        strange = examined(f"mqtts://localhost:{broker.port}", own, tls=tmp_path / "stranger" / "cert.pem")
+        for found in (named, strange):
+            assert (found["state"], "its certificate is not believed" in found["text"]) == ("bad", True)
+    with running(kind, tmp_path / "plain") as plain:
+        own = (plain.config.credentials_dir / "north--box-1").resolve()
+        found = examined(f"mqtts://localhost:{plain.port}", own, tls=trusted)
+        assert found["state"] == "bad", found
+        assert "check scheme and port" in found["text"]
+    away = examined(f"mqtt://127.0.0.1:{broker.port}", own)
+    assert (away["state"], "readings wait in the outbox" in away["text"]) == ("warn", True)
+
+
+def test_a_box_that_can_never_send_does_not_begin(tmp_path: Path) -> None:
+    """Exit code 3 and the sentence, where the core was begun again and again for ever."""
+    site = tmp_path / "north.toml"
+    site.write_text(SITE.format(id="north", box=BOX.replace("UNUSED", "NO_SUCH_VARIABLE")), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-m", "edge.main", "run", str(site)], capture_output=True, text=True, check=False, timeout=60
+    )  # fmt: skip
+    assert ended.returncode == 3
+    assert "the environment has no NO_SUCH_VARIABLE" in ended.stderr
