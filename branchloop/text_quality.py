@@ -47,6 +47,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The acceptance report in force proves nothing: its sample is too small, its hand counts are totals, or no limit was set.",
         "现行验收报告尚不能证明计数：样本不足、人工计数仅有总数，或未设限值。",
     ),
+    "quality.reason.report_partial": (
+        "The acceptance reports in force hold no count of every entrance.",
+        "现行验收报告未包含全部出入口的计数。",
+    ),
     "quality.reason.unchecked": (
         "No conservation check could be made yet.",
         "尚无法进行守恒检查。",
@@ -71,6 +75,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.report.stated": ("no limits set", "未设限值"),
     "quality.report.until": ("until {date}", "有效期至 {date}"),
     "quality.report.ended": ("expired {date}", "{date} 过期"),
+    "quality.report.former": ("of another configuration", "属于其他配置"),
     "quality.calendar": ("Coverage by day and hour", "分日分时覆盖率"),
     "quality.calendar.alt": (
         "Coverage by day and hour from {start} to {end}: {coverage} of the opening time was observed, {gaps} hours "
@@ -216,5 +221,5 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Nobody counted {lines} by hand: in no figure of this report.",
         "未人工计数：{lines}；不计入本报告任何结果。",
     ),
-    "quality.report.older": ("Earlier reports: {value}", "较早的报告：{value} 份"),
+    "quality.report.others": ("Other reports: {value}", "其他报告：{value} 份"),
 }

@@ -1,4 +1,4 @@
-"""The newest acceptance report as HTML: its verdict, figures with intervals, and until when it holds. Pure."""
+"""The acceptance report that decides, as HTML: its verdict, figures with intervals, and until when it holds. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from branchloop.acceptance import lines_counted
 from branchloop.text import WORDS, Language, say
 from dashboard.plan import named
 from dashboard.quality import NARROW, table
+from dashboard.standing import decisive
 
 REPORTS: Mapping[str, tuple[str, str]] = {
     "pass": ("✓", "good"),
@@ -21,32 +22,33 @@ REPORTS: Mapping[str, tuple[str, str]] = {
 
 
 def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Language) -> str:
-    """The newest acceptance report: its verdict, figures with intervals, and until when it holds."""
-    if not answer["reports"]:
+    """The acceptance report that decides: its verdict, figures with intervals, and until when it holds."""
+    told = decisive(answer)
+    if told is None:
         return f'<div class="bl-note">{escape(say("quality.reports.none", language))}</div>'
-    newest, *older = answer["reports"]
-    shape, tone = REPORTS[newest["verdict"]]
-    state = say(f"quality.report.{newest['state']}", language, date=newest["expires"][:10])
+    others = len(answer["reports"]) - 1
+    shape, tone = REPORTS[told["verdict"]]
+    state = say(f"quality.report.{told['state']}", language, date=told["expires"][:10])
     line = say(
         "quality.report.line",
         language,
-        made=newest["made"][:10],
-        who=newest["measured_by"],
-        version=newest["config_version"],
+        made=told["made"][:10],
+        who=told["measured_by"],
+        version=told["config_version"],
         state=state,
     )
     lines = [line]
-    if newest["simulated"]:
+    if told["simulated"]:
         lines.append(say("simulated", language))
-    if not newest["same_configuration"]:
+    if not told["same_configuration"]:
         lines.append(say("quality.report.other", language, version=branch["version"]))
-    if newest["not_counted"]:
-        lines.append(_not_counted(newest["not_counted"], branch, language))
-    if older:
-        lines.append(say("quality.report.older", language, value=len(older)))
+    if told["not_counted"]:
+        lines.append(_not_counted(told["not_counted"], branch, language))
+    if others:
+        lines.append(say("quality.report.others", language, value=others))
     rows = []
     names = {part["id"]: part for part in (*branch["lines"], *branch["zones"], *branch["cameras"])}
-    for figure in newest["figures"]:
+    for figure in told["figures"]:
         key = f"figure.{figure['key']}"
         name = say(key, language) if key in WORDS else figure["key"]
         if figure["subject"]:
@@ -67,8 +69,8 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
             f"{escape(say('quality.report.' + figure['verdict'], language))}</td></tr>"
         )
     keys = ("figure", "value", "interval", "limit", "sample", "result")
-    verdict = say("acceptance." + newest["verdict"], language)
-    part = lines_counted(((f["key"], f["subject"]) for f in newest["figures"]), newest["not_counted"])
+    verdict = say("acceptance." + told["verdict"], language)
+    part = lines_counted(((f["key"], f["subject"]) for f in told["figures"]), told["not_counted"])
     if part:
         verdict = say("acceptance.of_lines", language, verdict=verdict, counted=part[0], lines=part[1])
     return (

@@ -15,6 +15,7 @@ from branchloop.text import WORDS, Language, duration, label, say
 from branchloop.text_faults import told as in_language
 from dashboard import localtime, tiles
 from dashboard.plan import named
+from dashboard.standing import decisive
 
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "proven": ("✓", "good"),
@@ -87,11 +88,10 @@ def figures(answer: Mapping[str, Any], language: Language) -> list[str]:
             tolerance=_number(told[0]["tolerance"]),
         )
     report, until = say("quality.report.none", language), ""
-    if answer["reports"]:
-        newest = answer["reports"][0]
-        report = say(f"quality.report.{newest['verdict']}", language)
-        key = "until" if newest["state"] == "valid" else "ended"
-        until = say(f"quality.report.{key}", language, date=newest["expires"][:10])
+    if (said := decisive(answer)) is not None:
+        report = say(f"quality.report.{said['verdict']}", language)
+        key = "ended" if said["state"] != "valid" else "until" if said["same_configuration"] else "former"
+        until = say(f"quality.report.{key}", language, date=said["expires"][:10])
     lately, whole = answer["trust"]["coverage"], answer["coverage"]
     span = say("quality.coverage_all", language, days=len(answer["days"]), value=shown_share(whole))
     return [

@@ -26,18 +26,18 @@ from hub.api import models_quality as answers
 from hub.api.alerts import alerted
 from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
-from hub.loop.trust import Standing, trust
+from hub.loop.trust import trust
 from hub.store.acceptance import AcceptanceReports, Kept
 from hub.store.alerts import Alerts
-from hub.store.checking import Checker, count_error
+from hub.store.checking import Checker
 from hub.store.configurations import Configurations
 from hub.store.connection import reading
 from hub.store.evidence import Evidence, Part
 from hub.store.opening import Hours, OpeningHistory
+from hub.store.proof import MOST_READ, proof
 from hub.store.stretch import Span, buckets
 
 MOST_ALERTS = 50
-MOST_REPORTS = 10
 BALANCE_DAYS = 14
 TRUST_DAYS = 7
 BACK_H = 7 * 24
@@ -57,10 +57,11 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
     )
     with reading(state.data_dir) as db:
         evidence = Evidence(db)
-        kept = AcceptanceReports(db).newest(site.id, MOST_REPORTS)
+        kept = AcceptanceReports(db).newest(site.id, MOST_READ)
         reports = [reported(db, site, each, at_ms) for each in kept]
         hours = OpeningHistory(db).of(site, at_ms)
-        checker = Checker(evidence, site, hours, count_error(db, site, at_ms))
+        proven = proof(db, site, at_ms)
+        checker = Checker(evidence, site, hours, proven.error)
         opening = _Opening(hours, evidence.first_ms(site.id))
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}
@@ -80,7 +81,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         lately,
         [alert.kind for alert in opened],
         any(finding.outcome != "unknown" for finding in (*balance, *found) if finding.check in _COUNTING),
-        _standing(reports),
+        proven.standing,
     )
     return answers.Quality(
         server_time=iso(at_ms),
@@ -93,6 +94,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             reasons=list(judged.reasons),
             tainted=list(judged.tainted),
             coverage=lately,
+            report=proven.report,
         ),
         coverage=_covered([cell for _, cells in calendar for cell in cells]),
         days=[_day(day, cells, site, hours, told_ms) for day, cells in calendar],
@@ -147,21 +149,6 @@ def _told_ms(newest: Mapping[str, Any], at_ms: int) -> int:
         return at_ms
     end_ms: int = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1)
     return end_ms if 0 <= at_ms - end_ms < ALARM_AGE_MS else at_ms
-
-
-def _standing(reports: Sequence[answers.AcceptanceAnswer]) -> Standing:
-    if not reports:
-        return "none"
-    newest = reports[0]
-    if newest.state == "expired" or not newest.same_configuration:
-        return "expired"
-    match newest.verdict:
-        case "pass":
-            return "valid"
-        case "fail":
-            return "failed"
-        case _:
-            return "undecided"
 
 
 def _balance(checker: Checker, today: date, from_ms_: int) -> list[Finding]:

@@ -13,11 +13,12 @@ from hub.ingest.alerting import Look, take
 from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
 from hub.store.alerts import Alerts
-from hub.store.checking import Checker, Learnt, count_error
+from hub.store.checking import Checker, Learnt
 from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
 from hub.store.interface import Store
 from hub.store.opening import OpeningHistory
+from hub.store.proof import proof
 
 LOOK_BACK_MS = 2 * DAY_MS
 """Of a branch never looked at, so much of the past."""
@@ -88,7 +89,7 @@ class DriftAlerts:
     def _findings(self, site: Site, span: tuple[int, int], at_ms: int) -> tuple[list[int], list[Look]]:
         evidence = Evidence(self._db)
         opening = OpeningHistory(self._db).of(site, at_ms)
-        checker = Checker(evidence, site, opening, count_error(self._db, site, at_ms), self._learnt)
+        checker = Checker(evidence, site, opening, proof(self._db, site, at_ms).error, self._learnt)
         looks: list[Look] = []
         ends: list[int] = []
         for hour in islice(checker.hours(span), HOURS_A_LOOK):

@@ -18,13 +18,15 @@ Reason = Literal[
     "report_expired",
     "report_failed",
     "report_undecided",
+    "report_partial",
     "unchecked",
 ]
-Standing = Literal["none", "valid", "undecided", "failed", "expired"]
-"""Of the newest acceptance report; expired also when the configuration has changed since."""
+Standing = Literal["none", "valid", "undecided", "partial", "failed", "expired"]
+"""Of the acceptance reports; expired also when the configuration has changed since, partial when no entrance, or not each, was counted."""
 _STANDING: Mapping[Standing, Reason] = {
     "none": "no_report",
     "undecided": "report_undecided",
+    "partial": "report_partial",
     "expired": "report_expired",
 }
 COUNTS = frozenset({"footfall", "crossings_in", "crossings_out", "occupancy"})
@@ -50,7 +52,7 @@ def trust(
     """The verdict for a branch.
 
     `coverage` of the opening time looked at; `open_kinds` of open alerts; `checked`: whether any
-    conservation check could be made; `report`: the newest acceptance report.
+    conservation check could be made; `report`: how the acceptance reports stand.
     """
     kinds: Collection[str] = list(open_kinds)
     doubtful = sorted({figure for kind in kinds for figure in tainted(kind)})

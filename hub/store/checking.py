@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from branchloop.acceptance import Report
 from branchloop.clock import (
     DAY_MS,
     MINUTE_MS,
@@ -22,8 +20,6 @@ from branchloop.site import Sensor, Site
 from hub.loop import conservation, drift
 from hub.loop.conservation import Level, Passage
 from hub.loop.finding import CountError, Finding, Span, unknown
-from hub.store.acceptance import AcceptanceReports
-from hub.store.configurations import Configurations
 from hub.store.evidence import LAST_MS, Evidence, Observed
 from hub.store.opening import Hours
 
@@ -33,8 +29,6 @@ SEEN_DAYS = 7
 LEAST_OF_A_MINUTE = 0.9
 Learnt = tuple[int, float]
 """A site's day (start in UTC ms) and the share of those inside that cameras see."""
-SMALLEST_ERROR = 0.005
-"""No report proves a count so well that chance needs no room."""
 
 
 class Checker:
@@ -294,35 +288,3 @@ class Checker:
     def _observed(self, totals: Observed, start_ms: int) -> float:
         length_ms = bucket_end_ms(start_ms, "hour", self._zone) - start_ms
         return min(1.0, (totals.per_camera_ms(totals.observed_ms) or 0) / length_ms)
-
-
-def count_error(db: sqlite3.Connection, site: Site, now_ms: int) -> CountError:
-    """How wrong a count may be: what the acceptance report in force proves of all entrances, or what is designed for."""
-    newest = AcceptanceReports(db).newest(site.id, 1)
-    if not newest or now_ms >= newest[0].report.expires_at_ms:
-        return CountError()
-    report = newest[0].report
-    if not Configurations(db).runs(site, report.config_version, report.config_hash):
-        return CountError()
-    proven = _proven(report, {line.id for line in site.lines if line.entrance})
-    return CountError() if proven is None else CountError(max(SMALLEST_ERROR, proven), "acceptance")
-
-
-def _proven(report: Report, entrances: set[str]) -> float | None:
-    """The share of crossings wrong of all lines together that a report proves; None where it proves none.
-
-    A few crossings at one door prove nothing of the others, however well or badly that door did.
-    """
-    counted = {figure.subject for figure in report.figures if figure.key.startswith("counts.")}
-    if not entrances <= counted:
-        return None
-    if any(
-        f.verdict == "fail" and f.subject in entrances for f in report.figures if f.key.startswith("counts.")
-    ):
-        return None
-    rates = [figure for figure in report.figures if figure.key == "counts.wrong_rate"]
-    whole = [figure for figure in rates if figure.subject is None]
-    if not whole and len({figure.subject for figure in rates}) == 1:
-        whole = rates
-    highs = [figure.high for figure in whole if figure.verdict == "pass" and figure.high is not None]
-    return max(highs) if highs and len(highs) == len(whole) else None

@@ -36,8 +36,8 @@ from hub.ingest.resting import REST_MS
 from hub.loop.alerts import Watch
 from hub.loop.finding import CountError
 from hub.store.alerts import Alerts
-from hub.store.checking import count_error
 from hub.store.connection import connect_readonly
+from hub.store.proof import proof
 from hub.store.reading import Reader
 from hub.store.schema import DATABASE
 from hub.store.sqlite import SqliteStore
@@ -630,9 +630,8 @@ def test_a_report_is_kept_as_it_was_signed(hub: World) -> None:
     other = upload(hub, signed(config_version=7, made_at_ms=now_ms() - 1_000)).json()
     assert other["same_configuration"] is False
     answer = get(hub, "/hall/quality", headers, days="3").json()
-    assert (
-        answer["balance"][0]["basis"] == "design"
-    )  # measured on another configuration: it proves nothing of this
+    # measured on another configuration: it neither proves anything of this nor takes anything back
+    assert answer["balance"][0]["basis"] == "acceptance"
 
 
 def rate(subject: str | None, wrong: int, crossings: int) -> dict[str, Any]:
@@ -672,9 +671,44 @@ def test_only_what_is_proven_of_all_entrances_sets_the_tolerance(
     assert upload(hub, signed(figures=figures, verdict=verdict)).status_code == 201
     site = hub.config.sites["hall"]
     with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
-        error = count_error(db, site, now_ms())
+        error = proof(db, site, now_ms()).error
     assert error == (CountError() if share is None else CountError(share, "acceptance"))
     assert error.tolerance(200) < 8
+
+
+def test_what_stands_is_what_was_proven_of_the_entrances(hub: World) -> None:
+    """Heat, another door, a newer report of an older configuration or a small sample neither prove the counts nor take it back."""
+    at_ms = now_ms()
+    heat = {"key": "heat.r", "unit": "share", "value": 0.97, "low": 0.96, "high": 0.99, "sample": 90, "sample_of": "places",
+            "at_least": 0.95, "verdict": "pass"}  # fmt: skip
+    few = {**rate("door", 0, 4), "verdict": "undecided"}
+    fails = rate("door", 300, 1_000)
+    uploads: list[tuple[str, dict[str, Any]]] = [
+        ("expired", {"config_version": 7}),
+        ("partial", {"figures": [heat]}),
+        ("partial", {"figures": [rate("side", 0, 600)], "not_counted": ["door"]}),
+        ("undecided", {"figures": [few], "verdict": "undecided"}),
+        ("valid", {}),
+        ("valid", {"figures": [heat]}),
+        ("valid", {"config_version": 7}),
+        ("valid", {"figures": [few], "verdict": "undecided"}),
+        ("failed", {"figures": [fails], "verdict": "fail"}),
+        ("failed", {"figures": [heat]}),
+        ("valid", {}),
+    ]
+    site = hub.config.sites["hall"]
+    decides = ""
+    for minute, (standing, report) in enumerate(uploads):
+        answered = upload(hub, signed(**report, made_at_ms=at_ms - DAY_MS + minute))
+        assert answered.status_code == 201, answered.text
+        with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+            found = proof(db, site, at_ms)
+        assert (minute, found.standing) == (minute, standing)
+        assert (found.error.basis == "acceptance") == (standing == "valid")
+        if standing == "valid" and not report:
+            decides = answered.json()["digest"]
+        assert standing != "valid" or found.report == decides
+    assert get(hub, "/hall/quality?days=2", hub.token("auditor")).json()["trust"]["report"] == decides
 
 
 def test_an_expired_report_is_shown_as_expired(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def finding(check: str = "overnight", **other: Any) -> dict[str, Any]:
 def answer(**other: Any) -> dict[str, Any]:
     return {
         "timezone": "Asia/Shanghai",
-        "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996},
+        "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996, "report": None},
         "coverage": 0.97,
         "days": [day("2026-11-23", {9: hour(9), 10: hour(10, "gap"), 11: hour(11, "gap"), 12: hour(12, coverage=0.5)})],
         "cameras": [], "sensors": [], "balance": [finding()], "findings": [], "alerts": [], "reports": [], **other,
