@@ -35,6 +35,8 @@ Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 STEP_MS = 250
+HOLD_MS = 1_000
+"""A reading stands until the next one, but no longer."""
 SENSOR_S = 0.4
 CAMERA_S = 3.0
 """Time constants with which a reading and a sighting are forgotten."""
@@ -81,6 +83,8 @@ class _Ear:
     near: NDArray[np.int64]
     head_m: float
     readings: deque[tuple[int, float | None]] = field(default_factory=lambda: deque(maxlen=MOST_READINGS))
+    stands: tuple[int, float | None] | None = None
+    """The last reading that was spent, and when it came."""
     evidence: Array = field(default_factory=lambda: np.zeros(0))
     blind: Array = field(default_factory=lambda: np.zeros(0))
     heard: bool = False
@@ -145,6 +149,7 @@ class Occupancy:
         self._stood[:] = self._stays[:] = 0.0
         for ear in self._ears.values():
             ear.readings.clear()
+            ear.stands = None
             ear.evidence[:] = ear.blind[:] = 0.0
 
     def probability(self) -> Array:
@@ -197,18 +202,28 @@ class Occupancy:
         return found
 
     def _heard(self, start_ms: int, disbelieved: Collection[str]) -> dict[str, dict[int, list[float | None]]]:
-        """Sensor -> step -> readings of the window."""
+        """Sensor -> step -> readings of the window; in a step without one, that which still stands."""
         found: dict[str, dict[int, list[float | None]]] = {}
         for sensor, ear in self._ears.items():
-            by_step: dict[int, list[float | None]] = defaultdict(list)
+            by_step: dict[int, list[tuple[int, float | None]]] = defaultdict(list)
             later: deque[tuple[int, float | None]] = deque(maxlen=MOST_READINGS)
             for t_ms, range_m in ear.readings:
                 if t_ms >= start_ms + WINDOW_MS:
                     later.append((t_ms, range_m))
-                elif t_ms >= start_ms and sensor not in disbelieved:
-                    by_step[(t_ms - start_ms) // STEP_MS].append(range_m)
+                elif t_ms >= start_ms:
+                    by_step[(t_ms - start_ms) // STEP_MS].append((t_ms, range_m))
             ear.readings = later
-            found[sensor] = by_step
+            found[sensor] = said = {}
+            if sensor in disbelieved:
+                ear.stands = None
+                continue
+            for step in range(WINDOW_MS // STEP_MS):
+                middle_ms = start_ms + step * STEP_MS + STEP_MS // 2
+                if step in by_step:
+                    said[step] = [range_m for _, range_m in by_step[step]]
+                    ear.stands = max(by_step[step], key=lambda one: one[0])
+                elif ear.stands is not None and middle_ms - ear.stands[0] < HOLD_MS:
+                    said[step] = [ear.stands[1]]
         return found
 
     def _hear(

@@ -91,6 +91,27 @@ def test_somebody_under_a_sensor_without_camera_is_about_one_person() -> None:
     assert [filled_s(grid, window) for window in range(4, 8)][-1] < 0.3
 
 
+@pytest.mark.parametrize("period_ms", [100, 250, 400, 500, 700, 1_000])
+def test_a_slow_sensor_tells_as_much_of_who_stands(period_ms: int) -> None:
+    """A reading stands until the next one: one a second says no less than ten."""
+    grid, total_s = Occupancy(PLAN, {}, [ceiling()]), 0.0
+    for window in range(12):
+        for t_ms in range(-(-window * 5_000 // period_ms) * period_ms, (window + 1) * 5_000, period_ms):
+            grid.reading("s", t_ms, 1.4)
+        total_s += filled_s(grid, window)
+    assert 50 < total_s < 60
+
+
+def test_a_reading_stands_for_a_second() -> None:
+    """A sensor that speaks every other second is heard half of the time at most."""
+    grid, total_s = Occupancy(PLAN, {}, [ceiling()]), 0.0
+    for window in range(12):
+        for t_ms in range(window * 5_000 + window * 5_000 % 2_000, (window + 1) * 5_000, 2_000):
+            grid.reading("s", t_ms, 1.4)
+        total_s += filled_s(grid, window)
+    assert 5 < total_s < 32
+
+
 def test_where_a_camera_looks_nothing_is_filled() -> None:
     """However loud the sensor."""
     grid = Occupancy(PLAN, ALL, [ceiling()])
