@@ -104,6 +104,7 @@ class ZoneWindow(Wire):
     person_ms: Count
     entries: Count
     dwell: Histogram = Field(default_factory=Histogram)
+    looked_ms: Count | None = Field(default=None, description="time in which cameras that see it observed")
 
 
 class QueueWindow(Wire):
@@ -118,6 +119,7 @@ class QueueWindow(Wire):
     lost: Count = Field(
         default=0, description="waits whose beginning or end nobody saw: neither served nor abandoned"
     )
+    looked_ms: Count | None = Field(default=None, description="time in which cameras that see it observed")
 
 
 class Heat(Wire):
@@ -172,6 +174,9 @@ class Window(Wire):
     method: str = Field(default="", max_length=80, description="detector and tracker that produced it")
     expected_ms: Count = Field(description="camera time that full coverage would have given")
     observed_ms: Count = Field(description="camera time truly observed")
+    looked_ms: Count | None = Field(
+        default=None, description="time in which at least one camera observed: what `person_ms` is of"
+    )
     person_ms: Count = Field(description="time integral of people on the plan, staff excluded")
     staff_ms: Count = Field(default=0, description="time integral of staff, who are in no other figure")
     people_end: Count | None = Field(default=None, description="people on the plan at the end, if observed")

@@ -30,10 +30,8 @@ class Crowding:
             if local.date() != self._day:
                 self._day, self._hours = local.date(), {}
             person_ms, seen_ms = self._hours.get(local.hour, (0, 0))
-            if window.expected_ms:
-                share = window.observed_ms / window.expected_ms
-                seen_ms += round(window.duration_ms * share)
-                self._hours[local.hour] = (person_ms + window.person_ms, seen_ms)
+            if window.looked_ms is not None:
+                self._hours[local.hour] = (person_ms + window.person_ms, seen_ms + window.looked_ms)
             self._people = window.people_end
             self._at_ms = window.start_ms + window.duration_ms
         return bool(windows)

@@ -21,6 +21,7 @@ from edge.floor.staff import StaffRoll
 from edge.floor.stitching import Stitcher
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors, WindowBook
 from edge.floor.zones import Visit
+from edge.floor.zonewatch import ZoneWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,9 @@ class Events:
 class Accounts:
     """The books of one site between two restarts."""
 
-    def __init__(self, site: Site, *, method: str, prefix: str) -> None:
+    def __init__(self, site: Site, *, method: str, prefix: str, watch: ZoneWatch | None = None) -> None:
         self._site = site
-        self.book = WindowBook(site, method)
+        self.book = WindowBook(site, method, watch)
         self.notices = CrossingNotices(site.lines, prefix)
         self._stitcher = Stitcher()
         self._staff = StaffRoll(site)

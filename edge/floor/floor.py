@@ -23,6 +23,7 @@ from edge.floor.track import TrackerSettings
 from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 from edge.floor.zones import Visit
+from edge.floor.zonewatch import ZoneWatch
 
 
 @dataclass(slots=True)
@@ -62,9 +63,10 @@ class Floor:
             low_score=site.tracking.low_score,
         )
         self._method = method
-        self._accounts = Accounts(site, method=method, prefix=prefix)
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}
         sights = {camera: sight(eye.calibration, site.plan) for camera, eye in self._eyes.items()}
+        self._watch = ZoneWatch(site.plan, site.zones, sights)
+        self._accounts = Accounts(site, method=method, prefix=prefix, watch=self._watch)
         self._fusion = Fusion(list(self._eyes), sights)
         self._occupancy = Occupancy(site.plan, sights, site.sensors)
         self._restarts = 0
@@ -145,7 +147,9 @@ class Floor:
             self._eyes[camera].fault = self._eyes[camera].faulty = eye.fault
         self._fusion = self._fusion.afresh()
         self._occupancy.forget()
-        self._accounts = Accounts(self.site, method=self._method, prefix=f"{self._prefix}-{self._restarts}")
+        self._accounts = Accounts(
+            self.site, method=self._method, prefix=f"{self._prefix}-{self._restarts}", watch=self._watch
+        )
         return settled
 
     def _end_all(self, eye: _Eye) -> None:

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, window_start_ms
-from branchloop.kpis import duration_bin
 from branchloop.messages import (
     CameraFault,
     CameraWindow,
     DeviceState,
-    Histogram,
     LineWindow,
     QueueWindow,
     SensorWindow,
@@ -28,9 +26,11 @@ from edge.floor.flow import FlowGrid, Strides
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.handover import Renamed
 from edge.floor.heat import HeatGrid
+from edge.floor.histogram import histogram
 from edge.floor.lines import Crossing, Key
 from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
 from edge.floor.zones import Visit, ZoneMeter
+from edge.floor.zonewatch import ZoneWatch
 
 OUTAGE_MS = DAY_MS
 """A leap of time that is longer than this is no outage but a clock that was set: there are no windows in between."""
@@ -63,6 +63,8 @@ class _Open:
     person_ms: int = 0
     staff_ms: int = 0
     people_end: int | None = None
+    looked_ms: int = 0
+    zone_looked_ms: Counter[str] = field(default_factory=Counter)
     observed_ms: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
     analysed: Counter[str] = field(default_factory=Counter)
@@ -72,7 +74,7 @@ class _Open:
     crossings: Counter[tuple[str, str]] = field(default_factory=Counter)
     returned: Counter[str] = field(default_factory=Counter)
     queue_ms: Counter[str] = field(default_factory=Counter)
-    waiting_end: dict[str, int] = field(default_factory=dict)
+    waiting_end: dict[str, int | None] = field(default_factory=dict)
     joined: Counter[str] = field(default_factory=Counter)
     waits: dict[tuple[str, Outcome], list[int]] = field(default_factory=lambda: defaultdict(list))
     confirmed: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -82,8 +84,10 @@ class _Open:
 class WindowBook:
     """Open windows of one site. Feed in any order; `close` what has become final."""
 
-    def __init__(self, site: Site, method: str) -> None:
+    def __init__(self, site: Site, method: str, watch: ZoneWatch | None = None) -> None:
+        """`watch` tells whether cameras see a zone; without it any does."""
         self._site = site
+        self._watch = watch
         self._method = method
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
@@ -113,6 +117,10 @@ class WindowBook:
             window, span_ms = self._at(start_ms), end_ms - start_ms
             for camera in stretch.observing:
                 window.observed_ms[camera] += span_ms
+            window.looked_ms += span_ms
+            for zone in self._site.zones:
+                if self._watched(zone.id, stretch.observing):
+                    window.zone_looked_ms[zone.id] += span_ms
             window.people_end = len(visitors)
             window.person_ms += span_ms * len(visitors)
             window.staff_ms += span_ms * (len(on_plan) - len(visitors))
@@ -240,8 +248,9 @@ class WindowBook:
                 waits += self._record_waits(meter, progress, stretch.end_ms - 1)
             waits += self._record_waits(meter, meter.sweep(stretch.end_ms), stretch.end_ms - 1)
             waiting = meter.waiting([person.id for person in visitors])
+            watched = self._watched(meter.zone.id, stretch.observing)
             for start_ms, _ in parts if stretch.observing else ():
-                self._at(start_ms).waiting_end[meter.zone.id] = waiting
+                self._at(start_ms).waiting_end[meter.zone.id] = waiting if watched else None
         return waits
 
     def _record_waits(self, meter: QueueMeter, progress: Progress, at_ms: int) -> list[Wait]:
@@ -253,6 +262,9 @@ class WindowBook:
             for start_ms, end_ms in _split(*span):
                 self._at(start_ms).queue_ms[queue] += end_ms - start_ms
         return progress.ended
+
+    def _watched(self, zone: str, observing: frozenset[str]) -> bool:
+        return bool(observing) if self._watch is None else self._watch.watched(zone, observing)
 
     def _slot_ms(self, t_ms: int) -> int:
         """What comes after its window has closed goes into the next."""
@@ -293,6 +305,7 @@ class WindowBook:
             method=self._method,
             expected_ms=WINDOW_MS * max(1, len(self._site.cameras)),
             observed_ms=window.observed_ms.total(),
+            looked_ms=window.looked_ms,
             person_ms=window.person_ms,
             staff_ms=window.staff_ms,
             people_end=window.people_end,
@@ -330,6 +343,7 @@ class WindowBook:
                     person_ms=window.zone_ms[zone.id],
                     entries=window.entries[zone.id],
                     dwell=histogram(window.dwell[zone.id]),
+                    looked_ms=window.zone_looked_ms[zone.id],
                 )
                 for zone in self._site.zones
             ],
@@ -344,6 +358,7 @@ class WindowBook:
                     served=histogram(window.waits[meter.zone.id, "served"]),
                     abandoned=histogram(window.waits[meter.zone.id, "abandoned"]),
                     lost=len(window.waits[meter.zone.id, "lost"]),
+                    looked_ms=window.zone_looked_ms[meter.zone.id],
                 )
                 for meter in self._queues
             ],
@@ -365,15 +380,6 @@ def _patient(zone: Zone, staff_after_s: float) -> Zone:
     if zone.kind != "staff":
         return zone
     return zone.model_copy(update={"min_stay_s": max(zone.min_stay_s, staff_after_s)})
-
-
-def histogram(durations_ms: Iterable[int]) -> Histogram:
-    """Durations in the fixed bins of the wire."""
-    durations = list(durations_ms)
-    bins = Counter(duration_bin(duration_ms) for duration_ms in durations)
-    return Histogram(
-        count=len(durations), sum_ms=sum(durations), bins={str(k): bins[k] for k in sorted(bins)}
-    )
 
 
 def no_sensors(start_ms: int) -> Sequence[SensorWindow]:

@@ -79,11 +79,9 @@ def coverage(open_elapsed_ms: int, windows_ms: int, observed_ms: int, expected_m
     return None
 
 
-def mean_people(person_ms: int, windows_ms: int, observed_ms: int, expected_ms: int) -> float | None:
-    """Mean number of people over the observed time."""
-    if observed_ms <= 0 or expected_ms <= 0 or windows_ms <= 0:
-        return None
-    return person_ms * expected_ms / (windows_ms * observed_ms)
+def mean_people(person_ms: int, looked_ms: int) -> float | None:
+    """Mean number of people over the time in which cameras looked. Whom a camera that was out would have seen is in no mean."""
+    return person_ms / looked_ms if looked_ms > 0 else None
 
 
 def gap_level(span: Span, kept: Kept) -> Level:

@@ -64,7 +64,7 @@ def occupancy(state: State, site: Site, from_: int, to: int, bucket: str) -> mod
         items = [
             models.OccupancyBucket(
                 **place(question, part, sums),
-                mean=figures.mean_people(sums.person_ms, sums.windows_ms, sums.observed_ms, sums.expected_ms),
+                mean=figures.mean_people(sums.person_ms, sums.looked_ms),
                 person_seconds=sums.person_ms / 1000 if sums.observed_ms else None,
                 staff_person_seconds=sums.staff_ms / 1000 if sums.observed_ms else None,
             )
@@ -87,7 +87,7 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
     items = []
     for zone in site.zones:
         stays = found.get(zone.id, ZoneSums())
-        there = measured and zone.id in found
+        there = measured and stays.observed_ms > 0
         always = there and stays.observed_ms >= sums.observed_ms
         items.append(
             models.ZoneFigures(

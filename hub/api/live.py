@@ -157,9 +157,7 @@ def _zone(
     found = newest.by_id("zones", "zone").get(zone)
     people = None
     if found is not None:
-        people = figures.mean_people(
-            found["person_ms"], newest.duration_ms, newest.body["observed_ms"], newest.body["expected_ms"]
-        )
+        people = figures.mean_people(found["person_ms"], newest.looked_ms(found))
     stays = today.get(zone, ZoneSums())
     return models.ZoneNow(
         id=zone,

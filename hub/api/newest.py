@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from branchloop.clock import WINDOW_MS, iso
 from hub.api.models import Fault, Figure
+from hub.store.sums import per_camera_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,13 @@ class Newest:
     def end_ms(self) -> int | None:
         """End of the window."""
         return self.body["start_ms"] + self.duration_ms if self.body else None
+
+    def looked_ms(self, part: Mapping[str, Any]) -> int:
+        """How long a zone or a queue of this window was watched; of boxes that do not tell, as long as the branch."""
+        told = part.get("looked_ms", self.body.get("looked_ms"))
+        if told is not None:
+            return int(told)
+        return per_camera_ms(self.body["observed_ms"], self.duration_ms, self.body["expected_ms"]) or 0
 
     def by_id(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
         """Parts of the window by their id."""

@@ -14,7 +14,7 @@ from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Reader, Sums
 from hub.store.stretch import Span
-from hub.store.sums import QueueSums
+from hub.store.sums import QueueSums, per_camera_ms
 
 RECENT_MS = 30 * MINUTE_MS
 FIGURES = ("queue_length", "wait_median", "wait_p90", "abandonment")
@@ -119,12 +119,11 @@ def _waiting(queue: str, newest: Newest, faults: taints.Faults) -> models.Figure
 
 
 def _span(waits: QueueSums, sums: Sums) -> _Span:
-    measured = waits.windows_ms > 0 and sums.observed_ms > 0
+    looked_ms = per_camera_ms(waits.observed_ms, sums.windows_ms, sums.expected_ms) or 0
+    measured = waits.windows_ms > 0 and looked_ms > 0
     ended = waits.served_count + waits.abandoned_count
     return {
-        "length_mean": figures.mean_people(
-            waits.person_ms, waits.windows_ms, sums.observed_ms, sums.expected_ms
-        ),
+        "length_mean": figures.mean_people(waits.person_ms, looked_ms),
         "joined": waits.joined if measured else None,
         "served": waits.served_count if measured else None,
         "abandoned": waits.abandoned_count if measured else None,

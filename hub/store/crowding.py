@@ -50,7 +50,7 @@ _LONGEST_STAY_MS = 4 * HOUR_MS
 _BOOKED_HALF_LIFE_MS = 3 * 7 * DAY_MS
 _HOURS = (
     "start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms), "
-    "sum(open_observed_ms), sum(person_ms)"
+    "sum(open_observed_ms), sum(person_ms), sum(looked_ms)"
 )
 Span = tuple[int, int]
 
@@ -230,17 +230,18 @@ def _known(db: sqlite3.Connection, site: Site, now_ms: int) -> Known | None:
     from_ms_ = bucket_start_ms(now_ms - HISTORY_WEEKS * 7 * DAY_MS, "day", zone)
     opening = _opening(site, from_ms_, until_ms)
     measured: dict[int, tuple[float, float]] = {}
-    for start_ms, windows, expected, observed, open_expected, open_observed, person in db.execute(
+    for start_ms, windows, expected, observed, open_expected, open_observed, person, looked in db.execute(
         f"SELECT {_HOURS} FROM rollup WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<? GROUP BY start_ms",
         (site.id, from_ms_, until_ms),
     ):
         open_ms = opening.get(start_ms, 0)
-        if open_ms < _LEAST_OPEN_MS or min(expected, observed, open_expected, open_observed) <= 0:
+        if open_ms < _LEAST_OPEN_MS or min(expected, observed, open_expected, open_observed, looked) <= 0:
             continue
         told_ms = windows * open_expected / expected
         share = min(1.0, open_observed / open_expected) * min(1.0, told_ms / open_ms)
         if share >= _LEAST_SHARE:
-            measured[start_ms] = (person * open_expected / (told_ms * open_observed), share)
+            open_looked = looked * open_observed / observed
+            measured[start_ms] = (person / open_looked, share)
     hours = blend(measured, _queued(db, site, opening, from_ms_, until_ms))
     week_h = sum(opening.values()) / HOUR_MS / HISTORY_WEEKS
     profile = learn(hours, now_ms, zone, week_h)
@@ -339,14 +340,16 @@ def _measured(db: sqlite3.Connection, site: Site, now_ms: int) -> list[tuple[int
     """(middle, mean people, weight) of the last hour's minutes, while open; the newer ones weigh more."""
     spans = _open_spans(site, now_ms - LIVE_MS, now_ms)
     found: list[tuple[int, float, float]] = []
-    for start_ms, windows, expected, observed, _, _, person in db.execute(
+    for start_ms, windows, expected, observed, _, _, person, looked in db.execute(
         f"SELECT {_HOURS} FROM rollup WHERE site=? AND level='minute' AND start_ms>=? AND start_ms<? GROUP BY start_ms",
         (site.id, now_ms - LIVE_MS, now_ms),
     ):
         middle_ms = start_ms + MINUTE_MS // 2
-        if min(windows, expected, observed) > 0 and any(start <= middle_ms < end for start, end in spans):
+        if min(windows, expected, observed, looked) > 0 and any(
+            start <= middle_ms < end for start, end in spans
+        ):
             newer = 0.5 ** ((now_ms - middle_ms) / _LIVE_HALF_LIFE_MS)
-            found.append((middle_ms, person * expected / (windows * observed), newer * observed / expected))
+            found.append((middle_ms, person / looked, newer * observed / expected))
     return found if len(found) >= _LIVE_LEAST else []
 
 

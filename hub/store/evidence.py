@@ -33,6 +33,7 @@ class Observed:
     open_observed_ms: int
     person_ms: int
     last_ms: int
+    looked_ms: int
 
     def per_camera_ms(self, camera_ms: int) -> int | None:
         """Part of the observed time by camera, by the number of cameras of that time; None when that is not told."""
@@ -40,10 +41,8 @@ class Observed:
 
     @property
     def people(self) -> float | None:
-        """Mean number of people, staff included, had every camera observed all the time."""
-        if self.observed_ms <= 0 or self.windows_ms <= 0:
-            return None
-        return self.person_ms * self.expected_ms / (self.windows_ms * self.observed_ms)
+        """Mean number of people, staff included, over the time in which cameras looked."""
+        return self.person_ms / self.looked_ms if self.looked_ms > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class Evidence:
         """Start of bucket -> totals, in order, for every bucket that something was stored for."""
         rows = self._db.execute(
             "SELECT start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_observed_ms),"
-            " sum(person_ms + staff_ms), max(last_ms) FROM rollup"
+            " sum(person_ms + staff_ms), max(last_ms), sum(looked_ms) FROM rollup"
             " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY start_ms ORDER BY start_ms",
             (site, level, *span),
         )
@@ -139,7 +138,7 @@ class Evidence:
         """Totals of single buckets."""
         rows = self._at(
             "SELECT start_ms, sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_observed_ms),"
-            " sum(person_ms + staff_ms), max(last_ms) FROM rollup",
+            " sum(person_ms + staff_ms), max(last_ms), sum(looked_ms) FROM rollup",
             "", site, level, starts,
         )  # fmt: skip
         return {start_ms: Observed(*rest) for start_ms, *rest in rows}

@@ -31,7 +31,7 @@ FeedRow = tuple[int, str, str, int, str]
 """(id, site, event, at_ms, body)"""
 _SUMS = (
     "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
-    " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), max(last_ms)"
+    " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), sum(looked_ms), max(last_ms)"
 )
 _LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out), sum(observed_ms), sum(open_observed_ms)"
 _QUEUE = (
@@ -53,6 +53,7 @@ class Sums:
     person_ms: int = 0
     staff_ms: int = 0
     filled_ms: int = 0
+    looked_ms: int = 0
     last_ms: int | None = None
 
 
@@ -90,7 +91,7 @@ class Reader:
 
     def sums(self, site: Site, span: Span) -> Sums:
         """Totals of a stretch."""
-        totals = [0] * 8
+        totals = [0] * 9
         last: int | None = None
         for run in self._runs(site, span):
             *values, run_last = self._db.execute(

@@ -31,6 +31,7 @@ from hub.store.sums import (
     SensorSums,
     SparseGrid,
     ZoneSums,
+    per_camera_ms,
 )
 
 MAX_SUM = 10**12
@@ -88,6 +89,7 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         totals.open_observed_ms += window.observed_ms
     totals.person_ms += window.person_ms
     totals.staff_ms += window.staff_ms
+    totals.looked_ms += _looked_ms(window)
     totals.filled_ms += sum(window.filled.mps) if window.filled is not None else 0
     totals.first_ms = min(totals.first_ms, window.start_ms)
     totals.last_ms = max(totals.last_ms, window.start_ms + duration_ms)
@@ -107,12 +109,12 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         visits.entries += zone.entries
         visits.dwell_count += zone.dwell.count
         visits.dwell_sum_ms += zone.dwell.sum_ms
-        _add_observed(visits, window, open_hours=open_hours)
+        _add_observed(visits, window, zone.looked_ms, open_hours=open_hours)
         _add_bins(visits.bins, zone.dwell)
     for queue in window.queues:
         waits = rollup.queues.setdefault(queue.queue, QueueSums())
         waits.windows_ms += duration_ms
-        _add_observed(waits, window, open_hours=open_hours)
+        _add_observed(waits, window, queue.looked_ms, open_hours=open_hours)
         waits.person_ms += queue.person_ms
         waits.joined += queue.joined
         waits.lost += queue.lost
@@ -156,9 +158,22 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
             rollup.grids(kind).setdefault(shape, []).append(values)
 
 
-def _add_observed(part: LineSums | ZoneSums | QueueSums, window: Window, *, open_hours: bool) -> None:
-    part.observed_ms += window.observed_ms
-    part.open_observed_ms += window.observed_ms if open_hours else 0
+def _looked_ms(window: Window) -> int:
+    """As the box tells; one that does not had its cameras look at the same time, as far as is known."""
+    if window.looked_ms is not None:
+        return min(window.looked_ms, window.duration_ms)
+    return per_camera_ms(window.observed_ms, window.duration_ms, window.expected_ms) or 0
+
+
+def _add_observed(
+    part: LineSums | ZoneSums | QueueSums, window: Window, looked_ms: int | None = None, *, open_hours: bool
+) -> None:
+    """`looked_ms`: how long the part itself was watched, as its box tells; by as many cameras as there are."""
+    observed_ms = window.observed_ms
+    if looked_ms is not None:
+        observed_ms = min(looked_ms, window.duration_ms) * window.expected_ms // window.duration_ms
+    part.observed_ms += observed_ms
+    part.open_observed_ms += observed_ms if open_hours else 0
 
 
 def _sparse(part: Heat | Flow) -> tuple[GridShape, SparseGrid]:

@@ -89,3 +89,10 @@ def m002_observed_parts(db: Database) -> None:
             " FROM rollup AS whole WHERE whole.site=part.site AND whole.level=part.level"
             " AND whole.start_ms=part.start_ms AND whole.device=part.device"
         )
+
+
+@analytics_migrations()
+def m003_looked(db: Database) -> None:
+    """How long any camera observed; in earlier rows as if all had looked at the same time: no finer trace was kept."""
+    db.execute("ALTER TABLE rollup ADD COLUMN looked_ms INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE rollup SET looked_ms=observed_ms*windows_ms/expected_ms WHERE expected_ms>0")

@@ -44,7 +44,7 @@ _Row = tuple[object, ...]
 
 _TOTALS = (
     "windows", "windows_ms", "expected_ms", "observed_ms", "open_expected_ms", "open_observed_ms", "person_ms",
-    "staff_ms", "filled_ms",
+    "staff_ms", "filled_ms", "looked_ms",
 )  # fmt: skip
 _OBSERVED = ("observed_ms", "open_observed_ms")
 _LINE = ("crossings_in", "crossings_out", "returned", "staff_in", "staff_out", *_OBSERVED)

@@ -26,6 +26,8 @@ class Totals:
     person_ms: int = 0
     staff_ms: int = 0
     filled_ms: int = 0
+    looked_ms: int = 0
+    """Time in which at least one camera observed: what means of people are over."""
     first_ms: int = 2**62
     last_ms: int = 0
 
@@ -53,7 +55,7 @@ class LineSums:
 
 @dataclass(slots=True)
 class ZoneSums:
-    """One zone; observed times are as of lines, `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
+    """One zone; observed times are as of lines, but by the cameras that see it, where its box tells; `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
 
     person_ms: int = 0
     entries: int = 0

@@ -202,7 +202,9 @@ def fill(config: HubConfig) -> None:
         start_ms = local_day_start_ms(today - timedelta(days=back), zone)
         for hour in range(24):
             rollups["hour", start_ms + hour * HOUR_MS] = RollUp(
-                totals=Totals(1, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, (3 + hour) * HOUR_MS)
+                totals=Totals(
+                    1, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, (3 + hour) * HOUR_MS, looked_ms=HOUR_MS
+                )
             )
     db = connect(config.data_dir / DATABASE)
     sqlite_rollups.add(db, "north", "box-1", rollups)  # type: ignore[arg-type]

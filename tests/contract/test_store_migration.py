@@ -45,6 +45,7 @@ def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path)
     (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
     assert (day.totals.person_ms, day.totals.staff_ms, day.totals.filled_ms) == (10_000, 0, 0)
+    assert day.totals.looked_ms == 5_000
     assert day.lines == {"door": LineSums(2, 1, observed_ms=5_000)}
     assert (day.queues, day.filled, day.flow, day.pairs) == ({}, {}, {}, {})
     box = Box()

@@ -49,6 +49,48 @@ def recent(back: int = 0) -> int:
     return now_ms() // MINUTE * MINUTE - (back + 1) * MINUTE
 
 
+def test_a_camera_that_is_out_multiplies_nobody(hub: World) -> None:
+    """Three people whom one camera of two sees wholly are three while the other is out; a zone that only that one saw is unknown."""
+    start = recent()
+    away = {"camera": "south", "state": "down", "observed_ms": 0, "frames": 0, "analysed": 0}
+    seen = {"camera": "north", "state": "up", "observed_ms": 60_000, "frames": 1, "analysed": 1}
+    zone = {"zone": "queue", "person_ms": 180_000, "entries": 3, "looked_ms": 60_000}
+    body = window(start, 3, slots=12, cameras=[seen, away]) | {
+        "expected_ms": 120_000, "observed_ms": 60_000, "looked_ms": 60_000, "person_ms": 180_000, "zones": [zone],
+        "queues": [queue(3, person_ms=180_000, looked_ms=60_000)],
+    }  # fmt: skip
+    send(hub, "hall", [("window", body)])
+    headers, span = (
+        hub.token("manager", "hall"),
+        {"from": iso(start), "to": iso(start + MINUTE), "bucket": "minute"},
+    )
+    assert get(hub, "/hall/occupancy", headers, **span).json()["items"][0]["mean"] == 3
+    (waits,) = get(hub, "/hall/queues", headers, **span).json()["items"]
+    assert (waits["length_mean"], waits["coverage"]) == (
+        3,
+        get(hub, "/hall/queues", headers, **span).json()["coverage"],
+    )
+    (now,) = get(hub, "/hall/live", headers).json()["zones"]
+    assert now["occupancy"]["value"] == 3
+    later = body | {
+        "start_ms": start + MINUTE, "zones": [zone | {"person_ms": 0, "entries": 0, "looked_ms": 0}],
+        "queues": [queue(None, person_ms=0, joined=0, served={}, abandoned={}, lost=0, looked_ms=0)],
+    }  # fmt: skip
+    send(hub, "hall", [("window", later)])
+    span = {"from": iso(start + MINUTE), "to": iso(start + 2 * MINUTE), "bucket": "minute"}
+    (waits,) = get(hub, "/hall/queues", headers, **span).json()["items"]
+    assert (waits["length_mean"], waits["joined"], waits["served"], waits["coverage"]) == (
+        None,
+        None,
+        None,
+        0,
+    )
+    (stays,) = get(hub, "/hall/zones", headers, **{k: v for k, v in span.items() if k != "bucket"}).json()[
+        "items"
+    ]
+    assert (stays["visits"], stays["person_seconds"], stays["coverage"]) == (None, None, 0)
+
+
 def test_queues_are_the_sums_of_their_windows(hub: World) -> None:
     """Two hours, of which the second was not observed: exact counts, quantiles of their bins, null for the gap."""
     base = now_ms() // HOUR * HOUR - 3 * HOUR - HOUR // 2  # an hour of Kolkata begins at :30

@@ -89,7 +89,9 @@ def fill(hub: World, site: str, people: dict[int, float], weeks: int = 3) -> Non
         for hour in range(24):
             mean = people.get(hour, 10.0)
             rollups["hour", start_ms + hour * HOUR_MS] = RollUp(
-                totals=Totals(1, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, round(mean * HOUR_MS))
+                totals=Totals(
+                    1, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, HOUR_MS, round(mean * HOUR_MS), looked_ms=HOUR_MS
+                )
             )
     with closing(connect(hub.config.data_dir / DATABASE)) as db:
         sqlite_rollups.add(db, site, "box-1", rollups)

@@ -68,6 +68,7 @@ def put(
         open_expected_ms=open_ms,
         open_observed_ms=round(open_ms * share),
         person_ms=round(people * open_ms * share),
+        looked_ms=round(length * share),
         first_ms=start_ms,
         last_ms=start_ms + length,
     )

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from walkers import lab
 
 from branchloop.messages import Window
-from branchloop.site import Line
+from branchloop.site import Line, Zone
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.joints import reaches
 from edge.floor.lines import LineCounter
-from edge.floor.windows import ClosedBy, WindowBook
+from edge.floor.sight import Sight
+from edge.floor.windows import CameraQuality, ClosedBy, WindowBook
+from edge.floor.zonewatch import ZoneWatch
 from edge.simulate import count
 
 LINE = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})
@@ -232,6 +235,44 @@ def test_time_nobody_observed_is_a_gap() -> None:
     assert window.observed_ms == 2_000
     assert window.person_ms == 2_000
     assert window.people_end is None
+
+
+def test_a_zone_is_observed_by_the_cameras_that_see_it() -> None:
+    """One camera of two is out: whom the other sees is counted over the whole time, of what it does not see nothing is known."""
+    site = lab(("north", "south"))
+    west = np.tile(np.arange(site.plan.cols) * site.plan.cell_m < 5.0, (site.plan.rows, 1))
+    near = Zone.model_validate({"id": "near", "kind": "queue", "polygon": [[0, 0], [4, 0], [4, 4], [0, 4]]})
+    far = Zone.model_validate({"id": "far", "kind": "queue", "polygon": [[6, 0], [9, 0], [9, 4], [6, 4]]})
+    both = Zone.model_validate({"id": "both", "kind": "waiting", "polygon": [[3, 0], [7, 0], [7, 4], [3, 4]]})
+    watched = site.model_copy(update={"zones": [near, far, both]})
+    watch = ZoneWatch(
+        site.plan, watched.zones, {"north": Sight(site.plan, west), "south": Sight(site.plan, ~west)}
+    )
+    book = WindowBook(watched, "test", watch)
+    book.begin(0)
+    up = CameraQuality("up", 0.01)
+    here = (SitePerson(1, (1.0, 1.0), ()),)
+    book.stretch(Stretch(0, 2_000, here, frozenset({"north", "south"}), frozenset()))
+    book.stretch(Stretch(2_000, 5_000, here, frozenset({"north"}), frozenset()))
+    (window,) = book.close(5_000, {camera.id: up for camera in site.cameras}, lambda _start: ())
+    assert (window.observed_ms, window.looked_ms, window.person_ms) == (7_000, 5_000, 5_000)
+    assert {zone.zone: zone.looked_ms for zone in window.zones} == {
+        "near": 5_000,
+        "far": 2_000,
+        "both": 5_000,
+    }
+    assert {queue.queue: queue.looked_ms for queue in window.queues} == {"near": 5_000, "far": 2_000}
+    assert {queue.queue: queue.waiting_end for queue in window.queues}["far"] is None
+    assert {queue.queue: queue.waiting_end for queue in window.queues}["near"] is not None
+
+
+def test_a_zone_that_no_calibration_reaches_goes_by_any_camera() -> None:
+    """What cannot be known is not called unobserved."""
+    site = lab(())
+    nowhere = Sight(site.plan, np.zeros((site.plan.rows, site.plan.cols), dtype=np.bool_))
+    watch = ZoneWatch(site.plan, site.zones, {"north": nowhere})
+    assert watch.watched(site.zones[0].id, frozenset({"north"}))
+    assert not watch.watched(site.zones[0].id, frozenset())
 
 
 @pytest.mark.parametrize("closed_by", ["time", "stop"])

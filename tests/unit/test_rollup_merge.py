@@ -32,7 +32,7 @@ def histograms(draw: st.DrawFn) -> dict[str, Any]:
 def queues(draw: st.DrawFn, queue: str) -> dict[str, Any]:
     return {
         "queue": queue, "person_ms": draw(COUNT), "joined": draw(SMALL), "lost": draw(SMALL),
-        "waiting_end": draw(st.none() | SMALL), "served": draw(histograms()), "abandoned": draw(histograms()),
+        "waiting_end": draw(st.none() | SMALL), "looked_ms": draw(st.none() | SMALL), "served": draw(histograms()), "abandoned": draw(histograms()),
     }  # fmt: skip
 
 
@@ -71,7 +71,7 @@ def windows(draw: st.DrawFn) -> Window:
     return Window.model_validate(
         {
             "start_ms": T0_MS + 5_000 * draw(st.integers(0, 2_000)), "expected_ms": 5_000, "observed_ms": 5_000,
-            "person_ms": draw(COUNT), "staff_ms": draw(COUNT), "lines": [line], "cameras": [camera], "sensors": [sensor],
+            "person_ms": draw(COUNT), "staff_ms": draw(COUNT), "looked_ms": draw(st.none() | SMALL), "lines": [line], "cameras": [camera], "sensors": [sensor],
             "queues": [draw(queues(queue)) for queue in draw(st.sets(st.sampled_from(["q", "r"])))],
             "heat": draw(st.none() | heats()), "filled": draw(st.none() | heats()), "flow": draw(st.none() | flows()),
         }
