@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from branchloop.errors import InputError
@@ -15,6 +14,7 @@ from edge.perceive.detectors.nanodet import NanoDet
 from edge.perceive.detectors.openvino_ssd import OpenvinoSsd
 from edge.perceive.detectors.weights import MODELS, Weights, load_weights, shipped
 from edge.perceive.detectors.yolox import Yolox
+from edge.perceive.inference import UnreadableModelError, open_session
 
 FAINT_SCORE = 0.2
 """Boxes below this score serve nobody; those just above keep a person who is long known."""
@@ -56,15 +56,10 @@ def load_detector(
 
 
 def _onnx(weights: Weights, name: str, threads: int, score_floor: float) -> Detector:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if not _sums_exactly():  # it costs as much again, and with VNNI gives the same boxes to the last bit
-        options.add_session_config_entry("session.x64quantprecision", "1")
+    careful = not _sums_exactly()  # with VNNI the boxes are the same to the last bit
     try:
-        session = onnxruntime.InferenceSession(weights.content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class of their own
+        session = open_session(weights.content, threads, careful=careful)
+    except UnreadableModelError as error:
         raise InputError(
             f"model {weights.path} is not an ONNX model that can be run.", hint="Give an .onnx file."
         ) from error

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from edge.perceive.detectors.weights import shipped_weights
+from edge.perceive.inference import open_session
 
 Image = NDArray[np.uint8]
 Array = NDArray[np.float32]
@@ -57,12 +57,7 @@ class FaceEngine:
         cv2.setNumThreads(1)
         yunet = shipped_weights("yunet", "faces")
         self._detector = cv2.FaceDetectorYN.create(str(yunet.path), "", (320, 320), _SCORE, _NMS, 50)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._embedder = onnxruntime.InferenceSession(
-            shipped_weights("sface", "faces").content, options, providers=["CPUExecutionProvider"]
-        )
+        self._embedder = open_session(shipped_weights("sface", "faces").content)
 
     def detect(self, image: Image) -> list[Face]:
         """All faces of a picture (rows × columns × 3, BGR), the most certain first."""

@@ -10,13 +10,17 @@ from types import TracebackType
 from typing import Any, Self
 
 import cv2
-import mediapipe
 import numpy as np
-from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
 from edge.perceive.detectors.weights import shipped_weights
 from edge.perceive.faces.engine import Face, Image
+from edge.perceive.silence import keep_silent
+
+keep_silent()
+
+import mediapipe  # noqa: E402 - not before the line above
+from mediapipe.tasks.python import BaseOptions, vision  # noqa: E402
 
 CROP = 1.8
 """The landmarker sees the face with this much around it: cheaper and steadier than the whole picture."""

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
 
 from branchloop.errors import InputError
 from edge.perceive.detectors.weights import load_weights
 from edge.perceive.faces.engine import Face, Image
+from edge.perceive.inference import Session, UnreadableModelError, open_session
 
 SIZE_PX = 80
 LIVE = 1
@@ -31,17 +31,12 @@ class PadModel:
     def __init__(self, paths: Sequence[Path], digests: Sequence[str | None] = ()) -> None:
         if not paths:
             raise InputError("no passive model is named.", hint="Give the path of an ONNX file.")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._models: list[tuple[float, onnxruntime.InferenceSession]] = []
+        self._models: list[tuple[float, Session]] = []
         for path, digest in zip(paths, [*digests, *[None] * (len(paths) - len(digests))], strict=True):
             weights = load_weights(path, digest)
             try:
-                session = onnxruntime.InferenceSession(
-                    weights.content, options, providers=["CPUExecutionProvider"]
-                )
-            except Exception as error:  # onnxruntime's exceptions share no base class of their own
+                session = open_session(weights.content)
+            except UnreadableModelError as error:
                 raise InputError(f"passive model {path} cannot be run.", hint="Give an ONNX file.") from error
             shape = session.get_inputs()[0].shape[-2:]
             if list(shape) != [SIZE_PX, SIZE_PX]:
@@ -66,7 +61,7 @@ def _scale(path: Path) -> float:
     return value if value >= 1 else 1.0
 
 
-def _score(session: onnxruntime.InferenceSession, crop: Image) -> float:
+def _score(session: Session, crop: Image) -> float:
     blob = crop.transpose(2, 0, 1)[None].astype(np.float32)
     out = np.asarray(session.run(None, {session.get_inputs()[0].name: blob})[0][0], np.float64)
     odds = np.exp(out - out.max())
