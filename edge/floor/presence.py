@@ -22,8 +22,11 @@ class Presence:
     _against_ms: int = 0
     _turned_ms: int = 0
 
-    def step(self, start_ms: int, end_ms: int, *, inside: bool) -> bool:
-        """The person was inside (or not) during `[start_ms, end_ms)`; whether the state changed by it."""
+    def step(self, start_ms: int, end_ms: int, *, inside: bool, turned_ms: int | None = None) -> bool:
+        """The person was inside (or not) during `[start_ms, end_ms)`; whether the state changed by it.
+
+        `turned_ms`: when the border was crossed, before `start_ms`, where that is known better.
+        """
         span_ms = max(0, end_ms - start_ms)
         if inside == self.inside:
             self._against_ms = max(0, self._against_ms - span_ms)
@@ -31,7 +34,8 @@ class Presence:
                 self._turned_ms = end_ms
             return False
         if self._against_ms == 0:
-            self._turned_ms = start_ms
+            self._turned_ms = start_ms if turned_ms is None else turned_ms
+            span_ms += start_ms - self._turned_ms
         self._against_ms += span_ms
         if self._against_ms < (self.leave_ms if self.inside else self.enter_ms):
             return False

@@ -232,7 +232,9 @@ class WindowBook:
                 if present:
                     for start_ms, end_ms in parts:
                         self._at(start_ms).zone_ms[meter.zone.id] += end_ms - start_ms
-                visits += meter.step(stretch.start_ms, stretch.end_ms, person.id, inside=present)
+                visits += meter.step(
+                    stretch.start_ms, stretch.end_ms, person.id, person.place_m, inside=present
+                )
             visits += meter.sweep(stretch.end_ms)
         for visit in visits:
             self._record(visit, stretch.end_ms - 1)

@@ -18,6 +18,7 @@ from edge.floor.joints import reaches
 from edge.floor.lines import LineCounter
 from edge.floor.sight import Sight
 from edge.floor.windows import CameraQuality, ClosedBy, WindowBook
+from edge.floor.zones import Visit, ZoneMeter
 from edge.floor.zonewatch import ZoneWatch
 from edge.simulate import count
 
@@ -216,6 +217,28 @@ def test_a_visit_ends_with_its_dwell() -> None:
     assert sum(zone.dwell.count for zone in zones) == 1
     assert sum(zone.dwell.sum_ms for zone in zones) == pytest.approx(10_000, abs=400)
     assert sum(zone.person_ms for zone in zones) == 10_000
+
+
+@given(st.floats(0.5, 6.0), st.floats(0.0, 1.0), st.sampled_from([100, 143, 200, 333, 500]))
+def test_a_visit_lasts_from_border_to_border_at_any_frame_rate(
+    dwell_s: float, phase: float, period_ms: int
+) -> None:
+    """Who walks through a zone is a visit by the time spent in it, not by the frames that showed it."""
+    zone = Zone.model_validate(
+        {"id": "z", "kind": "waiting", "min_stay_s": 3.0, "polygon": [[4, 0], [6, 0], [6, 8], [4, 8]]}
+    )
+    meter, found = ZoneMeter(zone), list[Visit]()
+    speed = 2.0 / dwell_s
+    for t_ms in range(round(phase * period_ms), round(20_000 + 4_000 * dwell_s), period_ms):
+        place = (speed * (t_ms / 1000) + 4 - 2 * speed, 4.0)
+        found += meter.step(t_ms, t_ms + period_ms, 1, place, inside=meter.holds(place))
+    begun, ended = [v for v in found if v.end_ms is None], [v for v in found if v.end_ms is not None]
+    assert len(begun) == len(ended)
+    if abs(dwell_s - 3.0) > 0.01:
+        assert bool(begun) == (dwell_s > 3.0)
+    for visit in ended:
+        assert visit.start_ms == pytest.approx(2_000, abs=3)
+        assert visit.end_ms == pytest.approx(2_000 + dwell_s * 1000, abs=3)
 
 
 def test_a_step_over_the_border_is_no_second_visit() -> None:
