@@ -3,7 +3,7 @@
 - *stuck*: one and the same range for a minute. A real one trembles by millimetres; a sensor that speaks whole
   centimetres or inches may rest on the floor's echo for hours, so there only a range short of the floor counts.
 - *spiking*: one reading in ten, all the while, is more than half a metre off the median around it. What holds for .3 s
-  may be somebody who passes; a sensor slower than 2 Hz hears such a person once, so there it takes one in five.
+  may be somebody who passes; a sensor slower than 4 Hz may hear such a person once, so there it takes one in five.
 - *crosstalk*: the same, and most of these ranges are what a neighbour reads just then.
 - *garbled*: a fifth of what comes is no reading at all.
 
@@ -34,7 +34,7 @@ FLOOR_M = 0.3
 OUTLIER_M = 0.5
 PASSING_S = 0.3
 """Nobody crosses a cone faster."""
-SLOW_HZ = 2.0
+SLOW_HZ = 4.0
 SPIKING_SHARE = 0.1
 SPIKING_SHARE_SLOW = 0.2
 PARTS = 3
