@@ -6,13 +6,14 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from branchloop import exits
-from branchloop.errors import ConfigError, InputError, UsageError
+from branchloop.errors import ConfigError, UsageError
 from branchloop.finite import Finite
 from branchloop.kiosk import Kiosk
 from branchloop.site import Site
@@ -91,18 +92,11 @@ def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> N
 @JSON
 def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
     """How many messages the box has produced, and how many the hub has not confirmed yet."""
-    from edge.send.outbox import Outbox
+    from edge.send.glance import glance
 
     site, box = read_box(config)
     path = config.parent / box.data_dir / (_kiosk(site, kiosk).id if kiosk else "") / "outbox.db"
-    if not path.exists():
-        raise InputError(f"{path} does not exist.", hint="This box has never run.")
-    held = Outbox(path)
-    try:
-        figures = {"produced": held.produced, "waiting": held.depth, "epoch": held.epoch}
-    finally:
-        held.close()
-    exits.report(figures, as_json=as_json)
+    exits.report(asdict(glance(path)), as_json=as_json)
 
 
 @cli.command()
