@@ -177,6 +177,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_silent": ("Box not heard of", "盒子失联"),
     "alert.kiosk_silent": ("Kiosk not heard of", "签到机失联"),
     "alert.configuration_refused": ("Configuration not taken", "配置未被采用"),
+    "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
     "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.at_odds": ("disagrees with another", "与另一台不一致"),
     "alerts.open": ("Open alerts", "未消除的告警"),

@@ -12,7 +12,7 @@ from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.ingest.resting import Resting
-from hub.loop.alerts import CHECKS, Watch, rule_of, step
+from hub.loop.alerts import CHECKS, CLONED, Watch, rule_of, step
 from hub.store.alerts import Alerts
 from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
@@ -22,7 +22,9 @@ SILENT_MS = 120_000
 HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
-_TROUBLE = ('"troubled":', '"refused":{', '"crashes":{')
+CLONE_MS = 600_000
+"""A clone is told by what it sends, and may have nothing to send for a while."""
+_TROUBLE = ('"troubled":', '"refused":{', '"crashes":{', '"what":"clone"')
 
 
 class LiveAlerts:
@@ -133,9 +135,13 @@ class LiveAlerts:
             (site.id,),
         ).fetchall()
         found: list[Look] = []
+        clones = self._clones(site.id)
         for device, seen_ms, online, counted, body in rows:
             if not belongs(site, device):
                 continue  # it was replaced
+            last_ms, times = clones.get(device, (0, 0))
+            cloned = at_ms - last_ms < CLONE_MS
+            found.append(((CLONED, device), cloned, at_ms, {"last_ms": last_ms, "times": times}))
             counts = bool(counted) or (site.box is not None and device == site.box.id)
             silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
@@ -147,6 +153,14 @@ class LiveAlerts:
                 for kind, key in (("configuration_refused", "refused"), ("box_crashes", "crashes")):
                     found.append(((kind, device), key in told, at_ms, told.get(key, {})))
         return found
+
+    def _clones(self, site: str) -> dict[str, tuple[int, int]]:
+        """Device -> when another under its name was last heard, and how often."""
+        rows = self._db.execute(
+            "SELECT device, max(last_ms), sum(count) FROM alarm WHERE site=? AND what='clone' GROUP BY device",
+            (site,),
+        )
+        return {device: (last_ms, times) for device, last_ms, times in rows}
 
     def _silent(self, at_ms: int) -> set[str]:
         rows = self._db.execute(

@@ -53,7 +53,9 @@ CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
 SILENCES = frozenset({"box_silent", "kiosk_silent"})
 TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes"})
-OF_BOXES = SILENCES | TOLD_BY_BOXES
+CLONED = "box_cloned"
+"""Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
+OF_BOXES = SILENCES | TOLD_BY_BOXES | {CLONED}
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
 WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
@@ -70,6 +72,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     "sensor_silent": ("filled_person_seconds",),
     "box_silent": _EVERYTHING,
     "box_crashes": _EVERYTHING,
+    CLONED: _EVERYTHING,
     "balance": _COUNTS,
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),
@@ -86,7 +89,7 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    if kind in TOLD_BY_BOXES:
+    if kind in TOLD_BY_BOXES or kind == CLONED:
         return TOLD
     return BOX if kind in SILENCES else DEVICE
 

@@ -317,6 +317,36 @@ def test_two_alerts_of_one_day_concern_it_once(hub: World) -> None:
     assert [(each["fault"], each["seconds"]) for each in told] == [("balance", 20 * 3600.0)]
 
 
+def test_two_boxes_under_one_name_are_an_alert(hub: World) -> None:
+    """From the first message that the other has already sent with other content, until ten minutes after the last."""
+    box = Box(hub)
+    start_ms = box.now_ms
+    with looking(hub) as (live, _):
+
+        def pass_by(first_s: int, last_s: int) -> None:
+            for later_s in range(first_s, last_s, 5):
+                at_ms = start_ms + 1_000 * later_s
+                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
+                live.tick(at_ms)
+
+        box.hello(1)
+        body = with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0))
+        box.send(body)
+        pass_by(0, 10)
+        assert alerts(hub) == []
+        Box(hub).send(body | {"person_ms": 7})
+        pass_by(10, 15)
+        assert alerts(hub) == [("box_cloned", "box-1", True)]
+        (answer,) = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+        assert answer["evidence"]["times"] == 1
+        assert {"footfall", "occupancy"} <= set(answer["tainted"])
+        for later_s in range(15, 690, 15):
+            box.now_ms = start_ms + 1_000 * later_s
+            box.send(with_parts(window(box.now_ms - box.now_ms % 5_000, 0)))
+            pass_by(later_s, later_s + 15)
+        assert alerts(hub) == [("box_cloned", "box-1", False)]
+
+
 def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
     """At once, with the reason; over its next connections and silences until it says otherwise."""
     box = Box(hub)
