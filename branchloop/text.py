@@ -44,6 +44,15 @@ _PAGES: Mapping[str, tuple[str, str]] = {
         "No data for this time: the branch was not observed. Choose another time.",
         "该时段没有数据：网点未被观测。请选择其他时段。",
     ),
+    "heat.unobserved15": (
+        "The branch was not observed in these 15 minutes.",
+        "最近 15 分钟内网点未被观测。",
+    ),
+    "heat.footfall_days": ("Visitors by day", "分日客流"),
+    "heat.widened": (
+        "Single hours of this time are no longer kept: all figures are of the whole days.",
+        "该时段已不再保留分时数据：以下数据均为整日数据。",
+    ),
     "heat.footfall": ("Visitors by hour", "分时客流"),
     "gaps": ("Gaps", "数据缺口"),
     "gaps.none": ("No gaps in this time.", "该时段无数据缺口。"),
@@ -108,6 +117,11 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "error.unknown_token": (
         "This token is not known, or no longer. Sign in again.",
         "令牌无效或已失效，请重新登录。",
+    ),
+    "error.shared_token": (
+        "The hub does not know the token of these pages, or no longer. Ask your administrator to put a new one "
+        "into token_file and to start the dashboard again.",
+        "中心不认识本页面所用的令牌，或令牌已失效。请联系管理员更新 token_file 并重启看板。",
     ),
     "branches.none": ("No branch is within this token's scope.", "该令牌范围内没有网点。"),
     "plan.alt": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,9 @@ import httpx
 TIMEOUT_S = 5.0
 IDLE_S = 3.0
 """The hub closes a connection that is idle for 5 s: none is used that may be closing."""
+
+TOKEN = re.compile(r"[!-~]{1,4096}")
+"""What a request's header can carry; anything else is nobody's token."""
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the code
@@ -47,7 +51,7 @@ class Hub:
 
     def __init__(self, api: str, token: str, http: httpx.Client) -> None:
         self._api = api.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}"}
+        self._token = token
         self._http = http
 
     def branches(self) -> list[dict[str, Any]]:
@@ -166,10 +170,7 @@ class Hub:
         return self._ask("POST", f"/api/v1/branches/{site}/cameras/{camera}/background", body={})
 
     def _picture(self, path: str) -> httpx.Response | None:
-        try:
-            answer = self._http.get(self._api + path, headers=self._headers)
-        except httpx.HTTPError as error:
-            raise Unreachable(str(error)) from error
+        answer = self._send("GET", path)
         if answer.status_code in {401, 403, 404}:
             return None
         if answer.status_code >= 400:
@@ -182,12 +183,7 @@ class Hub:
     def _ask(
         self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
     ) -> dict[str, Any]:
-        try:
-            answer = self._http.request(
-                method, self._api + path, params=query, json=body, headers=self._headers
-            )
-        except httpx.HTTPError as error:
-            raise Unreachable(str(error)) from error
+        answer = self._send(method, path, query, body)
         if answer.status_code == 401:
             raise Unknown
         if answer.status_code == 403:
@@ -198,3 +194,14 @@ class Hub:
         if answer.status_code >= 400:
             raise Problem(" ".join(filter(None, [told.get("detail"), told.get("hint")])))
         return told
+
+    def _send(
+        self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> httpx.Response:
+        if TOKEN.fullmatch(self._token) is None:
+            raise Unknown
+        headers = {"Authorization": f"Bearer {self._token}"}
+        try:
+            return self._http.request(method, self._api + path, params=query, json=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise Unreachable(str(error)) from error

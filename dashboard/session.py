@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import Any, cast
 import httpx
 import streamlit as st
 
+from branchloop import text_refusals
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
 from dashboard.client import Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
@@ -63,13 +65,15 @@ def hub() -> Hub | None:
 
 
 def sign_in() -> None:
-    """The form shown to those without a token."""
+    """The form shown to those without a token; over it, why the last one opens nothing."""
     spoken = language()
+    if "unknown-token" in st.session_state:
+        st.error(say("error.unknown_token", spoken))
     with st.form("sign-in"):
         token = st.text_input(say("sign_in.token", spoken), type="password", help=say("sign_in.hint", spoken))
         if st.form_submit_button(say("sign_in", spoken)) and token:
+            _forget_viewer()
             st.session_state["token"] = token.strip()
-            st.session_state.pop("may", None)
             st.rerun()
 
 
@@ -93,8 +97,14 @@ def permissions() -> list[str] | None:
 def offer_sign_out() -> None:
     """In the side bar, for who signed in with a token of their own."""
     if "token" in st.session_state and st.sidebar.button(say("sign_out", language())):
-        del st.session_state["token"]
+        _forget_viewer()
         st.rerun()
+
+
+def _forget_viewer() -> None:
+    """What one viewer saw and typed is not for the next one in the same tab: the language alone stays."""
+    for key in [key for key in st.session_state if key != "language"]:
+        del st.session_state[key]
 
 
 def choose_branch(door: Hub) -> str | None:
@@ -157,19 +167,42 @@ def add_picture(door: Hub, site: str, layers: list[str]) -> None:
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """Failures of the hub become one sentence on the page."""
+def told(*, by_itself: bool = False) -> Iterator[None]:
+    """Failures of the hub become one sentence on the page.
+
+    What is drawn again `by_itself` needs nobody to look whether the hub is back; any other page is drawn anew then.
+    """
     try:
         yield
     except Unreachable:
         st.warning(say("error.unreachable", language()))
+        if not by_itself:
+            st.fragment(_look_again, run_every=settings()[0].refresh_s)(itertools.count())
     except Unknown:
-        st.error(say("error.unknown_token", language()))
-        st.session_state.pop("token", None)
+        if "token" not in st.session_state:
+            st.error(say("error.shared_token", language()))
+            return
+        _forget_viewer()
+        st.session_state["unknown-token"] = True
+        st.rerun()
     except Refused:  # another page may well be for this viewer
         st.info(say("error.refused", language()))
     except Problem as problem:
-        st.error(str(problem))
+        st.error(text_refusals.told(str(problem), language()))
+
+
+def _look_again(looks: Iterator[int]) -> None:
+    """Draw the page anew once the hub answers; not at the first look, which is of the run that just failed."""
+    door = hub()
+    if next(looks) == 0 or door is None:
+        return
+    try:
+        door.branches()
+    except Unreachable:
+        return
+    except (Refused, Problem):  # this is an answer, too
+        pass
+    st.rerun()
 
 
 def refreshed(body: Callable[[Hub, str], None]) -> None:

@@ -30,7 +30,7 @@ def page() -> None:
 
 
 def _body(door: Hub, site: str) -> None:
-    with session.told():
+    with session.told(by_itself=True):
         branch, board = door.branch(site), door.board(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(f"{branch['name'][spoken]} · {say('page.board', spoken)} · {board['day']}")

@@ -30,7 +30,7 @@ def page() -> None:
 
 
 def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:
-    with session.told():
+    with session.told(by_itself=is_today):
         branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
         st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)}")
         session.ribbon(branch)

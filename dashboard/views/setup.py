@@ -76,7 +76,7 @@ def _site(text: str) -> Site | None:
 
 def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo) -> None:
     """Wanted, running, in hand: refreshes by itself."""
-    with session.told():
+    with session.told(by_itself=True):
         configuration = door.configuration(site_id)
         wanted, runs = configuration["wanted"], configuration["reported"]
         none = say("setup.none", spoken)
@@ -118,7 +118,7 @@ def _text(
 
 def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
     """Versions and what became of them: refreshes by itself."""
-    with session.told():
+    with session.told(by_itself=True):
         configuration = door.configuration(site_id)
         runs = configuration["reported"]
         rows = []

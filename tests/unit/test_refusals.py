@@ -1,0 +1,53 @@
+"""What the hub refuses is told in the reader's language, by the hub's own sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from branchloop.errors import BranchloopError
+from branchloop.text_refusals import told
+from dashboard.client import Hub, Unknown
+from hub.api import figures
+from hub.loop import appointments, tickets
+
+
+def test_steps_that_do_not_follow_are_told_in_chinese() -> None:
+    """Both sides by the words of the board."""
+    with pytest.raises(BranchloopError) as refused:
+        appointments.after("served", "call")
+    words = told(str(refused.value), "zh")
+    assert words == "该预约当前为“已办理”，不能执行“叫号”；可能已由他人处理，请以最新列表为准。"
+    assert told(str(refused.value), "en") == str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda: figures.snap(0, 9 * 86_400_000, 7), "一次最多查询 7 天"),
+        (lambda: tickets.number("A", 1_000), "今日 A 号段已用完"),
+    ],
+)
+def test_refusals_have_rules(ask: Callable[[], object], words: str) -> None:
+    """The sentence that the hub raises is one that a rule knows."""
+    with pytest.raises(BranchloopError) as refused:
+        ask()
+    assert told(str(refused.value), "zh").startswith(words)
+
+
+def test_what_no_rule_knows_says_so() -> None:
+    """Half a translation would mislead."""
+    assert told("the moon is full.", "zh") == "（暂无中文说明，原文如下）the moon is full."
+
+
+@pytest.mark.parametrize("token", ["口令", "two words", "", "x" * 5_000, "a\x00b"])
+def test_what_no_header_can_carry_is_nobodys_token(token: str) -> None:
+    """It is not sent at all: the hub could not even read it."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        raise AssertionError(request)
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as http, pytest.raises(Unknown):
+        Hub("http://hub", token, http).branches()
