@@ -62,6 +62,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "devices.cameras.one": ("1 camera", "1 台摄像头"),
     "devices.sensors.one": ("1 sensor", "1 个传感器"),
     "devices.sensors": ("{value} sensors", "{value} 个传感器"),
+    "devices.state": ("{devices}: {state}", "{devices}{state}"),
     "devices.tainted": ("{value} with a fault", "{value} 台有异常"),
     "layer": ("Layer", "图层"),
     "layer.presence": ("Presence", "停留"),

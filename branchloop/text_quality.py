@@ -101,6 +101,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{date}: the clocks went forward; there was no {hours}.",
         "{date}：时钟拨快，没有 {hours}。",
     ),
+    "quality.gaps.unwatched": (
+        "No opening hour of these days was observed yet: there is nothing to tell.",
+        "这些天尚无任何营业时段被观测，暂无可说明的缺口。",
+    ),
     "quality.gap": ("{date}: {hours}", "{date}：{hours}"),
     "quality.parts": ("Cameras and sensors", "摄像头与传感器"),
     "quality.parts.none": (
@@ -144,7 +148,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.basis.sampling": ("chance, and the cone's rim", "抽样误差与探测边缘"),
     "quality.basis.threshold": ("a fixed threshold", "固定阈值"),
     "quality.why.no_entrance": ("no line is an entrance", "没有入口计数线"),
-    "quality.why.never_closes": ("the branch never closes", "网点全天营业"),
+    "quality.why.never_closes": ("open round the clock", "全天营业"),
     "quality.why.not_over": ("the day is not over", "当日尚未结束"),
     "quality.why.coverage": ("not enough observed", "观测不足"),
     "quality.why.nothing_stored": ("nothing was observed", "无观测数据"),

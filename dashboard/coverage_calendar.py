@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, timedelta
 from html import escape
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from branchloop import theme
 from branchloop.text import Language, say
@@ -74,15 +75,18 @@ def legend(language: Language) -> str:
     return f'<div class="bl-swatches">{"".join(parts)}</div>'
 
 
-def gap_list(days: Sequence[Mapping[str, Any]], language: Language) -> str:
-    """The hours in words that nobody observed, the last days first."""
-    rows = []
+def gap_list(answer: Mapping[str, Any], language: Language) -> str:
+    """The hours in words that nobody observed, the last days first; of the hour under way what is over."""
+    days, rows = answer["days"], []
+    now = datetime.fromisoformat(answer["server_time"]).astimezone(ZoneInfo(answer["timezone"]))
     for day in reversed(days):
-        gaps = _gaps(day["hours"], language)
+        gaps = _gaps(day["hours"], now, language)
         if gaps:
             rows.append(say("quality.gap", language, date=day["date"], hours=", ".join(gaps)))
     if not rows:
-        return f'<div class="bl-note">{escape(say("quality.gaps.none", language))}</div>'
+        judged = any(hour["state"] == "observed" for day in days for hour in day["hours"])
+        key = "quality.gaps.none" if judged else "quality.gaps.unwatched"
+        return f'<div class="bl-note">{escape(say(key, language))}</div>'
     more = [f"+ {len(rows) - MOST_GAPS}"] if len(rows) > MOST_GAPS else []
     return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows[:MOST_GAPS] + more)
 
@@ -142,7 +146,7 @@ def _weeks(days: Sequence[Mapping[str, Any]]) -> int:
     return sum(date.fromisoformat(day["date"]).weekday() == 0 for day in days)
 
 
-def _gaps(hours: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
+def _gaps(hours: Sequence[Mapping[str, Any]], now: datetime, language: Language) -> list[str]:
     """Unobserved hours as people say spans of them: 9, 10, 11, 14 -> 09–12, 14–15. `hours` are all of the day."""
     names = [
         localtime.named(f"{hour['hour']:02d}", language, second=place > 0)
@@ -156,5 +160,8 @@ def _gaps(hours: Sequence[Mapping[str, Any]], language: Language) -> list[str]:
         last = at[-1]
         back = last + 1 < len(hours) and hours[last + 1]["hour"] <= hours[last]["hour"]
         end = names[last + 1] if back else f"{hours[last]['hour'] + 1:02d}"
+        begun = datetime.fromisoformat(hours[last]["start"])
+        if begun <= now < begun + timedelta(hours=1):
+            end = localtime.named(f"{now:%H:%M}", language, second=bool(now.fold))
         found.append(f"{names[first]}–{end}")
     return found

@@ -31,7 +31,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
     names = device_names(branch, spoken)
     at_odds = disagreeing(live)
     for camera in live["cameras"]:
-        coverage = camera.get("coverage")
+        coverage = None if live["stale"] else camera.get("coverage")
         detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
         rows.append(
             tiles.light(
@@ -52,7 +52,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
             names.get(sensor["id"], sensor["id"]),
             sensor["state"],
             spoken,
-            _reading(sensor, spoken),
+            "" if live["stale"] else _reading(sensor, spoken),
             sensor["fault"],
             why=_why(sensor, names, spoken),
         )
@@ -83,13 +83,17 @@ def _why(device: Mapping[str, Any], names: Mapping[str, str], spoken: Language) 
 
 
 def summary(live: Mapping[str, Any], spoken: Language) -> str:
-    """How many devices there are, and how many of them have a fault right now."""
+    """How many devices work, how many are in another state, and how many of them have a fault right now."""
     parts = []
     for kind in ("cameras", "sensors"):
-        if live[kind]:
-            key = f"devices.{kind}.one" if len(live[kind]) == 1 else f"devices.{kind}"
-            words = escape(say(key, spoken, value=len(live[kind])))
-            parts.append(f'<span class="bl-good" aria-hidden="true">●</span> {words}')
+        for state, (shape, tone) in tiles.LIGHTS.items():
+            count = sum(device["state"] == state for device in live[kind])
+            if not count:
+                continue
+            words = say(f"devices.{kind}.one" if count == 1 else f"devices.{kind}", spoken, value=count)
+            if state != "up":
+                words = say("devices.state", spoken, devices=words, state=say(f"state.{state}", spoken))
+            parts.append(f'<span class="bl-{tone}" aria-hidden="true">{shape}</span> {escape(words)}')
     at_odds = disagreeing(live)
     faulty = sum(
         device["fault"] is not None or (kind == "cameras" and device["id"] in at_odds)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from branchloop.text import Language, duration, say
+from branchloop.text import WORDS, Language, duration, say
 from dashboard import tiles
 
 
@@ -37,11 +37,13 @@ def table(group: Mapping[str, Any], spoken: Language) -> str:
     rows = [_row(each, most, spoken) for each in group["stages"]]
     heads = ("stage", "count", "conversion", "median")
     head = "".join(f'<th scope="col">{escape(say(f"journeys.{key}", spoken))}</th>' for key in heads)
-    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return tiles.scrolled(
+        f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
 
 
-def groups_table(answer: Mapping[str, Any], spoken: Language) -> str:
-    """One row per group: booked, checked in, served, no-show."""
+def groups_table(answer: Mapping[str, Any], spoken: Language, services: Mapping[str, str]) -> str:
+    """One row per group: booked, checked in, served, no-show. `services` are names by id."""
     stages = ("booked", "checked_in", "served")
     heads = [say("journeys.group", spoken), *(say(f"journeys.stage.{stage}", spoken) for stage in stages)]
     heads.append(say("journeys.no_show", spoken))
@@ -49,14 +51,26 @@ def groups_table(answer: Mapping[str, Any], spoken: Language) -> str:
     rows = []
     for group in answer["groups"]:
         told = {each["stage"]: each["journeys"] for each in group["stages"]}
-        name = say("journeys.group.unknown", spoken) if group["group"] == "unknown" else str(group["group"])
+        name = _named(answer["by"], str(group["group"]), spoken, services)
         cells = [count(told[stage], spoken) for stage in stages] + [percent(group["no_show"])]
         rows.append(
             f'<tr><th scope="row">{escape(name)}</th>'
             + "".join(f"<td>{escape(cell)}</td>" for cell in cells)
             + "</tr>"
         )
-    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return tiles.scrolled(
+        f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def _named(by: str, group: str, spoken: Language, services: Mapping[str, str]) -> str:
+    """A group as people call it; a scene has the name that the bank gave it."""
+    if group == "unknown":
+        return say("journeys.group.unknown", spoken)
+    key = f"journeys.channel.{group}"
+    if by == "channel" and key in WORDS:
+        return say(key, spoken)
+    return services.get(group, group) if by == "service" else group
 
 
 def count(value: int | None, spoken: Language) -> str:

@@ -30,6 +30,11 @@ def wall(text: str, zone: ZoneInfo, language: Language) -> str:
     return named(at.strftime("%m-%d %H:%M"), language, second=bool(at.fold))
 
 
+def day(text: str, zone: ZoneInfo) -> str:
+    """The day of a moment by the branch's calendar."""
+    return datetime.fromisoformat(text).astimezone(zone).strftime("%m-%d")
+
+
 def named(time: str, language: Language, *, second: bool) -> str:
     """A time as people say it, or as the second of its name."""
     return say("clock.second", language, time=time) if second else time

@@ -82,10 +82,28 @@ def grid(answers: Sequence[Answer], key: str) -> NDArray[np.float64]:
     return np.sum(parts, axis=0) if parts else np.zeros((0, 0))
 
 
-def coverage(answers: Sequence[Answer]) -> float | None:
-    """Mean coverage of the answers that have one: of equal times, closed ones left out."""
-    known = [answer["coverage"] for answer in answers if answer["coverage"] is not None]
-    return sum(known) / len(known) if known else None
+def coverage(answers: Sequence[Answer], parts: Sequence[Answer] | None = None) -> float | None:
+    """Coverage of the answers' opening time together, or of `parts`, one of each, such as a zone's.
+
+    Where no answer has any opening time, the mean of what was observed while it was closed.
+    """
+    known = [
+        (part["coverage"], answer["opened_s"])
+        for part, answer in zip(parts if parts is not None else answers, answers, strict=True)
+        if part["coverage"] is not None
+    ]
+    opened_s = sum(weight for _, weight in known)
+    if opened_s > 0:
+        return float(sum(share * weight for share, weight in known) / opened_s)
+    return float(sum(share for share, _ in known) / len(known)) if known else None
+
+
+def widened(answers: Sequence[Answer], asked: Sequence[Span]) -> bool:
+    """Whether the hub answered about longer times than it was asked: of old times it keeps no hours."""
+    return any(
+        datetime.fromisoformat(answer["from"]) < start or datetime.fromisoformat(answer["to"]) > end
+        for answer, (start, end) in zip(answers, asked, strict=True)
+    )
 
 
 def as_of(answers: Sequence[Answer]) -> str | None:

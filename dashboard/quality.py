@@ -323,7 +323,7 @@ def _limited(shown: str | None, outcome: str | None, language: Language) -> str:
 def table(heads: Sequence[str], rows: Sequence[str]) -> str:
     """HTML of a table whose rows are HTML already."""
     top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    return (
+    return tiles.scrolled(
         f'<table class="bl-table bl-wrap"><thead><tr>{top}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     )
 

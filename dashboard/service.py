@@ -165,14 +165,23 @@ def crowd(answer: Mapping[str, Any], zone: ZoneInfo, spoken: Language) -> str:
         level = say(f"service.crowd.{hour['level']}", spoken) if hour["level"] else "—"
         bar = f'<div class="bl-bar"><span style="width:{100 * hour["people"] / most:.1f}%"></span></div>'
         rows.append(
-            f'<tr><th scope="row">{at}{bar}</th><td>{hour["people"]:.0f}</td>'
-            f"<td>{hour['low']:.0f} – {hour['high']:.0f}</td><td>{escape(level)}</td></tr>"
+            f'<tr><th scope="row">{at}{bar}</th><td>{escape(people(hour["people"]))}</td>'
+            f"<td>{escape(people(hour['low']))} – {escape(people(hour['high']))}</td><td>{escape(level)}</td></tr>"
         )
     head = "".join(
         f'<th scope="col">{escape(say(f"service.crowd.{key}", spoken))}</th>'
         for key in ("hour", "people", "range", "level")
     )
-    return f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    return tiles.scrolled(
+        f'<table class="bl-table"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    )
+
+
+def people(value: float) -> str:
+    """A mean number of people: of few the tenths count, and some are never shown as none."""
+    if 0 < value < 0.1:
+        return "< 0.1"
+    return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:.0f}"
 
 
 def count(value: int | None, spoken: Language) -> str:

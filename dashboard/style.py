@@ -19,6 +19,7 @@ CSS = f"""<style>
 :root {{ {_tokens(theme.LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_tokens(theme.DARK)} }} }}
 .block-container {{ max-width: 1200px; padding-top: 2.5rem; }}
+@media (max-width: 768px) {{ .block-container {{ padding-top: 4.5rem; }} }}
 .block-container h1 {{ font-size: 28px; font-weight: 600; padding: 0 0 8px; }}
 .bl-row {{ display: flex; flex-wrap: wrap; gap: 12px; }}
 .bl-tile {{ flex: 1 1 140px; border: 1px solid var(--bl-hairline); border-radius: 8px; padding: 12px 16px;
@@ -43,6 +44,7 @@ CSS = f"""<style>
   font-weight: 400; }}
 .bl-table th:first-child {{ text-align: left; min-width: 4.5em; }}
 .bl-table td {{ white-space: nowrap; }}
+.bl-scroll {{ overflow-x: auto; }}
 .bl-table thead th {{ color: var(--bl-muted); font-size: 12px; }}
 .bl-legend {{ max-width: 420px; margin: 8px 0 16px; font-size: 12px; color: var(--bl-ink); }}
 .bl-legend-bar {{ height: 8px; border-radius: 4px; }}

@@ -194,7 +194,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + "</tr>"
         for first, *rest in rows
     )
-    return f'<table class="bl-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+    return scrolled(f'<table class="bl-table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def scrolled(wide: str) -> str:
+    """HTML of a table that is moved within its own frame where the screen is narrower, by keyboard, too."""
+    return f'<div class="bl-scroll" tabindex="0">{wide}</div>'
 
 
 def clock(text: str, zone: ZoneInfo) -> str:

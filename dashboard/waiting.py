@@ -55,7 +55,8 @@ def tiles_of(
     if not live["queues"]:
         return []
     queue = max(live["queues"], key=lambda each: each["waiting"]["value"] or 0)
-    before = then.of(queue["id"]) if then is not None else None
+    # What is no longer known of now has not changed since then.
+    before = then.of(queue["id"]) if then is not None and not live["stale"] else None
     words = then.words(zone, spoken) if then is not None else ""
     labels = [label("queue_length", spoken), label("wait_median", spoken)]
     if len(live["queues"]) > 1:
@@ -103,12 +104,12 @@ def tiles_of(
 
 
 def now_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:
-    """Every queue right now and over the last half hour."""
+    """Every queue right now and over the last half hour; who waits is a dash where nothing was heard lately."""
     names = zone_names(branch, spoken)
     rows = [
         [
             names.get(queue["id"], queue["id"]),
-            _count(queue["waiting"]["value"]),
+            _count(None if live["stale"] else queue["waiting"]["value"]),
             duration(queue["wait"]["value"], spoken),
             _count(queue["served"]),
             _count(queue["abandoned"]),

@@ -13,7 +13,7 @@ import streamlit as st
 
 from branchloop.text import Language, label, say
 from dashboard import difference, flow, heat, periods, plan, session, tiles
-from dashboard.client import Hub
+from dashboard.client import Hub, Problem
 from dashboard.devices import device_names
 from dashboard.views import heat_hours, heat_tables
 
@@ -53,7 +53,9 @@ def page() -> None:
             st.info(say("heat.no_hour", spoken))
             return
         seen = each(choice.spans, lambda start, end: door.heat(site, start, end))
-        footfall = each(choice.spans, lambda start, end: door.footfall(site, start, end, "hour"))
+        if periods.widened(seen, choice.spans):
+            st.info(say("heat.widened", spoken))
+        footfall, bucket = visitors(door, site, choice.spans)
         zones = each(choice.spans, lambda start, end: door.zones(site, start, end))
         names = device_names(branch, spoken)
         st.html(tiles.row(figures(seen, footfall, spoken, zone, names)))
@@ -61,12 +63,22 @@ def page() -> None:
         with left:
             _floor(door, branch, choice, seen, spoken)
         with right:
-            _beside(door, branch, choice, seen, footfall, zones, spoken, zone)
+            _beside(door, branch, choice, seen, footfall, bucket, zones, spoken, zone)
 
 
 def each(spans: Sequence[periods.Span], ask: Callable[[str, str], dict[str, Any]]) -> list[dict[str, Any]]:
     """The hub's answers about several spans."""
     return [ask(start.isoformat(), end.isoformat()) for start, end in spans]
+
+
+def visitors(
+    door: Hub, site: str, spans: Sequence[periods.Span]
+) -> tuple[list[dict[str, Any]], heat_hours.Bucket]:
+    """Visitors by hour; by day where the hub has hours no longer."""
+    try:
+        return each(spans, lambda start, end: door.footfall(site, start, end, "hour")), "hour"
+    except Problem:
+        return each(spans, lambda start, end: door.footfall(site, start, end, "day")), "day"
 
 
 def figures(
@@ -88,7 +100,7 @@ def figures(
         tiles.tile(
             say("heat.total", spoken),
             {
-                "value": periods.total(seen, "total") if covered else None,
+                "value": periods.total(seen, "total"),
                 "unit": "person·s",
                 "tainted": tainted["person_seconds"],
                 **common,
@@ -180,6 +192,7 @@ def _beside(
     choice: Choice,
     seen: Sequence[Mapping[str, Any]],
     footfall: Sequence[Mapping[str, Any]],
+    bucket: heat_hours.Bucket,
     zones: Sequence[Mapping[str, Any]],
     spoken: Language,
     zone: ZoneInfo,
@@ -190,10 +203,10 @@ def _beside(
         queues = each(choice.spans, lambda start, end: door.queues(branch["id"], start, end, "day"))
         session.head(say("queues", spoken))
         st.html(heat_tables.queue_table(branch, queues, spoken))
-    session.head(say("heat.footfall", spoken))
+    session.head(say("heat.footfall" if bucket == "hour" else "heat.footfall_days", spoken))
     items = [item for answer in footfall for item in answer["items"]]
     if any(item["visitors"] is not None for item in items):
-        st.altair_chart(heat_hours.footfall_chart(items, spoken, zone), width="stretch")
+        st.altair_chart(heat_hours.footfall_chart(items, spoken, zone, bucket), width="stretch")
     else:  # a chart of nothing is a frame without a word, to whoever hears it read
         st.html(f'<div class="bl-note">— {escape(say("heat.no_data", spoken))}</div>')
     tainted = periods.tainted(seen, footfall, zones)
@@ -216,7 +229,7 @@ def _floor(
         session.add_picture(door, branch["id"], layers)
     draw = {"presence": _presence, "filled": _filled, "flow": _flow, "difference": _difference}[choice.layer]
     told = draw(door, branch["id"], choice, seen, layers, spoken)
-    total = periods.total(seen, "total") if periods.coverage(seen) else None
+    total = periods.total(seen, "total")
     value = "—" if total is None else f"{total:.0f}"
     words = say("plan.alt", spoken, branch=branch["name"][spoken], value=value)
     # Where they are: who stood there is not of one moment.
@@ -240,11 +253,11 @@ def _presence(
 ) -> str:
     per_m2, cell_m = _density(seen)
     scale = heat.scale_of(per_m2)
-    if not periods.coverage(seen):
-        return say("heat.no_data", spoken)
     elsewhere = left_out(seen)
     if scale.empty and elsewhere > 0:
         return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
+    if periods.total(seen, "total") is None:
+        return say("heat.no_data", spoken)
     if scale.empty:
         return say("heat.nobody", spoken)
     layers.append(heat.layer(per_m2, scale, cell_m))
@@ -319,7 +332,7 @@ def _difference(
         )
     here, there = periods.coverage(seen), periods.coverage(before)
     now, then = periods.total(seen, "total"), periods.total(before, "total")
-    if not here or not there or now is None or then is None:
+    if here is None or there is None or now is None or then is None:
         return say("difference.no_data", spoken)
     (now_m2, cell_m), (then_m2, _) = _density(seen), _density(before)
     scale = difference.scale_of(now_m2 - then_m2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import altair as alt
@@ -15,16 +15,24 @@ from branchloop.text import Language, label, say
 from dashboard import localtime
 
 MOST_GAPS = 6
+Bucket = Literal["hour", "day"]
 
 
-def footfall_chart(items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo) -> alt.Chart:
-    """Visitors by hour from a zero base; an hour that was not observed is a break, not a zero.
+def footfall_chart(
+    items: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo, bucket: Bucket = "hour"
+) -> alt.Chart:
+    """Visitors by hour or day from a zero base; one that was not observed is a break, not a zero.
 
     Bars of one name would be drawn over each other: the second of an hour that comes twice has a name of its own.
     """
     table = pd.DataFrame(
         {
-            "hour": [localtime.wall(i["start"], zone, spoken) for i in items],
+            "hour": [
+                localtime.wall(i["start"], zone, spoken)
+                if bucket == "hour"
+                else localtime.day(i["start"], zone)
+                for i in items
+            ],
             "visitors": [i["visitors"] for i in items],
         }
     )

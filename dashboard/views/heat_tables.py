@@ -22,7 +22,7 @@ def zone_table(branch: Mapping[str, Any], answers: Sequence[Mapping[str, Any]], 
     for at, zone in enumerate(answers[0]["items"]):
         parts = [answer["items"][at] for answer in answers]
         visits = periods.total(parts, "visits")
-        named, its_own = names.get(zone["id"], zone["id"]), periods.coverage(parts)
+        named, its_own = names.get(zone["id"], zone["id"]), periods.coverage(answers, parts)
         if covered and its_own is not None and round(100 * its_own / covered) < 100:
             named += f" ({say('zone.partly', spoken, value=round(100 * its_own / covered))})"
         row = [named, "—" if visits is None else f"{visits:,}"]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text import say
+from branchloop.text import Language, say
 from dashboard import funnel, session, tiles
+from dashboard.client import Hub
 
 DAYS = (7, 28, 90)
 GROUPS = ("channel", "scene", "service")
@@ -39,6 +43,7 @@ def page() -> None:
         )
         until = datetime.now(UTC).replace(microsecond=0)
         start = until - timedelta(days=days or DAYS[1])
+        services = _services(door, branch, spoken) if by == "service" else {}
         answer = door.funnel(site, start.isoformat(), until.isoformat(), by or GROUPS[0])
         st.title(f"{branch['name'][spoken]} · {say('page.journeys', spoken)}")
         session.ribbon(branch)
@@ -48,4 +53,12 @@ def page() -> None:
         st.html(tiles.row(funnel.figures(answer, spoken)))
         st.html(funnel.table(answer["total"], spoken))
         session.head(say(f"journeys.by.{answer['by']}", spoken))
-        st.html(funnel.groups_table(answer, spoken))
+        st.html(funnel.groups_table(answer, spoken, services))
+
+
+def _services(door: Hub, branch: Mapping[str, Any], spoken: Language) -> dict[str, str]:
+    """Names of the branch's services by id."""
+    today = datetime.now(ZoneInfo(branch["timezone"])).date()
+    return {
+        each["service"]: each["name"][spoken] for each in door.service(branch["id"], str(today))["services"]
+    }

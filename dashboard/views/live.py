@@ -32,7 +32,7 @@ def page() -> None:
 
 
 def _body(door: Hub, site: str) -> None:
-    with session.told():
+    with session.told(by_itself=True):
         branch, live = door.branch(site), door.live(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(branch["name"][spoken])
@@ -133,13 +133,13 @@ def checked_in(door: Hub, site: str, spoken: Language) -> list[str]:
 
 
 def zone_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:
-    """People, visits and dwell of every zone today."""
+    """People, visits and dwell of every zone today; people are a dash where nothing was heard lately."""
     names = {zone["id"]: named(zone, spoken) for zone in branch["zones"]}
     head = ["zone", "zone.now", "zone.visits", "zone.median", "zone.p90"]
     rows = [
         [
             names.get(zone["id"], zone["id"]),
-            _count(zone["occupancy"]["value"], digits=1),
+            _count(None if live["stale"] else zone["occupancy"]["value"], digits=1),
             _count(zone["visits_today"]),
             duration(zone["dwell_median_s"], spoken),
             duration(zone["dwell_p90_s"], spoken),
@@ -173,7 +173,9 @@ def _floor(door: Hub, branch: Mapping[str, Any], live: Mapping[str, Any], spoken
     total = _heat(door, branch["id"], live, shown, layers, below, spoken)
     if "flow" in shown:
         _flow(door, branch, live, layers, below, spoken)
-    sensors = {each["id"]: each["present"] for each in live["sensors"]} if "sensors" in shown else None
+    sensors = None
+    if "sensors" in shown:
+        sensors = {each["id"]: None if live["stale"] else each["present"] for each in live["sensors"]}
     svg = plan.floor_svg(branch, spoken, layers, live["dots"], sensors)
     value = "—" if total is None else f"{total:.0f}"
     st.html(plan.as_image(svg, say("plan.alt", spoken, branch=branch["name"][spoken], value=value)))
@@ -216,7 +218,19 @@ def _heat(
         below.append(heat.estimate_note(guessed["total"], spoken))
     if not scale.empty:
         below.insert(0, heat.legend(scale, spoken))
+    elif {"heat", "filled"} & set(shown):
+        below.insert(0, f'<div class="bl-note">{escape(_nothing(seen, spoken))}</div>')
     return float(seen["total"]) if seen["total"] is not None else None
+
+
+def _nothing(seen: Mapping[str, Any], spoken: Language) -> str:
+    """Why there is no heat to see: nobody came, nobody looked, or it lies in cells that the plan no longer has."""
+    if seen["total"] is not None:
+        return say("heat.nobody", spoken)
+    elsewhere = seen["left_out_person_seconds"]
+    if elsewhere > 0:
+        return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
+    return say("heat.unobserved15", spoken)
 
 
 def _flow(
@@ -249,7 +263,7 @@ def _flow(
 
 def _last_week(door: Hub, site: str, live: Mapping[str, Any]) -> waiting.Then | None:
     """The queues of the same half hour a week ago; asked for once a minute, not at every refresh."""
-    if not live["queues"]:
+    if not live["queues"] or live["stale"]:
         return None
     start, end = waiting.span_of(live)
     key = (site, start, end)

@@ -47,7 +47,7 @@ def page() -> None:
             session.head(say("quality.alerts", spoken))
             st.html(quality.alert_list(answer, names, spoken, zone))
             session.head(say("quality.gaps", spoken))
-            st.html(coverage_calendar.gap_list(answer["days"], spoken))
+            st.html(coverage_calendar.gap_list(answer, spoken))
         session.head(say("quality.parts", spoken))
         st.html(quality.part_table(answer, names, spoken))
         session.head(say("quality.balance", spoken))

@@ -15,6 +15,7 @@ class Stretch(Answer):
     from_: Moment = Field(alias="from")
     to: Moment
     timezone: str
+    opened_s: float = Field(description="opening time in it up to now: what `coverage` is a share of")
     coverage: Share | None
     as_of: Moment | None
     tainted: list[Taint] = Field(description="faults in this time that spoil figures of this answer")

@@ -160,10 +160,10 @@ def _balance(checker: Checker, today: date, from_ms_: int) -> list[Finding]:
             continue
         if back > 0 or finding.outcome != "unknown":
             found.append(finding)
-        if finding.reason == "never_closes":
-            break  # one line says it for all days
     while found and found[-1].reason == "nothing_stored":
         found.pop()  # before the branch was first observed there is nothing to tell
+    if all(finding.reason == "never_closes" for finding in found):
+        return found[:1]  # one line says it for all days
     return found
 
 

@@ -41,10 +41,14 @@ class Question:
         now = now_ms()
         return cls(site, told, reader.hours(site, now).spans(told), now)
 
+    def opened_ms(self, part: Span) -> int:
+        """Opening time up to now in a part of the stretch."""
+        return figures.overlap_ms(self.opening, (part[0], min(part[1], self.now_ms)))
+
     def coverage(self, part: Span, sums: Sums) -> float | None:
         """Coverage of a part of the stretch."""
         return figures.coverage(
-            figures.overlap_ms(self.opening, (part[0], min(part[1], self.now_ms))),
+            self.opened_ms(part),
             sums.windows_ms,
             sums.observed_ms,
             sums.expected_ms,
@@ -70,6 +74,7 @@ class Quality(TypedDict):
     from_: str
     to: str
     timezone: str
+    opened_s: float
     coverage: float | None
     as_of: str | None
     tainted: list[Taint]
@@ -104,6 +109,7 @@ def quality(reader: Reader, question: Question, sums: Sums, told: Collection[str
         "from_": iso(question.span[0]),
         "to": iso(question.span[1]),
         "timezone": question.site.timezone,
+        "opened_s": question.opened_ms(question.span) / 1000,
         "coverage": question.coverage(question.span, sums),
         "as_of": None if sums.last_ms is None else iso(sums.last_ms),
         "tainted": taints.of_figures(told, reader.doubts(question.site, question.span, question.now_ms)),

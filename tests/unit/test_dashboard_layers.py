@@ -6,7 +6,6 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as ET
-from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -121,40 +120,6 @@ def test_a_difference_has_one_scale_on_both_sides(values: list[float]) -> None:
     assert one[..., 3][change == 0].max(initial=0) == 0
 
 
-def test_periods_are_made_of_days() -> None:
-    """Four weekdays, seven days; whole days that touch are one stretch, whose medians can be told."""
-    friday = date(2026, 11, 27)
-    assert [d.isoformat() for d in periods.days("weekday", friday)] == [
-        "2026-11-06", "2026-11-13", "2026-11-20", "2026-11-27",
-    ]  # fmt: skip
-    week = periods.days("week", friday)
-    assert len(week) == 7
-    ((start, end),) = periods.spans(week, 0, 24, ZONE)
-    assert (start.isoformat(), end.isoformat()) == ("2026-11-21T00:00:00+08:00", "2026-11-28T00:00:00+08:00")
-    parts = periods.spans(week, 9, 12, ZONE)
-    assert len(parts) == 7
-    assert periods.earlier(parts, 7)[-1][0].isoformat() == "2026-11-20T09:00:00+08:00"
-
-
-def test_a_day_of_a_clock_change_keeps_its_hours() -> None:
-    """Nine o'clock is nine o'clock a week before the clocks changed, too."""
-    spans = periods.spans([date(2026, 10, 26)], 9, 10, ZoneInfo("Europe/Berlin"))
-    (before,) = periods.earlier(spans, 7)
-    assert before[0].isoformat() == "2026-10-19T09:00:00+02:00"
-    assert spans[0][0].isoformat() == "2026-10-26T09:00:00+01:00"
-
-
-def test_a_day_that_is_not_over_is_compared_with_as_much() -> None:
-    """At 14:22 today is held against last week's day up to 14:22; hours to come against nothing."""
-    now = datetime(2026, 11, 27, 14, 22, 41, tzinfo=ZONE)
-    day = periods.spans([date(2026, 11, 27)], 0, 24, ZONE)
-    ((start, end),) = periods.earlier(periods.so_far(day, now), 7)
-    assert (start.isoformat(), end.isoformat()) == ("2026-11-20T00:00:00+08:00", "2026-11-20T14:22:00+08:00")
-    assert periods.so_far(periods.spans([date(2026, 11, 27)], 15, 18, ZONE), now) == []
-    past = periods.spans([date(2026, 11, 26)], 9, 12, ZONE)
-    assert periods.so_far(past, now) == past
-
-
 def test_less_here_draws_no_more_around_it() -> None:
     """Enlarging invents no rise beside a fall."""
     change = np.zeros((8, 8))
@@ -167,24 +132,11 @@ def test_less_here_draws_no_more_around_it() -> None:
     assert (drawn[..., 2] > drawn[..., 0])[seen].all()
 
 
-def test_only_what_is_known_is_added() -> None:
-    """A gap adds nothing and hides nothing; nothing known is no number."""
-    answers = [
-        {"total": 5.0, "coverage": 0.5, "as_of": "2026-11-20T01:00:00Z", "person_seconds": [[1.0, 4.0]]},
-        {"total": None, "coverage": None, "as_of": None, "person_seconds": [[0.0, 0.0]]},
-        {"total": 2.0, "coverage": 1.0, "as_of": "2026-11-27T01:00:00Z", "person_seconds": [[2.0, 0.0]]},
-    ]
-    assert periods.total(answers, "total") == 7.0
-    assert periods.total(answers[1:2], "total") is None
-    assert periods.coverage(answers) == 0.75
-    assert periods.as_of(answers) == "2026-11-27T01:00:00Z"
-    assert periods.grid(answers, "person_seconds").tolist() == [[3.0, 4.0]]
-
-
 def test_the_heat_page_shows_the_hubs_totals() -> None:
-    """The sum in the tile is that of the API's totals; without coverage it is absent, not 0."""
+    """The sum in the tile is that of the API's totals; what was not measured is absent, not 0."""
     seen = {
         "total": 8207.0,
+        "opened_s": 3_600.0,
         "coverage": 0.96,
         "as_of": None,
         "filled_person_seconds": 31.5,
@@ -193,6 +145,7 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
     }
     footfall = {
         "total_visitors": 26,
+        "opened_s": 3_600.0,
         "coverage": 0.96,
         "as_of": None,
         "tainted": [{**MOVED, "seconds": 60.0, "figures": ["footfall"]}],
@@ -207,7 +160,9 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
     assert "Hall camera was moved for 60 s" in visitors
     assert "moved" not in time
     assert "16,414.0" in figures([seen, seen], [footfall, footfall], "en", ZONE, names)[0]
-    assert "—" in figures([{**seen, "total": 0.0, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
+    assert "—" in figures([{**seen, "total": None, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
+    closed_alone = figures([{**seen, "total": 30.0, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
+    assert ">30.0<" in closed_alone  # seen while the branch was closed, nothing while it was open
 
 
 def test_a_fault_is_told_once_with_its_time() -> None:
@@ -234,7 +189,7 @@ def test_medians_are_not_added_up() -> None:
         "wait_median_s": 300.0,
         "wait_p90_s": 600.0,
     }
-    one = [{"items": [zone], "floor_person_seconds": 400.0, "coverage": 1.0}]
+    one = [{"items": [zone], "floor_person_seconds": 400.0, "coverage": 1.0, "opened_s": 3_600.0}]
     two = [
         *one,
         {**one[0], "items": [{**zone, "visits": None, "person_seconds": None, "share": None}]},
@@ -317,7 +272,7 @@ def test_lights_tell_faults_and_how_many() -> None:
     """A faulty camera has another shape and its fault in words; the summary counts it."""
     camera = {"id": "hall", "state": "up", "fault": "frozen", "detail": None, "coverage": None}
     sensor = {"id": "s", "state": "up", "fault": None, "detail": None, "nearest_mm": None, "present": None}
-    told = {"cameras": [camera], "sensors": [sensor], "pairs": [], "device": None}
+    told = {"cameras": [camera], "sensors": [sensor], "pairs": [], "device": None, "stale": False}
     assert "1 camera " in summary(told, "en")
     assert "2 cameras" in summary({**told, "cameras": [camera, camera]}, "en")
     assert "1 with a fault" in summary(told, "en")
@@ -364,6 +319,7 @@ def test_cameras_that_do_not_fit_are_no_green_lights() -> None:
         "cameras": [{**sound, "id": "hall"}, {**sound, "id": "door"}, sound],
         "sensors": [],
         "device": None,
+        "stale": False,
     }
     assert "◑" not in "".join(lights(BRANCH, {**told, "pairs": []}, "en"))
     pair = {

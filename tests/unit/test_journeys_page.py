@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from branchloop.text import Language
+from branchloop.text import Language, say
 from dashboard import funnel
-from hub.loop.journey import STAGES
+from hub.loop.journey import STAGES, Channel
 
 
 def answer(**counts: int | None) -> dict[str, Any]:
@@ -58,5 +58,19 @@ def test_tiles_say_why_there_is_no_cost() -> None:
 def test_a_group_that_is_not_known_says_so() -> None:
     told = answer(booked=7)
     told["groups"][0]["group"] = "unknown"
-    assert "not known" in funnel.groups_table(told, "en")
-    assert "<td>7</td>" in funnel.groups_table(told, "en")
+    assert "not known" in funnel.groups_table(told, "en", {})
+    assert "<td>7</td>" in funnel.groups_table(told, "en", {})
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_groups_have_the_names_that_people_use(spoken: Language) -> None:
+    """Every channel in words, services by the branch's names; a scene by its own."""
+    told = answer(booked=7)
+    for channel in get_args(Channel):
+        told["groups"][0]["group"] = channel
+        assert f">{say(f'journeys.channel.{channel}', spoken)}<" in funnel.groups_table(told, spoken, {})
+    told["groups"][0]["group"], told["by"] = "account", "service"
+    assert ">Open an account<" in funnel.groups_table(told, spoken, {"account": "Open an account"})
+    assert ">account<" in funnel.groups_table(told, spoken, {})
+    told["groups"][0]["group"], told["by"] = "card", "scene"
+    assert ">card<" in funnel.groups_table(told, spoken, {"card": "a service of this id"})

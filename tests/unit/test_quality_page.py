@@ -47,7 +47,7 @@ def finding(check: str = "overnight", **other: Any) -> dict[str, Any]:
 
 def answer(**other: Any) -> dict[str, Any]:
     return {
-        "timezone": "Asia/Shanghai",
+        "timezone": "Asia/Shanghai", "server_time": "2026-11-24T02:07:30Z",
         "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996, "report": None},
         "coverage": 0.97,
         "days": [day("2026-11-23", {9: hour(9), 10: hour(10, "gap"), 11: hour(11, "gap"), 12: hour(12, coverage=0.5)})],
@@ -117,8 +117,28 @@ def test_the_calendar_in_words() -> None:
     """Its alternative text counts the gaps; the list beside it says which hours."""
     words = coverage_calendar.alt(answer(), "en")
     assert "97.0 % of the opening time was observed, 2 hours with nothing observed" in words
-    assert "2026-11-23: 10–12" in coverage_calendar.gap_list(answer()["days"], "en")
-    assert "Every opening hour" in coverage_calendar.gap_list([day("2026-11-23", {9: hour(9)})], "en")
+    assert "2026-11-23: 10–12" in coverage_calendar.gap_list(answer(), "en")
+    whole = answer(days=[day("2026-11-23", {9: hour(9)})])
+    assert "Every opening hour" in coverage_calendar.gap_list(whole, "en")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_branch_that_nobody_watched_has_no_perfect_record(language: Language) -> None:
+    """Hours before the first observation are no gaps, and no proof that there are none."""
+    told = answer(days=[day("2026-11-23", {9: hour(9, "before"), 10: hour(10, "before")})])
+    shown = coverage_calendar.gap_list(told, language)
+    assert say("quality.gaps.none", language) not in shown
+    assert say("quality.gaps.unwatched", language) in shown
+
+
+def test_a_gap_does_not_reach_into_the_future() -> None:
+    """Of the hour under way it goes up to now by the branch's clock."""
+    told = answer(
+        days=[day("2026-11-23", {9: hour(9, "gap"), 10: hour(10, "gap")})],
+        timezone="UTC", server_time="2026-11-23T10:07:30Z",
+    )  # fmt: skip
+    assert "09–10:07<" in coverage_calendar.gap_list(told, "en")
+    assert "09–11<" in coverage_calendar.gap_list({**told, "server_time": "2026-11-23T11:00:00Z"}, "en")
 
 
 def test_a_day_that_was_not_observed_shows_no_number() -> None:

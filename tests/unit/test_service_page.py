@@ -87,3 +87,12 @@ def test_the_hours_ahead_have_numbers_ranges_and_words(spoken: Language) -> None
     ):
         assert text in html
     assert service.crowd({"today": told["today"][2:]}, ZoneInfo("UTC"), spoken) == ""
+
+
+def test_some_people_are_not_none() -> None:
+    """A busy hour of a small branch does not say that nobody comes."""
+    hour = {"start": "2026-11-27T02:00:00Z", "level": "busy", "people": 0.2, "low": 0.0, "high": 0.44}
+    html = service.crowd({"today": [hour]}, ZoneInfo("UTC"), "en")
+    assert "<td>0.2</td><td>0 – 0.4</td>" in html
+    assert service.people(0.04) == "< 0.1"
+    assert [service.people(value) for value in (0.0, 9.96, 12.4)] == ["0", "10", "12"]
