@@ -118,6 +118,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Flow is of the past, which your role may not see.",
         "动线属于历史数据，您的角色无权查看。",
     ),
+    "heat.refused": (
+        "Heat is of the past, which your role may not see.",
+        "热力属于历史数据，您的角色无权查看。",
+    ),
     "flow.none": ("No walk was stored for this time.", "该时段没有行走记录。"),
     "difference.legend": (
         "person·seconds per m² against the other time",
@@ -156,5 +160,5 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "period.day": ("this day", "当天"),
     "period.weekday": ("this weekday, 4 weeks", "同一星期几，近 4 周"),
     "period.week": ("7 days to this day", "截至当天 7 天"),
-    "period.mean": ("mean of {value} times", "{value} 个时段的平均"),
+    "period.mean": ("{value} times together", "{value} 个时段合计"),
 }

@@ -32,7 +32,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
     at_odds = disagreeing(live)
     for camera in live["cameras"]:
         coverage = None if live["stale"] else camera.get("coverage")
-        detail = "" if coverage is None else say("coverage.value", spoken, value=round(100 * coverage))
+        detail = "" if coverage is None else say("coverage.value", spoken, value=quality.percent(coverage))
         rows.append(
             tiles.light(
                 names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"],

@@ -25,6 +25,7 @@ CSS = f"""<style>
 .bl-tile {{ flex: 1 1 140px; border: 1px solid var(--bl-hairline); border-radius: 8px; padding: 12px 16px;
   font-variant-numeric: tabular-nums; background: var(--bl-paper); }}
 .bl-label {{ font-size: 14px; color: var(--bl-ink); }}
+.bl-tile, .bl-light, .block-container h1 {{ overflow-wrap: anywhere; }}
 .bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; white-space: nowrap; color: var(--bl-ink); }}
 .bl-value small {{ font-size: 14px; font-weight: 400; }}
 .bl-stale .bl-value {{ color: var(--bl-muted); }}
@@ -42,7 +43,8 @@ CSS = f"""<style>
 .bl-table {{ border-collapse: collapse; font-size: 14px; width: 100%; font-variant-numeric: tabular-nums; }}
 .bl-table th, .bl-table td {{ text-align: right; padding: 4px 6px; border-bottom: 1px solid var(--bl-hairline);
   font-weight: 400; }}
-.bl-table th:first-child {{ text-align: left; min-width: 4.5em; }}
+.bl-table th:first-child {{ text-align: left; min-width: 6em; }}
+.bl-table tbody th {{ overflow-wrap: anywhere; }}
 .bl-table td {{ white-space: nowrap; }}
 .bl-scroll {{ overflow-x: auto; }}
 .bl-table thead th {{ color: var(--bl-muted); font-size: 12px; }}

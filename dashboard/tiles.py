@@ -168,14 +168,14 @@ def light(
 ) -> str:
     """HTML of one device's light: shape, name, state in words; a fault outshines the state.
 
-    `doubt` are words of what else spoils what it tells; `why` is what the box says of it.
+    `doubt` are words of what else spoils what it tells, where it works; `why` is what the box says of it.
     """
     shape, tone = LIGHTS.get(state, LIGHTS["unknown"])
     word = say(f"state.{state}" if state in LIGHTS else "state.unknown", language)
     if fault is not None:
         shape, tone = FAULTY
         word = say(f"fault.{fault}", language) if f"fault.{fault}" in WORDS else fault
-    elif doubt:
+    elif doubt and state == "up":
         (shape, tone), word = FAULTY, doubt
     more = f' <span class="bl-note">{escape(detail)}</span>' if detail else ""
     below = f'<div class="bl-note">{escape(why)}</div>' if why else ""

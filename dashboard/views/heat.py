@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.text import Language, label, say
-from dashboard import difference, flow, heat, periods, plan, session, tiles
+from dashboard import difference, flow, heat, periods, plan, quality, session, tiles
 from dashboard.client import Hub, Problem
 from dashboard.devices import device_names
 from dashboard.views import heat_hours, heat_tables
@@ -95,6 +95,8 @@ def figures(
     tainted = {
         key: _spoiling(key, answers) for key, answers in (("person_seconds", seen), ("footfall", footfall))
     }
+    beside = " · ".join(_beside_total(filled, left_out(seen), spoken))
+    elsewhere_alone = periods.total(seen, "total") is None and left_out(seen) > 0  # it was measured
     mean = say("period.mean", spoken, value=len(seen)) if len(seen) > 1 else ""
     return [
         tiles.tile(
@@ -108,7 +110,8 @@ def figures(
             spoken,
             zone,
             digits=1,
-            note=" · ".join(_beside_total(filled, left_out(seen), spoken)),
+            note="" if elsewhere_alone else beside,
+            why=beside if elsewhere_alone else "",
             names=names,
         ),
         tiles.tile(
@@ -126,9 +129,10 @@ def figures(
         ),
         tiles.tile(
             label("coverage", spoken),
-            {"value": None if covered is None else 100 * covered, "unit": "%", **common},
+            {"value": covered, "unit": "%", **common},
             spoken,
             zone,
+            shown=None if covered is None else (quality.percent(covered), "%"),
             note=mean,
         ),
     ]
@@ -156,7 +160,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
     )
     first, last = first_row[2].slider(say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00")
     first = min(first, 23)
-    second_row = st.columns([4, 2, 3], vertical_alignment="bottom")
+    second_row = st.columns([5, 2, 3], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
         say("layer", spoken),
         [layer for layer in LAYERS if layer != "filled" or branch["sensors"]],

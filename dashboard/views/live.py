@@ -195,7 +195,7 @@ def _heat(
 ) -> float | None:
     """The heat of the last minutes, seen and estimated on one scale; returns the measured total.
 
-    Who may not see figures of the past sees the plan without it.
+    Who may not see figures of the past sees the plan without it, and is told so.
     """
     end = datetime.fromisoformat(live["server_time"])
     span = ((end - LAST).isoformat(), end.isoformat())
@@ -203,6 +203,8 @@ def _heat(
         seen = door.heat(site, *span)
         guessed = door.heat(site, *span, "filled") if seen["filled_person_seconds"] is not None else None
     except Refused:
+        if "heat" in shown:
+            below.append(f'<div class="bl-note">{escape(say("heat.refused", spoken))}</div>')
         return None
     cell_m = seen["cell_m"]
     seen_m2 = heat.density(np.asarray(seen["person_seconds"], dtype=np.float64), cell_m)

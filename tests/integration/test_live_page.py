@@ -41,6 +41,7 @@ def test_staff_see_the_plan_without_its_past(tmp_path: Path, monkeypatch: pytest
         html = " ".join(block.proto.body for block in page.get("html"))
         assert "Waiting" in html
         assert "Floor plan of Hall" in html
+        assert say("heat.refused", "en") in html
         st.cache_resource.clear()
 
 

@@ -170,7 +170,7 @@ def test_heat_of_closed_hours_is_shown(tmp_path: Path, monkeypatch: pytest.Monke
         page = opened(heat_page, hub.token("manager", "hall"))
         assert say("heat.no_data", "zh") not in [said.value for said in page.info]
         assert ">5.0<" in words(page)
-        assert ">0<small> %" in words(page)
+        assert ">0.0<small> %" in words(page)
         st.cache_resource.clear()
 
 

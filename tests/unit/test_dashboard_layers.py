@@ -162,6 +162,13 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
     assert "16,414.0" in figures([seen, seen], [footfall, footfall], "en", ZONE, names)[0]
     assert "—" in figures([{**seen, "total": None, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
     closed_alone = figures([{**seen, "total": 30.0, "coverage": 0.0}], [footfall], "en", ZONE, names)[0]
+    assert (
+        "not measured"
+        not in figures(
+            [{**seen, "total": None, "left_out_person_seconds": 9.0}], [footfall], "en", ZONE, names
+        )[0]
+    )
+    assert "99.9<" in figures([{**seen, "coverage": 0.9999}], [footfall], "en", ZONE, names)[2]
     assert ">30.0<" in closed_alone  # seen while the branch was closed, nothing while it was open
 
 
@@ -335,6 +342,8 @@ def test_cameras_that_do_not_fit_are_no_green_lights() -> None:
     assert "door · disagrees with Hall camera" in shown[3]
     assert "desk · works" in shown[4]
     assert "Hall camera and door have clocks that differ" in shown[5]
+    down = {**told, "cameras": [{**sound, "id": "hall", "state": "down"}], "pairs": [pair]}
+    assert "Hall camera · down" in lights(BRANCH, down, "en")[2]
     assert "clocks 10.0\N{NO-BREAK SPACE}s apart" in shown[5]
     assert "2 with a fault" in summary({**told, "pairs": [pair]}, "en")
     taint = {"part": "pair", "subject": "hall/door", "fault": "clocks_apart", "seconds": 60.0}
