@@ -154,14 +154,17 @@ def _gaps(hours: Sequence[Mapping[str, Any]], now: datetime, language: Language)
     ]
     found: list[str] = []
     for state, run in groupby(range(len(hours)), key=lambda at: hours[at]["state"]):
-        if state != "gap":
+        begun = [at for at in run if _start(hours[at]) + timedelta(minutes=1) <= now]
+        if state != "gap" or not begun:
             continue
-        first, *_ = at = list(run)
-        last = at[-1]
+        first, last = begun[0], begun[-1]
         back = last + 1 < len(hours) and hours[last + 1]["hour"] <= hours[last]["hour"]
         end = names[last + 1] if back else f"{hours[last]['hour'] + 1:02d}"
-        begun = datetime.fromisoformat(hours[last]["start"])
-        if begun <= now < begun + timedelta(hours=1):
+        if now < _start(hours[last]) + timedelta(hours=1):
             end = localtime.named(f"{now:%H:%M}", language, second=bool(now.fold))
         found.append(f"{names[first]}–{end}")
     return found
+
+
+def _start(hour: Mapping[str, Any]) -> datetime:
+    return datetime.fromisoformat(hour["start"])

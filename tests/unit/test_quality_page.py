@@ -139,6 +139,7 @@ def test_a_gap_does_not_reach_into_the_future() -> None:
     )  # fmt: skip
     assert "09–10:07<" in coverage_calendar.gap_list(told, "en")
     assert "09–11<" in coverage_calendar.gap_list({**told, "server_time": "2026-11-23T11:00:00Z"}, "en")
+    assert ": 09–10<" in coverage_calendar.gap_list({**told, "server_time": "2026-11-23T10:00:20Z"}, "en")
 
 
 def test_a_day_that_was_not_observed_shows_no_number() -> None:
