@@ -119,7 +119,12 @@ def test_every_hour_of_the_day_has_a_cell_of_its_own() -> None:
     ],
 )  # fmt: skip
 def test_gaps_are_told_by_the_hours_that_there_were(day: date, gaps: list[int], told: str) -> None:
-    assert f"{day}: {told}<" in coverage_calendar.gap_list([calendar(day, gaps)], "en")
+    answer = {
+        "days": [calendar(day, gaps)],
+        "server_time": "2026-12-01T00:00:00Z",
+        "timezone": "Europe/Berlin",
+    }
+    assert f"{day}: {told}<" in coverage_calendar.gap_list(answer, "en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
