@@ -445,37 +445,6 @@ def test_a_day_that_does_not_add_up_is_found_once(hub: World) -> None:
     assert told(hub) == []  # two days ago is no news
 
 
-def test_a_day_without_a_closing_hides_no_other(tmp_path: Path) -> None:
-    """Open round the clock yesterday, as of today: the days before that did close are told all the same."""
-    name = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-    with world(tmp_path, parts=PARTS) as made:
-        yesterday, today = (name[day_of(made.config.sites["hall"], back).weekday()] for back in (1, 0))
-    parts = PARTS
-    for day in (yesterday, today):
-        parts = parts.replace(f'{day} = "09:00-17:00"', f'{day} = "00:00-24:00"')
-    (tmp_path / "other").mkdir()
-    with world(tmp_path / "other", parts=parts) as made:
-        site = made.config.sites["hall"]
-        Box(made).send(
-            *opened_day(site, 3, 30, 30), *opened_day(site, 2, 30, 30), *opened_day(site, 1, 0, 0)[:60]
-        )
-        balance = get(made, "/hall/quality", made.token("auditor"), days="7").json()["balance"]
-    found = {each["from"]: (each["outcome"], each["reason"]) for each in balance}
-    days = {back: iso(local_day_start_ms(day_of(site, back), site.zone_info)) for back in (3, 2, 1)}
-    assert found[days[1]] == ("unknown", "never_closes")
-    assert found[days[2]] == ("ok", None)
-
-
-def test_a_branch_that_never_closes_says_so_once(tmp_path: Path) -> None:
-    """One line for all days, not none."""
-    with world(tmp_path, parts=PARTS.replace("09:00-17:00", "00:00-24:00")) as made:
-        site = made.config.sites["hall"]
-        start_ms = local_day_start_ms(day_of(site, 3), site.zone_info)
-        Box(made).send(*minutes(start_ms - HOUR_MS, start_ms + 50 * HOUR_MS, 0))
-        balance = get(made, "/hall/quality", made.token("auditor"), days="7").json()["balance"]
-    assert [each["reason"] for each in balance] == ["never_closes"]
-
-
 def test_the_balance_alert_goes_when_the_figures_agree_again(hub: World) -> None:
     """Two hours with ten people inside whom nobody sees raise it, three fine hours clear it."""
     site = hub.config.sites["hall"]
