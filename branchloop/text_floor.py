@@ -123,6 +123,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "热力属于历史数据，您的角色无权查看。",
     ),
     "flow.none": ("No walk was stored for this time.", "该时段没有行走记录。"),
+    "flow.left_out": (
+        "{value} m of way were stored for another cell size or floor plan and are not in this picture",
+        "另有 {value} 米行走按其他网格或平面图存储，未计入本图",
+    ),
+    "flow.elsewhere": (
+        "All walks of this time were stored for another cell size or floor plan ({value} m): none can be drawn on this one.",
+        "该时段的行走全部按其他网格或平面图存储（{value} 米），无法绘制在当前平面图上。",
+    ),
     "difference.legend": (
         "person·seconds per m² against the other time",
         "与对比时段相差的人·秒 / 平方米",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +54,26 @@ def legend(path_m: NDArray[np.float64], language: Language, span: str = "") -> s
     if span:
         words = say("flow.of", language, span=span, words=words)
     return f'<div class="bl-note">→ {escape(words)}</div>'
+
+
+def left_out_m(answers: Sequence[Mapping[str, Any]], cell_m: float | None) -> float:
+    """Metres of way that are in other cells than these, and not drawn."""
+    other = (each["total_path_m"] or 0.0 for each in answers if each["cell_m"] != cell_m)
+    return float(sum(each["left_out_path_m"] for each in answers) + sum(other))
+
+
+def left_out_note(way_m: float, language: Language) -> str:
+    """HTML of what is not drawn; empty where all is."""
+    if way_m <= 0:
+        return ""
+    return f'<div class="bl-note">{escape(say("flow.left_out", language, value=f"{way_m:,.0f}"))}</div>'
+
+
+def nothing(way_m: float, language: Language) -> str:
+    """Why there are no arrows: nobody walked, or it was stored for other cells."""
+    if way_m <= 0:
+        return say("flow.none", language)
+    return say("flow.elsewhere", language, value=f"{way_m:,.0f}")
 
 
 def _arrow(x: float, y: float, across: float, down: float, size: float) -> str:

@@ -298,18 +298,15 @@ def _flow(
     layers: list[str],
     spoken: Language,
 ) -> str:
-    answers = [
-        answer
-        for answer in each(choice.spans, lambda start, end: door.flow(site, start, end))
-        if answer["cell_m"] is not None
-    ]
-    if not answers:
-        return say("flow.none", spoken)
-    cell_m = answers[-1]["cell_m"]
-    answers = [answer for answer in answers if answer["cell_m"] == cell_m]
+    told = each(choice.spans, lambda start, end: door.flow(site, start, end))
+    cell_m = next((answer["cell_m"] for answer in reversed(told) if answer["cell_m"] is not None), None)
+    elsewhere_m = flow.left_out_m(told, cell_m)
+    if cell_m is None:
+        return flow.nothing(elsewhere_m, spoken)
+    answers = [answer for answer in told if answer["cell_m"] == cell_m]
     across, down, path = (periods.grid(answers, key) for key in ("dx_m", "dy_m", "path_m"))
     layers.append(flow.layer(across, down, path, cell_m))
-    return flow.legend(path / cell_m**2, spoken)
+    return flow.legend(path / cell_m**2, spoken) + flow.left_out_note(elsewhere_m, spoken)
 
 
 def _difference(

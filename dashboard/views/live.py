@@ -254,13 +254,15 @@ def _flow(
     span = "–".join(
         datetime.fromisoformat(told[key]).astimezone(zone).strftime("%H:%M") for key in ("from", "to")
     )
+    elsewhere_m = flow.left_out_m([told], told["cell_m"])
     if told["cell_m"] is None:
-        words = say("flow.of", spoken, span=span, words=say("flow.none", spoken))
+        words = say("flow.of", spoken, span=span, words=flow.nothing(elsewhere_m, spoken))
         below.append(f'<div class="bl-note">→ {escape(words)}</div>')
         return
     across, down, path = (periods.grid([told], key) for key in ("dx_m", "dy_m", "path_m"))
     layers.append(flow.layer(across, down, path, told["cell_m"]))
     below.append(flow.legend(path / told["cell_m"] ** 2, spoken, span))
+    below.append(flow.left_out_note(elsewhere_m, spoken))
 
 
 def _last_week(door: Hub, site: str, live: Mapping[str, Any]) -> waiting.Then | None:

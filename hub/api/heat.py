@@ -74,6 +74,7 @@ def flow(state: State, site: Site, from_: int, to: int) -> models.Flow:
     with Reader.open(state.data_dir) as reader:
         question = Question.of(reader, site, asked)
         found = reader.flow(site, question.span)
+        left_out_mm = reader.flow_left_out(site, question.span, None if found is None else found[0])
         sums = reader.sums(site, question.span)
         told = quality(reader, question, sums, ("person_seconds",))
     cell_mm, steps = found if found is not None else (None, np.zeros((3, 0, 0), np.int64))
@@ -90,5 +91,6 @@ def flow(state: State, site: Site, from_: int, to: int) -> models.Flow:
         dy_m=dy_m,
         path_m=path_m,
         total_path_m=None if found is None else int(steps[2].sum()) / 1000,
+        left_out_path_m=left_out_mm / 1000,
         simulated=site.simulated,
     )

@@ -65,7 +65,9 @@ class Flow(Stretch):
     Where all go one way the sum (dx, dy) is as long as `path_m`; where they go to and fro it is short.
     """
 
-    cell_m: float | None = Field(description="null when no walk was stored; the lists are then empty")
+    cell_m: float | None = Field(
+        description="null when no walk was stored for this plan; the lists are then empty"
+    )
     rows: int
     cols: int
     x0_m: float
@@ -75,6 +77,9 @@ class Flow(Stretch):
     dy_m: list[list[float]] = Field(description="downwards on the plan")
     path_m: list[list[float]]
     total_path_m: float | None
+    left_out_path_m: float = Field(
+        description="walked by what was stored for another cell size or plan: in neither cells nor total"
+    )
     simulated: bool
 
 

@@ -260,6 +260,23 @@ class Reader:
         shape = max(totals, key=lambda each: int(totals[each][2].sum()))
         return shape[0], totals[shape]
 
+    def flow_left_out(self, site: Site, span: Span, cell_mm: int | None) -> int:
+        """Millimetres of way stored for other cells than these of the present plan, which `flow` does not add."""
+        size_m = (site.plan.height_m, site.plan.width_m)
+        shape = (
+            (None, None, None)
+            if cell_mm is None
+            else (cell_mm, *(_cells(side_m, cell_mm) for side_m in size_m))
+        )
+        return sum(
+            self._db.execute(
+                f"SELECT coalesce(sum(total_path_mm), 0) FROM flow {_WHERE}"
+                " AND (cell_mm, rows, cols) IS NOT (?,?,?)",
+                (site.id, *run, *shape),
+            ).fetchone()[0]
+            for run in self._runs(site, span)
+        )
+
     def heat_left_out(self, site: Site, span: Span, kind: Literal["heat", "filled"] = "heat") -> int:
         """Milli-person-seconds stored for another plan's cells, which `heat` does not add."""
         plan = site.plan

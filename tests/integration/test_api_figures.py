@@ -262,7 +262,11 @@ def test_flow_is_the_sum_of_steps(hub: World) -> None:
     told = get(hub, "/hall/flow", headers, **span).json()
     assert (told["cell_m"], told["rows"], told["cols"]) == (1.0, 1, 2)
     assert (told["dx_m"], told["dy_m"], told["path_m"]) == ([[-0.8, 0.06]], [[0.002, -0.014]], [[1.0, 0.062]])
-    assert told["total_path_m"] == 1.062
+    assert (told["total_path_m"], told["left_out_path_m"]) == (1.062, 9.0)
+    later = {"from": span["to"], "to": iso(start + 2 * MINUTE)}
+    send(hub, "hall", [("window", window(start + MINUTE, 1, flow=other))], first=4)
+    elsewhere = get(hub, "/hall/flow", headers, **later).json()
+    assert (elsewhere["cell_m"], elsewhere["total_path_m"], elsewhere["left_out_path_m"]) == (None, None, 9.0)
 
 
 def test_faults_taint_the_figures_they_spoil(hub: World) -> None:

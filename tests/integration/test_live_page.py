@@ -124,6 +124,11 @@ def test_live_shows_which_way_people_walked(hall: World) -> None:
     from_h, from_min, to_h, to_min = map(int, told.groups())
     assert (60 * (to_h - from_h) + to_min - from_min) % 1_440 in {15, 16}  # whole minutes
     assert ARROW in drawn(page)
+    assert "另有" not in words(page)
+    bigger = {**FLOW, "rows": 5, "cols": 9}
+    send(hall, "hall", [("window", window(now_ms() // 5_000 * 5_000 - 15_000, 1, flow=bigger))], first=2)
+    page.run()
+    assert say("flow.left_out", "zh", value="5") in words(page)
     page.checkbox(key="live-flow").uncheck().run()
     assert ARROW not in drawn(page)
 

@@ -106,6 +106,19 @@ def test_arrows_point_where_people_went() -> None:
     assert flow.layer(across * 0, down * 0, path * 0, 1.0) == ""
 
 
+def test_walks_of_other_cells_are_told() -> None:
+    """Days of another grid are not drawn with these, and count as left out; nothing drawn is not "nobody walked"."""
+    days = [
+        {"cell_m": 1.0, "total_path_m": 30.0, "left_out_path_m": 0.0},
+        {"cell_m": 0.5, "total_path_m": 50.0, "left_out_path_m": 4.0},
+        {"cell_m": None, "total_path_m": None, "left_out_path_m": 2.0},
+    ]
+    assert flow.left_out_m(days, 0.5) == 36.0
+    assert flow.left_out_m(days[2:], None) == 2.0
+    assert "2 m" in flow.nothing(2.0, "en")
+    assert flow.nothing(0.0, "en") == WORDS["flow.none"][0]
+
+
 @given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
 def test_a_difference_has_one_scale_on_both_sides(values: list[float]) -> None:
     """Swapping the two times swaps blue and red, and changes neither strength nor scale."""
