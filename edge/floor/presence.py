@@ -35,7 +35,6 @@ class Presence:
             return False
         if self._against_ms == 0:
             self._turned_ms = start_ms if turned_ms is None else turned_ms
-            span_ms += start_ms - self._turned_ms
         self._against_ms += span_ms
         if self._against_ms < (self.leave_ms if self.inside else self.enter_ms):
             return False

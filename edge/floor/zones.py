@@ -61,6 +61,8 @@ class ZoneMeter:
 
         A visit is told once it has lasted long enough, or when it is over and was long enough.
         """
+        if until_ms <= t_ms:
+            return []  # told again a moment later
         turned_ms = self._turned_ms(person, t_ms, place_m, inside=inside)
         self._last[person] = (t_ms, place_m, inside)
         stay = self._stays.get(person)
