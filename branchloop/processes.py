@@ -38,7 +38,8 @@ def lock_directory(path: Path) -> Iterator[int]:
     """Own a data directory while this process lives; yields the descriptor that holds the lock.
 
     Children that inherit the descriptor (`Child.fds`) hold the lock too, so nobody else begins while
-    children of a killed owner are still ending. Raises DependencyError when another one owns it.
+    children of a killed owner are still ending; nor while an owner is that ends because its own parent was killed.
+    Raises DependencyError when another one owns it.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -51,14 +52,14 @@ def lock_directory(path: Path) -> Iterator[int]:
         until_s = time.monotonic() + ORPHANS_S
         while not _locked(file.fileno()):
             file.seek(0)
-            if _lives(file.read()) or time.monotonic() > until_s:
+            if _goes_on(file.read()) or time.monotonic() > until_s:
                 raise DependencyError(
                     f"{path} is in use: this is running already.",
                     hint="Stop the other one or name another directory.",
                 )
             time.sleep(0.1)
         file.truncate(0)
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {os.getppid()}")
         file.flush()
         yield file.fileno()
 
@@ -70,8 +71,8 @@ def owner(path: Path) -> int | None:
             try:
                 fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return int(file.read())
-    except (OSError, ValueError):
+                return int(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
         pass
     return None
 
@@ -84,14 +85,25 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _lives(pid: str) -> bool:
+def _goes_on(owner: str) -> bool:
+    """Whether the process of a lock file ("pid parent") lives, and its parent too as far as the system tells."""
+    pid, _, parent = owner.partition(" ")
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
         return False
     except PermissionError:
         return True
-    return True
+    try:
+        now = (
+            Path(f"/proc/{pid}/stat")
+            .read_text(encoding="utf-8", errors="replace")
+            .rpartition(")")[2]
+            .split()[1]
+        )
+    except (OSError, IndexError):
+        return True
+    return not parent or now == parent
 
 
 def die_with_parent(parent: int) -> None:

@@ -24,6 +24,44 @@ from hub.runtime import decide, read
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
+OWNER = """
+import signal, subprocess, sys, time
+from pathlib import Path
+from branchloop.processes import die_with_parent, lock_directory, stop_event
+stop = stop_event()
+with lock_directory(Path(sys.argv[1])):
+    print("held", flush=True)
+    stop.wait()
+    time.sleep(float(sys.argv[2]))
+"""
+SUPERVISOR = """
+import os, subprocess, sys
+from functools import partial
+from branchloop.processes import die_with_parent
+parent = os.getpid()
+child = subprocess.Popen([sys.executable, "-c", *sys.argv[1:]], preexec_fn=partial(die_with_parent, parent))
+child.wait()
+"""
+
+
+def test_who_comes_after_a_killed_supervisor_waits_for_what_it_left(tmp_path: Path) -> None:
+    """Its core still ends, tidily; that is no box that runs."""
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, OWNER, str(tmp_path / "data"), "1.5"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert supervisor.stdout is not None
+    assert supervisor.stdout.readline() == "held\n"
+    with pytest.raises(DependencyError, match="running already"), lock_directory(tmp_path / "data"):
+        pass
+    supervisor.kill()
+    supervisor.wait()
+    with lock_directory(tmp_path / "data"):
+        pass
+    supervisor.stdout.close()
+
+
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:
     """While it is owned nobody else gets it, and they are told at once; afterwards anybody does."""
     with lock_directory(tmp_path / "data"):
