@@ -42,6 +42,10 @@ _RULES: Sequence[tuple[str, str]] = (
     ),
     (r"its process said nothing for (\d+) s", "其进程 {0} 秒无响应"),
     (r"its process ended with code (-?\d+); starting it anew", "其进程已终止（代码 {0}），正在重新启动"),
+    (
+        r"the environment variable (\S+) holds no login\. Set \S+ to user:password for this process\.",
+        "环境变量 {0} 中没有登录信息，请为盒子进程设置为 user:password",
+    ),
     (r"its reader failed \((.+)\); it is begun anew", "读取程序出错（{0}），正在重新开始"),
     (r"the clip is over", "录像已播完"),
     (r"the log is over", "记录已播完"),

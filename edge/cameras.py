@@ -39,6 +39,8 @@ class CameraProcess:
         self._heard_s = self._clock.now_s()
         self._up = False
         self._spoke = False
+        self._reason: str | None = None
+        """Why the camera is down, by the process's own last word."""
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._thread = threading.Thread(target=self._run, name=f"camera-{camera}", daemon=True)
@@ -101,6 +103,7 @@ class CameraProcess:
         while not self._stopping.is_set():
             begun_s = self._heard_s = self._clock.now_s()
             self._spoke = False
+            self._reason = None
             with subprocess.Popen(
                 self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as process:
@@ -112,7 +115,8 @@ class CameraProcess:
             if self._stopping.is_set():
                 return
             self.restarts += 1
-            self._tell("down", f"its process ended with code {process.returncode}; starting it anew")
+            if process.returncode <= 0 or self._reason is None:
+                self._tell("down", f"its process ended with code {process.returncode}; starting it anew")
             if self._clock.now_s() - begun_s > _STEADY_S:
                 backoff.succeeded()
             self._stopping.wait(backoff.next_s())
@@ -133,6 +137,7 @@ class CameraProcess:
                 self._up = True
             elif isinstance(report, EventReport) and report.event.what == "state":
                 self._up = report.event.state == "up"
+                self._reason = report.event.detail if report.event.state == "down" else None
             self._reports.put(report)
 
     def _tell(self, state: DeviceState, detail: str) -> None:

@@ -149,6 +149,11 @@ def _hear(taking: Taking, recalibrated: threading.Event) -> None:
     os._exit(0)
 
 
+def _without_name(error: BranchloopError) -> str:
+    """The sentence for the camera's light, which has its name beside it."""
+    return str(error).removeprefix(f"camera {sys.argv[2]!r}: ")
+
+
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -162,6 +167,7 @@ def main() -> None:
     try:
         watch(config, sys.argv[2])
     except BranchloopError as error:
+        _write(encode(EventReport(sys.argv[2], Event("state", _now_ms(), "down", _without_name(error)))))
         sys.stderr.write(f"error: camera {sys.argv[2]}: {error}\n")
         sys.exit(error.exit_code)
     except BrokenPipeError:

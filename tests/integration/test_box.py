@@ -138,6 +138,25 @@ def test_a_process_that_hangs_while_its_camera_is_away_is_replaced(
         process.stop()
 
 
+def test_a_camera_that_cannot_begin_says_why(config: Path) -> None:
+    """The light at the hub tells what is missing, not that a process ended."""
+    text = config.read_text(encoding="utf-8").replace(
+        '"../sample_video/plaza.mp4"', '"rtsp://127.0.0.1:9/none"\ncredential_env = "NO_SUCH_LOGIN"', 1
+    )
+    config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process.start()
+    try:
+        told = [wait_for((process, reports), 30, "down")[0] for _ in range(2)]
+    finally:
+        process.stop()
+    details = {each.event.detail for each in told if isinstance(each, EventReport)}
+    assert details == {
+        "the environment variable NO_SUCH_LOGIN holds no login. Set NO_SUCH_LOGIN to user:password for this process."
+    }
+
+
 def test_a_camera_process_that_dies_comes_back(
     camera: tuple[CameraProcess, queue.SimpleQueue[Report]],
 ) -> None:

@@ -50,6 +50,7 @@ AGREEMENTS = (
         "no reading for 5 s; 12 lines that are no readings came: check baud rate and unit",
         "its process said nothing for 5 s",
         "its process ended with code -9; starting it anew",
+        "the environment variable HALL_CAMERA_LOGIN holds no login. Set HALL_CAMERA_LOGIN to user:password for this process.",
         "the clip is over",
     ],
 )
