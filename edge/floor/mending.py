@@ -6,6 +6,7 @@ The noise is read off the tracks themselves, by their second differences. Exact 
 from __future__ import annotations
 
 import itertools
+import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +28,11 @@ SMOOTH_S = 0.35
 
 
 def mend(moments: Sequence[tuple[int, Places]]) -> list[tuple[int, Places]]:
-    """Moments of (ms, person -> place) in time order, filled and smoothed person by person."""
+    """Moments of (ms, person -> place) in time order, filled and smoothed person by person.
+
+    Where nobody has a row for a while there are moments too: a gap is one whoever else is there.
+    """
+    moments = _with_gaps(moments)
     times = np.array([t_ms for t_ms, _ in moments], dtype=np.int64)
     seen: defaultdict[int, list[int]] = defaultdict(list)
     for index, (_, places) in enumerate(moments):
@@ -45,6 +50,19 @@ def mend(moments: Sequence[tuple[int, Places]]) -> list[tuple[int, Places]]:
             for index, (x, y) in zip(at, _smooth(times[at] / 1000, filled, path[first:last]), strict=True):
                 mended[index][person] = (float(x), float(y))
     return [(t_ms, places) for (t_ms, _), places in zip(moments, mended, strict=True)]
+
+
+def _with_gaps(moments: Sequence[tuple[int, Places]]) -> Sequence[tuple[int, Places]]:
+    """With moments put in, a usual step apart, where no more than `GAP_MS` are missing."""
+    if len(moments) < 3:
+        return moments
+    step_ms = round(statistics.median(after[0] - before[0] for before, after in itertools.pairwise(moments)))
+    found = [moments[0]]
+    for (before_ms, _), after in itertools.pairwise(moments):
+        if 0 < step_ms < after[0] - before_ms <= GAP_MS:
+            found += [(t_ms, {}) for t_ms in range(before_ms + step_ms, after[0] - step_ms // 2, step_ms)]
+        found.append(after)
+    return found
 
 
 def noise_m(path: Array) -> float:

@@ -151,3 +151,28 @@ def test_waits_of_a_simulator_that_is_not_ours(sigma_m: float, drop: float) -> N
     assert np.mean(served) == pytest.approx(np.mean(true), rel=0.05)
     assert np.median(served) == pytest.approx(np.median(true), rel=0.05)
     assert not [wait for wait in waits if wait.outcome == "abandoned"]
+
+
+@pytest.mark.parametrize("beside", [False, True])
+@pytest.mark.parametrize("gap_s", [1.0, 2.0, 2.8])
+def test_a_gap_is_filled_whoever_else_is_there(gap_s: float, beside: bool) -> None:
+    """In a table of tracks nobody has a row while the only one is lost."""
+    moments = [
+        (t_ms, {1: (t_ms / 1000, 2.0)} | ({2: (1.0, 1.0)} if beside else {}))
+        for t_ms in range(0, 10_000, 200)
+    ]
+    lost = [
+        (
+            t_ms,
+            {
+                who: place
+                for who, place in places.items()
+                if who == 2 or not 4_000 <= t_ms < 4_000 + gap_s * 1000
+            },
+        )
+        for t_ms, places in moments
+    ]
+    found = mend([moment for moment in lost if moment[1]])
+    assert [t_ms for t_ms, places in found if 1 in places] == [t_ms for t_ms, _ in moments]
+    for t_ms, places in found:
+        assert places[1] == pytest.approx((t_ms / 1000, 2.0), abs=0.01)
