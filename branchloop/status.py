@@ -38,6 +38,13 @@ class CoreCrashes(Wire):
     error: str = Field(default="", max_length=300, description="of the last time, where it could say one")
 
 
+class Stuck(Wire):
+    """What is counted cannot be committed, and waits in memory."""
+
+    reason: str = Field(max_length=300)
+    waiting: Count = Field(description="messages, when it was said")
+
+
 class Status(Wire):
     """Birth (online) or last will (not online) of a box; retained.
 
@@ -54,6 +61,7 @@ class Status(Wire):
     config_version: Count = 0
     refused: Refusal | None = None
     crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
+    stuck: Stuck | None = Field(default=None, description="of a box whose disk takes nothing")
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)

@@ -181,6 +181,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_silent": ("Box not heard of", "盒子失联"),
     "alert.kiosk_silent": ("Kiosk not heard of", "签到机失联"),
     "alert.configuration_refused": ("Configuration not taken", "配置未被采用"),
+    "alert.box_stuck": ("The box's disk takes nothing", "盒子磁盘无法写入"),
     "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
     "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.at_odds": ("disagrees with another", "与另一台不一致"),
@@ -205,6 +206,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "同一人相距 {distance}，时钟相差 {clock}",
     ),
     "quality.evidence.refused": ("version {version}: {reason}", "版本 {version}：{reason}"),
+    "quality.evidence.stuck": (
+        "{count} messages waited in memory; {reason}",
+        "内存中有 {count} 条消息等待写入；{reason}",
+    ),
     "quality.evidence.crashes": ("{count} times within an hour; {error}", "一小时内 {count} 次；{error}"),
     "quality.evidence.crashes.mute": ("{count} times within an hour", "一小时内 {count} 次"),
     "quality.reports": ("Acceptance report", "验收报告"),

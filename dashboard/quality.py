@@ -268,6 +268,13 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     if kind == "configuration_refused":
         reason = in_language(told["reason"], language)
         return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
+    if kind == "box_stuck":
+        return say(
+            "quality.evidence.stuck",
+            language,
+            count=str(told.get("waiting", "")),
+            reason=told.get("reason", ""),
+        )
     if kind == "box_crashes":
         form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
         return say(form, language, count=str(told["count"]), error=told.get("error", ""))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from branchloop.errors import InputError
 from branchloop.messages import DeviceState
+from branchloop.site import Camera
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
@@ -143,3 +144,8 @@ class CameraProcess:
     def _tell(self, state: DeviceState, detail: str) -> None:
         event = Event("state", self._now_ms(), state=state, detail=detail)
         self._reports.put(EventReport(self._camera, event))
+
+
+def wiring(camera: Camera) -> dict[str, object]:
+    """What the process of a camera works by: its marks and its name are not among it."""
+    return camera.model_dump(exclude={"calibration", "name"})

@@ -18,10 +18,10 @@ from branchloop.commands import Reply
 from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
 from branchloop.processes import lock_directory, stop_event
-from branchloop.site import Camera, Site
+from branchloop.site import Site
 from branchloop.status import DeviceLight
 from branchloop.wire import Wire
-from edge.cameras import CameraProcess
+from edge.cameras import CameraProcess, wiring
 from edge.clock_steps import ClockSteps
 from edge.configured import Configured, read_configured, read_own
 from edge.crowding import CROWDING, Crowding
@@ -101,6 +101,7 @@ class Pipeline:
         self._crowding_file = data_dir / CROWDING
         self._serial = 0
         self._dots_s = 0.0
+        self._stuck = False
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
@@ -197,7 +198,7 @@ class Pipeline:
         before = {camera.id: camera for camera in self._wired.cameras}
         anew = site.tracking.low_score != self._wired.tracking.low_score
         for camera in site.cameras:
-            if camera.id in before and (anew or _wiring(camera) != _wiring(before[camera.id])):
+            if camera.id in before and (anew or wiring(camera) != wiring(before[camera.id])):
                 self._end_camera(camera.id)
         for gone in set(before) - {camera.id for camera in site.cameras}:
             self._end_camera(gone)
@@ -316,6 +317,11 @@ class Pipeline:
         now_s = self._clock.now_s()
         if self._succession.counting(now_s):
             self._link.status_changed()
+        if (stuck := self._outbox.stuck is not None) != self._stuck:
+            self._stuck = stuck
+            self._link.status_changed()
+            if not stuck and (heard := self._succession.again()) is not None:
+                self._desired(heard)
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s
             self._link.live(
@@ -370,14 +376,10 @@ class Pipeline:
             "config_version": site.version,
             "refused": self._succession.refused,
             "crashes": self._succession.crashes,
+            "stuck": self._outbox.stuck,
             "cameras": [self._lights[camera.id] for camera in site.cameras],
             "sensors": [self._lights[sensor.id] for sensor in site.sensors],
         }
-
-
-def _wiring(camera: Camera) -> dict[str, object]:
-    """What the process of a camera works by: its marks and its name are not among it."""
-    return camera.model_dump(exclude={"calibration", "name"})
 
 
 def run_core(config: Path) -> None:

@@ -59,6 +59,7 @@ class Succession:
         self._data_dir = data_dir
         self._prefix = prefix
         self._waiting: DesiredHeard | None = None
+        self._again: DesiredHeard | None = None
 
     def floor(self, site: Site) -> Floor:
         """A floor that counts by a configuration. Raises ConfigError for one that cannot be calibrated."""
@@ -90,6 +91,7 @@ class Succession:
             self._refuse(desired, "faulty", str(error))
         except DependencyError as error:
             self._refuse(desired, "disk", str(error))
+            self._again = heard
         except (ArithmeticError, ValueError) as error:  # else it would end the core at every connection anew
             self._refuse(desired, "faulty", f"no floor can be made of it: {error}")
         else:
@@ -97,6 +99,11 @@ class Succession:
             self.refused = None
             return coming
         return None
+
+    def again(self) -> DesiredHeard | None:
+        """What was refused for want of room, once: to be heard again now that there is some."""
+        heard, self._again = self._again, None
+        return heard
 
     def in_force(self) -> DesiredHeard | None:
         """What came is in force now; what was heard meanwhile, if anything, to be heard again."""

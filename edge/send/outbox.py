@@ -24,6 +24,7 @@ from branchloop.batches import MAX_BATCH_BYTES
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
 from branchloop.messages import Notice, Window
+from branchloop.status import Stuck
 from branchloop.wire import Wire
 from edge.send import rows
 from edge.send.outboxfile import CURRENT, OutboxFile
@@ -176,6 +177,12 @@ class Outbox:
         changed = self._data_version not in {-1, version}
         self._data_version = version
         return changed
+
+    @property
+    def stuck(self) -> Stuck | None:
+        """Why messages wait in memory, and how many: the disk takes none. None while it does."""
+        reason = self._reason
+        return None if reason is None else Stuck(reason=reason[:300], waiting=len(self._pending))
 
     @property
     def epoch(self) -> str:

@@ -24,7 +24,9 @@ SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
 CLONE_MS = 600_000
 """A clone is told by what it sends, and may have nothing to send for a while."""
-_TROUBLE = ('"troubled":', '"refused":{', '"crashes":{', '"what":"clone"')
+_TOLD = (("configuration_refused", "refused"), ("box_crashes", "crashes"), ("box_stuck", "stuck"))
+"""Kind of alert -> where a box's status tells it."""
+_TROUBLE = ('"troubled":', '"what":"clone"', *(f'"{key}":{{' for _, key in _TOLD))
 
 
 class LiveAlerts:
@@ -150,7 +152,7 @@ class LiveAlerts:
             found.append(((other, device), False, at_ms, {}))  # it was taken for one before it counted
             if online:
                 told = json.loads(body)
-                for kind, key in (("configuration_refused", "refused"), ("box_crashes", "crashes")):
+                for kind, key in _TOLD:
                     found.append(((kind, device), key in told, at_ms, told.get(key, {})))
         return found
 

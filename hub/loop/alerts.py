@@ -52,7 +52,7 @@ _BY_CHECK: Mapping[Check, Rule] = {
 CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
 SILENCES = frozenset({"box_silent", "kiosk_silent"})
-TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes"})
+TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes", "box_stuck"})
 CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
 OF_BOXES = SILENCES | TOLD_BY_BOXES | {CLONED}

@@ -26,7 +26,7 @@ from branchloop.boxkeys import new_private
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.sealing import encode, raw_public
 from branchloop.site import Site
-from branchloop.status import CoreCrashes, Refusal, Status
+from branchloop.status import CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
@@ -368,24 +368,26 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
             2,
             refused=Refusal(version=3, code="crashed", reason=reason),
             crashes=CoreCrashes(count=3, error="IndexError: x"),
+            stuck=Stuck(reason="the disk is full.", waiting=7),
         )
         pass_by(10, 15)
-        both = {("configuration_refused", "box-1"), ("box_crashes", "box-1")}
+        both = {("configuration_refused", "box-1"), ("box_crashes", "box-1"), ("box_stuck", "box-1")}
         assert set(alerts(hub)) == {(*key, True) for key in both}
         answer = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
         evidence = {item["kind"]: item["evidence"] for item in answer}
         assert evidence["configuration_refused"] == {"version": 3, "code": "crashed", "reason": reason}
         assert evidence["box_crashes"] == {"count": 3, "error": "IndexError: x"}
+        assert evidence["box_stuck"] == {"reason": "the disk is full.", "waiting": 7}
         assert "footfall" in next(item["tainted"] for item in answer if item["kind"] == "box_crashes")
         box.hello(2, online=False)
         box.now_ms = start_ms + 40_000
         box.hello(3, refused=Refusal(version=3, code="crashed", reason=reason))
         pass_by(15, 130)
-        assert set(alerts(hub)) == {("configuration_refused", "box-1", True), ("box_crashes", "box-1", False)}
+        assert set(alerts(hub)) == {(*key, key[0] == "configuration_refused") for key in both}
         box.hello(4)
         pass_by(130, 200)
         assert set(alerts(hub)) == {(*key, False) for key in both}
-    assert len(told(hub)) == 4
+    assert len(told(hub)) == 6
 
 
 def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:

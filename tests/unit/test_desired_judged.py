@@ -157,10 +157,15 @@ def test_a_full_disk_refuses_aloud(config: Path, monkeypatch: pytest.MonkeyPatch
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fsync", full)
-    assert succession.hear(heard(desired())) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        assert succession.hear(heard(desired())) is None
     assert succession.refused is not None
     assert succession.refused.code == "disk"
+    again = succession.again()
+    assert again is not None
+    assert succession.hear(again) is not None, "once there is room, without being told anew"
+    assert (succession.refused, succession.again()) == (None, None)
 
 
 def test_what_no_floor_can_be_made_of_is_refused_and_not_kept(

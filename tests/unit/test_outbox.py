@@ -268,8 +268,11 @@ def test_what_waits_in_memory_is_bounded(tmp_path: Path) -> None:
         box.append("window", window(n))
     assert box.flush() is None
     assert (box.refused, box.produced) == (30, 0)
+    assert box.stuck is not None
+    assert (box.stuck.reason, box.stuck.waiting) == ("the disk is full.", HELD)
     box._reserve_bytes = 0
     box.flush()
+    assert box.stuck is None
     assert box.produced == HELD + 1  # with the notice
     box.close()
 
