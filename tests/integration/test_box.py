@@ -21,6 +21,7 @@ from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceState
 from branchloop.processes import free_port, lock_directory
 from branchloop.share import share
+from branchloop.status import Stuck
 from edge.cameras import CameraProcess
 from edge.configured import read_configured, read_own
 from edge.doctor import examine
@@ -316,6 +317,11 @@ def test_a_data_folder_that_is_away_ends_nothing_and_loses_nothing(config: Path)
     away = data.rename(data.with_name("away"))
     for report in frames[45:140]:
         pipeline.step(report)
+    pipeline._tick()
+    stuck = pipeline._status()["stuck"]
+    assert isinstance(stuck, Stuck)
+    assert "out of reach" in stuck.reason
+    assert stuck.waiting > 0
     until_s = time.monotonic() + 10
     while pipeline._link._reason is None or "cannot be used" not in pipeline._link._reason:
         assert time.monotonic() < until_s, "the link did not meet it"
@@ -323,6 +329,9 @@ def test_a_data_folder_that_is_away_ends_nothing_and_loses_nothing(config: Path)
     away.rename(data)
     for report in frames[140:]:
         pipeline.step(report)
+    pipeline._outbox.flush()
+    pipeline._tick()
+    assert pipeline._status()["stuck"] is None
     pipeline._link.stop(0)
     pipeline._outbox.close()
     windows = [body["start_ms"] - T0_MS for kind, body in messages(data) if kind == "window"]
