@@ -87,6 +87,7 @@ class Capture:
         self._backoff = backoff or Backoff()
         self._mailbox: Mailbox[_Told, _Grabbed] = Mailbox()
         self._stopping = threading.Event()
+        self._anew = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"capture-{camera.id}", daemon=True)
         self._sampler = Sampler(camera.analysed_fps)
         self._ready: _Grabbed | None = None
@@ -119,6 +120,10 @@ class Capture:
         self._mailbox.wake()
         if self._thread.ident is not None:
             self._thread.join(OPEN_TIMEOUT_S + READ_TIMEOUT_S)
+
+    def connect_anew(self) -> None:
+        """Open a live source again: its decoder scales all pictures to the size that it met first."""
+        self._anew.set()
 
     def next(self, timeout_s: float) -> Frame | Event | None:
         """The newest frame not yet fetched, or the next event; None when nothing came in time."""
@@ -184,12 +189,13 @@ class Capture:
             self._mailbox.put_event(_Crashed(error))
 
     def _follow(self) -> None:
-        """Read a live source until it fails (DependencyError) or `stop` is called."""
+        """Read a live source until it fails (DependencyError), or is to be opened again, or `stop` is called."""
         video = open_stream(self._source)
+        self._anew.clear()
         try:
             opened_s = self._clock.now_s()
             backlog = Backlog(video.get(cv2.CAP_PROP_FPS))
-            while not self._stopping.is_set():
+            while not (self._stopping.is_set() or self._anew.is_set()):
                 asked_s = self._clock.now_s()
                 grabbed = video.grab()
                 t_s = self._clock.now_s()

@@ -38,6 +38,8 @@ from edge.perceive.taking import Taking
 REFRESH_S = 1.0
 """The detector looks at least this often, whatever the gate says."""
 TELL_MS = 2_000
+ANEW_MS = 10_000
+"""So often a stream whose pictures are of another size is opened again: it may have been set right."""
 _WRITING = threading.Lock()
 
 
@@ -56,7 +58,7 @@ def watch(config: Path, camera_id: str) -> None:
     sight = _sight(detector, site, camera)
     integrity, told_ms = view.integrity(), 0
     fault: CameraFault | None = None
-    wrong = ""
+    wrong, anew_ms = "", 0
     people: NDArray[np.float32] | None = None
     name = site.box.detector if site.box else "nanodet"
     taking = Taking(
@@ -90,6 +92,10 @@ def watch(config: Path, camera_id: str) -> None:
                 continue
             was_wrong, wrong = wrong, misfit((got.image.shape[1], got.image.shape[0]), camera)
             if wrong:
+                if not was_wrong or got.t_ms - anew_ms >= ANEW_MS:
+                    anew_ms = got.t_ms
+                    if was_wrong:
+                        capture.connect_anew()
                 if wrong != was_wrong or got.t_ms - told_ms >= TELL_MS:
                     told_ms = got.t_ms
                     _write(encode(EventReport(camera_id, Event("state", got.t_ms, "stalled", wrong))))

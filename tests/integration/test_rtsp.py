@@ -26,7 +26,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"
 FPS = 15
 NOTICED_S = 5.0
 FEEDER = (
-    "ffmpeg -nostdin -loglevel fatal -re -f lavfi -i testsrc2=size=320x240:rate={fps} -c:v libx264"
+    "ffmpeg -nostdin -loglevel fatal -re -f lavfi -i testsrc2=size={size}:rate={fps} -c:v libx264"
     " -preset ultrafast -tune zerolatency -g {fps} -bsf:v dump_extra=freq=keyframe"
     " -f rtp -payload_type 96 rtp://127.0.0.1:{port}"
 )
@@ -60,14 +60,12 @@ class Server:
 
     def __init__(self, login: str = "") -> None:
         self.port = free_port(socket.SOCK_STREAM)
-        feed = free_port(socket.SOCK_DGRAM)
-        self._command = [SYSTEM_PYTHON, str(SERVER), str(self.port), str(feed), *login.split(":", 1)][
+        self._feed = free_port(socket.SOCK_DGRAM)
+        self._command = [SYSTEM_PYTHON, str(SERVER), str(self.port), str(self._feed), *login.split(":", 1)][
             : 6 if login else 4
         ]
-        self._feeder = subprocess.Popen(
-            FEEDER.format(fps=FPS, port=feed).split(),
-            stdout=subprocess.DEVNULL,
-        )
+        self._feeder: subprocess.Popen[bytes] | None = None
+        self.show("320x240")
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
@@ -79,6 +77,14 @@ class Server:
         self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"
+
+    def show(self, size: str) -> None:
+        """From here on pictures of that size; who is connected stays so."""
+        if self._feeder is not None:
+            self._feeder.kill()
+            self._feeder.wait()
+        command = FEEDER.format(fps=FPS, port=self._feed, size=size)
+        self._feeder = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL)
 
     def signal(self, which: signal.Signals) -> None:
         assert self._process is not None
@@ -92,6 +98,7 @@ class Server:
 
     def close(self) -> None:
         self.kill()
+        assert self._feeder is not None
         self._feeder.kill()
         self._feeder.wait()
 
@@ -256,6 +263,22 @@ def test_a_login_opens_the_stream_and_is_never_written(
     written = "".join(capfd.readouterr()) + refused.detail
     for secret in ("swordfish", "p@ss", "p%40ss"):
         assert secret not in written
+
+
+def test_a_stream_that_was_set_right_is_seen_in_its_size(
+    server: Server, capture: Callable[..., Capture]
+) -> None:
+    """OpenCV scales all pictures of a connection to the size of its first; opened again it shows them as they are."""
+    server.show("640x360")
+    one = capture(server.url)
+    until(one, "up", 15)
+    assert frames(one, 3)[-1].image.shape == (360, 640, 3)
+    server.show("320x240")
+    deadline, shape = time.monotonic() + 30, (0, 0, 0)
+    while shape != (240, 320, 3) and time.monotonic() < deadline:
+        one.connect_anew()
+        shape = frames(one, 40, 15)[-1].image.shape
+    assert shape == (240, 320, 3)
 
 
 def test_stopping_closes_the_stream(server: Server, capture: Callable[..., Capture]) -> None:
