@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 from collections.abc import Callable
@@ -46,6 +47,7 @@ DRAIN_S = 10.0
 LATE_MS = 1_000
 """Frames from before the border have come by then."""
 KEPT_READINGS = 32
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +291,7 @@ class Pipeline:
             id=source, state=state, since_ms=now_ms, detail=detail[:300] or None, fault=fault or sensor_fault
         )
         self._link.status_changed()
+        _LOG.warning("%s %s is %s%s", kind, source, state, f": {detail}" if detail else "")
         if before != "starting" or state != "up":
             self._tell(
                 Notice.model_validate(

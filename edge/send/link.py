@@ -197,6 +197,8 @@ class Link:
     def _on_ready(self, now_s: float) -> None:
         """The subscriptions stand: acknowledgements will be heard."""
         self.counters.connects += 1
+        if self._reason is not None:
+            _LOG.warning("the link to %s:%d stands again", self._box.host, self._box.port)
         self._ready_at_s, self._reason = now_s, None
         self._changed.set()
         self._dots.clear()
