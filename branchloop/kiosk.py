@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from branchloop.config import Part
-from branchloop.parts import Id, Metres, Text, without_secret
+from branchloop.parts import Id, Metres, Text, camera_source
 
 Online = Literal["account", "certificate"]
 """What needs no visit: opening a second-class account, or a certificate as a signed PDF."""
@@ -99,8 +99,8 @@ class Kiosk(Part):
 
     @field_validator("source")
     @classmethod
-    def _no_secret(cls, source: str) -> str:
-        return without_secret(source)
+    def _known(cls, source: str) -> str:
+        return camera_source(source)
 
     @model_validator(mode="after")
     def _guarded(self) -> Kiosk:

@@ -20,9 +20,12 @@ class Text(Part):
     zh: str = Field(min_length=1, max_length=200)
 
 
-def without_secret(source: str) -> str:
-    """A camera's source as it is; ValueError when it holds a password."""
-    if "://" in source and "@" in source.split("://", 1)[1].split("/", 1)[0]:
+def camera_source(source: str) -> str:
+    """A camera's `source` as it is. Raises ValueError for one of a kind that no box reads, or with a password in it."""
+    kind, colon, rest = source.partition("://")
+    if colon and kind not in {"rtsp", "http"}:
+        raise ValueError(f"{kind}:// is not a camera source; write a file, rtsp://…, http://… or usb:N")
+    if colon and "@" in rest.split("/", 1)[0]:
         raise ValueError(
             "holds a password; put user:password into an environment variable and name it as credential_env"
         )

@@ -19,7 +19,7 @@ from branchloop.box import Box
 from branchloop.config import Part, parse_config
 from branchloop.kiosk import Counter, Kiosk, Service
 from branchloop.opening import Opening, check_weekdays
-from branchloop.parts import Id, Metres, Text, without_secret
+from branchloop.parts import Id, Metres, Text, camera_source
 
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
@@ -96,7 +96,7 @@ class Calibration(Part):
 
 
 class Camera(Part):
-    """One camera: `source` is a file, `rtsp://…` or `usb:N`; secrets come from `credential_env`."""
+    """One camera: `source` is a file, `rtsp://…`, `http://…` (MJPEG) or `usb:N`; secrets come from `credential_env`."""
 
     id: Id
     source: str = Field(min_length=1, max_length=500)
@@ -113,8 +113,8 @@ class Camera(Part):
 
     @field_validator("source")
     @classmethod
-    def _no_secret(cls, source: str) -> str:
-        return without_secret(source)
+    def _known(cls, source: str) -> str:
+        return camera_source(source)
 
 
 class Line(Part):

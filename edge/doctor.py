@@ -24,6 +24,7 @@ from edge.perceive.source import resolve
 from edge.perceive.ultrasonic import SILENT_S, Reading
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import read_log
+from edge.send.outbox import RESERVE_BYTES
 
 LEAST_FREE_GB = 2.0
 
@@ -119,6 +120,10 @@ def _live_sensor(sensor: Sensor) -> Finding:
     if isinstance(heard, Reading):
         shown = "no echo" if heard.range_m is None else f"{heard.range_m:.2f} m"
         return good(f"sensor {sensor.id}: {sensor.source} says {shown}")
+    if heard is not None and heard.state == "down":
+        return bad(
+            f"sensor {sensor.id}: {heard.detail}. Is it there, this user's, and in no other program's hands?"
+        )
     reason = heard.detail if heard is not None else "no reading came"
     return bad(f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
 
@@ -133,6 +138,10 @@ def _disk(base_dir: Path, site: Site) -> Finding:
     except OSError as error:
         return bad(f"{folder} cannot be written ({error.strerror}); name another data_dir")
     free_gb = shutil.disk_usage(there).free / 1e9
+    if free_gb * 1e9 < RESERVE_BYTES:
+        return bad(
+            f"{free_gb:.1f} GB free for {folder}: nothing can be kept; make room, or name another data_dir"
+        )
     return Finding(
         state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free for {folder}"
     )

@@ -323,8 +323,8 @@ class Pipeline:
         if (stuck := self._outbox.stuck is not None) != self._stuck:
             self._stuck = stuck
             self._link.status_changed()
-            if not stuck and (heard := self._succession.again()) is not None:
-                self._desired(heard)
+        if (heard := self._succession.again(now_s)) is not None:
+            self._desired(heard)
         if now_s - self._dots_s >= DOTS_EVERY_S:
             self._dots_s = now_s
             self._link.live(

@@ -17,6 +17,7 @@ from edge.configured import Configured, keep
 from edge.floor.floor import Floor
 from edge.trial import PROVEN_S, Trial
 
+AGAIN_S = 30.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -60,6 +61,7 @@ class Succession:
         self._prefix = prefix
         self._waiting: DesiredHeard | None = None
         self._again: DesiredHeard | None = None
+        self._again_s = 0.0
 
     def floor(self, site: Site) -> Floor:
         """A floor that counts by a configuration. Raises ConfigError for one that cannot be calibrated."""
@@ -100,8 +102,12 @@ class Succession:
             return coming
         return None
 
-    def again(self) -> DesiredHeard | None:
-        """What was refused for want of room, once: to be heard again now that there is some."""
+    def again(self, now_s: float) -> DesiredHeard | None:
+        """What was refused for want of room, now and then: to be heard again, since there may be some."""
+        if self._again is None:
+            self._again_s = now_s
+        if now_s - self._again_s < AGAIN_S:
+            return None
         heard, self._again = self._again, None
         return heard
 

@@ -117,7 +117,7 @@ def kiosk_link(site: Site, box: Box, kiosk: Kiosk, base: Path) -> BoxLink:
         "credential_file": kiosk.broker_credential_file,
         "credential_env": kiosk.broker_credential_env,
     }
-    return BoxLink.of(site.id, box.model_copy(update=own), base)
+    return BoxLink.of(site.id, box.model_copy(update=own), base, "kiosk.broker_")
 
 
 class _hearing:  # noqa: N801 - a closure with a name

@@ -51,11 +51,6 @@ def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.envi
         return Source("usb", text, int(number))
     if text.startswith("http://"):
         return Source("http", text, text)
-    if "://" in text:
-        raise ConfigError(
-            f"{where}: a source of the kind {text.split('://')[0]}:// is not supported.",
-            hint="Write a file, rtsp://HOST/PATH, http://HOST/PATH (MJPEG) or usb:N.",
-        )
     path = (base_dir / text).resolve()
     return Source("file", str(path), str(path))
 

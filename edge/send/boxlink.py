@@ -28,8 +28,8 @@ class BoxLink:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, site: str, box: Box, base_dir: Path) -> BoxLink:
-        """Read the credential and certificates, by paths relative to `base_dir`.
+    def of(cls, site: str, box: Box, base_dir: Path, keys: str = "box.") -> BoxLink:
+        """Read the credential and certificates, by paths relative to `base_dir`; `keys`: where the credential is named.
 
         Raises ConfigError when one is missing, or when others may read the credential.
         """
@@ -42,7 +42,7 @@ class BoxLink:
             host,
             port if port is not None else TLS_PORT if secure else PLAIN_PORT,
             username(site, box.id),
-            _password(box, base_dir),
+            _password(box, base_dir, keys),
             _context(box.tls, base_dir) if secure else None,
         )
 
@@ -63,13 +63,13 @@ def _split(address: str) -> tuple[str, int | None]:
     return host.strip("[]"), int(port)
 
 
-def _password(box: Box, base_dir: Path) -> str:
+def _password(box: Box, base_dir: Path, keys: str) -> str:
     if box.credential_env is not None:
         value = os.environ.get(box.credential_env, "").strip()
         if not value:
             raise ConfigError(
-                f"key `box.credential_env`: the environment has no {box.credential_env}.",
-                hint="Set it to the box's broker password.",
+                f"key `{keys}credential_env`: the environment has no {box.credential_env}.",
+                hint="Set it to the broker password of this device.",
             )
         return value
     path = base_dir / str(box.credential_file)
@@ -80,11 +80,11 @@ def _password(box: Box, base_dir: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not text"
         raise ConfigError(
-            f"key `box.credential_file`: {path} cannot be read: {why}.",
-            hint="Copy the box's credential file from the hub.",
+            f"key `{keys}credential_file`: {path} cannot be read: {why}.",
+            hint="Copy this device's credential file from the hub.",
         ) from error
     if not value:
-        raise ConfigError(f"{path} is empty.", hint="Copy the box's credential file from the hub.")
+        raise ConfigError(f"{path} is empty.", hint="Copy this device's credential file from the hub.")
     return value
 
 

@@ -56,7 +56,7 @@ def test_doctor_logs_in_as_the_box(broker: Broker, tmp_path: Path) -> None:
     other = examined(address, own, site="south")
     assert (other["state"], "refuses south/box-1" in other["text"]) == ("bad", True)
     missing = examined(address, tmp_path / "none")
-    assert (missing["state"], "Copy the box's credential file" in missing["text"]) == ("bad", True)
+    assert (missing["state"], "Copy this device's credential file" in missing["text"]) == ("bad", True)
 
 
 def test_doctor_does_not_end_the_link_of_a_running_box(broker: Broker, tmp_path: Path) -> None:

@@ -52,7 +52,6 @@ def test_a_missing_login_is_named(tmp_path: Path, value: str | None) -> None:
 @pytest.mark.parametrize(
     ("source", "complaint"),
     [
-        ("ftp://10.0.0.9/clip", "ftp:// is not supported"),
         ("usb:first", "no USB camera"),
         ("usb:-1", "no USB camera"),
         ("rtsp://", "no valid host"),

@@ -16,7 +16,7 @@ from branchloop.errors import DependencyError
 from branchloop.share import share
 from branchloop.site import config_hash
 from edge.configured import KEPT, keep, read_configured
-from edge.succession import DesiredHeard, Succession
+from edge.succession import AGAIN_S, DesiredHeard, Succession
 
 OWN = share("configs/demo.toml").read_text(encoding="utf-8")
 LINE = {"id": "new", "from": [9.0, 6.0], "to": [9.0, 12.0], "inside": [7.0, 9.0]}
@@ -162,10 +162,11 @@ def test_a_full_disk_refuses_aloud(config: Path, monkeypatch: pytest.MonkeyPatch
         assert succession.hear(heard(desired())) is None
     assert succession.refused is not None
     assert succession.refused.code == "disk"
-    again = succession.again()
+    assert succession.again(AGAIN_S - 1) is None
+    again = succession.again(AGAIN_S)
     assert again is not None
     assert succession.hear(again) is not None, "once there is room, without being told anew"
-    assert (succession.refused, succession.again()) == (None, None)
+    assert (succession.refused, succession.again(2 * AGAIN_S)) == (None, None)
 
 
 def test_what_no_floor_can_be_made_of_is_refused_and_not_kept(

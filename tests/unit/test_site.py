@@ -77,6 +77,11 @@ def test_marks_on_one_line_are_refused() -> None:
         ('source = "../sample_video/kiosk.mp4', 'source = "http://me:pw@127.0.0.1', "holds a password"),
         ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
         (
+            'source = "../sample_video/plaza.mp4"',
+            'source = "rtsps://camera/1"',
+            "rtsps:// is not a camera source",
+        ),
+        (
             "width_m = 22.5\nheight_m = 25.0\ncell_m = 0.25",
             "width_m = 500\nheight_m = 500\ncell_m = 0.25",
             "larger cell_m",

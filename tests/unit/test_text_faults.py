@@ -40,6 +40,7 @@ def swap(old: str, new: str) -> Callable[[str], str]:
         (swap('kind = "waiting"', 'kind = "quay"'), "应为下列之一"),
         (swap('id = "hall"', 'id = "hall"\nnaem = 3'), "未知的键"),
         (swap("source = ", "sauce = "), "缺少此项"),
+        (swap('source = "../sample_video/plaza.mp4"', 'source = "rtsps://camera/1"'), "不是摄像头来源"),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
     ],
 )
