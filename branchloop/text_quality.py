@@ -48,7 +48,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "现行验收报告尚不能证明计数：样本不足、人工计数仅有总数，或未设限值。",
     ),
     "quality.reason.report_partial": (
-        "The acceptance reports in force hold no count of every entrance.",
+        "No acceptance report in force counts all entrances.",
         "现行验收报告未包含全部出入口的计数。",
     ),
     "quality.reason.unchecked": (
