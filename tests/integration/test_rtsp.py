@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
+import re
 import shutil
 import signal
 import socket
@@ -13,12 +16,15 @@ from pathlib import Path
 
 import pytest
 
+from branchloop.share import share
 from branchloop.site import Calibration, Camera
+from edge.cameras import CameraProcess
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.camera import Frame
 from edge.perceive.capture import Capture
 from edge.perceive.health import Event
+from edge.perceive.report import EventReport, Report
 
 DEBIAN = "ffmpeg gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
 SERVER = Path(__file__).with_name("rtsp_server.py")
@@ -279,6 +285,38 @@ def test_a_stream_that_was_set_right_is_seen_in_its_size(
         one.connect_anew()
         shape = frames(one, 40, 15)[-1].image.shape
     assert shape == (240, 320, 3)
+
+
+def test_a_camera_of_another_size_is_up_once_it_is_set_right(server: Server, tmp_path: Path) -> None:
+    """Nobody starts the box anew: its process looks every ten seconds."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    text = text.replace('"../sample_video/plaza.mp4"', f'"{server.url}"', 1)
+    config = tmp_path / "site.toml"
+    config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process.start()
+
+    def heard(state: str, words: str, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            process.watchdog()
+            with contextlib.suppress(queue.Empty):
+                report = reports.get(timeout=0.25)
+                if (
+                    isinstance(report, EventReport)
+                    and report.event.state == state
+                    and words in report.event.detail
+                ):
+                    return
+        raise AssertionError(f"not {state} within {seconds} s")
+
+    try:
+        heard("stalled", "its marks are of 768×576 px", 40)
+        server.show("768x576")
+        heard("up", "", 90)
+    finally:
+        process.stop()
 
 
 def test_stopping_closes_the_stream(server: Server, capture: Callable[..., Capture]) -> None:
