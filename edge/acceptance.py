@@ -28,7 +28,7 @@ from edge.configured import read_in_force
 from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
 from edge.evaluate_counts import evaluate_counts, evaluate_dwell
 from edge.floor.calibration import calibrate
-from edge.provenance import is_of, sha256
+from edge.provenance import check_once, is_of, sha256
 
 LIMITS: Mapping[str, tuple[float | None, float | None]] = {
     "people.mota": (0.80, None),
@@ -83,7 +83,7 @@ def report_body(
     """Everything of a report but its signature. Raises InputError and UsageError naming what is wrong."""
     limits = _limits(measures.limits)
     for pairs in (measures.people, measures.heat, measures.counts, measures.dwell):
-        _check_once(pairs)
+        check_once(pairs)
     figures, method, not_counted, not_timed = _measure(site, measures, limits)
     if not figures:
         raise UsageError(
@@ -305,24 +305,6 @@ def _check_limit(key: str, value: float) -> None:
             else f"from {least:g} to less than 1, such as 0.05 for 5 %"
         )
         raise UsageError(f"--limit {key}={value:g} is no limit.", hint=f"Give a number {span}.")
-
-
-def _check_once(pairs: Sequence[tuple[Path, Path]]) -> None:
-    """Raise UsageError where one measurement is given twice, whatever its files are called."""
-    seen = dict[tuple[str, str], Path]()
-    for made, truth in pairs:
-        both = sha256(made)[1], sha256(truth)[1]
-        if both[0] == both[1]:
-            raise UsageError(
-                f"{made} and its truth {truth} hold the same, so nothing is measured.",
-                hint="Give what the box made first, then what people saw.",
-            )
-        if both in seen:
-            raise UsageError(
-                f"{made} and its truth hold the same as {seen[both]} and its own.",
-                hint="Give each measurement once.",
-            )
-        seen[both] = made
 
 
 def _known(found: Iterable[str], known: Sequence[str], what: str, said_by: Path | str) -> None:

@@ -43,7 +43,7 @@ def run(config: Path) -> None:
 @click.argument("config", type=FILE)
 def core(config: Path) -> None:
     """The process of the box that tracks, counts and sends; `run` supervises it."""
-    from edge.pipeline import run_core
+    from edge.core import run_core
 
     run_core(config)
 

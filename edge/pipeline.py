@@ -16,15 +16,13 @@ from numpy.typing import NDArray
 
 from branchloop import __version__
 from branchloop.commands import Reply
-from branchloop.errors import DependencyError
 from branchloop.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
-from branchloop.processes import lock_directory, stop_event
 from branchloop.site import Site
 from branchloop.status import DeviceLight
 from branchloop.wire import Wire
 from edge.cameras import CameraProcess, wiring
 from edge.clock_steps import ClockSteps
-from edge.configured import Configured, read_configured, read_own
+from edge.configured import Configured
 from edge.crowding import CROWDING, Crowding
 from edge.floor.agreement import Complaints
 from edge.floor.floor import Settled
@@ -40,7 +38,6 @@ from edge.send.link import Link
 from edge.send.outbox import Outbox
 from edge.sensors import SensorReport, Sensors
 from edge.succession import DesiredHeard, Succession
-from edge.trial import Trial
 
 DOTS_EVERY_S = 1.0
 DRAIN_S = 10.0
@@ -383,21 +380,3 @@ class Pipeline:
             "cameras": [self._lights[camera.id] for camera in site.cameras],
             "sensors": [self._lights[sensor.id] for sensor in site.sensors],
         }
-
-
-def run_core(config: Path) -> None:
-    """The core process of a box: everything but the cameras' own processes, which it starts."""
-    own, box, _ = read_own(config)
-    data_dir = config.parent / box.data_dir
-    with lock_directory(data_dir):
-        trial = Trial(data_dir)
-        trial.begin(own.version)
-        try:
-            Pipeline(read_configured(config), config, data_dir).run(stop_event())
-        except DependencyError:
-            trial.crashes.in_order()
-            raise
-        except Exception as error:
-            trial.crashes.ends_by(error)
-            raise
-        trial.crashes.in_order()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from branchloop.errors import InputError
+from branchloop.errors import InputError, UsageError
 from branchloop.site import Site, config_hash
 from edge.configured import read_text
 from edge.tables import read_records
@@ -48,6 +48,24 @@ def sha256(path: Path) -> tuple[int, str]:
             return path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+
+
+def check_once(pairs: Sequence[tuple[Path, Path]]) -> None:
+    """Raise UsageError where results are their own truth, or one measurement is given twice, whatever its files are called."""
+    seen = dict[tuple[str, str], Path]()
+    for made, truth in pairs:
+        both = sha256(made)[1], sha256(truth)[1]
+        if both[0] == both[1]:
+            raise UsageError(
+                f"{made} and its truth {truth} hold the same, so nothing is measured.",
+                hint="Give what the box made first, then what people saw.",
+            )
+        if both in seen:
+            raise UsageError(
+                f"{made} and its truth hold the same as {seen[both]} and its own.",
+                hint="Give each measurement once.",
+            )
+        seen[both] = made
 
 
 def is_of(path: Path, site: Site, hash_in_force: str, clips: Collection[str]) -> bool:

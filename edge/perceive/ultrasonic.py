@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from branchloop.messages import DeviceState, SensorWindow
 from branchloop.site import Sensor
+from edge.floor.occupancy import HOLD_MS
 
-HOLD_MS = 1_000
 SILENT_S = 5.0
 """A sensor without a reading for this long is stalled."""
 

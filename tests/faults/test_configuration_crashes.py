@@ -31,7 +31,7 @@ import sys
 from pathlib import Path
 from edge import crashes, pipeline, succession
 from edge.floor.floor import Floor
-from edge.pipeline import run_core
+from edge.core import run_core
 from edge.trial import Trial
 folder = Path(sys.argv[1]).parent.parent / "box"
 pipeline.DRAIN_S = 0  # nobody serves the broker

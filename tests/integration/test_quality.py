@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ class Box:
         self._applier.apply(
             f"branchloop/1/{self._site}/{device}/status", status.to_json().encode(), self.now_ms
         )
+
+
+def looked_at(hub: World, live: LiveAlerts, start_ms: int, first_s: int, last_s: int) -> None:
+    """Every five seconds, with ingest connected."""
+    for later_s in range(first_s, last_s, 5):
+        at_ms = start_ms + 1_000 * later_s
+        hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
+        live.tick(at_ms)
 
 
 def with_parts(
@@ -283,13 +292,7 @@ def test_a_box_that_was_away_before_it_counted_is_missed_no_longer(hub: World) -
     box = Box(hub)
     start_ms = site.open_spans_ms(day_of(site, 0))[0][0] + HOUR_MS
     with looking(hub) as (live, _):
-
-        def pass_by(first_s: int, last_s: int) -> None:
-            for later_s in range(first_s, last_s, 5):
-                at_ms = start_ms + 1_000 * later_s
-                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
-                live.tick(at_ms)
-
+        pass_by = partial(looked_at, hub, live, start_ms)
         box.now_ms = start_ms
         box.hello(1)
         box.hello(1, online=False)
@@ -322,13 +325,7 @@ def test_two_boxes_under_one_name_are_an_alert(hub: World) -> None:
     box = Box(hub)
     start_ms = box.now_ms
     with looking(hub) as (live, _):
-
-        def pass_by(first_s: int, last_s: int) -> None:
-            for later_s in range(first_s, last_s, 5):
-                at_ms = start_ms + 1_000 * later_s
-                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
-                live.tick(at_ms)
-
+        pass_by = partial(looked_at, hub, live, start_ms)
         box.hello(1)
         body = with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0))
         box.send(body)
@@ -352,13 +349,7 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
     box = Box(hub)
     start_ms = box.now_ms
     with looking(hub) as (live, _):
-
-        def pass_by(first_s: int, last_s: int) -> None:
-            for later_s in range(first_s, last_s, 5):
-                at_ms = start_ms + 1_000 * later_s
-                hub.store.heartbeat("ingest-1", at_ms, connected=True, committed_ms=None)
-                live.tick(at_ms)
-
+        pass_by = partial(looked_at, hub, live, start_ms)
         box.hello(1)
         box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
         pass_by(0, 10)

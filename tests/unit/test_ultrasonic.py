@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from branchloop.errors import InputError
 from branchloop.site import Sensor
+from edge.floor.occupancy import HOLD_MS
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
-from edge.perceive.ultrasonic import HOLD_MS, Reading, SensorWindows
+from edge.perceive.ultrasonic import Reading, SensorWindows
 from edge.perceive.ultrasonic_log import Logged, LogPlayer, LogSensor, read_log
 
 SAMPLE = Path(__file__).parents[2] / "sample_video" / "ultrasonic.csv"
