@@ -95,6 +95,9 @@ class LineWindow(Wire):
     staff_out: Count = 0
     confirmed: list[str] = Field(default_factory=list, max_length=2_000)
     withdrawn: list[str] = Field(default_factory=list, max_length=2_000)
+    looked_ms: Count | None = Field(
+        default=None, description="time in which cameras observed it, by how much of it they see"
+    )
 
 
 class ZoneWindow(Wire):

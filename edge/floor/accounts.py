@@ -19,9 +19,9 @@ from edge.floor.person import Person
 from edge.floor.queueing import Wait
 from edge.floor.staff import StaffRoll
 from edge.floor.stitching import Stitcher
+from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors, WindowBook
 from edge.floor.zones import Visit
-from edge.floor.zonewatch import ZoneWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Events:
 class Accounts:
     """The books of one site between two restarts."""
 
-    def __init__(self, site: Site, *, method: str, prefix: str, watch: ZoneWatch | None = None) -> None:
+    def __init__(self, site: Site, *, method: str, prefix: str, watch: Watch | None = None) -> None:
         self._site = site
         self.book = WindowBook(site, method, watch)
         self.notices = CrossingNotices(site.lines, prefix)

@@ -21,9 +21,9 @@ from edge.floor.queueing import Wait
 from edge.floor.sight import sight
 from edge.floor.track import TrackerSettings
 from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker
+from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 from edge.floor.zones import Visit
-from edge.floor.zonewatch import ZoneWatch
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class Floor:
         self._method = method
         self._eyes = {camera.id: self._eye(camera.id) for camera in site.cameras}
         sights = {camera: sight(eye.calibration, site.plan) for camera, eye in self._eyes.items()}
-        self._watch = ZoneWatch(site.plan, site.zones, sights)
+        self._watch = Watch(site.plan, site.zones, site.lines, sights)
         self._accounts = Accounts(site, method=method, prefix=prefix, watch=self._watch)
         self._fusion = Fusion(list(self._eyes), sights)
         self._occupancy = Occupancy(site.plan, sights, site.sensors)

@@ -29,8 +29,8 @@ from edge.floor.heat import HeatGrid
 from edge.floor.histogram import histogram
 from edge.floor.lines import Crossing, Key
 from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
+from edge.floor.watch import Watch
 from edge.floor.zones import Visit, ZoneMeter
-from edge.floor.zonewatch import ZoneWatch
 
 OUTAGE_MS = DAY_MS
 """A leap of time that is longer than this is no outage but a clock that was set: there are no windows in between."""
@@ -65,6 +65,7 @@ class _Open:
     people_end: int | None = None
     looked_ms: int = 0
     zone_looked_ms: Counter[str] = field(default_factory=Counter)
+    line_looked_ms: Counter[str] = field(default_factory=Counter)
     observed_ms: Counter[str] = field(default_factory=Counter)
     frames: Counter[str] = field(default_factory=Counter)
     analysed: Counter[str] = field(default_factory=Counter)
@@ -84,10 +85,9 @@ class _Open:
 class WindowBook:
     """Open windows of one site. Feed in any order; `close` what has become final."""
 
-    def __init__(self, site: Site, method: str, watch: ZoneWatch | None = None) -> None:
-        """`watch` tells whether cameras see a zone; without it any does."""
-        self._site = site
-        self._watch = watch
+    def __init__(self, site: Site, method: str, watch: Watch | None = None) -> None:
+        """`watch` tells what cameras see; without it any sees all."""
+        self._site, self._watch = site, watch or Watch(site.plan, site.zones, site.lines, {})
         self._method = method
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
@@ -119,8 +119,12 @@ class WindowBook:
                 window.observed_ms[camera] += span_ms
             window.looked_ms += span_ms
             for zone in self._site.zones:
-                if self._watched(zone.id, stretch.observing):
+                if self._watch.zone(zone.id, stretch.observing):
                     window.zone_looked_ms[zone.id] += span_ms
+            for line in self._site.lines:
+                window.line_looked_ms[line.id] += round(
+                    span_ms * self._watch.line(line.id, stretch.observing)
+                )
             window.people_end = len(visitors)
             window.person_ms += span_ms * len(visitors)
             window.staff_ms += span_ms * (len(on_plan) - len(visitors))
@@ -250,7 +254,7 @@ class WindowBook:
                 waits += self._record_waits(meter, progress, stretch.end_ms - 1)
             waits += self._record_waits(meter, meter.sweep(stretch.end_ms), stretch.end_ms - 1)
             waiting = meter.waiting([person.id for person in visitors])
-            watched = self._watched(meter.zone.id, stretch.observing)
+            watched = self._watch.zone(meter.zone.id, stretch.observing)
             for start_ms, _ in parts if stretch.observing else ():
                 self._at(start_ms).waiting_end[meter.zone.id] = waiting if watched else None
         return waits
@@ -264,9 +268,6 @@ class WindowBook:
             for start_ms, end_ms in _split(*span):
                 self._at(start_ms).queue_ms[queue] += end_ms - start_ms
         return progress.ended
-
-    def _watched(self, zone: str, observing: frozenset[str]) -> bool:
-        return bool(observing) if self._watch is None else self._watch.watched(zone, observing)
 
     def _slot_ms(self, t_ms: int) -> int:
         """What comes after its window has closed goes into the next."""
@@ -335,6 +336,7 @@ class WindowBook:
                         "staff_out": window.crossings[line.id, "staff_out"],
                         "confirmed": window.confirmed[line.id],
                         "withdrawn": window.withdrawn[line.id],
+                        "looked_ms": window.line_looked_ms[line.id],
                     }
                 )
                 for line in self._site.lines

@@ -12,7 +12,7 @@ from hub.api import models_figures as models
 from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Crossings, Reader, Sums
-from hub.store.sums import LineSums, ZoneSums
+from hub.store.sums import Watched, ZoneSums, together
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
@@ -106,14 +106,14 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """Crossings of some lines together, without staff; None when nothing was observed, or none of them was there."""
+    """Crossings of some lines together, without staff; None when none of them was there, or in sight at any time."""
 
     went_in: int | None = None
     went_out: int | None = None
     returned: int | None = None
     visitors: int | None = None
-    longest: LineSums | None = None
-    """Of the lines the one that was observed the longest; None where there is none to tell of."""
+    watched: Watched | None = None
+    """How long they were observed; None where there is none to tell of."""
 
     @classmethod
     def of(cls, lines: Crossings, names: Sequence[str], sums: Sums) -> Through:
@@ -122,17 +122,17 @@ class Through:
         A further door takes nothing from the coverage of the time before it: the lines of then counted alone.
         """
         passed = [lines[name] for name in names if name in lines]
-        longest = max(passed, key=lambda line: line.observed_ms, default=LineSums()) if names else None
-        if sums.observed_ms <= 0 or not passed:
-            return cls(longest=longest)
+        watched = together(passed) if names else None
+        if sums.observed_ms <= 0 or not any(line.observed_ms for line in passed):
+            return cls(watched=watched)
         return cls(
             sum(line.crossings_in for line in passed),
             sum(line.crossings_out for line in passed),
             sum(line.returned for line in passed),
             sum(line.visitors for line in passed),
-            longest,
+            watched,
         )
 
     def coverage(self, covered: float | None, sums: Sums) -> float | None:
-        """The branch's coverage, as far as its windows told of these lines."""
-        return covered if self.longest is None else of_part(covered, self.longest, sums)
+        """That of the branch, as far as its windows told of these lines, and by how much of them was in sight."""
+        return covered if self.watched is None else of_part(covered, self.watched, sums)

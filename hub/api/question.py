@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypedDict
+from typing import TypedDict
 
 from branchloop.clock import iso
 from branchloop.site import Site
@@ -13,16 +13,7 @@ from hub.api.models import Taint
 from hub.api.state import now_ms
 from hub.store.reading import Reader, Sums
 from hub.store.stretch import Span, buckets, is_whole
-from hub.store.sums import Level
-
-
-class Watched(Protocol):
-    """How long a part of a branch was observed."""
-
-    @property
-    def observed_ms(self) -> int: ...
-    @property
-    def open_observed_ms(self) -> int: ...
+from hub.store.sums import Level, QueueSums, Watched, ZoneSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +47,16 @@ class Question:
         )
 
 
-def of_part(covered: float | None, part: Watched, sums: Sums) -> float | None:
-    """Coverage of a line, a zone or a queue: that of the branch, as far as it was observed with that part in it.
+def of_part(covered: float | None, part: Watched | ZoneSums | QueueSums, sums: Sums) -> float | None:
+    """Coverage of a zone or a queue: that of the branch, times how much more or less of the time that part was in sight.
 
     By opening time where any was observed, as coverage itself is.
     """
     if covered is None:
         return None
     if sums.open_observed_ms > 0:
-        return covered * min(1.0, part.open_observed_ms / sums.open_observed_ms)
-    return covered * min(1.0, part.observed_ms / sums.observed_ms) if sums.observed_ms > 0 else covered
+        return min(1.0, covered * part.open_observed_ms / sums.open_observed_ms)
+    return min(1.0, covered * part.observed_ms / sums.observed_ms) if sums.observed_ms > 0 else covered
 
 
 class Quality(TypedDict):

@@ -20,7 +20,7 @@ from branchloop.site import Sensor, Site
 from hub.loop import conservation, drift
 from hub.loop.conservation import Level, Passage
 from hub.loop.finding import CountError, Finding, Span, unknown
-from hub.store.evidence import LAST_MS, Evidence, Observed
+from hub.store.evidence import LAST_MS, Evidence, LineHour, Observed
 from hub.store.opening import Hours
 
 HISTORY_DAYS = 56
@@ -135,10 +135,10 @@ class Checker:
         crossings = self._evidence.lines_at(self._site.id, starts)
 
         def hour(start_ms: int, line: str) -> drift.Hour | None:
-            seen, crossed = totals.get(start_ms), crossings.get(start_ms, {}).get(line)
-            if seen is None or crossed is None:
+            seen, passed = totals.get(start_ms), crossings.get(start_ms, {}).get(line)
+            if seen is None or passed is None:
                 return None  # nothing stored, or the line was not drawn yet
-            return self._hour(start_ms, crossed, self._observed(seen, start_ms))
+            return self._hour(start_ms, passed.crossings, self._observed(seen, passed, start_ms))
 
         return [
             drift.line_history(
@@ -285,6 +285,6 @@ class Checker:
         local = from_ms(start_ms, self._zone)
         return drift.Hour(local.weekday(), local.hour, value, observed)
 
-    def _observed(self, totals: Observed, start_ms: int) -> float:
+    def _observed(self, totals: Observed, line: LineHour, start_ms: int) -> float:
         length_ms = bucket_end_ms(start_ms, "hour", self._zone) - start_ms
-        return min(1.0, (totals.per_camera_ms(totals.observed_ms) or 0) / length_ms)
+        return min(1.0, (totals.per_camera_ms(line.observed_ms) or 0) / length_ms)

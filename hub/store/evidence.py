@@ -11,7 +11,7 @@ from typing import Any, Literal
 from branchloop.clock import DAY_MS
 from hub.store.grid import Grid, unpack
 from hub.store.stretch import Span
-from hub.store.sums import Level, per_camera_ms
+from hub.store.sums import Level, LineSums, per_camera_ms, together
 
 Part = Literal["camera", "sensor"]
 _PART = 500
@@ -43,6 +43,14 @@ class Observed:
     def people(self) -> float | None:
         """Mean number of people, staff included, over the time in which cameras looked."""
         return self.person_ms / self.looked_ms if self.looked_ms > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class LineHour:
+    """One line in one hour: its observed time, by as many cameras as there are, and crossings of both directions, staff included."""
+
+    observed_ms: int
+    crossings: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,24 +101,29 @@ class Evidence:
         return {start_ms: (went_in, went_out) for start_ms, went_in, went_out in rows}
 
     def open_watched(self, site: str, lines: Collection[str], span: Span) -> dict[int, int]:
-        """Start of hour -> observed opening time (ms) of any of some lines: of the one observed the longest."""
+        """Start of hour -> observed opening time (ms) of some lines together."""
         names = list(lines)
-        rows = self._db.execute(
-            "SELECT start_ms, max(watched_ms) FROM (SELECT start_ms, sum(open_observed_ms) AS watched_ms FROM rollup_line"
+        found: dict[int, list[LineSums]] = {}
+        for start_ms, observed_ms, told_ms in self._db.execute(
+            "SELECT start_ms, sum(open_observed_ms), sum(open_told_ms) FROM rollup_line"
             " WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<?"
-            f" AND line IN ({','.join('?' * len(names))}) GROUP BY start_ms, line) GROUP BY start_ms",
+            f" AND line IN ({','.join('?' * len(names))}) GROUP BY start_ms, line",
             (site, *span, *names),
-        )
-        return dict(rows.fetchall())
+        ):
+            found.setdefault(start_ms, []).append(
+                LineSums(open_observed_ms=observed_ms, open_told_ms=told_ms)
+            )
+        return {start_ms: together(passed).open_observed_ms for start_ms, passed in found.items()}
 
-    def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, int]]:
-        """Start of hour -> line -> crossings in both directions, staff included."""
-        found: dict[int, dict[str, int]] = {}
-        for start_ms, line, crossings in self._at(
-            "SELECT start_ms, line, sum(crossings_in + crossings_out + staff_in + staff_out) FROM rollup_line",
+    def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, LineHour]]:
+        """Start of hour -> line -> what passed it."""
+        found: dict[int, dict[str, LineHour]] = {}
+        for start_ms, line, *sums in self._at(
+            "SELECT start_ms, line, sum(observed_ms), sum(crossings_in + crossings_out + staff_in + staff_out)"
+            " FROM rollup_line",
             "line", site, "hour", hours,
         ):  # fmt: skip
-            found.setdefault(start_ms, {})[line] = crossings
+            found.setdefault(start_ms, {})[line] = LineHour(*sums)
         return found
 
     def cameras_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, CameraHour]]:

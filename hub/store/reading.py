@@ -33,7 +33,7 @@ _SUMS = (
     "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
     " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), sum(looked_ms), max(last_ms)"
 )
-_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out), sum(observed_ms), sum(open_observed_ms)"
+_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out), sum(observed_ms), sum(open_observed_ms), sum(told_ms), sum(open_told_ms)"
 _QUEUE = (
     "queue, sum(windows_ms), sum(person_ms), sum(joined), sum(lost), sum(served_count), sum(served_sum_ms),"
     " sum(abandoned_count), sum(abandoned_sum_ms), sum(observed_ms), sum(open_observed_ms)"

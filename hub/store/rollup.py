@@ -102,7 +102,9 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         crossings.returned += line.returned
         crossings.staff_in += line.staff_in
         crossings.staff_out += line.staff_out
-        _add_observed(crossings, window, open_hours=open_hours)
+        crossings.told_ms += window.observed_ms
+        crossings.open_told_ms += window.observed_ms if open_hours else 0
+        _add_observed(crossings, window, line.looked_ms, open_hours=open_hours)
     for zone in window.zones:
         visits = rollup.zones.setdefault(zone.zone, ZoneSums())
         visits.person_ms += zone.person_ms
@@ -166,7 +168,7 @@ def _looked_ms(window: Window) -> int:
 
 
 def _add_observed(
-    part: LineSums | ZoneSums | QueueSums, window: Window, looked_ms: int | None = None, *, open_hours: bool
+    part: LineSums | ZoneSums | QueueSums, window: Window, looked_ms: int | None, *, open_hours: bool
 ) -> None:
     """`looked_ms`: how long the part itself was watched, as its box tells; by as many cameras as there are."""
     observed_ms = window.observed_ms

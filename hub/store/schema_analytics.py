@@ -96,3 +96,11 @@ def m003_looked(db: Database) -> None:
     """How long any camera observed; in earlier rows as if all had looked at the same time: no finer trace was kept."""
     db.execute("ALTER TABLE rollup ADD COLUMN looked_ms INTEGER NOT NULL DEFAULT 0")
     db.execute("UPDATE rollup SET looked_ms=observed_ms*windows_ms/expected_ms WHERE expected_ms>0")
+
+
+@analytics_migrations()
+def m004_told(db: Database) -> None:
+    """How long windows told of a line, beside how long it was in sight; in earlier rows the same: no finer trace was kept."""
+    for column in ("told_ms", "open_told_ms"):
+        db.execute(f"ALTER TABLE rollup_line ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+    db.execute("UPDATE rollup_line SET told_ms=observed_ms, open_told_ms=open_observed_ms")

@@ -47,7 +47,16 @@ _TOTALS = (
     "staff_ms", "filled_ms", "looked_ms",
 )  # fmt: skip
 _OBSERVED = ("observed_ms", "open_observed_ms")
-_LINE = ("crossings_in", "crossings_out", "returned", "staff_in", "staff_out", *_OBSERVED)
+_LINE = (
+    "crossings_in",
+    "crossings_out",
+    "returned",
+    "staff_in",
+    "staff_out",
+    *_OBSERVED,
+    "told_ms",
+    "open_told_ms",
+)
 _ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms", *_OBSERVED)
 _QUEUE = (
     "windows_ms", "person_ms", "joined", "lost", "served_count", "served_sum_ms", "abandoned_count",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -36,7 +37,8 @@ class Totals:
 class LineSums:
     """Crossings of one line; `returned` are among `crossings_in`, staff are in neither.
 
-    `observed_ms` and `open_observed_ms` are of the windows that told of the line: it may have been drawn later.
+    `told_ms` is the observed time of the windows that told of the line, which may have been drawn later; `observed_ms` how
+    much of it the line itself was in sight, by as many cameras as there are; both also within the opening hours.
     """
 
     crossings_in: int = 0
@@ -46,6 +48,8 @@ class LineSums:
     staff_out: int = 0
     observed_ms: int = 0
     open_observed_ms: int = 0
+    told_ms: int = 0
+    open_told_ms: int = 0
 
     @property
     def visitors(self) -> int:
@@ -53,9 +57,39 @@ class LineSums:
         return self.crossings_in - self.returned
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """How long several lines were observed together, as `LineSums` has it of one."""
+
+    observed_ms: int
+    open_observed_ms: int
+
+
+def together(lines: Sequence[LineSums]) -> Watched:
+    """As long as any of them was told of, times the share of that in which the mean one was in sight.
+
+    A door that was drawn later takes nothing from the time before it; one whose camera was out takes its part.
+    """
+    told_ms, open_told_ms = sum(line.told_ms for line in lines), sum(line.open_told_ms for line in lines)
+    return Watched(
+        _times(
+            max((line.told_ms for line in lines), default=0), sum(line.observed_ms for line in lines), told_ms
+        ),
+        _times(
+            max((line.open_told_ms for line in lines), default=0),
+            sum(line.open_observed_ms for line in lines),
+            open_told_ms,
+        ),
+    )
+
+
+def _times(value: int, numerator: int, denominator: int) -> int:
+    return value * numerator // denominator if denominator else 0
+
+
 @dataclass(slots=True)
 class ZoneSums:
-    """One zone; observed times are as of lines, but by the cameras that see it, where its box tells; `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
+    """One zone; observed times are by the cameras that see it, where its box tells; `bins` are indices into `branchloop.kpis.DURATION_EDGES_S`."""
 
     person_ms: int = 0
     entries: int = 0

@@ -46,14 +46,16 @@ def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
     (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
     assert (day.totals.person_ms, day.totals.staff_ms, day.totals.filled_ms) == (10_000, 0, 0)
     assert day.totals.looked_ms == 5_000
-    assert day.lines == {"door": LineSums(2, 1, observed_ms=5_000)}
+    assert day.lines == {"door": LineSums(2, 1, observed_ms=5_000, told_ms=5_000)}
     assert (day.queues, day.filled, day.flow, day.pairs) == ({}, {}, {}, {})
     box = Box()
     box.produce("window", window(people=2))
     box.produce("window", window(T0_MS + 5_000, people=3))
     Applier(store, SITES, lambda: T0_MS).apply(*box.payload([2]))
     (day,) = store.rollups("hall", "box-1", "day", 0, 2**53).values()
-    assert day.lines == {"door": LineSums(5, 2, returned=1, staff_in=1, staff_out=3, observed_ms=10_000)}
+    assert day.lines == {
+        "door": LineSums(5, 2, returned=1, staff_in=1, staff_out=3, observed_ms=10_000, told_ms=10_000)
+    }
     assert day.queues["queue"].joined == 3
     store.close()
     SqliteStore(tmp_path).close()  # a second opening migrates nothing

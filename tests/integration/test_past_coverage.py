@@ -151,6 +151,34 @@ def test_a_line_and_a_zone_that_came_later_cover_their_own_part(hub: World) -> N
         assert told(after, "footfall", day_ms(site, 2), bucket="day")["coverage"] == 1.0
 
 
+def test_a_door_is_observed_by_the_cameras_that_see_it(hub: World) -> None:
+    """Two cameras, one of them out for three of eight hours: the door that it watched has no count of then, the other is whole."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    out = (start_ms + 4 * HOUR_MS, end_ms - HOUR_MS)
+    seen = {"in": 1, "out": 1, "looked_ms": 60_000}
+    both = {"observed_ms": 120_000, "lines": [{"line": "door", **seen}, {"line": "back", **seen}]}
+    unseen = {"line": "back", "in": 0, "out": 0, "looked_ms": 0}
+    one = {"observed_ms": 60_000, "lines": [{"line": "door", **seen}, unseen]}
+    box = Box(hub)
+    for span, told_then in (((start_ms, out[0]), both), (out, one), ((out[1], end_ms), both)):
+        box.send(*minutes(*span, 0, expected_ms=120_000, **told_then))
+    door = site.lines[0]
+    back = door.model_copy(update={"id": "back"})
+    for lines, day, then, count in (
+        ([door], 1.0, 1.0, 180),
+        ([back], 0.625, 0.0, None),
+        ([door, back], 0.8125, 0.5, 180),
+    ):
+        with configured(hub, lines=lines) as asking:
+            whole = told(asking, "footfall", day_ms(site, 1), bucket="day")
+            assert (whole["coverage"], whole["items"][0]["coverage"]) == (day, day)
+            while_out = told(asking, "footfall", out, bucket="hour")
+            assert (while_out["coverage"], while_out["total_in"]) == (then, count)
+            (balance,) = get(asking, "/hall/quality", hub.token("auditor"), days="4").json()["balance"]
+            assert balance["outcome"] == ("ok" if day == 1.0 else "unknown")
+
+
 def test_a_line_of_today_has_no_history_to_be_off_from(hub: World) -> None:
     """Weeks without that line are no weeks of nobody crossing it."""
     site = hub.config.sites["hall"]

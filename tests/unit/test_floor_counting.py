@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from walkers import lab
 
 from branchloop.messages import Window
-from branchloop.site import Line, Zone
+from branchloop.site import Line, Site, Zone
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.joints import reaches
 from edge.floor.lines import LineCounter
 from edge.floor.sight import Sight
+from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, WindowBook
 from edge.floor.zones import Visit, ZoneMeter
-from edge.floor.zonewatch import ZoneWatch
 from edge.simulate import count
 
 LINE = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})
@@ -260,17 +260,26 @@ def test_time_nobody_observed_is_a_gap() -> None:
     assert window.people_end is None
 
 
-def test_a_zone_is_observed_by_the_cameras_that_see_it() -> None:
+def _doors(site: Site) -> list[Line]:
+    """One in the west, one in the east, one half in each."""
+    return [
+        site.lines[0].model_copy(
+            update={"id": name, "from_": (start, 4.0), "to": (end, 4.0), "inside": (5.0, 6.0)}
+        )
+        for name, start, end in (("west", 1.0, 3.0), ("east", 6.0, 8.0), ("middle", 4.0, 6.0))
+    ]
+
+
+def test_what_is_on_the_floor_is_observed_by_the_cameras_that_see_it() -> None:
     """One camera of two is out: whom the other sees is counted over the whole time, of what it does not see nothing is known."""
     site = lab(("north", "south"))
     west = np.tile(np.arange(site.plan.cols) * site.plan.cell_m < 5.0, (site.plan.rows, 1))
     near = Zone.model_validate({"id": "near", "kind": "queue", "polygon": [[0, 0], [4, 0], [4, 4], [0, 4]]})
     far = Zone.model_validate({"id": "far", "kind": "queue", "polygon": [[6, 0], [9, 0], [9, 4], [6, 4]]})
     both = Zone.model_validate({"id": "both", "kind": "waiting", "polygon": [[3, 0], [7, 0], [7, 4], [3, 4]]})
-    watched = site.model_copy(update={"zones": [near, far, both]})
-    watch = ZoneWatch(
-        site.plan, watched.zones, {"north": Sight(site.plan, west), "south": Sight(site.plan, ~west)}
-    )
+    watched = site.model_copy(update={"zones": [near, far, both], "lines": _doors(site)})
+    sights = {"north": Sight(site.plan, west), "south": Sight(site.plan, ~west)}
+    watch = Watch(site.plan, watched.zones, watched.lines, sights)
     book = WindowBook(watched, "test", watch)
     book.begin(0)
     up = CameraQuality("up", 0.01)
@@ -285,6 +294,11 @@ def test_a_zone_is_observed_by_the_cameras_that_see_it() -> None:
         "both": 5_000,
     }
     assert {queue.queue: queue.looked_ms for queue in window.queues} == {"near": 5_000, "far": 2_000}
+    assert {line.line: line.looked_ms for line in window.lines} == {
+        "west": 5_000,
+        "east": 2_000,
+        "middle": 3_500,
+    }
     assert {queue.queue: queue.waiting_end for queue in window.queues}["far"] is None
     assert {queue.queue: queue.waiting_end for queue in window.queues}["near"] is not None
 
@@ -293,9 +307,10 @@ def test_a_zone_that_no_calibration_reaches_goes_by_any_camera() -> None:
     """What cannot be known is not called unobserved."""
     site = lab(())
     nowhere = Sight(site.plan, np.zeros((site.plan.rows, site.plan.cols), dtype=np.bool_))
-    watch = ZoneWatch(site.plan, site.zones, {"north": nowhere})
-    assert watch.watched(site.zones[0].id, frozenset({"north"}))
-    assert not watch.watched(site.zones[0].id, frozenset())
+    watch = Watch(site.plan, site.zones, site.lines, {"north": nowhere})
+    for observing, seen in ((frozenset({"north"}), True), (frozenset[str](), False)):
+        assert watch.zone(site.zones[0].id, observing) is seen
+        assert watch.line(site.lines[0].id, observing) == float(seen)
 
 
 @pytest.mark.parametrize("closed_by", ["time", "stop"])
