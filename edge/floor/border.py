@@ -1,12 +1,44 @@
-"""When a walk crossed the border of an area: between two frames, by the way between two places."""
+"""When somebody crossed the border of an area: between two frames, by the way between two places."""
 
 from __future__ import annotations
 
 from branchloop import geometry
+from edge.floor.handover import Renamed
 
 Fix = tuple[int, geometry.Point]
 """Time (ms) and place (m)."""
+STEP_MS = 1_500
+"""Between two frames that are no farther apart somebody walked straight on."""
 _HALVINGS = 10
+
+
+class Border:
+    """The border of one area, and on which side of it each person was seen last."""
+
+    def __init__(self, polygon: geometry.Polygon) -> None:
+        self.polygon = polygon
+        self._last: dict[int, tuple[int, geometry.Point, bool]] = {}
+
+    def holds(self, place_m: geometry.Point) -> bool:
+        """Whether a place lies in the area."""
+        return geometry.contains(self.polygon, place_m)
+
+    def turned_ms(self, t_ms: int, person: int, place_m: geometry.Point, *, inside: bool) -> int | None:
+        """When the person came over the border who is seen in the area, or not, at `t_ms`; None where that is not known."""
+        last = self._last.get(person)
+        self._last[person] = (t_ms, place_m, inside)
+        if last is None or last[2] == inside or t_ms - last[0] > STEP_MS:
+            return None
+        return crossed_ms(self.polygon, last[:2], (t_ms, place_m))
+
+    def forget(self, before_ms: int) -> None:
+        """Drop who was not seen since."""
+        for person in [p for p, (t_ms, _, _) in self._last.items() if t_ms <= before_ms]:
+            del self._last[person]
+
+    def take_over(self, leaving: Border, ids: Renamed) -> None:
+        """Know whom another one knew; `ids` says who its people are here."""
+        self._last = {ids.anyhow(person): last for person, last in leaving._last.items()}
 
 
 def crossed_ms(polygon: geometry.Polygon, before: Fix, after: Fix) -> int:

@@ -16,6 +16,7 @@ from typing import Literal
 
 from branchloop import geometry
 from branchloop.site import Line, Plan, Site, Zone
+from edge.floor.border import Border
 from edge.floor.handover import Renamed
 from edge.floor.presence import Presence
 from edge.floor.zones import LEAVE_MS, SETTLE_MS, UNSEEN_MS
@@ -79,7 +80,9 @@ class QueueMeter:
     def __init__(self, zone: Zone, site: Site) -> None:
         self.zone = zone
         self._min_stay_ms = round(zone.min_stay_s * 1000)
-        self._serving = serving_zones(zone, site.zones)
+        self._border = Border(zone.polygon)
+        self._serving = {each.id: each for each in serving_zones(zone, site.zones)}
+        self._counters = {each.id: Border(each.polygon) for each in self._serving.values()}
         self._exits: Sequence[Line] = [line for line in site.lines if line.entrance]
         self._plan: Plan = site.plan
         self._people: dict[int, _Waiting] = {}
@@ -88,7 +91,10 @@ class QueueMeter:
 
     def step(self, t_ms: int, until_ms: int, person: int, place_m: geometry.Point) -> Progress:
         """The person stood at `place_m` during `[t_ms, until_ms)`."""
-        inside = geometry.contains(self.zone.polygon, place_m)
+        if until_ms <= t_ms:
+            return Progress()  # told again a moment later
+        inside = self._border.holds(place_m)
+        turned_ms = self._border.turned_ms(t_ms, person, place_m, inside=inside)
         fresh = person not in self._known
         self._known[person] = until_ms
         waiting = self._people.get(person)
@@ -103,12 +109,12 @@ class QueueMeter:
             )
         waiting.seen_ms, waiting.place_m = until_ms, place_m
         progress = Progress()
-        self._here(progress, waiting, t_ms, until_ms, inside=inside)
-        if waiting.joined:
-            self._served(progress, person, waiting, t_ms, until_ms)
-        elif not waiting.here.inside and not inside and waiting.start_ms is not None:
+        self._here(progress, waiting, t_ms, until_ms, turned_ms, inside=inside)
+        served = self._served(person, waiting, t_ms, until_ms)
+        if waiting.joined and served is not None:
+            self._end(progress, person, waiting, "served", max(served[0], waiting.start_ms or 0), served[1])
+        elif not waiting.joined and not waiting.here.inside and not inside and waiting.start_ms is not None:
             del self._people[person]
-            return progress
         if person in self._people and waiting.left_ms is not None and waiting.joined:
             on_the_way = any(presence.inside for presence in waiting.at_counter.values())
             if not on_the_way and until_ms - waiting.left_ms >= GRACE_MS:
@@ -129,8 +135,13 @@ class QueueMeter:
         progress = Progress()
         for person in [p for p, w in self._people.items() if now_ms - w.seen_ms >= UNSEEN_MS]:
             waiting = self._people[person]
+            served = self._stayed(waiting)
             if not waiting.joined:
                 del self._people[person]
+            elif served is not None:
+                self._end(
+                    progress, person, waiting, "served", max(served[0], waiting.start_ms or 0), served[1]
+                )
             elif waiting.left_ms is not None and self._at_the_edge(waiting.place_m):
                 self._end(progress, person, waiting, "abandoned", waiting.left_ms)
             else:
@@ -138,6 +149,8 @@ class QueueMeter:
         for person in [p for p, seen_ms in self._known.items() if now_ms - seen_ms >= UNSEEN_MS]:
             del self._known[person]
             self._were_served.discard(person)
+        for border in (self._border, *self._counters.values()):
+            border.forget(now_ms - UNSEEN_MS)
         return progress
 
     def stop(self) -> Progress:
@@ -157,6 +170,10 @@ class QueueMeter:
             self._people[ids.anyhow(person)] = replace(waiting, at_counter=at_counter)
         self._known = {ids.anyhow(person): seen_ms for person, seen_ms in leaving._known.items()}
         self._were_served = {ids.anyhow(person) for person in leaving._were_served}
+        self._border.take_over(leaving._border, ids)
+        for zone, border in self._counters.items():
+            if zone in leaving._counters:
+                border.take_over(leaving._counters[zone], ids)
 
     def drop(self, person: int) -> None:
         """The person is staff: whoever serves does not wait."""
@@ -166,8 +183,17 @@ class QueueMeter:
         """How many of these people wait now."""
         return sum((w := self._people.get(p)) is not None and w.joined and w.here.inside for p in people)
 
-    def _here(self, progress: Progress, waiting: _Waiting, t_ms: int, until_ms: int, *, inside: bool) -> None:
-        if waiting.here.step(t_ms, until_ms, inside=inside):
+    def _here(
+        self,
+        progress: Progress,
+        waiting: _Waiting,
+        t_ms: int,
+        until_ms: int,
+        turned_ms: int | None,
+        *,
+        inside: bool,
+    ) -> None:
+        if waiting.here.step(t_ms, until_ms, inside=inside, turned_ms=turned_ms):
             if waiting.here.inside:
                 waiting.start_ms = waiting.here.since_ms if waiting.start_ms is None else waiting.start_ms
                 waiting.left_ms = None
@@ -175,20 +201,41 @@ class QueueMeter:
                 waiting.left_ms = waiting.here.since_ms
         if inside:
             waiting.pending.append((t_ms, until_ms))
-        if waiting.here.inside and not waiting.joined and waiting.start_ms is not None:
-            waiting.joined = waiting.here.held_until_ms - waiting.start_ms >= waiting.min_stay_ms
+        if not waiting.joined and waiting.start_ms is not None:
+            upto_ms = min(waiting.here.held_until_ms, t_ms) if waiting.left_ms is None else waiting.left_ms
+            waiting.joined = upto_ms - waiting.start_ms >= waiting.min_stay_ms
             progress.joined += waiting.joined
         if waiting.joined:
             progress.waited, waiting.pending = waiting.pending, []
 
-    def _served(self, progress: Progress, person: int, waiting: _Waiting, t_ms: int, until_ms: int) -> None:
-        for zone in self._serving:
-            presence = waiting.at_counter[zone.id]
-            inside = geometry.contains(zone.polygon, waiting.place_m)
-            if presence.step(t_ms, until_ms, inside=inside) and presence.inside:
-                end_ms = max(presence.since_ms, waiting.start_ms or 0)
-                self._end(progress, person, waiting, "served", end_ms, zone.id)
-                return
+    def _served(self, person: int, waiting: _Waiting, t_ms: int, until_ms: int) -> tuple[int, str] | None:
+        """Since when, and in which zone, somebody is served whose stay there has proved long enough."""
+        found: tuple[int, str] | None = None
+        for zone, border in self._counters.items():
+            presence = waiting.at_counter[zone]
+            inside = border.holds(waiting.place_m)
+            turned_ms = border.turned_ms(t_ms, person, waiting.place_m, inside=inside)
+            since_ms, was_inside = presence.since_ms, presence.inside
+            presence.step(t_ms, until_ms, inside=inside, turned_ms=turned_ms)
+            if presence.inside:
+                since_ms, upto_ms = presence.since_ms, min(presence.held_until_ms, t_ms)
+            elif was_inside:
+                upto_ms = presence.since_ms
+            else:
+                continue
+            if found is None and upto_ms - since_ms >= self._least_ms(zone):
+                found = since_ms, zone
+        return found
+
+    def _stayed(self, waiting: _Waiting) -> tuple[int, str] | None:
+        """The same of somebody who is seen no more."""
+        for zone, presence in waiting.at_counter.items():
+            if presence.inside and presence.held_until_ms - presence.since_ms >= self._least_ms(zone):
+                return presence.since_ms, zone
+        return None
+
+    def _least_ms(self, zone: str) -> int:
+        return round(self._serving[zone].min_stay_s * 1000)
 
     def _end(
         self,
@@ -208,7 +255,7 @@ class QueueMeter:
         progress.ended.append(Wait(self.zone.id, person, start_ms, max(end_ms, start_ms), outcome, served_in))
 
     def _at_counters(self) -> dict[str, Presence]:
-        return {zone.id: Presence(round(zone.min_stay_s * 1000), LEAVE_MS) for zone in self._serving}
+        return {zone: Presence(min(SETTLE_MS, self._least_ms(zone)), LEAVE_MS) for zone in self._serving}
 
     def _at_the_edge(self, place_m: geometry.Point) -> bool:
         x, y = place_m

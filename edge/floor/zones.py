@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from branchloop import geometry
 from branchloop.site import Zone
-from edge.floor.border import crossed_ms
+from edge.floor.border import Border
 from edge.floor.handover import Renamed
 from edge.floor.presence import Presence
 
 LEAVE_MS = 1_500
 SETTLE_MS = 1_000
 """An entry is believed after this time inside, or after the zone's minimum stay where that is shorter."""
-STEP_MS = 1_500
-"""Between two frames that are no farther apart somebody walked straight on."""
 UNSEEN_MS = 10_000
 """A track that broke may be found again; only then is a stay that nobody saw end over."""
 
@@ -48,11 +46,11 @@ class ZoneMeter:
         self.zone = zone
         self._min_stay_ms = round(zone.min_stay_s * 1000)
         self._stays: dict[int, _Stay] = {}
-        self._last: dict[int, tuple[int, geometry.Point, bool]] = {}
+        self._border = Border(zone.polygon)
 
     def holds(self, place_m: geometry.Point) -> bool:
         """Whether a place lies in the zone."""
-        return geometry.contains(self.zone.polygon, place_m)
+        return self._border.holds(place_m)
 
     def step(
         self, t_ms: int, until_ms: int, person: int, place_m: geometry.Point, *, inside: bool
@@ -63,8 +61,7 @@ class ZoneMeter:
         """
         if until_ms <= t_ms:
             return []  # told again a moment later
-        turned_ms = self._turned_ms(person, t_ms, place_m, inside=inside)
-        self._last[person] = (t_ms, place_m, inside)
+        turned_ms = self._border.turned_ms(t_ms, person, place_m, inside=inside)
         stay = self._stays.get(person)
         if stay is None:
             if not inside:
@@ -83,8 +80,7 @@ class ZoneMeter:
     def sweep(self, now_ms: int) -> list[Visit]:
         """End the stays of people not seen for a while, at the time they were last inside."""
         ended: list[Visit] = []
-        for person in [p for p, (t_ms, _, _) in self._last.items() if now_ms - t_ms >= UNSEEN_MS]:
-            del self._last[person]
+        self._border.forget(now_ms - UNSEEN_MS)
         for person in [p for p, stay in self._stays.items() if now_ms - stay.seen_ms >= UNSEEN_MS]:
             stay = self._stays[person]
             ended += self._end(person, stay, stay.presence.since_ms, stay.presence.held_until_ms)
@@ -93,13 +89,7 @@ class ZoneMeter:
     def take_over(self, leaving: ZoneMeter, ids: Renamed) -> None:
         """Go on with the stays that last by another meter of the zone; `ids` says who its people are here."""
         self._stays = {ids.anyhow(person): stay for person, stay in leaving._stays.items()}
-        self._last = {ids.anyhow(person): last for person, last in leaving._last.items()}
-
-    def _turned_ms(self, person: int, t_ms: int, place_m: geometry.Point, *, inside: bool) -> int | None:
-        last = self._last.get(person)
-        if last is None or last[2] == inside or t_ms - last[0] > STEP_MS:
-            return None
-        return crossed_ms(self.zone.polygon, last[:2], (t_ms, place_m))
+        self._border.take_over(leaving._border, ids)
 
     def _begin(self, person: int, stay: _Stay, start_ms: int, until_ms: int) -> list[Visit]:
         if stay.told or until_ms - start_ms < self._min_stay_ms:
