@@ -33,7 +33,7 @@ COMMANDS: dict[str, Program] = {
     ),
     "doctor": Program("branchloop.doctor", (), "say whether this machine can do its work"),
     "evaluate": Program("edge.main", ("evaluate",), "measure tracks and heat against ground truth"),
-    "birdseye": Program("edge.main", ("birdseye",), "lay clips out on the plan from above, people removed"),
+    "panorama": Program("edge.main", ("panorama",), "lay clips out on the plan from above, people removed"),
     "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
     "acceptance": Program("branchloop.accept", (), "measure a site, sign and verify the report"),

@@ -176,7 +176,7 @@ def replay(
 @click.option("--detector", default=None, metavar="NAME|PATH", help="nanodet, or a model file")
 @click.option("--out", type=FILE, required=True, help="the picture: PNG, transparent where no camera looks")
 @JSON
-def birdseye(
+def panorama(
     config: Path | None,
     cameras: tuple[str, ...],
     points: tuple[str, ...],
