@@ -35,6 +35,9 @@ COMMANDS: dict[str, Program] = {
     "evaluate": Program("edge.main", ("evaluate",), "measure tracks and heat against ground truth"),
     "panorama": Program("edge.main", ("panorama",), "lay clips out on the plan from above, people removed"),
     "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
+    "chaos": Program(
+        "branchloop.chaos", (), "kill every process of a demo branch, and see that nothing is lost"
+    ),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
     "acceptance": Program("branchloop.accept", (), "measure a site, sign and verify the report"),
     "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),
