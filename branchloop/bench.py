@@ -14,6 +14,7 @@ BENCHES: dict[str, str] = {
     "checkin": "edge.main",
     "floor": "edge.main",
     "loop": "hub.bench_loop",
+    "dashboard": "dashboard.bench",
 }
 
 

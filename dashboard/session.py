@@ -32,7 +32,7 @@ def settings() -> tuple[Dashboard, str | None]:
 
 
 @st.cache_resource(on_release=httpx.Client.close)
-def _connections() -> httpx.Client:
+def http() -> httpx.Client:
     """Shared by all viewers: a client may be used by any thread."""
     return connections()
 
@@ -61,7 +61,7 @@ def hub() -> Hub | None:
     """The viewer's door to the hub; None until signed in."""
     config, shared = settings()
     token = shared or st.session_state.get("token")
-    return Hub(config.api, token, _connections()) if token else None
+    return Hub(config.api, token, http()) if token else None
 
 
 def sign_in() -> None:
