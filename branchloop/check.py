@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -24,14 +25,9 @@ def check(file: Path) -> None:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not UTF-8 text.", hint="Save it as UTF-8.") from error
-    try:
-        keys = tomllib.loads(text).keys()
-    except tomllib.TOMLDecodeError:
-        keys = {}.keys()  # parse_site says where
-    if "hub" in keys:
-        replace(Program("hub.main", ("check-config",), ""), (str(file),))
-    if "dashboard" in keys:
-        replace(Program("dashboard.main", ("check-config",), ""), (str(file),))
+    room = room_of(text)
+    if room != "edge":
+        replace(Program(f"{room}.main", ("check-config",), ""), (str(file),))
     site = parse_site(text, str(file))
     for camera in site.cameras:
         wrong = marks_fault(camera, site.plan)
@@ -42,6 +38,15 @@ def check(file: Path) -> None:
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "
         f"{len(site.sensors)} sensor(s)."
     )
+
+
+def room_of(text: str) -> Literal["edge", "hub", "dashboard"]:
+    """Whose configuration a text is, by its tables; a site's, which tells what is wrong with it, where it is none."""
+    try:
+        keys = tomllib.loads(text).keys()
+    except tomllib.TOMLDecodeError:
+        return "edge"
+    return "hub" if "hub" in keys else "dashboard" if "dashboard" in keys else "edge"
 
 
 if __name__ == "__main__":

@@ -43,6 +43,9 @@ COMMANDS: dict[str, Program] = {
     "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),
     "erase": Program("hub.main", ("erase",), "forget a customer, and show what each box confirmed"),
     "broker-config": Program("hub.main", ("broker-config",), "write broker users and access lists"),
+    "install-service": Program(
+        "branchloop.install_service", (), "run a box, hub or dashboard as a service of systemd"
+    ),
 }
 
 

@@ -68,5 +68,14 @@ def check_config(config: Path) -> None:
     click.echo(f"{config}: right; the hub is at {settings.api}.")
 
 
+@cli.command("service-needs", hidden=True)
+@click.argument("config", type=click.Path(path_type=Path))
+def service_needs(config: Path) -> None:
+    """What the service of CONFIG reads, writes and listens on; `branchloop install-service` asks it."""
+    from dashboard.service_needs import needs
+
+    click.echo(needs(config).to_json())
+
+
 if __name__ == "__main__":
     exits.run(cli, prog="branchloop dashboard")

@@ -59,6 +59,15 @@ def kiosk(config: Path, kiosk: str) -> None:
     run_kiosk(config, site, box, _kiosk(site, kiosk))
 
 
+@cli.command("service-needs", hidden=True)
+@click.argument("config", type=FILE)
+def service_needs(config: Path) -> None:
+    """What the service of CONFIG reads, writes and listens on; `branchloop install-service` asks it."""
+    from edge.service_needs import needs
+
+    click.echo(needs(config).to_json())
+
+
 @cli.command("kiosk-key")
 @click.argument("config", type=FILE)
 @click.argument("kiosk")

@@ -264,6 +264,15 @@ def check_config(config: Path) -> None:
         click.echo(f"note: {sentence}")
 
 
+@cli.command("service-needs", hidden=True)
+@click.argument("config", type=_FILE)
+def service_needs(config: Path) -> None:
+    """What the service of CONFIG reads, writes and listens on; `branchloop install-service` asks it."""
+    from hub.service_needs import needs
+
+    click.echo(needs(config).to_json())
+
+
 @cli.command()
 @click.argument("config", type=_FILE, required=False)
 @_JSON

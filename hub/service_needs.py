@@ -1,0 +1,25 @@
+"""What a hub touches when it runs as a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from branchloop.service_needs import Needs, gather
+from hub.config import read_config
+
+
+def needs(config: Path) -> Needs:
+    """Raises ConfigError when the hub file, or a site file that it names, is wrong."""
+    settings = read_config(config)
+    hub = settings.hub
+    parts = [
+        hub, settings.people, *settings.partners.values(), *settings.webhooks.values(), settings.reminders,
+        *([settings.documents] if settings.documents is not None else []),
+    ]  # fmt: skip
+    return gather(
+        parts,
+        config.parent,
+        writes=[hub.data_dir, *([hub.credentials] if hub.credentials is not None else [])],
+        reads=[*hub.sites, *([hub.scenes] if hub.scenes is not None else [])],
+        listens=[hub.listen, *([hub.broker_listen] if settings.external_broker is None else [])],
+    )
