@@ -101,12 +101,13 @@ def install_service(
         old = _former(path, text, unit, force=force)
         _allow(service, config, needs, tell)
         _put(path, text, old, tell)
+        changed = old not in {None, text}
         if old != text and service_start.available():
             service_start.reload_units()
         if start:
-            service_start.start(unit, anew=old not in {None, text}, tell=tell)
+            service_start.start(unit, path, changed=changed, tell=tell)
         else:
-            tell("mind", f"nothing was started; start it: systemctl enable --now {unit}")
+            tell("mind", service_start.postponed(unit, path, changed=changed))
     _advise(service, needs, file, tell)
     if not tell.changed:
         click.echo("nothing was changed")
@@ -206,7 +207,7 @@ def _former(path: Path, text: str, unit: str, *, force: bool) -> str | None:
         for line in difference(old, text):
             click.echo(line)
         raise ConfigError(
-            f"{path} was edited by hand; the lines with - would go, those with + come.",
+            f"{path} was edited or made by hand; the lines with - would go, those with + come.",
             hint=f"Put your own into a drop-in (systemctl edit {unit}), then run this again with --force.",
         )
     return old

@@ -192,10 +192,21 @@ def ensure_read(account: Account, config: Path, needs: Needs, tell: Tell) -> Non
 
 def _open_folders(account: Account, own: Path, path: Path, tell: Tell) -> None:
     for folder in reversed([parent for parent in path.parents if below(str(parent), str(own))]):
-        if not may(account, folder, os.X_OK) and may(account, folder.parent, os.X_OK):
+        if may(account, folder, os.X_OK) or not may(account, folder.parent, os.X_OK):
+            continue
+        if _opened_to_another(folder):
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o001)
+            tell("changed", f"{folder}: may be passed through, not listed, by everybody")
+        else:
             os.chown(folder, -1, account.gid)
-            folder.chmod(folder.stat().st_mode & 0o7777 | 0o050)
+            folder.chmod(stat.S_IMODE(folder.stat().st_mode) | 0o050)
             tell("changed", f"{folder}: its group is now {_group(account)}, which may look into it")
+
+
+def _opened_to_another(path: Path) -> bool:
+    """Whether a group other than root's has rights to it: those of another service, which are not taken away."""
+    found = path.stat()
+    return found.st_gid != 0 and bool(found.st_mode & 0o070)
 
 
 def _own(account: Account, path: Path, tell: Tell) -> None:
@@ -214,9 +225,10 @@ def _own(account: Account, path: Path, tell: Tell) -> None:
 
 
 def _share(account: Account, path: Path, tell: Tell) -> None:
-    if not may(account, path, os.R_OK) and may(account, path.parent, os.X_OK):
+    reached = may(account, path.parent, os.X_OK) and not may(account, path, os.R_OK)
+    if reached and not _opened_to_another(path):
         os.chown(path, -1, account.gid)
-        path.chmod(path.stat().st_mode & 0o7777 | 0o040)
+        path.chmod(stat.S_IMODE(path.stat().st_mode) | 0o040)
         tell("changed", f"{path}: its group is now {_group(account)}, which may read it")
 
 

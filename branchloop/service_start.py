@@ -25,20 +25,37 @@ def reload_units() -> None:
     _systemctl("daemon-reload")
 
 
-def start(unit: str, *, anew: bool, tell: Tell) -> None:
-    """Enable and start a unit, or start it anew, and watch its first seconds.
+def start(unit: str, file: Path, *, changed: bool, tell: Tell) -> None:
+    """Enable and start a unit, or start it anew where it runs by an older `file`, and watch its first seconds.
 
     Raises DependencyError when it does not start, or ends again, with the last line of its journal.
     """
     enabled, active = _holds("is-enabled", unit), _holds("is-active", unit)
+    anew = active and (changed or _older(unit, file))
     if enabled and active and not anew:
         tell("unchanged", f"{unit} is enabled and runs")
         return
     _systemctl("enable", "--now", unit)
-    if active and anew:
+    if anew:
         _systemctl("restart", unit)
     _watch(unit)
-    tell("made", f"{unit} is enabled and was started{' anew' if active else ''}: it runs")
+    tell("made", f"{unit} is enabled and was started{' anew' if anew else ''}: it runs")
+
+
+def postponed(unit: str, file: Path, *, changed: bool) -> str:
+    """What is left to be done for a unit that is not to be started now."""
+    if available() and _holds("is-active", unit):
+        if changed or _older(unit, file):
+            return f"{unit} runs by the unit as it was; to start it anew: systemctl restart {unit}"
+        return f"{unit} runs already"
+    return f"nothing was started; start it: systemctl enable --now {unit}"
+
+
+def _older(unit: str, file: Path) -> bool:
+    """Whether a running unit was started before its file was written."""
+    shown = _asked("show", "--property=ExecMainStartTimestamp", "--value", "--timestamp=unix", unit)
+    begun = shown.stdout.strip().removeprefix("@")
+    return begun.isdigit() and int(begun) < int(file.stat().st_mtime)
 
 
 def _watch(unit: str) -> None:
