@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 ROOT_PEM = "root.pem"
 ROOT_PUBLIC = "root.pub"
+BACKUP_PEM = "backup.pem"
+BACKUP_PUBLIC = "backup.pub"
 DAY_MS = 86_400_000
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -55,23 +57,7 @@ def cli() -> None:
 @_JSON
 def root(folder: Path, as_json: bool) -> None:
     """Make the root: FOLDER/root.pem (keep it offline) and FOLDER/root.pub (for hub.toml and kiosks)."""
-    from branchloop.boxkeys import name, new_private, private_pem
-    from branchloop.sealing import encode, raw_public
-
-    key = new_private()
-    public = encode(raw_public(key.public_key()))
-    path = folder / ROOT_PEM
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(path, private_pem(key))
-        (folder / ROOT_PUBLIC).write_text(public + "\n", encoding="ascii")
-    except FileExistsError as error:
-        raise UsageError(
-            f"{path} is there already.", hint="A root is made once; choose another folder for a new one."
-        ) from error
-    except OSError as error:
-        raise DependencyError(f"{folder} cannot be written: {error.strerror}.") from error
-    exits.report({"root": str(path), "root_public": public, "fingerprint": name(key)}, as_json=as_json)
+    _make(folder, ROOT_PEM, ROOT_PUBLIC, "root", as_json=as_json)
 
 
 @cli.command()
@@ -134,6 +120,14 @@ def document(folder: Path, issuer: str, root_pem: Path | None, days: float, as_j
 
 
 @cli.command()
+@click.argument("folder", type=_FILE)
+@_JSON
+def backup(folder: Path, as_json: bool) -> None:
+    """Make the key that opens backups: FOLDER/backup.pem (keep it offline) and FOLDER/backup.pub (for hub.toml)."""
+    _make(folder, BACKUP_PEM, BACKUP_PUBLIC, "backup", as_json=as_json)
+
+
+@cli.command()
 @click.argument("file", type=_FILE)
 @_JSON
 def show(file: Path, as_json: bool) -> None:
@@ -165,6 +159,28 @@ def show(file: Path, as_json: bool) -> None:
     check_point(raw, file)
     short = fingerprint(raw)
     exits.report(found | {"fingerprint": short, "shown": shown_fingerprint(short)}, as_json=as_json)
+
+
+def _make(folder: Path, pem: str, pub: str, what: str, *, as_json: bool) -> None:
+    """Make a key and write both its halves; tells the public one."""
+    from branchloop.boxkeys import name, new_private, private_pem
+    from branchloop.sealing import encode, raw_public
+
+    key = new_private()
+    public = encode(raw_public(key.public_key()))
+    path = folder / pem
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(path, private_pem(key))
+        (folder / pub).write_text(public + "\n", encoding="ascii")
+    except FileExistsError as error:
+        raise UsageError(
+            f"{path} is there already.",
+            hint=f"A {what} key is made once; choose another folder for a new one.",
+        ) from error
+    except OSError as error:
+        raise DependencyError(f"{folder} cannot be written: {error.strerror}.") from error
+    exits.report({what: str(path), f"{what}_public": public, "fingerprint": name(key)}, as_json=as_json)
 
 
 def read_root(path: Path) -> EllipticCurvePrivateKey:

@@ -86,9 +86,24 @@ class People(Part):
         pattern=r"^https?://[^\s/]+(/[^\s]*)?$",
         description="where customers reach this hub; without it the host that a caller names, so write it off loopback",
     )
+    forgotten_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="journal of who was forgotten, on another disk; DATA_DIR/forgotten.log without it",
+    )
     consent_days: Annotated[int, Field(ge=1, le=365)] = 90
     keep_days: Annotated[int, Field(ge=1, le=3_650)] = Field(
         default=90, description="after so long an appointment no longer names its customer"
+    )
+
+
+class Backup(Part):
+    """To whom backups are sealed."""
+
+    public: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-]{87}$",
+        description="the key that `branchloop keys backup` printed; without it backups are not encrypted",
     )
 
 
@@ -126,6 +141,7 @@ class HubFile(Part):
     partners: Annotated[list[Partner], Field(max_length=1_000)] = Field(default_factory=list, alias="partner")
     webhooks: Annotated[list[Webhook], Field(max_length=100)] = Field(default_factory=list, alias="webhook")
     reminders: Reminders = Reminders()
+    backup: Backup = Backup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +163,7 @@ class HubConfig:
     documents: Documents | None = None
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     reminders: Reminders = field(default_factory=Reminders)
+    backup: Backup = field(default_factory=Backup)
 
     @property
     def scenes(self) -> SceneTable:
@@ -241,6 +258,7 @@ def read_config(path: Path) -> HubConfig:
         documents=file.documents,
         webhooks=_webhooks(path, file.webhooks, sites, partners),
         reminders=file.reminders,
+        backup=file.backup,
     )
 
 

@@ -13,6 +13,7 @@ import click
 from branchloop import exits
 from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
+from hub.backup_cli import backup, restore
 from hub.config import HubConfig, read_config
 from hub.desired_cli import desired
 from hub.documents_cli import verify_document
@@ -153,6 +154,8 @@ cli.add_command(desired)
 cli.add_command(scenes)
 cli.add_command(embed)
 cli.add_command(verify_document)
+cli.add_command(backup)
+cli.add_command(restore)
 
 
 @cli.command()

@@ -22,6 +22,7 @@ from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig
 from hub.runtime import Runtime, decide
+from hub.store import forgotten
 from hub.store.connection import prepare
 from hub.store.reading import Reader
 
@@ -38,6 +39,8 @@ def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -
     with lock_directory(config.data_dir) as lock:
         runtime = decide(config)
         prepare(config.data_dir)
+        if config.people.forgotten_file is not None:
+            forgotten.place(config.data_dir, config.path.parent / config.people.forgotten_file)
         supervisor = Supervisor(_children(config, runtime, lock))
         readiness = Readiness(config, runtime, supervisor, ready_file)
         supervisor.changed = readiness.changed

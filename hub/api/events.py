@@ -84,12 +84,11 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         caller.note("webhooks")
         with reading(state.data_dir) as db:
-            newest = head(db)
             return models.Targets(
                 items=[
                     models.TargetAnswer(
                         id=each.id, url=each.url, configured=each.id in state.config.webhooks,
-                        disabled=each.disabled, cursor=each.cursor, behind=max(0, newest - each.cursor),
+                        disabled=each.disabled, cursor=each.cursor, behind=outgoing.behind(db, each.cursor),
                         attempts=each.attempts,
                         next_attempt=iso(each.next_ms) if each.next_ms > now_ms() else None,
                         error=each.error,

@@ -20,6 +20,8 @@ from hub.store.connection import connect, prepare
 from hub.store.schema import AUDIT_DATABASE
 
 GENESIS = "0" * 64
+RESTORE = "restore"
+"""The action of the line that a restore writes."""
 _COLUMNS = "seq, at_ms, actor, role, action, site, detail"
 _Fields = tuple[int, int, str, str, str, str | None, str]
 
@@ -74,19 +76,7 @@ class AuditLog:
     def verify(self, exported: Head | None = None) -> Verdict:
         """Walk the whole chain, also past an exported head that must lie on it. Raises DependencyError."""
         with self._lock, _as_errors():
-            previous = Head(0, GENESIS)
-            for *fields, digest in self._db.execute(f"SELECT {_COLUMNS}, hash FROM audit ORDER BY seq"):
-                seq = fields[0]
-                if seq != previous.seq + 1:
-                    return Verdict(previous.seq, previous, previous.seq + 1, "a line is missing")
-                if digest != _hash(previous.hash, tuple(fields)):
-                    return Verdict(previous.seq, previous, seq, "the line does not fit its hash")
-                if exported is not None and exported.seq == seq and exported.hash != digest:
-                    return Verdict(previous.seq, previous, seq, "the line is not the one exported")
-                previous = Head(seq, digest)
-            if exported is not None and exported.seq > previous.seq:
-                return Verdict(previous.seq, previous, previous.seq + 1, "the log was cut off")
-            return Verdict(previous.seq, previous)
+            return walk(self._db, exported)
 
     def close(self) -> None:
         """Release the database."""
@@ -107,6 +97,26 @@ class AuditLog:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def walk(db: sqlite3.Connection, exported: Head | None = None) -> Verdict:
+    """Walk the chain of a database, see `AuditLog.verify`; what a restore took from it is told as such."""
+    previous = Head(0, GENESIS)
+    restored = ""
+    for *fields, digest in db.execute(f"SELECT {_COLUMNS}, hash FROM audit ORDER BY seq"):
+        seq, action, detail = fields[0], fields[4], fields[6]
+        if seq != previous.seq + 1:
+            return Verdict(previous.seq, previous, previous.seq + 1, "a line is missing")
+        if digest != _hash(previous.hash, tuple(fields)):
+            return Verdict(previous.seq, previous, seq, "the line does not fit its hash")
+        if action == RESTORE:
+            restored = f"; line {seq} says that the hub was restored {detail}: what was written after that backup is not here"
+        if exported is not None and exported.seq == seq and exported.hash != digest:
+            return Verdict(previous.seq, previous, seq, f"the line is not the one exported{restored}")
+        previous = Head(seq, digest)
+    if exported is not None and exported.seq > previous.seq:
+        return Verdict(previous.seq, previous, previous.seq + 1, f"the log was cut off{restored}")
+    return Verdict(previous.seq, previous)
 
 
 @contextmanager

@@ -29,6 +29,8 @@ from hub.store.schema_requests import request_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"
+RESTORING = "restore.json"
+"""In the data directory while a restore puts its files in place."""
 MIGRATIONS = (
     hub_migrations,
     analytics_migrations,
@@ -97,6 +99,11 @@ def prepare(data_dir: Path) -> None:
         with (data_dir / LOCK).open("w") as lock:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
+            if (data_dir / RESTORING).exists():
+                raise DependencyError(
+                    f"a restore into {data_dir} was cut off.",
+                    hint="Run `branchloop hub restore` again: it goes on where it was.",
+                )
             _prepare(data_dir / DATABASE, MIGRATIONS)
             _prepare(data_dir / AUDIT_DATABASE, (audit_migrations,))
     except OSError as error:

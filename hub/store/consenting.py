@@ -30,6 +30,7 @@ from hub.loop.consent import (
 from hub.loop.receipt import receipt
 from hub.store.commands import Asked, Commands, What
 from hub.store.consents import Consents
+from hub.store.forgotten import folder_of, note
 
 Verdict = Literal["applied", "again", "unknown", "foreign", "wrong"]
 _ON_THE_WAY: tuple[What, ...] = ("enrol", "reseal", "adopt")
@@ -50,6 +51,7 @@ class Consenting:
         db.execute("PRAGMA secure_delete=ON")  # what is deleted here is overwritten in the file
         self.consents = Consents(db)
         self.commands = Commands(db)
+        self._db = db
         self._key = key
 
     def give(self, consent: Consent, guardian_name: bytes | None, now_ms: int) -> Consent:
@@ -82,6 +84,7 @@ class Consenting:
         """Take a consent back: out of the galleries at once, `pending` until every box confirmed."""
         if consent.state in {"pending", "withdrawn"}:
             return consent
+        note(folder_of(self._db), "consent", [consent.id], now_ms)
         self._receipt("withdrawn", consent, now_ms)
         return self._end(consent, None, now_ms)
 

@@ -67,6 +67,13 @@ def give_back(lent: Lent) -> None:
         _own.idle.kept[key] = lent
 
 
+def let_go() -> None:
+    """Close what this thread keeps."""
+    kept = _own.idle.kept
+    while kept:
+        kept.popitem()[1].db.close()
+
+
 def _identity(path: Path) -> Identity | None:
     try:
         found = path.stat()

@@ -26,6 +26,7 @@ from hub.loop.journey import Channel, Happened
 from hub.loop.pairwise import pairwise
 from hub.loop.receipt import Event, receipt
 from hub.store.consents import Consents
+from hub.store.forgotten import folder_of, note
 from hub.store.journeys import record
 from hub.store.keyring import Keyring
 
@@ -92,6 +93,11 @@ def customer_of(db: sqlite3.Connection, partner: str, subject: str, now_ms: int)
 def find(db: sqlite3.Connection, partner: str, subject: str, now_ms: int) -> Link | None:
     """The link of a partner's user that holds now."""
     return _one(db, "partner=? AND subject=? AND expires_ms>?", (partner, subject, now_ms))
+
+
+def every(db: sqlite3.Connection) -> list[Link]:
+    """All links that are kept."""
+    return _links(db, "1", ())
 
 
 def of_customer(db: sqlite3.Connection, customer: str, now_ms: int) -> list[Link]:
@@ -219,6 +225,8 @@ def _check(agreed: Agreed, partner: Partner) -> None:
 
 
 def _end(db: sqlite3.Connection, key: ec.EllipticCurvePrivateKey, found: Link, event: Event, now_ms: int) -> str:  # fmt: skip
+    if event == "withdrawn":
+        note(folder_of(db), "link", [found.consent], now_ms)
     db.execute("PRAGMA secure_delete=ON")
     db.execute("DELETE FROM tag WHERE consent=?", (found.consent,))
     db.execute("DELETE FROM partner_link WHERE consent=?", (found.consent,))

@@ -56,6 +56,12 @@ def entries(db: sqlite3.Connection, cursor: int, most: int) -> list[Entry]:
     return after(db, cursor, most)
 
 
+def behind(db: sqlite3.Connection, cursor: int) -> int:
+    """How many lines of the ledger come after a cursor; their numbers have holes where a hub was restored."""
+    (count,) = db.execute("SELECT count(*) FROM journey_event WHERE id>?", (cursor,)).fetchone()
+    return int(count)
+
+
 def delivered(db: sqlite3.Connection, target: str, since: int, entry: int, now_ms: int | None) -> bool:
     """Everything from the cursor `since` up to a line was taken; without `now_ms`, nothing there was for this receiver.
 

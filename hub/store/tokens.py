@@ -15,6 +15,7 @@ from typing import Literal, get_args
 
 from branchloop.errors import DependencyError, UsageError
 from hub.store.connection import connect, prepare
+from hub.store.forgotten import note
 from hub.store.schema import DATABASE
 
 Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "auditor", "partner"]
@@ -41,6 +42,7 @@ class Tokens:
 
     def __init__(self, data_dir: Path) -> None:
         prepare(data_dir)
+        self._data_dir = data_dir
         self._db = connect(data_dir / DATABASE, any_thread=True)
         self._lock = threading.Lock()
 
@@ -77,6 +79,10 @@ class Tokens:
     def revoke(self, name: str, now_ms: int) -> int:
         """Revoke every token of that name; returns how many."""
         with self._lock, _as_errors():
+            found = self._db.execute(
+                "SELECT sha256 FROM token WHERE name=? AND revoked_ms IS NULL", (name,)
+            ).fetchall()
+            note(self._data_dir, "token", (sha256 for (sha256,) in found), now_ms)
             return self._db.execute(
                 "UPDATE token SET revoked_ms=? WHERE name=? AND revoked_ms IS NULL", (now_ms, name)
             ).rowcount

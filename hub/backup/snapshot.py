@@ -1,0 +1,102 @@
+"""Copies of a running hub's databases, each of one moment, for which no writer waits."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from branchloop.errors import DependencyError, InputError
+
+KEYS_AT_ONCE = 2_000
+_KEY_TABLE = "CREATE TABLE key (customer TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT"
+
+
+def copy_database(source: Path, target: Path) -> None:
+    """Copy a database in WAL mode as of now, without what was deleted from it. Raises DependencyError."""
+    with faults(source), closing(reader(source)) as db:
+        db.execute("VACUUM INTO ?", (str(target),))
+    target.chmod(0o600)
+
+
+def copy_keys(source: Path, target: Path) -> int:
+    """Copy the customers' keys; how many.
+
+    keys.db has no write-ahead log, so a reader keeps writers waiting: it is read in short turns. Copied after hub.db
+    it has the key of everybody in that copy, but for those who were forgotten in between. Raises DependencyError.
+    """
+    last, count = "", 0
+    with faults(source), closing(reader(source)) as db, closing(_new(target)) as copy:
+        copy.execute(_KEY_TABLE)
+        copy.execute("BEGIN")
+        while rows := db.execute(
+            "SELECT customer, wrapped FROM key WHERE customer>? ORDER BY customer LIMIT ?",
+            (last, KEYS_AT_ONCE),
+        ).fetchall():
+            copy.executemany("INSERT INTO key (customer, wrapped) VALUES (?,?)", rows)
+            last, count = rows[-1][0], count + len(rows)
+        copy.execute("COMMIT")
+    target.chmod(0o600)
+    return count
+
+
+def leave_out_photos(copy: Path) -> int:
+    """Delete photos that wait for their kiosk from a copy of hub.db; how many there were. Raises DependencyError."""
+    with faults(copy), closing(sqlite3.connect(copy, isolation_level=None)) as db:
+        db.execute("PRAGMA secure_delete=ON")
+        left_out = db.execute("UPDATE command SET photo=NULL WHERE photo IS NOT NULL").rowcount
+        if left_out:
+            db.execute("VACUUM")
+        return left_out
+
+
+def applied(path: Path) -> list[str]:
+    """Which migrations a database has, as `SET:NAME`. Raises InputError when it is not the hub's."""
+    try:
+        with closing(reader(path)) as db:
+            rows = db.execute("SELECT migration_set, name FROM _sqlite_migrations ORDER BY 1, 2").fetchall()
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path.name} is no database of a hub: {error}.", hint="Take another copy, or another backup."
+        ) from error
+    return [f"{of}:{name}" for of, name in rows]
+
+
+def check_integrity(path: Path) -> None:
+    """Raises InputError when a database is damaged."""
+    try:
+        with closing(reader(path)) as db:
+            (found,) = db.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.Error as error:
+        found = str(error)
+    if found != "ok":
+        raise InputError(
+            f"the database {path.name} is damaged: {found}.", hint="Take another copy, or another backup."
+        )
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10, isolation_level=None)
+
+
+@contextmanager
+def faults(path: Path) -> Iterator[None]:
+    """Faults of a database, or of the disk, as DependencyError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DependencyError(
+            f"{path.name} cannot be copied: {reason}.", hint="Check the disk, and that there is room."
+        ) from error
+
+
+def _new(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA journal_mode=OFF")  # a copy that is not finished is thrown away
+    db.execute("PRAGMA synchronous=OFF")
+    return db
