@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
 import time
 from dataclasses import dataclass
@@ -105,5 +106,16 @@ def finish(config: HubConfig, placing: Placing) -> None:
     if aside.is_dir():
         sync(aside)
     sync(data_dir)
+    _give(data_dir)
     (data_dir / RESTORING).unlink()
     sync(data_dir)
+
+
+def _give(data_dir: Path) -> None:
+    """Restored by root, it is of the account that the hub runs as: the owner of the data directory."""
+    owner = data_dir.stat()
+    if os.geteuid() != 0 or owner.st_uid == 0:
+        return
+    for path in data_dir.rglob("*"):
+        if path.lstat().st_uid == 0:
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)

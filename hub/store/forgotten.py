@@ -98,9 +98,17 @@ def ensure(folder: Path) -> Path:
             path.stat()
         else:
             made_once(path, lambda: _head(secrets.token_hex(16)).encode())
+            as_its_folder(path)
     except OSError as error:
         raise _unusable(path, error) from error
     return path
+
+
+def as_its_folder(path: Path) -> None:
+    """What root makes for a hub is of the account that the hub runs as: the owner of its folder. Raises OSError."""
+    owner = path.parent.stat()
+    if os.geteuid() == 0 and path.stat().st_uid == 0 and owner.st_uid != 0:
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def place(folder: Path, elsewhere: Path) -> None:
@@ -173,6 +181,7 @@ def write(path: Path, journal: Journal) -> None:
             file.write(journal.text())
             file.flush()
             os.fsync(file.fileno())
+        as_its_folder(fresh)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import secrets
 import shutil
 import sqlite3
@@ -362,6 +363,20 @@ def test_an_auditor_with_a_later_head_is_told_of_the_restore(tmp_path: Path) -> 
         assert other.broken_seq == head.seq
         assert "not the one exported; line 2 says that the hub was restored" in other.reason
         assert "whose log ends at line 1" in other.reason
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to another account")
+def test_what_root_restores_is_the_hub_s_own(finished: tuple[Bank, Path, bytes], tmp_path: Path) -> None:
+    """Files of root's alone would keep the hub from starting, and from forgetting anybody."""
+    bank, file, _ = finished
+    new = elsewhere(bank, tmp_path / "new")
+    new.data.mkdir()
+    os.chown(new.data, 4_321, 4_321)
+    new.restore(file, journal=bank.data / JOURNAL)
+    assert {path.stat().st_uid for path in new.data.rglob("*")} == {4_321}
+    (new.data / JOURNAL).unlink()
+    forgotten.note(new.data, "token", ["t"], 1)
+    assert (new.data / JOURNAL).stat().st_uid == 4_321
 
 
 def test_a_hub_that_runs_is_left_alone(finished: tuple[Bank, Path, bytes], tmp_path: Path) -> None:

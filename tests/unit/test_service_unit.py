@@ -198,6 +198,11 @@ def test_a_site_file_without_a_box_is_no_service(tmp_path: Path) -> None:
 
 def test_a_hub_and_a_dashboard_say_theirs(tmp_path: Path) -> None:
     """A hub reads its sites, and nothing of what their boxes name."""
+    config = write_hub(tmp_path)
+    with config.open("a") as file:
+        file.write('[people]\nforgotten_file = "other/forgotten.log"\n')
+    assert hub_needs(config).writes == [f"{tmp_path}/data", f"{tmp_path}/other"], "the journal is written"
+    assert not [name for name in hub_needs(config).reads if "forgotten" in name]
     found = hub_needs(write_hub(tmp_path))
     assert found.writes == [f"{tmp_path}/data"]
     assert {Path(path).suffix for path in found.reads} == {".toml"}
