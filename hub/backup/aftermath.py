@@ -39,10 +39,10 @@ class Settled:
     enrolments: int = 0
 
 
-def settle(config: HubConfig, keyring: Keyring, journal: Journal, now_ms: int) -> Settled:
-    """End again what ended after the backup was made. Raises DependencyError."""
+def settle(config: HubConfig, keyring: Keyring, since: Journal, now_ms: int) -> Settled:
+    """End again what ended after the backup was made, as the journal `since` then says. Raises DependencyError."""
     settled = Settled()
-    ended = {kind: _by_digest(journal, kind) for kind in ("customer", "consent", "link", "token")}
+    ended = {kind: _by_digest(since, kind) for kind in ("customer", "consent", "link", "token")}
     _end_in_tables(config, keyring, ended, settled)
     _forget(config, keyring, ended["customer"], settled)
     settled.enrolments = _end_enrolments(config, now_ms)
@@ -67,8 +67,7 @@ def _end_in_tables(
         consenting = Consenting(db, key)
         for (name,) in db.execute("SELECT id FROM consent WHERE state='given'").fetchall():
             told = ended["consent"].get(digest(name))
-            consent = consenting.consents.find(name)
-            if told is not None and consent is not None:
+            if told is not None and (consent := consenting.consents.find(name)) is not None:
                 consenting.withdraw(consent, told.at_ms)
                 settled.consents += 1
         for found in linking.every(db):

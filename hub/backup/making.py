@@ -27,6 +27,7 @@ from hub.backup.workspace import sync, workspace
 from hub.config import HubConfig
 from hub.store import forgotten
 from hub.store.audit import AuditLog, walk
+from hub.store.connection import opened as opened_database
 from hub.store.keyring import DATABASE as KEYS
 from hub.store.keyring import KEY_FILE, Keyring
 from hub.store.receiptkey import RECEIPT_KEY
@@ -69,13 +70,17 @@ def make_backup(config: HubConfig, out: Path, say: Say) -> Manifest:
 def _gather(config: HubConfig, folder: Path, say: Say) -> Manifest:
     """Copies of all that belongs in it, in `folder`.
 
-    hub.db comes first: what the others hold of later is of nobody in that copy, or was ended since. The journal comes last.
+    The journal comes first, so that the copy of hub.db shows all of it carried out and a restore knows what came later; then
+    hub.db: what the others hold of later is of nobody in that copy, or was ended since.
     """
     data_dir, now_ms = config.data_dir, time.time_ns() // 1_000_000
-    forgotten.ensure(data_dir)
+    path = forgotten.ensure(data_dir)
     keyring = Keyring.of(config)
     with closing(AuditLog(data_dir)) as log:
         log.append(now_ms, "operator", "command line", "backup", None, "a copy of everything")
+    journal = forgotten.read(path)
+    with opened_database(data_dir):
+        pass  # whoever had written into the journal has committed, or never will
     say(f"copying {DATABASE} ({(data_dir / DATABASE).stat().st_size / 1e6:.1f} MB)")
     copy_database(data_dir / DATABASE, folder / DATABASE)
     photos = leave_out_photos(folder / DATABASE)
@@ -83,7 +88,6 @@ def _gather(config: HubConfig, folder: Path, say: Say) -> Manifest:
     copy_database(data_dir / AUDIT_DATABASE, folder / AUDIT_DATABASE)
     names = [DATABASE, KEYS, AUDIT_DATABASE]
     names += _secrets(config, folder)
-    journal = forgotten.read(data_dir / forgotten.JOURNAL)
     _put(folder / forgotten.JOURNAL, journal.text().encode())
     names.append(forgotten.JOURNAL)
     say("checking the copies")

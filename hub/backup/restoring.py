@@ -144,9 +144,9 @@ def _bring_up(
     """Make what was unpacked what must be there; what was done."""
     now_ms = time.time_ns() // 1_000_000
     own = forgotten.read(staging / forgotten.JOURNAL)
-    if journal is not None and (missing := journal.lacks(own)):
+    if journal is not None and (missing := own.beyond(journal).ended):
         raise InputError(
-            f"the journal of who was forgotten is older than the backup: it lacks {missing} of its lines.",
+            f"the journal of who was forgotten is older than the backup: it lacks {len(missing)} of its lines.",
             hint="Give a later copy with --forgotten.",
         )
     audit_from = _newer_audit(config, staging, manifest)
@@ -160,8 +160,10 @@ def _bring_up(
         else config.people.model_copy(update={"key_file": str((staging / KEY_FILE).absolute())}),
     )
     say("ending again what was ended since")
-    settled = settle(staged, keyring, journal or own, now_ms)
+    settled = settle(staged, keyring, (journal or own).beyond(own), now_ms)
     detail = f"from the backup of {manifest.made_at}, whose log ends at line {manifest.audit.seq}"
+    if journal is None:
+        detail += ", without a journal of who was forgotten since"
     with closing(AuditLog(staging)) as log:
         log.append(now_ms, "operator", "command line", RESTORE, None, detail)
     kept.let_go()

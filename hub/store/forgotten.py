@@ -1,8 +1,8 @@
 """The journal of what must not come back: customers forgotten, consents and links taken back, tokens revoked.
 
 It lies beside the database and in no transaction of it, so that a database which is restored from an older copy can be
-brought up to it. A line is written before the commit that it tells of: what breaks off in between was asked for
-all the same. It names nobody: pseudonyms and ids are random, and only their SHA-256 is kept.
+brought up to it. A line is written in the transaction that ends it, before its commit: what breaks off in between was
+asked for all the same. So who reads the journal and then has the database's write lock once sees all of it carried out. It names nobody: pseudonyms and ids are random, and only their SHA-256 is kept.
 """
 
 from __future__ import annotations
@@ -51,9 +51,10 @@ class Journal:
         """As its file."""
         return _head(self.id) + "".join(each.text() for each in self.ended)
 
-    def lacks(self, other: Journal) -> int:
-        """How many lines of another are not in this one."""
-        return len(set(other.ended) - set(self.ended))
+    def beyond(self, other: Journal) -> Journal:
+        """What is in this one and not in another."""
+        known = set(other.ended)
+        return Journal(self.id, tuple(each for each in self.ended if each not in known))
 
 
 def digest(what: str) -> str:

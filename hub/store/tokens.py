@@ -79,13 +79,21 @@ class Tokens:
     def revoke(self, name: str, now_ms: int) -> int:
         """Revoke every token of that name; returns how many."""
         with self._lock, _as_errors():
-            found = self._db.execute(
-                "SELECT sha256 FROM token WHERE name=? AND revoked_ms IS NULL", (name,)
-            ).fetchall()
-            note(self._data_dir, "token", (sha256 for (sha256,) in found), now_ms)
-            return self._db.execute(
-                "UPDATE token SET revoked_ms=? WHERE name=? AND revoked_ms IS NULL", (now_ms, name)
-            ).rowcount
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                found = self._db.execute(
+                    "SELECT sha256 FROM token WHERE name=? AND revoked_ms IS NULL", (name,)
+                ).fetchall()
+                note(self._data_dir, "token", (sha256 for (sha256,) in found), now_ms)
+                self._db.execute(
+                    "UPDATE token SET revoked_ms=? WHERE name=? AND revoked_ms IS NULL", (now_ms, name)
+                )
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            return len(found)
 
     def all(self) -> list[Token]:
         """Every token ever made, revoked ones included."""

@@ -26,6 +26,7 @@ from branchloop.errors import BranchloopError, ConfigError, DependencyError, Inp
 from branchloop.processes import lock_directory
 from branchloop.sealing import encode, raw_public
 from hub.backup.restoring import check_backup
+from hub.backup.snapshot import copy_database
 from hub.loop.consent import Consent
 from hub.loop.journey import Happened
 from hub.store import forgotten, kept, linking
@@ -136,6 +137,9 @@ def test_a_backup_is_of_one_moment_and_keeps_nobody_waiting(tmp_path: Path) -> N
 def test_what_ended_since_stays_ended(tmp_path: Path) -> None:
     """Forgotten, taken back and revoked after the backup; the restore ends all of it again, by the journal alone."""
     bank = Bank(tmp_path / "old").begin()
+    bank.book("Came Back", "c-back")
+    bank.erase("c-back")
+    back = bank.book("Came Back", "c-back")
     gone, stays = bank.book("Gone Girl", "c-gone"), bank.book("Ann Miller", "c-stays")
     lost, held = bank.token("lost"), bank.token("held")
     withdrawn, given = consent_of("c-stays"), consent_of("c-stays")
@@ -166,6 +170,7 @@ def test_what_ended_since_stays_ended(tmp_path: Path) -> None:
     assert new.ask("SELECT customer FROM partner_link") == [("c-other",)]
     assert new.name(gone) is None
     assert new.name(stays) == "Ann Miller"
+    assert new.name(back) == "Came Back", "forgotten before the backup, and a customer again in it"
     assert new.ask("SELECT 1 FROM key WHERE customer='c-gone'", "keys.db") == []
     assert b"c-gone" not in (new.data / "hub.db").read_bytes()
     assert (new.holds(lost), new.holds(held)) == (False, True)
@@ -177,6 +182,47 @@ def test_what_ended_since_stays_ended(tmp_path: Path) -> None:
     told = blind.restore(file, no_journal=True)
     assert told["journal"] is False
     assert blind.name(gone) == "Gone Girl", "which the command says plainly"
+
+
+def test_a_withdrawal_that_is_under_way_is_in_the_backup_or_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Written down, not yet committed: the copy waits for it, else the restore would take it for carried out."""
+    bank = Bank(tmp_path / "old").begin()
+    consent, noted, was_read, copied = consent_of("c-ann"), *(threading.Event() for _ in range(3))
+    key = receipt_key(bank.data)
+    with opened(bank.data) as db:
+        Consenting(db, key).give(consent, None, now_ms())
+
+    def withdraw() -> None:
+        with opened(bank.data) as db:
+            Consenting(db, key).withdraw(consent, now_ms())
+            noted.set()
+            assert was_read.wait(20)
+            assert not copied.wait(0.5), "it was copied without waiting"
+
+    def read(path: Path) -> forgotten.Journal:
+        found = journal_of(path)
+        if not was_read.is_set():
+            assert len(found.ended) == 1
+            was_read.set()
+        return found
+
+    def copy(source: Path, target: Path) -> None:
+        copy_database(source, target)
+        copied.set()
+
+    journal_of = forgotten.read
+    customer = threading.Thread(target=withdraw)
+    customer.start()
+    assert noted.wait(20)
+    monkeypatch.setattr("hub.backup.making.forgotten.read", read)
+    monkeypatch.setattr("hub.backup.making.copy_database", copy)
+    file = bank.backup()
+    customer.join()
+    new = elsewhere(bank, tmp_path / "new")
+    new.restore(file, journal=bank.data / JOURNAL)
+    assert new.ask("SELECT state FROM consent") == [("withdrawn",)]
 
 
 def test_a_journal_that_cannot_be_the_one_is_refused(tmp_path: Path) -> None:
