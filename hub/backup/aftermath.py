@@ -17,7 +17,7 @@ from hub.store.book import Book
 from hub.store.connection import opened
 from hub.store.consenting import Consenting
 from hub.store.erasure import erase_customer, retire_people
-from hub.store.forgotten import Ended, Journal, Kind, digest
+from hub.store.forgotten import Ended, Journal, Kind, digest, mark
 from hub.store.keyring import DATABASE as KEYS
 from hub.store.keyring import Keyring
 from hub.store.people import People
@@ -81,7 +81,7 @@ def _forget(config: HubConfig, keyring: Keyring, ended: dict[str, Ended], settle
         return
     people = People(Book(keyring), keyring)
     for customer in _customers(config):
-        told = ended.get(digest(customer))
+        told = ended.get(digest(mark(keyring.mac, customer)))
         if told is None:
             continue
         try:

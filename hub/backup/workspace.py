@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from branchloop.errors import DependencyError
 
@@ -21,18 +22,26 @@ def workspace(parent: Path) -> Iterator[Path]:
     """A folder in `parent`, mode 0700. Raises DependencyError when there can be none."""
     try:
         _sweep(parent)
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-        lock = (folder / _LOCK).open("w")
+        folder, lock = _owned(parent)
     except OSError as error:
         raise DependencyError(
             f"{parent} cannot be written: {error.strerror}.", hint="Choose a folder that you may write."
         ) from error
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owned(parent: Path) -> tuple[Path, TextIO]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        lock = (folder / _LOCK).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / _LOCK).exists():
+            return folder, lock
+        lock.close()  # another swept it before it was locked
 
 
 def _sweep(parent: Path) -> None:

@@ -11,7 +11,7 @@ from hub.loop.consent import HolderState, State
 from hub.store.connection import opened
 from hub.store.consenting import Consenting
 from hub.store.forgetting import keyless, retire_appointments
-from hub.store.forgotten import note
+from hub.store.forgotten import mark, note
 from hub.store.keyring import Keyring
 from hub.store.linking import end_expired
 from hub.store.people import People
@@ -50,7 +50,12 @@ def erase_customer(data_dir: Path, customer: str, now_ms: int, people: People | 
                 f"customer {customer[:40]!r} is not known here.",
                 hint="Give the pseudonym, as GET …/branches/SITE/consents shows it.",
             )
-        note(data_dir, "customer", [customer], now_ms)
+        note(
+            data_dir,
+            "customer",
+            [customer if people is None else mark(people.wrapping.mac, customer)],
+            now_ms,
+        )
         for consent in consents:
             ended = consenting.withdraw(consent, now_ms)
             holders = consenting.consents.holders(consent.id)

@@ -2,7 +2,9 @@
 
 It lies beside the database and in no transaction of it, so that a database which is restored from an older copy can be
 brought up to it. A line is written in the transaction that ends it, before its commit: what breaks off in between was
-asked for all the same. So who reads the journal and then has the database's write lock once sees all of it carried out. It names nobody: pseudonyms and ids are random, and only their SHA-256 is kept.
+asked for all the same. So who reads the journal and then has the database's write lock once sees all of it carried out.
+
+It names nobody. Ids and tokens are random and only their SHA-256 is kept; customers' pseudonyms go under the hub's key before.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import Literal
 
 from branchloop.errors import DependencyError, InputError
 from branchloop.secretfile import made_once
+from hub.loop.embedding import Mac
 
 JOURNAL = "forgotten.log"
 Kind = Literal["customer", "consent", "link", "token"]
@@ -60,6 +63,11 @@ class Journal:
 def digest(what: str) -> str:
     """By which an id is found again in the journal."""
     return hashlib.sha256(what.encode()).hexdigest()
+
+
+def mark(mac: Mac, customer: str) -> str:
+    """What stands for a customer: under the hub's key, since a bank's own pseudonyms may be few enough to be guessed."""
+    return mac(f"forgotten\n{customer}")
 
 
 def folder_of(db: sqlite3.Connection) -> Path | None:

@@ -43,6 +43,10 @@ class Wrapping(Protocol):
         """Delete the customer's key; whether there was one."""
         ...
 
+    def mac(self, text: str) -> str:
+        """By which a text is found again without being kept: a digest under the hub's key."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class People:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
 import signal
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from backupworld import Bank
 
+from branchloop.errors import DependencyError
 from hub.backup import making, placing, restoring
+from hub.backup.making import make_backup
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
@@ -27,6 +31,30 @@ def back_up_until(step: int, folder: Path, out: str) -> bool:
 def restore_until(step: int, folder: Path, file: Path, journal: Path) -> bool:
     """Whether it was killed before it came to its end. What is there is set aside."""
     return _dies(_restore, step, folder, file, journal)
+
+
+def without_room(out: Path, folder: Path, *journal: Path) -> str:
+    """Back up into `out`, or restore from it where there is a journal, on a disk that takes no file over 64 KiB; the error."""
+    told, tell = _SERVER.Pipe(duplex=False)
+    process = _SERVER.Process(target=_squeezed, args=(tell, out, folder, *journal))
+    process.start()
+    tell.close()
+    said: str = told.recv()
+    process.join()
+    told.close()
+    return said
+
+
+def _squeezed(tell: Connection, out: Path, folder: Path, *journal: Path) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))
+    try:
+        if journal:
+            Bank(folder).restore(out, journal=journal[0])
+        else:
+            make_backup(Bank(folder).config, out, print)
+    except DependencyError as error:
+        tell.send(error.message)
+    tell.close()
 
 
 def _dies(work: Callable[..., None], *args: object) -> bool:

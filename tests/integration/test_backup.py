@@ -161,7 +161,9 @@ def test_what_ended_since_stays_ended(tmp_path: Path) -> None:
         linking.unlink(db, Keyring.of(bank.config), key, found, now_ms())
     with closing(Tokens(bank.data)) as tokens:
         tokens.revoke("lost", now_ms())
-    assert "c-gone" not in (bank.data / JOURNAL).read_text(), "the journal names nobody"
+    journal = (bank.data / JOURNAL).read_text()
+    assert "c-gone" not in journal
+    assert forgotten.digest("c-gone") not in journal, "the journal names nobody, not even to who guesses"
 
     new = elsewhere(bank, tmp_path / "new")
     told = new.restore(file, journal=bank.data / JOURNAL)
