@@ -13,6 +13,7 @@ BENCHES: dict[str, str] = {
     "gate": "edge.main",
     "checkin": "edge.main",
     "floor": "edge.main",
+    "hub": "hub.bench_hub",
     "loop": "hub.bench_loop",
     "dashboard": "dashboard.bench",
 }

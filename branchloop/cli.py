@@ -38,6 +38,7 @@ COMMANDS: dict[str, Program] = {
     "chaos": Program(
         "branchloop.chaos", (), "kill every process of a demo branch, and see that nothing is lost"
     ),
+    "load": Program("branchloop.load", (), "simulated boxes of many branches against a hub"),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
     "acceptance": Program("branchloop.accept", (), "measure a site, sign and verify the report"),
     "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),

@@ -105,6 +105,11 @@ class Connection:
         """Send, or lose it with the connection: whoever needs it sends it again on the next one."""
         self._client.publish(topic, payload, qos=qos, retain=retain)
 
+    def fileno(self) -> int:
+        """Of its socket, for whoever waits for several connections at once; -1 when there is none."""
+        sock = self._client.socket()
+        return sock.fileno() if sock is not None else -1
+
     @property
     def congested(self) -> bool:
         """Whether bytes wait for the network to take them."""

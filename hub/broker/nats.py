@@ -25,6 +25,7 @@ def config_text(
 ) -> str:
     """The whole of nats.conf; it holds passwords, so keep it readable by the owner alone.
 
+    Every subscription of a box is a consumer of one stream, of which nats-server by itself admits a thousand: 250 boxes.
     The log beside the store is rotated by the server itself: three files of 10 MB at most.
     """
     users = ",\n".join(_user(grant, passwords[grant.user]) for grant in grants)
@@ -37,7 +38,7 @@ listen: "127.0.0.1:-1"
 log_file: {json.dumps(str(folder / "nats.log"))}
 logfile_size_limit: 10MB
 logfile_max_num: 3
-jetstream {{ store_dir: {json.dumps(str(folder / "jetstream"))}, max_file_store: 4GB }}
+jetstream {{ store_dir: {json.dumps(str(folder / "jetstream"))}, max_file_store: 4GB, limits {{ default_max_consumers: -1 }} }}
 max_payload: 1MB
 mqtt {{
   listen: {json.dumps(listen)}

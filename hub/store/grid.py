@@ -33,12 +33,13 @@ def add(grid: Grid, parts: Iterable[SparseGrid]) -> Grid:
     for part in parts:
         # Cells are unique within a part, so indexed addition loses none.
         more = np.asarray(part.values, np.int64)
-        before = grid[part.cells]
+        cells = np.asarray(part.cells, np.intp)
+        before = grid[cells]
         after = before + more
         # A sum has wrapped where it has the sign of neither of its parts.
         if bool(((before ^ after) & (more ^ after) < 0).any()):
             raise OverflowError("the sum of a cell of a grid does not fit 64 bits")
-        grid[part.cells] = after
+        grid[cells] = after
     return grid
 
 

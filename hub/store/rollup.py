@@ -23,6 +23,7 @@ from hub.store.sums import (
     LEVELS,
     Bucket,
     CameraSums,
+    GridKind,
     GridShape,
     Level,
     LineSums,
@@ -69,12 +70,15 @@ def collect(
     levels: Sequence[Level] = LEVELS,
 ) -> None:
     """Add one window to its minute, hour and day; `open_hours` if it starts while the branch is open."""
+    grids = [(kind, *_sparse(part)) for kind in GRID_KINDS if (part := _grid_of(window, kind)) is not None]
     for level in levels:
         bucket: Bucket = (level, bucket_start_ms(window.start_ms, level, zone))
         rollup = into.get(bucket)
         if rollup is None:
             rollup = into[bucket] = RollUp()
         _add(rollup, window, open_hours=open_hours)
+        for kind, shape, cells in grids:
+            rollup.grids(kind).setdefault(shape, []).append(cells)
 
 
 def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
@@ -153,11 +157,11 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
     for pair in window.pairs:
         if pair.wrong is not None:
             rollup.pairs.setdefault(pair.name, Counter())[pair.wrong] += duration_ms
-    for kind in GRID_KINDS:
-        part: Heat | Flow | None = getattr(window, kind)
-        if part is not None:
-            shape, values = _sparse(part)
-            rollup.grids(kind).setdefault(shape, []).append(values)
+
+
+def _grid_of(window: Window, kind: GridKind) -> Heat | Flow | None:
+    part: Heat | Flow | None = getattr(window, kind)
+    return part
 
 
 def _looked_ms(window: Window) -> int:

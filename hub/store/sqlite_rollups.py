@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from hub.store import grid
@@ -68,6 +70,9 @@ _SENSOR = (
     "windows_ms", "up_ms", "observed_ms", "readings", "valid", "sum_mm", "present_ms", "presence_observed_ms",
 )  # fmt: skip
 
+_TOTALS_OF, _LINE_OF, _ZONE_OF = attrgetter(*_TOTALS), attrgetter(*_LINE), attrgetter(*_ZONE)
+_CAMERA_OF, _SENSOR_OF, _QUEUE_OF = attrgetter(*_CAMERA), attrgetter(*_SENSOR), attrgetter(*_QUEUE)
+
 
 def _upsert(table: str, part: str, sums: tuple[str, ...], extremes: Mapping[str, str] | None = None) -> str:
     extremes = extremes or {}
@@ -105,30 +110,34 @@ _RANGE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<? AND device=?"
 
 def add(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket, RollUp]) -> None:
     """Add increments; one statement per table, one read per grid."""
+    add_rows(db, site, device, rollups)
+    add_grids(db, site, device, rollups)
+
+
+def add_rows(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket, RollUp]) -> None:
+    """`add` but for the grids."""
     keyed = [((site, level, start, device), r) for (level, start), r in rollups.items()]
     db.executemany(
         _ADD_TOTALS,
-        [(*k, *_values(r.totals, _TOTALS), r.totals.first_ms, r.totals.last_ms) for k, r in keyed],
+        [(*k, *_TOTALS_OF(r.totals), r.totals.first_ms, r.totals.last_ms) for k, r in keyed],
     )
     db.executemany(_ADD_METHOD, [(*k, method, ms) for k, r in keyed for method, ms in r.methods.items()])
-    db.executemany(_ADD_LINE, [(*k, i, *_values(s, _LINE)) for k, r in keyed for i, s in r.lines.items()])
-    db.executemany(_ADD_ZONE, [(*k, i, *_values(s, _ZONE)) for k, r in keyed for i, s in r.zones.items()])
+    db.executemany(_ADD_LINE, [(*k, i, *_LINE_OF(s)) for k, r in keyed for i, s in r.lines.items()])
+    db.executemany(_ADD_ZONE, [(*k, i, *_ZONE_OF(s)) for k, r in keyed for i, s in r.zones.items()])
     db.executemany(
         _ADD_DWELL,
         [(*k, i, b, n) for k, r in keyed for i, s in r.zones.items() for b, n in s.bins.items()],
     )
-    db.executemany(
-        _ADD_CAMERA, [(*k, i, *_values(s, _CAMERA)) for k, r in keyed for i, s in r.cameras.items()]
-    )
+    db.executemany(_ADD_CAMERA, [(*k, i, *_CAMERA_OF(s)) for k, r in keyed for i, s in r.cameras.items()])
     db.executemany(
         _ADD_SENSOR,
         [
-            (*k, i, *_values(s, _SENSOR), s.nearest_mm, s.farthest_mm)
+            (*k, i, *_SENSOR_OF(s), s.nearest_mm, s.farthest_mm)
             for k, r in keyed
             for i, s in r.sensors.items()
         ],
     )
-    db.executemany(_ADD_QUEUE, [(*k, i, *_values(s, _QUEUE)) for k, r in keyed for i, s in r.queues.items()])
+    db.executemany(_ADD_QUEUE, [(*k, i, *_QUEUE_OF(s)) for k, r in keyed for i, s in r.queues.items()])
     db.executemany(
         _ADD_WAIT,
         [
@@ -148,10 +157,14 @@ def add(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket,
             for fault, ms in faults.items()
         ],
     )
-    for key, rollup in keyed:
+
+
+def add_grids(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bucket, RollUp]) -> None:
+    """`add` of the grids alone."""
+    for (level, start), rollup in rollups.items():
         for kind in GRID_KINDS:
             for shape, parts in rollup.grids(kind).items():
-                _add_grid(db, kind, key, shape, parts)
+                _add_grid(db, kind, (site, level, start, device), shape, parts)
 
 
 def _faults(rollup: RollUp) -> Iterator[tuple[str, str, Counter[str]]]:
@@ -172,9 +185,7 @@ def _add_grid(
     ).fetchone()
     summed = grid.add(grid.unpack(found[0]) if found else grid.empty(shape), parts)
     last = (shape.layers - 1) * shape.rows * shape.cols
-    added = sum(
-        value for part in parts for cell, value in zip(part.cells, part.values, strict=True) if cell >= last
-    )
+    added = sum(sum(part.values[bisect_left(part.cells, last) :]) for part in parts)  # cells ascend
     db.execute(
         f"INSERT INTO {table} ({_KEY}, cell_mm, rows, cols, {total}, grid) VALUES (?,?,?,?,?,?,?,?,?)"
         f" ON CONFLICT ({_KEY}, cell_mm, rows, cols)"
@@ -247,7 +258,3 @@ def _select(
 
 def _at(found: dict[Bucket, RollUp], level: Level, start_ms: int) -> RollUp:
     return found.setdefault((level, start_ms), RollUp())
-
-
-def _values(sums: object, columns: tuple[str, ...]) -> _Row:
-    return tuple(getattr(sums, column) for column in columns)

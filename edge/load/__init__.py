@@ -1,0 +1,1 @@
+"""Simulated boxes of many branches over real connections: the load that a hub is tried with."""
