@@ -183,7 +183,7 @@ CREATE TABLE heat (
   site TEXT NOT NULL, level TEXT NOT NULL, start_ms INTEGER NOT NULL, device TEXT NOT NULL,
   cell_mm INTEGER NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL,
   total_mps INTEGER NOT NULL,
-  grid BLOB NOT NULL,                 -- zlib of rows * cols little-endian int64, milli-person-seconds
+  grid BLOB NOT NULL,                 -- rows * cols, milli-person-seconds, as hub/store/grid.py writes it
   UNIQUE (site, level, start_ms, device, cell_mm, rows, cols)
 ) STRICT;
 """

@@ -63,7 +63,7 @@ CREATE TABLE flow (
   {_KEY},
   cell_mm INTEGER NOT NULL, rows INTEGER NOT NULL, cols INTEGER NOT NULL,
   total_path_mm INTEGER NOT NULL,
-  grid BLOB NOT NULL,                 -- zlib of 3 * rows * cols little-endian int64: dx, dy, path in mm
+  grid BLOB NOT NULL,                 -- 3 * rows * cols: dx, dy, path in mm, as hub/store/grid.py writes it
   UNIQUE (site, level, start_ms, device, cell_mm, rows, cols)
 ) STRICT;
 """

@@ -183,15 +183,30 @@ def _add_grid(
         " AND cell_mm=? AND rows=? AND cols=?",
         place,
     ).fetchone()
-    summed = grid.add(grid.unpack(found[0]) if found else grid.empty(shape), parts)
+    if found is None:
+        _settle_former(db, table, key, shape)
+    stored = grid.stored_with(found[0] if found else None, shape, parts)
     last = (shape.layers - 1) * shape.rows * shape.cols
     added = sum(sum(part.values[bisect_left(part.cells, last) :]) for part in parts)  # cells ascend
     db.execute(
         f"INSERT INTO {table} ({_KEY}, cell_mm, rows, cols, {total}, grid) VALUES (?,?,?,?,?,?,?,?,?)"
         f" ON CONFLICT ({_KEY}, cell_mm, rows, cols)"
         f" DO UPDATE SET {total} = {total} + excluded.{total}, grid = excluded.grid",
-        (*place, added, grid.pack(summed)),
+        (*place, added, stored),
     )
+
+
+def _settle_former(db: sqlite3.Connection, table: str, key: _Row, shape: GridShape) -> None:
+    """A bucket begins: the one before it is over, but for what comes late, and is kept in its shortest form."""
+    site, level, start_ms, device = key
+    of_it = "WHERE site=? AND level=? AND device=? AND cell_mm=? AND rows=? AND cols=?"
+    same = (site, level, device, shape.cell_mm, shape.rows, shape.cols)
+    former = db.execute(
+        f"SELECT start_ms, grid FROM {table} {of_it} AND start_ms<? ORDER BY start_ms DESC LIMIT 1",
+        (*same, start_ms),
+    ).fetchone()
+    if former is not None and (settled := grid.settled(former[1])) != former[1]:
+        db.execute(f"UPDATE {table} SET grid=? {of_it} AND start_ms=?", (settled, *same, former[0]))
 
 
 def read(

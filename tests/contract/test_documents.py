@@ -160,7 +160,9 @@ def known_commands() -> set[str]:
     known = {f"branchloop {name}" for name in COMMANDS}
     known |= commands(edge_cli, "branchloop edge") | commands(hub_cli, "branchloop hub")
     known |= commands(dashboard_cli, "branchloop dashboard") | commands(calibrate_cli, "branchloop calibrate")
-    known |= {f"branchloop {c}" for c in ("bench edge", "bench gate", "bench checkin", "bench hub", "audit verify")}
+    known |= {
+        f"branchloop {c}" for c in ("bench edge", "bench gate", "bench checkin", "bench hub", "audit verify")
+    }
     known |= {f"branchloop evaluate {c}" for c in ("people", "heat", "counts", "dwell", "faces", "liveness")}
     known |= {f"branchloop acceptance {c}" for c in ("make", "key", "verify", "page")}
     return known | {"branchloop broker-config mosquitto", "branchloop broker-config nats"}
