@@ -120,7 +120,7 @@ class Fleet:
             if self._refusal is not None:
                 raise DependencyError(
                     f"the broker takes no box: {self._refusal}.",
-                    hint="Start the hub first, and let this machine reach its broker.",
+                    hint="Start the hub first; where boxes use another address than the hub, name it: --broker.",
                 )
             if time.monotonic() > until_s:
                 raise DependencyError(
