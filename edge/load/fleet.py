@@ -40,7 +40,7 @@ class Stage:
     seconds: float
     counts: Counts = field(default_factory=Counts)
     waiting: list[int] = field(default_factory=list)
-    """Messages that were not acknowledged, once a second."""
+    """Batches that went out and were not acknowledged, once a second."""
     cpu: dict[str, float] = field(default_factory=dict)
     """Cores used, by program."""
 
@@ -75,13 +75,13 @@ class Stage:
         return {"branches_per_core": round(self.branches / cores)} if cores > 0 else {}
 
     def backlog(self) -> tuple[float, float]:
-        """Messages that wait for their acknowledgement: means of the second and of the last quarter."""
+        """Batches on their way without an acknowledgement: means of the second and of the last quarter."""
         quarter = max(1, len(self.waiting) // 4)
         early, late = self.waiting[quarter : 2 * quarter] or [0], self.waiting[-quarter:] or [0]
         return sum(early) / len(early), sum(late) / len(late)
 
     def kept_up(self) -> bool:
-        """Every hundredth batch but one was acknowledged before the next was due, nothing was sent again, and no more waits than before."""
+        """Every hundredth batch but one was acknowledged before the next was due, nothing was sent again, and no more is on its way than before."""
         told = sorted(self.counts.latencies_s)
         begin, end = self.backlog()
         return (
@@ -176,7 +176,7 @@ class Fleet:
         begun_s = time.monotonic()
         while (passed_s := time.monotonic() - begun_s) < seconds and not self._stop.is_set():
             if passed_s >= (len(waiting) + 1) * SAMPLE_S:
-                waiting.append(self.waiting())
+                waiting.append(sum(box.in_flight for box in self.boxes))
             self._step()
         return waiting
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import brokers
@@ -16,7 +17,8 @@ from brokers import running, until
 
 from branchloop.errors import ConfigError
 from branchloop.loadfiles import DEVICE, write_hub
-from edge.load.fleet import Fleet, climb
+from edge.load.box import Counts
+from edge.load.fleet import Fleet, Stage, climb
 from edge.send.boxlink import BoxLink
 from hub.broker.passwords import ensure_password, read_password
 from hub.config import read_config
@@ -84,6 +86,16 @@ def test_no_figure_of_a_load_gets_among_real_ones(tmp_path: Path) -> None:
         boxes(read_config(hub), (), None)
     assert "not simulated" in load("--hub", str(hub), "--site", "north", code=3)
     load("--site", "north", code=2)
+
+
+def test_a_hub_that_falls_behind_did_not_keep_up() -> None:
+    """What is on its way swings from second to second; it keeps up unless that grows, an answer comes late, or a batch goes again."""
+    steady = Stage(100, 8.0, Counts(latencies_s=[0.1] * 200), waiting=[3, 90, 4, 80, 85, 2, 88, 3])
+    assert steady.kept_up()
+    assert not replace(steady, waiting=[3, 9, 20, 41, 62, 80, 105, 121]).kept_up()
+    assert not replace(steady, counts=Counts(latencies_s=[0.1] * 190 + [5.2] * 10)).kept_up()
+    assert not replace(steady, counts=Counts(latencies_s=[0.1] * 200, resends=1)).kept_up()
+    assert not replace(steady, counts=Counts()).kept_up()
 
 
 @pytest.mark.parametrize(("most", "true"), [(1000, 370), (1000, 1000), (300, 7), (40, 0), (1, 1)])
