@@ -83,10 +83,13 @@ class Opening(Part):
         return any(start <= t_ms < end for start, end in self.open_spans_ms(day))
 
     def is_staff_time(self, t_ms: int) -> bool:
-        """Whether whoever crosses an entrance at `t_ms` is taken for staff."""
+        """Whether whoever crosses an entrance at `t_ms` is taken for staff: never while the branch is open by hours that are given."""
         day = from_ms(t_ms, self.zone_info).date()
         spans = spans_min(self.staff_hours.get(WEEKDAYS[day.weekday()], "closed"))
-        return any(self._at(day, start) <= t_ms < self._at(day, end) for start, end in spans)
+        if not any(self._at(day, start) <= t_ms < self._at(day, end) for start, end in spans):
+            return False
+        given = bool(self.hours) or day in self.special_hours
+        return not (given and self.is_open(t_ms))
 
     def _at(self, day: date, minutes: int) -> int:
         if minutes == 24 * 60:

@@ -30,6 +30,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{value} % of the opening time of the last 7 days was observed.",
         "最近 7 天营业时间的观测覆盖率为 {value}%。",
     ),
+    "quality.reason.entrances": (
+        "Cameras watched the entrances for {value} % of the opening time of the last 7 days.",
+        "最近 7 天营业时间中，出入口有摄像头观测的时间占 {value}%。",
+    ),
     "quality.reason.alert": ("Open alerts: {value}.", "未消除的告警：{value}。"),
     "quality.reason.no_report": (
         "There is no acceptance report; have the branch measured once.",
@@ -44,8 +48,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "验收测试未通过。",
     ),
     "quality.reason.report_undecided": (
-        "The acceptance report in force proves nothing: its sample is too small, its hand counts are totals, or no limit was set.",
-        "现行验收报告尚不能证明计数：样本不足、人工计数仅有总数，或未设限值。",
+        "The acceptance report in force proves nothing: its sample is too small, its hand counts are totals, no limit was set, or by it more than 5 % of the crossings may be wrong.",
+        "现行验收报告尚不能证明计数：样本不足、人工计数仅有总数、未设限值，或按该报告错误率可能超过 5%。",
     ),
     "quality.reason.report_partial": (
         "No acceptance report in force counts all entrances.",
@@ -155,6 +159,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.why.too_few": ("too few to tell", "样本太少"),
     "quality.why.no_kiosk": ("no check-in kiosk", "无签到机"),
     "quality.why.not_seen_there": ("no camera looks there", "该处无摄像头覆盖"),
+    "quality.why.hardly_seen": ("cameras see hardly anybody of those inside", "摄像头几乎看不到店内的人"),
     "quality.why.not_reported": ("not reported by the box", "盒子未上报"),
     "alert.balance": ("In − out against people seen", "进出差与在店人数"),
     "alert.overnight": ("In − out at closing", "闭店进出差"),

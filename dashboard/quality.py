@@ -59,6 +59,7 @@ def verdict(answer: Mapping[str, Any], language: Language) -> str:
     opened = sum(alert["cleared"] is None for alert in answer["alerts"])
     values = {
         "coverage": "—" if trust["coverage"] is None else percent(trust["coverage"]),
+        "entrances": "—" if trust["entrances"] is None else percent(trust["entrances"]),
         "alert": str(opened),
     }
     lines = [

@@ -16,6 +16,8 @@ from branchloop.errors import BranchloopError
 from branchloop.processes import owner
 from branchloop.site import Camera, Sensor, Site
 from edge.doctor_broker import examine_broker
+from edge.floor.sight import sight_of
+from edge.floor.watch import Watch
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
 from edge.perceive.health import Event
@@ -40,6 +42,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
                 good(f"{base_dir / site.box.data_dir} is in use by a running box (process {running})")
             )
         findings += [_camera(camera, base_dir, running=running is not None) for camera in site.cameras]
+        findings += _unseen(site)
         findings += [_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
         findings.append(_disk(base_dir, site))
         if site.box is not None:
@@ -92,6 +95,18 @@ def _camera(camera: Camera, base_dir: Path, *, running: bool) -> Finding:
     if wrong := misfit(size_px, camera):
         return bad(f"camera {camera.id}: {wrong}")
     return good(f"camera {camera.id}: {source.shown} gives pictures")
+
+
+def _unseen(site: Site) -> list[Finding]:
+    """Lines and zones that lie beyond what all cameras see by their marks."""
+    try:
+        sights = {camera.id: sight_of(camera.calibration, site.plan) for camera in site.cameras}
+    except BranchloopError as error:
+        return [bad(str(error))]
+    return [
+        bad(f"{kind} {part}: no camera sees it, so nothing is counted there; draw it where one looks")
+        for kind, part in Watch(site.plan, site.zones, site.lines, sights).unseen()
+    ]
 
 
 def _sensor(sensor: Sensor, base_dir: Path, *, running: bool) -> Finding:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from branchloop.site import Plan
-from edge.floor.calibration import FloorCalibration
+from branchloop.site import Calibration, Plan
+from edge.floor.calibration import FloorCalibration, calibrate
 
 Mask = NDArray[np.bool_]
 
@@ -62,3 +62,8 @@ def sight(calibration: FloorCalibration, plan: Plan) -> Sight:
         across = np.hypot(scale[:, 0, 0], scale[:, 1, 0])
         seen[inside] = np.isfinite(across) & (across * SMALLEST_PX <= PERSON_M)
     return Sight(plan, seen.reshape(plan.rows, plan.cols))
+
+
+def sight_of(marks: Calibration, plan: Plan) -> Sight:
+    """The sight of a camera by its marks. Raises ConfigError where they fix no floor."""
+    return sight(calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px), plan)

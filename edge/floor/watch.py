@@ -21,7 +21,7 @@ Observing = frozenset[str]
 
 
 class Watch:
-    """Answers for sets of cameras; what no calibration reaches goes by any camera, since nothing better is known."""
+    """Answers for sets of cameras. What none of them sees is never watched; without any sight all of them see everything."""
 
     def __init__(
         self, plan: Plan, zones: Sequence[Zone], lines: Sequence[Line], sights: Mapping[str, Sight]
@@ -29,22 +29,37 @@ class Watch:
         centres = cell_centres(plan)
         self._zones = {zone.id: _seen(_within(zone, centres), sights) for zone in zones}
         self._lines = {line.id: _seen(_beside(line, plan.cell_m), sights) for line in lines}
+        self._blind = not sights
         self._told: dict[tuple[str, str, Observing], float] = {}
 
     def zone(self, zone: str, observing: Observing) -> bool:
         """Whether these cameras see at least half as much of a zone as all do."""
         return bool(observing) and self._share("zone", zone, observing) >= LEAST_SHARE
 
+    def unseen(self) -> list[tuple[str, str]]:
+        """(`zone` or `line`, id) of what no camera sees: nothing is ever counted there."""
+        if self._blind:
+            return []
+        parts = (("line", self._lines), ("zone", self._zones))
+        return [
+            (kind, part)
+            for kind, seen in parts
+            for part in seen
+            if not self._share(kind, part, frozenset(seen[part]))
+        ]
+
     def line(self, line: str, observing: Observing) -> float:
         """How much of a line these cameras see, as a share of what all see: who crosses the rest is in no count."""
         return self._share("line", line, observing)
 
     def _share(self, kind: str, part: str, observing: Observing) -> float:
+        if self._blind:
+            return float(bool(observing))
         key = (kind, part, observing)
         if key not in self._told:
             seen = (self._zones if kind == "zone" else self._lines)[part]
             every = _count(seen, frozenset(seen))
-            self._told[key] = _count(seen, observing) / every if every else float(bool(observing))
+            self._told[key] = _count(seen, observing) / every if every else 0.0
         return self._told[key]
 
 

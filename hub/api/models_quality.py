@@ -25,6 +25,7 @@ class Trust(Answer):
     reasons: list[Reason]
     tainted: list[str]
     coverage: Share | None = Field(description="of the opening time of the last 7 days")
+    entrances: Share | None = Field(description="the same of the entrances, by the cameras that see them")
     report: str | None = Field(description="digest of the acceptance report by which that is said")
 
 

@@ -77,11 +77,15 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         cameras = _parts(evidence, site, "camera", opening, span, newest, told_ms)
         sensors = _parts(evidence, site, "sensor", opening, span, newest, told_ms)
         lately = _coverage(evidence, site, opening, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
+        doors = _coverage(
+            evidence, site, opening, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms, entrances=True
+        )
     judged = trust(
         lately,
         [alert.kind for alert in opened],
         any(finding.outcome != "unknown" for finding in (*balance, *found) if finding.check in _COUNTING),
         proven.standing,
+        doors,
     )
     return answers.Quality(
         server_time=iso(at_ms),
@@ -94,6 +98,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             reasons=list(judged.reasons),
             tainted=list(judged.tainted),
             coverage=lately,
+            entrances=doors,
             report=proven.report,
         ),
         coverage=_covered([cell for _, cells in calendar for cell in cells]),
@@ -198,8 +203,14 @@ class _Opening:
 
 
 def _calendar(
-    evidence: Evidence, site: Site, judged: _Opening, span: Span, at_ms: int
+    evidence: Evidence,
+    site: Site,
+    judged: _Opening,
+    span: Span,
+    at_ms: int,
+    watched: Mapping[int, int] | None = None,
 ) -> list[tuple[date, list[Cell]]]:
+    """By local day; `watched`: hour -> how long a part of the branch was observed, where that is asked for."""
     totals = evidence.totals(site.id, "hour", span)
     opening = judged.spans(span)
     calendar: dict[date, list[Cell]] = {}
@@ -208,7 +219,9 @@ def _calendar(
         seen = totals.get(hour[0])
         observed_ms: int | None = 0
         if seen is not None:
-            observed_ms = seen.per_camera_ms(seen.open_observed_ms)
+            observed_ms = seen.per_camera_ms(
+                seen.open_observed_ms if watched is None else watched.get(hour[0], seen.open_observed_ms)
+            )
             observed_ms = None if observed_ms is None else min(opened_ms, observed_ms)
         day = from_ms(hour[0], site.zone_info).date()
         calendar.setdefault(day, []).append((hour, opened_ms, observed_ms))
@@ -240,11 +253,17 @@ def _state(hours: Hours, cell: Cell, at_ms: int) -> answers.HourState:
     return "closed"
 
 
-def _coverage(evidence: Evidence, site: Site, judged: _Opening, span: Span, at_ms: int) -> float | None:
-    """Share of the opening time of whole hours that was observed."""
+def _coverage(
+    evidence: Evidence, site: Site, judged: _Opening, span: Span, at_ms: int, *, entrances: bool = False
+) -> float | None:
+    """Share of the opening time of whole hours that was observed; of the `entrances` None where there is none."""
     start_ms = bucket_start_ms(span[0], "hour", site.zone_info)
     whole = (start_ms, bucket_end_ms(span[1], "hour", site.zone_info))
-    calendar = _calendar(evidence, site, judged, whole, at_ms)
+    doors = [line.id for line in site.lines if line.entrance]
+    if entrances and not doors:
+        return None
+    watched = evidence.open_watched(site.id, doors, whole) if entrances else None
+    calendar = _calendar(evidence, site, judged, whole, at_ms, watched)
     return _covered([cell for _, cells in calendar for cell in cells])
 
 

@@ -13,6 +13,8 @@ from hub.loop.finding import CountError, Finding, Span, judged, unknown
 
 LEAST_COVERAGE = 0.9
 """Share of the time since opening that must have been observed for in − out to mean anything."""
+LEAST_SEEN = 0.2
+"""Share of those inside that cameras must see for people on the plan to tell of them: of cameras at the doors alone nothing can be said."""
 FEWEST_CROSSINGS = 10
 FEWEST_LEVELS = 20
 """Earlier comparisons from which the share of people that the cameras see is learnt."""
@@ -73,6 +75,8 @@ def balance(passage: Passage, began: Level, now: Level, error: CountError, share
         return unknown("balance", "", span, "coverage", coverage=passage.coverage)
     if passage.crossings < FEWEST_CROSSINGS:
         return unknown("balance", "", span, "too_few", crossings=passage.crossings)
+    if share < LEAST_SEEN:
+        return unknown("balance", "", span, "hardly_seen", share_seen=share)
     inside = began.people + passage.went_in - passage.went_out
     blur = now.crossings + error.tolerance(now.people) - 1.0
     return judged(

@@ -27,6 +27,7 @@ Reason = Literal[
     "too_few",
     "no_kiosk",
     "not_seen_there",
+    "hardly_seen",
     "not_reported",
 ]
 """Why a check could not be made."""

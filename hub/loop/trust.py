@@ -13,6 +13,7 @@ Verdict = Literal["proven", "plausible", "care", "no", "unknown"]
 Reason = Literal[
     "nothing_observed",
     "coverage",
+    "entrances",
     "alert",
     "no_report",
     "report_expired",
@@ -48,10 +49,12 @@ def trust(
     open_kinds: Iterable[str],
     checked: bool,
     report: Standing,
+    entrances: float | None = None,
 ) -> Trust:
     """The verdict for a branch.
 
-    `coverage` of the opening time looked at; `open_kinds` of open alerts; `checked`: whether any
+    `coverage` of the opening time looked at, by the mean camera, and `entrances` by those that see the doors (None where there is
+    no door); `open_kinds` of open alerts; `checked`: whether any
     conservation check could be made; `report`: how the acceptance reports stand.
     """
     kinds: Collection[str] = list(open_kinds)
@@ -61,12 +64,14 @@ def trust(
     reasons: list[Reason] = []
     if coverage < GOOD_COVERAGE:
         reasons.append("coverage")
+    elif entrances is not None and entrances < GOOD_COVERAGE:
+        reasons.append("entrances")
     if kinds:
         reasons.append("alert")
     if report == "failed":
         reasons.append("report_failed")
     wrong = any(COUNTS & set(tainted(kind)) for kind in kinds if kind not in WARNINGS)
-    if coverage < POOR_COVERAGE or report == "failed" or wrong:
+    if min(coverage, 1.0 if entrances is None else entrances) < POOR_COVERAGE or report == "failed" or wrong:
         return Trust("no", tuple(reasons), tuple(doubtful))
     if reasons:
         return Trust("care", tuple(reasons), tuple(doubtful))

@@ -14,6 +14,8 @@ from hub.store.configurations import Configurations
 
 SMALLEST_ERROR = 0.005
 """No report proves a count so well that chance needs no room."""
+LARGEST_ERROR = 0.05
+"""A report that lets more of the crossings be wrong proves no count, whatever limit was set in it: no check could find anything off."""
 MOST_READ = 10
 """Older reports were followed by so many that they are told of no more."""
 
@@ -69,4 +71,5 @@ def _proven(report: Report, entrances: set[str]) -> float | None:
     if not whole and len({figure.subject for figure in rates}) == 1:
         whole = rates
     highs = [figure.high for figure in whole if figure.verdict == "pass" and figure.high is not None]
-    return max(highs) if highs and len(highs) == len(whole) else None
+    proven = bool(highs) and len(highs) == len(whole) and max(highs) <= LARGEST_ERROR
+    return max(highs) if proven else None

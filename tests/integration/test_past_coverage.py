@@ -175,7 +175,11 @@ def test_a_door_is_observed_by_the_cameras_that_see_it(hub: World) -> None:
             assert (whole["coverage"], whole["items"][0]["coverage"]) == (day, day)
             while_out = told(asking, "footfall", out, bucket="hour")
             assert (while_out["coverage"], while_out["total_in"]) == (then, count)
-            (balance,) = get(asking, "/hall/quality", hub.token("auditor"), days="4").json()["balance"]
+            quality = get(asking, "/hall/quality", hub.token("auditor"), days="4").json()
+            assert quality["trust"]["entrances"] == pytest.approx(
+                quality["trust"]["coverage"] * day / 0.8125, rel=0.01
+            )
+            (balance,) = quality["balance"]
             assert balance["outcome"] == ("ok" if day == 1.0 else "unknown")
 
 

@@ -681,9 +681,10 @@ def rate(subject: str | None, wrong: int, crossings: int) -> dict[str, Any]:
         ([rate("door", 6, 1_000), rate("side", 0, 200)], None),
         ([rate("side", 6, 1_000)], None),
         ([rate(None, 6, 1_000), rate("door", 100, 500)], None),
+        ([{**rate("door", 50, 100), "at_most": 0.9, "verdict": "pass"}], None),
     ],
     ids=[
-        "few", "failed", "one", "all lines", "all lines failed", "twice", "once too few", "no sum", "another door", "counted twice",
+        "few", "failed", "one", "all lines", "all lines failed", "twice", "once too few", "no sum", "another door", "counted twice", "a limit that half may be wrong by",
     ],
 )  # fmt: skip
 def test_only_what_is_proven_of_all_entrances_sets_the_tolerance(
@@ -711,6 +712,7 @@ def test_what_stands_is_what_was_proven_of_the_entrances(hub: World) -> None:
         ("partial", {"figures": [heat]}),
         ("partial", {"figures": [rate("side", 0, 600)], "not_counted": ["door"]}),
         ("undecided", {"figures": [few], "verdict": "undecided"}),
+        ("undecided", {"figures": [{**rate("door", 50, 100), "at_most": 0.9, "verdict": "pass"}]}),
         ("valid", {}),
         ("valid", {"figures": [heat]}),
         ("valid", {"config_version": 7}),

@@ -147,6 +147,10 @@ def test_the_verdict_follows_the_evidence() -> None:
     assert trust(0.99, [], False, "valid").verdict == "care"
     assert trust(0.8, [], True, "valid").reasons == ("coverage",)
     assert trust(0.3, [], True, "valid").verdict == "no"
+    assert trust(0.99, [], True, "valid", 0.99).verdict == "proven"
+    assert trust(0.99, [], True, "valid", 0.7).verdict == "care"
+    assert trust(0.99, [], True, "valid", 0.7).reasons == ("entrances",)
+    assert trust(0.99, [], True, "valid", 0.3).verdict == "no"
     assert trust(0.99, ["stuck"], True, "valid").verdict == "care"
     assert trust(0.99, ["calibration_age", "line_history"], True, "valid").verdict == "care"
     assert trust(0.99, ["calibration_age"], True, "valid").tainted

@@ -140,6 +140,14 @@ def test_a_corner_that_no_camera_sees_is_learnt_and_told() -> None:
     assert balance(passage, Level(0.0), Level(20.0), BUILT).outcome == "off"
 
 
+@pytest.mark.parametrize("seen", [0.0, 1.0])
+def test_of_those_whom_hardly_any_camera_sees_nothing_is_said(seen: float) -> None:
+    """Cameras at the doors alone, or a hall that is empty while in − out goes up: the check of people seen has no measure."""
+    share = seen_share([(10.0, seen)] * FEWEST_LEVELS)
+    told = balance(Passage((0, 1), 30, 20, 1.0), Level(0.0), Level(seen), BUILT, share)
+    assert (told.outcome, told.reason) == ("unknown", "hardly_seen")
+
+
 @given(st.lists(st.tuples(st.floats(0, 500), st.floats(0, 500)), max_size=60))
 def test_the_share_seen_is_a_share(earlier: list[tuple[float, float]]) -> None:
     """Whatever was seen, no more than everybody is expected."""

@@ -303,14 +303,18 @@ def test_what_is_on_the_floor_is_observed_by_the_cameras_that_see_it() -> None:
     assert {queue.queue: queue.waiting_end for queue in window.queues}["near"] is not None
 
 
-def test_a_zone_that_no_calibration_reaches_goes_by_any_camera() -> None:
-    """What cannot be known is not called unobserved."""
+def test_what_no_camera_sees_is_never_watched() -> None:
+    """Nobody is counted there, which is not nobody; floor tracks without a camera see everything."""
     site = lab(())
     nowhere = Sight(site.plan, np.zeros((site.plan.rows, site.plan.cols), dtype=np.bool_))
-    watch = Watch(site.plan, site.zones, site.lines, {"north": nowhere})
-    for observing, seen in ((frozenset({"north"}), True), (frozenset[str](), False)):
-        assert watch.zone(site.zones[0].id, observing) is seen
-        assert watch.line(site.lines[0].id, observing) == float(seen)
+    parts = [("line", site.lines[0].id), ("zone", site.zones[0].id)]
+    for sights, unseen in (({"north": nowhere}, parts), (dict[str, Sight](), [])):
+        watch = Watch(site.plan, site.zones, site.lines, sights)
+        assert watch.unseen() == unseen
+        for observing in (frozenset({"north"}), frozenset[str]()):
+            watched = bool(observing) and not unseen
+            assert watch.zone(site.zones[0].id, observing) is watched
+            assert watch.line(site.lines[0].id, observing) == float(watched)
 
 
 @pytest.mark.parametrize("closed_by", ["time", "stop"])

@@ -142,6 +142,19 @@ def test_a_picture_of_another_size_than_the_marks_observes_nothing(tmp_path: Pat
     assert said[0] in finding["text"]
 
 
+def test_the_doctor_names_what_no_camera_sees() -> None:
+    """A zone behind the camera's back: nothing is ever counted there."""
+    path = share("configs/demo.toml")
+    site = parse_site(path.read_text(encoding="utf-8"), path.name)
+    hidden = site.zones[0].model_copy(
+        update={"id": "hidden", "polygon": [(0.0, 23.0), (2.0, 23.0), (2.0, 25.0)]}
+    )
+    found = examine(site.model_copy(update={"zones": [*site.zones, hidden]}), path)
+    assert [each["text"] for each in found if "no camera sees it" in each["text"]] == [
+        "zone hidden: no camera sees it, so nothing is counted there; draw it where one looks"
+    ]
+
+
 def test_a_camera_restarted_while_it_is_blurred_observes_nothing(tmp_path: Path) -> None:
     """Its own process finds what was usual, tells `blurred`, and sends no frames from then on."""
     text = share("configs/demo.toml").read_text(encoding="utf-8")

@@ -48,7 +48,7 @@ def finding(check: str = "overnight", **other: Any) -> dict[str, Any]:
 def answer(**other: Any) -> dict[str, Any]:
     return {
         "timezone": "Asia/Shanghai", "server_time": "2026-11-24T02:07:30Z",
-        "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996, "report": None},
+        "trust": {"verdict": "plausible", "reasons": ["no_report"], "tainted": [], "coverage": 0.9996, "entrances": 0.9996, "report": None},
         "coverage": 0.97,
         "days": [day("2026-11-23", {9: hour(9), 10: hour(10, "gap"), 11: hour(11, "gap"), 12: hour(12, coverage=0.5)})],
         "cameras": [], "sensors": [], "balance": [finding()], "findings": [], "alerts": [], "reports": [], **other,
@@ -85,7 +85,7 @@ def test_a_gap_is_never_rounded_away(share: float) -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_verdict_says_why(language: Language) -> None:
     """A shape beside the colour, the sentence, its reasons, and the figures in doubt by name."""
-    told = answer(trust={"verdict": "no", "reasons": ["coverage", "alert"], "tainted": ["footfall"], "coverage": 0.5},
+    told = answer(trust={"verdict": "no", "reasons": ["coverage", "alert"], "tainted": ["footfall"], "coverage": 0.5, "entrances": 0.5},
                   alerts=[{"cleared": None}, {"cleared": "2026-11-23T01:00:00Z"}])  # fmt: skip
     html = quality.verdict(told, language)
     assert say("quality.verdict.no", language) in html
@@ -97,7 +97,15 @@ def test_the_verdict_says_why(language: Language) -> None:
 
 def test_a_long_list_of_doubtful_figures_has_a_name() -> None:
     """Everything is "all figures", not twelve names."""
-    told = answer(trust={"verdict": "no", "reasons": [], "tainted": list(TAINTS["covered"]), "coverage": 1.0})
+    told = answer(
+        trust={
+            "verdict": "no",
+            "reasons": [],
+            "tainted": list(TAINTS["covered"]),
+            "coverage": 1.0,
+            "entrances": None,
+        }
+    )
     assert "Doubtful: all figures<" in quality.verdict(told, "en")
     told["trust"]["tainted"] = list(TAINTS["moved"])
     assert "all figures that go by places" in quality.verdict(told, "en")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from branchloop.clock import to_ms
 from branchloop.errors import ConfigError
 from branchloop.share import share
 from branchloop.site import Site, parse_site
@@ -119,3 +121,20 @@ def test_files_that_ship_lie_in_a_checkout_or_wheel() -> None:
     with pytest.raises(FileNotFoundError, match="install branchloop anew"):
         share("configs/nowhere.toml")
     assert isinstance(share("configs"), Path)
+
+
+def test_while_a_branch_is_open_nobody_is_staff_by_the_hour() -> None:
+    """On a day of special hours the branch is open when only staff comes on others; without any hours staff hours are theirs."""
+    text = (
+        'id = "b"\nname = { en = "B", zh = "支行" }\ntimezone = "Asia/Shanghai"\n'
+        'staff_hours = { mon = "07:30-08:45,17:00-18:30" }\n%s[plan]\nwidth_m = 5.0\nheight_m = 5.0\n'
+    )
+    hours = 'hours = { mon = "09:00-17:00" }\nspecial_hours = { "2026-11-30" = "09:00-19:00" }\n'
+    for told, evening in (("", True), (hours, False), (hours.replace("11-30", "11-23"), True)):
+        site = parse_site(text % told)
+        at = {
+            hour: to_ms(datetime(2026, 11, 30, hour, 30, tzinfo=site.zone_info)) for hour in (8, 10, 17, 18)
+        }
+        assert {hour: site.is_staff_time(ms) for hour, ms in at.items()} == {
+            8: True, 10: False, 17: evening, 18: False,
+        }  # fmt: skip
