@@ -1,4 +1,4 @@
-"""`branchloop check-config FILE`: whether a configuration file is right, and how to mend it."""
+"""`branchloop check-config FILE`: whether a configuration file is right, and how to mend it; what is right but hardly meant is noted."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from branchloop import exits
 from branchloop.cli import Program, replace
 from branchloop.desired import marks_fault
 from branchloop.errors import ConfigError
+from branchloop.serving import overlaps
 from branchloop.site import parse_site
 
 
@@ -33,6 +34,8 @@ def check(file: Path) -> None:
         wrong = marks_fault(camera, site.plan)
         if wrong is not None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
+    for sentence in overlaps(site):
+        click.echo(f"{file}: note: {sentence}", err=True)
     click.echo(
         f"{file}: right; site {site.id}, plan {site.plan.width_m:g} × {site.plan.height_m:g} m, "
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "

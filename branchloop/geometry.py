@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 Point = tuple[float, float]
 Polygon = Sequence[Point]
+_CELLS = 100
 
 
 def side(a: Point, b: Point, p: Point) -> float:
@@ -50,6 +51,21 @@ def contains(polygon: Polygon, p: Point) -> bool:
             inside = not inside
         x0, y0 = x1, y1
     return inside
+
+
+def shared_area(one: Polygon, other: Polygon) -> float:
+    """Area in m² that lies in both polygons, to about a hundredth of what their bounding boxes share."""
+    low = [max(min(p[axis] for p in one), min(p[axis] for p in other)) for axis in (0, 1)]
+    high = [min(max(p[axis] for p in one), max(p[axis] for p in other)) for axis in (0, 1)]
+    if low[0] >= high[0] or low[1] >= high[1]:
+        return 0.0
+    step_x, step_y = (high[0] - low[0]) / _CELLS, (high[1] - low[1]) / _CELLS
+    middles = (
+        (low[0] + (i + 0.5) * step_x, low[1] + (j + 0.5) * step_y)
+        for i in range(_CELLS)
+        for j in range(_CELLS)
+    )
+    return sum(contains(one, p) and contains(other, p) for p in middles) * step_x * step_y
 
 
 def is_simple(polygon: Polygon) -> bool:

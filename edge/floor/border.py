@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from branchloop import geometry
 from edge.floor.handover import Renamed
 
@@ -15,13 +17,16 @@ _HALVINGS = 10
 class Border:
     """The border of one area, and on which side of it each person was seen last."""
 
-    def __init__(self, polygon: geometry.Polygon) -> None:
-        self.polygon = polygon
+    def __init__(self, polygon: geometry.Polygon, without: Sequence[geometry.Polygon] = ()) -> None:
+        """What lies in one of `without` is no part of the area."""
+        self._polygon, self._without = polygon, without
         self._last: dict[int, tuple[int, geometry.Point, bool]] = {}
 
     def holds(self, place_m: geometry.Point) -> bool:
         """Whether a place lies in the area."""
-        return geometry.contains(self.polygon, place_m)
+        return geometry.contains(self._polygon, place_m) and not any(
+            geometry.contains(other, place_m) for other in self._without
+        )
 
     def turned_ms(self, t_ms: int, person: int, place_m: geometry.Point, *, inside: bool) -> int | None:
         """When the person came over the border who is seen in the area, or not, at `t_ms`; None where that is not known."""
@@ -29,7 +34,7 @@ class Border:
         self._last[person] = (t_ms, place_m, inside)
         if last is None or last[2] == inside or t_ms - last[0] > STEP_MS:
             return None
-        return crossed_ms(self.polygon, last[:2], (t_ms, place_m))
+        return crossed_ms(self.holds, last[:2], (t_ms, place_m))
 
     def forget(self, before_ms: int) -> None:
         """Drop who was not seen since."""
@@ -41,13 +46,13 @@ class Border:
         self._last = {ids.anyhow(person): last for person, last in leaving._last.items()}
 
 
-def crossed_ms(polygon: geometry.Polygon, before: Fix, after: Fix) -> int:
-    """The moment at which somebody who walked straight on came in or went out; one of the two places is inside."""
+def crossed_ms(holds: Callable[[geometry.Point], bool], before: Fix, after: Fix) -> int:
+    """The moment at which somebody who walked straight on came in or went out; the area holds one of the two places."""
     (from_ms, (x0, y0)), (to_ms, (x1, y1)) = before, after
-    inside = geometry.contains(polygon, (x0, y0))
+    inside = holds((x0, y0))
     low, high = 0.0, 1.0
     for _ in range(_HALVINGS):
         share = (low + high) / 2
         place = (x0 + share * (x1 - x0), y0 + share * (y1 - y0))
-        low, high = (share, high) if geometry.contains(polygon, place) == inside else (low, share)
+        low, high = (share, high) if holds(place) == inside else (low, share)
     return round(from_ms + (low + high) / 2 * (to_ms - from_ms))

@@ -5,6 +5,9 @@ reached (*served*: the way there is part of the wait) or when the person leaves 
 (*abandoned*, dated at the leaving). A stay shorter than the zone's `min_stay_s` is passing through.
 What nobody saw is neither: a track that breaks off for good, or one that begins deep inside the queue,
 is *lost* and has no duration.
+
+Where a serving zone overlaps the queue it is the counter's: who stands at a counter waits for none. Who goes on to another
+queue of the same counters has left neither; the wait goes on there (`goes_on`, asked by `edge.floor.queues`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from branchloop import geometry
+from branchloop.serving import fellow_queues, serving_zones
 from branchloop.site import Line, Plan, Site, Zone
 from edge.floor.border import Border
 from edge.floor.handover import Renamed
@@ -30,7 +34,6 @@ DEEP_M = 0.8
 EDGE_M = 1.0
 """A track that ends this close to an entrance or to the plan's edge has gone."""
 
-SERVING = ("counter", "desk", "self-service")
 Outcome = Literal["served", "abandoned", "lost"]
 
 
@@ -63,7 +66,7 @@ class Progress:
 @dataclass(slots=True)
 class _Waiting:
     here: Presence
-    at_counter: dict[str, Presence]
+    onward: dict[str, Presence]
     begun_unseen: bool
     min_stay_ms: int
     start_ms: int | None = None
@@ -80,9 +83,11 @@ class QueueMeter:
     def __init__(self, zone: Zone, site: Site) -> None:
         self.zone = zone
         self._min_stay_ms = round(zone.min_stay_s * 1000)
-        self._border = Border(zone.polygon)
-        self._serving = {each.id: each for each in serving_zones(zone, site.zones)}
-        self._counters = {each.id: Border(each.polygon) for each in self._serving.values()}
+        serving = serving_zones(zone, site.zones)
+        self._border = Border(zone.polygon, [each.polygon for each in serving])
+        self._serving = {each.id for each in serving}
+        self._onward = {each.id: each for each in (*serving, *fellow_queues(zone, site.zones))}
+        self._borders = {each.id: Border(each.polygon) for each in self._onward.values()}
         self._exits: Sequence[Line] = [line for line in site.lines if line.entrance]
         self._plan: Plan = site.plan
         self._people: dict[int, _Waiting] = {}
@@ -103,7 +108,7 @@ class QueueMeter:
                 return Progress()
             waiting = self._people[person] = _Waiting(
                 Presence(min(SETTLE_MS, self._min_stay_ms), LEAVE_MS),
-                self._at_counters(),
+                self._nowhere_yet(),
                 begun_unseen=fresh and _depth_m(self.zone, place_m) > DEEP_M,
                 min_stay_ms=max(self._min_stay_ms, REJOIN_MS * (person in self._were_served)),
             )
@@ -116,8 +121,8 @@ class QueueMeter:
         elif not waiting.joined and not waiting.here.inside and not inside and waiting.start_ms is not None:
             del self._people[person]
         if person in self._people and waiting.left_ms is not None and waiting.joined:
-            on_the_way = any(presence.inside for presence in waiting.at_counter.values())
-            if not on_the_way and until_ms - waiting.left_ms >= GRACE_MS:
+            on_the_way = any(presence.inside for presence in waiting.onward.values())
+            if not on_the_way and until_ms - self._last_queued_ms(waiting) >= GRACE_MS:
                 self._end(progress, person, waiting, "abandoned", waiting.left_ms)
         return progress
 
@@ -142,14 +147,14 @@ class QueueMeter:
                 self._end(
                     progress, person, waiting, "served", max(served[0], waiting.start_ms or 0), served[1]
                 )
-            elif waiting.left_ms is not None and self._at_the_edge(waiting.place_m):
+            elif waiting.left_ms is not None and self._gone_from(waiting.place_m):
                 self._end(progress, person, waiting, "abandoned", waiting.left_ms)
             else:
                 self._end(progress, person, waiting, "lost", waiting.here.held_until_ms)
         for person in [p for p, seen_ms in self._known.items() if now_ms - seen_ms >= UNSEEN_MS]:
             del self._known[person]
             self._were_served.discard(person)
-        for border in (self._border, *self._counters.values()):
+        for border in (self._border, *self._borders.values()):
             border.forget(now_ms - UNSEEN_MS)
         return progress
 
@@ -164,16 +169,32 @@ class QueueMeter:
     def take_over(self, leaving: QueueMeter, ids: Renamed) -> None:
         """Go on with the waits that last by another meter of the queue; `ids` says who its people are here."""
         for person, waiting in leaving._people.items():
-            at_counter = {
-                zone: waiting.at_counter.get(zone, presence) for zone, presence in self._at_counters().items()
+            onward = {
+                zone: waiting.onward.get(zone, presence) for zone, presence in self._nowhere_yet().items()
             }
-            self._people[ids.anyhow(person)] = replace(waiting, at_counter=at_counter)
+            self._people[ids.anyhow(person)] = replace(waiting, onward=onward)
         self._known = {ids.anyhow(person): seen_ms for person, seen_ms in leaving._known.items()}
         self._were_served = {ids.anyhow(person) for person in leaving._were_served}
         self._border.take_over(leaving._border, ids)
-        for zone, border in self._counters.items():
-            if zone in leaving._counters:
-                border.take_over(leaving._counters[zone], ids)
+        for zone, border in self._borders.items():
+            if zone in leaving._borders:
+                border.take_over(leaving._borders[zone], ids)
+
+    def goes_on(self, person: int, there: QueueMeter) -> None:
+        """Whoever left this queue and has since joined `there` waits on: that wait began with this one, which ends nowhere else."""
+        left, joined = self._people.get(person), there._people.get(person)
+        if left is None or joined is None or not (left.joined and joined.joined) or left.left_ms is None:
+            return
+        if joined.left_ms is not None and joined.left_ms <= left.left_ms:
+            return
+        joined.start_ms = min(left.start_ms or 0, joined.start_ms or 0)
+        joined.begun_unseen |= left.begun_unseen
+        del self._people[person]
+
+    def was_served(self, person: int) -> None:
+        """From a queue of the same counters: whoever walks back through this one has not joined it."""
+        if person in self._known:
+            self._were_served.add(person)
 
     def drop(self, person: int) -> None:
         """The person is staff: whoever serves does not wait."""
@@ -211,8 +232,8 @@ class QueueMeter:
     def _served(self, person: int, waiting: _Waiting, t_ms: int, until_ms: int) -> tuple[int, str] | None:
         """Since when, and in which zone, somebody is served whose stay there has proved long enough."""
         found: tuple[int, str] | None = None
-        for zone, border in self._counters.items():
-            presence = waiting.at_counter[zone]
+        for zone, border in self._borders.items():
+            presence = waiting.onward[zone]
             inside = border.holds(waiting.place_m)
             turned_ms = border.turned_ms(t_ms, person, waiting.place_m, inside=inside)
             since_ms, was_inside = presence.since_ms, presence.inside
@@ -223,19 +244,20 @@ class QueueMeter:
                 upto_ms = presence.since_ms
             else:
                 continue
-            if found is None and upto_ms - since_ms >= self._least_ms(zone):
+            if found is None and zone in self._serving and upto_ms - since_ms >= self._least_ms(zone):
                 found = since_ms, zone
         return found
 
     def _stayed(self, waiting: _Waiting) -> tuple[int, str] | None:
         """The same of somebody who is seen no more."""
-        for zone, presence in waiting.at_counter.items():
+        for zone in self._serving:
+            presence = waiting.onward[zone]
             if presence.inside and presence.held_until_ms - presence.since_ms >= self._least_ms(zone):
                 return presence.since_ms, zone
         return None
 
     def _least_ms(self, zone: str) -> int:
-        return round(self._serving[zone].min_stay_s * 1000)
+        return round(self._onward[zone].min_stay_s * 1000)
 
     def _end(
         self,
@@ -254,22 +276,23 @@ class QueueMeter:
         start_ms = waiting.start_ms or 0
         progress.ended.append(Wait(self.zone.id, person, start_ms, max(end_ms, start_ms), outcome, served_in))
 
-    def _at_counters(self) -> dict[str, Presence]:
-        return {zone: Presence(min(SETTLE_MS, self._least_ms(zone)), LEAVE_MS) for zone in self._serving}
+    def _last_queued_ms(self, waiting: _Waiting) -> int:
+        """When whoever left this queue left it or one of its fellows last."""
+        fellows = [presence for zone, presence in waiting.onward.items() if zone not in self._serving]
+        return max([waiting.left_ms or 0, *(presence.since_ms for presence in fellows)])
 
-    def _at_the_edge(self, place_m: geometry.Point) -> bool:
+    def _nowhere_yet(self) -> dict[str, Presence]:
+        return {zone: Presence(min(SETTLE_MS, self._least_ms(zone)), LEAVE_MS) for zone in self._onward}
+
+    def _gone_from(self, place_m: geometry.Point) -> bool:
+        """Whether who is seen no more after this place has gone; at a counter by the wall nobody has."""
+        if any(border.holds(place_m) for border in self._borders.values()):
+            return False
         x, y = place_m
         edge_m = min(x, y, self._plan.width_m - x, self._plan.height_m - y)
         return edge_m < EDGE_M or any(
             geometry.segment_distance(line.from_, line.to, place_m) < EDGE_M for line in self._exits
         )
-
-
-def serving_zones(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
-    """The zones where a queue's wait ends: those it names, or every counter, desk and machine."""
-    if queue.served_in:
-        return [zone for zone in zones if zone.id in queue.served_in]
-    return [zone for zone in zones if zone.kind in SERVING]
 
 
 def _depth_m(zone: Zone, place_m: geometry.Point) -> float:

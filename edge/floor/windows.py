@@ -6,7 +6,7 @@ Everything is an integer integral, so that windows merge exactly into minutes, h
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -28,7 +28,8 @@ from edge.floor.handover import Renamed
 from edge.floor.heat import HeatGrid
 from edge.floor.histogram import histogram
 from edge.floor.lines import Crossing, Key
-from edge.floor.queueing import Outcome, Progress, QueueMeter, Wait
+from edge.floor.queueing import Outcome, Wait
+from edge.floor.queues import Queues, Told
 from edge.floor.watch import Watch
 from edge.floor.zones import Visit, ZoneMeter
 
@@ -131,7 +132,7 @@ class WindowBook:
             for person in visitors:
                 window.heat.add(person.place_m, span_ms)
         facts = Facts()
-        self._drop(p.id for p in on_plan if p.id in staff)
+        self._drop([p.id for p in on_plan if p.id in staff])
         self._flow(stretch, visitors)
         facts.visits += self._zone_stays(stretch, visitors, parts)
         facts.waits += self._queue_waits(stretch, visitors, parts)
@@ -147,11 +148,7 @@ class WindowBook:
 
     def went_out(self, person: Key, at_ms: int) -> list[Wait]:
         """A visitor left by an entrance: whatever the visitor waited for, it is over."""
-        waits: list[Wait] = []
-        for meter in self._queues:
-            if isinstance(person, int):
-                waits += self._record_waits(meter, meter.went_out(person), at_ms)
-        return waits
+        return self._record_waits(self._queues.went_out(person), at_ms) if isinstance(person, int) else []
 
     def withdraw(self, line: str, notice: str, at_ms: int) -> None:
         """A notice that did not come true."""
@@ -171,8 +168,7 @@ class WindowBook:
         if self._next_ms is None:
             return []
         if closed_by != "time":
-            for meter in self._queues:
-                self._record_waits(meter, meter.stop(), upto_ms - 1)
+            self._record_waits(self._queues.stop(), upto_ms - 1)
         closed: list[Window] = []
         while self._next_ms + WINDOW_MS <= upto_ms or (closed_by != "time" and self._next_ms < upto_ms):
             if upto_ms - self._next_ms > OUTAGE_MS and self._next_ms not in self._open:
@@ -196,28 +192,24 @@ class WindowBook:
         self._strides.take_over(leaving._strides, ids)
         self._fresh_meters()
         zones = {meter.zone.id: meter for meter in leaving._zones}
-        queues = {meter.zone.id: meter for meter in leaving._queues}
         for zone in self._zones:
             if zone.zone.id in zones:
                 zone.take_over(zones[zone.zone.id], ids)
-        for queue in self._queues:
-            if queue.zone.id in queues:
-                queue.take_over(queues[queue.zone.id], ids)
+        self._queues.take_over(leaving._queues, ids)
 
     def _fresh_meters(self) -> None:
         site = self._site
         self._zones = [ZoneMeter(_patient(zone, site.staff_after_s)) for zone in site.zones]
-        self._queues = [QueueMeter(zone, site) for zone in site.zones if zone.kind == "queue"]
+        self._queues = Queues(site)
 
     def _empty(self) -> _Open:
         return _Open(HeatGrid(self._site.plan), FlowGrid(self._site.plan))
 
-    def _drop(self, staff: Iterable[int]) -> None:
+    def _drop(self, staff: Sequence[int]) -> None:
         for person in staff:
             for zone in self._zones:
                 zone.drop(person)
-            for queue in self._queues:
-                queue.drop(person)
+        self._queues.drop(staff)
 
     def _flow(self, stretch: Stretch, visitors: Sequence[SitePerson]) -> None:
         for person in visitors:
@@ -247,27 +239,24 @@ class WindowBook:
     def _queue_waits(
         self, stretch: Stretch, visitors: Sequence[SitePerson], parts: Sequence[tuple[int, int]]
     ) -> list[Wait]:
-        waits: list[Wait] = []
-        for meter in self._queues:
-            for person in visitors:
-                progress = meter.step(stretch.start_ms, stretch.end_ms, person.id, person.place_m)
-                waits += self._record_waits(meter, progress, stretch.end_ms - 1)
-            waits += self._record_waits(meter, meter.sweep(stretch.end_ms), stretch.end_ms - 1)
+        told = self._queues.step(stretch.start_ms, stretch.end_ms, visitors)
+        for meter in self._queues.meters:
             waiting = meter.waiting([person.id for person in visitors])
             watched = self._watch.zone(meter.zone.id, stretch.observing)
             for start_ms, _ in parts if stretch.observing else ():
                 self._at(start_ms).waiting_end[meter.zone.id] = waiting if watched else None
-        return waits
+        return self._record_waits(told, stretch.end_ms - 1)
 
-    def _record_waits(self, meter: QueueMeter, progress: Progress, at_ms: int) -> list[Wait]:
-        queue, window = meter.zone.id, self._at(at_ms)
-        window.joined[queue] += progress.joined
-        for wait in progress.ended:
-            window.waits[queue, wait.outcome].append(wait.end_ms - wait.start_ms)
-        for span in progress.waited:
-            for start_ms, end_ms in _split(*span):
-                self._at(start_ms).queue_ms[queue] += end_ms - start_ms
-        return progress.ended
+    def _record_waits(self, told: Told, at_ms: int) -> list[Wait]:
+        for meter, progress in told:
+            queue, window = meter.zone.id, self._at(at_ms)
+            window.joined[queue] += progress.joined
+            for wait in progress.ended:
+                window.waits[queue, wait.outcome].append(wait.end_ms - wait.start_ms)
+            for span in progress.waited:
+                for start_ms, end_ms in _split(*span):
+                    self._at(start_ms).queue_ms[queue] += end_ms - start_ms
+        return [wait for _, progress in told for wait in progress.ended]
 
     def _slot_ms(self, t_ms: int) -> int:
         """What comes after its window has closed goes into the next."""
@@ -364,7 +353,7 @@ class WindowBook:
                     lost=len(window.waits[meter.zone.id, "lost"]),
                     looked_ms=window.zone_looked_ms[meter.zone.id],
                 )
-                for meter in self._queues
+                for meter in self._queues.meters
             ],
             sensors=list(sensors),
             heat=window.heat.message(),

@@ -110,6 +110,7 @@ LASTING = {
     "who waits in a zone": along((0, 9.5, 1.5), (3, 7, 1.5), (71, 7, 1.5), (74, 9.5, 1.5)),
     "who queues and is served": along((2, 0.3, 4), (5, 2, 4), (64, 2, 4), (67, 2, 6.5), (80, 2, 6.5)),
     "who gives up queueing": along((1, 0.3, 3.4), (4, 2.4, 3.4), (58, 2.4, 3.4), (60, 0.5, 3.4), (64, 0.4, 3.4)),
+    "who goes on from seats": along((12, 4.2, 7.7), (14, 4.2, 6), (40, 4.2, 6), (43, 2.8, 4.6), (66, 2.8, 4.6), (69, 2.7, 7), (84, 2.7, 7)),
     "who is staff": along((0, 9, 7), (20, 9, 7), (25, 7, 5), (78, 7, 5)),
     "who stepped out": along((0, 7.5, 3), (3, 7.5, 3), (7, 4, 2.5), (50, 4, 2.5), (54, 7.5, 2.8), (57, 9.7, 2.8)),
     "who stands on the line": along((0, 4, 7), (3, 5.02, 7.2), (60, 5.02, 7.2), (63, 7, 7.2), (66, 9.7, 6)),
@@ -117,10 +118,11 @@ LASTING = {
 
 
 def branch(**more: object) -> Site:
-    """The lab with a zone where people wait, a queue and its counter, and a back office."""
+    """The lab with a zone where people wait, a queue, seats and their counter, and a back office."""
     zones = [
         {"id": "wait", "kind": "waiting", "polygon": [(6, 0.5), (8, 0.5), (8, 2.5), (6, 2.5)], "min_stay_s": 20},
         {"id": "queue", "kind": "queue", "polygon": [(1, 3), (3, 3), (3, 5), (1, 5)], "min_stay_s": 15, "served_in": ["till"]},
+        {"id": "seats", "kind": "queue", "polygon": [(3.5, 5.5), (4.8, 5.5), (4.8, 6.8), (3.5, 6.8)], "min_stay_s": 5, "served_in": ["till"]},
         {"id": "till", "kind": "counter", "polygon": [(1, 6), (3, 6), (3, 7.5), (1, 7.5)], "min_stay_s": 3},
         {"id": "back", "kind": "staff", "polygon": [(8, 6), (9.8, 6), (9.8, 7.8), (8, 7.8)]},
     ]  # fmt: skip
@@ -141,9 +143,13 @@ def test_what_lasts_goes_on(who: str, at_s: float) -> None:
         expected = {
             "wait entries": 1,
             "wait dwells": 1,
-            "queue joined": 2,
-            "queue served": 1,
+            "queue joined": 3,
+            "queue served": 2,
             "queue abandoned": 1,
+            "seats joined": 1,
+            "seats served": 0,
+            "seats abandoned": 0,
+            "seats lost": 0,
         }
         assert {key: sums[key] for key in expected} == expected
         assert sums["middle returned"] == 1
