@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from branchloop.clock import WINDOW_MS
 from branchloop.demoapi import DemoApi
 from branchloop.demofiles import SITE, folder_of
 from branchloop.errors import BranchloopError, DependencyError, UsageError
-from branchloop.family import below, youngest
+from branchloop.family import Relative, below, youngest
 from branchloop.finite import Finite
 
 START_S = 180.0
@@ -232,7 +232,7 @@ def _end(branch: Branch) -> dict[str, Any]:
     return sums
 
 
-def _left(family: list[Any]) -> int:
+def _left(family: Sequence[Relative]) -> int:
     """How many of the processes that ran live on after the demo."""
     until_s = time.monotonic() + LEFT_S
     while True:

@@ -7,7 +7,6 @@ and asks the hub's API what came of it.
 from __future__ import annotations
 
 import contextlib
-import json
 import sys
 import threading
 import time
@@ -29,6 +28,7 @@ from branchloop.demofiles import (
     SITE,
     Files,
     KioskPlace,
+    answered,
     folder_of,
     prepare,
     root_public,
@@ -66,7 +66,7 @@ def demo(
         hub.keep(time.monotonic())
         try:
             supervisor.children = [hub]
-            ready = wait_for(lambda: _ready(files), START_S, "the hub", stop)
+            ready = wait_for(lambda: answered(files.ready), START_S, "the hub", stop)
             say("hub", f"{ready['api']}  (broker {ready['broker']})")
             tokens = tokens_of(files)
             import_history(files, say)
@@ -200,14 +200,6 @@ def _acceptance(files: Files, api: str, token: str) -> DemoAcceptance:
 
 def _child(name: str, files: Files, module: str, *args: str) -> Child:
     return Child(name, [sys.executable, "-m", module, *args], log=files.root / f"{name}.log")
-
-
-def _ready(files: Files) -> dict[str, Any] | None:
-    try:
-        ready: dict[str, Any] = json.loads(files.ready.read_text())
-    except (OSError, ValueError):
-        return None
-    return ready
 
 
 def _answers(url: str) -> bool | None:

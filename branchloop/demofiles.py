@@ -99,6 +99,15 @@ def prepare(root: Path, port_base: int | None) -> Files:
     return files
 
 
+def answered(ready: Path) -> dict[str, Any] | None:
+    """What a hub wrote into its `--json-ready` file, once it answers."""
+    try:
+        told: dict[str, Any] = json.loads(ready.read_text())
+    except (OSError, ValueError):
+        return None
+    return told
+
+
 def _documents(files: Files) -> str:
     """Certificates are signed by a key of the demo's, and marked as simulated data."""
     if not all(importlib.util.find_spec(library) for library in ("pyhanko", "reportlab")):

@@ -20,6 +20,7 @@ from typing import Any
 import click
 
 from branchloop import exits
+from branchloop.demofiles import answered
 from branchloop.errors import BranchloopError, ConfigError, DependencyError, UsageError
 from branchloop.finite import Finite
 from branchloop.loadfiles import write_hub
@@ -101,11 +102,10 @@ def _own_hub(root: Path, branches: int, stop: threading.Event) -> Iterator[dict[
     child = Child("hub", args, log=root / "hub.log")
     try:
         until_s = time.monotonic() + START_S + START_PER_BRANCH_S * branches
-        while not ready.exists():
+        while (told := answered(ready)) is None:
             child.keep(time.monotonic())
             if stop.wait(0.2) or time.monotonic() > until_s:
                 raise _not_started(root)
-        told = json.loads(ready.read_text())
         yield {"hub": str(hub), "broker": told["broker"], "boxes": boxes, "pids": told["pids"]}
     finally:
         child.rest()

@@ -7,7 +7,6 @@ in the same order. Without a dashboard file the hub is one of its own, with the 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import statistics
@@ -24,10 +23,11 @@ from streamlit.testing.v1 import AppTest
 from branchloop import exits
 from branchloop.demoapi import wait_for
 from branchloop.demobank import import_history, pages_token
-from branchloop.demofiles import SIMULATED, Files, folder_of, prepare, write_dashboard
-from branchloop.errors import DependencyError, InputError
+from branchloop.demofiles import SIMULATED, answered, folder_of, prepare, write_dashboard
+from branchloop.errors import ConfigError, DependencyError, InputError
 from branchloop.processes import Child, stop_event
 from dashboard import session
+from dashboard.client import Problem, Refused, Unreachable
 
 PAGES = ("live", "heat", "quality", "setup", "board", "service", "journeys")
 START_S = 90.0
@@ -48,13 +48,14 @@ def bench_dashboard(config: Path | None, branch: str | None, runs: int, as_json:
             config, branch = stack.enter_context(_simulated())
         os.environ["BRANCHLOOP_DASHBOARD"] = str(config.resolve())
         logging.disable(logging.WARNING)  # Streamlit warns of what runs outside a browser
+        branch, simulated = _branch(branch)
         empty_ms = statistics.median(_shown_ms("", branch, runs)[0])
         rows = {name: _measure(name, branch, runs, empty_ms) for name in PAGES}
     baseline_ms = sum(empty_ms + row["hub_ms"] for row in rows.values())
     figures = {
         "runs": runs,
         "branch": branch,
-        "simulated": branch == SIMULATED,
+        "simulated": simulated,
         "ratio": round(sum(row["page_ms"] for row in rows.values()) / baseline_ms, 2),
         "baseline": "an empty page of Streamlit and the same requests to the hub, alone",
         "empty_ms": round(empty_ms, 1),
@@ -74,7 +75,29 @@ def bench_dashboard(config: Path | None, branch: str | None, runs: int, as_json:
     )
 
 
-def _measure(name: str, branch: str | None, runs: int, empty_ms: float) -> dict[str, Any]:
+def _branch(asked: str | None) -> tuple[str, bool]:
+    """The branch asked for, or the first one, and whether it is simulated. Raises InputError where there is none."""
+    door = session.hub()
+    if door is None:
+        raise ConfigError(
+            "the dashboard file names no token_file.", hint="Name one: nobody signs in to a bench."
+        )
+    try:
+        found = {each["id"]: each for each in door.branches()}
+    except (Unreachable, Refused, Problem) as error:
+        raise DependencyError(
+            "the hub does not tell its branches.", hint="Is it running, and the token right?"
+        ) from error
+    branch = asked or next(iter(found), None)
+    if branch is None or branch not in found:
+        raise InputError(
+            f"there is no branch {asked!r} here." if asked else "the token sees no branch.",
+            hint=f"Branches: {', '.join(found) or 'none'}.",
+        )
+    return branch, bool(found[branch]["simulated"])
+
+
+def _measure(name: str, branch: str, runs: int, empty_ms: float) -> dict[str, Any]:
     """Median and slowest time of a page for a new viewer, and of its requests alone."""
     page_ms, requests = _shown_ms(f"from dashboard.views import {name}\n{name}.page()\n", branch, runs)
     hub_ms = statistics.median(_alone_ms(requests) for _ in range(runs))
@@ -88,7 +111,7 @@ def _measure(name: str, branch: str | None, runs: int, empty_ms: float) -> dict[
     }
 
 
-def _shown_ms(script: str, branch: str | None, runs: int) -> tuple[list[float], list[httpx.Request]]:
+def _shown_ms(script: str, branch: str, runs: int) -> tuple[list[float], list[httpx.Request]]:
     """How long a script took for each of several new viewers, and what it asked the hub; a first viewer warms up and counts not."""
     http = session.http()
     took_ms: list[float] = []
@@ -101,8 +124,7 @@ def _shown_ms(script: str, branch: str | None, runs: int) -> tuple[list[float], 
         requests.clear()
         http.event_hooks["response"] = [note]
         page = AppTest.from_string(script, default_timeout=PATIENCE_S)
-        if branch is not None:
-            page.query_params["branch"] = branch
+        page.query_params["branch"] = branch
         begun_s = time.perf_counter()
         page.run()
         took_ms.append((time.perf_counter() - begun_s) * 1000)
@@ -136,19 +158,12 @@ def _simulated() -> Iterator[tuple[Path, str]]:
         )
         hub.keep(time.monotonic())
         try:
-            api = wait_for(lambda: _api(files), START_S, "the hub", stop_event())
+            api = wait_for(lambda: answered(files.ready), START_S, "the hub", stop_event())["api"]
             import_history(files, lambda label, text: click.echo(f"{label:>18}  {text}", err=True))
             write_dashboard(files, api, pages_token(files), None)
             yield files.dashboard, SIMULATED
         finally:
             hub.rest()
-
-
-def _api(files: Files) -> str | None:
-    try:
-        return str(json.loads(files.ready.read_text())["api"])
-    except (OSError, ValueError):
-        return None
 
 
 if __name__ == "__main__":

@@ -57,11 +57,9 @@ def verdict(answer: Mapping[str, Any], language: Language) -> str:
     trust = answer["trust"]
     shape, tone = VERDICTS[trust["verdict"]]
     opened = sum(alert["cleared"] is None for alert in answer["alerts"])
-    values = {
-        "coverage": "—" if trust["coverage"] is None else percent(trust["coverage"]),
-        "entrances": "—" if trust["entrances"] is None else percent(trust["entrances"]),
-        "alert": str(opened),
-    }
+    shares = {key: trust[key] for key in ("coverage", "entrances")}
+    values = {key: "—" if share is None else percent(share) for key, share in shares.items()}
+    values["alert"] = str(opened)
     lines = [
         say(f"quality.reason.{reason}", language, value=values.get(reason, "")) for reason in trust["reasons"]
     ]

@@ -117,7 +117,7 @@ class QueueMeter:
         self._here(progress, waiting, t_ms, until_ms, turned_ms, inside=inside)
         served = self._served(person, waiting, t_ms, until_ms)
         if waiting.joined and served is not None:
-            self._end(progress, person, waiting, "served", max(served[0], waiting.start_ms or 0), served[1])
+            self._end(progress, person, waiting, "served", *served)
         elif not waiting.joined and not waiting.here.inside and not inside and waiting.start_ms is not None:
             del self._people[person]
         if person in self._people and waiting.left_ms is not None and waiting.joined:
@@ -144,9 +144,7 @@ class QueueMeter:
             if not waiting.joined:
                 del self._people[person]
             elif served is not None:
-                self._end(
-                    progress, person, waiting, "served", max(served[0], waiting.start_ms or 0), served[1]
-                )
+                self._end(progress, person, waiting, "served", *served)
             elif waiting.left_ms is not None and self._gone_from(waiting.place_m):
                 self._end(progress, person, waiting, "abandoned", waiting.left_ms)
             else:
@@ -250,9 +248,10 @@ class QueueMeter:
 
     def _stayed(self, waiting: _Waiting) -> tuple[int, str] | None:
         """The same of somebody who is seen no more."""
-        for zone in self._serving:
-            presence = waiting.onward[zone]
-            if presence.inside and presence.held_until_ms - presence.since_ms >= self._least_ms(zone):
+        for zone, presence in waiting.onward.items():
+            if zone not in self._serving or not presence.inside:
+                continue
+            if presence.held_until_ms - presence.since_ms >= self._least_ms(zone):
                 return presence.since_ms, zone
         return None
 

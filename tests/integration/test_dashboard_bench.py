@@ -36,6 +36,8 @@ def test_every_page_is_timed_beside_its_requests(tmp_path: Path) -> None:
         whole_ms = sum(page["page_ms"] for page in told["pages"].values())
         assert abs(told["ratio"] - whole_ms / baseline_ms) < 0.02
         assert told["simulated"] is False
+        missing = bench(str(config), "--branch", "attic", "--runs", "1")
+        assert (missing.returncode, "there is no branch 'attic' here" in missing.stderr) == (4, True)
         (tmp_path / "token").write_text("nobody")
         refused = bench(str(config), "--branch", "hall", "--runs", "1")
         assert refused.returncode == 5, refused.stderr
