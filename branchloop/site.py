@@ -247,6 +247,11 @@ class Site(Opening):
     box: Box | None = None
     tracking: Tracking = Tracking()
 
+    @property
+    def entrances(self) -> list[Line]:
+        """The lines at which people come into the branch and leave it."""
+        return [line for line in self.lines if line.entrance]
+
     @model_validator(mode="after")
     def _consistent(self) -> Site:
         for what, parts in (

@@ -88,7 +88,7 @@ class QueueMeter:
         self._serving = {each.id for each in serving}
         self._onward = {each.id: each for each in (*serving, *fellow_queues(zone, site.zones))}
         self._borders = {each.id: Border(each.polygon) for each in self._onward.values()}
-        self._exits: Sequence[Line] = [line for line in site.lines if line.entrance]
+        self._exits: Sequence[Line] = site.entrances
         self._plan: Plan = site.plan
         self._people: dict[int, _Waiting] = {}
         self._known: dict[int, int] = {}

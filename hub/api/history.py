@@ -12,14 +12,14 @@ from hub.api import models_figures as models
 from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
 from hub.store.reading import Crossings, Reader, Sums
-from hub.store.sums import Watched, ZoneSums, together
+from hub.store.sums import Watched, ZoneSums
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
     """Crossings of the entrances by local bucket."""
     level = figures.level_of(bucket)
     asked = figures.snap(from_, to, figures.MOST_DAYS[level])
-    entrances = [line.id for line in site.lines if line.entrance]
+    entrances = [line.id for line in site.entrances]
     items = []
     with Reader.open(state.data_dir) as reader:
         question = Question.of(reader, site, asked, level)
@@ -27,7 +27,7 @@ def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> mode
         crossings = reader.lines_by_bucket(site, question.span, level)
         for part, sums, is_bucket in parts(reader, question, level):
             lines = crossings.get(part[0], {}) if is_bucket else reader.lines(site, part)
-            through = Through.of(lines, entrances, sums)
+            through = Through.of(lines, entrances, sums, reader.watched(site, entrances, part))
             where = place(question, part, sums)
             where["coverage"] = through.coverage(where["coverage"], sums)
             items.append(
@@ -40,7 +40,8 @@ def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> mode
                 )
             )
         told = quality(reader, question, whole, ("footfall", "crossings_in", "crossings_out"))
-        passed = Through.of(reader.lines(site, question.span), entrances, whole)
+        watched = reader.watched(site, entrances, question.span)
+        passed = Through.of(reader.lines(site, question.span), entrances, whole, watched)
     told["coverage"] = passed.coverage(told["coverage"], whole)
     return models.Footfall(
         **told,
@@ -116,21 +117,21 @@ class Through:
     """How long they were observed; None where there is none to tell of."""
 
     @classmethod
-    def of(cls, lines: Crossings, names: Sequence[str], sums: Sums) -> Through:
+    def of(cls, lines: Crossings, names: Sequence[str], sums: Sums, watched: Watched | None) -> Through:
         """Of the lines of these names; one that no window named was drawn later, or had another name.
 
         A further door takes nothing from the coverage of the time before it: the lines of then counted alone.
         """
         passed = [lines[name] for name in names if name in lines]
-        watched = together(passed) if names else None
+        told = watched if names else None
         if sums.observed_ms <= 0 or not any(line.observed_ms for line in passed):
-            return cls(watched=watched)
+            return cls(watched=told)
         return cls(
             sum(line.crossings_in for line in passed),
             sum(line.crossings_out for line in passed),
             sum(line.returned for line in passed),
             sum(line.visitors for line in passed),
-            watched,
+            told,
         )
 
     def coverage(self, covered: float | None, sums: Sums) -> float | None:

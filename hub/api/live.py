@@ -17,7 +17,7 @@ from hub.api.state import State, now_ms
 from hub.store.alerts import StoredAlert
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span
-from hub.store.sums import ZoneSums
+from hub.store.sums import Watched, ZoneSums
 
 STALE_MS = 15_000
 NOTICES = 20
@@ -40,6 +40,8 @@ class Today:
     span: Span
     sums: Sums
     lines: Crossings
+    watched: Watched
+    """How long the entrances were in sight."""
     coverage: float | None
     faults: taints.Faults
 
@@ -56,7 +58,8 @@ class Today:
             sums.expected_ms,
             sums.open_observed_ms,
         )
-        return cls(span, sums, reader.lines(site, span), share, reader.doubts(site, span, now))
+        watched = reader.watched(site, [line.id for line in site.entrances], span)
+        return cls(span, sums, reader.lines(site, span), watched, share, reader.doubts(site, span, now))
 
     @property
     def measured(self) -> bool:
@@ -65,8 +68,8 @@ class Today:
 
     def through(self, site: Site) -> dict[str, models.Figure]:
         """Crossings of the entrances, and who of them came in anew."""
-        entrances = [line.id for line in site.lines if line.entrance]
-        counts = Through.of(self.lines, entrances, self.sums)
+        entrances = [line.id for line in site.entrances]
+        counts = Through.of(self.lines, entrances, self.sums, self.watched)
         covered = counts.coverage(self.coverage, self.sums)
         return {
             key: figure_of(value, "people", covered, self.sums.last_ms, taints.of_figure(key, self.faults))
@@ -142,7 +145,7 @@ def live(state: State, site: Site) -> models.Live:
 
 
 def _line(line: str, today: Today) -> models.LineToday:
-    counts = Through.of(today.lines, [line], today.sums)
+    counts = Through.of(today.lines, [line], today.sums, None)
     return models.LineToday(id=line, in_=counts.went_in, out=counts.went_out)
 
 

@@ -259,7 +259,7 @@ def _coverage(
     """Share of the opening time of whole hours that was observed; of the `entrances` None where there is none."""
     start_ms = bucket_start_ms(span[0], "hour", site.zone_info)
     whole = (start_ms, bucket_end_ms(span[1], "hour", site.zone_info))
-    doors = [line.id for line in site.lines if line.entrance]
+    doors = [line.id for line in site.entrances]
     if entrances and not doors:
         return None
     watched = evidence.open_watched(site.id, doors, whole) if entrances else None

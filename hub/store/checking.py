@@ -49,7 +49,7 @@ class Checker:
         self._error = error
         self._zone = site.zone_info
         self._hours = hours
-        self._entrances = [line.id for line in site.lines if line.entrance]
+        self._entrances = [line.id for line in site.entrances]
 
     def hour(self, span: Span) -> list[Finding]:
         """Findings on one finished local hour in which the branch was open; none otherwise."""

@@ -6,7 +6,7 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from hub.store.opening import Hours, OpeningHistory
 from hub.store.schema import DATABASE
 from hub.store.sqlite_rollups import GRID_TABLES
 from hub.store.stretch import Kept, Run, Span, runs
-from hub.store.sums import Level, LineSums, QueueSums, ZoneSums
+from hub.store.sums import Level, LineSums, QueueSums, Watched, ZoneSums, together
 
 Crossings = dict[str, LineSums]
 """Line -> its crossings."""
@@ -135,6 +135,20 @@ class Reader:
                 before = found.get(line, LineSums())
                 found[line] = LineSums(*(a + b for a, b in zip(astuple(before), values, strict=True)))
         return found
+
+    def watched(self, site: Site, lines: Collection[str], span: Span) -> Watched:
+        """How long these lines were observed together, told by hours where those are kept.
+
+        Of a day alone it could not be said: a door that was drawn at noon and one that was out until then were not the same time.
+        """
+        total = Watched()
+        for level, start_ms, end_ms in self._runs(site, span):
+            hours_ms = min(max(start_ms, self.kept(site).hour_ms), end_ms) if level == "day" else end_ms
+            cut: list[Run] = [(level, start_ms, hours_ms), ("hour", hours_ms, end_ms)]
+            for part, *run in cut:
+                for found in self.lines_by_bucket(site, (run[0], run[1]), part).values():
+                    total += together([found[line] for line in lines if line in found])
+        return total
 
     def queues_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, dict[str, QueueSums]]:
         """Start of bucket -> queue -> its sums, waits included."""

@@ -61,8 +61,12 @@ class LineSums:
 class Watched:
     """How long several lines were observed together, as `LineSums` has it of one."""
 
-    observed_ms: int
-    open_observed_ms: int
+    observed_ms: int = 0
+    open_observed_ms: int = 0
+
+    def __add__(self, later: Watched) -> Watched:
+        """Of two stretches."""
+        return Watched(self.observed_ms + later.observed_ms, self.open_observed_ms + later.open_observed_ms)
 
 
 def together(lines: Sequence[LineSums]) -> Watched:

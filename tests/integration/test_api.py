@@ -60,11 +60,17 @@ def get(hub: World, path: str, headers: dict[str, str], **query: str) -> httpx.R
     return httpx.get(f"{hub.api}/api/v1/branches{path}", params=query, headers=headers, timeout=10)
 
 
-def test_figures_are_the_sums_of_their_windows(hub: World) -> None:
+@pytest.fixture(scope="module")
+def base(hub: World) -> int:
+    """The start (UTC ms) of an hour of which two minutes were sent."""
+    start_ms = now_ms() // 3_600_000 * 3_600_000 - 7_200_000
+    send(hub, "hall", [("window", window(start_ms + 5_000 * i, i % 3)) for i in range(24)])
+    return start_ms
+
+
+def test_figures_are_the_sums_of_their_windows(hub: World, base: int) -> None:
     """Heat, crossings, visits and means equal what was sent, to the milli-person-second."""
     headers = hub.token("manager", "hall")
-    base = now_ms() // 3_600_000 * 3_600_000 - 7_200_000
-    send(hub, "hall", [("window", window(base + 5_000 * i, i % 3)) for i in range(24)])
     span = {"from": iso(base), "to": iso(base + 3_600_000)}
     heat = get(hub, "/hall/heat", headers, **span).json()
     assert heat["total"] == sum(5.0 * (i % 3) for i in range(24))
@@ -89,10 +95,9 @@ def test_figures_are_the_sums_of_their_windows(hub: World) -> None:
     assert zones["dwell_median_s"] == pytest.approx(9, rel=0.1)
 
 
-def test_a_gap_is_a_gap(hub: World) -> None:
+def test_a_gap_is_a_gap(hub: World, base: int) -> None:
     """Two minutes of an hour were observed: coverage says 1/30, and the rest is listed as gaps."""
     headers = hub.token("head_office")
-    base = now_ms() // 3_600_000 * 3_600_000 - 7_200_000
     heat = get(hub, "/hall/heat", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
     assert heat["coverage"] == pytest.approx(120 / 3600)
     assert heat["gaps"] == [{"from": iso(base + 2 * MINUTE), "to": iso(base + 3_600_000)}]

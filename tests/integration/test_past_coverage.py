@@ -183,6 +183,31 @@ def test_a_door_is_observed_by_the_cameras_that_see_it(hub: World) -> None:
             assert balance["outcome"] == ("ok" if day == 1.0 else "unknown")
 
 
+@pytest.mark.parametrize(("door_h", "back_h", "day"), [(8, 0, 0.875), (2, 2, 0.25)])
+def test_a_day_with_a_new_door_and_an_outage_is_covered_as_its_hours_are(
+    hub: World, door_h: int, back_h: int, day: float
+) -> None:
+    """A second door from the seventh hour on; each is in sight for so many hours before closing."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    box = Box(hub)
+    for hour in range(8):
+        at_ms = start_ms + hour * HOUR_MS
+        lines = [
+            {"line": name, "in": 1, "out": 1, "looked_ms": 60_000 if hour >= 8 - seen_h else 0}
+            for name, since, seen_h in (("door", 0, door_h), ("back", 6, back_h))
+            if hour >= since
+        ]
+        box.send(*minutes(at_ms, at_ms + HOUR_MS, 0, lines=lines))
+    assert start_ms + 8 * HOUR_MS == end_ms
+    back = site.lines[0].model_copy(update={"id": "back"})
+    with configured(hub, lines=[site.lines[0], back]) as asking:
+        whole = told(asking, "footfall", day_ms(site, 1), bucket="day")
+        hours = told(asking, "footfall", (start_ms, end_ms), bucket="hour")
+    assert (whole["coverage"], whole["items"][0]["coverage"], hours["coverage"]) == (day, day, day)
+    assert sum(each["coverage"] for each in hours["items"]) / 8 == day
+
+
 def test_a_line_of_today_has_no_history_to_be_off_from(hub: World) -> None:
     """Weeks without that line are no weeks of nobody crossing it."""
     site = hub.config.sites["hall"]
