@@ -33,7 +33,7 @@ COMMANDS: dict[str, Program] = {
     ),
     "doctor": Program("branchloop.doctor", (), "say whether this machine can do its work"),
     "evaluate": Program("edge.main", ("evaluate",), "measure tracks and heat against ground truth"),
-    "panorama": Program("edge.main", ("panorama",), "lay clips out on the plan from above, people removed"),
+    "birdseye": Program("edge.main", ("birdseye",), "lay clips out on the plan from above, people removed"),
     "bench": Program("branchloop.bench", (), "measure speed against a baseline in the same run"),
     "chaos": Program(
         "branchloop.chaos", (), "kill every process of a demo branch, and see that nothing is lost"

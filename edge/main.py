@@ -185,7 +185,7 @@ def replay(
 @click.option("--detector", default=None, metavar="NAME|PATH", help="nanodet, or a model file")
 @click.option("--out", type=FILE, required=True, help="the picture: PNG, transparent where no camera looks")
 @JSON
-def panorama(
+def birdseye(
     config: Path | None,
     cameras: tuple[str, ...],
     points: tuple[str, ...],
@@ -196,13 +196,13 @@ def panorama(
     as_json: bool,
 ) -> None:
     """Lay clips out on the plan from above, people removed, and say how well the cameras agree."""
-    from edge.birdseye import birdseye
+    from edge.birdseye import birdseye as lay_out
     from edge.perceive.backdrop import SCORE_FLOOR
     from edge.perceive.people import load_detector
 
     site, reels, corner = _footage(config, cameras, points, bounds, {}, {})
     model = load_detector(detector or (site.box.detector if site.box else "nanodet"), score_floor=SCORE_FLOOR)
-    figures = birdseye(site, reels, model, out, origin_m=corner, backgrounds=backgrounds, progress=progress)
+    figures = lay_out(site, reels, model, out, origin_m=corner, backgrounds=backgrounds, progress=progress)
     progress(0, None)
     exits.report(figures, as_json=as_json)
 

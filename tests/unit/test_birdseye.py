@@ -108,12 +108,12 @@ def test_a_camera_that_looks_elsewhere_is_refused() -> None:
 
 
 def from_above(tmp_path: Path, clips: dict[str, Path], *arguments: str) -> dict[str, Any]:
-    """Run `branchloop panorama`; every background and the picture itself are looked through for people."""
+    """Run `branchloop birdseye`; every background and the picture itself are looked through for people."""
     out = tmp_path / "floor.png"
     cameras = [word for name, clip in clips.items() for word in ("--camera", f"{name}={clip}")]
     done = subprocess.run(
         [
-            sys.executable, "-m", "edge.main", "panorama", *arguments, *cameras, "--out", str(out),
+            sys.executable, "-m", "edge.main", "birdseye", *arguments, *cameras, "--out", str(out),
             "--backgrounds", str(tmp_path), "--json",
         ],
         capture_output=True, text=True, check=True,
