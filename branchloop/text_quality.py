@@ -153,6 +153,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.basis.threshold": ("a fixed threshold", "固定阈值"),
     "quality.why.no_entrance": ("no line is an entrance", "没有入口计数线"),
     "quality.why.never_closes": ("open round the clock", "全天营业"),
+    "quality.why.open_at_midnight": ("open over midnight", "营业跨零点"),
     "quality.why.not_over": ("the day is not over", "当日尚未结束"),
     "quality.why.coverage": ("not enough observed", "观测不足"),
     "quality.why.nothing_stored": ("nothing was observed", "无观测数据"),

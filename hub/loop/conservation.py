@@ -89,17 +89,25 @@ def balance(passage: Passage, began: Level, now: Level, error: CountError, share
 
 
 def overnight(
-    passage: Passage, began: Level, left: Level, error: CountError, *, closes: bool, watched: bool
+    passage: Passage,
+    began: Level,
+    left: Level,
+    error: CountError,
+    *,
+    open_after: bool,
+    rests: bool,
+    watched: bool,
 ) -> Finding:
     """At closing, in − out of the whole day is who is still seen inside; what is left over is drift.
 
-    `closes`: the branch closed on that day. `watched`: it was still observed at closing.
+    `open_after`: the branch was open over the midnight that ends the day; `rests`: it was closed at some time of it.
+    `watched`: it was still observed at closing.
     """
     span = passage.span
     if passage.coverage is None or left.people is None or began.people is None:
         return unknown("overnight", "", span, "nothing_stored")
-    if not closes:
-        return unknown("overnight", "", span, "never_closes")
+    if open_after:
+        return unknown("overnight", "", span, "open_at_midnight" if rests else "never_closes")
     if passage.coverage < LEAST_COVERAGE or not watched:
         return unknown("overnight", "", span, "coverage", coverage=passage.coverage)
     if passage.crossings < FEWEST_CROSSINGS:

@@ -21,6 +21,7 @@ Outcome = Literal["ok", "off", "unknown"]
 Reason = Literal[
     "no_entrance",
     "never_closes",
+    "open_at_midnight",
     "not_over",
     "coverage",
     "nothing_stored",

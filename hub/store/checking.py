@@ -79,7 +79,8 @@ class Checker:
             self._began(day),
             self._level(min(span[1], last_ms + -last_ms % MINUTE_MS)),
             self._error,
-            closes=closing_ms < span[1],
+            open_after=closing_ms == span[1] and self._hours.is_open(span[1]),
+            rests=self.open_ms(span) < span[1] - span[0],
             watched=last_ms >= closing_ms,
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hubworld import world
 from test_api import get
 from test_quality import PARTS, Box, day_of, minutes, opened_day
@@ -40,3 +41,23 @@ def test_a_branch_that_never_closes_says_so_once(tmp_path: Path) -> None:
         Box(made).send(*minutes(start_ms - HOUR_MS, start_ms + 50 * HOUR_MS, 0))
         balance = get(made, "/hall/quality", made.token("auditor"), days="7").json()["balance"]
     assert [each["reason"] for each in balance] == ["never_closes"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "found"),
+    [
+        ("00:00-02:00,20:00-24:00", [("unknown", "open_at_midnight")]),
+        ("08:00-24:00", [("ok", None), ("ok", None)]),
+    ],
+)
+def test_a_branch_open_at_midnight_is_told_from_one_that_closes_then(
+    tmp_path: Path, hours: str, found: list[tuple[str, str | None]]
+) -> None:
+    """Neither is open round the clock: one is open over midnight, the other comes to zero at it."""
+    with world(tmp_path, parts=PARTS.replace("09:00-17:00", hours)) as made:
+        site = made.config.sites["hall"]
+        start_ms = local_day_start_ms(day_of(site, 2), site.zone_info)
+        door = {"lines": [{"line": "door", "in": 1, "out": 1}]}
+        Box(made).send(*minutes(start_ms - HOUR_MS, start_ms + 48 * HOUR_MS, 0, **door))
+        balance = get(made, "/hall/quality", made.token("auditor"), days="7").json()["balance"]
+    assert [(each["outcome"], each["reason"]) for each in balance] == found

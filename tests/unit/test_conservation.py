@@ -31,7 +31,8 @@ def at_closing(
         Level(0.0),
         Level(left),
         BUILT,
-        closes=True,
+        open_after=False,
+        rests=True,
         watched=True,
     )
 
@@ -104,7 +105,7 @@ def test_a_door_that_misses_one_in_ten_leavers_is_found() -> None:
 def test_a_branch_that_never_closes_has_no_overnight_zero() -> None:
     """It says so, and is not taken for fine."""
     finding = overnight(
-        Passage(SPAN, 900, 10, 1.0), Level(0.0), Level(0.0), BUILT, closes=False, watched=True
+        Passage(SPAN, 900, 10, 1.0), Level(0.0), Level(0.0), BUILT, open_after=True, rests=False, watched=True
     )
     assert (finding.outcome, finding.reason) == ("unknown", "never_closes")
 
@@ -113,10 +114,18 @@ def test_an_acceptance_report_sets_the_tolerance() -> None:
     """A site proven to .5 % is held to it; the finding says on what it rests."""
     passage, nobody = Passage(SPAN, 205, 195, 1.0), Level(0.0)
     proven = CountError(0.005, "acceptance")
-    strict = overnight(passage, nobody, nobody, proven, closes=True, watched=True)
+    strict = overnight(passage, nobody, nobody, proven, open_after=False, rests=True, watched=True)
     assert (strict.outcome, strict.basis) == ("off", "acceptance")
     assert (
-        overnight(passage, nobody, nobody, CountError(0.05, "acceptance"), closes=True, watched=True).outcome
+        overnight(
+            passage,
+            nobody,
+            nobody,
+            CountError(0.05, "acceptance"),
+            open_after=False,
+            rests=True,
+            watched=True,
+        ).outcome
         == "ok"
     )
 
