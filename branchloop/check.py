@@ -34,8 +34,8 @@ def check(file: Path) -> None:
         wrong = marks_fault(camera, site.plan)
         if wrong is not None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
-    for sentence in overlaps(site):
-        click.echo(f"{file}: note: {sentence}", err=True)
+    for overlap in overlaps(site):
+        click.echo(f"{file}: note: {overlap.told('en')}", err=True)
     click.echo(
         f"{file}: right; site {site.id}, plan {site.plan.width_m:g} × {site.plan.height_m:g} m, "
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "

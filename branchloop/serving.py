@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from branchloop import geometry
 from branchloop.site import Site, Zone
+from branchloop.text import Language, say
 
 SERVING = ("counter", "desk", "self-service")
 LEAST_M2 = 0.05
@@ -32,23 +33,38 @@ def fellow_queues(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
     ]
 
 
-def overlaps(site: Site) -> list[str]:
-    """A sentence for each queue that shares floor with a zone that serves it, or with another queue of the same counters."""
-    said: list[str] = []
-    queues = [zone for zone in site.zones if zone.kind == "queue"]
-    for queue in queues:
-        for serving in serving_zones(queue, site.zones):
-            shared_m2 = geometry.shared_area(queue.polygon, serving.polygon)
-            if shared_m2 >= LEAST_M2:
-                said.append(
-                    f"queue {queue.id!r} and {serving.id!r}, which serves it, share {shared_m2:.1f} m²: nobody "
-                    f"counts as waiting there. Leave a gap between them."
-                )
-    for one, other in itertools.combinations(queues, 2):
-        shared_m2 = geometry.shared_area(one.polygon, other.polygon)
-        if shared_m2 >= LEAST_M2 and other in fellow_queues(one, site.zones):
-            said.append(
-                f"queues {one.id!r} and {other.id!r} of the same counters share {shared_m2:.1f} m²: whoever is "
-                f"served from there counts in both. Draw them side by side."
-            )
-    return said
+def ceded(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
+    """The zones to which a queue leaves the floor that it shares with them: nobody waits in two of them at once.
+
+    Those that serve it, and the queues of the same counters that are named before it.
+    """
+    before = {zone.id for zone in zones[: [zone.id for zone in zones].index(queue.id)]}
+    fellows = [zone for zone in fellow_queues(queue, zones) if zone.id in before]
+    return [*serving_zones(queue, zones), *fellows]
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """Floor that a queue shares with a zone to which it leaves it."""
+
+    queue: str
+    other: str
+    shared_m2: float
+    serves: bool
+    """Whether `other` serves the queue; else it is a queue of the same counters."""
+
+    def told(self, language: Language) -> str:
+        """What it means and how to mend it."""
+        key = "setup.overlap.serving" if self.serves else "setup.overlap.queue"
+        return say(key, language, queue=self.queue, other=self.other, shared_m2=f"{self.shared_m2:.1f}")
+
+
+def overlaps(site: Site) -> list[Overlap]:
+    """Where queues lose floor to what they share it with."""
+    return [
+        Overlap(queue.id, other.id, shared_m2, other.kind != "queue")
+        for queue in site.zones
+        if queue.kind == "queue"
+        for other in ceded(queue, site.zones)
+        if (shared_m2 := geometry.shared_area(queue.polygon, other.polygon)) >= LEAST_M2
+    ]

@@ -28,6 +28,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "setup.faults": ("What is still wrong", "待更正"),
     "setup.right": ("The configuration is right; the box would take it.", "配置正确，盒子可以接受。"),
+    "setup.overlap.serving": (
+        "queue {queue!r} and {other!r}, which serves it, share {shared_m2} m²: nobody counts as waiting there. Leave a gap between them.",
+        "排队区 {queue!r} 与为其服务的 {other!r} 重叠 {shared_m2} 平方米：站在重叠处的人不计为等候。请在两者之间留出间隔。",
+    ),
+    "setup.overlap.queue": (
+        "queues {other!r} and {queue!r} of the same counters share {shared_m2} m²: whoever stands there waits in {other!r} alone. Draw them side by side.",
+        "同一柜台的排队区 {other!r} 与 {queue!r} 重叠 {shared_m2} 平方米：站在重叠处的人只计入 {other!r}。请分开绘制。",
+    ),
     "setup.whole": ("the text", "全文"),
     "setup.what": ("What to draw", "绘制对象"),
     "setup.new_line": ("A new line", "新计数线"),

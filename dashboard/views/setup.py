@@ -10,6 +10,7 @@ import streamlit as st
 
 from branchloop.config import Fault
 from branchloop.errors import ConfigError
+from branchloop.serving import overlaps
 from branchloop.site import Site, parse_site
 from branchloop.text import Language, say
 from branchloop.text_faults import told
@@ -148,6 +149,8 @@ def _finish(door: Hub, site_id: str, work: Work, spoken: Language) -> None:
     faults([Fault(fault["key"], fault["message"]) for fault in checked["faults"]], spoken)
     if checked["ok"]:
         st.html(f'<div class="bl-light bl-good">✓ {say("setup.right", spoken)}</div>')
+        for overlap in overlaps(parse_site(work.text)):
+            st.warning(overlap.told(spoken))
     untouched = work.text == work.saved
     note = st.text_input(say("setup.note", spoken), max_chars=200, key=f"setup-note-{work.base}")
     row = st.container(horizontal=True)

@@ -6,8 +6,9 @@ reached (*served*: the way there is part of the wait) or when the person leaves 
 What nobody saw is neither: a track that breaks off for good, or one that begins deep inside the queue,
 is *lost* and has no duration.
 
-Where a serving zone overlaps the queue it is the counter's: who stands at a counter waits for none. Who goes on to another
-queue of the same counters has left neither; the wait goes on there (`goes_on`, asked by `edge.floor.queues`).
+Where a serving zone overlaps the queue it is the counter's: who stands at a counter waits for none. Where queues of the same
+counters overlap, the floor is that of the first. Who goes on to another of them has left neither; the wait goes on there
+(`goes_on`, asked by `edge.floor.queues`).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from branchloop import geometry
-from branchloop.serving import fellow_queues, serving_zones
+from branchloop.serving import ceded, fellow_queues, serving_zones
 from branchloop.site import Line, Plan, Site, Zone
 from edge.floor.border import Border
 from edge.floor.handover import Renamed
@@ -83,11 +84,12 @@ class QueueMeter:
     def __init__(self, zone: Zone, site: Site) -> None:
         self.zone = zone
         self._min_stay_ms = round(zone.min_stay_s * 1000)
-        serving = serving_zones(zone, site.zones)
-        self._border = Border(zone.polygon, [each.polygon for each in serving])
+        serving, fellows = serving_zones(zone, site.zones), fellow_queues(zone, site.zones)
+        self._border = _floor_of(zone, site)
         self._serving = {each.id for each in serving}
-        self._onward = {each.id: each for each in (*serving, *fellow_queues(zone, site.zones))}
-        self._borders = {each.id: Border(each.polygon) for each in self._onward.values()}
+        self._onward = {each.id: each for each in (*serving, *fellows)}
+        self._borders = {each.id: Border(each.polygon) for each in serving}
+        self._borders |= {each.id: _floor_of(each, site) for each in fellows}
         self._exits: Sequence[Line] = site.entrances
         self._plan: Plan = site.plan
         self._people: dict[int, _Waiting] = {}
@@ -292,6 +294,10 @@ class QueueMeter:
         return edge_m < EDGE_M or any(
             geometry.segment_distance(line.from_, line.to, place_m) < EDGE_M for line in self._exits
         )
+
+
+def _floor_of(queue: Zone, site: Site) -> Border:
+    return Border(queue.polygon, [each.polygon for each in ceded(queue, site.zones)])
 
 
 def _depth_m(zone: Zone, place_m: geometry.Point) -> float:

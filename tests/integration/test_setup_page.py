@@ -204,3 +204,28 @@ def test_zones_of_an_inline_list_are_drawn_like_others(hub: World) -> None:
     remove.click().run()
     assert not page.exception
     assert tomllib.loads(work.text)["zone"] == []
+
+
+def test_zones_drawn_over_each_other_are_told_beside_what_is_right(hub: World) -> None:
+    """As check-config notes it, in the language of the page; it can be saved all the same."""
+    page = opened(hub, "hall")
+    text = page.text_area[0].value
+    assert not page.warning
+    over = """
+[[zone]]
+id = "tellers"
+kind = "counter"
+polygon = [[0.2, 0.2], [1.5, 0.2], [1.5, 0.8], [0.2, 0.8]]
+
+[[zone]]
+id = "seats"
+kind = "queue"
+polygon = [[0.2, 0.2], [1.5, 0.2], [1.5, 0.8], [0.2, 0.8]]
+"""
+    page.text_area[0].set_value(f"{text}{over}").run()
+    assert not page.exception
+    said = [each.value for each in page.warning]
+    assert any(
+        "'seats'" in each and "'tellers'" in each and "请在两者之间留出间隔" in each for each in said
+    ), said
+    assert not next(each for each in page.button if each.label == say("setup.publish", "zh")).disabled
