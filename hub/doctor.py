@@ -11,6 +11,7 @@ import subprocess
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
+from hub.backup.latest import examine_backup
 from hub.broker.nats import executable
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
@@ -31,7 +32,7 @@ def examine(config: HubConfig | None) -> list[Finding]:
         findings += (
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
-        findings += [_certificates(config), *examine_documents(config)]
+        findings += [*examine_backup(config), _certificates(config), *examine_documents(config)]
         missing = address_missing(config)
         findings += [warn(missing)] if missing is not None else []
     return findings

@@ -13,6 +13,7 @@ from branchloop import __version__
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
 from branchloop.sealing import decode
+from hub.backup import latest
 from hub.backup.archive import digest_of, opened, pack
 from hub.backup.manifest import AuditHead, Manifest, Part
 from hub.backup.snapshot import (
@@ -64,6 +65,7 @@ def make_backup(config: HubConfig, out: Path, say: Say) -> Manifest:
         with opened(fresh, key) as archive:
             archive.unpack(None)
         _name(fresh, out)
+    latest.note(config.data_dir, manifest.made_ms)
     return manifest
 
 

@@ -22,11 +22,15 @@ import pytest
 from backupworld import Bank, files, now_ms
 
 from branchloop.boxkeys import new_private
+from branchloop.clock import HOUR_MS
 from branchloop.errors import BranchloopError, ConfigError, DependencyError, InputError, UsageError
 from branchloop.processes import lock_directory
 from branchloop.sealing import encode, raw_public
+from hub.backup import latest
+from hub.backup.making import make_backup
 from hub.backup.restoring import check_backup
 from hub.backup.snapshot import copy_database
+from hub.doctor import examine
 from hub.loop.consent import Consent
 from hub.loop.journey import Happened
 from hub.store import forgotten, kept, linking
@@ -578,3 +582,25 @@ def test_every_refusal_has_a_sentence_and_a_remedy(
     new.run("restore", str(new.config.path), "--from", str(file), *both, code=2)
     new.run("backup", str(new.config.path), "--out", str(tmp_path / "x"), code=5)
     assert not (tmp_path / "x").exists()
+
+
+def test_the_doctor_says_when_the_last_backup_was_made(tmp_path: Path) -> None:
+    """None, one of now, one of three days ago; a backup that failed is none."""
+    bank = Bank(tmp_path / "hub").begin()
+
+    def said() -> list[str]:
+        found = [each for each in examine(bank.config) if "backup" in each["text"]]
+        return [f"{each['state']}: {each['text'].split(',')[0]}" for each in found]
+
+    assert said() == ["warn: no backup of this hub was made yet: see docs/operate.md"]
+    file = bank.backup()
+    assert said() == ["good: the last backup was made 0 h ago"]
+    latest.note(bank.data, now_ms() - 72 * HOUR_MS)
+    with pytest.raises(UsageError):
+        make_backup(bank.config, file, bank.said.append)
+    assert said() == ["warn: the last backup was made 72 h ago"]
+    (bank.data / latest.FILE).write_text("yesterday\n", encoding="utf-8")
+    (broken,) = said()
+    assert broken.startswith("warn: when the last backup was made cannot be read")
+    bank.backup("again.backup")
+    assert said() == ["good: the last backup was made 0 h ago"]
