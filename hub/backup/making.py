@@ -18,6 +18,7 @@ from hub.backup.archive import digest_of, opened, pack
 from hub.backup.manifest import AuditHead, Manifest, Part
 from hub.backup.snapshot import (
     applied,
+    await_writers,
     check_integrity,
     copy_database,
     copy_keys,
@@ -28,7 +29,6 @@ from hub.backup.workspace import sync, workspace
 from hub.config import HubConfig
 from hub.store import forgotten
 from hub.store.audit import AuditLog, walk
-from hub.store.connection import opened as opened_database
 from hub.store.keyring import DATABASE as KEYS
 from hub.store.keyring import KEY_FILE, Keyring
 from hub.store.receiptkey import RECEIPT_KEY
@@ -81,8 +81,7 @@ def _gather(config: HubConfig, folder: Path, say: Say) -> Manifest:
     with closing(AuditLog(data_dir)) as log:
         log.append(now_ms, "operator", "command line", "backup", None, "a copy of everything")
     journal = forgotten.read(path)
-    with opened_database(data_dir):
-        pass  # whoever had written into the journal has committed, or never will
+    await_writers(data_dir / DATABASE)  # whoever had written into the journal has committed, or never will
     say(f"copying {DATABASE} ({(data_dir / DATABASE).stat().st_size / 1e6:.1f} MB)")
     copy_database(data_dir / DATABASE, folder / DATABASE)
     photos = leave_out_photos(folder / DATABASE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -11,7 +12,28 @@ from pathlib import Path
 from branchloop.errors import DependencyError, InputError
 
 KEYS_AT_ONCE = 2_000
+PATIENCE_S = 60.0
+ASK_S = 0.002
 _KEY_TABLE = "CREATE TABLE key (customer TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT"
+
+
+def await_writers(path: Path, patience_s: float = PATIENCE_S) -> None:
+    """Return when whoever writes now has committed. Raises DependencyError when nobody lets go.
+
+    SQLite's own patience asks ten times a second, and a database that is written without a pause is free for less than that.
+    """
+    until_s = time.monotonic() + patience_s
+    with faults(path), closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as db:
+        while True:
+            try:
+                db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > until_s:
+                    raise
+                time.sleep(ASK_S)
+            else:
+                db.execute("ROLLBACK")
+                return
 
 
 def copy_database(source: Path, target: Path) -> None:

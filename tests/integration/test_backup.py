@@ -29,7 +29,7 @@ from branchloop.sealing import encode, raw_public
 from hub.backup import latest
 from hub.backup.making import make_backup
 from hub.backup.restoring import check_backup
-from hub.backup.snapshot import copy_database
+from hub.backup.snapshot import await_writers, copy_database
 from hub.doctor import examine
 from hub.loop.consent import Consent
 from hub.loop.journey import Happened
@@ -41,6 +41,7 @@ from hub.store.forgotten import JOURNAL
 from hub.store.journeys import after, record
 from hub.store.keyring import Keyring
 from hub.store.receiptkey import receipt_key
+from hub.store.schema import DATABASE
 from hub.store.tokens import Tokens
 
 
@@ -136,6 +137,33 @@ def test_a_backup_is_of_one_moment_and_keeps_nobody_waiting(tmp_path: Path) -> N
             rows = db.execute("SELECT customer FROM appointment").fetchall()
         keys = {row[0] for row in new.ask("SELECT customer FROM key", "keys.db")}
         assert {customer for (customer,) in rows} <= keys
+
+
+def test_a_backup_gets_its_turn_between_writers_without_a_pause(tmp_path: Path) -> None:
+    """Free for ten milliseconds of every half second: that is found, and who never lets go is not waited for for ever."""
+    bank = Bank(tmp_path / "old").begin()
+    stop, held = threading.Event(), threading.Event()
+
+    def writer() -> None:
+        with closing(sqlite3.connect(bank.data / DATABASE, isolation_level=None)) as db:
+            while not stop.is_set():
+                db.execute("BEGIN IMMEDIATE")
+                held.set()
+                stop.wait(0.5)
+                db.execute("COMMIT")
+                stop.wait(0.01)
+
+    writing = threading.Thread(target=writer)
+    writing.start()
+    try:
+        assert held.wait(30)
+        for _ in range(4):
+            await_writers(bank.data / DATABASE)
+    finally:
+        stop.set()
+        writing.join()
+    with opened(bank.data), pytest.raises(DependencyError, match="locked"):
+        await_writers(bank.data / DATABASE, patience_s=0.1)
 
 
 def test_what_ended_since_stays_ended(tmp_path: Path) -> None:
