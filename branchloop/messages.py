@@ -98,6 +98,10 @@ class LineWindow(Wire):
     looked_ms: Count | None = Field(
         default=None, description="time in which cameras observed it, by how much of it they see"
     )
+    entrance: bool | None = Field(
+        default=None,
+        description="whether people come in and leave by it, as configured then; absent from older boxes",
+    )
 
 
 class ZoneWindow(Wire):

@@ -63,6 +63,7 @@ def window(start_ms: int = T0_MS, people: int = 1, **more: Any) -> dict[str, Any
                 "returned": people // 2,
                 "staff_in": 1,
                 "staff_out": people,
+                "entrance": True,
             }
         ],
         "zones": [

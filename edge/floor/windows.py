@@ -326,6 +326,7 @@ class WindowBook:
                         "confirmed": window.confirmed[line.id],
                         "withdrawn": window.withdrawn[line.id],
                         "looked_ms": window.line_looked_ms[line.id],
+                        "entrance": line.entrance,
                     }
                 )
                 for line in self._site.lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from branchloop.kpis import duration_quantile_s
@@ -11,25 +10,24 @@ from hub.api import figures
 from hub.api import models_figures as models
 from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
-from hub.store.reading import Crossings, Reader, Sums
-from hub.store.sums import Watched, ZoneSums
+from hub.store.reading import Reader, Sums
+from hub.store.sums import LineSums, ZoneSums
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:
     """Crossings of the entrances by local bucket."""
     level = figures.level_of(bucket)
     asked = figures.snap(from_, to, figures.MOST_DAYS[level])
-    entrances = [line.id for line in site.entrances]
     items = []
     with Reader.open(state.data_dir) as reader:
         question = Question.of(reader, site, asked, level)
         whole = reader.sums(site, question.span)
-        crossings = reader.lines_by_bucket(site, question.span, level)
+        crossings = reader.entered_by_bucket(site, question.span, level)
         for part, sums, is_bucket in parts(reader, question, level):
-            lines = crossings.get(part[0], {}) if is_bucket else reader.lines(site, part)
-            through = Through.of(lines, entrances, sums, reader.watched(site, entrances, part))
+            passed = crossings.get(part[0], LineSums()) if is_bucket else reader.entered(site, part)
+            through = Through.of(passed, sums)
             where = place(question, part, sums)
-            where["coverage"] = through.coverage(where["coverage"], sums)
+            where["coverage"] = covered_at(where["coverage"], site, passed, sums)
             items.append(
                 models.FootfallBucket(
                     **where,
@@ -40,13 +38,11 @@ def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> mode
                 )
             )
         told = quality(reader, question, whole, ("footfall", "crossings_in", "crossings_out"))
-        watched = reader.watched(site, entrances, question.span)
-        passed = Through.of(reader.lines(site, question.span), entrances, whole, watched)
-    told["coverage"] = passed.coverage(told["coverage"], whole)
+        told["coverage"] = covered_at(told["coverage"], site, reader.entered(site, question.span), whole)
     return models.Footfall(
         **told,
         bucket=level,
-        entrances=entrances,
+        entrances=[line.id for line in site.entrances],
         items=items,
         total_in=figures.total([item.in_ for item in items]),
         total_out=figures.total([item.out for item in items]),
@@ -107,33 +103,24 @@ def zones(state: State, site: Site, from_: int, to: int) -> models.Zones:
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """Crossings of some lines together, without staff; None when none of them was there, or in sight at any time."""
+    """Crossings of a line, or of the entrances, without staff; None when none was there, or in sight at any time."""
 
     went_in: int | None = None
     went_out: int | None = None
     returned: int | None = None
     visitors: int | None = None
-    watched: Watched | None = None
-    """How long they were observed; None where there is none to tell of."""
 
     @classmethod
-    def of(cls, lines: Crossings, names: Sequence[str], sums: Sums, watched: Watched | None) -> Through:
-        """Of the lines of these names; one that no window named was drawn later, or had another name.
+    def of(cls, passed: LineSums, sums: Sums) -> Through:
+        """Of what passed while these totals were observed."""
+        if sums.observed_ms <= 0 or passed.observed_ms <= 0:
+            return cls()
+        return cls(passed.crossings_in, passed.crossings_out, passed.returned, passed.visitors)
 
-        A further door takes nothing from the coverage of the time before it: the lines of then counted alone.
-        """
-        passed = [lines[name] for name in names if name in lines]
-        told = watched if names else None
-        if sums.observed_ms <= 0 or not any(line.observed_ms for line in passed):
-            return cls(watched=told)
-        return cls(
-            sum(line.crossings_in for line in passed),
-            sum(line.crossings_out for line in passed),
-            sum(line.returned for line in passed),
-            sum(line.visitors for line in passed),
-            told,
-        )
 
-    def coverage(self, covered: float | None, sums: Sums) -> float | None:
-        """That of the branch, as far as its windows told of these lines, and by how much of them was in sight."""
-        return covered if self.watched is None else of_part(covered, self.watched, sums)
+def covered_at(covered: float | None, site: Site, passed: LineSums, sums: Sums) -> float | None:
+    """Coverage of the entrances: that of the branch, as far as its windows told of them, and by how much of them was in sight.
+
+    That of the branch where there are none, and were none.
+    """
+    return of_part(covered, passed, sums) if site.entrances or passed.told_ms else covered

@@ -11,13 +11,13 @@ from branchloop.kpis import duration_quantile_s
 from branchloop.site import Site
 from hub.api import figures, models, queues, taints
 from hub.api.alerts import alerted
-from hub.api.history import Through
+from hub.api.history import Through, covered_at
 from hub.api.newest import Newest, figure_of
 from hub.api.state import State, now_ms
 from hub.store.alerts import StoredAlert
 from hub.store.reading import Crossings, Reader, Sums
 from hub.store.stretch import Span
-from hub.store.sums import Watched, ZoneSums
+from hub.store.sums import LineSums, ZoneSums
 
 STALE_MS = 15_000
 NOTICES = 20
@@ -40,8 +40,8 @@ class Today:
     span: Span
     sums: Sums
     lines: Crossings
-    watched: Watched
-    """How long the entrances were in sight."""
+    entered: LineSums
+    """Crossings of the entrances."""
     coverage: float | None
     faults: taints.Faults
 
@@ -58,8 +58,8 @@ class Today:
             sums.expected_ms,
             sums.open_observed_ms,
         )
-        watched = reader.watched(site, [line.id for line in site.entrances], span)
-        return cls(span, sums, reader.lines(site, span), watched, share, reader.doubts(site, span, now))
+        entered = reader.entered(site, span)
+        return cls(span, sums, reader.lines(site, span), entered, share, reader.doubts(site, span, now))
 
     @property
     def measured(self) -> bool:
@@ -68,9 +68,8 @@ class Today:
 
     def through(self, site: Site) -> dict[str, models.Figure]:
         """Crossings of the entrances, and who of them came in anew."""
-        entrances = [line.id for line in site.entrances]
-        counts = Through.of(self.lines, entrances, self.sums, self.watched)
-        covered = counts.coverage(self.coverage, self.sums)
+        counts = Through.of(self.entered, self.sums)
+        covered = covered_at(self.coverage, site, self.entered, self.sums)
         return {
             key: figure_of(value, "people", covered, self.sums.last_ms, taints.of_figure(key, self.faults))
             for key, value in (
@@ -145,7 +144,7 @@ def live(state: State, site: Site) -> models.Live:
 
 
 def _line(line: str, today: Today) -> models.LineToday:
-    counts = Through.of(today.lines, [line], today.sums, None)
+    counts = Through.of(today.lines.get(line, LineSums()), today.sums)
     return models.LineToday(id=line, in_=counts.went_in, out=counts.went_out)
 
 

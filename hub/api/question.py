@@ -13,7 +13,7 @@ from hub.api.models import Taint
 from hub.api.state import now_ms
 from hub.store.reading import Reader, Sums
 from hub.store.stretch import Span, buckets, is_whole
-from hub.store.sums import Level, QueueSums, Watched, ZoneSums
+from hub.store.sums import Level, LineSums, QueueSums, ZoneSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Question:
         )
 
 
-def of_part(covered: float | None, part: Watched | ZoneSums | QueueSums, sums: Sums) -> float | None:
+def of_part(covered: float | None, part: LineSums | ZoneSums | QueueSums, sums: Sums) -> float | None:
     """Coverage of a zone or a queue: that of the branch, times how much more or less of the time that part was in sight.
 
     By opening time where any was observed, as coverage itself is.

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from branchloop.clock import DAY_MS
+from hub.store.entrances import entered
 from hub.store.grid import Grid, unpack
 from hub.store.stretch import Span
-from hub.store.sums import Level, LineSums, per_camera_ms, together
+from hub.store.sums import Level, per_camera_ms
 
 Part = Literal["camera", "sensor"]
 _PART = 500
@@ -87,33 +88,26 @@ class Evidence:
         return {start_ms: Observed(*rest) for start_ms, *rest in rows}
 
     def passages(
-        self, site: str, lines: Collection[str], span: Span, level: Level = "hour"
+        self, site: str, now: Collection[str], span: Span, level: Level = "hour"
     ) -> dict[int, tuple[int, int]]:
-        """Start of bucket -> crossings (in, out) of some lines together, staff included."""
-        names = list(lines)
-        marks = ",".join("?" * len(names))
-        rows = self._db.execute(
-            "SELECT start_ms, sum(crossings_in + staff_in), sum(crossings_out + staff_out) FROM rollup_line"
-            f" WHERE site=? AND level=? AND start_ms>=? AND start_ms<? AND line IN ({marks})"
-            " GROUP BY start_ms",
-            (site, level, *span, *names),
-        )
-        return {start_ms: (went_in, went_out) for start_ms, went_in, went_out in rows}
-
-    def open_watched(self, site: str, lines: Collection[str], span: Span) -> dict[int, int]:
-        """Start of hour -> observed opening time (ms) of some lines together."""
-        names = list(lines)
-        found: dict[int, list[LineSums]] = {}
-        for start_ms, observed_ms, told_ms in self._db.execute(
-            "SELECT start_ms, sum(open_observed_ms), sum(open_told_ms) FROM rollup_line"
-            " WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<?"
-            f" AND line IN ({','.join('?' * len(names))}) GROUP BY start_ms, line",
-            (site, *span, *names),
-        ):
-            found.setdefault(start_ms, []).append(
-                LineSums(open_observed_ms=observed_ms, open_told_ms=told_ms)
+        """Start of bucket -> crossings (in, out) of the entrances, staff included; `now` are the lines that are entrances now."""
+        found = entered(self._db, site, now, level, span)
+        return {
+            start_ms: (
+                bucket.sums.crossings_in + bucket.sums.staff_in,
+                bucket.sums.crossings_out + bucket.sums.staff_out,
             )
-        return {start_ms: together(passed).open_observed_ms for start_ms, passed in found.items()}
+            for start_ms, bucket in found.items()
+        }
+
+    def open_watched(self, site: str, now: Collection[str], span: Span) -> dict[int, int]:
+        """Start of hour -> observed opening time (ms) of the entrances, where there were any."""
+        found = entered(self._db, site, now, "hour", span)
+        return {
+            start_ms: bucket.sums.open_observed_ms
+            for start_ms, bucket in found.items()
+            if bucket.sums.told_ms or not bucket.certain
+        }
 
     def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, LineHour]]:
         """Start of hour -> line -> what passed it."""

@@ -6,14 +6,16 @@ import json
 import math
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from branchloop.clock import bucket_end_ms
 from branchloop.errors import DependencyError
 from branchloop.site import Site
+from hub.store import entrances
 from hub.store.alerts import Alerts, StoredAlert
 from hub.store.connection import connect_readonly
 from hub.store.grid import Grid, unpack
@@ -21,7 +23,7 @@ from hub.store.opening import Hours, OpeningHistory
 from hub.store.schema import DATABASE
 from hub.store.sqlite_rollups import GRID_TABLES
 from hub.store.stretch import Kept, Run, Span, runs
-from hub.store.sums import Level, LineSums, QueueSums, Watched, ZoneSums, together
+from hub.store.sums import Level, LineSums, QueueSums, ZoneSums, after_each_other
 
 Crossings = dict[str, LineSums]
 """Line -> its crossings."""
@@ -132,23 +134,34 @@ class Reader:
             for line, *values in self._db.execute(
                 f"SELECT {_LINE} FROM rollup_line {_WHERE} GROUP BY line", (site.id, *run)
             ):
-                before = found.get(line, LineSums())
-                found[line] = LineSums(*(a + b for a, b in zip(astuple(before), values, strict=True)))
+                found[line] = after_each_other([found.get(line, LineSums()), LineSums(*values)])
         return found
 
-    def watched(self, site: Site, lines: Collection[str], span: Span) -> Watched:
-        """How long these lines were observed together, told by hours where those are kept.
+    def entered_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, LineSums]:
+        """Start of bucket -> crossings of its entrances, where any are known.
 
-        Of a day alone it could not be said: a door that was drawn at noon and one that was out until then were not the same time.
+        Of a day that goes by the entrances of now its hours tell: a door that was drawn at noon and one that was out until
+        then were not the same time.
         """
-        total = Watched()
-        for level, start_ms, end_ms in self._runs(site, span):
-            hours_ms = min(max(start_ms, self.kept(site).hour_ms), end_ms) if level == "day" else end_ms
-            cut: list[Run] = [(level, start_ms, hours_ms), ("hour", hours_ms, end_ms)]
-            for part, *run in cut:
-                for found in self.lines_by_bucket(site, (run[0], run[1]), part).values():
-                    total += together([found[line] for line in lines if line in found])
-        return total
+        now = [line.id for line in site.entrances]
+        found: dict[int, LineSums] = {}
+        for start_ms, bucket in entrances.entered(self._db, site.id, now, level, span).items():
+            found[start_ms] = bucket.sums
+            if level == "day" and not bucket.certain and self.kept(site).has("hour", start_ms):
+                day = start_ms, bucket_end_ms(start_ms, "day", site.zone_info)
+                hours = entrances.entered(self._db, site.id, now, "hour", day)
+                found[start_ms] = after_each_other([hour.sums for hour in hours.values()])
+        return found
+
+    def entered(self, site: Site, span: Span) -> LineSums:
+        """Crossings of the entrances in a stretch."""
+        return after_each_other(
+            [
+                sums
+                for level, *run in self._runs(site, span)
+                for sums in self.entered_by_bucket(site, (run[0], run[1]), level).values()
+            ]
+        )
 
     def queues_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, dict[str, QueueSums]]:
         """Start of bucket -> queue -> its sums, waits included."""

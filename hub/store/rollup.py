@@ -15,7 +15,7 @@ import numpy as np
 from branchloop.clock import bucket_start_ms, iso
 from branchloop.errors import InputError
 from branchloop.kpis import DURATION_EDGES_S
-from branchloop.messages import Flow, Heat, Histogram, Window
+from branchloop.messages import Flow, Heat, Histogram, LineWindow, Window
 from branchloop.site import MAX_HEAT_CELLS
 from hub.store import grid
 from hub.store.sums import (
@@ -23,6 +23,7 @@ from hub.store.sums import (
     LEVELS,
     Bucket,
     CameraSums,
+    EntranceSums,
     GridKind,
     GridShape,
     Level,
@@ -101,14 +102,9 @@ def _add(rollup: RollUp, window: Window, *, open_hours: bool) -> None:
         rollup.methods[window.method] += duration_ms
     for line in window.lines:
         crossings = rollup.lines.setdefault(line.line, LineSums())
-        crossings.crossings_in += line.in_
-        crossings.crossings_out += line.out
-        crossings.returned += line.returned
-        crossings.staff_in += line.staff_in
-        crossings.staff_out += line.staff_out
-        crossings.told_ms += window.observed_ms
-        crossings.open_told_ms += window.observed_ms if open_hours else 0
-        _add_observed(crossings, window, line.looked_ms, open_hours=open_hours)
+        _add_crossings(crossings, line)
+        _add_told(crossings, window, _observed_ms(window, line.looked_ms), open_hours=open_hours)
+    _add_entrances(rollup.entrances, window, open_hours=open_hours)
     for zone in window.zones:
         visits = rollup.zones.setdefault(zone.zone, ZoneSums())
         visits.person_ms += zone.person_ms
@@ -171,13 +167,46 @@ def _looked_ms(window: Window) -> int:
     return per_camera_ms(window.observed_ms, window.duration_ms, window.expected_ms) or 0
 
 
-def _add_observed(
-    part: LineSums | ZoneSums | QueueSums, window: Window, looked_ms: int | None, *, open_hours: bool
-) -> None:
+def _add_entrances(entrances: EntranceSums, window: Window, *, open_hours: bool) -> None:
+    """By what the window itself says: which lines are entrances today says nothing of then."""
+    if window.lines and all(line.entrance is None for line in window.lines):
+        return
+    entrances.windows_ms += window.duration_ms
+    doors = [line for line in window.lines if line.entrance]
+    for line in doors:
+        _add_crossings(entrances, line)
+    if doors:
+        observed_ms = sum(_observed_ms(window, line.looked_ms) for line in doors) // len(doors)
+        _add_told(entrances, window, observed_ms, open_hours=open_hours)
+
+
+def _add_crossings(into: LineSums, line: LineWindow) -> None:
+    into.crossings_in += line.in_
+    into.crossings_out += line.out
+    into.returned += line.returned
+    into.staff_in += line.staff_in
+    into.staff_out += line.staff_out
+
+
+def _add_told(into: LineSums, window: Window, observed_ms: int, *, open_hours: bool) -> None:
+    into.told_ms += window.observed_ms
+    into.observed_ms += observed_ms
+    if open_hours:
+        into.open_told_ms += window.observed_ms
+        into.open_observed_ms += observed_ms
+
+
+def _observed_ms(window: Window, looked_ms: int | None) -> int:
     """`looked_ms`: how long the part itself was watched, as its box tells; by as many cameras as there are."""
-    observed_ms = window.observed_ms
-    if looked_ms is not None:
-        observed_ms = min(looked_ms, window.duration_ms) * window.expected_ms // window.duration_ms
+    if looked_ms is None:
+        return window.observed_ms
+    return min(looked_ms, window.duration_ms) * window.expected_ms // window.duration_ms
+
+
+def _add_observed(
+    part: ZoneSums | QueueSums, window: Window, looked_ms: int | None, *, open_hours: bool
+) -> None:
+    observed_ms = _observed_ms(window, looked_ms)
     part.observed_ms += observed_ms
     part.open_observed_ms += observed_ms if open_hours else 0
 
@@ -205,7 +234,17 @@ def differences(stored: Mapping[Bucket, RollUp], wanted: Mapping[Bucket, RollUp]
         if have is None or want is None:
             yield f"{where}: {'not stored' if have is None else 'stored, but no message is behind it'}"
             continue
-        for part in ("totals", "methods", "lines", "zones", "queues", "cameras", "sensors", "pairs"):
+        for part in (
+            "totals",
+            "methods",
+            "lines",
+            "entrances",
+            "zones",
+            "queues",
+            "cameras",
+            "sensors",
+            "pairs",
+        ):
             a, b = getattr(have, part), getattr(want, part)
             if a != b:
                 yield f"{where}: {part} stored {a}, recomputed {b}"

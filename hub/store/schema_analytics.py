@@ -104,3 +104,17 @@ def m004_told(db: Database) -> None:
     for column in ("told_ms", "open_told_ms"):
         db.execute(f"ALTER TABLE rollup_line ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
     db.execute("UPDATE rollup_line SET told_ms=observed_ms, open_told_ms=open_observed_ms")
+
+
+@analytics_migrations()
+def m005_entrances(db: Database) -> None:
+    """The lines together that were entrances when they were counted; of earlier buckets nothing says which were."""
+    db.execute(
+        f"CREATE TABLE rollup_entrance ({_KEY},"
+        " crossings_in INTEGER NOT NULL, crossings_out INTEGER NOT NULL, returned INTEGER NOT NULL,"
+        " staff_in INTEGER NOT NULL, staff_out INTEGER NOT NULL,"
+        " observed_ms INTEGER NOT NULL, open_observed_ms INTEGER NOT NULL,"
+        " told_ms INTEGER NOT NULL, open_told_ms INTEGER NOT NULL,"
+        " windows_ms INTEGER NOT NULL,"
+        " PRIMARY KEY (site, level, start_ms, device)) STRICT, WITHOUT ROWID"
+    )

@@ -14,6 +14,7 @@ from hub.store.sums import (
     GRID_KINDS,
     Bucket,
     CameraSums,
+    EntranceSums,
     GridKind,
     GridShape,
     Level,
@@ -30,6 +31,7 @@ ROLLUP_TABLES = (
     "rollup",
     "rollup_method",
     "rollup_line",
+    "rollup_entrance",
     "rollup_zone",
     "rollup_dwell",
     "rollup_queue",
@@ -59,6 +61,7 @@ _LINE = (
     "told_ms",
     "open_told_ms",
 )
+_ENTRANCE = (*_LINE, "windows_ms")
 _ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms", *_OBSERVED)
 _QUEUE = (
     "windows_ms", "person_ms", "joined", "lost", "served_count", "served_sum_ms", "abandoned_count",
@@ -71,6 +74,7 @@ _SENSOR = (
 )  # fmt: skip
 
 _TOTALS_OF, _LINE_OF, _ZONE_OF = attrgetter(*_TOTALS), attrgetter(*_LINE), attrgetter(*_ZONE)
+_ENTRANCE_OF = attrgetter(*_ENTRANCE)
 _CAMERA_OF, _SENSOR_OF, _QUEUE_OF = attrgetter(*_CAMERA), attrgetter(*_SENSOR), attrgetter(*_QUEUE)
 
 
@@ -92,6 +96,7 @@ def _upsert(table: str, part: str, sums: tuple[str, ...], extremes: Mapping[str,
 _ADD_TOTALS = _upsert("rollup", "", _TOTALS, {"first_ms": "min", "last_ms": "max"})
 _ADD_METHOD = _upsert("rollup_method", "method", ("windows_ms",))
 _ADD_LINE = _upsert("rollup_line", "line", _LINE)
+_ADD_ENTRANCE = _upsert("rollup_entrance", "", _ENTRANCE)
 _ADD_ZONE = _upsert("rollup_zone", "zone", _ZONE)
 _ADD_DWELL = _upsert("rollup_dwell", "zone bin", ("visits",))
 _ADD_CAMERA = _upsert("rollup_camera", "camera", _CAMERA)
@@ -123,6 +128,9 @@ def add_rows(db: sqlite3.Connection, site: str, device: str, rollups: Mapping[Bu
     )
     db.executemany(_ADD_METHOD, [(*k, method, ms) for k, r in keyed for method, ms in r.methods.items()])
     db.executemany(_ADD_LINE, [(*k, i, *_LINE_OF(s)) for k, r in keyed for i, s in r.lines.items()])
+    db.executemany(
+        _ADD_ENTRANCE, [(*k, *_ENTRANCE_OF(r.entrances)) for k, r in keyed if r.entrances.windows_ms]
+    )
     db.executemany(_ADD_ZONE, [(*k, i, *_ZONE_OF(s)) for k, r in keyed for i, s in r.zones.items()])
     db.executemany(
         _ADD_DWELL,
@@ -222,6 +230,8 @@ def read(
         _at(found, level, start).methods[method] = windows_ms
     for start, line, *sums in _select(db, "rollup_line", ("line", *_LINE), place):
         _at(found, level, start).lines[line] = LineSums(*sums)
+    for start, *sums in _select(db, "rollup_entrance", _ENTRANCE, place):
+        _at(found, level, start).entrances = EntranceSums(*sums)
     for start, zone, *sums in _select(db, "rollup_zone", ("zone", *_ZONE), place):
         _at(found, level, start).zones[zone] = ZoneSums(*sums)
     for start, zone, index, visits in _select(db, "rollup_dwell", ("zone", "bin", "visits"), place):

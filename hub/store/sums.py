@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -57,34 +57,34 @@ class LineSums:
         return self.crossings_in - self.returned
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """How long several lines were observed together, as `LineSums` has it of one."""
+@dataclass(slots=True)
+class EntranceSums(LineSums):
+    """All lines together that were entrances when they were counted; `windows_ms` is the length of the windows that say which."""
 
-    observed_ms: int = 0
-    open_observed_ms: int = 0
-
-    def __add__(self, later: Watched) -> Watched:
-        """Of two stretches."""
-        return Watched(self.observed_ms + later.observed_ms, self.open_observed_ms + later.open_observed_ms)
+    windows_ms: int = 0
 
 
-def together(lines: Sequence[LineSums]) -> Watched:
-    """As long as any of them was told of, times the share of that in which the mean one was in sight.
+_OF_A_LINE = tuple(each.name for each in fields(LineSums))
 
-    A door that was drawn later takes nothing from the time before it; one whose camera was out takes its part.
+
+def after_each_other(stretches: Collection[LineSums]) -> LineSums:
+    """Stretches of one line, or of all entrances, as one."""
+    return LineSums(*(sum(getattr(each, name) for each in stretches) for name in _OF_A_LINE))
+
+
+def together(lines: Collection[LineSums]) -> LineSums:
+    """Several lines of one stretch as one: crossings are added, times are those of the mean line.
+
+    They were observed as long as any of them was told of, times the share of that in which the mean one was in sight: a
+    door that was drawn later takes nothing from the time before it; one whose camera was out takes its part.
     """
-    told_ms, open_told_ms = sum(line.told_ms for line in lines), sum(line.open_told_ms for line in lines)
-    return Watched(
-        _times(
-            max((line.told_ms for line in lines), default=0), sum(line.observed_ms for line in lines), told_ms
-        ),
-        _times(
-            max((line.open_told_ms for line in lines), default=0),
-            sum(line.open_observed_ms for line in lines),
-            open_told_ms,
-        ),
-    )
+    total = after_each_other(lines)
+    longest_ms = max((line.told_ms for line in lines), default=0)
+    longest_open_ms = max((line.open_told_ms for line in lines), default=0)
+    total.observed_ms = _times(longest_ms, total.observed_ms, total.told_ms)
+    total.open_observed_ms = _times(longest_open_ms, total.open_observed_ms, total.open_told_ms)
+    total.told_ms, total.open_told_ms = longest_ms, longest_open_ms
+    return total
 
 
 def _times(value: int, numerator: int, denominator: int) -> int:
@@ -193,6 +193,7 @@ class RollUp:
     totals: Totals = field(default_factory=Totals)
     methods: Counter[str] = field(default_factory=Counter)
     lines: dict[str, LineSums] = field(default_factory=dict)
+    entrances: EntranceSums = field(default_factory=EntranceSums)
     zones: dict[str, ZoneSums] = field(default_factory=dict)
     queues: dict[str, QueueSums] = field(default_factory=dict)
     cameras: dict[str, CameraSums] = field(default_factory=dict)

@@ -305,3 +305,66 @@ def test_hours_of_versions_published_before_they_were_kept_are_taken_over(hub: W
         (0, "09:00-17:00"),
         (now - 8 * DAY_MS, "08:00-18:00"),
     ]
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"side": None},
+        {"side": {"entrance": False}},
+        {"side": {"id": "side-door"}},
+        {"inner": {"entrance": True}},
+        {"door": None, "side": None},
+    ],
+)
+def test_who_came_in_came_in_by_the_doors_of_then(hub: World, then: dict[str, dict[str, Any] | None]) -> None:
+    """A door that is walled up, renamed or none any more, and a line that becomes one, change no day before."""
+    site, auditor = hub.config.sites["hall"], hub.token("auditor")
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    door = site.lines[0]
+    lines = {
+        "door": door,
+        "side": door.model_copy(update={"id": "side"}),
+        "inner": door.model_copy(update={"id": "inner", "entrance": False}),
+    }
+    through = [
+        {"line": "door", "in": 2, "out": 0, "entrance": True},
+        {"line": "side", "in": 1, "out": 3, "entrance": True},
+        {"line": "inner", "in": 3, "out": 3, "entrance": False},
+    ]
+    Box(hub).send(
+        *minutes(start_ms, end_ms, 0, lines=through), *minutes(end_ms, day_ms(site, 1)[1], 0, lines=[])
+    )
+    with configured(hub, lines=list(lines.values())) as before:
+        wanted = told(before, "footfall", day_ms(site, 1), bucket="day")
+        balance = get(before, "/hall/quality", auditor, days="4").json()["balance"]
+    assert (wanted["total_in"], wanted["total_out"], wanted["coverage"]) == (3 * 480, 3 * 480, 1.0)
+    assert [each["outcome"] for each in balance] == ["ok"]
+    now = [
+        line.model_copy(update=change)
+        for name, line in lines.items()
+        if (change := then.get(name, {})) is not None
+    ]
+    with configured(hub, lines=now) as after:
+        for bucket in ("hour", "day"):
+            found = told(after, "footfall", day_ms(site, 1), bucket=bucket)
+            assert [found[key] for key in ("total_in", "total_out", "total_visitors", "coverage")] == [
+                wanted[key] for key in ("total_in", "total_out", "total_visitors", "coverage")
+            ]
+        kept = get(after, "/hall/quality", auditor, days="4").json()["balance"]
+        assert kept == balance
+
+
+def test_what_no_window_says_goes_by_the_doors_of_now(hub: World) -> None:
+    """Boxes from before name no entrances; from the hour on in which one does, its windows are what counts."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    half_ms = start_ms + 4 * HOUR_MS
+    old = [{"line": "door", "in": 1, "out": 0}, {"line": "side", "in": 1, "out": 0}]
+    new = [{**each, "entrance": True} for each in old]
+    Box(hub).send(*minutes(start_ms, half_ms, 0, lines=old), *minutes(half_ms, end_ms, 0, lines=new))
+    with configured(hub, lines=[site.lines[0]]) as after:
+        hours = told(after, "footfall", (start_ms, end_ms), bucket="hour")["items"]
+        assert [each["in"] for each in hours] == 4 * [60] + 4 * [120]
+        day = told(after, "footfall", day_ms(site, 1), bucket="day")
+        assert (day["total_in"], day["coverage"]) == (4 * 60 + 4 * 120, 1.0)

@@ -63,7 +63,7 @@ def flows(draw: st.DrawFn) -> dict[str, Any]:
 def windows(draw: st.DrawFn) -> Window:
     went_in = draw(SMALL)
     line = {"line": "door", "in": went_in, "out": draw(SMALL), "returned": draw(st.integers(0, went_in)), "looked_ms": draw(st.none() | SMALL),
-            "staff_in": draw(SMALL), "staff_out": draw(COUNT)}  # fmt: skip
+            "staff_in": draw(SMALL), "staff_out": draw(COUNT), "entrance": draw(st.none() | st.booleans())}  # fmt: skip
     camera = {"camera": "north", "state": "up", "observed_ms": 5_000, "frames": 1, "analysed": 1,
               "fault": draw(st.sampled_from([None, "moved", "blurred"]))}  # fmt: skip
     sensor = {"sensor": "desk", "state": "up", "observed_ms": 5_000, "readings": 1, "valid": 1,
