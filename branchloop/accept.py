@@ -101,14 +101,15 @@ def verify(file: Path, public_file: Path, as_json: bool) -> None:
 def page(file: Path, public_file: Path, out: Path) -> None:
     """Write a verified report FILE as a page to read."""
     from branchloop.acceptance import digest, read_tree
-    from branchloop.acceptance_files import check_free, write_whole
+    from branchloop.acceptance_files import check_free
     from branchloop.acceptance_page import page as html
     from branchloop.acceptance_signing import verify_report
+    from branchloop.outfile import write_whole
 
     check_free(None, out, (file, public_file))
     text = _read(file)
     report = verify_report(text, read_public(public_file), time.time_ns() // 1_000_000)
-    write_whole({out: html(report, digest(read_tree(text)))})
+    write_whole({out: html(report, digest(read_tree(text))).encode()})
 
 
 def read_public(path: Path) -> bytes:

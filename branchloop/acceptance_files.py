@@ -1,15 +1,13 @@
-"""Where an acceptance report and its page go: never in the place of what they rest on, and whole or not at all."""
+"""Where an acceptance report and its page go: never in the place of what they rest on."""
 
 from __future__ import annotations
 
-import contextlib
-import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from branchloop.acceptance import read_tree
 from branchloop.acceptance_page import is_page
-from branchloop.errors import DependencyError, InputError, UsageError
+from branchloop.errors import InputError, UsageError
 
 
 def page_of(out: Path) -> Path:
@@ -38,22 +36,6 @@ def check_free(report: Path | None, page: Path, inputs: Iterable[Path]) -> None:
                 f"{path} is there already, and no {'report' if path == report else 'page of a report'}.",
                 hint="Choose another name, or move it away.",
             )
-
-
-def write_whole(texts: Mapping[Path, str]) -> None:
-    """Write all of these files, or leave them as they were. Raises DependencyError."""
-    fresh = {path: path.with_name(f".{path.name}.{secrets.token_hex(4)}") for path in texts}
-    try:
-        for path, text in texts.items():
-            fresh[path].write_text(text, encoding="utf-8")
-        for path in texts:
-            fresh[path].replace(path)
-    except OSError as error:
-        raise DependencyError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        for path in fresh.values():
-            with contextlib.suppress(OSError):
-                path.unlink(missing_ok=True)
 
 
 def _is_report(path: Path) -> bool:

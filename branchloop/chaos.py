@@ -27,7 +27,8 @@ import click
 from branchloop import exits
 from branchloop.clock import WINDOW_MS
 from branchloop.demoapi import DemoApi
-from branchloop.demofiles import SITE, folder_of
+from branchloop.demofiles import SITE
+from branchloop.demofolder import folder_of
 from branchloop.errors import BranchloopError, DependencyError, UsageError
 from branchloop.family import Relative, below, youngest
 from branchloop.finite import Finite

@@ -29,15 +29,15 @@ from branchloop.demofiles import (
     Files,
     KioskPlace,
     answered,
-    folder_of,
     prepare,
     root_public,
     run,
     write_box,
     write_dashboard,
 )
+from branchloop.demofolder import folder_of
 from branchloop.finite import Finite
-from branchloop.processes import Child, Supervisor, stop_event
+from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 
 START_S = 90.0
 DRAIN_S = 30.0
@@ -56,7 +56,7 @@ def demo(
 ) -> None:
     """A whole branch on this machine: camera clip, box, broker, hub, dashboard."""
     stop = stop_event()
-    with folder_of(data) as root:
+    with folder_of(data) as root, lock_directory(root):
         files = prepare(root, port_base)
         say = _speaker(as_json)
         supervisor = Supervisor([])
@@ -66,7 +66,7 @@ def demo(
         hub.keep(time.monotonic())
         try:
             supervisor.children = [hub]
-            ready = wait_for(lambda: answered(files.ready), START_S, "the hub", stop)
+            ready = wait_for(lambda: answered(files.ready), START_S, "the hub", stop, hub.log)
             say("hub", f"{ready['api']}  (broker {ready['broker']})")
             tokens = tokens_of(files)
             import_history(files, say)
@@ -99,9 +99,15 @@ def demo(
                 child.keep(time.monotonic())
             supervisor.children = children
             keeper.start()
-            wait_for(lambda: api.frames(SITE) or None, START_S, "the camera", stop)
-            wait_for(lambda: _answers(f"{dashboard_url}/_stcore/health"), START_S, "the dashboard", stop)
-            wait_for(lambda: _answers(kiosk.page), START_S, "the kiosk", stop)
+            wait_for(lambda: api.frames(SITE) or None, START_S, "the camera", stop, children[1].log)
+            wait_for(
+                lambda: _answers(f"{dashboard_url}/_stcore/health"),
+                START_S,
+                "the dashboard",
+                stop,
+                children[2].log,
+            )
+            wait_for(lambda: _answers(kiosk.page), START_S, "the kiosk", stop, children[1].log)
             wait_for(lambda: customer.kiosk_known(booked) or None, START_S, "the kiosk's key", stop)
             photos = read_photos(files.root / "sample_video")
             own_page = customer.enrol(booked, photos, root_public(files))

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, TypeVar
 
 from branchloop.errors import DependencyError
@@ -101,8 +102,17 @@ class Latencies:
                         self._seconds.append(time.time() - seen_ms / 1000)
 
 
-def wait_for(ask: Callable[[], Value | None], timeout_s: float, what: str, stop: threading.Event) -> Value:
-    """Ask until there is an answer. Raises DependencyError when it takes too long or `stop` is set."""
+def wait_for(
+    ask: Callable[[], Value | None],
+    timeout_s: float,
+    what: str,
+    stop: threading.Event,
+    log: Path | None = None,
+) -> Value:
+    """Ask until there is an answer.
+
+    Raises DependencyError when it takes too long or `stop` is set, with the last line of `log`.
+    """
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s and not stop.is_set():
         with contextlib.suppress(DependencyError):
@@ -110,7 +120,18 @@ def wait_for(ask: Callable[[], Value | None], timeout_s: float, what: str, stop:
             if answer is not None:
                 return answer
         stop.wait(0.2)
-    raise DependencyError(f"{what} did not start within {timeout_s:.0f} s.", hint="Its log says why.")
+    how = "was stopped before it had started" if stop.is_set() else f"did not start within {timeout_s:.0f} s"
+    raise DependencyError(f"{what} {how}.", hint=_last_words(log))
+
+
+def _last_words(log: Path | None) -> str:
+    if log is None:
+        return "Its log says why."
+    try:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        said = []
+    return f"The last line of {log}: {said[-1][:500]}" if said else f"Its log {log} is empty."
 
 
 def _stamp(moment: datetime) -> str:

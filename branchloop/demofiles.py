@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +61,6 @@ class KioskPlace:
 
     page: str
     camera_port: int
-
-
-@contextlib.contextmanager
-def folder_of(data: Path | None) -> Iterator[Path]:
-    if data is not None:
-        data.mkdir(parents=True, exist_ok=True)
-        yield data
-        return
-    with tempfile.TemporaryDirectory(prefix="branchloop-demo-") as folder:
-        yield Path(folder)
 
 
 def prepare(root: Path, port_base: int | None) -> Files:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -10,30 +11,96 @@ from typing import Any
 
 import click
 
-from branchloop.errors import BranchloopError
+from branchloop.errors import BranchloopError, DependencyError
+
+
+class _UnwritableError(Exception):
+    """Standard output failed: no OSError, which a full disk or a broken connection elsewhere raises as well."""
+
+
+class _Output(io.FileIO):
+    def write(self, content: Any, /) -> int:
+        """As FileIO has it, but for the error."""
+        try:
+            return super().write(content)
+        except OSError as error:
+            raise _UnwritableError from error
 
 
 def run(cli: click.Command, args: list[str] | None = None, prog: str = "branchloop") -> None:
     """Run a click command; a BranchloopError becomes `error: …` and its exit code."""
+    _open_closed()
+    _watch_output()
+    try:
+        code = _run(cli, args, prog)
+        sys.stdout.flush()
+    except _UnwritableError as failed:
+        error = failed.__cause__
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+        code = 0  # whoever reads, as `head` does, has read enough
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+            click.echo(f"error: standard output cannot be written: {error.strerror}.", err=True)
+            code = DependencyError.exit_code
+    sys.exit(code)
+
+
+def _run(cli: click.Command, args: list[str] | None, prog: str) -> int:
+    streams = sys.stdout, sys.stderr
     try:
         code = cli.main(args=args, prog_name=prog, standalone_mode=False)
     except BranchloopError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        return 2
     except click.Abort:
         click.echo("interrupted", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 130
+    except SystemExit as end:
+        if sys.stdout is not streams[0]:  # click takes any connection that breaks for the output, quietly
+            sys.stdout, sys.stderr = streams
+            click.echo("error: internal fault: a connection broke.", err=True)
+            return BranchloopError.exit_code
+        if not isinstance(end.code, int):
+            raise
+        code = end.code
+    except _UnwritableError:
+        raise
     except Exception:  # noqa: BLE001 - the border of the program: nothing above would report it
         traceback.print_exc()
         click.echo("error: internal fault; the lines above belong into a bug report.", err=True)
-        sys.exit(BranchloopError.exit_code)
-    sys.exit(code if isinstance(code, int) else 0)
+        return BranchloopError.exit_code
+    return code if isinstance(code, int) else 0
+
+
+def _open_closed() -> None:
+    """Put /dev/null where standard output or error is closed, lest a file takes its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            try:
+                os.fstat(number)
+            except OSError:
+                opened = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(opened, number)
+                os.set_inheritable(number, True)
+                if opened not in (1, 2):
+                    os.close(opened)
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
+
+
+def _watch_output() -> None:
+    plain = sys.stdout
+    if plain is not sys.__stdout__ or not isinstance(plain, io.TextIOWrapper):
+        return
+    plain.flush()
+    sys.stdout = io.TextIOWrapper(
+        io.BufferedWriter(_Output(1, "w", closefd=False)),
+        encoding=plain.encoding,
+        errors=plain.errors,
+        line_buffering=plain.line_buffering,
+        write_through=plain.write_through,
+    )
 
 
 def report(figures: dict[str, Any], *, as_json: bool) -> None:

@@ -21,6 +21,7 @@ from branchloop.arrivals import BoxCertificate
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
 from branchloop.finite import Finite
+from branchloop.outfile import check_place, write_whole
 from branchloop.wire import Base64Url, Id, Wire
 
 if TYPE_CHECKING:
@@ -72,16 +73,20 @@ def sign(root_pem: Path, request: Path, days: float, out: Path | None) -> None:
 
     key = read_root(root_pem)
     asked = read_request(request)
+    if out is not None:
+        check_place(
+            out,
+            (root_pem, request),
+            lambda path: _is_certificate(path, asked),
+            f"certificate of {asked.site}/{asked.device}",
+        )
     now_ms = time.time_ns() // 1_000_000
     made = sign_box_key(key, asked.site, asked.device, decode(asked.public), now_ms + round(days * DAY_MS))
     verify_box_key(raw_public(key.public_key()), made, now_ms)
     if out is None:
         click.echo(made.to_json())
         return
-    try:
-        out.write_text(made.to_json() + "\n", encoding="utf-8")
-    except OSError as error:
-        raise DependencyError(f"{out} cannot be written: {error.strerror}.") from error
+    write_whole({out: f"{made.to_json()}\n".encode()})
     click.echo(f"Wrote {out}: {_described(made)}", err=True)
 
 
@@ -201,6 +206,11 @@ def read_request(path: Path) -> KeyRequest:
     from branchloop.sealing import decode
 
     text = _read(path)
+    if text.startswith("{") and "signature" in _json(text, path):
+        raise InputError(
+            f"{path} is a certificate, which is signed already.",
+            hint="Give the kiosk's request: `branchloop edge kiosk-key` says where it is.",
+        )
     try:
         asked = KeyRequest.model_validate_json(text)
     except ValidationError as error:
@@ -220,6 +230,15 @@ def read_certificate(text: str, path: Path) -> BoxCertificate:
         raise InputError(
             f"{path} is not a certificate: {_first(error)}.", hint="Make it again: branchloop keys sign."
         ) from error
+
+
+def _is_certificate(path: Path, asked: KeyRequest) -> bool:
+    """Whether a file is an earlier certificate of the same kiosk."""
+    try:
+        earlier = read_certificate(_read(path), path)
+    except InputError:
+        return False
+    return (earlier.site, earlier.device) == (asked.site, asked.device)
 
 
 def check_point(raw: bytes, path: Path) -> None:

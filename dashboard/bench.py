@@ -23,7 +23,8 @@ from streamlit.testing.v1 import AppTest
 from branchloop import exits
 from branchloop.demoapi import wait_for
 from branchloop.demobank import import_history, pages_token
-from branchloop.demofiles import SIMULATED, answered, folder_of, prepare, write_dashboard
+from branchloop.demofiles import SIMULATED, answered, prepare, write_dashboard
+from branchloop.demofolder import folder_of
 from branchloop.errors import ConfigError, DependencyError, InputError
 from branchloop.processes import Child, stop_event
 from dashboard import session

@@ -14,12 +14,13 @@ from typing import Any
 
 from branchloop import __version__
 from branchloop.acceptance import DECIMALS, digest, judge, overall, read_tree
-from branchloop.acceptance_files import check_free, page_of, write_whole
+from branchloop.acceptance_files import check_free, page_of
 from branchloop.acceptance_page import page
 from branchloop.acceptance_signing import sign_report, verify_report
 from branchloop.clock import DAY_MS, iso
 from branchloop.errors import InputError, UsageError
 from branchloop.keys import read_root
+from branchloop.outfile import write_whole
 from branchloop.sealing import raw_public
 from branchloop.site import Site
 from branchloop.text import LANGUAGES, say
@@ -150,7 +151,8 @@ def make(
     )
     text = sign_report(key, body)
     report = verify_report(text, raw_public(key.public_key()), now_ms)
-    write_whole({page_file: page(report, digest(read_tree(text))), out: text})
+    shown = page(report, digest(read_tree(text)))
+    write_whole({page_file: shown.encode(), out: text.encode()})
     counted = Counter(figure.verdict for figure in report.figures)
     return {
         "verdict": report.verdict,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import numpy as np
 
 from branchloop import exits
 from branchloop.commands import MAX_PICTURE_BYTES, Picture, Seam
-from branchloop.errors import InputError
+from branchloop.errors import DependencyError, InputError, UsageError
+from branchloop.outfile import begins_with, check_place, write_whole
 from branchloop.site import Camera, Site
 from edge.configured import read_configured
 from edge.floor.calibration import FloorCalibration, calibrate
@@ -41,13 +42,18 @@ def birdseye(
     *,
     origin_m: tuple[float, float] = (0.0, 0.0),
     backgrounds: Path | None = None,
+    inputs: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write the bird's-eye picture of clips to `out` (PNG with alpha); what is known of it.
 
-    `backgrounds`: a folder for every camera's own background. Raises InputError where no picture without
-    people can be made, or a file cannot be written.
+    `backgrounds`: a folder for every camera's own background. `inputs`: what was read besides the clips.
+    Raises UsageError before anything is done where a file would take the place of one that is no such picture,
+    InputError where no picture without people can be made, DependencyError where a file cannot be written.
     """
+    own = {reel.camera: backgrounds / f"{reel.camera}.jpg" for reel in reels} if backgrounds else {}
+    _check_places(out, backgrounds, own.values(), (*inputs, *(reel.clip.path for reel in reels)))
+    pictures: dict[Path, bytes] = {}
     views: dict[str, View] = {}
     figures: dict[str, Any] = {"cameras": {}}
     for reel in reels:
@@ -57,11 +63,13 @@ def birdseye(
         figures["cameras"][reel.camera] = {
             "samples": made.samples, "blank_share": round(made.blank_share, 4), "jpeg_bytes": len(made.jpeg),
         }  # fmt: skip
-        if backgrounds is not None:
-            _write(backgrounds / f"{reel.camera}.jpg", made.jpeg)
+        if reel.camera in own:
+            pictures[own[reel.camera]] = made.jpeg
     layout, blank = checked(views, site, detector)
     _, encoded = cv2.imencode(".png", with_alpha(layout, blank))
-    _write(out, encoded.tobytes())
+    if backgrounds is not None:
+        _make_folder(backgrounds)
+    write_whole({**pictures, out: encoded.tobytes()})
     return {**figures, **_told(layout, blank, origin_m), "out": str(out)}
 
 
@@ -159,12 +167,27 @@ def _told(layout: Layout, blank: Mask, origin_m: tuple[float, float]) -> dict[st
     }  # fmt: skip
 
 
-def _write(path: Path, content: bytes) -> None:
+def _check_places(out: Path, folder: Path | None, own: Iterable[Path], inputs: Sequence[Path]) -> None:
+    own = list(own)
+    if any(out.absolute() == path.absolute() for path in own):
+        raise UsageError(f"--out {out} is also a camera's own background.", hint="Choose another name.")
+    check_place(out, inputs, begins_with(b"\x89PNG\r\n\x1a\n"), "PNG picture")
+    if folder is None:
+        return
+    if folder.is_dir():
+        for path in own:
+            check_place(path, inputs, begins_with(b"\xff\xd8\xff"), "JPEG picture")
+    elif folder.exists() or not folder.absolute().parent.is_dir():
+        raise UsageError(
+            f"--backgrounds {folder} is no folder, and none can be made there.", hint="Name another folder."
+        )
+
+
+def _make_folder(folder: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror}.", hint="Name another file.") from error
+        raise DependencyError(f"{folder} cannot be made: {error.strerror}.") from error
 
 
 @click.command()

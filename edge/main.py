@@ -202,7 +202,21 @@ def birdseye(
 
     site, reels, corner = _footage(config, cameras, points, bounds, {}, {})
     model = load_detector(detector or (site.box.detector if site.box else "nanodet"), score_floor=SCORE_FLOOR)
-    figures = lay_out(site, reels, model, out, origin_m=corner, backgrounds=backgrounds, progress=progress)
+    read = (
+        config,
+        *map(Path, read_pairs("--points", points).values()),
+        *([Path(detector)] if detector else ()),
+    )
+    figures = lay_out(
+        site,
+        reels,
+        model,
+        out,
+        origin_m=corner,
+        backgrounds=backgrounds,
+        inputs=[path for path in read if path is not None],
+        progress=progress,
+    )
     progress(0, None)
     exits.report(figures, as_json=as_json)
 

@@ -69,9 +69,10 @@ def check_once(pairs: Sequence[tuple[Path, Path]]) -> None:
 
 
 def is_of(path: Path, site: Site, hash_in_force: str, clips: Collection[str]) -> bool:
-    """Whether results are known to be of this configuration and, where `clips` are given, of these recordings.
+    """Whether results are known to be of this configuration and of these recordings.
 
-    False where they do not say. Raises InputError where they say that they are of others.
+    `clips`: the digests of those that are named. False where results do not say. Raises InputError where they say
+    that they are of others, or of a recording that is not named.
     """
     if path.suffix == ".ndjson":
         versions = {row.get("config_version", site.version) for _, row in read_records(path, "window", ())}
@@ -88,15 +89,20 @@ def is_of(path: Path, site: Site, hash_in_force: str, clips: Collection[str]) ->
         )
     if site.box is not None and made.detector != site.box.detector:
         _refuse(path, f"the detector {made.detector[:80]}", f"{site.id} has {site.box.detector[:80]}")
-    if clips and not set(made.clips) <= set(clips):
-        _refuse(path, "a recording that no --clip names", "the report would name others")
+    if not set(made.clips) <= set(clips):
+        _refuse(
+            path,
+            "a recording that no --clip names",
+            "the report would not say what was measured",
+            hint="Name each with --clip, as `edge replay` read it.",
+        )
     return True
 
 
-def _refuse(path: Path, others: str, ours: str) -> None:
-    raise InputError(
-        f"{path} was made with {others}; {ours}.", hint="Run `edge replay` with what is to be accepted."
-    )
+def _refuse(
+    path: Path, others: str, ours: str, hint: str = "Run `edge replay` with what is to be accepted."
+) -> None:
+    raise InputError(f"{path} was made with {others}; {ours}.", hint=hint)
 
 
 def _read(path: Path) -> Made | None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from branchloop.errors import DependencyError
 from hub.broker.grants import Grant
+
+CHECK_S = 30.0
 
 
 def config_text(
@@ -31,17 +34,17 @@ def config_text(
     users = ",\n".join(_user(grant, passwords[grant.user]) for grant in grants)
     secure = ""
     if tls is not None:
-        secure = f"\n  tls {{ cert_file: {json.dumps(tls[0])}, key_file: {json.dumps(tls[1])} }}"
+        secure = f"\n  tls {{ cert_file: {_quoted(tls[0])}, key_file: {_quoted(tls[1])} }}"
     return f"""# Made by `branchloop broker-config nats`; regenerate it rather than edit it.
 server_name: branchloop
 listen: "127.0.0.1:-1"
-log_file: {json.dumps(str(folder / "nats.log"))}
+log_file: {_quoted(str(folder / "nats.log"))}
 logfile_size_limit: 10MB
 logfile_max_num: 3
-jetstream {{ store_dir: {json.dumps(str(folder / "jetstream"))}, max_file_store: 4GB, limits {{ default_max_consumers: -1 }} }}
+jetstream {{ store_dir: {_quoted(str(folder / "jetstream"))}, max_file_store: 4GB, limits {{ default_max_consumers: -1 }} }}
 max_payload: 1MB
 mqtt {{
-  listen: {json.dumps(listen)}
+  listen: {_quoted(listen)}
   ack_wait: "30s"
   max_ack_pending: 5000{secure}
 }}
@@ -65,14 +68,35 @@ def executable() -> Path:
     return Path(found)
 
 
+def check(conf: Path) -> None:
+    """Raise DependencyError, with the broker's own line, where nats-server rejects a configuration file."""
+    try:
+        judged = subprocess.run(
+            [str(executable()), "-t", "-c", str(conf)], capture_output=True, check=False, timeout=CHECK_S
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise DependencyError(f"nats-server does not run: {error}.") from error
+    if judged.returncode:
+        said = judged.stderr.decode(errors="replace").strip().splitlines() or ["it does not say why."]
+        raise DependencyError(
+            f"the broker rejects its configuration: {said[-1].removeprefix('nats-server: ')}",
+            hint="Mend what it names in hub.toml, or move the data directory.",
+        )
+
+
 def subject(topic_filter: str) -> str:
     """MQTT filter -> NATS subject; our ids hold no dots."""
     return topic_filter.replace("/", ".").replace("+", "*")
 
 
+def _quoted(value: object) -> str:
+    """As JSON has it, save that nats-server knows no such escapes: what is not ASCII stands for itself."""
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _user(grant: Grant, password: str) -> str:
     return (
-        f"    {{ user: {json.dumps(grant.user)}, password: {json.dumps(password)}, "
+        f"    {{ user: {_quoted(grant.user)}, password: {_quoted(password)}, "
         'allowed_connection_types: ["MQTT"], permissions: { '
         f"publish: {_permission(grant.publish)}, subscribe: {_permission(grant.subscribe)} }} }}"
     )
@@ -81,4 +105,4 @@ def _user(grant: Grant, password: str) -> str:
 def _permission(topics: Sequence[str]) -> str:
     if not topics:
         return '{ deny: ">" }'  # an empty list of what is allowed allows everything
-    return f"{{ allow: {json.dumps([subject(topic) for topic in topics])} }}"
+    return f"{{ allow: {_quoted([subject(topic) for topic in topics])} }}"

@@ -353,3 +353,17 @@ def test_an_external_broker_is_reached_over_tls_by_name(tmp_path: Path, kind: st
             assert stranger.ready() is None
         finally:
             stranger.stop()
+
+
+def test_a_configuration_that_the_broker_rejects_ends_the_hub_at_once(tmp_path: Path) -> None:
+    """A certificate that is none would have it start the broker again for ever."""
+    config = write_hub(tmp_path / "hub")
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (tmp_path / "hub" / name).write_text("no certificate")
+    with config.open("a") as file:
+        file.write('tls = { ca_file = "ca.pem", cert_file = "cert.pem", key_file = "key.pem" }\n')
+    process = start(config).process
+    assert process.wait(30) == 5
+    said = (tmp_path / "hub" / "stderr").read_text()
+    assert said.startswith("error: the broker rejects its configuration: ")
+    assert said.count("\n") == 1

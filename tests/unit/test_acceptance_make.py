@@ -242,6 +242,8 @@ def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path)
         with pytest.raises(InputError, match=said):
             accept(key, replace(measures, counts=[(folder / "events.ndjson", hand)]), out)
     assert is_of(right / "heat.npz", site, ours.config_hash, ours.clips)
+    with pytest.raises(InputError, match="a recording that no --clip names"):
+        accept(key, replace(measures, clips=[]), out)
     silent = replayed(None, "silent") / "events.ndjson"
     accept(key, Measures(counts=[(silent, hand)]), out)
     assert "events.ndjson: does not say" in out.read_text(encoding="utf-8")

@@ -163,3 +163,33 @@ def test_two_real_cameras_on_one_floor_hold_nobody_and_tell_how_well_they_agree(
     assert seam["overlap_m2"] > 20
     assert seam["patches"] >= LEAST_PATCHES
     assert seam["apart_cm"] < 80
+
+
+def test_nothing_but_an_earlier_picture_is_replaced(tmp_path: Path) -> None:
+    """Refused before any frame is looked at: what was read, what is no picture, a folder that is not there."""
+    site, clip = tmp_path / "demo.toml", tmp_path / "hall.mp4"
+    site.write_bytes(share("configs/demo.toml").read_bytes())
+    clip.write_bytes(share("sample_video/plaza.mp4").read_bytes())
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "hall.jpg").write_text("a diary")
+    picture = tmp_path / "plan.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\nan older one")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def refused(*arguments: str | Path) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge.main", "birdseye", str(site), "--camera", f"hall={clip}", *map(str, arguments)],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, ""), done.stderr
+        return done.stderr
+
+    assert "demo.toml, which was given to read" in refused("--out", site)
+    assert "hall.mp4, which was given to read" in refused("--out", clip)
+    assert "is there already, and no PNG picture" in refused("--out", kept / "hall.jpg")
+    assert "there is no folder" in refused("--out", tmp_path / "nope" / "x.png")
+    assert "no JPEG picture" in refused("--out", picture, "--backgrounds", kept)
+    assert "none can be made there" in refused("--out", picture, "--backgrounds", tmp_path / "nope" / "b")
+    assert "also a camera's own background" in refused("--out", kept / "hall.jpg", "--backgrounds", kept)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from brokers import write_hub
+from brokers import running, write_hub
 
 from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST, client_id
@@ -122,3 +122,20 @@ def test_missing_certificates_are_named(tmp_path: Path) -> None:
 def test_an_unknown_account_is_told(config: HubConfig, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nobody-here"):
         write_mosquitto(config, tmp_path / "out", LISTEN, "nobody-here")
+
+
+def test_the_broker_runs_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """nats-server reads UTF-8 and knows no JSON escapes: a hub in such a folder would never start."""
+    folder = tmp_path / '演示 "one"'
+    with running("nats", folder) as broker:
+        client = broker.client("north/box-1")
+        assert client.refused is None
+        client.close()
+    assert (folder / "nats" / "jetstream").is_dir()
+
+
+def test_a_configuration_that_the_broker_rejects_is_told_in_its_words(tmp_path: Path) -> None:
+    conf = tmp_path / "nats.conf"
+    conf.write_text('listen: "\\u6f14"\n', encoding="utf-8")
+    with pytest.raises(DependencyError, match=r"rejects its configuration: .*Invalid escape character 'u'"):
+        nats.check(conf)

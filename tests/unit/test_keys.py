@@ -83,3 +83,26 @@ def test_every_file_of_the_ceremony_shows_its_fingerprint(root: Path, tmp_path: 
     halves = [json.loads(keys("show", root / name, "--json").stdout) for name in ("root.pem", "root.pub")]
     assert halves[0]["fingerprint"] == halves[1]["fingerprint"]
     assert keys("show", tmp_path / "nothing").returncode == 4
+
+
+def test_signing_replaces_nothing_but_an_earlier_certificate(root: Path, tmp_path: Path) -> None:
+    """Not the root, the request, another kiosk's certificate or a file of somebody; and certificates are not signed."""
+    asked, out = request(tmp_path), tmp_path / "certificate.json"
+    assert keys("sign", root / "root.pem", asked, "--out", out).returncode == 0
+    first = out.read_bytes()
+    assert keys("sign", root / "root.pem", asked, "--out", out, "--days", "30").returncode == 0
+    assert out.read_bytes() != first
+    other = tmp_path / "site.toml"
+    other.write_text('id = "north"')
+    (tmp_path / "o").mkdir()
+    theirs = request(tmp_path / "o", device="kiosk-2")
+    for path, by in ((root / "root.pem", asked), (asked, asked), (other, asked), (out, theirs)):
+        before = path.read_bytes()
+        refused = keys("sign", root / "root.pem", by, "--out", path)
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1), refused.stderr
+        assert path.read_bytes() == before
+    refused = keys("sign", root / "root.pem", asked, "--out", tmp_path / "nope" / "c.json")
+    assert (refused.returncode, (tmp_path / "nope").exists()) == (2, False)
+    refused = keys("sign", root / "root.pem", out)
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "is a certificate, which is signed already" in refused.stderr
