@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -37,13 +37,20 @@ from hub.store.opening import Hours, OpeningHistory
 from hub.store.rollup import collect
 from hub.store.sequences import Sequences
 from hub.store.sums import Bucket, RollUp
+from hub.store.told import Telling, Told, told_twice
 
 ENVELOPE_BYTES = 4_096
 """So much of an unreadable payload is kept for whoever looks into it."""
 Outbox = tuple[str, str, str]
 """Site, device, epoch."""
-TWICE = "told twice"
-"""Why a window is put aside of whose time another outbox of the same box has told."""
+_TWICE: Mapping[str, tuple[AlarmKind, str]] = {
+    "outbox": (
+        "clone",
+        "tells of {} what another outbox of this box has told already; do two boxes run under one id?",
+    ),
+    "clock": ("clock", "tells of {} what it has told already; its clock was set back."),
+}
+"""Who told of a window's time before -> the alarm, and why the window is put aside."""
 Event = Literal["notice", "window", "status", "alarm"]
 
 
@@ -74,7 +81,8 @@ class Application:
         self._latest: dict[tuple[str, str], Latest] = {}
         self._feed: list[FeedEvent] = []
         self._hours: dict[str, Hours] = {}
-        self._windows: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
+        self._telling = Telling(transaction.db)
+        self._told: dict[tuple[str, str], dict[int, list[Told]]] = {}
 
     def lock(self, outboxes: Iterable[Outbox]) -> None:
         """Lock the cursors that will be needed, in one order for all workers, so that none deadlock."""
@@ -91,14 +99,14 @@ class Application:
         self._skip_forgotten(delivery, seqs)
         applied = Applied()
         again: list[Prepared] = []
-        elsewhere = self._told_elsewhere(delivery)
+        self._remember_told(delivery)
         for message in delivery.messages:
             if message.seq in seqs:
                 again.append(message)
             elif not seqs.room_for(message.seq):
                 self._alarm(delivery, "holes", delivery.epoch, "sends seqs with too many holes between them")
             else:
-                self._take(delivery, _unless_told(message, elsewhere), applied)
+                self._take(delivery, self._unless_told(delivery, message), applied)
                 seqs.add(message.seq)
         applied.duplicates = len(again)
         self._look_for_clones(delivery, outbox, again)
@@ -168,16 +176,35 @@ class Application:
         for (site, device, epoch), seqs in self._outboxes.items():
             self._store.put_cursor(Cursor(site, device, epoch, seqs.upto, seqs.runs))
 
-    def _told_elsewhere(self, delivery: Delivery) -> list[tuple[int, int]]:
-        """When windows of other outboxes of this box began and ended, in the time of which this batch tells."""
-        told = [message.body for message in delivery.messages if isinstance(message.body, Window)]
-        if not told:
-            return []
-        first_ms = min(window.start_ms for window in told)
-        last_ms = max(window.start_ms + window.duration_ms for window in told)
-        spans = self._store.told_elsewhere(delivery.site, delivery.device, delivery.epoch, first_ms, last_ms)
-        fresh = self._windows.get((delivery.site, delivery.device), [])
-        return spans + [(start, end) for epoch, start, end in fresh if epoch != delivery.epoch]
+    def _remember_told(self, delivery: Delivery) -> None:
+        """What counts already of the times that this batch tells of."""
+        place = (delivery.site, delivery.device)
+        windows = [message.body for message in delivery.messages if isinstance(message.body, Window)]
+        for told in self._telling.near(*place, windows):
+            self._add_told(place, told)
+
+    def _add_told(self, place: tuple[str, str], told: Told) -> None:
+        by_slot = self._told.setdefault(place, {})
+        for slot_ms in told.starts():
+            known = by_slot.setdefault(slot_ms, [])
+            if told not in known:  # read anew with the next batch
+                known.append(told)
+
+    def _unless_told(self, delivery: Delivery, message: Prepared) -> Prepared:
+        """As it is, or put aside if it is a window of a time that is told already."""
+        site = self._sites.get(delivery.site)
+        if site is None or not isinstance(message.body, Window):
+            return message
+        place = (delivery.site, delivery.device)
+        twice = told_twice(message.body, delivery.epoch, self._told.get(place, {}))
+        if twice is None and self._telling.is_full(
+            site, delivery.device, message.body, self._rollups.get(place, {})
+        ):
+            twice = "clock"
+        if twice is None:
+            return message
+        reason = _TWICE[twice][1].format(iso(message.body.start_ms))
+        return replace(message, body=None, fault=Fault(twice, reason))
 
     def _skip_forgotten(self, delivery: Delivery, seqs: Sequences) -> None:
         """The box holds nothing below `oldest`: what is missing there was acknowledged by a lost copy."""
@@ -239,7 +266,7 @@ class Application:
         place = (delivery.site, delivery.device)
         collect(self._rollups.setdefault(place, {}), window, site.zone_info, open_hours=open_hours)
         end_ms = window.start_ms + window.duration_ms
-        self._windows.setdefault(place, []).append((delivery.epoch, window.start_ms, end_ms))
+        self._add_told(place, Told(delivery.epoch, window.start_ms, window.slots, text))
         latest = self._latest.get(place)
         if latest is None or window.start_ms >= latest.start_ms:
             self._latest[place] = Latest(*place, window.start_ms, end_ms, delivery.arrived_ms, text)
@@ -298,8 +325,8 @@ class Application:
                 message.kind, delivery.epoch, message.seq,
             )
         ])  # fmt: skip
-        if cause == TWICE:
-            self._alarm(delivery, "clone", delivery.epoch, reason)
+        if cause in _TWICE:
+            self._alarm(delivery, _TWICE[cause][0], delivery.epoch, reason)
         else:
             self._alarm(delivery, "quarantine", cause, f"sent what cannot be applied: {reason}")
 
@@ -338,17 +365,6 @@ class Application:
                 body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
             )
             self._feed.append(FeedEvent(site, device, event, at_ms, text))
-
-
-def _unless_told(message: Prepared, elsewhere: Sequence[tuple[int, int]]) -> Prepared:
-    """As it is, or put aside if it is a window of a time that is among those: two would count the same people twice."""
-    if not elsewhere or not isinstance(message.body, Window):
-        return message
-    start_ms, end_ms = message.body.start_ms, message.body.start_ms + message.body.duration_ms
-    if not any(start < end_ms and start_ms < end for start, end in elsewhere):
-        return message
-    reason = f"tells of {iso(start_ms)} what another outbox of this box has told already; do two boxes run under one id?"
-    return replace(message, body=None, fault=Fault(TWICE, reason))
 
 
 def supersedes(status: Status, known: StatusRow | None) -> bool:

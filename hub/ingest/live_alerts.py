@@ -12,7 +12,7 @@ from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.ingest.resting import Resting
-from hub.loop.alerts import CHECKS, CLONED, Watch, rule_of, step
+from hub.loop.alerts import CHECKS, CLOCK_BACK, CLONED, Watch, rule_of, step
 from hub.store.alerts import Alerts
 from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
@@ -22,11 +22,13 @@ SILENT_MS = 120_000
 HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
-CLONE_MS = 600_000
-"""A clone is told by what it sends, and may have nothing to send for a while."""
+TWICE_MS = 600_000
+"""Who tells of a time twice is known by what comes, and may have nothing to send for a while."""
+_TWICE = (("clone", CLONED), ("clock", CLOCK_BACK))
+"""Alarm of a message -> kind of alert."""
 _TOLD = (("configuration_refused", "refused"), ("box_crashes", "crashes"), ("box_stuck", "stuck"))
 """Kind of alert -> where a box's status tells it."""
-_TROUBLE = ('"troubled":', '"what":"clone"', *(f'"{key}":{{' for _, key in _TOLD))
+_TROUBLE = ('"troubled":', *(f'"what":"{what}"' for what, _ in _TWICE), *(f'"{key}":{{' for _, key in _TOLD))
 
 
 class LiveAlerts:
@@ -137,13 +139,14 @@ class LiveAlerts:
             (site.id,),
         ).fetchall()
         found: list[Look] = []
-        clones = self._clones(site.id)
+        alarms = {kind: self._alarms(site.id, what) for what, kind in _TWICE}
         for device, seen_ms, online, counted, body in rows:
             if not belongs(site, device):
                 continue  # it was replaced
-            last_ms, times = clones.get(device, (0, 0))
-            cloned = at_ms - last_ms < CLONE_MS
-            found.append(((CLONED, device), cloned, at_ms, {"last_ms": last_ms, "times": times}))
+            for kind, alarmed in alarms.items():
+                last_ms, times = alarmed.get(device, (0, 0))
+                heard = at_ms - last_ms < TWICE_MS
+                found.append(((kind, device), heard, at_ms, {"last_ms": last_ms, "times": times}))
             counts = bool(counted) or (site.box is not None and device == site.box.id)
             silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
@@ -156,11 +159,11 @@ class LiveAlerts:
                     found.append(((kind, device), key in told, at_ms, told.get(key, {})))
         return found
 
-    def _clones(self, site: str) -> dict[str, tuple[int, int]]:
-        """Device -> when another under its name was last heard, and how often."""
+    def _alarms(self, site: str, what: str) -> dict[str, tuple[int, int]]:
+        """Device -> when an alarm of it was last raised, and how often."""
         rows = self._db.execute(
-            "SELECT device, max(last_ms), sum(count) FROM alarm WHERE site=? AND what='clone' GROUP BY device",
-            (site,),
+            "SELECT device, max(last_ms), sum(count) FROM alarm WHERE site=? AND what=? GROUP BY device",
+            (site, what),
         )
         return {device: (last_ms, times) for device, last_ms, times in rows}
 

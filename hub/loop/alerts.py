@@ -55,7 +55,9 @@ SILENCES = frozenset({"box_silent", "kiosk_silent"})
 TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes", "box_stuck"})
 CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
-OF_BOXES = SILENCES | TOLD_BY_BOXES | {CLONED}
+CLOCK_BACK = "box_clock"
+"""A box tells of times that it has told of already: which telling has the right time nobody knows."""
+OF_BOXES = SILENCES | TOLD_BY_BOXES | {CLONED, CLOCK_BACK}
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
 WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
@@ -73,6 +75,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     "box_silent": _EVERYTHING,
     "box_crashes": _EVERYTHING,
     CLONED: _EVERYTHING,
+    CLOCK_BACK: _EVERYTHING,
     "balance": _COUNTS,
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),
@@ -89,7 +92,7 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    if kind in TOLD_BY_BOXES or kind == CLONED:
+    if kind in TOLD_BY_BOXES or kind in {CLONED, CLOCK_BACK}:
         return TOLD
     return BOX if kind in SILENCES else DEVICE
 

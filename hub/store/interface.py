@@ -18,7 +18,7 @@ from branchloop.errors import InputError
 from hub.store.sums import Bucket, Level, RollUp
 
 AlarmKind = Literal[
-    "clone", "future", "envelope", "quarantine", "gap", "holes", "certificate", "reply", "kiosk"
+    "clone", "clock", "future", "envelope", "quarantine", "gap", "holes", "certificate", "reply", "kiosk"
 ]
 Fate = Literal["open", "confirmed", "withdrawn"]
 Treatment = Literal["applied", "future"]
@@ -209,12 +209,6 @@ class Transaction(Protocol):
 
     def stored(self, site: str, device: str, epoch: str, seqs: Collection[int]) -> dict[int, Stored]:
         """What is still kept under these seqs; pruned ones are absent."""
-        ...
-
-    def told_elsewhere(
-        self, site: str, device: str, epoch: str, from_ms: int, to_ms: int
-    ) -> list[tuple[int, int]]:
-        """Start and end of the windows of that time that other outboxes of the same device told."""
         ...
 
     def quarantine(self, entries: Iterable[Quarantined]) -> None:

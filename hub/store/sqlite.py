@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
-from branchloop.clock import MINUTE_MS, WINDOW_MS
 from branchloop.errors import DependencyError
 from hub.store import sqlite_rollups
 from hub.store.connection import BUSY_TIMEOUT_MS, connect, prepare
@@ -100,20 +99,6 @@ class SqliteTransaction:
                 ):
                     found[seq] = Stored(kind, digest)
         return found
-
-    def told_elsewhere(
-        self, site: str, device: str, epoch: str, from_ms: int, to_ms: int
-    ) -> list[tuple[int, int]]:
-        others = "SELECT 1 FROM cursor WHERE site=? AND device=? AND epoch<>? LIMIT 1"
-        if self._db.execute(others, (site, device, epoch)).fetchone() is None:
-            return []
-        rows = self._db.execute(
-            f"SELECT event_ms, event_ms + {WINDOW_MS} * coalesce(json_extract(body, '$.slots'), 1) FROM message "
-            "WHERE site=? AND event_ms>? AND event_ms<? AND device=? AND epoch<>? AND kind='window' "
-            "AND treatment='applied'",  # what was told of the future counts nowhere, so it keeps nobody out
-            (site, from_ms - MINUTE_MS, to_ms, device, epoch),
-        )
-        return [(start_ms, end_ms) for start_ms, end_ms in rows if end_ms > from_ms]
 
     def quarantine(self, entries: Iterable[Quarantined]) -> None:
         for entry in entries:

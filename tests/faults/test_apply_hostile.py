@@ -181,7 +181,7 @@ def test_the_largest_grids_a_batch_may_hold_are_applied_in_time(tmp_path: Path) 
     box = Box()
     for n in range(8):
         heat = {"cell_mm": 50, "rows": 1_000, "cols": 990 + n, "cells": [0], "mps": [1]}
-        box.produce("window", window(heat=heat))
+        box.produce("window", window(T0_MS - 5_000 * (n + 1), heat=heat))
     for n in range(6):
         flow = {
             "cell_mm": 250,
@@ -192,7 +192,7 @@ def test_the_largest_grids_a_batch_may_hold_are_applied_in_time(tmp_path: Path) 
             "dy_mm": [1],
             "path_mm": [2],
         }
-        box.produce("window", window(heat=None, flow=flow))
+        box.produce("window", window(T0_MS + 5_000 * n, heat=None, flow=flow))
     ack = Applier(store, SITES, lambda: T0_MS).apply(*box.payload())
     assert ack == Ack(epoch=box.epoch, upto=14)
     assert store._db.execute("SELECT count(*) FROM heat WHERE cols > 900").fetchone()[0] == 12

@@ -344,6 +344,25 @@ def test_two_boxes_under_one_name_are_an_alert(hub: World) -> None:
         assert alerts(hub) == [("box_cloned", "box-1", False)]
 
 
+def test_a_clock_that_was_set_back_is_an_alert(hub: World) -> None:
+    """From the first window that tells of a told time; the figures are marked while it is open."""
+    box = Box(hub)
+    start_ms = box.now_ms
+    with looking(hub) as (live, _):
+        pass_by = partial(looked_at, hub, live, start_ms)
+        box.hello(1)
+        body = with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0))
+        box.send(body)
+        pass_by(0, 10)
+        assert alerts(hub) == []
+        box.send(body)
+        pass_by(10, 15)
+        assert alerts(hub) == [("box_clock", "box-1", True)]
+        (answer,) = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+        assert answer["evidence"]["times"] == 1
+        assert {"footfall", "occupancy"} <= set(answer["tainted"])
+
+
 def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
     """At once, with the reason; over its next connections and silences until it says otherwise."""
     box = Box(hub)
