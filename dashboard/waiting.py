@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from branchloop.kpis import BY_KEY
 from branchloop.text import Language, duration, label, say
-from dashboard import tiles
+from dashboard import localtime, tiles
 from dashboard.plan import named
 
 RECENT = timedelta(minutes=30)
@@ -37,9 +37,10 @@ class Then:
         return next((item for item in self.answer["items"] if item["id"] == queue), None)
 
 
-def span_of(live: Mapping[str, Any]) -> tuple[datetime, datetime]:
-    """The half hour that ended at this minute, a week ago."""
-    end = datetime.fromisoformat(live["server_time"]).replace(second=0, microsecond=0) - WEEK
+def span_of(live: Mapping[str, Any], zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The half hour that ended at this minute of the branch's clock, a week ago."""
+    now = datetime.fromisoformat(live["server_time"]).astimezone(zone).replace(second=0, microsecond=0)
+    end = localtime.reached(now - WEEK).astimezone(UTC)
     return end - RECENT, end
 
 

@@ -38,7 +38,7 @@ def _body(door: Hub, site: str) -> None:
         st.title(branch["name"][spoken])
         session.ribbon(branch)
         names = device_names(branch, spoken)
-        then = _last_week(door, site, live)
+        then = _last_week(door, site, live, zone)
         st.html(
             tiles.row(
                 [
@@ -265,11 +265,11 @@ def _flow(
     below.append(flow.left_out_note(elsewhere_m, spoken))
 
 
-def _last_week(door: Hub, site: str, live: Mapping[str, Any]) -> waiting.Then | None:
+def _last_week(door: Hub, site: str, live: Mapping[str, Any], zone: ZoneInfo) -> waiting.Then | None:
     """The queues of the same half hour a week ago; asked for once a minute, not at every refresh."""
     if not live["queues"] or live["stale"]:
         return None
-    start, end = waiting.span_of(live)
+    start, end = waiting.span_of(live, zone)
     key = (site, start, end)
     kept = st.session_state.get("last-week")
     if kept is None or kept[0] != key:

@@ -6,6 +6,7 @@ import base64
 import io
 import re
 import xml.etree.ElementTree as ET
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -54,10 +55,28 @@ def live(*queues: dict[str, Any]) -> dict[str, Any]:
 
 
 def then(**more: Any) -> waiting.Then:
-    start, end = waiting.span_of(live())
+    start, end = waiting.span_of(live(), ZoneInfo("Asia/Shanghai"))
     return waiting.Then(
         start, end, {"items": [{"id": "q", "length_mean": 4.0, "wait_median_s": 600.0, **more}]}
     )
+
+
+@pytest.mark.parametrize(
+    ("now", "ended", "began"),
+    [
+        ("2026-03-30T09:30:59+02:00", "2026-03-23T09:30:00+01:00", "2026-03-23T09:00:00+01:00"),
+        ("2026-10-26T09:30:00+01:00", "2026-10-19T09:30:00+02:00", "2026-10-19T09:00:00+02:00"),
+        ("2026-10-25T02:10:00+01:00", "2026-10-18T02:10:00+02:00", "2026-10-18T01:40:00+02:00"),
+        ("2026-04-05T02:30:00+02:00", "2026-03-29T03:00:00+02:00", "2026-03-29T01:30:00+01:00"),
+    ],
+    ids=["forward", "back", "the hour that comes twice", "the hour that was skipped"],
+)
+def test_a_week_ago_is_the_same_time_by_the_branchs_clock(now: str, ended: str, began: str) -> None:
+    """In the week after a clock change too; what ended at a time that was skipped ended with the skip."""
+    told = {**live(), "server_time": datetime.fromisoformat(now).astimezone(UTC).isoformat()}
+    zone = ZoneInfo("Europe/Berlin")
+    start, end = waiting.span_of(told, zone)
+    assert [each.astimezone(zone).isoformat() for each in (start, end)] == [began, ended]
 
 
 def test_an_estimate_is_striped_and_says_so() -> None:
