@@ -50,6 +50,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "service.floor.tickets": ("Tickets", "排队号"),
     "service.floor.joined": ("Joined a queue", "进入队列"),
+    "service.floor.shared": (
+        "Queues here share counters: who goes from one to the next joins both, so joins are not people.",
+        "此处多个队列共用柜台：从一队转到另一队会计两次，进入次数不等于人数。",
+    ),
     "service.floor.difference": ("Difference", "差异"),
     "service.floor.queue": ("Queue", "队列"),
     "service.floor.abandoned": ("Left the queue", "离队"),

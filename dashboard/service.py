@@ -122,6 +122,8 @@ def beside(answer: Mapping[str, Any], spoken: Language) -> list[str]:
     covered = both["coverage"]
     note = "" if covered is None else say("coverage.value", spoken, value=round(100 * covered))
     off = both["difference"]
+    shared = both["absent"] == "shared_counters"  # who goes from one queue to the next joins both
+    unknown = say("service.floor.shared" if shared else "not_measured", spoken)
     return [
         tiles.count(
             say("service.floor.tickets", spoken),
@@ -130,7 +132,7 @@ def beside(answer: Mapping[str, Any], spoken: Language) -> list[str]:
         tiles.count(
             say("service.floor.joined", spoken),
             "—" if both["joined"] is None else f"{both['joined']:,}",
-            say("not_measured", spoken) if both["joined"] is None else note,
+            unknown if both["joined"] is None else note,
         ),
         tiles.count(say("service.floor.difference", spoken), "—" if off is None else f"{off:+,}"),
     ]

@@ -66,8 +66,14 @@ class Beside(Answer):
     """Tickets beside the floor: both count people who came to be served, by ways of their own."""
 
     tickets: int | None = Field(description="null where the branch has no service, so gives none")
-    joined: int | None = Field(description="joins of all queues; who stands in two of them counts twice")
+    joined: int | None = Field(
+        description="joins of all queues; null when one was not observed, or where queues share a counter, and joins may not be added"
+    )
     difference: int | None = Field(description="joined less tickets; null when either is not known")
+    absent: Literal["shared_counters"] | None = Field(
+        description="shared_counters: who goes on from one queue to another of the same counters joins both and comes once,"
+        " so that joins of all queues are more than people"
+    )
     coverage: Share | None = Field(description="of the least covered queue")
 
 

@@ -7,6 +7,7 @@ from datetime import date
 
 from branchloop.clock import from_ms, iso, local_day_end_ms, local_day_start_ms
 from branchloop.kiosk import Service
+from branchloop.serving import fellow_queues
 from branchloop.site import Site
 from hub.api import models_figures, queues
 from hub.api import models_service as models
@@ -53,7 +54,7 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
             for service, row in zip(site.services, rows, strict=True)
         ],
         floor=floor,
-        beside=_beside(whole.came if site.services else None, floor),
+        beside=_beside(whole.came if site.services else None, floor, share=_share_counters(site)),
     )
 
 
@@ -112,13 +113,19 @@ def _queue(queue: models_figures.QueueFigures, name: object, *, is_today: bool) 
     )  # fmt: skip
 
 
-def _beside(tickets: int | None, floor: Sequence[models.FloorQueue]) -> models.Beside:
+def _share_counters(site: Site) -> bool:
+    """Whether somebody may join two queues on the way to one counter: then their joins are not people."""
+    return any(zone.kind == "queue" and fellow_queues(zone, site.zones) for zone in site.zones)
+
+
+def _beside(tickets: int | None, floor: Sequence[models.FloorQueue], *, share: bool) -> models.Beside:
     joins = [each.joined for each in floor if each.joined is not None]
-    joined = sum(joins) if floor and len(joins) == len(floor) else None
+    joined = sum(joins) if floor and len(joins) == len(floor) and not share else None
     covered = [each.coverage for each in floor if each.coverage is not None]
     return models.Beside(
         tickets=tickets,
         joined=joined,
         difference=None if joined is None or tickets is None else joined - tickets,
+        absent="shared_counters" if share else None,
         coverage=min(covered) if covered and len(covered) == len(floor) else None,
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hubworld import World, world
+from hubworld import NOON, World, world
 from tables import service
+from test_api import send, window
 
 from branchloop.clock import from_ms, local_day_end_ms
 from hub.api.service import day as service_day
@@ -20,6 +22,19 @@ from hub.store.connection import opened, reading
 from hub.store.queueing import FollowUp
 
 PARTS = service("loan", minutes=20) + service("desk", minutes=10, counters=2)
+
+SEATS = """
+[[zone]]
+id = "seats"
+kind = "queue"
+polygon = [[0.1, 0.1], [0.4, 0.1], [0.4, 0.4], [0.1, 0.4]]
+"""
+COUNTER = """
+[[zone]]
+id = "counter"
+kind = "counter"
+polygon = [[0.6, 0.1], [0.9, 0.1], [0.9, 0.4], [0.6, 0.4]]
+"""
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +83,13 @@ def test_a_manager_is_told_the_day_by_service(hub: World) -> None:
     assert told["total"]["absent"] is None
     (queue,) = told["floor"]
     assert (queue["id"], queue["joined"]) == ("queue", None)  # nobody observed this floor
-    assert told["beside"] == {"tickets": 9, "joined": None, "difference": None, "coverage": 0.0}
+    assert told["beside"] == {
+        "tickets": 9,
+        "joined": None,
+        "difference": None,
+        "coverage": 0.0,
+        "absent": None,
+    }
 
 
 def test_the_forecast_told_at_arrival_is_kept_and_judged(hub: World) -> None:
@@ -104,6 +125,30 @@ def test_a_branch_without_services_gives_no_tickets_which_is_not_none_given(hub:
     told = httpx.get(f"{hub.api}/api/v1/branches/annex/service", headers=headers).json()
     assert told["services"] == []
     assert (told["beside"]["tickets"], told["beside"]["difference"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("counter", "beside"),
+    [
+        (COUNTER, {"joined": None, "difference": None, "absent": "shared_counters"}),
+        ("", {"joined": 7, "difference": 7, "absent": None}),
+    ],
+    ids=["one counter for both", "none that both share"],
+)
+def test_joins_of_queues_of_one_counter_are_not_added(
+    tmp_path: Path, counter: str, beside: dict[str, Any]
+) -> None:
+    """Who sits down first and goes to the line then joins both: five people are no seven who came."""
+    with world(tmp_path, parts=service("loan", minutes=20) + SEATS + counter, book=True, zone=NOON) as made:
+        start_ms = now_ms() - now_ms() % 60_000 - 60_000
+        queues = [
+            {"queue": "queue", "person_ms": 0, "joined": 2},
+            {"queue": "seats", "person_ms": 0, "joined": 5},
+        ]
+        send(made, "hall", [("window", window(start_ms, 2, slots=12, queues=queues))])
+        told = ask(made, "manager")
+    assert [each["joined"] for each in told["floor"]] == [5, 2]
+    assert {key: told["beside"][key] for key in beside} == beside
 
 
 def test_another_day_has_nobody_and_expects_nothing(hub: World) -> None:

@@ -28,7 +28,7 @@ def answer(**more: Any) -> dict[str, Any]:
         "services": [row("Loans")], "total": row(None),
         "floor": [{"id": "q", "name": None, "waiting_now": 4, "joined": 1300, "abandonment": 0.1,
                    "wait_median_s": 500.0, "coverage": 0.97}],
-        "beside": {"tickets": 1234, "joined": 1300, "difference": 66, "coverage": 0.97},
+        "beside": {"tickets": 1234, "joined": 1300, "difference": 66, "coverage": 0.97, "absent": None},
     }  # fmt: skip
     return {**told, **more}
 
@@ -54,10 +54,19 @@ def test_what_is_withheld_is_no_zero() -> None:
 
 
 def test_a_floor_that_was_not_observed_has_no_difference() -> None:
-    unknown = {"tickets": 12, "joined": None, "difference": None, "coverage": None}
+    unknown = {"tickets": 12, "joined": None, "difference": None, "coverage": None, "absent": None}
     shown = "".join(service.beside(answer(beside=unknown), "en"))
     assert shown.count("—") == 2
     assert "not measured" in shown
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_joins_of_queues_of_the_same_counters_are_not_added(spoken: Language) -> None:
+    shared = {"tickets": 12, "joined": None, "difference": None, "coverage": 1.0, "absent": "shared_counters"}
+    shown = "".join(service.beside(answer(beside=shared), spoken))
+    assert shown.count("—") == 2
+    assert say("service.floor.shared", spoken) in shown
+    assert say("not_measured", spoken) not in shown
 
 
 def test_a_forecast_nobody_waited_for_says_so() -> None:
