@@ -17,6 +17,7 @@ from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors
 from edge.perceive.camera import Clip, Frame, open_clip
+from edge.perceive.health import silent_after_s
 from edge.perceive.people import Detector
 from edge.perceive.sight import Sight
 from edge.provenance import Made
@@ -66,10 +67,20 @@ def replay(
         reel.camera: Sight(detector, floor.calibration(reel.camera), site.plan.width_m, site.plan.height_m)
         for reel in reels
     }
+    holes_ms = {
+        reel.camera: silent_after_s(reel.clip.fps) * 1000
+        for reel in reels
+        if reel.clip.pace.stretch is not None
+    }
+    last_ms: dict[str, int] = {}
     done = 0
     for camera, frame in _in_time_order(reels, lead_ms):
         if until_s is not None and frame.t_ms - lead_ms >= until_s * 1000:
             break
+        if camera in holes_ms and frame.t_ms - last_ms.get(camera, frame.t_ms) >= holes_ms[camera]:
+            floor.state(camera, "stalled")  # as of a live camera that was out
+            results.add(floor.settle(frame.t_ms, no_sensors), frame_of)
+        last_ms[camera] = frame.t_ms
         frame_of[camera][frame.t_ms] = frame.index + 1
         boxes = sights[camera].look(frame.image, frame.t_ms)
         floor.frame(camera, frame.t_ms, observe(frame.t_ms, boxes, floor.calibration(camera)))

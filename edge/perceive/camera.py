@@ -11,8 +11,9 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from branchloop.errors import DependencyError, InputError
 from edge.perceive.source import Source
+from edge.perceive.stamps import Pace, Timing, pace
 
 Image = NDArray[np.uint8]
 """rows × columns × 3, BGR, 0–255."""
@@ -58,16 +60,28 @@ class Frame:
 class Clip:
     """A video file that decodes. `frames` starts at the beginning each time it is asked for."""
 
-    def __init__(self, path: Path, fps: float, size: tuple[int, int], announced: int) -> None:
+    def __init__(
+        self, path: Path, fps: float, size: tuple[int, int], announced: int, given_fps: float | None = None
+    ) -> None:
         self.path = path
         self.fps = fps
         self.size = size
         """Width and height in pixels."""
         self._announced = announced
+        self._given_fps = given_fps
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How its frames follow each other, by a look through the file that decodes nothing; a doubt is logged once."""
+        return file_pace(self.path, self.fps, self._given_fps)
 
     @property
     def frames(self) -> Iterator[Frame]:
-        """Every frame in order, as fast as it decodes; `t_ms` = index × 1000 / fps from the clip's start."""
+        """Every frame in order, as fast as it decodes; `t_ms` from the clip's start.
+
+        That is index × 1000 / fps, or the clip's own time stamps where they leave a constant rate.
+        """
+        timing = Timing(self.pace)
         video = open_file(self.path)
         try:
             index = 0
@@ -75,7 +89,8 @@ class Clip:
                 ok, image = video.read()
                 if not ok:
                     break
-                yield Frame(index, round(index * 1000 / self.fps), np.asarray(image, np.uint8))
+                t_ms = round(timing.at_ms(index, video.get(cv2.CAP_PROP_POS_MSEC)))
+                yield Frame(index, t_ms, np.asarray(image, np.uint8))
                 index += 1
         finally:
             video.release()
@@ -97,7 +112,7 @@ def open_clip(path: Path, fps: float | None = None) -> Clip:
         if not ok:
             raise InputError(f"{path} decodes to no picture.", hint="Give a clip that a video player shows.")
         height, width = image.shape[:2]
-        return Clip(path, rate, (width, height), int(video.get(cv2.CAP_PROP_FRAME_COUNT)))
+        return Clip(path, rate, (width, height), int(video.get(cv2.CAP_PROP_FRAME_COUNT)), fps)
     finally:
         video.release()
 
@@ -126,6 +141,29 @@ def frame_rate(video: cv2.VideoCapture, path: Path, fps: float | None) -> float:
     return rate
 
 
+def file_pace(
+    path: Path, rate: float, fps: float | None, stopping: Callable[[], bool] = lambda: False
+) -> Pace:
+    """How the frames of a video file follow each other; `fps` is its true rate if given, `rate` that or its header's.
+
+    A sentence about a file without a constant rate is logged. Read in no time: its packets are not decoded.
+    """
+    video = _open(str(path.resolve()), _FILE_OPTIONS, packets=True)
+    try:
+        header_fps = rate if fps is None else video.get(cv2.CAP_PROP_FPS)
+        stamps_ms: list[float] = []
+        while not stopping() and video.grab():
+            stamps_ms.append(video.get(cv2.CAP_PROP_POS_MSEC))
+    finally:
+        video.release()
+    if stopping() or not stamps_ms:
+        return Pace(rate)
+    found = pace(stamps_ms, header_fps, fps)
+    if found.told:
+        _LOG.warning("%s: %s", path, found.told)
+    return found
+
+
 def open_stream(source: Source) -> cv2.VideoCapture:
     """A decoder on a live source. Raises DependencyError, whose text holds no login, within the time-out."""
     if isinstance(source.target, int):
@@ -152,26 +190,32 @@ def stream_size(source: Source) -> tuple[int, int]:
     return image.shape[1], image.shape[0]
 
 
-def _open(target: str, options: str) -> cv2.VideoCapture:
-    """One decoding thread: more would hold back a frame each, and a camera has one process anyway."""
+def _open(target: str, options: str, *, packets: bool = False) -> cv2.VideoCapture:
+    """One decoding thread: more would hold back a frame each, and a camera has one process anyway.
+
+    `packets`: `grab` takes packets in the file's order and decodes nothing.
+    """
+    reading = (
+        [cv2.CAP_PROP_FORMAT, -1]
+        if packets
+        else [
+            cv2.CAP_PROP_N_THREADS,
+            1,
+            cv2.CAP_PROP_HW_ACCELERATION,
+            cv2.VIDEO_ACCELERATION_NONE,
+        ]
+    )
+    waiting = [
+        cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
+        int(OPEN_TIMEOUT_S * 1000),
+        cv2.CAP_PROP_READ_TIMEOUT_MSEC,
+        int(READ_TIMEOUT_S * 1000),
+    ]
     with _OPENING:
         before = os.environ.get(_OPTIONS)
         os.environ[_OPTIONS] = options
         try:
-            return cv2.VideoCapture(
-                target,
-                cv2.CAP_FFMPEG,
-                [
-                    cv2.CAP_PROP_OPEN_TIMEOUT_MSEC,
-                    int(OPEN_TIMEOUT_S * 1000),
-                    cv2.CAP_PROP_READ_TIMEOUT_MSEC,
-                    int(READ_TIMEOUT_S * 1000),
-                    cv2.CAP_PROP_N_THREADS,
-                    1,
-                    cv2.CAP_PROP_HW_ACCELERATION,
-                    cv2.VIDEO_ACCELERATION_NONE,
-                ],
-            )
+            return cv2.VideoCapture(target, cv2.CAP_FFMPEG, [*waiting, *reading])
         finally:  # what others of this process open, and its children, must not be held to these
             if before is None:
                 del os.environ[_OPTIONS]

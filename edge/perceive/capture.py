@@ -24,17 +24,16 @@ from edge.perceive.camera import (
     READ_TIMEOUT_S,
     Frame,
     Image,
+    file_pace,
     frame_rate,
     open_file,
     open_stream,
 )
-from edge.perceive.health import Event, Health
+from edge.perceive.health import Event, Health, silent_after_s
 from edge.perceive.mailbox import Mailbox
 from edge.perceive.pacing import Backlog, Sampler, Schedule
 from edge.perceive.source import resolve
-
-STALL_S = 3.0
-"""Silence after which a camera counts as stalled; a reader notices it within 5 s in all cases."""
+from edge.perceive.stamps import Timing
 
 _STEADY_S = 10.0
 """A stream that held this long is well again: the next failure is retried soon."""
@@ -91,8 +90,7 @@ class Capture:
         self._thread = threading.Thread(target=self._run, name=f"capture-{camera.id}", daemon=True)
         self._sampler = Sampler(camera.analysed_fps)
         self._ready: _Grabbed | None = None
-        slowest_s = 2.5 / camera.fps if camera.fps else 0.0
-        self._health = Health(max(STALL_S, slowest_s))
+        self._health = Health(silent_after_s(camera.fps))
         self._heard_s = float("-inf")
         self._noted_s = float("-inf")
         self._lost_s = float("-inf")
@@ -216,38 +214,44 @@ class Capture:
 
     def _play(self) -> None:
         """Play a file in real time until it is over or `stop` is called; for ever if it loops."""
-        path = Path(self._source.shown)
-        schedule: Schedule | None = None
-        index = 0
+        path, fps = Path(self._source.shown), self._camera.fps
+        video = open_file(path)
+        try:
+            rate = frame_rate(video, path, fps)
+        finally:
+            video.release()
+        pace = file_pace(path, rate, fps, self._stopping.is_set)
+        schedule = Schedule(rate, self._clock.now_s())
+        begin_s = at_s = 0.0
         while not self._stopping.is_set():
-            begun = index
+            timing, index = Timing(pace), 0
             video = open_file(path)
             try:
-                if schedule is None:
-                    schedule = Schedule(frame_rate(video, path, self._camera.fps), self._clock.now_s())
                 while not self._stopping.is_set() and video.grab():
-                    self._present(video, schedule, index)
+                    at_s = begin_s + timing.at_ms(index, video.get(cv2.CAP_PROP_POS_MSEC)) / 1000
+                    self._present(video, schedule, at_s)
                     index += 1
             finally:
                 video.release()
             if self._stopping.is_set():
                 return
-            if index == begun:
+            if not index:
                 raise InputError(
                     f"{path} decodes to no picture.", hint="Give a clip that a video player shows."
                 )
             self._backoff.succeeded()
             if not self._camera.loop:
                 return
+            begin_s = at_s + 1 / rate
             self._mailbox.put_event(_Cut("the clip starts again"))
 
-    def _present(self, video: cv2.VideoCapture, schedule: Schedule, index: int) -> None:
-        """Hand over frame `index` of a clip when it is due, or drop it when the next one is due as well."""
-        if late_s := schedule.shift(index, self._clock.now_s()):
+    def _present(self, video: cv2.VideoCapture, schedule: Schedule, at_s: float) -> None:
+        """Hand over the frame at `at_s` of a clip when it is due, or drop it when the next one is due as well."""
+        if late_s := schedule.shift(at_s, self._clock.now_s()):
             self._mailbox.put_event(_Cut(f"the clip was held up for {late_s:.1f} s"))
-        due_s = schedule.due_s(index)
+        due_s = schedule.due_s(at_s)
         self._stopping.wait(max(0.0, due_s - self._clock.now_s()))
-        self._take(video, due_s, late=schedule.skips(index, self._clock.now_s()))
+        self._take(video, due_s, late=schedule.skips(at_s, self._clock.now_s()))
 
     def _take(self, video: cv2.VideoCapture, t_s: float, *, late: bool = False) -> None:
         """Count the frame just grabbed and hand it over if it is one to analyse and not `late`."""

@@ -14,6 +14,14 @@ from typing import Literal
 
 from branchloop.messages import CameraFault, DeviceState
 
+STALL_S = 3.0
+"""Silence after which a camera counts as stalled; a reader notices it within 5 s in all cases."""
+
+
+def silent_after_s(fps: float | None) -> float:
+    """After how long without a picture a camera of that rate counts as stalled."""
+    return max(STALL_S, 2.5 / fps if fps else 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -18,17 +18,17 @@ class Schedule:
         self._start_s = start_s
         self._most_late_s = most_late_s
 
-    def due_s(self, index: int) -> float:
-        """When frame `index` (counted over all loops) is captured."""
-        return self._start_s + index / self._fps
+    def due_s(self, at_s: float) -> float:
+        """When the frame `at_s` seconds from the start (over all loops) is captured."""
+        return self._start_s + at_s
 
-    def skips(self, index: int, now_s: float) -> bool:
+    def skips(self, at_s: float, now_s: float) -> bool:
         """Whether the next frame is due as well, so that this one would only add delay."""
-        return now_s >= self.due_s(index + 1)
+        return now_s >= self.due_s(at_s + 1 / self._fps)
 
-    def shift(self, index: int, now_s: float) -> float:
-        """Make frame `index` due now if it is too late; returns by how many seconds, or 0."""
-        late_s = now_s - self.due_s(index)
+    def shift(self, at_s: float, now_s: float) -> float:
+        """Make the frame at `at_s` due now if it is too late; returns by how many seconds, or 0."""
+        late_s = now_s - self.due_s(at_s)
         if late_s <= self._most_late_s:
             return 0.0
         self._start_s += late_s

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from reference import PETS, RETAIL, needs_reference
+from restamped import write_mp4
 
 from branchloop.errors import BranchloopError, InputError
 from branchloop.share import share
@@ -74,6 +75,35 @@ def test_two_replays_are_byte_identical(replayed: tuple[Path, dict[str, Any]], t
     with np.load(out / "heat.npz") as heat:
         assert {"event": "made", **json.loads(str(heat["made"]))} == made
     assert first["crossings"] == second["crossings"]
+
+
+def test_nobody_is_observed_in_a_hole_of_a_recording(tmp_path: Path) -> None:
+    """As of a live camera that was out: no coverage, other people after it, and frames keep their numbers."""
+    video = cv2.VideoCapture(str(CLIP))
+    pictures = [np.asarray(video.read()[1], np.uint8) for _ in range(60)]
+    clip = write_mp4(tmp_path / "holed.mp4", pictures, [1 / 7] * 29 + [12.0] + [1 / 7] * 30)
+    out = tmp_path / "out"
+    told = figures("edge", "replay", SITE, "--camera", f"hall={clip}", "--fps", "hall=7", "--out", out)
+    assert told["frames"] == 60
+    assert told["observed_s"] == pytest.approx(29 / 7 + 1.0 + 29 / 7, abs=0.02)
+    events = [json.loads(line) for line in (out / "events.ndjson").read_text(encoding="utf-8").splitlines()]
+    windows = {event["t_s"]: event for event in events if event["event"] == "window"}
+    assert list(windows) == [0.0, 5.0, 10.0, 15.0, 20.0]
+    states = [window["cameras"][0]["state"] for window in windows.values()]
+    assert states == ["stalled", "stalled", "stalled", "up", "up"]  # when it closes, as in operation
+    assert windows[10.0]["looked_ms"] == windows[10.0]["person_ms"] == 0
+    for visit in (event for event in events if event["event"] == "visit"):
+        assert visit["t_s"] < 6 or visit["start_s"] > 16
+    with (out / "floor.csv").open(newline="") as file:
+        places = list(csv.DictReader(file))
+    before = {row["id"] for row in places if float(row["t_s"]) < 6}
+    after = {row["id"] for row in places if float(row["t_s"]) > 16}
+    assert before
+    assert after
+    assert not before & after
+    assert not [row for row in places if 6 < float(row["t_s"]) < 16]
+    frames = {int(row.split(",")[0]) for row in (out / "tracks-hall.txt").read_text().splitlines()}
+    assert {30, 31, 60} <= frames <= set(range(1, 61))
 
 
 def test_the_sample_agrees_with_its_truth(replayed: tuple[Path, dict[str, Any]]) -> None:
