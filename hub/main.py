@@ -127,11 +127,16 @@ def import_(config: Path, file: Path, site_id: str, device: str, shift_to_today:
 def recompute(config: Path, check: bool, as_json: bool) -> None:
     """Recompute the roll-ups from the messages that are kept; mend them unless --check."""
     from hub.ingest.recompute import recompute as compare
+    from hub.store.inforce import follow
+    from hub.store.opening import OpeningHistory
     from hub.store.sqlite import SqliteStore
 
-    settings = _with_data(read_config(config))
+    settings = follow(_with_data(read_config(config)))
     store = SqliteStore(settings.data_dir)
     try:
+        with store.transaction() as transaction:
+            for site in settings.sites.values():
+                OpeningHistory(transaction.db).check_zone(site)
         found = compare(store, settings.sites, write=not check)
     finally:
         store.close()

@@ -24,7 +24,10 @@ from hub.config import HubConfig
 from hub.runtime import Runtime, decide
 from hub.store import forgotten
 from hub.store.connection import prepare
+from hub.store.inforce import SitesInForce
+from hub.store.opening import OpeningNotes
 from hub.store.reading import Reader
+from hub.store.sqlite import SqliteStore
 
 LATE_S = 60.0
 GRACE_S = 3.5
@@ -39,6 +42,7 @@ def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -
     with lock_directory(config.data_dir) as lock:
         runtime = decide(config)
         prepare(config.data_dir)
+        _note_opening(config)
         if config.people.forgotten_file is not None:
             forgotten.place(config.data_dir, config.path.parent / config.people.forgotten_file)
         supervisor = Supervisor(_children(config, runtime, lock))
@@ -52,6 +56,16 @@ def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -
             stop.set()
             thread.join()
             readiness.withdraw()
+
+
+def _note_opening(config: HubConfig) -> None:
+    """Before anybody reads: the roll-ups of a branch whose time zone was changed go by the new one."""
+    with (
+        contextlib.closing(SqliteStore(config.data_dir)) as store,
+        contextlib.closing(SitesInForce(config.sites, config.data_dir)) as sites,
+    ):
+        notes = OpeningNotes(store, sites, lambda text: print(f"hub: {text}", file=sys.stderr, flush=True))
+        notes.tick(time.time_ns() // 1_000_000)
 
 
 def _children(config: HubConfig, runtime: Runtime, lock: int) -> list[Child]:

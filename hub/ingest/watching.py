@@ -35,7 +35,7 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                     LiveAlerts(store, db, config.sites, say),
                     DriftAlerts(store, db, config.sites, say),
                 )
-                notes = OpeningNotes(store, config.sites)
+                notes = OpeningNotes(store, config.sites, say)
                 notes.tick(now())
                 while not stop.wait(LIVE_S):
                     live.tick(now())

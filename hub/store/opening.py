@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -13,6 +13,7 @@ from branchloop.errors import ConfigError
 from branchloop.opening import Opening
 from branchloop.site import Site, parse_site
 from hub.store.interface import Store
+from hub.store.rekeying import rekey
 from hub.store.stretch import Span
 
 _FIELDS = ("timezone", "hours", "closed_on", "special_hours")
@@ -95,6 +96,20 @@ class OpeningHistory:
                 "INSERT INTO opening_hours (site, since_ms, hours) VALUES (?,?,?)", (site.id, since_ms, text)
             )
 
+    def zones(self, site: Site) -> set[str]:
+        """The time zones that a branch is known to have had; none as long as no hours were kept of it."""
+        return {_parsed(text).timezone for _, text in self._kept(site.id)}
+
+    def check_zone(self, site: Site) -> None:
+        """Raises ConfigError where roll-ups go by another zone than the branch's: a hub's start puts them on its clock."""
+        kept = self._kept(site.id)
+        zone = _parsed(kept[-1][1]).timezone if kept else site.timezone
+        if zone != site.timezone:
+            raise ConfigError(
+                f"branch {site.id}: its hours and days are kept by {zone}, its time zone is {site.timezone} now.",
+                hint="Start the hub anew with this configuration: that makes them anew by the new zone.",
+            )
+
     def _kept(self, site: str) -> list[tuple[int, str]]:
         return self._db.execute(
             "SELECT since_ms, hours FROM opening_hours WHERE site=? ORDER BY since_ms", (site,)
@@ -119,11 +134,15 @@ class OpeningHistory:
 
 
 class OpeningNotes:
-    """Keeps the hours of all branches whenever they change; the store is written to only then."""
+    """Keeps the hours of all branches whenever they change, and puts roll-ups on a changed zone's clock; the store is written to only then."""
 
-    def __init__(self, store: Store, sites: Mapping[str, Site]) -> None:
+    def __init__(
+        self, store: Store, sites: Mapping[str, Site], say: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`say` is told of branches whose zone was changed."""
         self._store = store
         self._sites = sites
+        self._say = say
         self._noted: dict[str, str] = {}
 
     def tick(self, now_ms: int) -> None:
@@ -138,8 +157,19 @@ class OpeningNotes:
         with self._store.transaction() as transaction:
             history = OpeningHistory(transaction.db)
             for site_id in changed:
-                history.note(self._sites[site_id], now_ms)
+                site = self._sites[site_id]
+                if history.zones(site) != {site.timezone}:
+                    self._rekey(transaction.db, site)
+                history.note(site, now_ms)
         self._noted.update(changed)
+
+    def _rekey(self, db: sqlite3.Connection, site: Site) -> None:
+        done = rekey(db, site.id, site.zone_info)
+        if done:
+            self._say(
+                f"branch {site.id}: its hours and days go by {site.timezone} now: {done.made} were made anew, {done.back} are"
+                f" told again; {done.aside} of which no minutes are kept are told no longer, until the zone is set back."
+            )
 
 
 def _text(hours: Opening) -> str:

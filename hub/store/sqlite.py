@@ -30,6 +30,7 @@ from hub.store.interface import (
     Stored,
     Unstorable,
 )
+from hub.store.rekeying import ASIDE
 from hub.store.schema import DATABASE
 from hub.store.sums import Bucket, Level, RollUp
 
@@ -234,11 +235,13 @@ class SqliteTransaction:
 
     def prune(self, what: Prunable, site: str, before_ms: int) -> int:
         if what in ("minute", "hour"):
+            levels = [what, ASIDE["hour"]] if what == "hour" else [what]
             deleted = sum(
                 self._db.execute(
-                    f"DELETE FROM {table} WHERE site=? AND level=? AND start_ms<?", (site, what, before_ms)
+                    f"DELETE FROM {table} WHERE site=? AND level=? AND start_ms<?", (site, level, before_ms)
                 ).rowcount
                 for table in sqlite_rollups.ROLLUP_TABLES
+                for level in levels
             )
         else:
             table, age = _AGE[what]

@@ -30,8 +30,11 @@ from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import read_config
+from hub.ingest.apply import Applier
 from hub.store.connection import connect_readonly
+from hub.store.opening import OpeningNotes
 from hub.store.schema import DATABASE
+from hub.store.sqlite import SqliteStore
 
 NOW_MS = 1_774_234_800_000
 
@@ -367,3 +370,31 @@ def test_a_configuration_that_the_broker_rejects_ends_the_hub_at_once(tmp_path: 
     said = (tmp_path / "hub" / "stderr").read_text()
     assert said.startswith("error: the broker rejects its configuration: ")
     assert said.count("\n") == 1
+
+
+def test_a_time_zone_that_was_corrected_counts_before_anybody_can_ask(tmp_path: Path) -> None:
+    """Recomputing by the new clock is refused until a hub was started; its start makes hours and days anew."""
+
+    def recompute() -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "hub.main", "recompute", str(config), "--check", "--json"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    config = write_hub(tmp_path)
+    settings = read_config(config)
+    with closing(SqliteStore(settings.data_dir)) as store:
+        OpeningNotes(store, settings.sites).tick(NOW_MS)
+        box = Box(site="north")
+        for n in range(12):
+            box.produce("window", window(NOW_MS + n * 3_600_000))
+        now_ms = NOW_MS + 86_400_000
+        Applier(store, settings.sites, lambda: now_ms).apply(*box.payload(arrived_ms=now_ms))
+    file = tmp_path / "north.toml"
+    file.write_text(file.read_text().replace("Asia/Shanghai", "Asia/Kolkata"))
+    refused = recompute()
+    assert refused.returncode == 3
+    assert "north: its hours and days are kept by Asia/Shanghai" in refused.stderr
+    with hub(config) as running:
+        assert "north: its hours and days go by Asia/Kolkata now" in running.error()
+    told = recompute()
+    assert told.returncode == 0
+    assert json.loads(told.stdout.splitlines()[-1])["windows"] == 12
