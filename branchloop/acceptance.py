@@ -78,12 +78,21 @@ class Evidence(Wire):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Names(Wire):
+    """What the site's parts are called, by their ids; one without a name is not here."""
+
+    cameras: dict[Id, Text] = Field(default_factory=dict, max_length=200)
+    lines: dict[Id, Text] = Field(default_factory=dict, max_length=200)
+    zones: dict[Id, Text] = Field(default_factory=dict, max_length=200)
+
+
 class Report(Wire):
     """What is signed, and the signature."""
 
     format: Literal["branchloop/1/acceptance"] = "branchloop/1/acceptance"
     site: Id
     name: Text
+    names: Names = Field(default_factory=Names, description="absent in reports of older versions")
     simulated: bool = False
     config_version: Annotated[int, Field(ge=1)]
     config_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]

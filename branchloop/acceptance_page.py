@@ -5,11 +5,13 @@ The page is a copy for people; only the signed JSON can be verified, and the pag
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from html import escape
 
 from branchloop import theme
 from branchloop.acceptance import Figure, Report, lines_counted
 from branchloop.clock import iso
+from branchloop.parts import Text
 from branchloop.sealing import shown_fingerprint
 from branchloop.text import LANGUAGE_NAMES, LANGUAGES, WORDS, Language, say
 
@@ -102,8 +104,8 @@ def _article(report: Report, report_digest: str, language: Language) -> str:
         ),
         ("acceptance.detector", report.detector),
         ("acceptance.software", report.software),
-        ("acceptance.not_counted", ", ".join(report.not_counted)),
-        ("acceptance.not_timed", ", ".join(report.not_timed)),
+        ("acceptance.not_counted", _named(report.not_counted, report.names.lines, language)),
+        ("acceptance.not_timed", _named(report.not_timed, report.names.zones, language)),
         ("acceptance.note", report.note),
     ]
     part = lines_counted(((f.key, f.subject) for f in report.figures), report.not_counted)
@@ -147,10 +149,16 @@ def _figures(report: Report, language: Language) -> str:
         head("sample", number),
         "</tr>",
     ]
+    names = {"people": report.names.cameras, "counts": report.names.lines, "dwell": report.names.zones}
     for figure in report.figures:
         name = say(f"figure.{figure.key}", language) if _known(figure) else figure.key
-        about = figure.subject or (
-            say("acceptance.all_lines", language) if figure.key.startswith("counts.") else ""
+        of = names.get(figure.key.partition(".")[0], {})
+        about = (
+            _named([figure.subject], of, language)
+            if figure.subject
+            else say("acceptance.all_lines", language)
+            if figure.key.startswith("counts.")
+            else ""
         )
         subject = f' <span class="stated">{escape(about)}</span>' if about else ""
         sample = say(f"acceptance.of.{figure.sample_of}", language, value=figure.sample)
@@ -166,6 +174,11 @@ def _figures(report: Report, language: Language) -> str:
     return _table("acceptance.figures", rows, language)
 
 
+def _named(ids: Iterable[str], names: Mapping[str, Text], language: Language) -> str:
+    """Parts of the site by their names, each with the id that the evidence has; by the id alone where there is none."""
+    return ", ".join(f"{getattr(names[each], language)} ({each})" if each in names else each for each in ids)
+
+
 def _cameras(report: Report, language: Language) -> str:
     if not report.cameras:
         return ""
@@ -174,7 +187,7 @@ def _cameras(report: Report, language: Language) -> str:
     for camera in report.cameras:
         age = "—" if camera.age_days is None else say("acceptance.days", language, value=camera.age_days)
         rows.append(
-            f"<tr><td>{escape(camera.camera)}</td><td>{camera.residual_mm / 10:.1f} cm</td>"
+            f"<tr><td>{escape(_named([camera.camera], report.names.cameras, language))}</td><td>{camera.residual_mm / 10:.1f} cm</td>"
             f"<td>{camera.measured_on or '—'}</td><td>{age}</td></tr>"
         )
     return _table("acceptance.cameras", rows, language)

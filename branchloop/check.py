@@ -16,12 +16,12 @@ from branchloop.serving import overlaps
 from branchloop.site import parse_site
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Say whether a site, hub or dashboard FILE is right; exit with 3 and the remedy if not."""
     try:
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:

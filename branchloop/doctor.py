@@ -16,7 +16,7 @@ from branchloop.cli import installed
 MARKS = {"good": "ok  ", "warn": "warn", "bad": "BAD "}
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("config", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
 def doctor(config: Path | None, as_json: bool) -> None:
@@ -62,7 +62,7 @@ def _read(room: str, shown: subprocess.CompletedProcess[str]) -> list[dict[str, 
 
 def _room_of(config: Path) -> str:
     try:
-        return "hub" if "hub" in tomllib.loads(config.read_text(encoding="utf-8")) else "edge"
+        return "hub" if "hub" in tomllib.loads(config.read_text(encoding="utf-8-sig")) else "edge"
     except (OSError, ValueError):
         return "edge"
 

@@ -47,7 +47,7 @@ class Report:
         click.echo(f"{word:<9}  {what}")
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("room", metavar="edge|hub|dashboard", type=click.Choice(list(KINDS)))
 @click.argument("config", type=_PATH)
 @click.option(
@@ -78,6 +78,8 @@ def install_service(
             f"--user: {user[:40]!r} cannot be the user of a service.",
             hint="Write a-z, 0-9, - and _, at most 31 letters; not root.",
         )
+    if root is not None and not root.is_dir():
+        raise UsageError(f"--root: there is no folder {root}.", hint="Make the image first, or name another.")
     config = _absolute(config)
     needs = _judged(room, config, quiet=only_print)
     image = None if root is None else str(_absolute(root))
@@ -122,7 +124,7 @@ def _absolute(path: Path) -> Path:
 def _judged(room: str, config: Path, *, quiet: bool) -> Needs:
     """What the service of a configuration needs; whatever is wrong with it ends this command as `check-config` does."""
     try:
-        own: str = room_of(config.read_text(encoding="utf-8"))
+        own: str = room_of(config.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError):
         own = room  # check-config says what is wrong
     if own != room:

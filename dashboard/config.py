@@ -29,7 +29,7 @@ class DashboardFile(Part):
 def read_config(path: Path) -> Dashboard:
     """Read dashboard.toml. Raises ConfigError naming file, key and remedy."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     return parse_config(text, str(path), DashboardFile).dashboard

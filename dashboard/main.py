@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from branchloop import exits, theme
+from branchloop.errors import DependencyError
 from dashboard.config import read_config, read_token
 
 
@@ -25,6 +27,7 @@ def run(config: Path) -> None:
     settings = read_config(config)
     read_token(settings, config.parent)
     host, _, port = settings.listen.rpartition(":")
+    _check_free(host.strip("[]"), int(port))
     options = {
         "server.address": host,
         "server.port": port,
@@ -46,6 +49,18 @@ def run(config: Path) -> None:
     os.environ["BRANCHLOOP_DASHBOARD"] = str(config.resolve())
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
+
+
+def _check_free(host: str, port: int) -> None:
+    """Raise DependencyError where nobody could listen there: Streamlit's own word for it names no remedy."""
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        raise DependencyError(
+            f"the dashboard cannot listen on {host}:{port}: it is taken, or not this machine's.",
+            hint="Stop the other program or choose another address.",
+        ) from error
 
 
 def _colours(scheme: str, tokens: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from dashboard import session, tiles
 from dashboard.client import Hub
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.pad import pad
-from dashboard.setup_surface import asking, background
+from dashboard.setup_surface import asking, background, called
 from dashboard.setup_work import Work, anew, faults, note, plan_pad
 
 
@@ -26,7 +26,8 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
     if not site.cameras:
         return
     ids = [camera.id for camera in site.cameras]
-    chosen = st.selectbox(say("setup.camera", spoken), ids)
+    names = {each.id: called(each, spoken) for each in site.cameras}
+    chosen = st.selectbox(say("setup.camera", spoken), ids, format_func=lambda camera: names[camera])
     camera = next(each for each in site.cameras if each.id == chosen)
     if chosen != work.camera:
         work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None
@@ -57,7 +58,7 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
         )
         size = camera.calibration.picture_px
         found = verdict.map if verdict else None
-        words = say("setup.picture", spoken, camera=chosen)
+        words = say("setup.picture", spoken, camera=names[chosen])
         hit = pad(
             as_data(picture_svg(size, image, site, found, marks, spoken, work.pending)),
             alt=words, label=say("setup.pad", spoken, what=words), width=size[0], height=size[1],

@@ -124,8 +124,9 @@ def _fields(
         return {**entry, **ends, "entrance": entrance}
     kind = part.kind if isinstance(part, Zone) else "other"
     picked = st.selectbox(
-        say("setup.kind", spoken), ZONE_KINDS, ZONE_KINDS.index(kind), key=f"setup-kind-{key}"
-    )
+        say("setup.kind", spoken), ZONE_KINDS, ZONE_KINDS.index(kind), key=f"setup-kind-{key}",
+        format_func=lambda each: say(f"setup.kind.{each}", spoken),
+    )  # fmt: skip
     stay = part.min_stay_s if isinstance(part, Zone) else 2.0
     least = st.number_input(say("setup.min_stay", spoken), 0.0, 600.0, stay, 0.5, key=f"setup-stay-{key}")
     return {**entry, "kind": picked, "polygon": places, "min_stay_s": least}

@@ -37,10 +37,11 @@ def choose(site: Site, spoken: Language) -> str:
 def _called(key: str, camera: Camera | None, spoken: Language) -> str:
     if camera is None:
         return say(f"setup.on.{key}", spoken)
-    return say("setup.on.camera", spoken, name=_camera(camera, spoken))
+    return say("setup.on.camera", spoken, name=called(camera, spoken))
 
 
-def _camera(camera: Camera, spoken: Language) -> str:
+def called(camera: Camera, spoken: Language) -> str:
+    """A camera by its name, or its id where it has none."""
     name: str = camera.id if camera.name is None else camera.name.model_dump()[spoken]
     return name
 
@@ -93,7 +94,7 @@ def _came(door: Hub, site_id: str, site: Site, camera: str | None, spoken: Langu
     """Why no newer picture is here, where that is so."""
     asked = next((each["asked"] for each in door.pictures(site_id) if each["camera"] == camera), None)
     if asked is not None and asked["state"] != "done":
-        names = {each.id: _camera(each, spoken) for each in site.cameras}
+        names = {each.id: called(each, spoken) for each in site.cameras}
         reason = reason_told(asked["code"], asked["detail"], spoken, names)
         st.info(say(f"setup.asked.{asked['state']}", spoken, reason=reason))
 
@@ -120,7 +121,7 @@ def _on_picture(
         st.warning(say("setup.no_floor", spoken))
         return None
     note(say("setup.by_marks", spoken))
-    words = say("setup.picture", spoken, camera=camera.id)
+    words = say("setup.picture", spoken, camera=called(camera, spoken))
     drawn = picture_svg(lens.picture_px, image, site, found, [], spoken, draft=draft, closed=closed)
     hit = pad(
         as_data(drawn), alt=words, label=say("setup.pad", spoken, what=words),

@@ -22,7 +22,7 @@ from branchloop.errors import InputError, UsageError
 from branchloop.keys import read_root
 from branchloop.outfile import write_whole
 from branchloop.sealing import raw_public
-from branchloop.site import Site
+from branchloop.site import Camera, Line, Site, Zone
 from branchloop.text import LANGUAGES, say
 from edge.accuracy.counting import most_extra, poisson_interval
 from edge.configured import read_in_force
@@ -98,6 +98,11 @@ def report_body(
     body: dict[str, Any] = {
         "site": site.id,
         "name": site.name.model_dump(),
+        "names": {
+            "cameras": _names(site.cameras),
+            "lines": _names(site.lines),
+            "zones": _names(site.zones),
+        },
         "simulated": site.simulated,
         "config_version": site.version,
         "config_hash": hash_in_force,
@@ -134,6 +139,8 @@ def make(
 
     Raises UsageError where that would overwrite what the report rests on, or anything but an older report.
     """
+    if not measured_by.strip():
+        raise UsageError("--by is empty.", hint="Say who measured.")
     page_file = page_of(out)
     read = [path for pair in measures.pairs() for path in pair]
     check_free(out, page_file, (config, key_file, *measures.clips, *read))
@@ -326,6 +333,10 @@ def _camera(site: Site, camera_id: str, now_ms: int) -> dict[str, Any]:
         today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
         found |= {"measured_on": marks.measured_on.isoformat(), "age_days": _days(marks.measured_on, today)}
     return found
+
+
+def _names(parts: Iterable[Camera | Line | Zone]) -> dict[str, dict[str, str]]:
+    return {part.id: part.name.model_dump() for part in parts if part.name is not None}
 
 
 def _days(measured: date, today: date) -> int:

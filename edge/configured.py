@@ -33,9 +33,9 @@ class Configured:
 
 
 def read_text(config: Path) -> str:
-    """A configuration file as it is. Raises ConfigError when it cannot be read."""
+    """A configuration file, without the mark that Windows puts before UTF-8. Raises ConfigError when it cannot be read."""
     try:
-        return config.read_text(encoding="utf-8")
+        return config.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:

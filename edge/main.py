@@ -243,6 +243,11 @@ def _footage(
     videos = {camera: Path(video) for camera, video in read_pairs("--camera", cameras).items()}
     if not videos:
         raise UsageError("no clip is named.", hint="Give --camera ID=VIDEO, once per camera.")
+    if config is not None and bounds is not None:
+        raise UsageError(
+            "--bounds goes without CONFIG, whose plan says how large the floor is.",
+            hint="Leave one of them out.",
+        )
     marks = {camera: Path(file) for camera, file in read_pairs("--points", points).items()}
     site = read_site(config) if config else None
     reels = open_reels(videos, fps, offsets_s, site)

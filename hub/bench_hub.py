@@ -226,7 +226,7 @@ def bench_hub(branches: int, seconds: float, folder: Path) -> dict[str, Any]:
     }
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--seconds",
     type=Finite(min=0.1),

@@ -88,7 +88,7 @@ def measure(counters: int, days: int, seed: int = HELD_OUT) -> Figures:
     )
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--days", type=click.IntRange(1, 1000), default=60, show_default=True, help="held-out days a row"
 )

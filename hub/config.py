@@ -286,7 +286,7 @@ def site_text(config: HubConfig, site: str) -> str:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:

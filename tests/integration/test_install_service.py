@@ -139,7 +139,7 @@ def test_a_variable_that_nobody_sets_is_told(tmp_path: Path, config: Path) -> No
         (["edge", "{config}", "--user", "Big Boss"], 2, "cannot be the user of a service"),
         (["edge", "{config}", "--user", "root"], 2, "not root"),
         (["edge", "{config}", "--root", "{dir}", "--environment-file", "{dir}/none"], 3, "there is no file"),
-        (["edge", "{config}", "--root", "{config}"], 5, "cannot be"),
+        (["edge", "{config}", "--root", "{config}"], 2, "there is no folder"),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_a_code(

@@ -229,3 +229,18 @@ polygon = [[0.2, 0.2], [1.5, 0.2], [1.5, 0.8], [0.2, 0.8]]
         "'seats'" in each and "'tellers'" in each and "请在两者之间留出间隔" in each for each in said
     ), said
     assert not next(each for each in page.button if each.label == say("setup.publish", "zh")).disabled
+
+
+def test_the_page_in_chinese_names_cameras_and_kinds_in_chinese(hub: World) -> None:
+    """An id and an English word are no names for who reads Chinese."""
+    page = opened(hub, "hall")
+    page.session_state["setup-hall"].text += CAMERA
+    page.button_group[0].set_value("plan").run()
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value("new-zone").run()
+    (kind,) = (box for box in page.selectbox if box.label == say("setup.kind", "zh"))
+    assert kind.options == ["出入口", "排队区", "等候区", "柜台", "自助区", "服务台", "员工区", "其他"]
+    page.button_group[0].set_value("camera").run()
+    (camera,) = (box for box in page.selectbox if box.label == say("setup.camera", "zh"))
+    assert (camera.options, camera.value) == (["大厅"], "hall")
+    assert not page.exception

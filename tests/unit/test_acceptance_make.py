@@ -157,7 +157,11 @@ def test_lines_that_nobody_counted_are_named_and_judged_by_nobody(tmp_path: Path
     report = judged(Measures(counts=[(box, hand)]))
     assert (report["verdict"], report["not_counted"]) == ("pass", lines()[1:])
     assert {figure["subject"] for figure in report["figures"]} == {door}
-    assert f"<dd>{', '.join(lines()[1:])}</dd>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    named = {part["id"]: part["name"] for part in tomllib.loads(CONFIG.read_text(encoding="utf-8"))["line"]}
+    shown = (tmp_path / "r.html").read_text(encoding="utf-8")
+    for language in ("en", "zh"):
+        assert f"<dd>{', '.join(f'{named[each][language]} ({each})' for each in lines()[1:])}</dd>" in shown
+        assert f'<span class="stated">{named[door][language]} ({door})</span>' in shown
     assert any("staff and visitors alike" in said["en"] for said in report["method"])
     report = judged(Measures(counts=[(box, hand)], watched=[back]))
     assert (report["verdict"], report["not_counted"]) == ("fail", lines()[2:])
@@ -327,6 +331,8 @@ def test_nothing_but_an_older_report_is_overwritten(tmp_path: Path, key: Path) -
     other.write_text("{}", encoding="utf-8")
     link.symlink_to(hand)
     measures = Measures(counts=[(found(hand), hand)], clips=[clip])
+    with pytest.raises(UsageError, match="--by is empty"):
+        accept(key, measures, tmp_path / "r.json", measured_by=" ")
     for out, said in (
         (tmp_path / "r.html", "is the name of a page"),
         (hand, "hand.csv would take the place of .*hand.csv"),
