@@ -36,7 +36,7 @@ def run(cli: click.Command, args: list[str] | None = None, prog: str = "branchlo
         sys.stdout.flush()
     except _UnwritableError as failed:
         error = failed.__cause__
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what is left in the buffer goes nowhere
+        _write_nowhere()
         code = 0  # whoever reads, as `head` does, has read enough
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
             click.echo(f"error: standard output cannot be written: {error.strerror}.", err=True)
@@ -72,6 +72,20 @@ def _run(cli: click.Command, args: list[str] | None, prog: str) -> int:
         click.echo("error: internal fault; the lines above belong into a bug report.", err=True)
         return BranchloopError.exit_code
     return code if isinstance(code, int) else 0
+
+
+def tell(text: str) -> None:
+    """Print what a service says when it has begun; it goes on where that cannot be written."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except (_UnwritableError, OSError):
+        _write_nowhere()
+
+
+def _write_nowhere() -> None:
+    """Have what is left in the buffer go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _open_closed() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from branchloop import exits
 from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 from edge.configured import read_box
 from edge.send.boxlink import BoxLink
@@ -31,15 +32,12 @@ def run_box(config: Path) -> None:
         steady_s=STEADY_S,
         longest_delay_s=LONGEST_PAUSE_S,
     )
-    sys.stdout.write(
-        f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n"
-    )
+    exits.tell(f"box {box.id} of {site.id}: {len(site.cameras)} camera(s), {len(site.sensors)} sensor(s)\n")
     children = [core]
     for kiosk in site.kiosks:
         children.append(
             Child(f"kiosk {kiosk.id}", [sys.executable, "-m", "edge.main", "kiosk", str(config), kiosk.id])
         )
         scheme = "https" if kiosk.tls_cert_file else "http"
-        sys.stdout.write(f"kiosk {kiosk.id}: {scheme}://{kiosk.listen}/\n")
-    sys.stdout.flush()
+        exits.tell(f"kiosk {kiosk.id}: {scheme}://{kiosk.listen}/\n")
     Supervisor(children).run(stop)

@@ -13,6 +13,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from branchloop import exits
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
 from branchloop.processes import Child, Supervisor, lock_directory
@@ -116,8 +117,7 @@ class Readiness:
             missing = self._missing()
             if missing is None:
                 if not told:
-                    sys.stdout.write(f"API ready: {self.runtime.api}\nbroker ready: {self.runtime.broker}\n")
-                    sys.stdout.flush()
+                    exits.tell(f"API ready: {self.runtime.api}\nbroker ready: {self.runtime.broker}\n")
                 told = True
                 self._write()
                 while not self._changed.wait(0.5) and not stop.is_set():

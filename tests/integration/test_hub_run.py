@@ -67,13 +67,13 @@ class Hub:
         return self.process.wait(20)
 
 
-def start(config: Path) -> Hub:
+def start(config: Path, out: Path | None = None) -> Hub:
     (config.parent / "ready.json").unlink(missing_ok=True)
-    with (config.parent / "stderr").open("wb") as error, (config.parent / "stdout").open("wb") as out:
+    with (config.parent / "stderr").open("wb") as error, (out or config.parent / "stdout").open("wb") as told:
         process = subprocess.Popen(
             [sys.executable, "-m", "hub.main", "run", str(config), "--json-ready",
              str(config.parent / "ready.json")],
-            stdout=out,
+            stdout=told,
             stderr=error,
         )  # fmt: skip
     return Hub(config, process)
@@ -398,3 +398,13 @@ def test_a_time_zone_that_was_corrected_counts_before_anybody_can_ask(tmp_path: 
     told = recompute()
     assert told.returncode == 0
     assert json.loads(told.stdout.splitlines()[-1])["windows"] == 12
+
+
+def test_a_hub_whose_output_cannot_be_written_works(tmp_path: Path) -> None:
+    """A log's disk may be full: it says where it is in its ready file, and ends in order."""
+    running_hub = start(write_hub(tmp_path / "hub"), Path("/dev/full"))
+    try:
+        until(running_hub.ready, "it is ready", 60)
+    finally:
+        assert running_hub.stop() == 0
+    assert "Traceback" not in running_hub.error()
