@@ -128,7 +128,13 @@ def stop_event() -> threading.Event:
 
 def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port that is free right now."""
-    with socket.create_server((host, 0)) as server:
+    return listen_once(host, 0)
+
+
+def listen_once(host: str, port: int) -> int:
+    """Listen at an address of IPv4 or IPv6 for a moment; the port, one that is free for 0. Raises OSError, OverflowError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family) as server:
         return int(server.getsockname()[1])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from branchloop import exits, theme
 from branchloop.errors import DependencyError
+from branchloop.processes import listen_once
 from dashboard.config import read_config, read_token
 
 
@@ -54,8 +54,7 @@ def run(config: Path) -> None:
 def _check_free(host: str, port: int) -> None:
     """Raise DependencyError where nobody could listen there: Streamlit's own word for it names no remedy."""
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        socket.create_server((host, port), family=family).close()
+        listen_once(host, port)
     except (OSError, OverflowError) as error:
         raise DependencyError(
             f"the dashboard cannot listen on {host}:{port}: it is taken, or not this machine's.",

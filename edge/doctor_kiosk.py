@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from branchloop.boxkeys import read_private
 from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.errors import BranchloopError
 from branchloop.kiosk import Kiosk
-from branchloop.processes import owner
+from branchloop.processes import listen_once, owner
 from branchloop.secretfile import guarded
 from branchloop.site import Site
 from edge.checkin.boxkey import PRIVATE, certificate
@@ -78,9 +77,8 @@ def _page(kiosk: Kiosk, base_dir: Path) -> Finding:
             f"kiosk {kiosk.id}: its certificate or key cannot be read ({error.strerror or error}). "
             "Correct tls_cert_file and tls_key_file."
         )
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((host, int(port)), family=family).close()
+        listen_once(host, int(port))
     except (OSError, OverflowError) as error:
         return bad(
             f"kiosk {kiosk.id}: the page cannot listen on {kiosk.listen} ({error}). Is the port taken? "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import sqlite3
 import ssl
 import subprocess
@@ -11,6 +10,7 @@ import subprocess
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
+from branchloop.processes import listen_once
 from hub.backup.latest import examine_backup
 from hub.broker.nats import executable
 from hub.broker.passwords import read_password
@@ -65,7 +65,7 @@ def _port(what: str, address: str) -> Finding:
     if not port:
         return Finding(state="good", text=f"{what}: a free port of {host} is chosen at the first start")
     try:
-        socket.create_server((host, port)).close()
+        listen_once(host, port)
     except OSError as error:
         return Finding(
             state="warn", text=f"{what} address {address} is taken: {error.strerror} (is the hub running?)"

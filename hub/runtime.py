@@ -7,12 +7,11 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from socket import create_server
 
 import paho.mqtt.client as mqtt
 
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.processes import free_port
+from branchloop.processes import free_port, listen_once
 from hub.config import HubConfig, split_address
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to dial for what listens everywhere
@@ -112,7 +111,7 @@ def _port(host: str, wanted: int, former: int | None, what: str, taken: int | No
     if wanted:
         if not _free(host, wanted):
             raise DependencyError(
-                f"{what} cannot listen on {host}:{wanted}: it is taken, or not this machine's.",
+                f"{what} cannot listen on {_bracketed(host)}:{wanted}: it is taken, or not this machine's.",
                 hint="Stop the other program or choose another address.",
             )
         return wanted
@@ -128,7 +127,7 @@ def _ports(host: str) -> Iterator[int]:
 
 def _free(host: str, port: int) -> bool:
     try:
-        create_server((host, port)).close()
+        listen_once(host, port)
     except OSError:
         return False
     return True

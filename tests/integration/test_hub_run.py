@@ -267,6 +267,29 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, key: str) -
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")
+def test_a_hub_listens_on_ipv6(tmp_path: Path) -> None:
+    """Its own broker and its API, at addresses in brackets; a taken one is told as such."""
+    config = write_hub(tmp_path)
+    config.write_text(config.read_text().replace('"127.0.0.1:0"', '"[::1]:0"'))
+    with hub(config) as running_hub:
+        told = running_hub.ready()
+        assert told is not None
+        assert told["api"].startswith("http://[::1]:")
+        assert health(told["api"])["status"] == "ok"
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as other:
+        address = f"[::1]:{other.getsockname()[1]}"
+        config.write_text(
+            config.read_text().replace('broker_listen = "[::1]:0"', f'broker_listen = "{address}"')
+        )
+        refused = subprocess.run(
+            [sys.executable, "-m", "hub.main", "run", str(config)],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+    assert refused.returncode == 5
+    assert address in refused.stderr
+
+
 def test_an_external_mosquitto_serves_too(tmp_path: Path) -> None:
     """With hub.broker = mqtt://… the hub starts no broker and uses the passwords of broker-config."""
     port = free_port()
