@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -20,6 +20,8 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
+KINDS: Mapping[str, str] = {"hub": "hub", "dashboard": "dashboard", "plan": "box"}
+"""Table that only one kind of configuration has -> whose that is."""
 PartT = TypeVar("PartT", bound=Part)
 
 
@@ -45,9 +47,19 @@ def parse_config(text: str, file: str, model: type[PartT]) -> PartT:
     try:
         return model.model_validate(tree)
     except ValidationError as error:
+        wanted, given = _kind(model.model_fields), _kind(tree)
+        if wanted is not None and given is not None and wanted not in tree:
+            raise ConfigError(
+                f"{file} is the configuration of a {KINDS[given]}, not of a {KINDS[wanted]}.",
+                hint="Give the other file.",
+            ) from error
         faults = [str(_fault(fault, model)) for fault in error.errors()]
         more = f" (and {len(faults) - 5} more)" if len(faults) > 5 else ""
         raise ConfigError(f"{file}: " + "; ".join(faults[:5]) + more + ".") from error
+
+
+def _kind(keys: Container[str]) -> str | None:
+    return next((key for key in KINDS if key in keys), None)
 
 
 def find_faults(text: str, model: type[Part]) -> list[Fault]:

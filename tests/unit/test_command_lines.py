@@ -97,3 +97,24 @@ def test_files_that_windows_marked_as_utf_8_are_read(tmp_path: Path) -> None:
     assert "north" in read_config(hub).sites
     for file in (site, hub, dashboard):
         assert run("branchloop.check", file).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("module", "command", "given", "wanted"),
+    [
+        ("hub.main", "backup", "branch", "not of a hub"),
+        ("edge.main", "run", "hub", "not of a box"),
+        ("dashboard.main", "run", "hub", "not of a dashboard"),
+    ],
+)
+def test_the_configuration_of_something_else_is_told_as_such(
+    tmp_path: Path, module: str, command: str, given: str, wanted: str
+) -> None:
+    """One sentence, not a list of keys that it does not know."""
+    file = Path(__file__).parents[2] / "configs" / f"{given}-template.toml"
+    more = ["--out", tmp_path / "out"] if command == "backup" else []
+    refused = run(module, command, file, *more)
+    assert refused.returncode == 3
+    assert wanted in refused.stderr
+    assert "unknown" not in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
