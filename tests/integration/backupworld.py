@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from tables import service
@@ -124,10 +125,11 @@ class Bank:
         return restore(self.config, file, private, Options(**options), self.said.append)
 
     def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-        """`branchloop hub …` as in `process`, but in this one."""
+        """`branchloop hub …` as in `process`, but in this one, which stays as urgent as it is."""
         kept.let_go()
         out, error = io.StringIO(), io.StringIO()
-        with redirect_stdout(out), redirect_stderr(error), pytest.raises(SystemExit) as ended:
+        urgent = mock.patch("os.nice")
+        with urgent, redirect_stdout(out), redirect_stderr(error), pytest.raises(SystemExit) as ended:
             exits.run(cli, list(args))
         done = subprocess.CompletedProcess(args, ended.value.code or 0, out.getvalue(), error.getvalue())
         assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
