@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,16 @@ FIRST = (
 )  # fmt: skip
 """The longest files come first, so that none is left to one worker at the end; such as compute and such as wait in turn."""
 _skipped: list[str] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Generator[None, object, object]:
+    """Streamlit's test of a page leaves that page as the program, and processes begun by later tests would run it."""
+    program = sys.modules["__main__"]
+    try:
+        return (yield)
+    finally:
+        sys.modules["__main__"] = program
 
 
 @pytest.fixture(scope="session")

@@ -140,7 +140,7 @@ def test_a_line_drawn_on_a_picture_is_saved_in_metres(branch: Branch, page: Page
     branch.answer("background", "cam", "image/jpeg", floor("JPEG"), camera_px=PICTURE_PX)
     page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
     draw_on(page, "Picture of Hall camera", "en")
-    pad = page.get_by_role("application", name="Picture of camera cam")
+    pad = page.get_by_role("application", name="Picture of camera Hall camera")
     expect(pad).to_be_visible()
     click(pad, 320, 20)
     expect(page.get_by_text("That is above the horizon")).to_be_visible()

@@ -74,7 +74,7 @@ def test_closed_minutes_are_kept_in_their_shortest_form(tmp_path: Path) -> None:
     site, box = make_site(), Box()
     store = SqliteStore(tmp_path)
     applier = Applier(store, {site.id: site}, lambda: T0_MS)
-    for number in range(3 * 12 + 1):
+    for number in [number for number in range(3 * 12 + 1) if number != 1]:
         seq = box.produce("window", window(T0_MS + number * 5_000, people=number % 7))
         assert applier.apply(*box.payload([seq], T0_MS + number * 5_000 + 6_000)) is not None
     late = box.produce("window", window(T0_MS + 5_000, people=3))
