@@ -371,7 +371,11 @@ def test_a_line_is_drawn_published_and_taken_over(running: Demo, page: Page) -> 
     page.get_by_role("button", name="Save and publish").click()
     expect(page.get_by_text("Version 2 is published.")).to_be_visible()
     expect(page.get_by_text("Version 2 is in force.")).to_be_visible(timeout=60_000)
-    (line,) = (line for line in ask(running, "plaza")["lines"] if line["id"] == "drawn")
+    until_s = time.monotonic() + 20
+    while "drawn" not in (lines := {line["id"]: line for line in ask(running, "plaza")["lines"]}):
+        assert time.monotonic() < until_s  # the API looks twice a second for what is in force
+        page.wait_for_timeout(100)
+    line = lines["drawn"]
     assert line["from"] == pytest.approx([9.0, 6.0], abs=0.1)
     assert line["to"] == pytest.approx([9.0, 12.0], abs=0.1)
     assert line["inside"][0] < 7.0

@@ -325,7 +325,7 @@ def test_consent_and_enrolment_at_the_kiosk(page: Page, kiosk: KioskWorld) -> No
     expect(page.locator("#main")).to_contain_text("nothing else")
     assert not Axe().run(page).response["violations"]
     page.locator("#agree").click()
-    page.locator('body[data-stage="enrolled"]').wait_for(timeout=40_000)
+    page.locator('body[data-stage="enrolled"]').wait_for(timeout=90_000)
     until(
         lambda: kiosk.hub.ask("SELECT channel, state FROM consent WHERE customer='c-here'") == [("kiosk", "given")],
         "the hub keeps the consent",
