@@ -214,16 +214,14 @@ def test_a_played_clip_keeps_real_time(clip: Path, capture: Callable[..., Captur
 
 
 def test_a_slow_reader_gets_the_newest_frame(tmp_path: Path, capture: Callable[..., Capture]) -> None:
-    """Analysis at a third of the rate drops frames, counts them, and latency stays within one frame."""
+    """Analysis at a third of the rate skips to what is newest then, and what it skips is counted."""
     write_clip(tmp_path / "long.avi", count=25)
-    clock = Clock()
-    one = capture(camera("long.avi", analysed_fps=60), clock)
+    one = capture(camera("long.avi", analysed_fps=60))
     frames: list[Frame] = []
 
     def over(thing: Frame | Event) -> bool:
         if isinstance(thing, Frame):
             frames.append(thing)
-            assert clock.utc_ms(clock.now_s()) - thing.t_ms < 1000 / FPS + 150
             time.sleep(3.2 / FPS)  # the analysis of this frame
         return in_state("ended")(thing)
 
