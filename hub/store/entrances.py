@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from hub.store.stretch import Span
-from hub.store.sums import Level, LineSums, together
+from hub.store.sums import LINE_SUMS, Level, LineSums, together
 
-_FIELDS = tuple(each.name for each in fields(LineSums))
-_SUMS = ", ".join(f"sum({name})" for name in _FIELDS)
+_SUMS = ", ".join(f"sum({name})" for name in LINE_SUMS)
 _WHERE = "WHERE site=? AND level=? AND start_ms>=? AND start_ms<?"
 
 

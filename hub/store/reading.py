@@ -23,7 +23,7 @@ from hub.store.opening import Hours, OpeningHistory
 from hub.store.schema import DATABASE
 from hub.store.sqlite_rollups import GRID_TABLES
 from hub.store.stretch import Kept, Run, Span, runs
-from hub.store.sums import Level, LineSums, QueueSums, ZoneSums, after_each_other
+from hub.store.sums import LINE_SUMS, Level, LineSums, QueueSums, ZoneSums, after_each_other
 
 Crossings = dict[str, LineSums]
 """Line -> its crossings."""
@@ -35,7 +35,7 @@ _SUMS = (
     "sum(windows_ms), sum(expected_ms), sum(observed_ms), sum(open_expected_ms),"
     " sum(open_observed_ms), sum(person_ms), sum(staff_ms), sum(filled_ms), sum(looked_ms), max(last_ms)"
 )
-_LINE = "line, sum(crossings_in), sum(crossings_out), sum(returned), sum(staff_in), sum(staff_out), sum(observed_ms), sum(open_observed_ms), sum(told_ms), sum(open_told_ms)"
+_LINE = ", ".join(["line", *(f"sum({name})" for name in LINE_SUMS)])
 _QUEUE = (
     "queue, sum(windows_ms), sum(person_ms), sum(joined), sum(lost), sum(served_count), sum(served_sum_ms),"
     " sum(abandoned_count), sum(abandoned_sum_ms), sum(observed_ms), sum(open_observed_ms)"
@@ -116,16 +116,6 @@ class Reader:
             f"SELECT DISTINCT start_ms FROM rollup {_WHERE} AND observed_ms > 0", (site.id, level, *span)
         )
         return {start_ms for (start_ms,) in rows}
-
-    def lines_by_bucket(self, site: Site, span: Span, level: Level) -> dict[int, Crossings]:
-        """Start of bucket -> line -> its crossings."""
-        found: dict[int, Crossings] = {}
-        for start_ms, line, *values in self._db.execute(
-            f"SELECT start_ms, {_LINE} FROM rollup_line {_WHERE} GROUP BY start_ms, line",
-            (site.id, level, *span),
-        ):
-            found.setdefault(start_ms, {})[line] = LineSums(*values)
-        return found
 
     def lines(self, site: Site, span: Span) -> Crossings:
         """Line -> its crossings."""

@@ -12,6 +12,7 @@ from typing import Any
 from hub.store import grid
 from hub.store.sums import (
     GRID_KINDS,
+    LINE_SUMS,
     Bucket,
     CameraSums,
     EntranceSums,
@@ -51,17 +52,7 @@ _TOTALS = (
     "staff_ms", "filled_ms", "looked_ms",
 )  # fmt: skip
 _OBSERVED = ("observed_ms", "open_observed_ms")
-_LINE = (
-    "crossings_in",
-    "crossings_out",
-    "returned",
-    "staff_in",
-    "staff_out",
-    *_OBSERVED,
-    "told_ms",
-    "open_told_ms",
-)
-_ENTRANCE = (*_LINE, "windows_ms")
+_ENTRANCE = (*LINE_SUMS, "windows_ms")
 _ZONE = ("person_ms", "entries", "dwell_count", "dwell_sum_ms", *_OBSERVED)
 _QUEUE = (
     "windows_ms", "person_ms", "joined", "lost", "served_count", "served_sum_ms", "abandoned_count",
@@ -73,7 +64,7 @@ _SENSOR = (
     "windows_ms", "up_ms", "observed_ms", "readings", "valid", "sum_mm", "present_ms", "presence_observed_ms",
 )  # fmt: skip
 
-_TOTALS_OF, _LINE_OF, _ZONE_OF = attrgetter(*_TOTALS), attrgetter(*_LINE), attrgetter(*_ZONE)
+_TOTALS_OF, _LINE_OF, _ZONE_OF = attrgetter(*_TOTALS), attrgetter(*LINE_SUMS), attrgetter(*_ZONE)
 _ENTRANCE_OF = attrgetter(*_ENTRANCE)
 _CAMERA_OF, _SENSOR_OF, _QUEUE_OF = attrgetter(*_CAMERA), attrgetter(*_SENSOR), attrgetter(*_QUEUE)
 
@@ -95,7 +86,7 @@ def _upsert(table: str, part: str, sums: tuple[str, ...], extremes: Mapping[str,
 
 _ADD_TOTALS = _upsert("rollup", "", _TOTALS, {"first_ms": "min", "last_ms": "max"})
 _ADD_METHOD = _upsert("rollup_method", "method", ("windows_ms",))
-_ADD_LINE = _upsert("rollup_line", "line", _LINE)
+_ADD_LINE = _upsert("rollup_line", "line", LINE_SUMS)
 _ADD_ENTRANCE = _upsert("rollup_entrance", "", _ENTRANCE)
 _ADD_ZONE = _upsert("rollup_zone", "zone", _ZONE)
 _ADD_DWELL = _upsert("rollup_dwell", "zone bin", ("visits",))
@@ -228,7 +219,7 @@ def read(
         found[level, start] = RollUp(totals=Totals(**dict(zip(names, values, strict=True))))
     for start, method, windows_ms in _select(db, "rollup_method", ("method", "windows_ms"), place):
         _at(found, level, start).methods[method] = windows_ms
-    for start, line, *sums in _select(db, "rollup_line", ("line", *_LINE), place):
+    for start, line, *sums in _select(db, "rollup_line", ("line", *LINE_SUMS), place):
         _at(found, level, start).lines[line] = LineSums(*sums)
     for start, *sums in _select(db, "rollup_entrance", _ENTRANCE, place):
         _at(found, level, start).entrances = EntranceSums(*sums)

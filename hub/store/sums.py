@@ -64,12 +64,13 @@ class EntranceSums(LineSums):
     windows_ms: int = 0
 
 
-_OF_A_LINE = tuple(each.name for each in fields(LineSums))
+LINE_SUMS = tuple(each.name for each in fields(LineSums))
+"""Of one line, in the order of its columns."""
 
 
 def after_each_other(stretches: Collection[LineSums]) -> LineSums:
     """Stretches of one line, or of all entrances, as one."""
-    return LineSums(*(sum(getattr(each, name) for each in stretches) for name in _OF_A_LINE))
+    return LineSums(*(sum(getattr(each, name) for each in stretches) for name in LINE_SUMS))
 
 
 def together(lines: Collection[LineSums]) -> LineSums:

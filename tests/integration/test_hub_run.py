@@ -239,16 +239,20 @@ def test_a_second_start_is_refused(standing: Hub) -> None:
     config = standing.config
     told = standing.ready()
     assert told is not None
-    second = subprocess.run(
-        [sys.executable, "-m", "hub.main", "run", str(config)],
-        capture_output=True, text=True, check=False, timeout=30,
-    )  # fmt: skip
+    second = started_in_vain(config)
     assert second.returncode == 5
     assert second.stderr.startswith("error: ")
     assert "running already" in second.stderr
     assert len(second.stderr.splitlines()) == 1
     assert standing.ready() == told
     assert health(told["api"])["status"] == "ok"
+
+
+def started_in_vain(config: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hub.main", "run", str(config)],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("key", ["listen", "broker_listen"])
@@ -258,10 +262,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, key: str) -
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         config.write_text(config.read_text().replace(f'{key} = "127.0.0.1:0"', f'{key} = "{address}"'))
-        refused = subprocess.run(
-            [sys.executable, "-m", "hub.main", "run", str(config)],
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
+        refused = started_in_vain(config)
     assert refused.returncode == 5
     assert address in refused.stderr
     assert "Traceback" not in refused.stderr
@@ -282,10 +283,7 @@ def test_a_hub_listens_on_ipv6(tmp_path: Path) -> None:
         config.write_text(
             config.read_text().replace('broker_listen = "[::1]:0"', f'broker_listen = "{address}"')
         )
-        refused = subprocess.run(
-            [sys.executable, "-m", "hub.main", "run", str(config)],
-            capture_output=True, text=True, check=False, timeout=30,
-        )  # fmt: skip
+        refused = started_in_vain(config)
     assert refused.returncode == 5
     assert address in refused.stderr
 
