@@ -8,6 +8,7 @@ from pathlib import Path
 from branchloop.acceptance import read_tree
 from branchloop.acceptance_page import is_page
 from branchloop.errors import InputError, UsageError
+from branchloop.outfile import check_place
 
 
 def page_of(out: Path) -> Path:
@@ -21,21 +22,11 @@ def page_of(out: Path) -> Path:
 
 
 def check_free(report: Path | None, page: Path, inputs: Iterable[Path]) -> None:
-    """Raise UsageError where a file to be written is one of `inputs`, or anything but an older report or page."""
-    for path in (report, page):
-        if path is None or not path.exists():
-            continue
-        for given in inputs:
-            if given.exists() and path.samefile(given):
-                raise UsageError(
-                    f"{path} would take the place of {given}, which was given to read.",
-                    hint="Choose another name.",
-                )
-        if not (_is_report(path) if path == report else _is_page(path)):
-            raise UsageError(
-                f"{path} is there already, and no {'report' if path == report else 'page of a report'}.",
-                hint="Choose another name, or move it away.",
-            )
+    """Raise UsageError where a file to be written is one of `inputs`, anything but an older report or page, or in no folder."""
+    given = tuple(inputs)
+    if report is not None:
+        check_place(report, given, _is_report, "report")
+    check_place(page, given, _is_page, "page of a report")
 
 
 def _is_report(path: Path) -> bool:
