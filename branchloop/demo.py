@@ -14,6 +14,7 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import available_timezones
 
 import click
 
@@ -43,6 +44,13 @@ START_S = 90.0
 DRAIN_S = 30.0
 
 
+def _zone(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """A time zone's name as it came, or a usage error."""
+    if value is not None and value not in available_timezones():
+        raise click.BadParameter(f"{value!r} is no time zone; name one as Europe/Berlin.")
+    return value
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--seconds", type=Finite(min=5), help="end by itself after this long")
 @click.option("--no-browser", is_flag=True, help="open no browser")
@@ -51,13 +59,19 @@ DRAIN_S = 30.0
     "--data", type=click.Path(path_type=Path), help="keep the data here (a new temporary folder without it)"
 )
 @click.option("--port-base", type=click.IntRange(1024, 65000), help="fixed ports from here on")
+@click.option("--timezone", callback=_zone, help="of the demo branch, as Europe/Berlin [Asia/Shanghai]")
 def demo(
-    seconds: float | None, no_browser: bool, as_json: bool, data: Path | None, port_base: int | None
+    seconds: float | None,
+    no_browser: bool,
+    as_json: bool,
+    data: Path | None,
+    port_base: int | None,
+    timezone: str | None,
 ) -> None:
     """A whole branch on this machine: camera clip, box, broker, hub, dashboard."""
     stop = stop_event()
     with folder_of(data) as root, lock_directory(root):
-        files = prepare(root, port_base)
+        files = prepare(root, port_base, timezone)
         say = _speaker(as_json)
         supervisor = Supervisor([])
         ended = threading.Event()

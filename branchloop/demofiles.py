@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -63,11 +64,15 @@ class KioskPlace:
     camera_port: int
 
 
-def prepare(root: Path, port_base: int | None) -> Files:
+def prepare(root: Path, port_base: int | None, zone: str | None = None) -> Files:
+    """The folder of a demo, with its hub's configuration; in `zone` the demo branch has its day."""
     files = Files(root.resolve())
     (files.root / "configs").mkdir(parents=True, exist_ok=True)
     for name in ("demo.toml", "simulated.toml", "scenes.toml"):
         shutil.copyfile(share(f"configs/{name}"), files.root / "configs" / name)
+    if zone:
+        text = files.box.read_text(encoding="utf-8")
+        files.box.write_text(re.sub(r'(?m)^timezone = ".*"$', f'timezone = "{zone}"', text), encoding="utf-8")
     shutil.copytree(share("sample_video"), files.root / "sample_video", dirs_exist_ok=True)
     api_port, broker_port = (port_base, port_base + 1) if port_base else (0, 0)
     files.hub.write_text(

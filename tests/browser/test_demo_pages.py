@@ -19,6 +19,7 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from demoworld import ROOT, Demo, demo, install_wheel
+from hubworld import NOON
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from quiet import quiet
 
@@ -46,7 +47,7 @@ def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def running(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     folder = tmp_path_factory.mktemp("demo")
-    with demo(folder / "data", python=python, cwd=folder) as started:
+    with demo(folder / "data", "--timezone", NOON, python=python, cwd=folder) as started:
         yield started
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from branchloop.demoapi import wait_for
+from branchloop.demofiles import prepare
 from branchloop.demofolder import MARKER, folder_of
 from branchloop.errors import DependencyError, UsageError
 from branchloop.processes import lock_directory
+from branchloop.site import parse_site
 
 
 @pytest.mark.parametrize("program", ["branchloop.demo", "branchloop.chaos"])
@@ -58,3 +60,22 @@ def test_what_did_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
         DependencyError, match=r"the hub did not start .*hub\.log: error: 127\.0\.0\.1:1883 is taken\."
     ):
         wait_for(lambda: None, 0.0, "the hub", threading.Event(), log)
+
+
+def test_the_demo_branch_may_live_in_the_viewer_s_zone(tmp_path: Path) -> None:
+    """Its site file says so; what is no zone is told before the first write."""
+    files = prepare(tmp_path / "new", None, "Europe/Berlin")
+    assert parse_site(files.box.read_text(encoding="utf-8")).timezone == "Europe/Berlin"
+    asked = [
+        sys.executable,
+        "-m",
+        "branchloop.demo",
+        "--data",
+        str(tmp_path / "none"),
+        "--timezone",
+        "Berlin",
+    ]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'Berlin' is no time zone; name one as Europe/Berlin." in done.stderr
+    assert not (tmp_path / "none").exists()
