@@ -90,6 +90,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "You have too many visits open. Cancel one first.",
         "未完成的预约过多，请先取消其中一个。",
     ),
+    "pass.unknown": (
+        "This link is not known, or its visit is long past. Please book again.",
+        "此链接无效，或该预约早已结束，请重新预约。",
+    ),
     "refused.closed": ("The branch is closed then. Choose another time.", "该时段网点不营业，请另选。"),
     "kind.waitlist": ("Join the waitlist: free places go to it in order", "登记候补，有空位按顺序通知"),
     "kind.tickets": ("Queue from here today", "远程取号（今日）"),

@@ -108,20 +108,20 @@ def _forget_viewer() -> None:
 
 
 def choose_branch(door: Hub) -> str | None:
-    """The branch in view, kept in the address as `?branch=`; None when there is none in scope."""
+    """The branch in view, kept in the address as `?branch=` and from page to page; None when there is none in scope."""
     branches = {item["id"]: item for item in door.branches()}
     if not branches:
         st.info(say("branches.none", language()))
         return None
     ids = list(branches)
-    asked = st.query_params.get("branch")
+    asked = st.query_params.get("branch", st.session_state.get("branch"))
     chosen: str = st.sidebar.selectbox(
         say("branch", language()),
         ids,
         index=ids.index(asked) if asked in ids else 0,
         format_func=lambda site: branches[site]["name"][language()],
     )
-    st.query_params["branch"] = chosen
+    st.query_params["branch"] = st.session_state["branch"] = chosen
     return chosen
 
 

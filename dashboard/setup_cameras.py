@@ -27,7 +27,12 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
         return
     ids = [camera.id for camera in site.cameras]
     names = {each.id: called(each, spoken) for each in site.cameras}
-    chosen = st.selectbox(say("setup.camera", spoken), ids, format_func=lambda camera: names[camera])
+    chosen = st.selectbox(
+        say("setup.camera", spoken),
+        ids,
+        format_func=lambda camera: names[camera],
+        key=f"setup-camera-{site_id}",
+    )
     camera = next(each for each in site.cameras if each.id == chosen)
     if chosen != work.camera:
         work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None

@@ -153,12 +153,17 @@ def _beside_total(filled: float | None, elsewhere: float, spoken: Language) -> l
 def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choice:
     today = datetime.now(zone).date()
     first_row = st.columns([1, 1, 2])
-    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today)
+    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today, key="heat-day")
     day = chosen if isinstance(chosen, date) else today
     period: periods.Period = first_row[1].selectbox(
-        say("period", spoken), periods.PERIODS, format_func=lambda key: say(f"period.{key}", spoken)
+        say("period", spoken),
+        periods.PERIODS,
+        format_func=lambda key: say(f"period.{key}", spoken),
+        key="heat-period",
     )
-    first, last = first_row[2].slider(say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00")
+    first, last = first_row[2].slider(
+        say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00", key="heat-hours"
+    )
     first = min(first, 23)
     second_row = st.columns([5, 2, 3], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
@@ -167,6 +172,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
         format_func=lambda key: say(f"layer.{key}", spoken),
         default=LAYERS[0],
         required=True,
+        key=f"heat-layer-{bool(branch['sensors'])}",
     )
     against = "week"
     if layer == "difference":
@@ -174,6 +180,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
             say("difference.with", spoken),
             list(AGAINST),
             format_func=lambda key: say(f"difference.{key}", spoken),
+            key="heat-against",
         )
     beside = second_row[2].container(horizontal=True)
     picture = bool(branch["cameras"]) and beside.checkbox(say("layer.picture", spoken), key="heat-picture")

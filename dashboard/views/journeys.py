@@ -33,6 +33,7 @@ def page() -> None:
             format_func=lambda value: say("journeys.days.value", spoken, value=value),
             default=DAYS[1],
             required=True,
+            key="journeys-days",
         )
         by = st.sidebar.segmented_control(
             say("journeys.by", spoken),
@@ -40,6 +41,7 @@ def page() -> None:
             format_func=lambda value: say(f"journeys.by.{value}", spoken),
             default=GROUPS[0],
             required=True,
+            key="journeys-by",
         )
         until = datetime.now(UTC).replace(microsecond=0)
         start = until - timedelta(days=days or DAYS[1])

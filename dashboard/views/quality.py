@@ -29,6 +29,7 @@ def page() -> None:
             format_func=lambda value: say("quality.days.value", spoken, value=value),
             default=DAYS[1],
             required=True,
+            key="quality-days",
         )
         answer = door.quality(site, days or DAYS[1])
         names = quality.names_of(branch, spoken)

@@ -23,7 +23,11 @@ def page() -> None:
             return
         today = datetime.now(ZoneInfo(door.branch(site)["timezone"])).date()
         day = st.sidebar.date_input(
-            say("service.day", session.language()), value=today, max_value=today, format="YYYY-MM-DD"
+            say("service.day", session.language()),
+            value=today,
+            max_value=today,
+            format="YYYY-MM-DD",
+            key="service-day",
         )
         refresh_s = session.settings()[0].refresh_s if day == today else None
         st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)

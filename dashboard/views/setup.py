@@ -154,15 +154,16 @@ def _finish(door: Hub, site_id: str, work: Work, spoken: Language) -> None:
     untouched = work.text == work.saved
     note = st.text_input(say("setup.note", spoken), max_chars=200, key=f"setup-note-{work.base}")
     row = st.container(horizontal=True)
-    for key, out in (("setup.publish", True), ("setup.save", False)):
-        if row.button(
-            say(key, spoken), disabled=untouched or not checked["ok"], type="primary" if out else "secondary"
-        ):
-            answer = door.save(site_id, work.text, work.base, note, publish=out)
-            _took(answer, site_id, "setup.published" if out else "setup.saved", spoken)
+    bad = untouched or not checked["ok"]
+    publish = row.button(say("setup.publish", spoken), disabled=bad, type="primary")
+    save = row.button(say("setup.save", spoken), disabled=bad)
+    # Drawn before anything is asked of the hub: who is refused finds it below the reason.
     if row.button(say("setup.discard", spoken), disabled=untouched):
         st.session_state.pop(f"setup-{site_id}", None)
         st.rerun()
+    if publish or save:
+        answer = door.save(site_id, work.text, work.base, note, publish=publish)
+        _took(answer, site_id, "setup.published" if publish else "setup.saved", spoken)
 
 
 def _took(answer: dict[str, Any], site_id: str, key: str, spoken: Language) -> None:

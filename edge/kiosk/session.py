@@ -115,6 +115,8 @@ class Session:
     _failed: deque[float] = field(default_factory=deque)
     _locked_s: float = float("-inf")
     _policy: Literal["verify", "identify"] | None = None
+    _held_up: tuple[str, str] = ("", "")
+    """The QR code that was refused last, and why."""
 
     def choose(self, door: Door, t_s: float) -> None:
         """A door was touched: whoever it is, nobody who stood here before is meant."""
@@ -173,18 +175,19 @@ class Session:
         self._opened(code, now_ms, t_s)
 
     def scanned(self, text: str, now_ms: int, t_s: float) -> None:
-        """A QR code was read by the camera."""
+        """A QR code was read by the camera. What was refused and is still in view is told beside the keys, and bars nobody."""
         if self.stage not in {"code", "number"}:
             return
         try:
             scanned = read_qr(text)
         except InputError:
-            self._fail(Note("foreign_qr", "code"), "foreign_qr", t_s)
+            self._fail(Note("foreign_qr", "code"), "foreign_qr", t_s, shown=text)
             return
         if scanned.site != self.site:
-            self._fail(Note("other_branch", "code", detail=scanned.site), "other_branch", t_s, counts=False)
+            note = Note("other_branch", "code", detail=scanned.site)
+            self._fail(note, "other_branch", t_s, counts=False, shown=text)
             return
-        self._opened(scanned.code, now_ms, t_s)
+        self._opened(scanned.code, now_ms, t_s, shown=text)
 
     def looking(self, verdict: str, action: Action | None, t_s: float) -> None:
         """How the face looks, and what is asked of the person."""
@@ -285,14 +288,14 @@ class Session:
             self.target, self._policy = found, "verify"
             self._go("face", t_s)
 
-    def _opened(self, code: str, now_ms: int, t_s: float) -> None:
+    def _opened(self, code: str, now_ms: int, t_s: float, shown: str = "") -> None:
         found = self.day.by_code(code)
         if found is None:
-            self._fail(Note("unknown_code", "code"), self._unknown(), t_s)
+            self._fail(Note("unknown_code", "code"), self._unknown(), t_s, shown=shown)
             return
         refusal = self.day.refusal(found, now_ms)
         if refusal is not None:
-            self._fail(Note(refusal, "code", found.id), refusal, t_s, counts=False)
+            self._fail(Note(refusal, "code", found.id), refusal, t_s, counts=False, shown=shown)
             return
         self.target = found
         self.effects.append(Give(found, "code"))
@@ -304,7 +307,14 @@ class Session:
         target = self.target
         return Note(outcome, method, target.id if target else None, target.consent if target else None)
 
-    def _fail(self, note: Note, why: str, t_s: float, *, counts: bool = True) -> None:
+    def _fail(self, note: Note, why: str, t_s: float, *, counts: bool = True, shown: str = "") -> None:
+        if shown and (shown, why) == self._held_up:
+            if not self.why:
+                self.why = f"refused.{why}"
+                self.version += 1
+            return
+        if shown:
+            self._held_up = shown, why
         self.effects.append(note)
         if counts:
             self._failed.append(t_s)

@@ -413,6 +413,42 @@ def test_a_pass_moves_and_says_when_it_is_not_up_to_date(world: CardWorld, page:
     expect(page.locator(".stale")).to_have_count(0)
 
 
+def test_booked_again_on_the_pass_page_stays_booked(world: CardWorld, page: Page) -> None:
+    """Loaded anew the page shows the new visit, and Back the cancelled one."""
+    made = booked_soon(world)
+    page.goto(made["url"].replace("/pass#", "/pass?lang=en#"))
+    page.get_by_role("button", name="Cancel visit").click()
+    page.get_by_role("button", name="Yes, cancel").click()
+    page.get_by_role("button", name="Book again").click()
+    page.locator("#after").click()
+    page.locator("input[name=start]").nth(7).check()
+    page.get_by_role("button", name="Continue").click()
+    page.locator("#name").fill("Maria Again")
+    page.locator("#send").click()
+    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    code = page.locator("branch-pass .code").inner_text()
+    page.reload()
+    expect(page.locator("#question")).to_have_text("Booked")
+    expect(page.locator(".code")).to_have_text(code)
+    page.go_back()
+    expect(page.locator("#question")).to_contain_text("Cancelled")
+
+
+def test_what_another_tab_cancelled_is_no_longer_moved(world: CardWorld, page: Page) -> None:
+    """The refusal leads to the visit as it stands, with what can be done about it."""
+    made = booked_soon(world)
+    page.goto(made["url"].replace("/pass#", "/pass?lang=en#"))
+    page.get_by_role("button", name="Move", exact=True).click()
+    page.locator("#after").click()
+    page.locator("input[name=start]").nth(6).check()
+    headers = {"Authorization": f"Pass {made['secret']}", "Origin": world.hub.api}
+    httpx.post(f"{world.hub.api}/api/v1/card/pass/cancel", headers=headers, json={}).raise_for_status()
+    page.get_by_role("button", name="Move to this time").click()
+    expect(page.locator("#question")).to_contain_text("Cancelled")
+    expect(page.get_by_role("button", name="Book again")).to_be_visible()
+    expect(page.locator("input[name=start]")).to_have_count(0)
+
+
 def test_a_press_is_not_lost_while_the_card_draws_anew(world: CardWorld, page: Page) -> None:
     """The QR picture comes between pressing a button and letting it go: the button stays the one that was pressed."""
     made = booked_soon(world)
@@ -525,7 +561,11 @@ def test_a_place_in_the_queue_is_taken_from_the_page(world: CardWorld, page: Pag
 def test_a_pass_that_nobody_knows_says_so(world: CardWorld, page: Page) -> None:
     """And one that was not given."""
     page.goto(f"{world.hub.api}/pass?lang=en#{'0' * 64}")
-    expect(page.locator(".said")).to_contain_text("not allowed")
+    expect(page.locator(".said")).to_have_text(
+        "This link is not known, or its visit is long past. Please book again."
+    )
+    page.goto(f"{world.hub.api}/pass?lang=zh#{'1' * 64}")
+    expect(page.locator(".said")).to_have_text("此链接无效，或该预约早已结束，请重新预约。")
     page.goto(f"{world.hub.api}/pass?lang=zh")
     expect(page.locator(".said")).to_contain_text("请打开预约链接")
     faults(page)

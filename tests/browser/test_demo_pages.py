@@ -200,6 +200,33 @@ def test_heat_shows_the_sum_of_the_api(running: Demo, page: Page) -> None:
     expect(shown).to_contain_text(expected)
 
 
+def test_what_was_chosen_stays_in_another_language_and_its_branch_on_another_page(
+    running: Demo, page: Page
+) -> None:
+    """Days, hours, layer and branch: a manager who turns the language or the page goes on where they were."""
+    page.goto(f"{running.pages}/heat?branch=plaza&lang=en")
+    page.get_by_role("combobox", name="Branch").click()
+    page.get_by_role("option", name="River Street").click()
+    expect(page.get_by_role("heading", name="River Street (simulated)")).to_be_visible()
+    page.get_by_role("combobox", name="Days").click()
+    page.get_by_role("option", name="7 days to this day").click()
+    page.get_by_role("radio", name="Difference").click()
+    shown = page.locator(".bl-tile").first.locator(".bl-value")
+    expect(shown).to_contain_text(",")
+    before = shown.inner_text().split()[0]
+    page.get_by_role("radio", name="中文").click()
+    expect(page.get_by_role("heading", name=say("heat.title", "zh"))).to_be_visible()
+    expect(page.get_by_role("radio", name=say("layer.difference", "zh"))).to_be_checked()
+    expect(page.get_by_role("combobox", name=say("period", "zh"))).to_have_value(re.compile("7"))
+    expect(shown).to_contain_text(before)
+    page.get_by_role("link", name=say("page.quality", "zh")).click()
+    expect(page.get_by_role("heading", name=say("page.quality", "zh"), level=1)).to_contain_text("（模拟）")
+    page.get_by_role("radio", name=say("quality.days.value", "zh", value=28)).click()
+    page.get_by_role("radio", name="English").click()
+    expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible()
+    expect(page.get_by_role("radio", name="28 days")).to_be_checked()
+
+
 def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> None:
     """The verdict is the API's, the calendar has its words, and each day's left-over stands beside what is allowed."""
     page.goto(f"{running.pages}/quality?branch=river-street&lang=en")

@@ -69,6 +69,41 @@ def test_a_qr_code_gives_a_ticket_and_a_foreign_one_a_sentence() -> None:
 
 
 @pytest.mark.parametrize(
+    "text", ["https://elsewhere.example/pay", qr_text("south", CODE), qr_text("north", "8K2M-Q4XD")]
+)
+def test_a_refused_code_that_stays_in_view_bars_nobody(text: str) -> None:
+    """A poster behind the customers, or a phone still held up: one refusal, then the keys with the same sentence."""
+    made = session()
+    made.choose("code", 0.0)
+    made.scanned(text, NOW_MS, 1.0)
+    assert made.stage == "refused"
+    told = made.why
+    assert len(outcomes(made)) == 1
+    for t_s in range(2, 4 + 4 * FAILURES, 4):
+        made.home(float(t_s))
+        made.choose("code", t_s + 1.0)
+        made.scanned(text, NOW_MS, t_s + 1.1)
+        assert (made.stage, made.why, outcomes(made)) == ("code", f"refused.{told}", [])
+        version = made.version
+        made.scanned(text, NOW_MS, t_s + 1.2)
+        assert made.version == version
+    made.typed("not one", NOW_MS, 40.0)
+    made.scanned(text, NOW_MS, 40.1)
+    assert made.why == "no_code"
+    made.typed(CODE, NOW_MS, 41.0)
+    assert outcomes(made) == ["give"]
+
+
+def test_a_code_held_up_again_is_judged_anew() -> None:
+    """Too early then is in time now; another's code in between is another's."""
+    made = session("off", expected(window_from_ms=NOW_MS + MINUTE_MS))
+    for now_ms, want in ((NOW_MS, "too_early"), (NOW_MS + 2 * MINUTE_MS, "give")):
+        made.choose("code", 0.0)
+        made.scanned(qr_text("north", CODE), now_ms, 1.0)
+        assert outcomes(made) == [want]
+
+
+@pytest.mark.parametrize(
     ("more", "why"),
     [
         ({"state": "cancelled"}, "cancelled"),

@@ -165,7 +165,7 @@ class BranchAppointment extends Asking(Timed) {
   }
 
   failed(error) {
-    if (/\.(slot-gone|own-time|closed)$/.test(error.kind)) {
+    if (SLOT_LOST.test(error.kind)) {
       this.refuse(error);
       this.pick.start = null;
       return this.go("time");

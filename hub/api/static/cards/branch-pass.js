@@ -12,6 +12,9 @@ class BranchPass extends Timed {
   get needsToken() {
     return false;
   }
+  get own() {
+    return this.hasAttribute("from-fragment") && location.origin === new URL(HUB).origin;
+  }
   set secret(secret) {
     this.#secret = `${secret || ""}`;
     if (this.gone) this.begin();
@@ -19,7 +22,7 @@ class BranchPass extends Timed {
 
   open() {
     const { signal } = this.gone;
-    const own = this.hasAttribute("from-fragment") && location.origin === new URL(HUB).origin;
+    const { own } = this;
     if (own) window.addEventListener("hashchange", (this.again ||= () => this.begin()), { signal });
     document.addEventListener("visibilitychange", (this.awake ||= () => document.hidden || this.beat(0)), { signal });
     if (own) this.#secret = location.hash.slice(1);
@@ -30,7 +33,12 @@ class BranchPass extends Timed {
   }
 
   send(path, more) {
-    return this.ask(path, { ...more, pass: this.#secret });
+    return this.ask(path, { ...more, pass: this.#secret }).catch((error) => {
+      throw Object.assign(error, { stray: error.status === 401 });
+    });
+  }
+  refuse(error) {
+    return error.stray ? this.say("pass.unknown", {}, true) : super.refuse(error);
   }
 
   // Ask again after a while: soon while waiting, seldom otherwise, ever more seldom while nobody answers.
@@ -112,8 +120,12 @@ class BranchPass extends Timed {
     } catch (error) {
       this.busy = false;
       this.refuse(error);
-      if (path === "move" && error.status === 409) return this.look();
+      if (SLOT_LOST.test(error.kind)) return this.look();
       this.draw();
+      if (error.status === 409) { // the visit is no longer what is shown: somebody went another way elsewhere
+        Object.assign(this, { moving: null, asking: null, words: null });
+        await this.refresh();
+      }
     }
     return null;
   }
@@ -213,6 +225,10 @@ class BranchPass extends Timed {
     if (!customElements.get("branch-appointment")) return this.tell("book", { service });
     const card = h("branch-appointment", { token: this.pass.embed, service, lang: this.zh ? "zh" : "en", theme: this.getAttribute("theme") });
     Object.assign(card, { follows, jump: "time" });
+    if (this.own) { // loaded anew, the page is of the new visit; back, of this one
+      card.addEventListener("branchloop:booked", () => history.pushState(null, "", `#${card.made.secret}`));
+      window.onpopstate = () => location.reload();
+    }
     return this.replaceWith(card);
   }
 }

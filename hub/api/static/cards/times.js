@@ -1,4 +1,7 @@
 // Choosing a time: a day, its free slots with how busy it is then, the quietest first.
+// Only the time is gone: another one can be chosen.
+const SLOT_LOST = /\.(slot-gone|own-time|closed)$/;
+
 class Timed extends Card {
   async look(day) {
     const { pick } = this;
