@@ -95,7 +95,7 @@ class Configurations:
         if base != last:
             raise ConflictError(
                 f"version {last} was saved meanwhile; this was made from {base}.",
-                hint="Load it, and make your change there.",
+                hint="Keep your text, discard your changes to load that version, and make them there.",
             )
         version = max(last, reported.version if reported else 0) + 1
         made = make(text, site, version, ring, now_ms)

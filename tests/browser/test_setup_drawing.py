@@ -169,6 +169,27 @@ def test_a_line_drawn_on_a_picture_is_saved_in_metres(branch: Branch, page: Page
         assert line[key] == pytest.approx(MARKS[place], abs=0.02)
 
 
+def test_who_was_overtaken_can_load_the_other_s_version(branch: Branch, page: Page) -> None:
+    """The refusal names what to do, and the button for it is there: nothing of the other's is overwritten."""
+    page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
+    page.get_by_role("radio", name=say("setup.part.text", "en")).click()
+    mine = page.get_by_role("textbox", name=say("setup.text", "en"))
+    text = mine.input_value()
+    mine.fill(text.replace("# the camera over the door", "# mine"))
+    mine.press("Control+Enter")
+    expect(page.get_by_text("changed, not saved")).to_be_visible()
+    at = f"{branch.hub.api}/api/v1/branches/hall/configuration"
+    headers = branch.hub.token("manager", "hall")
+    base = httpx.get(at, headers=headers).json()["version"]
+    other = {"text": text.replace("# the camera over the door", "# theirs"), "base": base}
+    httpx.post(at, headers=headers, json=other).raise_for_status()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("was saved meanwhile")).to_contain_text("discard your changes")
+    page.get_by_role("button", name=say("setup.discard", "en")).click()
+    expect(page.get_by_text("# theirs")).to_be_visible()
+    assert "# mine" not in httpx.get(at, headers=headers).json()["text"]
+
+
 def test_a_picture_from_above_is_asked_for_and_drawn_on(branch: Branch, page: Page) -> None:
     """None yet; asked for, made, under the plan; too soon again is told in the hub's words, in both languages."""
     page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
