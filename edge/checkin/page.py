@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,8 @@ FRAME_S = 0.1
 MAX_BODY = 1_000
 
 
-def create_page(desk: Desk, host: str) -> Starlette:
-    """The page of one kiosk; `host` is the name or address it listens on."""
+def create_page(desk: Desk, host: str, ending: threading.Event) -> Starlette:
+    """The page of one kiosk; `host` is the name or address it listens on. Its streams end with `ending`."""
     files = {path.name: path.read_bytes() for path in STATIC.iterdir() if path.suffix in TYPES}
     about = json.dumps(_about(desk), ensure_ascii=False)
 
@@ -79,7 +80,7 @@ def create_page(desk: Desk, host: str) -> Starlette:
     async def events(request: Request) -> Response:
         async def follow() -> AsyncIterator[str]:
             before, quiet_s = "", 0.0
-            while not await request.is_disconnected():
+            while not ending.is_set() and not await request.is_disconnected():
                 now = json.dumps(await asyncio.to_thread(desk.view), ensure_ascii=False)
                 if now != before or quiet_s >= ALIVE_S:
                     before, quiet_s = now, 0.0
@@ -91,7 +92,7 @@ def create_page(desk: Desk, host: str) -> Starlette:
 
     async def preview(request: Request) -> Response:
         async def follow() -> AsyncIterator[bytes]:
-            while not await request.is_disconnected():
+            while not ending.is_set() and not await request.is_disconnected():
                 picture = desk.eye.preview
                 if picture is None and desk.session.stage not in {"code", "number", "face", "enrol"}:
                     return

@@ -134,12 +134,14 @@ class _hearing:  # noqa: N801 - a closure with a name
 class _Serving:
     """uvicorn in a thread of its own."""
 
-    def __init__(self, server: uvicorn.Server) -> None:
+    def __init__(self, server: uvicorn.Server, ending: threading.Event) -> None:
         self._server = server
+        self._ending = ending
         self.thread = threading.Thread(target=self._run, name="page", daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
+        self._ending.set()
         self._server.should_exit = True
         self.thread.join(5.0)
 
@@ -153,10 +155,11 @@ class _Serving:
 def _serve(desk: Desk, kiosk: Kiosk, base: Path) -> _Serving:
     host, _, port = kiosk.listen.rpartition(":")
     tls = kiosk.tls_cert_file and kiosk.tls_key_file
+    ending = threading.Event()
     return _Serving(
         uvicorn.Server(
             uvicorn.Config(
-                create_page(desk, host.strip("[]")),
+                create_page(desk, host.strip("[]"), ending),
                 host=host.strip("[]"),
                 port=int(port),
                 log_level="warning",
@@ -165,7 +168,8 @@ def _serve(desk: Desk, kiosk: Kiosk, base: Path) -> _Serving:
                 ssl_certfile=str(base / str(kiosk.tls_cert_file)) if tls else None,
                 ssl_keyfile=str(base / str(kiosk.tls_key_file)) if tls else None,
             )
-        )
+        ),
+        ending,
     )
 
 

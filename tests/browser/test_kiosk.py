@@ -232,6 +232,25 @@ def test_a_face_that_consented_becomes_a_ticket_until_it_withdraws(page: Page, k
     _nothing_is_found(kiosk, photos, vectors)
 
 
+def test_a_poster_s_qr_code_bars_nobody_from_the_keys(page: Page, kiosk: KioskWorld) -> None:
+    """Pixels before the camera: refused once, then told beside the keys, where a code is typed in peace."""
+    kiosk.hub.book_now("a-keys", "c-keys", "李芳")
+    kiosk.knows("a-keys")
+    kiosk.stand("https://elsewhere.example/offer")
+    page.goto(kiosk.url)
+    page.locator("#door-code-large").click()
+    page.locator('body[data-stage="refused"]').wait_for()
+    for _ in range(2):
+        page.locator("#back").click()
+        page.locator("#door-code-large").click()
+        expect(page.locator("#why")).to_contain_text("not the QR code of an appointment")
+        expect(page.locator("body")).to_have_attribute("data-stage", "code")
+    page.locator("#typed").press_sequentially(kiosk.hub.code("a-keys"), delay=60)
+    page.locator("#enter").click()
+    expect(page.locator("#number")).to_be_visible()
+    page.locator("#back").click()
+
+
 def test_without_the_hub_a_ticket_is_provisional_and_settles_once(page: Page, kiosk: KioskWorld) -> None:
     """Ingest and broker gone, the kiosk killed and started again: the ticket still counts, once."""
     kiosk.hub.book_now("a-dead", "c-dead", "李芳")
@@ -382,6 +401,22 @@ def test_only_its_own_page_may_act(kiosk: KioskWorld) -> None:
         answer = httpx.post(url, content=body, headers=own)
         assert answer.status_code == 422, body
         assert answer.json()["detail"]
+
+
+def test_a_kiosk_that_is_stopped_ends_what_its_page_listens_to(kiosk: KioskWorld) -> None:
+    """With a page that listens: at once, and without a word of trouble in its log."""
+    log, process = kiosk.folder / "kiosk.log", kiosk.process
+    assert process is not None
+    before = len(log.read_bytes())
+    with httpx.stream("GET", f"{kiosk.url}/api/events", timeout=20) as events:
+        lines = events.iter_lines()
+        assert next(lines).startswith("data: ")
+        process.terminate()
+        for _ in lines:
+            pass
+    assert process.wait(20) == 0
+    assert "Traceback" not in log.read_bytes()[before:].decode()
+    kiosk.start()
 
 
 def _templates(kiosk: KioskWorld) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
