@@ -37,7 +37,9 @@ def check(file: Path) -> None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
         measured = camera.calibration.measured_on
         if measured is not None and measured > datetime.now(site.zone_info).date():
-            click.echo(f"{file}: note: camera {camera.id!r}: measured_on {measured} is still to come.", err=True)
+            click.echo(
+                f"{file}: note: camera {camera.id!r}: measured_on {measured} is still to come.", err=True
+            )
     for overlap in overlaps(site):
         click.echo(f"{file}: note: {overlap.told('en')}", err=True)
     click.echo(
