@@ -32,6 +32,7 @@ from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import MqttSource
+from hub.ingest.walltime import WallTime
 from hub.ingest.worker import Ingest
 from hub.runtime import Runtime
 from hub.store.appointment import Appointment
@@ -114,7 +115,7 @@ class ConsentWorld:
         ]
         applier = Applier(store, self.config.sites, now_ms, trust)
         try:
-            Ingest(source, store, applier, ticks).run(self.stop)
+            Ingest(source, store, applier, WallTime(None), ticks).run(self.stop)
         finally:
             db.close()
             store.close()

@@ -68,12 +68,19 @@ class Application:
     """One transaction in the making."""
 
     def __init__(
-        self, transaction: Transaction, sites: Mapping[str, Site], now_ms: int, trust: Trust | None = None
+        self,
+        transaction: Transaction,
+        sites: Mapping[str, Site],
+        now_ms: int,
+        trust: Trust | None = None,
+        latest_ms: int | None = None,
     ) -> None:
+        """`latest_ms` is what the time is at most, where the hub's clock may be behind."""
         self._store = transaction
         self._trust = trust
         self._sites = sites
         self._now_ms = now_ms
+        self._latest_ms = now_ms if latest_ms is None else latest_ms
         self._outboxes: dict[Outbox, Sequences] = {}
         self._fresh: dict[tuple[Outbox, int], Stored] = {}
         self._messages: list[Message] = []
@@ -235,7 +242,7 @@ class Application:
             applied.quarantined += 1
             return
         at_ms = event_ms(message.body)
-        future = at_ms > delivery.arrived_ms + FUTURE_LIMIT_MS
+        future = at_ms > max(delivery.arrived_ms, self._latest_ms) + FUTURE_LIMIT_MS
         is_open = isinstance(message.body, Window) and self._was_open(site, at_ms)
         self._messages.append(
             Message(

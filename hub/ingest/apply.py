@@ -16,6 +16,7 @@ from branchloop.site import Site
 from hub.ingest.application import Application, Applied
 from hub.ingest.commands import Trust
 from hub.ingest.parsing import Delivery, Fault, Refused, Replied, Report, Work, read_batch, read_payload
+from hub.ingest.walltime import WallTime
 from hub.store.interface import Store, Unstorable
 
 Payload = tuple[str, bytes, int]
@@ -40,11 +41,14 @@ class Applier:
         sites: Mapping[str, Site],
         now_ms: Callable[[], int],
         trust: Trust | None = None,
+        clock: WallTime | None = None,
     ) -> None:
+        """`clock` looks after the hub's own; without one, `now_ms` is believed."""
         self._store = store
         self._trust = trust
         self._sites = sites
         self._now_ms = now_ms
+        self._clock = clock
 
     def apply(self, topic: str, payload: bytes, arrived_ms: int) -> Ack | None:
         """Apply one payload; see `apply_many`."""
@@ -57,6 +61,9 @@ class Applier:
         raises DependencyError when the store cannot take it now: nothing is acknowledged, try again.
         """
         work = [read_payload(*payload, self._sites) for payload in payloads]
+        for each in work:
+            if self._clock is not None and isinstance(each, Delivery):
+                self._clock.heard(each.sent_ms)
         return [applied.ack for applied in self._commit(work)]
 
     def apply_batches(self, site: str, device: str, batches: Sequence[Batch], arrived_ms: int) -> Counts:
@@ -72,7 +79,8 @@ class Applier:
     def _commit(self, work: Sequence[Work]) -> list[Applied]:
         try:
             with self._store.transaction() as transaction:
-                application = Application(transaction, self._sites, self._now_ms(), self._trust)
+                latest_ms = None if self._clock is None else self._clock.latest_ms()
+                application = Application(transaction, self._sites, self._now_ms(), self._trust, latest_ms)
                 application.lock([(w.site, w.device, w.epoch) for w in work if isinstance(w, Delivery)])
                 results = [_take(application, each) for each in work]
                 application.finish()

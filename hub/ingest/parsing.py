@@ -60,6 +60,8 @@ class Delivery:
     epoch: str
     oldest: int
     arrived_ms: int
+    sent_ms: int
+    """By the box's clock."""
     messages: tuple[Prepared, ...]
 
 
@@ -122,7 +124,7 @@ def read_batch(site: str, device: str, batch: Batch, arrived_ms: int, sites: Col
     shapes: set[Shape] = set()
     unknown_site = None if site in sites else site
     messages = tuple(_prepare(item, unknown_site, shapes) for item in batch.items)
-    return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, messages)
+    return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, batch.sent_ms, messages)
 
 
 def event_ms(body: Body) -> int:

@@ -26,6 +26,7 @@ from hub.ingest.desired import DesiredOut
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
 from hub.ingest.releasing import Releasing
+from hub.ingest.walltime import WallTime
 from hub.ingest.watching import watch_quality
 from hub.runtime import read
 from hub.store.audit import AuditLog
@@ -56,9 +57,11 @@ class Ingest:
         source: MqttSource,
         store: SqliteStore,
         applier: Applier,
+        clock: WallTime,
         ticks: Sequence[Callable[[int], None]] = (),
     ) -> None:
         """`ticks` are called with the time, several times a second, while there is a connection."""
+        self._clock = clock
         self._ticks = ticks
         self._source = source
         self._store = store
@@ -116,8 +119,9 @@ class Ingest:
         self._beaten_s = time.monotonic()
         try:
             self._store.heartbeat(
-                WORKER, now_ms(), connected=self._source.connected.is_set(), committed_ms=self._committed_ms
-            )
+                WORKER, now_ms(), connected=self._source.connected.is_set(), committed_ms=self._committed_ms,
+                believed_ms=self._clock.believed_ms(),
+            )  # fmt: skip
         except DependencyError as error:
             self._say_once(str(error))
 
@@ -127,8 +131,11 @@ class Ingest:
         self._said = text
 
 
-def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int] = now_ms) -> None:
-    """Delete what is past its time, over a connection of its own, so that ingest goes on meanwhile."""
+def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int]) -> None:
+    """Delete what is past its time, over a connection of its own, so that ingest goes on meanwhile.
+
+    `now` gives a time (UTC ms) that has certainly come.
+    """
     wait_s = FIRST_PRUNE_S
     while not stop.wait(wait_s):
         wait_s = PRUNE_S
@@ -152,8 +159,12 @@ def main(config: Path) -> None:
     stop = stop_event()
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
-    for name, work in (("prune", prune_hourly), ("quality", watch_quality)):
-        threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
+    clock = WallTime(store.last_believed_ms())
+    for name, work, given in (
+        ("prune", prune_hourly, (clock.sure_ms,)),
+        ("quality", watch_quality, ()),
+    ):
+        threading.Thread(target=work, args=(settings, stop, *given), name=name, daemon=True).start()
     try:
         keyring = Keyring.of(settings)
         book = Book(keyring)
@@ -162,15 +173,18 @@ def main(config: Path) -> None:
         trust = Trust.of(settings, book, book)
         audit = AuditLog(settings.data_dir)
         reader = connect_readonly(settings.data_dir / DATABASE)
+        releasing = Releasing(store, reader, book, settings.sites)
         ticks = [
             Outgoing(store, reader, trust, source.publish, keyring.photo).tick,
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
-            Releasing(store, reader, book, settings.sites).tick,
+            lambda _now_ms: releasing.tick(clock.sure_ms()),
         ]
         try:
-            Ingest(source, store, Applier(store, settings.sites, now_ms, trust), ticks).run(stop)
+            Ingest(source, store, Applier(store, settings.sites, now_ms, trust, clock), clock, ticks).run(
+                stop
+            )
         finally:
             reader.close()
             audit.close()

@@ -277,6 +277,10 @@ class Transaction(Protocol):
         """Outboxes known of a device."""
         ...
 
+    def mend_marks(self, now_ms: int) -> None:
+        """What was pruned by a clock that was ahead is gone up to now, and no further."""
+        ...
+
     def prune(self, what: Prunable, site: str, before_ms: int) -> int:
         """Delete a site's rows older than that, remember it, and return how many there were."""
         ...
@@ -325,8 +329,23 @@ class Store(Protocol):
         """Reads inside see one moment of the store, whatever is committed meanwhile."""
         ...
 
-    def heartbeat(self, worker: str, at_ms: int, *, connected: bool, committed_ms: int | None) -> None:
-        """How an ingest worker fares; an unknown `committed_ms` keeps the one stored."""
+    def heartbeat(
+        self,
+        worker: str,
+        at_ms: int,
+        *,
+        connected: bool,
+        committed_ms: int | None,
+        believed_ms: int | None = None,
+    ) -> None:
+        """How an ingest worker fares; an unknown `committed_ms` keeps the one stored.
+
+        `believed_ms` is what time it is, where that is not `at_ms` by the wall clock.
+        """
+        ...
+
+    def last_believed_ms(self) -> int | None:
+        """What time it was at the last heartbeat; None before the first."""
         ...
 
     def close(self) -> None:

@@ -47,6 +47,8 @@ def prune(store: Store, retention: Retention, sites: Mapping[str, Site], now_ms:
         "feed": FEED_H,
     }
     stored = store.sites()
+    with store.transaction() as transaction:
+        transaction.mend_marks(now_ms)
     deleted: dict[str, int] = {}
     for what, hours in keep_h.items():
         deleted[what] = 0

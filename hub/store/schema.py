@@ -234,6 +234,12 @@ def m003_tokens(db: Database) -> None:
     run(db, _TOKENS)
 
 
+@hub_migrations()
+def m004_believed(db: Database) -> None:
+    """What time it was, where the hub's own clock may have been wrong."""
+    db.execute("ALTER TABLE heartbeat ADD COLUMN believed_ms INTEGER")
+
+
 @audit_migrations()
 def m001_audit(db: Database) -> None:
     """The audit chain."""

@@ -255,6 +255,9 @@ class SqliteTransaction:
         )
         return deleted
 
+    def mend_marks(self, now_ms: int) -> None:
+        self._db.execute("UPDATE pruned SET before_ms=? WHERE before_ms>?", (now_ms, now_ms))
+
     def _envelopes(self, site: str, device: str) -> int:
         row = self._db.execute(
             "SELECT count(*) FROM quarantine WHERE site=? AND device=? AND seq IS NULL", (site, device)
@@ -340,14 +343,27 @@ class SqliteStore:
             row = self._db.execute("SELECT before_ms FROM pruned WHERE what=?", (what,)).fetchone()
             return row[0] if row else 0
 
-    def heartbeat(self, worker: str, at_ms: int, *, connected: bool, committed_ms: int | None) -> None:
+    def heartbeat(
+        self,
+        worker: str,
+        at_ms: int,
+        *,
+        connected: bool,
+        committed_ms: int | None,
+        believed_ms: int | None = None,
+    ) -> None:
         with self._as_errors():
             self._db.execute(
-                "INSERT INTO heartbeat (worker, at_ms, connected, committed_ms) VALUES (?,?,?,?) "
+                "INSERT INTO heartbeat (worker, at_ms, connected, committed_ms, believed_ms) VALUES (?,?,?,?,?) "
                 "ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, connected = excluded.connected, "
-                "committed_ms = coalesce(excluded.committed_ms, committed_ms)",
-                (worker, at_ms, int(connected), committed_ms),
+                "committed_ms = coalesce(excluded.committed_ms, committed_ms), believed_ms = excluded.believed_ms",
+                (worker, at_ms, int(connected), committed_ms, believed_ms),
             )
+
+    def last_believed_ms(self) -> int | None:
+        with self._as_errors():
+            (at_ms,) = self._db.execute("SELECT max(coalesce(believed_ms, at_ms)) FROM heartbeat").fetchone()
+        return None if at_ms is None else int(at_ms)
 
     def close(self) -> None:
         self._db.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from branchloop.errors import BranchloopError, ConflictError, DependencyError, InputError
+from hub.ingest.walltime import WallTime
 from hub.ingest.worker import Ingest
 
 
@@ -19,7 +20,7 @@ def test_a_tick_that_is_refused_ends_neither_ingest_nor_the_ticks_after_it() -> 
         return tick
 
     faults = [InputError("no such service"), ConflictError("taken"), DependencyError("away")]
-    ingest = Ingest(None, None, None, [*(refusing(each) for each in faults), ticked.append])  # type: ignore[arg-type]
+    ingest = Ingest(None, None, None, WallTime(None), [*(refusing(each) for each in faults), ticked.append])  # type: ignore[arg-type]
     ingest._say_once = said.append  # type: ignore[method-assign]
     ingest._tick()
     assert [each.split(".")[0] for each in said] == ["no such service", "taken", "away"]
