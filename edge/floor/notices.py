@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from branchloop.messages import Notice
-from branchloop.site import Line
+from branchloop.site import Line, PlanPoint
 from edge.floor.fusion import SitePerson
 from edge.floor.joints import reaches
 from edge.floor.lines import FORGET_MS, GONE_MS, Crossing, LineCounter
@@ -99,7 +99,7 @@ class CrossingNotices:
         before = {counter.line.id: counter for counter in leaving._final}
         for counter in self._final:
             known = before.get(counter.line.id)
-            if known is not None and known.line == counter.line:
+            if known is not None and _place(known.line) == _place(counter.line):
                 counter.take_over(known, ids)
 
     def overdue(self, settled_ms: int | None) -> list[tuple[str, str]]:
@@ -136,3 +136,8 @@ class CrossingNotices:
                 self._told.remove(told)
                 return told.id
         return None
+
+
+def _place(line: Line) -> tuple[PlanPoint, PlanPoint]:
+    """What its sides go by: not its name, nor which of them is inside."""
+    return line.from_, line.to

@@ -313,3 +313,16 @@ def test_pruning_remembers_how_far_it_went(store: Store) -> None:
     assert store.pruned_to_ms("hour") == 0
     assert list(store.rollups("hall", "box-1", "minute", 0, 2**53)) == [("minute", T0_MS)]
     assert next(iter(store.rollups("hall", "box-1", "day", 0, 2**53).values())).totals.windows == 2
+    with store.transaction() as transaction:
+        transaction.mend_marks(T0_MS - 500)  # by a clock that was ahead
+        assert transaction.prune("message", "hall", T0_MS - 1_000) == 0
+    assert store.pruned_to_ms("message") == store.pruned_to_ms("minute") == T0_MS - 500
+
+
+def test_the_time_that_was_believed_outlives_the_hub(store: Store) -> None:
+    """That of the last heartbeat, by the wall clock where nothing else was said."""
+    assert store.last_believed_ms() is None
+    store.heartbeat("ingest-1", T0_MS, connected=True, committed_ms=None)
+    assert store.last_believed_ms() == T0_MS
+    store.heartbeat("ingest-1", T0_MS + 86_400_000, connected=True, committed_ms=None, believed_ms=T0_MS + 2)
+    assert store.last_believed_ms() == T0_MS + 2

@@ -13,6 +13,7 @@ from branchloop.clock import FUTURE_LIMIT_MS
 from hub.ingest.apply import Applier, Payload
 from hub.ingest.parsing import canonical
 from hub.ingest.recompute import recompute
+from hub.ingest.walltime import WallTime
 from hub.store.sqlite import SqliteStore
 
 ARRIVED_MS = T0_MS + 20_000
@@ -165,6 +166,22 @@ def test_the_future_stays_out_of_the_roll_ups(store: SqliteStore, applier: Appli
     assert rows(store, "SELECT 1 FROM notice") == []
     assert rows(store, "SELECT what, count FROM alarm") == [("future", 2)]
     assert recompute(store, {SITE.id: SITE})["equal"]
+
+
+def test_a_hub_whose_clock_is_behind_calls_no_box_ahead(store: SqliteStore) -> None:
+    """It counts what comes; mended, which a box's clock confirms, it judges again."""
+    hub_ms = ARRIVED_MS
+    clock = WallTime(ARRIVED_MS, lambda: hub_ms, lambda: 0.0)
+    applier = Applier(store, {SITE.id: SITE}, lambda: hub_ms, clock=clock)
+    hub_ms -= 3_600_000
+    box = Box()
+    box.produce("window", window(T0_MS))
+    applier.apply(box.payload()[0], box.payload()[1], hub_ms)
+    assert rows(store, "SELECT treatment FROM message") == ["applied"]
+    hub_ms = ARRIVED_MS
+    box.produce("window", window(ARRIVED_MS + FUTURE_LIMIT_MS + 5_000))
+    applier.apply(box.payload()[0], box.payload()[1], hub_ms)
+    assert rows(store, "SELECT treatment FROM message ORDER BY seq") == ["applied", "future"]
 
 
 def test_a_clone_is_noticed_and_overwrites_nothing(store: SqliteStore, applier: Applier) -> None:

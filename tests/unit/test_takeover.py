@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -12,6 +13,7 @@ from walkers import Place, Walk, boxes, lab, present, straight
 
 from branchloop.clock import WINDOW_MS
 from branchloop.messages import Notice, Window
+from branchloop.parts import Text
 from branchloop.site import Site, Tracking, Zone
 from edge.floor.floor import Floor
 from edge.floor.takeover import WARM_UP_MS, Floors
@@ -168,11 +170,24 @@ def test_what_lasts_goes_on_whatever_is_looked_back(before_s: float, after_s: fl
         assert found[key] == pytest.approx(plain[key], rel=0.02)  # how far is looked back tells in itself
 
 
+@pytest.mark.parametrize("changed", [{"name": Text(zh="大门", en="Door")}, {"entrance": False}])
+def test_who_stands_on_a_line_is_counted_though_its_name_changes(changed: dict[str, object]) -> None:
+    """Where somebody came from goes by where the line is."""
+    line = branch().lines[0]
+    after = branch(lines=[line.model_copy(update=changed)])
+    sums = over_100_s([LASTING["who stands on the line"]], branch(), 33.0, after)
+    assert (sums["middle in"], sums["middle out"]) == (1, 0)
+
+
 @cache
 def lasting(who: str, at_s: float | None, lookback_s: tuple[float, float] = (1.0, 1.0)) -> Counter[str]:
     """All figures of the branch over 100 s, with another configuration from `at_s` on."""
     walks = list(LASTING.values()) if who == "everybody" else [LASTING[who]]
     before, after = (branch(tracking=Tracking(lookback_s=each)) for each in lookback_s)
+    return over_100_s(walks, before, at_s, after)
+
+
+def over_100_s(walks: Sequence[Walk], before: Site, at_s: float | None, after: Site) -> Counter[str]:
     floors = Floors(floor_of(before))
     windows: list[Window] = []
     for step in range(round(100_000 / FRAME_MS)):
