@@ -16,7 +16,9 @@ from hub.ingest.mqtt import now_ms, say
 
 LEAP_MS = MINUTE_MS
 AWAY_MS = HOUR_MS
-"""So long a hub may have been switched off without a box being asked."""
+"""So long a hub may have been switched off without a box being asked,"""
+AWAY_ALONE_MS = 14 * DAY_MS
+"""and so long where no box has ever sent anything."""
 BELIEVED_MS = 30 * DAY_MS
 """A longer leap ahead is not believed by a box's word alone: both may ask the same wrong time server."""
 STANDS_S = 86_400.0
@@ -30,19 +32,23 @@ class WallTime:
     def __init__(
         self,
         last_ms: int | None,
+        *,
+        witnessed: bool = True,
         wall_ms: Callable[[], int] = now_ms,
         monotonic_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`last_ms` is what was believed when the hub last ran; None if it never did."""
+        """`last_ms` is what was believed when the hub last ran, None if it never did; `witnessed`: there are boxes."""
         self._wall_ms, self._monotonic_s = wall_ms, monotonic_s
         self._lock = threading.Lock()
         now = wall_ms()
-        off = last_ms is not None and not -LEAP_MS <= now - last_ms <= AWAY_MS
+        away_ms = AWAY_MS if witnessed else AWAY_ALONE_MS
+        off = last_ms is not None and not -LEAP_MS <= now - last_ms <= away_ms
         self._base_ms = last_ms if last_ms is not None and off else now
         self._base_s = monotonic_s()
         self._leapt_ms = 0
         self._since_s = self._base_s
         self._agreed = self._odd = False
+        self._begun = not off
 
     def sure_ms(self) -> int:
         """A time (UTC ms) that has certainly come."""
@@ -85,9 +91,14 @@ class WallTime:
             self._set(wall, at_s)
             return wall, wall
         if abs(leapt - self._leapt_ms) > LEAP_MS:
+            what = (
+                "this machine's clock leapt by"
+                if self._begun
+                else "since the hub last ran the clock went on by"
+            )
             say(
-                f"this machine's clock leapt by {leapt / 1000:+.0f} s to {iso(wall)}: nothing is deleted or given away by it "
-                "before a box's clock says the same or it has stood for a day; set it, if it is wrong."
+                f"{what} {leapt / 1000:+.0f} s to {iso(wall)}: nothing is deleted or given away by it before a box's clock "
+                "says the same or it has stood for a day; set it, if it is wrong."
             )
             self._leapt_ms, self._since_s = leapt, at_s
             self._agreed = self._odd = False
@@ -101,4 +112,4 @@ class WallTime:
         self._set(wall_ms, self._monotonic_s())
 
     def _set(self, wall_ms: int, at_s: float) -> None:
-        self._base_ms, self._base_s, self._leapt_ms = wall_ms, at_s, 0
+        self._base_ms, self._base_s, self._leapt_ms, self._begun = wall_ms, at_s, 0, True

@@ -159,7 +159,7 @@ def main(config: Path) -> None:
     stop = stop_event()
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
-    clock = WallTime(store.last_believed_ms())
+    clock = WallTime(store.last_believed_ms(), witnessed=bool(store.cursors()))
     for name, work, given in (
         ("prune", prune_hourly, (clock.sure_ms,)),
         ("quality", watch_quality, ()),

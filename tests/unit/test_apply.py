@@ -171,7 +171,7 @@ def test_the_future_stays_out_of_the_roll_ups(store: SqliteStore, applier: Appli
 def test_a_hub_whose_clock_is_behind_calls_no_box_ahead(store: SqliteStore) -> None:
     """It counts what comes; mended, which a box's clock confirms, it judges again."""
     hub_ms = ARRIVED_MS
-    clock = WallTime(ARRIVED_MS, lambda: hub_ms, lambda: 0.0)
+    clock = WallTime(ARRIVED_MS, wall_ms=lambda: hub_ms, monotonic_s=lambda: 0.0)
     applier = Applier(store, {SITE.id: SITE}, lambda: hub_ms, clock=clock)
     hub_ms -= 3_600_000
     box = Box()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS
-from hub.ingest.walltime import AWAY_MS, STANDS_S, WallTime
+from hub.ingest.walltime import AWAY_ALONE_MS, AWAY_MS, STANDS_S, WallTime
 
 T0_MS = 1_800_000_000_000
 
@@ -13,9 +13,9 @@ T0_MS = 1_800_000_000_000
 class Machine:
     """Both clocks of a machine; `wall` may be set by hand."""
 
-    def __init__(self, last_ms: int | None = None, wall_ms: int = T0_MS) -> None:
+    def __init__(self, last_ms: int | None = None, wall_ms: int = T0_MS, *, boxes: bool = True) -> None:
         self.up_s, self.off_ms = 1_000.0, wall_ms - 1_000_000
-        self.clock = WallTime(last_ms, self.wall, lambda: self.up_s)
+        self.clock = WallTime(last_ms, witnessed=boxes, wall_ms=self.wall, monotonic_s=lambda: self.up_s)
 
     def wall(self) -> int:
         return self.off_ms + round(self.up_s * 1000)
@@ -37,6 +37,19 @@ def test_a_clock_that_goes_on_from_where_it_stood_is_believed(last_ms: int | Non
     assert machine.is_believed()
     machine.goes(5 * 86_400)
     machine.off_ms += 40_000  # slewed, or set by less than a minute
+    assert machine.is_believed()
+
+
+@pytest.mark.parametrize(("boxes", "away_ms"), [(True, AWAY_MS), (False, AWAY_ALONE_MS)])
+def test_a_hub_that_was_off_for_long_asks_the_boxes_it_has(
+    boxes: bool, away_ms: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert Machine(T0_MS - away_ms, boxes=boxes).is_believed()
+    assert capsys.readouterr().err == ""
+    machine = Machine(T0_MS - away_ms - 1_000, boxes=boxes)
+    assert not machine.is_believed()
+    assert "since the hub last ran" in capsys.readouterr().err
+    machine.clock.heard(T0_MS)
     assert machine.is_believed()
 
 
