@@ -190,6 +190,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_stuck": ("The box's disk takes nothing", "盒子磁盘无法写入"),
     "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
     "alert.box_clock": ("The box's clock was set back", "盒子时钟被往回拨"),
+    "alert.box_ahead": ("The box's clock is ahead", "盒子时钟偏快"),
     "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.at_odds": ("disagrees with another", "与另一台不一致"),
     "alerts.open": ("Open alerts", "未消除的告警"),

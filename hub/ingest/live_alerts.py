@@ -12,7 +12,7 @@ from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.site import Site
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.ingest.resting import Resting
-from hub.loop.alerts import CHECKS, CLOCK_BACK, CLONED, Watch, rule_of, step
+from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLONED, Watch, rule_of, step
 from hub.store.alerts import Alerts
 from hub.store.connection import as_errors
 from hub.store.evidence import Evidence
@@ -22,13 +22,17 @@ SILENT_MS = 120_000
 HEARD_MS = 10_000
 SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
-TWICE_MS = 600_000
-"""Who tells of a time twice is known by what comes, and may have nothing to send for a while."""
-_TWICE = (("clone", CLONED), ("clock", CLOCK_BACK))
+LASTS_MS = 600_000
+"""Who tells of a wrong time is known by what comes, and may have nothing to send for a while."""
+_OF_MESSAGES = (("clone", CLONED), ("clock", CLOCK_BACK), ("future", CLOCK_AHEAD))
 """Alarm of a message -> kind of alert."""
 _TOLD = (("configuration_refused", "refused"), ("box_crashes", "crashes"), ("box_stuck", "stuck"))
 """Kind of alert -> where a box's status tells it."""
-_TROUBLE = ('"troubled":', *(f'"what":"{what}"' for what, _ in _TWICE), *(f'"{key}":{{' for _, key in _TOLD))
+_TROUBLE = (
+    '"troubled":',
+    *(f'"what":"{what}"' for what, _ in _OF_MESSAGES),
+    *(f'"{key}":{{' for _, key in _TOLD),
+)
 
 
 class LiveAlerts:
@@ -139,15 +143,17 @@ class LiveAlerts:
             (site.id,),
         ).fetchall()
         found: list[Look] = []
-        alarms = {kind: self._alarms(site.id, what) for what, kind in _TWICE}
+        alarms = {kind: self._alarms(site.id, what) for what, kind in _OF_MESSAGES}
         for device, seen_ms, online, counted, body in rows:
             if not belongs(site, device):
                 continue  # it was replaced
+            counts = bool(counted) or (site.box is not None and device == site.box.id)
             for kind, alarmed in alarms.items():
                 last_ms, times = alarmed.get(device, (0, 0))
-                heard = at_ms - last_ms < TWICE_MS
+                heard = at_ms - last_ms < LASTS_MS and (
+                    counts or kind != CLOCK_AHEAD
+                )  # a kiosk's tickets count
                 found.append(((kind, device), heard, at_ms, {"last_ms": last_ms, "times": times}))
-            counts = bool(counted) or (site.box is not None and device == site.box.id)
             silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
             kind, other = ("box_silent", "kiosk_silent") if counts else ("kiosk_silent", "box_silent")

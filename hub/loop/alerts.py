@@ -57,7 +57,11 @@ CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
 CLOCK_BACK = "box_clock"
 """A box tells of times that it has told of already: which telling has the right time nobody knows."""
-OF_BOXES = SILENCES | TOLD_BY_BOXES | {CLONED, CLOCK_BACK}
+CLOCK_AHEAD = "box_ahead"
+"""A box tells of times that have not come: nothing of it is counted."""
+OF_MESSAGES = frozenset({CLONED, CLOCK_BACK, CLOCK_AHEAD})
+"""Kinds that are known by what a box sends."""
+OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
 WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
@@ -76,6 +80,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     "box_crashes": _EVERYTHING,
     CLONED: _EVERYTHING,
     CLOCK_BACK: _EVERYTHING,
+    CLOCK_AHEAD: _EVERYTHING,
     "balance": _COUNTS,
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),
@@ -92,7 +97,7 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    if kind in TOLD_BY_BOXES or kind in {CLONED, CLOCK_BACK}:
+    if kind in TOLD_BY_BOXES | OF_MESSAGES:
         return TOLD
     return BOX if kind in SILENCES else DEVICE
 

@@ -320,9 +320,9 @@ def test_two_alerts_of_one_day_concern_it_once(hub: World) -> None:
     assert [(each["fault"], each["seconds"]) for each in told] == [("balance", 20 * 3600.0)]
 
 
-@pytest.mark.parametrize("kind", ["box_cloned", "box_clock"])
-def test_who_tells_of_a_time_twice_is_an_alert(hub: World, kind: str) -> None:
-    """Another box under its name, or the same one whose clock was set back: from the first such message until ten minutes after the last."""
+@pytest.mark.parametrize("kind", ["box_cloned", "box_clock", "box_ahead"])
+def test_who_tells_of_a_wrong_time_is_an_alert(hub: World, kind: str) -> None:
+    """Another box under its name, the same one whose clock was set back, or is ahead: from the first such message until ten minutes after the last."""
     box = Box(hub)
     start_ms = box.now_ms
     with looking(hub) as (live, _):
@@ -334,6 +334,8 @@ def test_who_tells_of_a_time_twice_is_an_alert(hub: World, kind: str) -> None:
         assert alerts(hub) == []
         if kind == "box_clock":
             box.send(body)
+        elif kind == "box_ahead":
+            box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 + 300_000, 0)))
         else:
             Box(hub).send(body | {"person_ms": 7})
         pass_by(10, 15)

@@ -15,7 +15,7 @@ from branchloop.messages import CameraFault, PairFault, SensorFault
 from branchloop.text import LANGUAGES, WORDS, Language, say
 from dashboard import acceptance, coverage_calendar, quality
 from hub.api.models_quality import HourState
-from hub.loop.alerts import CHECKS, TOLD_BY_BOXES
+from hub.loop.alerts import CHECKS, OF_BOXES
 from hub.loop.finding import Basis, Outcome, Reason
 from hub.loop.trust import Reason as TrustReason
 from hub.loop.trust import Verdict
@@ -67,7 +67,7 @@ def test_every_code_of_the_hub_has_words() -> None:
         for kind in (*CHECKS, *get_args(CameraFault), *get_args(SensorFault), *get_args(PairFault))
     ]
     keys += [f"alert.{part}_silent" for part in ("camera", "sensor", "box", "kiosk")]
-    keys += [f"alert.{kind}" for kind in TOLD_BY_BOXES]
+    keys += [f"alert.{kind}" for kind in OF_BOXES]
     keys += [f"quality.report.{code}" for code in ("pass", "fail", "undecided", "stated", "valid", "expired")]
     for key in keys:
         assert all(WORDS[key]), key
