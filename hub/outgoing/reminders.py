@@ -84,7 +84,7 @@ class Reminding:
         until_ms = at_ms + round((max(leads) + SLACK_H) * HOUR_MS)
         found: list[Due] = []
         with reading(self._config.data_dir) as db:
-            for each in kept.upcoming(db, at_ms, until_ms):
+            for each in kept.upcoming(db, at_ms, until_ms) if kept.knows_the_time(db) else ():
                 site = self._site_of(db, each.appointment)
                 if site is None:
                     continue

@@ -23,6 +23,11 @@ class Upcoming:
     made_ms: int
 
 
+def knows_the_time(db: sqlite3.Connection) -> bool:
+    """Whether ingest believes the machine's clock; where it does not, nobody knows what is due."""
+    return not db.execute("SELECT 1 FROM heartbeat WHERE abs(believed_ms - at_ms) > 60000").fetchall()
+
+
 def upcoming(db: sqlite3.Connection, now_ms: int, until_ms: int) -> list[Upcoming]:
     """Booked ones that start between."""
     return [Upcoming(*row) for row in db.execute(_DUE, (now_ms, until_ms))]

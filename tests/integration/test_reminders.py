@@ -213,6 +213,18 @@ def test_a_long_look_reminds_nobody_of_what_is_over(hub: World, monkeypatch: pyt
     assert Slow.sent == 1
 
 
+def test_nobody_is_reminded_by_a_clock_that_leapt(hub: World, certificate: Path) -> None:
+    """Ingest does not believe it: a mail that went out too early cannot be taken back. Believed again, it goes out."""
+    box = Mailbox()
+    booked(hub, '{"email": "maria@example.com"}')
+    with mail_server(box, certificate) as port:
+        for off_ms, sent in ((DAY_MS, 0), (-DAY_MS, 0), (0, 1)):
+            hub.store.heartbeat(
+                "ingest-1", now_ms(), connected=True, committed_ms=None, believed_ms=now_ms() - off_ms
+            )
+            assert look(hub, lambda: smtp(port, certificate)) == [sent]
+
+
 def test_who_has_just_taken_a_place_of_the_waitlist_is_not_reminded(hub: World) -> None:
     """The time was got when the place was confirmed, not when they joined the list."""
     one = booked(hub, '{"email": "maria@example.com"}')
