@@ -115,8 +115,8 @@ class Session:
     _failed: deque[float] = field(default_factory=deque)
     _locked_s: float = float("-inf")
     _policy: Literal["verify", "identify"] | None = None
-    _held_up: tuple[str, str] = ("", "")
-    """The QR code that was refused last, and why."""
+    _held_up: tuple[int, str] = (0, "")
+    """The QR code that was refused last, by its hash, and why."""
 
     def choose(self, door: Door, t_s: float) -> None:
         """A door was touched: whoever it is, nobody who stood here before is meant."""
@@ -308,13 +308,13 @@ class Session:
         return Note(outcome, method, target.id if target else None, target.consent if target else None)
 
     def _fail(self, note: Note, why: str, t_s: float, *, counts: bool = True, shown: str = "") -> None:
-        if shown and (shown, why) == self._held_up:
+        if shown and (hash(shown), why) == self._held_up:
             if not self.why:
                 self.why = f"refused.{why}"
                 self.version += 1
             return
         if shown:
-            self._held_up = shown, why
+            self._held_up = hash(shown), why
         self.effects.append(note)
         if counts:
             self._failed.append(t_s)
