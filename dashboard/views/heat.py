@@ -153,7 +153,7 @@ def _beside_total(filled: float | None, elsewhere: float, spoken: Language) -> l
 def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choice:
     today = datetime.now(zone).date()
     first_row = st.columns([1, 1, 2])
-    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today, key="heat-day")
+    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today, key=f"heat-day-{today}")
     day = chosen if isinstance(chosen, date) else today
     period: periods.Period = first_row[1].selectbox(
         say("period", spoken),

@@ -27,7 +27,7 @@ def page() -> None:
             value=today,
             max_value=today,
             format="YYYY-MM-DD",
-            key="service-day",
+            key=f"service-day-{today}",
         )
         refresh_s = session.settings()[0].refresh_s if day == today else None
         st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)

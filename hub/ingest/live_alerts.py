@@ -150,9 +150,9 @@ class LiveAlerts:
             counts = bool(counted) or (site.box is not None and device == site.box.id)
             for kind, alarmed in alarms.items():
                 last_ms, times = alarmed.get(device, (0, 0))
-                heard = at_ms - last_ms < LASTS_MS and (
-                    counts or kind != CLOCK_AHEAD
-                )  # a kiosk's tickets count
+                heard = at_ms - last_ms < LASTS_MS
+                if kind == CLOCK_AHEAD and not counts:
+                    heard = False  # what a kiosk tells counts nevertheless
                 found.append(((kind, device), heard, at_ms, {"last_ms": last_ms, "times": times}))
             silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent

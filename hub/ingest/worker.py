@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -160,11 +161,8 @@ def main(config: Path) -> None:
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
     clock = WallTime(store.last_believed_ms(), witnessed=bool(store.cursors()))
-    for name, work, given in (
-        ("prune", prune_hourly, (clock.sure_ms,)),
-        ("quality", watch_quality, ()),
-    ):
-        threading.Thread(target=work, args=(settings, stop, *given), name=name, daemon=True).start()
+    for name, work in (("prune", partial(prune_hourly, now=clock.sure_ms)), ("quality", watch_quality)):
+        threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
     try:
         keyring = Keyring.of(settings)
         book = Book(keyring)

@@ -15,7 +15,7 @@ import hubworld
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cardworld import PARTS, CardWorld, card_world
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, expect
 from test_api import send, window
 
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
@@ -342,6 +342,16 @@ def staff(world: CardWorld, made: dict[str, Any], step: str, **body: object) -> 
     assert answer.status_code == 200, answer.text
 
 
+def book_the_next_day(card: Page | FrameLocator, slot: int, name: str) -> None:
+    """From the question for a time to the pass."""
+    card.locator("#after").click()
+    card.locator("input[name=start]").nth(slot).check()
+    card.get_by_role("button", name="Continue").click()
+    card.locator("#name").fill(name)
+    card.locator("#send").click()
+    expect(card.locator("branch-pass #question")).to_have_text("Booked")
+
+
 def look_again(page: Page) -> None:
     """As when somebody comes back to the page."""
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
@@ -379,12 +389,7 @@ def test_a_pass_goes_from_the_booking_to_what_comes_next(world: CardWorld, page:
     faults(page)
     page.get_by_role("button", name="Book it").click()
     expect(page.locator("branch-appointment #question")).to_have_text(SAY["en"]["time"])
-    page.locator("#after").click()
-    page.locator("input[name=start]").nth(9).check()
-    page.get_by_role("button", name="Continue").click()
-    page.locator("#name").fill("Maria Findable")
-    page.locator("#send").click()
-    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    book_the_next_day(page, 9, "Maria Findable")
     db = sqlite3.connect(world.hub.config.data_dir / DATABASE)
     try:
         assert db.execute("SELECT count(*) FROM journey_event WHERE stage='follow_up'").fetchone() == (1,)
@@ -420,12 +425,7 @@ def test_booked_again_on_the_pass_page_stays_booked(world: CardWorld, page: Page
     page.get_by_role("button", name="Cancel visit").click()
     page.get_by_role("button", name="Yes, cancel").click()
     page.get_by_role("button", name="Book again").click()
-    page.locator("#after").click()
-    page.locator("input[name=start]").nth(7).check()
-    page.get_by_role("button", name="Continue").click()
-    page.locator("#name").fill("Maria Again")
-    page.locator("#send").click()
-    expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    book_the_next_day(page, 7, "Maria Again")
     code = page.locator("branch-pass .code").inner_text()
     page.reload()
     expect(page.locator("#question")).to_have_text("Booked")
@@ -739,12 +739,7 @@ def test_a_frame_tells_its_own_page_alone(world: CardWorld, page: Page) -> None:
     inside = page.frame_locator("iframe")
     expect(inside.locator("#question")).to_have_text(SAY["en"]["service"])
     inside.get_by_role("button", name="Continue").click()
-    inside.locator("#after").click()
-    inside.locator("input[name=start]").nth(7).check()
-    inside.get_by_role("button", name="Continue").click()
-    inside.locator("#name").fill("Maria Findable")
-    inside.locator("#send").click()
-    expect(inside.locator("branch-pass #question")).to_have_text("Booked")
+    book_the_next_day(inside, 7, "Maria Findable")
     expect(inside.locator("svg.qr")).to_be_visible()
     page.wait_for_function("window.heard.some(([, data]) => data.event === 'booked')")
     height = round(inside.locator("branch-appointment").bounding_box()["height"])  # type: ignore[index]
