@@ -129,6 +129,10 @@ class Floor:
             return Settled()
         return self._settle(watermark_ms, sensors, "time")
 
+    def leave(self, border_ms: int, coming: Site) -> None:
+        """From `border_ms` on another configuration counts; what it knows nothing of ends there."""
+        self._accounts.book.leave(border_ms, coming)
+
     def take_over(self, leaving: Floor) -> None:
         """Go on with what lasts on another floor that watched the same people and has settled as much."""
         self._accounts.take_over(leaving._accounts)

@@ -95,6 +95,7 @@ class QueueMeter:
         self._people: dict[int, _Waiting] = {}
         self._known: dict[int, int] = {}
         self._were_served: set[int] = set()
+        self._opening = False
 
     def step(self, t_ms: int, until_ms: int, person: int, place_m: geometry.Point) -> Progress:
         """The person stood at `place_m` during `[t_ms, until_ms)`."""
@@ -111,7 +112,7 @@ class QueueMeter:
             waiting = self._people[person] = _Waiting(
                 Presence(min(SETTLE_MS, self._min_stay_ms), LEAVE_MS),
                 self._nowhere_yet(),
-                begun_unseen=fresh and _depth_m(self.zone, place_m) > DEEP_M,
+                begun_unseen=fresh and (self._opening or _depth_m(self.zone, place_m) > DEEP_M),
                 min_stay_ms=max(self._min_stay_ms, REJOIN_MS * (person in self._were_served)),
             )
         waiting.seen_ms, waiting.place_m = until_ms, place_m
@@ -139,6 +140,7 @@ class QueueMeter:
 
     def sweep(self, now_ms: int) -> Progress:
         """End the waits of people not seen for a while."""
+        self._opening = False
         progress = Progress()
         for person in [p for p, w in self._people.items() if now_ms - w.seen_ms >= UNSEEN_MS]:
             waiting = self._people[person]
@@ -165,6 +167,10 @@ class QueueMeter:
             if waiting.joined:
                 self._end(progress, person, waiting, "lost", waiting.here.held_until_ms)
         return progress
+
+    def open(self) -> None:
+        """The queue is new, the people are not: whoever is met in it first had joined before."""
+        self._opening = True
 
     def take_over(self, leaving: QueueMeter, ids: Renamed) -> None:
         """Go on with the waits that last by another meter of the queue; `ids` says who its people are here."""

@@ -5,7 +5,7 @@ From seats to the line of the same counters is one wait: it began where the firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 from branchloop.serving import fellow_queues
 from branchloop.site import Site
@@ -48,9 +48,9 @@ class Queues:
         """The person crossed an entrance outwards."""
         return [(meter, meter.went_out(person)) for meter in self.meters]
 
-    def stop(self) -> Told:
-        """Nobody watches from here on."""
-        return [(meter, meter.stop()) for meter in self.meters]
+    def stop(self, queues: Container[str] | None = None) -> Told:
+        """Nobody watches these queues (None: any) from here on."""
+        return [(meter, meter.stop()) for meter in self.meters if queues is None or meter.zone.id in queues]
 
     def drop(self, staff: Iterable[int]) -> None:
         """These people wait for nothing."""
@@ -64,3 +64,5 @@ class Queues:
         for meter in self.meters:
             if meter.zone.id in before:
                 meter.take_over(before[meter.zone.id], ids)
+            else:
+                meter.open()

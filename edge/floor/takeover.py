@@ -52,6 +52,7 @@ class Floors:
         """Let another floor take over; the start of its first window (UTC ms)."""
         self._coming = coming
         self._border_ms = window_start_ms(now_ms + WARM_UP_MS) + WINDOW_MS
+        self._floor.leave(self._border_ms, coming.site)
         return self._border_ms
 
     def frame(self, camera: str, t_ms: int, boxes: NDArray[np.float32] | None) -> list[Notice]:

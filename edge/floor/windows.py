@@ -93,6 +93,7 @@ class WindowBook:
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
         self._strides = Strides()
+        self._leaving: tuple[int, frozenset[str]] | None = None
         self._fresh_meters()
 
     def begin(self, t_ms: int) -> None:
@@ -108,6 +109,7 @@ class WindowBook:
 
     def stretch(self, stretch: Stretch, staff: Container[int] = ()) -> Facts:
         """Account for the people of one stretch; `staff` are in no figure but their own."""
+        self._leave(stretch.start_ms)
         on_plan = [p for p in stretch.people if self._site.plan.holds(p.place_m) and not p.glimpsed]
         visitors = [p for p in on_plan if p.id not in staff]
         parts = _split(stretch.start_ms, stretch.end_ms)
@@ -167,6 +169,7 @@ class WindowBook:
         """
         if self._next_ms is None:
             return []
+        self._leave(upto_ms)
         if closed_by != "time":
             self._record_waits(self._queues.stop(), upto_ms - 1)
         closed: list[Window] = []
@@ -184,10 +187,16 @@ class WindowBook:
             self._strides = Strides()
         return closed
 
+    def leave(self, border_ms: int, coming: Site) -> None:
+        """Waits in queues that another configuration does not have are lost at `border_ms`, where it takes over."""
+        stay = {zone.id for zone in coming.zones if zone.kind == "queue"}
+        gone = frozenset(meter.zone.id for meter in self._queues.meters) - stay
+        self._leaving = (border_ms, gone)
+
     def take_over(self, leaving: WindowBook, ids: Renamed) -> None:
         """Go on with the visits and waits that last by another book, and with no others; `ids` says who its people are here.
 
-        What lasts in a zone that is no more has no end.
+        What lasts in a zone that is no more has no end, and whoever stands in a queue that is new joined it unseen.
         """
         self._strides.take_over(leaving._strides, ids)
         self._fresh_meters()
@@ -196,6 +205,11 @@ class WindowBook:
             if zone.zone.id in zones:
                 zone.take_over(zones[zone.zone.id], ids)
         self._queues.take_over(leaving._queues, ids)
+
+    def _leave(self, t_ms: int) -> None:
+        if self._leaving is not None and t_ms >= self._leaving[0]:
+            (border_ms, queues), self._leaving = self._leaving, None
+            self._record_waits(self._queues.stop(queues), border_ms - 1)
 
     def _fresh_meters(self) -> None:
         site = self._site

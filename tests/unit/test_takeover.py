@@ -179,6 +179,32 @@ def test_who_stands_on_a_line_is_counted_though_its_name_changes(changed: dict[s
     assert (sums["middle in"], sums["middle out"]) == (1, 0)
 
 
+@pytest.mark.parametrize(("name", "at_s"), [("line", 15.3), ("line", 24.9), (None, 33.0)])
+def test_waits_in_a_queue_that_is_renamed_or_removed_end_there(name: str | None, at_s: float) -> None:
+    """Lost under the old name, joined unseen under the new one: each queue's books balance, and no wait is made up."""
+    zones = branch().zones
+    queue = next(zone for zone in zones if zone.id == "queue")
+    kept = [zone for zone in zones if zone is not queue]
+    after = branch(zones=kept if name is None else [*kept, queue.model_copy(update={"id": name})])
+    who = [walk for said, walk in LASTING.items() if "queue" in said]
+    sums = over_100_s([*who, *(shifted(walk, s) for walk in who for s in (7.0, 16.0))], branch(), at_s, after)
+    for each in ("queue", "line"):
+        ended = {how: sums[f"{each} {how}"] for how in ("served", "abandoned", "lost")}
+        assert sums[f"{each} joined"] == sum(ended.values()), (each, sums)
+    assert sums["queue lost"] > 0
+    assert (sums["line joined"] > 0) == (name is not None)
+
+
+def shifted(walk: Walk, by_s: float) -> Walk:
+    """The same walk a little later, at the other side of the way."""
+
+    def later(t_s: float) -> Place | None:
+        place = walk(t_s - by_s)
+        return None if place is None else (place[0] - 0.6 + 0.04 * by_s, place[1] + 0.6)
+
+    return later
+
+
 @cache
 def lasting(who: str, at_s: float | None, lookback_s: tuple[float, float] = (1.0, 1.0)) -> Counter[str]:
     """All figures of the branch over 100 s, with another configuration from `at_s` on."""
