@@ -120,6 +120,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "state.served": ("Your visit is done", "业务已办理"),
     "state.cancelled": ("Cancelled. The place is free again", "预约已取消"),
     "state.missed": ("The time has passed", "已过预约时间"),
+    "state.over": ("Your visit is over", "本次到访已结束"),
     "state.left": ("You left the queue", "您已离队"),
     "pass.moved": ("Moved. The code stays the same.", "已改约，预约码不变。"),
     "pass.minutes": ("{to} min", "约 {to} 分钟"),

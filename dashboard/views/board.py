@@ -99,6 +99,8 @@ def cells(
     if item["provisional"]:
         ticket.append(say("board.provisional", spoken))
     state = [say("board.state.missed" if item["missed"] else f"board.state.{item['state']}", spoken)]
+    if item["outcome"] == "not_served":
+        state.append(say("board.outcome.not_served", spoken))
     if item["method"]:
         state.append(say(f"board.by.{item['method']}", spoken))
     if item["id"] in order:

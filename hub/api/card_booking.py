@@ -155,7 +155,5 @@ def followed_by(db: sqlite3.Connection, page: OnPage, secret: str | None) -> App
 
 def _follow_up(db: sqlite3.Connection, followed: Appointment, made: Appointment, at_ms: int) -> None:
     """The visit's follow-up is done: once, in the errand that it belongs to; a visit still to come has none."""
-    if followed.state == "served" and all(
-        each.happened.stage != "follow_up" for each in of_journey(db, followed.journey)
-    ):
+    if followed.over and all(each.happened.stage != "follow_up" for each in of_journey(db, followed.journey)):
         record(db, followed.happened("follow_up", at_ms, service=made.service, journey=made.journey))

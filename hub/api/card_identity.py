@@ -52,7 +52,7 @@ def what_next(
     db: sqlite3.Connection, holder: PassHolder, appointment: Appointment, at_ms: int
 ) -> list[models.Suggestion]:
     """What may follow a visit that is over."""
-    if appointment.state != "served":
+    if not appointment.over:
         return []
     tags = names_for(db, appointment.customer, "suggest", at_ms)
     found = next_services(

@@ -62,6 +62,11 @@ class Appointment:
     offered_until_ms: int | None
     """On the waitlist: so long a place is held, whose time is then the appointment's."""
 
+    @property
+    def over(self) -> bool:
+        """Whether the visit took place and is over, whatever it came to; not of who went away by themselves."""
+        return self.state == "served" or self.outcome is not None
+
     def happened(self, stage: Stage | Aside, at_ms: int, **detail: str | float | bool | None) -> Happened:
         """What happened in its journey."""
         return Happened(

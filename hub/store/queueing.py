@@ -136,7 +136,7 @@ def finish(
     follow_up: FollowUp | None,
     now_ms: int,
 ) -> Appointment:
-    """The visit is over, and what it came to. The same again changes nothing.
+    """The visit is over, and what it came to; who is not served has left. The same again changes nothing.
 
     Raises ConflictError when nobody called them, or another outcome was told; InputError for an unknown service.
     """
@@ -148,14 +148,27 @@ def finish(
                 f"the visit already came to {appointment.outcome}.", hint="An outcome is told once."
             )
         return appointment
-    served = appointment if appointment.state == "served" else book.step(db, appointment, "serve", now_ms)
+    over = _over(db, book, appointment, outcome, now_ms)
     kept = None
     if follow_up is not None:
         kept = json.dumps({"text": follow_up.text, "service": follow_up.service}, ensure_ascii=False)
-    db.execute("UPDATE appointment SET outcome=?, follow_up=? WHERE id=?", (outcome, kept, served.id))
-    record(db, served.happened("outcome", now_ms, outcome=outcome, follow_up=kept is not None))
+    db.execute("UPDATE appointment SET outcome=?, follow_up=? WHERE id=?", (outcome, kept, over.id))
+    record(db, over.happened("outcome", now_ms, outcome=outcome, follow_up=kept is not None))
     touch(db, site.id)
-    return book.get(db, site.id, served.id)
+    return book.get(db, site.id, over.id)
+
+
+def _over(
+    db: sqlite3.Connection, book: Book, appointment: Appointment, outcome: Outcome, now_ms: int
+) -> Appointment:
+    if outcome != "not_served":
+        return appointment if appointment.state == "served" else book.step(db, appointment, "serve", now_ms)
+    if appointment.state != "called":
+        raise ConflictError(
+            f"the appointment is {appointment.state}; it cannot end as not served now.",
+            hint="Only one that is called can.",
+        )
+    return step(db, book, appointment, "leave", now_ms)
 
 
 def _told(

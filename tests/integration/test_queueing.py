@@ -95,6 +95,23 @@ def test_who_goes_away_cannot_be_served(world: ConsentWorld, staff: dict[str, st
     assert post(world, staff, f"{to}/call").status_code == 409
 
 
+def test_who_is_not_served_has_left(world: ConsentWorld, staff: dict[str, str]) -> None:
+    made = [post(world, staff, "walk-ins", {"service": "loan"}).json()["id"] for _ in range(2)]
+    finish = {"outcome": "not_served", "follow_up": {"text": "Come back with your passport"}}
+    for each in made:
+        assert (
+            post(world, staff, f"appointments/{each}/finish", finish).status_code == 409
+        )  # nobody called yet
+        assert post(world, staff, f"appointments/{each}/call").status_code == 200
+    for _ in range(2):
+        told = post(world, staff, f"appointments/{made[0]}/finish", finish).json()
+        assert (told["state"], told["outcome"], told["served"]) == ("left", "not_served", None)
+    assert stages(world, made[0]) == ["arrived", "checked_in", "called", "left", "outcome"]
+    assert post(world, staff, f"appointments/{made[1]}/serve").json()["state"] == "served"
+    refused = post(world, staff, f"appointments/{made[1]}/finish", finish)
+    assert (refused.status_code, "Only one that is called" in refused.text) == (409, True)
+
+
 def test_ten_who_call_at_once_call_once(world: ConsentWorld, staff: dict[str, str]) -> None:
     made = post(world, staff, "walk-ins", {"service": "loan"}).json()
     threads = [
