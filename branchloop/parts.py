@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import Field
@@ -11,6 +12,9 @@ from branchloop.topics import ID_PATTERN
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Metres = Annotated[float, Field(allow_inf_nan=False)]
+_LOGIN_KEYS = "user|usr|username|login|loginuse|loginpas|pwd|psw|pass|password|passwd|token|auth|authbasic|key|apikey|secret"
+_QUERY_LOGIN = re.compile(rf"(?<![a-z0-9])(?:{_LOGIN_KEYS})=", re.IGNORECASE)
+"""Some cameras take `user=…&password=…` in the path as well."""
 
 
 class Text(Part):
@@ -21,12 +25,12 @@ class Text(Part):
 
 
 def camera_source(source: str) -> str:
-    """A camera's `source` as it is. Raises ValueError for one of a kind that no box reads, or with a password in it."""
+    """A camera's `source` as it is. Raises ValueError for one of a kind that no box reads, or with a login in it."""
     kind, colon, rest = source.partition("://")
     if colon and kind not in {"rtsp", "http"}:
         raise ValueError(f"{kind}:// is not a camera source; write a file, rtsp://…, http://… or usb:N")
-    if colon and "@" in rest.split("/", 1)[0]:
+    if colon and ("@" in rest.split("/", 1)[0] or _QUERY_LOGIN.search(rest)):
         raise ValueError(
-            "holds a password; put user:password into an environment variable and name it as credential_env"
+            "holds a login; put user:password into an environment variable and name it as credential_env"
         )
     return source

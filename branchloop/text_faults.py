@@ -54,6 +54,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"crosses itself or runs along an edge twice; list the corners in order, once round the zone", "边界自相交或重复经过同一条边；请按环绕顺序列出角点，只绕一圈"),
     (r"has no area; give at least three corners that span it", "面积为零；请给出至少三个能围成区域的角点"),
     (r"(.+) is not a camera source; write .+", "{0} 不是摄像头来源；请写文件名、rtsp://…、http://… 或 usb:N"),
+    (r"holds a login; put user:password .+", "其中含有登录信息；请将 user:password 放入环境变量，并以 credential_env 指明该变量"),
     (r"(.+) is not a sensor source; write (.+)", "{0} 不是传感器来源；请写 {1}"),
     (r"(.+) is not a time zone; write one such as (\S+)", "{0} 不是时区；请写如 {1}"),
     (r"(.+) is not a weekday; use (.+)", "{0} 不是星期；请用 {1}"),

@@ -39,7 +39,7 @@ def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.envi
     text = camera.source
     where = f"camera {camera.id!r}"
     if text.startswith("rtsp://"):
-        return _rtsp(text, _login(camera, environ), where)
+        return Source("rtsp", _address(text, 554, where), _with_login(text, _login(camera, environ)))
     if camera.credential_env is not None:
         raise ConfigError(
             f"{where}: credential_env belongs to an rtsp:// source.", hint="Remove it or correct the source."
@@ -50,23 +50,30 @@ def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.envi
             raise ConfigError(f"{where}: {text!r} is no USB camera.", hint="Write usb:0, usb:1, …")
         return Source("usb", text, int(number))
     if text.startswith("http://"):
-        return Source("http", text, text)
+        shown = _address(text, 80, where) + urlsplit(text).path
+        return Source("http", shown, text)
     path = (base_dir / text).resolve()
     return Source("file", str(path), str(path))
 
 
-def _rtsp(text: str, login: str, where: str) -> Source:
+def _address(text: str, usual_port: int, where: str) -> str:
+    """Scheme, host and port of a stream: its query is never shown, and of RTSP no path, which may be the key to it."""
     try:
         parts = urlsplit(text)
-        host, port = parts.hostname, parts.port or 554
+        host, port = parts.hostname, parts.port or usual_port
     except ValueError:
         host, port = None, 0
+    scheme = text.partition("://")[0]
     if not host:
         raise ConfigError(
-            f"{where}: the rtsp:// source has no valid host.", hint="Write rtsp://HOST:PORT/PATH."
+            f"{where}: the {scheme}:// source has no valid host.", hint=f"Write {scheme}://HOST:PORT/PATH."
         )
-    shown = f"rtsp://[{host}]:{port}" if ":" in host else f"rtsp://{host}:{port}"
-    return Source("rtsp", shown, f"rtsp://{login}{text.removeprefix('rtsp://')}")
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
+
+
+def _with_login(text: str, login: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    return f"{scheme}{separator}{login}{rest}"
 
 
 def _login(camera: Camera, environ: Mapping[str, str]) -> str:

@@ -32,12 +32,27 @@ def test_a_file_is_looked_up_beside_the_site_file(tmp_path: Path) -> None:
 def test_a_login_is_escaped_and_never_shown(tmp_path: Path) -> None:
     """User and password reach the stream's address, and no text that may be logged."""
     source = resolve(
-        camera("rtsp://10.0.0.9/stream?token=abc", credential_env="CAM"), tmp_path, {"CAM": "ka m:p@ss/w:rd"}
+        camera("rtsp://10.0.0.9/stream?t=abc", credential_env="CAM"), tmp_path, {"CAM": "ka m:p@ss/w:rd"}
     )
-    assert source.target == "rtsp://ka%20m:p%40ss%2Fw%3Ard@10.0.0.9/stream?token=abc"
+    assert source.target == "rtsp://ka%20m:p%40ss%2Fw%3Ard@10.0.0.9/stream?t=abc"
     assert source.shown == "rtsp://10.0.0.9:554"
     assert "p%40ss" not in repr(source)
     assert "abc" not in repr(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("http://10.0.0.9/v.mjpg?channel=1&s=abc", "http://10.0.0.9:80/v.mjpg"),
+        ("http://[fd00::9]:81/v?s=abc#abc", "http://[fd00::9]:81/v"),
+        ("rtsp://10.0.0.9:555/live?channel=1&subtype=0&s=abc", "rtsp://10.0.0.9:555"),
+    ],
+)
+def test_of_a_stream_no_query_is_shown(tmp_path: Path, source: str, shown: str) -> None:
+    """It is asked for whole; a key that nobody took for one is in no log."""
+    stream = resolve(camera(source), tmp_path)
+    assert (stream.target, stream.shown) == (source, shown)
+    assert "abc" not in repr(stream)
 
 
 @pytest.mark.parametrize("value", [None, "", "user-without-password", ":only-password"])
@@ -56,6 +71,7 @@ def test_a_missing_login_is_named(tmp_path: Path, value: str | None) -> None:
         ("usb:-1", "no USB camera"),
         ("rtsp://", "no valid host"),
         ("rtsp://10.0.0.9:port/s", "no valid host"),
+        ("http://10.0.0.9:port/s", "no valid host"),
     ],
 )
 def test_an_impossible_source_is_a_configuration_error(tmp_path: Path, source: str, complaint: str) -> None:

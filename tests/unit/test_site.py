@@ -68,7 +68,7 @@ def test_marks_on_one_line_are_refused() -> None:
         ('id = "street"', 'id = "Street Door"', "an id has 1 to 32 of a-z, 0-9 and '-'"),
         ("inside = [12.0, 15.0]", "inside = [17.1, 17.8]", "lies on the line"),
         ('broker = "mqtt://127.0.0.1:1883"', 'broker = "mqtt://10.1.2.3:1883"', "use mqtts://"),
-        ('source = "../sample_video/plaza.mp4"', 'source = "rtsp://u:p@camera/1"', "holds a password"),
+        ('source = "../sample_video/plaza.mp4"', 'source = "rtsp://u:p@camera/1"', "holds a login"),
         (
             "[[10.2, 10.8], [14.0, 10.8], [14.0, 14.4]",
             "[[10.2, 10.8], [14.0, 14.4], [14.0, 10.8]",
@@ -76,7 +76,22 @@ def test_marks_on_one_line_are_refused() -> None:
         ),
         ('listen = "127.0.0.1:8091"', 'listen = "0.0.0.0:8091"', "add tls_cert_file and tls_key_file"),
         ('id = "kiosk-1"', 'id = "box-1"', "is called 'box-1' like the box"),
-        ('source = "../sample_video/kiosk.mp4', 'source = "http://me:pw@127.0.0.1', "holds a password"),
+        ('source = "../sample_video/kiosk.mp4', 'source = "http://me:pw@127.0.0.1', "holds a login"),
+        (
+            'source = "../sample_video/plaza.mp4"',
+            'source = "http://10.0.0.9/v.mjpg?channel=1&PWD=Hush77"',
+            "holds a login; put user:password into an environment variable and name it as credential_env",
+        ),
+        (
+            'source = "../sample_video/plaza.mp4"',
+            'source = "rtsp://10.0.0.9/user=admin_password=Hush77_channel=1.sdp"',
+            "holds a login",
+        ),
+        (
+            'source = "../sample_video/kiosk.mp4',
+            'source = "http://10.0.0.9/v?api_key=Hush77',
+            "holds a login",
+        ),
         ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
         (
             'source = "../sample_video/plaza.mp4"',

@@ -41,6 +41,10 @@ def swap(old: str, new: str) -> Callable[[str], str]:
         (swap('id = "hall"', 'id = "hall"\nnaem = 3'), "未知的键"),
         (swap("source = ", "sauce = "), "缺少此项"),
         (swap('source = "../sample_video/plaza.mp4"', 'source = "rtsps://camera/1"'), "不是摄像头来源"),
+        (
+            swap('source = "../sample_video/plaza.mp4"', 'source = "http://10.0.0.9/v?pwd=x"'),
+            "credential_env",
+        ),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
     ],
 )
