@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from branchloop.config import Part
-from branchloop.parts import Id, Metres, Text, camera_source
+from branchloop.parts import Id, Metres, Text, camera_source, check_login
 
 Online = Literal["account", "certificate"]
 """What needs no visit: opening a second-class account, or a certificate as a signed PDF."""
@@ -73,7 +73,9 @@ class Kiosk(Part):
     source: str = Field(
         min_length=1, max_length=500, description="camera: a file, `rtsp://…`, `http://…` or `usb:N`"
     )
-    credential_env: str | None = Field(default=None, description="user:password of an rtsp camera")
+    credential_env: str | None = Field(
+        default=None, description="variable with user:password of an rtsp or http camera"
+    )
     loop: bool = False
     recognise: Literal["off", "verify", "identify"] = "verify"
     fpir: Annotated[float, Field(gt=0, le=0.01)] = 0.001
@@ -104,6 +106,7 @@ class Kiosk(Part):
 
     @model_validator(mode="after")
     def _guarded(self) -> Kiosk:
+        check_login(self.source, self.credential_env)
         host = self.listen.rpartition(":")[0].strip("[]")
         local = host in {"localhost", "::1"} or host.startswith("127.")
         if not local and (self.tls_cert_file is None or self.tls_key_file is None):

@@ -12,8 +12,12 @@ from branchloop.topics import ID_PATTERN
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Metres = Annotated[float, Field(allow_inf_nan=False)]
+USER, PASSWORD = "{user}", "{password}"
+"""They stand in an address for what credential_env holds, of a camera that takes its login in the query alone."""
 _LOGIN_KEYS = "user|usr|username|login|loginuse|loginpas|pwd|psw|pass|password|passwd|token|auth|authbasic|key|apikey|secret"
-_QUERY_LOGIN = re.compile(rf"(?<![a-z0-9])(?:{_LOGIN_KEYS})=", re.IGNORECASE)
+_QUERY_LOGIN = re.compile(
+    rf"(?<![a-z0-9])(?:{_LOGIN_KEYS})=(?!{re.escape(USER)}|{re.escape(PASSWORD)})", re.IGNORECASE
+)
 """Some cameras take `user=…&password=…` in the path as well."""
 
 
@@ -32,5 +36,14 @@ def camera_source(source: str) -> str:
     if colon and ("@" in rest.split("/", 1)[0] or _QUERY_LOGIN.search(rest)):
         raise ValueError(
             "holds a login; put user:password into an environment variable and name it as credential_env"
+            f"; where the camera takes it in the query alone, write {USER} and {PASSWORD} there"
         )
     return source
+
+
+def check_login(source: str, credential_env: str | None) -> None:
+    """Raises ValueError where an address waits for a login and no variable is named."""
+    if credential_env is None and "://" in source and (USER in source or PASSWORD in source):
+        raise ValueError(
+            f"has {USER} or {PASSWORD} in its source; name the variable that holds them as credential_env"
+        )

@@ -19,7 +19,7 @@ from branchloop.box import Box
 from branchloop.config import Part, parse_config
 from branchloop.kiosk import Counter, Kiosk, Service
 from branchloop.opening import Opening, check_weekdays
-from branchloop.parts import Id, Metres, Text, camera_source
+from branchloop.parts import Id, Metres, Text, camera_source, check_login
 
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
@@ -108,13 +108,19 @@ class Camera(Part):
     analysed_fps: Annotated[float, Field(gt=0, le=60)] = 7.0
     loop: bool = False
     credential_env: str | None = Field(
-        default=None, description="name of the environment variable that holds user:password"
+        default=None,
+        description="of rtsp and http: name of the environment variable that holds user:password",
     )
 
     @field_validator("source")
     @classmethod
     def _known(cls, source: str) -> str:
         return camera_source(source)
+
+    @model_validator(mode="after")
+    def _login(self) -> Camera:
+        check_login(self.source, self.credential_env)
+        return self
 
 
 class Line(Part):

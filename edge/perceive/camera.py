@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import DependencyError, InputError
-from edge.perceive.source import Source
+from edge.perceive.source import Source, usual_port
 from edge.perceive.stamps import Pace, Timing, pace
 
 Image = NDArray[np.uint8]
@@ -227,7 +227,7 @@ def _why_closed(url: str, shown: str) -> tuple[str]:
     """OpenCV says only that a stream did not open; a plain connection tells the two causes apart."""
     parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname or "", parts.port or 554), timeout=1.0).close()
+        socket.create_connection((parts.hostname or "", parts.port or usual_port(url)), timeout=1.0).close()
     except OSError as error:
         return (f"{shown} cannot be reached ({error.strerror or error}); check address, power and network.",)
     return (f"{shown} answers but gives no video; check the path, the login and the stream's codec.",)

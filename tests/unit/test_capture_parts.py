@@ -55,6 +55,14 @@ def test_of_a_stream_no_query_is_shown(tmp_path: Path, source: str, shown: str) 
     assert "abc" not in repr(stream)
 
 
+def test_a_login_stands_where_the_address_waits_for_it(tmp_path: Path) -> None:
+    """Escaped, and nowhere else."""
+    asked = camera("rtsp://10.0.0.9/user={user}_password={password}_channel=1", credential_env="CAM")
+    source = resolve(asked, tmp_path, {"CAM": "{password}:a&b c"})
+    assert source.target == "rtsp://10.0.0.9/user=%7Bpassword%7D_password=a%26b%20c_channel=1"
+    assert source.shown == "rtsp://10.0.0.9:554"
+
+
 @pytest.mark.parametrize("value", [None, "", "user-without-password", ":only-password"])
 def test_a_missing_login_is_named(tmp_path: Path, value: str | None) -> None:
     """The error names the variable, not what it holds."""
@@ -82,7 +90,7 @@ def test_an_impossible_source_is_a_configuration_error(tmp_path: Path, source: s
 
 def test_a_login_without_a_stream_is_refused(tmp_path: Path) -> None:
     """A forgotten credential_env beside a file is a mistake."""
-    with pytest.raises(ConfigError, match="belongs to an rtsp:// source"):
+    with pytest.raises(ConfigError, match="belongs to an rtsp:// or http:// source"):
         resolve(camera("a.mp4", credential_env="CAM"), tmp_path, {"CAM": "a:b"})
 
 

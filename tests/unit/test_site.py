@@ -92,6 +92,16 @@ def test_marks_on_one_line_are_refused() -> None:
             'source = "http://10.0.0.9/v?api_key=Hush77',
             "holds a login",
         ),
+        (
+            'source = "../sample_video/plaza.mp4"',
+            'source = "http://10.0.0.9/v.mjpg?usr={user}&pwd={password}"',
+            "has {user} or {password} in its source; name the variable that holds them as credential_env",
+        ),
+        (
+            'source = "../sample_video/plaza.mp4"',
+            'credential_env = "HALL"\nsource = "http://10.0.0.9/v.mjpg?usr={user}&pwd=Hush77"',
+            "write {user} and {password} there",
+        ),
         ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
         (
             'source = "../sample_video/plaza.mp4"',

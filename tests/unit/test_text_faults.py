@@ -45,6 +45,10 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             swap('source = "../sample_video/plaza.mp4"', 'source = "http://10.0.0.9/v?pwd=x"'),
             "credential_env",
         ),
+        (
+            swap('source = "../sample_video/plaza.mp4"', 'source = "http://10.0.0.9/v?pwd={password}"'),
+            "{user}",
+        ),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
     ],
 )
