@@ -7,7 +7,6 @@ from collections.abc import Mapping
 WORDS: Mapping[str, tuple[str, str]] = {
     "page.quality": ("Quality", "数据质量"),
     "quality.days": ("Days shown", "显示天数"),
-    "quality.days.value": ("{value} days", "{value} 天"),
     "quality.verdict.proven": (
         "Yes: an acceptance test proves the counts, and every check since agrees.",
         "可信：计数已通过验收测试，此后各项检查均一致。",

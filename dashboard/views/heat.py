@@ -165,7 +165,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
         say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00", key="heat-hours"
     )
     first = min(first, 23)
-    second_row = st.columns([5, 2, 3], vertical_alignment="bottom")
+    second_row = st.columns([9, 5, 5], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
         say("layer", spoken),
         [layer for layer in LAYERS if layer != "filled" or branch["sensors"]],

@@ -26,7 +26,7 @@ def page() -> None:
         days = st.sidebar.segmented_control(
             say("quality.days", spoken),
             DAYS,
-            format_func=lambda value: say("quality.days.value", spoken, value=value),
+            format_func=str,
             default=DAYS[1],
             required=True,
             key="quality-days",
