@@ -281,11 +281,17 @@ class Pipeline:
             self._known[source] = (state, fault)
             self._floors.state(source, state, fault)
             self._pictures.state(source, state, detail)
-        before = self._lights[source].state
-        if (before, self._lights[source].detail) == (state, detail[:300] or None):
+        light = self._lights[source]
+        before = light.state
+        if (before, light.detail) == (state, detail[:300] or None):
             return
+        since_ms = light.since_ms if before == state == "down" else now_ms  # for another reason than before
         self._lights[source] = DeviceLight(
-            id=source, state=state, since_ms=now_ms, detail=detail[:300] or None, fault=fault or sensor_fault
+            id=source,
+            state=state,
+            since_ms=since_ms,
+            detail=detail[:300] or None,
+            fault=fault or sensor_fault,
         )
         self._link.status_changed()
         _LOG.warning("%s %s is %s%s", kind, source, state, f": {detail}" if detail else "")

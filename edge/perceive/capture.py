@@ -157,7 +157,7 @@ class Capture:
         match told:
             case _Lost(t_s, detail):
                 self._lost_s = t_s
-                state = self._health.lost()
+                state = self._health.lost(t_s, detail)
                 return self._event(state, t_s, detail) if state else None
             case _Cut(detail):
                 return Event("cut", self._clock.utc_ms(self._clock.now_s()), detail=detail)
@@ -209,7 +209,7 @@ class Capture:
 
     def _why_lost(self, waited_s: float) -> str:
         if waited_s >= READ_TIMEOUT_S:
-            return f"{self._source.shown} sent nothing for {waited_s:.0f} s; connecting anew."
+            return f"{self._source.shown} sent nothing for {READ_TIMEOUT_S:.0f} s; connecting anew."
         return f"{self._source.shown} ended the stream; connecting anew."
 
     def _play(self) -> None:

@@ -4,7 +4,7 @@
         └──────lost──────┴─────lost───────┴──> down ──data──> up        ended: a recording is over
 
 Silence is judged from outside the (possibly blocked) read, by whoever asks for data. `down` means that
-the source failed and is being tried again.
+the source failed and is being tried again; why may change meanwhile.
 """
 
 from __future__ import annotations
@@ -16,6 +16,10 @@ from branchloop.messages import CameraFault, DeviceState
 
 STALL_S = 3.0
 """Silence after which a camera counts as stalled; a reader notices it within 5 s in all cases."""
+
+
+REASON_S = 60.0
+"""A source that stays down tells another reason at most this often: two that alternate are not told at every attempt."""
 
 
 def silent_after_s(fps: float | None) -> float:
@@ -43,7 +47,7 @@ class Event:
 
 
 class Health:
-    """State of one source. Every method returns the new state, or None when nothing changed.
+    """State of one source. Every method returns the new state, or None when there is nothing to tell.
 
     All times are monotonic seconds.
     """
@@ -52,15 +56,22 @@ class Health:
         self.state: DeviceState = "starting"
         self._silent_after_s = silent_after_s
         self._last_s = float("-inf")
+        self._why = ""
+        self._told_s = float("-inf")
 
     def data(self, now_s: float) -> DeviceState | None:
         """Data came."""
         self._last_s = now_s
         return self._become("up")
 
-    def lost(self) -> DeviceState | None:
-        """The source could not be opened or read."""
-        return self._become("down")
+    def lost(self, now_s: float, why: str) -> DeviceState | None:
+        """The source could not be opened or read; `down` again when it is for another reason than was told."""
+        news = self._become("down")
+        if news is None and why != self._why and now_s >= self._told_s + REASON_S:
+            news = self.state
+        if news is not None:
+            self._why, self._told_s = why, now_s
+        return news
 
     def ended(self) -> DeviceState | None:
         """The recording is over."""

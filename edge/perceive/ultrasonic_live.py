@@ -194,7 +194,8 @@ class LiveSensor:
         except OSError as error:
             self._close()
             self._retry_s = now_s + self._backoff.next_s()
-            self._tell(self._health.lost(), f"{self._source}: {error.strerror or error}")
+            why = f"{self._source}: {error.strerror or error}"
+            self._tell(self._health.lost(now_s, why), why)
         self._notice_silence()
 
     def _take(self, ranges_m: list[float | None]) -> None:

@@ -208,7 +208,7 @@ class LogSensor:
                 self._player = LogPlayer(read_log(self._path), now_s, loop=self._loop)
             except BranchloopError as error:
                 self._retry_s = now_s + self._backoff.next_s()
-                return self._event(self._health.lost(), now_s, str(error))
+                return self._event(self._health.lost(now_s, str(error)), now_s, str(error))
         self._ready = self._player.take(now_s)
         if self._ready is not None:
             return self._event(self._health.data(self._ready[0]), self._ready[0])

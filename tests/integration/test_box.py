@@ -353,6 +353,22 @@ def test_a_camera_that_stalls_is_told_and_its_window_says_so(config: Path) -> No
     assert "people_end" not in first
 
 
+def test_another_reason_why_a_camera_is_down_is_told(config: Path) -> None:
+    """The light has the reason of now, and since when it has been down; a reason that is told already is no news."""
+    data = config.parent / "data"
+    data.mkdir()
+    clocks = Clocks()
+    pipeline = Pipeline(read_configured(config), config, data, clocks.clock())
+    for why in ("cannot be reached", "cannot be reached", "wants a login"):
+        pipeline.step(EventReport("hall", Event("state", T0_MS, state="down", detail=why)))
+        clocks.go_on(5.0)
+    (light,) = pipeline._status()["cameras"]  # type: ignore[misc]
+    close(pipeline)
+    told = [(body["at_ms"], body["detail"]) for kind, body in messages(data) if kind == "notice"]
+    assert [why for _, why in told] == ["cannot be reached", "wants a login"]
+    assert (light.state, light.detail, light.since_ms) == ("down", "wants a login", told[0][0])
+
+
 def test_a_moved_camera_counts_on_and_is_marked_and_a_looped_one_observes_nothing(config: Path) -> None:
     """The notice says how far; every window with the fault names it, also the one in which it went."""
 

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import pytest
 
+from branchloop.processes import free_port
 from branchloop.site import Calibration, Camera
 from edge.perceive.backoff import Backoff
 from edge.perceive.capture import Capture
@@ -164,6 +165,20 @@ def test_a_digest_of_another_kind_is_no_login(
     monkeypatch.setenv("HALL_LOGIN", f"{USER}:{PASSWORD}")
     one = capture(camera("sha256").url, credential_env="HALL_LOGIN")
     assert "check the path, the login" in until(one, lambda event: event.state == "down").detail
+
+
+def test_what_keeps_a_camera_down_is_told_anew(
+    camera: Callable[..., HttpCamera], capture: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plugged in at last it wants a login: whoever mends it reads that, and not that it cannot be reached."""
+    monkeypatch.setattr("edge.perceive.health.REASON_S", 0.0)
+    one = capture(f"http://127.0.0.1:{free_port()}/v.mjpg")
+    address = urlsplit(until(one, lambda event: event.state == "down").detail.split()[0])
+    asking = camera("basic", address.port)
+    event = until(one, lambda event: "answers but gives no video" in event.detail)
+    assert (event.state, one.state) == ("down", "down")
+    asking.asks = "open"
+    until(one, lambda event: event.state == "up")
 
 
 def test_a_camera_is_looked_for_at_the_port_of_its_scheme(

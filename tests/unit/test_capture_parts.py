@@ -132,10 +132,31 @@ def test_health_goes_through_its_states() -> None:
     assert health.tick(104.0) == "stalled"
     assert health.tick(110.0) is None
     assert health.data(111.0) == "up"
-    assert health.lost() == "down"
-    assert health.lost() is None
+    assert health.lost(112.0, "gone") == "down"
+    assert health.lost(113.0, "gone") is None
     assert health.tick(200.0) is None
     assert health.data(201.0) == "up"
     assert health.silent_at_s() == 204.0
     assert health.ended() == "ended"
     assert health.silent_at_s() == float("inf")
+
+
+def test_another_reason_of_a_source_that_stays_down_is_told_once_a_minute() -> None:
+    """The last one told is the one that counts; two that alternate at every attempt are not told each time."""
+    health = Health(3.0)
+    told = []
+    for attempt in range(40):
+        now_s, why = 10.0 * attempt, "refused" if attempt % 2 else "login"
+        if health.lost(now_s, why):
+            told.append((now_s, why))
+    assert told == [
+        (0.0, "login"),
+        (70.0, "refused"),
+        (140.0, "login"),
+        (210.0, "refused"),
+        (280.0, "login"),
+        (350.0, "refused"),
+    ]
+    assert health.lost(500.0, "refused") is None
+    health.data(501.0)
+    assert health.lost(502.0, "refused") == "down"

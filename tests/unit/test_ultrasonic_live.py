@@ -98,6 +98,22 @@ def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
         live.next(0)
 
 
+def test_what_keeps_a_sensor_down_is_told_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First there is no such device, then something that is no serial line."""
+    monkeypatch.setattr("edge.perceive.health.REASON_S", 0.0)
+    name = tmp_path / "ttyUSB0"
+    live = LiveSensor(sensor(f"serial:{name}"), backoff=Backoff(0.05, 0.1, random.Random(1)))
+    try:
+        _, events = gather(live, told("down"))
+        name.touch()
+        _, more = gather(live, told("down"))
+        assert "No such file" in events[-1].detail
+        assert "No such file" not in more[-1].detail
+    finally:
+        live.stop()
+        live.next(0)
+
+
 def test_nothing_but_noise_is_told_as_such() -> None:
     """A wrong baud rate makes bytes that are no readings: stalled, and the reason says what to check."""
     live = LiveSensor(sensor("udp:127.0.0.1:0"))
