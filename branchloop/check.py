@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tomllib
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -13,8 +14,9 @@ from branchloop import exits
 from branchloop.cli import Program, replace
 from branchloop.desired import marks_fault
 from branchloop.errors import ConfigError
+from branchloop.homography import turns_back_px
 from branchloop.serving import overlaps
-from branchloop.site import parse_site
+from branchloop.site import Calibration, parse_site
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,11 +37,8 @@ def check(file: Path) -> None:
         wrong = marks_fault(camera, site.plan)
         if wrong is not None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
-        measured = camera.calibration.measured_on
-        if measured is not None and measured > datetime.now(site.zone_info).date():
-            click.echo(
-                f"{file}: note: camera {camera.id!r}: measured_on {measured} is still to come.", err=True
-            )
+        for note in _notes(camera.calibration, datetime.now(site.zone_info).date()):
+            click.echo(f"{file}: note: camera {camera.id!r}: {note}", err=True)
     for overlap in overlaps(site):
         click.echo(f"{file}: note: {overlap.told('en')}", err=True)
     click.echo(
@@ -47,6 +46,18 @@ def check(file: Path) -> None:
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "
         f"{len(site.sensors)} sensor(s)."
     )
+
+
+def _notes(marks: Calibration, today: date) -> Iterator[str]:
+    """What is hardly meant in a camera's calibration."""
+    if marks.measured_on is not None and marks.measured_on > today:
+        yield f"measured_on {marks.measured_on} is still to come."
+    turned_px = turns_back_px(marks.distortion, marks.focal_px or 1.0, marks.picture_px)
+    if turned_px is not None:
+        yield (
+            f"the distortion turns back on itself {turned_px:.0f} px from the picture's middle; what lies "
+            "farther out is placed wrongly. Measure the lens with `branchloop calibrate checkerboard`."
+        )
 
 
 def room_of(text: str) -> Literal["edge", "hub", "dashboard"]:

@@ -118,6 +118,17 @@ def widest(distortion: tuple[float, ...]) -> float:
     return low
 
 
+def turns_back_px(distortion: Sequence[float], focal_px: float, picture_px: tuple[int, int]) -> float | None:
+    """How far from the picture's middle a lens turns back on itself, so that two directions share a place; None beyond the picture."""
+    k1, k2, _, _, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]
+    edge = widest(tuple(distortion))
+    if math.isinf(edge):
+        return None
+    reach, _ = bend(math.sqrt(edge), 0.0, (k1, k2, 0.0, 0.0, k3))
+    reach_px = float(reach * focal_px)
+    return reach_px if reach_px < math.hypot(*picture_px) / 2 else None
+
+
 def straighten(x: Any, y: Any, distortion: Sequence[float]) -> tuple[Any, Any]:
     """The inverse of `bend`, by Newton's method; no place for what no ideal lens shows."""
     k1, k2, p1, p2, k3 = (*distortion, 0.0, 0.0, 0.0, 0.0, 0.0)[:5]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import InputError
-from branchloop.homography import bend, widest
+from branchloop.homography import turns_back_px
 
 Array = NDArray[np.float64]
 Corners = NDArray[np.float32]
@@ -148,7 +148,8 @@ def _fit(board: Corners, corners: Sequence[Corners], size: tuple[int, int]) -> _
     """The lens with k3, or without where k3 only follows the noise: beyond the boards it would bend the picture at will."""
     fit = _calibrate(board, corners, size, 0)
     told = abs(fit.distortion[4]) > 3 * fit.k3_error
-    return fit if told and _leads_outwards(fit, size) else _calibrate(board, corners, size, cv2.CALIB_FIX_K3)
+    sound = told and turns_back_px(fit.distortion, fit.focal_px, size) is None
+    return fit if sound else _calibrate(board, corners, size, cv2.CALIB_FIX_K3)
 
 
 def _calibrate(board: Corners, corners: Sequence[Corners], size: tuple[int, int], more: int) -> _Fit:
@@ -164,16 +165,6 @@ def _calibrate(board: Corners, corners: Sequence[Corners], size: tuple[int, int]
         float(matrix[0, 0]), float(np.ravel(sure)[1]), tuple(float(value) for value in np.ravel(bent)[:5]),
         float(error_px), tuple(float(error) for error in np.ravel(errors)), math.degrees(turn), float(np.ravel(sure)[8]),
     )  # fmt: skip
-
-
-def _leads_outwards(fit: _Fit, size: tuple[int, int]) -> bool:
-    """Whether each place of the picture, its corners too, is shown by one direction alone."""
-    k1, k2, _, _, k3 = fit.distortion
-    edge = widest(fit.distortion)
-    if math.isinf(edge):
-        return True
-    reach, _ = bend(math.sqrt(edge), 0.0, (k1, k2, 0.0, 0.0, k3))
-    return bool(reach * fit.focal_px >= math.hypot(*size) / 2)
 
 
 def _odd_from(errors_px: Sequence[float], least_px: float) -> float:
@@ -213,7 +204,7 @@ def _judge(fit: _Fit, board: Corners, kept: dict[str, Corners], size: tuple[int,
             "the board is in the middle of all pictures, which leaves the distortion of their edge to guessing.",
             hint="Bring it closer, and take pictures with it in each of the picture's corners.",
         )
-    if not _leads_outwards(fit, size):
+    if turns_back_px(fit.distortion, fit.focal_px, size) is not None:
         raise InputError(
             "the distortion that fits these pictures turns back on itself inside the picture.",
             hint="Take more pictures with the board in each of the picture's corners.",

@@ -279,7 +279,7 @@ def test_overlaps_are_told() -> None:
     assert overlaps(site.model_copy(update={"zones": other})) == []
 
 
-def test_check_config_notes_overlaps_and_days_to_come_and_refuses_nothing(tmp_path: Path) -> None:
+def test_check_config_notes_what_is_hardly_meant_and_refuses_nothing(tmp_path: Path) -> None:
     """What worked before still does: the file is right, and the notes say what to mend."""
     file = tmp_path / "branch.toml"
     template = (Path(__file__).resolve().parents[2] / "configs" / "branch-template.toml").read_text(
@@ -287,11 +287,13 @@ def test_check_config_notes_overlaps_and_days_to_come_and_refuses_nothing(tmp_pa
     )
     assert template.count("[2.0, 3.0], [7.0, 3.0]") == 1
     text = template.replace("[2.0, 3.0], [7.0, 3.0]", "[2.0, 2.0], [7.0, 2.0]")
-    file.write_text(re.sub(r"measured_on = [-\d]+", "measured_on = 2999-01-01", text), encoding="utf-8")
+    lens = "measured_on = 2999-01-01\nfocal_px = 900.0\ndistortion = [-0.8]"
+    file.write_text(re.sub(r"measured_on = [-\d]+", lens, text), encoding="utf-8")
     done = CliRunner().invoke(check, [str(file)])
     assert (done.exit_code, done.stdout.count(": right;")) == (0, 1)
     assert done.stderr.count(": note: queue 'queue' and 'tellers'") == 1
     assert done.stderr.count(": note: camera 'hall': measured_on 2999-01-01 is still to come.") == 1
+    assert done.stderr.count("note: camera 'hall': the distortion turns back on itself 387 px from") == 1
 
 
 @settings(max_examples=25, deadline=None)
