@@ -343,6 +343,10 @@ class Pipeline:
             for read in window.sensors:
                 sensor = self._lights.get(read.sensor)
                 if sensor is not None and sensor.fault != read.fault:
+                    if sensor.state == "down":  # why it is down says more
+                        self._lights[sensor.id] = sensor.model_copy(update={"fault": read.fault})
+                        self._link.status_changed()
+                        continue
                     said = DETAILS[read.fault] if read.fault else ""
                     self._state(sensor.id, "sensor", sensor.state, said, sensor_fault=read.fault)
             for cameras, fault in self._complaints.news(self._floors.agreements()):

@@ -16,8 +16,6 @@ from branchloop.messages import CameraFault, DeviceState
 
 STALL_S = 3.0
 """Silence after which a camera counts as stalled; a reader notices it within 5 s in all cases."""
-
-
 REASON_S = 60.0
 """A source that stays down tells another reason at most this often: two that alternate are not told at every attempt."""
 

@@ -479,6 +479,26 @@ def test_a_stuck_sensor_is_told_and_not_believed(config: Path) -> None:
     assert "not believed" in notice["detail"]
 
 
+def test_a_sensor_that_is_down_says_why_whatever_its_readings_were(config: Path) -> None:
+    """The fault of its last minute stands beside the reason, not in its place."""
+    data = config.parent / "data"
+    data.mkdir()
+    pipeline = Pipeline(read_configured(config), config, data)
+    for i in range(180):
+        pipeline.step(FrameReport("hall", T0_MS + 500 * i, box(300)))
+        if i < 140:
+            pipeline.step(SensorReport("ceiling-1", Reading(T0_MS + 500 * i + 1, 1.234)))
+        elif i == 140:
+            assert pipeline._lights["ceiling-1"].fault == "stuck"
+            gone = Event("state", T0_MS + 500 * i, state="down", detail="the device was unplugged")
+            pipeline.step(SensorReport("ceiling-1", gone))
+    (light,) = pipeline._status()["sensors"]  # type: ignore[misc]
+    close(pipeline)
+    assert (light.state, light.detail, light.fault) == ("down", "the device was unplugged", "stuck")
+    told = [body["detail"] for kind, body in messages(data) if kind == "notice" and body["what"] == "sensor"]
+    assert told[1:] == ["the device was unplugged"]
+
+
 def test_reports_survive_the_pipe() -> None:
     """Frames with boxes, held frames, events: line by line."""
     for report in (
