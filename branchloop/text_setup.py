@@ -114,6 +114,20 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.apply": ("Put in place", "应用"),
     "setup.remove": ("Remove", "移除"),
     "setup.clear": ("Clear the points", "清除坐标点"),
+    "setup.undo": ("Back to what is in place", "恢复为已应用的内容"),
+    "setup.in_hand": (
+        "Not in place yet: {what}. Put it in place or go back to what is in place, then save.",
+        "尚未应用：{what}。请先应用或恢复，再保存。",
+    ),
+    "setup.marks_of": ("marks of {camera}", "{camera}的标记点"),
+    "setup.followed": (
+        "Version {version} was saved meanwhile. The text is that one now; what you have drawn or typed is kept.",
+        "他人已保存版本 {version}。文本已更新为该版本，您绘制和填写的内容均已保留。",
+    ),
+    "setup.overtaken": (
+        "Version {version} was saved meanwhile; yours was made from {base}. Keep your text, discard your changes to load that version, and make them there.",
+        "他人已保存版本 {version}，而您的修改基于版本 {base}；请先留存您的文本，放弃修改以载入新版本，再重新修改。",
+    ),
     "setup.plan": (
         "Floor plan of {branch}, {width} × {height} m, with lines and zones",
         "{branch} 平面图，{width} × {height} 米，含计数线与区域",
@@ -180,6 +194,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.state.runs": ("in force", "已生效"),
     "setup.rollback": ("Roll back to version", "回退到版本"),
     "setup.do_rollback": ("Roll back", "回退"),
+    "setup.rollback_later": (
+        "Save or discard your changes first, then roll back.",
+        "请先保存或放弃您的修改，再回退。",
+    ),
     "setup.not_yours": (
         "Only managers and head office may set a branch up.",
         "仅网点经理与总行可进行网点配置。",

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-import pandas as pd
 import streamlit as st
 
 from branchloop import survey
@@ -17,8 +17,9 @@ from dashboard import session, tiles
 from dashboard.client import Hub
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.pad import pad
-from dashboard.setup_surface import asking, background, called
-from dashboard.setup_work import Work, anew, faults, note, plan_pad
+from dashboard.setup_draft import Marks, called
+from dashboard.setup_surface import asking, background
+from dashboard.setup_work import Work, anew, faults, note, plan_pad, table
 
 
 def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: Language) -> None:
@@ -34,22 +35,28 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
         key=f"setup-camera-{site_id}",
     )
     camera = next(each for each in site.cameras if each.id == chosen)
-    if chosen != work.camera:
-        work.camera, work.marks, work.pending = chosen, list(camera.calibration.points), None
-        work.serial = anew()
+    held = work.marks.get(chosen, Marks.of(camera))
     left, right = st.columns(2, gap="large")
     with right:
         session.head(say("setup.marks", spoken))
-        marks = _mark_table(work)
+        marks = _mark_table(work, chosen, held)
+        held = work.marks[chosen] = replace(held, points=tuple(marks))
         verdict, wrong = _judge(camera, marks, site)
         _verdict(verdict, wrong, spoken)
-        if st.button(say("setup.marks_apply", spoken), disabled=verdict is None, type="primary"):
+        row = st.container(horizontal=True)
+        if row.button(say("setup.marks_apply", spoken), disabled=verdict is None, type="primary"):
             fresh = {
                 "points": [list(mark) for mark in marks],
                 "measured_on": datetime.now(site.zone_info).date(),
             }
-            work.text = with_calibration(work.text, chosen, fresh)
-            work.marks, work.serial = marks, anew()
+            work.follow()
+            if chosen in work.marks:
+                work.text = with_calibration(work.text, chosen, fresh)
+            work.serial = anew()
+            st.rerun()
+        if row.button(say("setup.undo", spoken), disabled=held == Marks.of(camera)):
+            del work.marks[chosen]
+            work.serial = anew()
             st.rerun()
     with left:
         asking(door, site_id, work, site, chosen, spoken)
@@ -58,34 +65,32 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
             st.info(say("setup.no_picture", spoken))
         note(
             say("setup.mark_how", spoken)
-            if work.pending is None
-            else say("setup.mark_pending", spoken, x=round(work.pending[0]), y=round(work.pending[1]))
+            if held.pending is None
+            else say("setup.mark_pending", spoken, x=round(held.pending[0]), y=round(held.pending[1]))
         )
         size = camera.calibration.picture_px
         found = verdict.map if verdict else None
         words = say("setup.picture", spoken, camera=names[chosen])
         hit = pad(
-            as_data(picture_svg(size, image, site, found, marks, spoken, work.pending)),
+            as_data(picture_svg(size, image, site, found, marks, spoken, held.pending)),
             alt=words, label=say("setup.pad", spoken, what=words), width=size[0], height=size[1],
             key=f"setup-picture-{chosen}",
         )  # fmt: skip
         if hit is not None:
-            work.pending, work.marks = (round(hit[0], 1), round(hit[1], 1)), marks
+            work.marks[chosen] = replace(held, pending=(round(hit[0], 1), round(hit[1], 1)))
             st.rerun()
         drawn = plan_svg(site, spoken, marks=marks, reach=found)
         place = plan_pad(drawn, site, site.name.model_dump()[spoken], spoken, f"setup-floor-{chosen}")
         note(say("setup.shade", spoken))
-        if place is not None and work.pending is not None:
-            work.marks, work.serial = [*marks, (*work.pending, *place)], anew()
-            work.pending = None
+        if place is not None and held.pending is not None:
+            work.marks[chosen] = Marks((*marks, (*held.pending, *place)))
+            work.serial = anew()
             st.rerun()
 
 
-def _mark_table(work: Work) -> list[Mark]:
-    table = pd.DataFrame(work.marks, columns=["x_px", "y_px", "x_m", "y_m"], dtype=float)
-    edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"setup-marks-{work.serial}")
-    rows = edited.dropna().to_numpy()
-    return [(float(a), float(b), round(float(c), 3), round(float(d), 3)) for a, b, c, d in rows]
+def _mark_table(work: Work, camera: str, held: Marks) -> list[Mark]:
+    rows = table(work, f"setup-marks-{camera}-{work.serial}", ("x_px", "y_px", "x_m", "y_m"), held.points)
+    return [(a, b, round(c, 3), round(d, 3)) for a, b, c, d in rows]
 
 
 def _judge(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from branchloop.config import Fault, find_faults
@@ -16,7 +16,8 @@ from branchloop.sitetext import Listed, with_entry, without_entry
 from branchloop.text import Language, say
 from dashboard import setup_surface
 from dashboard.client import Hub
-from dashboard.setup_work import Work, anew, faults, note
+from dashboard.setup_draft import Shape, called, parts_of, rounded
+from dashboard.setup_work import Work, anew, faults, kept, note, table
 
 NEW_LINE, NEW_ZONE = "new-line", "new-zone"
 
@@ -25,46 +26,53 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
     """What is drawn on with the part in hand, its points and its fields."""
     left, right = st.columns([3, 2], gap="large")
     with right:
-        parts: dict[str, Line | Zone | None] = {NEW_LINE: None, NEW_ZONE: None}
-        parts |= {f"line:{line.id}": line for line in site.lines}
-        parts |= {f"zone:{zone.id}": zone for zone in site.zones}
+        known = parts_of(site)
+        parts: dict[str, Line | Zone | None] = {NEW_LINE: None, NEW_ZONE: None, **known}
+        parts |= {key: None for key in work.shapes if key not in parts}
         keys = list(parts)
         chosen = st.selectbox(
             say("setup.what", spoken), keys, index=keys.index(work.chosen) if work.chosen in keys else 0,
-            key=f"setup-what-{work.shapes}",
-            format_func=lambda key: _called(key, parts[key], spoken),
+            key=f"setup-what-{work.fields}",
+            format_func=lambda key: shape_called(key, work, parts[key], spoken),
         )  # fmt: skip
-        if chosen != work.chosen:
-            work.chosen, work.points, work.serial = chosen, _points_of(parts[chosen]), anew()
+        work.chosen, part = chosen, parts[chosen]
         is_line = chosen == NEW_LINE or chosen.startswith("line:")
         note(say("setup.how_line" if is_line else "setup.how_zone", spoken))
-        points = _point_table(work, spoken)
-        entry = _fields(
-            f"{chosen}-{work.shapes}", parts[chosen], is_line=is_line, points=points, spoken=spoken
+        before = work.shapes.get(chosen, Shape.of(part))
+        points = _point_table(work, chosen, before, spoken)
+        shape = _fields(
+            f"{chosen}-{work.fields}", before, known=part is not None, is_line=is_line, spoken=spoken
         )
+        shape = work.shapes[chosen] = replace(shape, points=points)
         kind: Listed = "line" if is_line else "zone"
         enough = len(points) == 3 if is_line else len(points) >= 3
-        candidate, found = _made(work.text, kind, entry) if enough and entry["id"] else (None, [])
-        if parts[chosen] is None and f"{kind}:{entry['id']}" in parts:
+        entry = shape.entry(is_line=is_line, known=part is not None)
+        candidate, found = _made(work.text, kind, entry) if enough and shape.id else (None, [])
+        if part is None and f"{kind}:{shape.id}" in known:
             found = [
                 Fault(
                     f"{kind}.id",
-                    f"is {entry['id']!r}, which is there already: choose that one, or take another id",
+                    f"is {shape.id!r}, which is there already: choose that one, or take another id",
                 )
             ]
         faults(found, spoken)
         row = st.container(horizontal=True)
-        if row.button(say("setup.apply", spoken), disabled=candidate is None or bool(found), type="primary"):
-            work.text, work.shapes = cast("str", candidate), anew()
-            work.chosen = f"{kind}:{entry['id']}"
-            work.points = points
+        right_one = candidate is not None and not found
+        if row.button(say("setup.apply", spoken), disabled=not right_one, type="primary") and right_one:
+            _put_in_place(work, chosen, kind)
             st.rerun()
-        if parts[chosen] is not None and row.button(say("setup.remove", spoken)):
-            work.text, work.shapes = without_entry(work.text, kind, entry["id"]), anew()
-            work.chosen = ""
+        if part is not None and row.button(say("setup.remove", spoken)):
+            work.follow()
+            work.text = without_entry(work.text, kind, shape.id)
+            work.shapes.pop(chosen, None)
+            work.chosen, work.fields = "", anew()
             st.rerun()
         if row.button(say("setup.clear", spoken)):
-            work.points, work.serial = [], anew()
+            work.shapes[chosen], work.serial = replace(shape, points=()), anew()
+            st.rerun()
+        if row.button(say("setup.undo", spoken), disabled=shape == Shape.of(part)):
+            del work.shapes[chosen]
+            work.redraw()
             st.rerun()
     with left:
         surface = setup_surface.choose(site, spoken)
@@ -72,9 +80,23 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
             door, site_id, work, site, surface, points, closed=not is_line, spoken=spoken
         )
         if hit is not None:
-            kept = points if not is_line or len(points) < 3 else []
-            work.points, work.serial = [*kept, hit], anew()
+            begun = points if not is_line or len(points) < 3 else ()
+            work.shapes[chosen], work.serial = replace(shape, points=(*begun, hit)), anew()
             st.rerun()
+
+
+def _put_in_place(work: Work, chosen: str, kind: Listed) -> None:
+    """Into the newest text: what somebody else saved meanwhile is not undone by it."""
+    work.follow()
+    shape = work.shapes.get(chosen)
+    if shape is None:
+        return
+    here = f"{kind}:{shape.id}"
+    text, _ = _made(work.text, kind, shape.entry(is_line=kind == "line", known=chosen == here))
+    if text is not None:
+        del work.shapes[chosen]
+        work.text, work.chosen = text, here
+        work.redraw()
 
 
 def _made(text: str, kind: Listed, entry: Mapping[str, Any]) -> tuple[str | None, list[Fault]]:
@@ -86,55 +108,36 @@ def _made(text: str, kind: Listed, entry: Mapping[str, Any]) -> tuple[str | None
     return candidate, find_faults(candidate, Site)
 
 
-def _called(key: str, part: Line | Zone | None, spoken: Language) -> str:
-    if part is None:
+def shape_called(key: str, work: Work, part: Line | Zone | None, spoken: Language) -> str:
+    """A shape as it is listed; one that is no longer in the text by its id."""
+    if key in (NEW_LINE, NEW_ZONE):
         return say("setup.new_line" if key == NEW_LINE else "setup.new_zone", spoken)
-    name = part.id if part.name is None else part.name.model_dump()[spoken]
-    return say("setup.line" if isinstance(part, Line) else "setup.zone", spoken, name=name)
+    name = work.shapes[key].id if part is None else called(part, spoken)
+    return say("setup.line" if key.startswith("line:") else "setup.zone", spoken, name=name)
 
 
-def _points_of(part: Line | Zone | None) -> list[Point]:
-    if part is None:
-        return []
-    return [part.from_, part.to, part.inside] if isinstance(part, Line) else list(part.polygon)
-
-
-def _fields(
-    key: str, part: Line | Zone | None, *, is_line: bool, points: Sequence[Point], spoken: Language
-) -> dict[str, Any]:
-    """The fields beside the points, as an entry of the site file."""
+def _fields(key: str, shape: Shape, *, known: bool, is_line: bool, spoken: Language) -> Shape:
+    """The fields beside the points; the id of one that is `known` stays."""
     part_id = st.text_input(
-        say("setup.id", spoken), part.id if part else "", max_chars=32, disabled=part is not None,
-        key=f"setup-id-{key}",
-    )  # fmt: skip
-    names = part.name.model_dump() if part and part.name else {"en": "", "zh": ""}
-    en = st.text_input(say("setup.name_en", spoken), names["en"], key=f"setup-en-{key}")
-    zh = st.text_input(say("setup.name_zh", spoken), names["zh"], key=f"setup-zh-{key}")
-    entry: dict[str, Any] = {"id": part_id.strip()}
-    if en or zh or part is not None:
-        entry["name"] = {"en": en or zh, "zh": zh or en} if en or zh else None
-    places = [list(point) for point in points]
+        say("setup.id", spoken), max_chars=32, disabled=known, key=kept(f"setup-id-{key}", shape.id)
+    )
+    en = st.text_input(say("setup.name_en", spoken), key=kept(f"setup-en-{key}", shape.en))
+    zh = st.text_input(say("setup.name_zh", spoken), key=kept(f"setup-zh-{key}", shape.zh))
+    typed = Shape(part_id.strip(), en, zh)
     if is_line:
-        entrance = st.checkbox(
-            say("setup.entrance", spoken),
-            isinstance(part, Line) and part.entrance,
-            key=f"setup-door-{key}",
-        )
-        ends = dict(zip(("from", "to", "inside"), places, strict=False))
-        return {**entry, **ends, "entrance": entrance}
-    kind = part.kind if isinstance(part, Zone) else "other"
+        entrance = st.checkbox(say("setup.entrance", spoken), key=kept(f"setup-door-{key}", shape.entrance))
+        return replace(typed, entrance=entrance)
     picked = st.selectbox(
-        say("setup.kind", spoken), ZONE_KINDS, ZONE_KINDS.index(kind), key=f"setup-kind-{key}",
+        say("setup.kind", spoken), ZONE_KINDS, key=kept(f"setup-kind-{key}", shape.kind),
         format_func=lambda each: say(f"setup.kind.{each}", spoken),
     )  # fmt: skip
-    stay = part.min_stay_s if isinstance(part, Zone) else 2.0
-    least = st.number_input(say("setup.min_stay", spoken), 0.0, 600.0, stay, 0.5, key=f"setup-stay-{key}")
-    return {**entry, "kind": picked, "polygon": places, "min_stay_s": least}
+    stay = st.number_input(
+        say("setup.min_stay", spoken), 0.0, 600.0, step=0.5, key=kept(f"setup-stay-{key}", shape.min_stay_s)
+    )
+    return replace(typed, kind=picked, min_stay_s=stay)
 
 
-def _point_table(work: Work, spoken: Language) -> list[Point]:
+def _point_table(work: Work, chosen: str, shape: Shape, spoken: Language) -> tuple[Point, ...]:
     """The points in hand, to be typed as well."""
-    table = pd.DataFrame(work.points, columns=["x_m", "y_m"], dtype=float)
     note(say("setup.points", spoken))
-    edited = st.data_editor(table, num_rows="dynamic", hide_index=True, key=f"setup-points-{work.serial}")
-    return [(round(float(x), 2), round(float(y), 2)) for x, y in edited.dropna().to_numpy()]
+    return rounded(table(work, f"setup-points-{chosen}-{work.serial}", ("x_m", "y_m"), shape.points))

@@ -17,6 +17,7 @@ from dashboard.client import Hub, Problem
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.ground import place_of
 from dashboard.pad import pad
+from dashboard.setup_draft import called
 from dashboard.setup_work import Work, note, plan_pad
 
 PLAN, ABOVE = "plan", "above"
@@ -38,12 +39,6 @@ def _called(key: str, camera: Camera | None, spoken: Language) -> str:
     if camera is None:
         return say(f"setup.on.{key}", spoken)
     return say("setup.on.camera", spoken, name=called(camera, spoken))
-
-
-def called(camera: Camera, spoken: Language) -> str:
-    """A camera by its name, or its id where it has none."""
-    name: str = camera.id if camera.name is None else camera.name.model_dump()[spoken]
-    return name
 
 
 def clicked(

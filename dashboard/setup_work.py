@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
 from branchloop.config import Fault
-from branchloop.floormap import Mark
 from branchloop.homography import Point
 from branchloop.site import Site
+from branchloop.sitetext import publishable, with_version
 from branchloop.text import Language, say
 from branchloop.text_faults import told
 from dashboard.drawing import as_data
 from dashboard.pad import pad
 from dashboard.plan import PX_PER_M
+from dashboard.setup_draft import Marks, Shape, onto, parts_of, site_of
 
 _SERIALS = itertools.count()
 
@@ -35,17 +37,109 @@ class Work:
     text: str
     base: int
     saved: str
+    newest: dict[str, Any]
+    """The hub's configuration as of this run."""
     chosen: str = ""
-    points: list[Point] = field(default_factory=list)
-    camera: str = ""
-    marks: list[Mark] = field(default_factory=list)
-    pending: Point | None = None
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    """Drawn and typed, but not in the text yet: `new-line`, `new-zone`, `line:ID`, `zone:ID`."""
+    marks: dict[str, Marks] = field(default_factory=dict)
+    """Placed, but not in the text yet, by camera."""
+    note: str = ""
+    sent: list[str] = field(default_factory=list)
+    """What the hub was asked to save: its answer may be lost, and the text stored all the same."""
+    meanwhile: int | None = None
+    """Somebody else's version that the text follows while something is in hand."""
     pictures: dict[str, bytes | None] = field(default_factory=dict)
     serial: int = field(default_factory=anew)
     """Another when tables must be drawn from what is in hand, not from what was typed into them."""
-    shapes: int = field(default_factory=anew)
-    """Another when a shape was put in place or removed: its fields are drawn anew."""
+    fields: int = field(default_factory=anew)
+    """Another when the fields of a shape must."""
+    laid: tuple[str, Sequence[Sequence[float]]] = ("", ())
+    """The table's key, and what it was drawn from."""
     judged: tuple[str, dict[str, Any]] | None = None
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing is changed, and nothing in hand."""
+        return self.text == self.saved and not self.shapes and not self.marks
+
+    def redraw(self) -> None:
+        """Draw every table and field from what is in hand."""
+        self.serial, self.fields = anew(), anew()
+
+    def settle(self, site: Site) -> None:
+        """Let go of what is in the text."""
+        parts, cameras = parts_of(site), {camera.id: camera for camera in site.cameras}
+        self.shapes = {key: shape for key, shape in self.shapes.items() if shape != Shape.of(parts.get(key))}
+        self.marks = {
+            camera: marks
+            for camera, marks in self.marks.items()
+            if camera in cameras and marks != Marks.of(cameras[camera])
+        }
+        if not self.shapes and not self.marks:
+            self.meanwhile = None
+
+    def follow(self) -> bool:
+        """Go on from a version that the hub has meanwhile, with what is in hand; not with a changed text of one's own.
+
+        A version that holds what was sent is one's own, and is told to be stored.
+        """
+        version, text = self.newest["version"], self.newest["text"]
+        if version == self.base:
+            return False
+        mine = next((sent for sent in self.sent if with_version(publishable(sent), version) == text), None)
+        if mine is not None:
+            self.text = text if self.text == mine else self.text
+            stored(self.newest)
+        elif self.text == self.saved:
+            self.text, self.meanwhile = text, version
+        else:
+            return False
+        self._carry(site_of(self.saved), site_of(text))
+        self.base, self.saved, self.sent = version, text, []
+        self.redraw()
+        return True
+
+    def _carry(self, before: Site | None, now: Site | None) -> None:
+        """What another changed of a shape or a camera stays, where it is not what is changed here."""
+        if before is None or now is None:
+            return
+        old, new = parts_of(before), parts_of(now)
+        self.shapes = {
+            key: onto(shape, Shape.of(old[key]), Shape.of(new[key])) if key in old and key in new else shape
+            for key, shape in self.shapes.items()
+        }
+        had, has = ({camera.id: Marks.of(camera) for camera in site.cameras} for site in (before, now))
+        self.marks = {
+            camera: onto(marks, had[camera], has[camera]) if camera in had else marks
+            for camera, marks in self.marks.items()
+            if camera in has
+        }
+        self.settle(now)
+
+
+def stored(configuration: Mapping[str, Any]) -> None:
+    """Let the page say that its newest version is saved, or published."""
+    wanted, version = configuration["wanted"], configuration["version"]
+    published = wanted is not None and wanted["version"] == version
+    st.session_state["setup-said"] = ("setup.published" if published else "setup.saved", version)
+
+
+def kept(key: str, value: object) -> str:
+    """The key of a field, which shows `value` when it was not on the page before: Streamlit forgets what is not drawn."""
+    if key not in st.session_state:
+        st.session_state[key] = value
+    return key
+
+
+def table(work: Work, key: str, columns: Sequence[str], rows: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Rows to be typed as well; drawn from `rows` when the table was not on the page before."""
+    if work.laid[0] != key or key not in st.session_state:
+        work.laid = (key, rows)
+    shown = pd.DataFrame(list(work.laid[1]), columns=list(columns), dtype=float)
+    edited = st.data_editor(shown, num_rows="dynamic", hide_index=True, key=key)
+    typed: list[list[float]] = edited.dropna().to_numpy().tolist()
+    return typed
 
 
 def note(text: str) -> None:

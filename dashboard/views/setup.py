@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.config import Fault
-from branchloop.errors import ConfigError
 from branchloop.serving import overlaps
 from branchloop.site import Site, parse_site
 from branchloop.text import Language, say
 from branchloop.text_faults import told
 from dashboard import session, tiles
-from dashboard.client import Hub, Refused
+from dashboard.client import Hub, Problem, Refused
 from dashboard.setup_cameras import marks_of_cameras
-from dashboard.setup_floor import lines_and_zones
-from dashboard.setup_work import Work, faults
+from dashboard.setup_draft import called, parts_of, site_of
+from dashboard.setup_floor import lines_and_zones, shape_called
+from dashboard.setup_work import Work, faults, kept, note, stored
 
 PARTS = ("plan", "camera", "text")
 
@@ -43,42 +43,50 @@ def page() -> None:
         work = _work(site_id, configuration)
         zone = ZoneInfo(branch["timezone"])
         st.fragment(_status, run_every=session.settings()[0].refresh_s)(door, site_id, work, spoken, zone)
-        _said()
-        site = _site(work.text)
+        site = _settled(work)
+        _said(work, spoken)
         part = st.segmented_control(
             say("setup.part", spoken), PARTS, default=PARTS[0] if site else "text", required=True,
             format_func=lambda key: say(f"setup.part.{key}", spoken), key=f"setup-part-{site_id}",
         )  # fmt: skip
         if part == "text" or site is None:
-            _text(door, site_id, work, configuration, spoken, zone)
+            _text(door, site_id, work, spoken, zone)
         elif part == "camera":
             marks_of_cameras(door, site_id, work, site, spoken)
         else:
             lines_and_zones(door, site_id, work, site, spoken)
-        _finish(door, site_id, work, spoken)
+        site = _settled(work)
+        if work.follow():  # only now: all that was just drawn and typed is in hand
+            st.rerun()
+        _finish(door, site_id, work, site, spoken)
+        st.session_state.pop("setup-said", None)
 
 
 def _work(site_id: str, configuration: dict[str, Any]) -> Work:
-    """What is in hand; a text that was not touched follows the hub's."""
+    """What is in hand."""
     key = f"setup-{site_id}"
     work = cast("Work | None", st.session_state.get(key))
-    if work is None or (work.text == work.saved and work.base != configuration["version"]):
-        work = Work(configuration["text"], configuration["version"], configuration["text"])
+    if work is None:
+        work = Work(configuration["text"], configuration["version"], configuration["text"], configuration)
         st.session_state[key] = work
+    work.newest = configuration
     return work
 
 
-def _site(text: str) -> Site | None:
-    try:
-        return parse_site(text)
-    except ConfigError:
-        return None
+def _settled(work: Work) -> Site | None:
+    """The site of the text in hand, while that is right; what is in it is no longer in hand beside it."""
+    site = site_of(work.text)
+    if site is not None:
+        work.settle(site)
+    return site
 
 
 def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo) -> None:
     """Wanted, running, in hand: refreshes by itself."""
     with session.told(by_itself=True):
         configuration = door.configuration(site_id)
+        if work.sent and configuration["version"] != work.newest["version"]:
+            st.rerun()  # what was sent may have arrived after all
         wanted, runs = configuration["wanted"], configuration["reported"]
         none = say("setup.none", spoken)
         at = "" if runs is None else say("setup.since", spoken, time=_wall(runs["at"], zone))
@@ -102,19 +110,19 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
             st.success(say("setup.in_force", spoken, version=runs["version"]))
 
 
-def _text(
-    door: Hub, site_id: str, work: Work, configuration: dict[str, Any], spoken: Language, zone: ZoneInfo
-) -> None:
-    typed = st.text_area(say("setup.text", spoken), work.text, height=480, key=f"setup-text-{work.serial}")
-    if typed != work.text:
-        work.text, work.chosen, work.camera = typed, "", ""
+def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo) -> None:
+    work.text = st.text_area(
+        say("setup.text", spoken), work.text, height=480, key=f"setup-text-{work.serial}"
+    )
     session.head(say("setup.history", spoken))
     st.fragment(_history, run_every=session.settings()[0].refresh_s)(door, site_id, spoken, zone)
-    old = [each["version"] for each in configuration["history"][1:]]
+    old = [each["version"] for each in work.newest["history"][1:]]
     if old:
         version = st.selectbox(say("setup.rollback", spoken), old)
-        if st.button(say("setup.do_rollback", spoken)):
-            _took(door.roll_back(site_id, version), site_id, "setup.published", spoken)
+        if not work.untouched:
+            note(say("setup.rollback_later", spoken))
+        if st.button(say("setup.do_rollback", spoken), disabled=not work.untouched) and work.untouched:
+            _took(door.roll_back(site_id, version), site_id)
 
 
 def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
@@ -140,7 +148,7 @@ def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
         st.html(tiles.table(heads, rows) if rows else say("setup.none", spoken))
 
 
-def _finish(door: Hub, site_id: str, work: Work, spoken: Language) -> None:
+def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Language) -> None:
     """Judge the text in hand as the box would, and offer to keep it."""
     st.divider()
     if work.judged is None or work.judged[0] != work.text:
@@ -151,32 +159,62 @@ def _finish(door: Hub, site_id: str, work: Work, spoken: Language) -> None:
         st.html(f'<div class="bl-light bl-good">✓ {say("setup.right", spoken)}</div>')
         for overlap in overlaps(parse_site(work.text)):
             st.warning(overlap.told(spoken))
-    untouched = work.text == work.saved
-    note = st.text_input(say("setup.note", spoken), max_chars=200, key=f"setup-note-{work.base}")
+    in_hand = _in_hand(work, site, spoken)
+    if in_hand:
+        st.warning(say("setup.in_hand", spoken, what=("、" if spoken == "zh" else ", ").join(in_hand)))
+    work.note = st.text_input(
+        say("setup.note", spoken), max_chars=200, key=kept(f"setup-note-{work.base}", work.note)
+    )
     row = st.container(horizontal=True)
-    bad = untouched or not checked["ok"]
+    bad = work.text == work.saved or bool(in_hand) or not checked["ok"]
     publish = row.button(say("setup.publish", spoken), disabled=bad, type="primary")
     save = row.button(say("setup.save", spoken), disabled=bad)
     # Drawn before anything is asked of the hub: who is refused finds it below the reason.
-    if row.button(say("setup.discard", spoken), disabled=untouched):
+    if row.button(say("setup.discard", spoken), disabled=work.untouched):
         st.session_state.pop(f"setup-{site_id}", None)
         st.rerun()
-    if publish or save:
-        answer = door.save(site_id, work.text, work.base, note, publish=publish)
-        _took(answer, site_id, "setup.published" if publish else "setup.saved", spoken)
+    if (publish or save) and not bad:
+        _save(door, site_id, work, publish=publish)
+    elif work.base != work.newest["version"]:
+        st.warning(say("setup.overtaken", spoken, version=work.newest["version"], base=work.base))
 
 
-def _took(answer: dict[str, Any], site_id: str, key: str, spoken: Language) -> None:
+def _in_hand(work: Work, site: Site | None, spoken: Language) -> list[str]:
+    """What is drawn and typed and not put in place, by its names."""
+    if site is None:
+        return []
+    parts = parts_of(site)
+    shapes = [shape_called(key, work, parts.get(key), spoken) for key in work.shapes]
+    cameras = [camera for camera in site.cameras if camera.id in work.marks]
+    return [*shapes, *(say("setup.marks_of", spoken, camera=called(camera, spoken)) for camera in cameras)]
+
+
+def _save(door: Hub, site_id: str, work: Work, *, publish: bool) -> None:
+    work.sent.append(work.text)
+    try:
+        answer = door.save(site_id, work.text, work.base, work.note, publish=publish)
+    except Problem:
+        work.newest = door.configuration(site_id)
+        if work.follow():  # overtaken by what one sent before, whose answer was lost
+            st.rerun()
+        raise
+    _took(answer, site_id)
+
+
+def _took(answer: dict[str, Any], site_id: str) -> None:
     """The hub has a new version: start again from it."""
     st.session_state.pop(f"setup-{site_id}", None)
-    st.session_state["setup-said"] = say(key, spoken, version=answer["version"])
+    stored(answer)
     st.rerun()
 
 
-def _said() -> None:
-    told = st.session_state.pop("setup-said", None)
-    if told:
-        st.success(told)
+def _said(work: Work, spoken: Language) -> None:
+    told = st.session_state.get("setup-said")
+    if told is not None:
+        key, version = told
+        st.success(say(key, spoken, version=version))
+    if work.meanwhile is not None:
+        st.info(say("setup.followed", spoken, version=work.meanwhile))
 
 
 def _wall(text: str, zone: ZoneInfo) -> str:

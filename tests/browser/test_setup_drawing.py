@@ -190,6 +190,47 @@ def test_who_was_overtaken_can_load_the_other_s_version(branch: Branch, page: Pa
     assert "# mine" not in httpx.get(at, headers=headers).json()["text"]
 
 
+def test_what_is_drawn_stays_over_pages_and_what_others_save(branch: Branch, page: Page) -> None:
+    """Nothing is saved without it; a click after another's version goes to it, and that one's change is kept."""
+    at = f"{branch.hub.api}/api/v1/branches/hall/configuration"
+    headers = branch.hub.token("manager", "hall")
+    page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
+    page.get_by_role("combobox", name=say("setup.what", "en")).click()
+    page.get_by_role("option", name=say("setup.new_zone", "en")).click()
+    pad = page.get_by_role("application", name="Floor plan of Hall")
+    for number, place in enumerate([(0.2, 0.2), (0.6, 0.2)], 1):
+        click(pad, *place, size=(2.0, 1.0))
+        drawn(pad, number)
+    page.get_by_label("Id (a-z").fill("desk")
+    page.get_by_label("Name in English").fill("Front desk")
+    page.get_by_label("Name in English").press("Tab")
+    expect(page.get_by_text(say("setup.in_hand", "en", what="A new zone"))).to_be_visible()
+    page.get_by_role("link", name="Quality").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(say("page.quality", "en"))
+    page.get_by_role("link", name=say("page.setup", "en")).click()
+    expect(page.get_by_label("Name in English")).to_have_value("Front desk")
+    expect(page.get_by_label("Id (a-z")).to_have_value("desk")
+    drawn(pad, 2)
+    now = httpx.get(at, headers=headers).json()
+    other = {"text": now["text"].replace("# the camera over the door", "# theirs"), "base": now["version"]}
+    httpx.post(at, headers=headers, json=other).raise_for_status()
+    click(pad, 0.6, 0.8, size=(2.0, 1.0))
+    drawn(pad, 3)
+    expect(page.get_by_text(say("setup.followed", "en", version=2))).to_be_visible()
+    publish = page.get_by_role("button", name=say("setup.publish", "en"))
+    expect(publish).to_be_disabled()
+    quiet(page)
+    shoot(page, "setup-in-hand-en")
+    found = Axe().run(page).response["violations"]
+    assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
+    page.get_by_role("button", name="Put in place").click()
+    publish.click()
+    expect(page.get_by_text(say("setup.published", "en", version=3))).to_be_visible()
+    told = httpx.get(at, headers=headers).json()["text"]
+    assert "# theirs" in told
+    assert [zone["id"] for zone in tomllib.loads(told)["zone"]] == ["queue", "desk"]
+
+
 def test_a_picture_from_above_is_asked_for_and_drawn_on(branch: Branch, page: Page) -> None:
     """None yet; asked for, made, under the plan; too soon again is told in the hub's words, in both languages."""
     page.goto(f"{branch.pages}/setup?branch=hall&lang=en")

@@ -15,7 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from branchloop.commands import Reply
 from branchloop.text import say
-from dashboard.setup_work import anew
+from dashboard.client import Hub, Unreachable
+from dashboard.setup_draft import Marks, Shape
+from dashboard.setup_work import Work, anew
 from hub.api.state import now_ms
 from hub.store.commands import Commands
 from hub.store.connection import opened as opened_db
@@ -30,6 +32,9 @@ source = "rtsp://127.0.0.1/hall"
 picture_px = [80, 60]
 points = [[0, 0, 0, 0], [80, 0, 2, 0], [80, 60, 2, 1], [0, 60, 0, 1]]
 """
+
+
+TRIANGLE = ((0.1, 0.1), (0.9, 0.1), (0.9, 0.9))
 
 
 def setup_page() -> None:
@@ -79,6 +84,26 @@ def published(hub: World, branch: str, width_m: float) -> None:
     httpx.post(
         f"{hub.api}/api/v1/branches/{branch}/configuration", headers=headers, json=body
     ).raise_for_status()
+
+
+def draw(work: Work, key: str, shape: Shape) -> None:
+    """As clicks on the plan do."""
+    work.shapes[key], work.serial = shape, anew()
+
+
+def field(page: AppTest, key: str) -> Any:
+    (found,) = (each for each in page.text_input if each.label == say(key, "zh"))
+    return found
+
+
+def button(page: AppTest, key: str) -> Any:
+    (found,) = (each for each in page.button if each.label == say(key, "zh"))
+    return found
+
+
+def choose(page: AppTest, shape: str) -> None:
+    (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
+    what.set_value(shape).run()
 
 
 def test_a_text_that_was_not_touched_follows_what_another_publishes(hub: World) -> None:
@@ -136,7 +161,7 @@ def test_a_new_shape_does_not_take_the_place_of_another(hub: World) -> None:
     work = page.session_state["setup-hall"]
     (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
     what.set_value("new-zone").run()
-    work.points, work.serial = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], anew()
+    draw(work, "new-zone", Shape(points=TRIANGLE))
     (named,) = (field for field in page.text_input if field.label == say("setup.id", "zh"))
     named.set_value("queue").run()
     (apply,) = (button for button in page.button if button.label == say("setup.apply", "zh"))
@@ -184,7 +209,7 @@ def test_zones_of_an_inline_list_are_drawn_like_others(hub: World) -> None:
     page.button_group[0].set_value("plan").run()
     (what,) = (box for box in page.selectbox if box.label == say("setup.what", "zh"))
     what.set_value("new-zone").run()
-    work.points, work.serial = [(0.1, 0.1), (0.9, 0.1), (0.9, 0.9)], anew()
+    draw(work, "new-zone", Shape(points=TRIANGLE))
     (named,) = (field for field in page.text_input if field.label == say("setup.id", "zh"))
     named.set_value("desk").run()
     assert not page.exception
@@ -244,3 +269,199 @@ def test_the_page_in_chinese_names_cameras_and_kinds_in_chinese(hub: World) -> N
     (camera,) = (box for box in page.selectbox if box.label == say("setup.camera", "zh"))
     assert (camera.options, camera.value) == (["大厅"], "hall")
     assert not page.exception
+
+
+def test_what_is_in_hand_outlives_what_another_publishes(hub: World) -> None:
+    """Typed in the very run that learns of it, too; the text follows, and both changes of one zone are in it."""
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    page.button_group[0].set_value("plan").run()
+    choose(page, "new-zone")
+    draw(work, "new-zone", Shape(points=TRIANGLE))
+    page.run()
+    choose(page, "zone:queue")
+    field(page, "setup.name_zh").set_value("队").run()
+    assert not [each for each in page.info if "他人" in each.value]
+    now = stored(hub, "hall")
+    text = now["text"].replace('kind = "queue"', 'kind = "waiting"')
+    body = {"text": text, "base": now["version"], "note": "", "publish": True}
+    headers = hub.token("manager", "hall")
+    at = f"{hub.api}/api/v1/branches/hall/configuration"
+    httpx.post(at, headers=headers, json=body).raise_for_status()
+    field(page, "setup.name_en").set_value("Line").run()
+    assert not page.exception
+    assert say("setup.followed", "zh", version=2) in [each.value for each in page.info]
+    assert (field(page, "setup.name_zh").value, field(page, "setup.name_en").value) == ("队", "Line")
+    published(hub, "hall", 3.0)
+    button(page, "setup.apply").click().run()
+    choose(page, "new-zone")
+    assert work.shapes["new-zone"].points == TRIANGLE
+    field(page, "setup.id").set_value("desk").run()
+    button(page, "setup.apply").click().run()
+    assert not page.exception
+    assert not [each for each in page.info if "他人" in each.value], "nothing is in hand any longer"
+    button(page, "setup.publish").click().run()
+    told = tomllib.loads(stored(hub, "hall")["text"])
+    assert told["plan"]["width_m"] == 3.0
+    assert [(zone["id"], zone["kind"]) for zone in told["zone"]] == [("queue", "waiting"), ("desk", "other")]
+    assert told["zone"][0]["name"] == {"zh": "队", "en": "Line"}
+
+
+def test_marks_in_hand_outlive_what_another_publishes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They and the point of the picture whose place is still to be clicked."""
+    own = f'{CAMERA}[box]\nid = "b"\nbroker = "mqtt://127.0.0.1:1"\ndata_dir = "d"\ncredential_file = "p"\n'
+    with world(tmp_path, parts=own) as hub:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        page = opened(hub, "hall")
+        work = page.session_state["setup-hall"]
+        page.button_group[0].set_value("camera").run()
+        placed = Marks((*work.marks.get("hall", Marks()).points, (40.0, 30.0, 1.0, 0.5)), (20.0, 20.0))
+        work.marks["hall"], work.serial = placed, anew()
+        page.run()
+        published(hub, "hall", 3.0)
+        page.run()
+        assert not page.exception
+        assert work.base == 2
+        assert work.marks == {"hall": placed}
+        said = [each.value for each in page.warning]
+        marks = say("setup.marks_of", "zh", camera="大厅")
+        assert say("setup.in_hand", "zh", what=marks) in said
+        page.button_group[0].set_value("plan").run()
+        page.button_group[0].set_value("camera").run()
+        assert work.marks == {"hall": placed}
+        button(page, "setup.undo").click().run()
+        assert work.marks == {}
+        assert not [each.value for each in page.warning if marks in each.value]
+        st.cache_resource.clear()
+
+
+def test_nothing_is_saved_beside_what_is_not_in_place(hub: World) -> None:
+    """It is named beside the buttons; put in place or undone, all can be saved, and rolled back when nothing is left."""
+    published(hub, "hall", 2.5)
+    published(hub, "hall", 3.0)
+    page = opened(hub, "hall")
+    assert not button(page, "setup.do_rollback").disabled
+    page.text_area[0].set_value(f"{page.text_area[0].value}\n# mine\n").run()
+    assert button(page, "setup.do_rollback").disabled
+    assert not button(page, "setup.publish").disabled
+    page.button_group[0].set_value("plan").run()
+    choose(page, "zone:queue")
+    field(page, "setup.name_zh").set_value("队").run()
+    assert say("setup.in_hand", "zh", what="区域 queue") in [each.value for each in page.warning]
+    assert button(page, "setup.publish").disabled
+    assert button(page, "setup.save").disabled
+    button(page, "setup.undo").click().run()
+    assert field(page, "setup.name_zh").value == ""
+    assert not button(page, "setup.publish").disabled
+    field(page, "setup.name_zh").set_value("队").run()
+    button(page, "setup.apply").click().run()
+    button(page, "setup.publish").click().run()
+    told = tomllib.loads(stored(hub, "hall")["text"])
+    assert told["zone"][0]["name"]["zh"] == "队"
+
+
+def test_what_is_typed_is_there_again_from_another_part(hub: World) -> None:
+    """Every field of a line and of a zone, beside its points; each shape has its own."""
+    page = opened(hub, "hall")
+    page.button_group[0].set_value("plan").run()
+    work = page.session_state["setup-hall"]
+    choose(page, "new-zone")
+    draw(work, "new-zone", Shape(points=TRIANGLE))
+    field(page, "setup.id").set_value("desk").run()
+    (kind,) = (box for box in page.selectbox if box.label == say("setup.kind", "zh"))
+    kind.set_value("desk").run()
+    page.number_input[0].set_value(4.5).run()
+    choose(page, "new-line")
+    field(page, "setup.id").set_value("back").run()
+    page.checkbox[0].check().run()
+    page.button_group[0].set_value("text").run()
+    page.button_group[0].set_value("plan").run()
+    assert (field(page, "setup.id").value, page.checkbox[0].value) == ("back", True)
+    choose(page, "new-zone")
+    (kind,) = (box for box in page.selectbox if box.label == say("setup.kind", "zh"))
+    assert (field(page, "setup.id").value, kind.value, page.number_input[0].value) == ("desk", "desk", 4.5)
+    assert work.shapes["new-zone"].points == TRIANGLE
+    assert work.shapes["new-line"].id == "back"
+
+
+def test_a_shape_that_another_removed_can_be_put_back(hub: World) -> None:
+    """What was in hand of it is kept, and named."""
+    page = opened(hub, "hall")
+    page.button_group[0].set_value("plan").run()
+    choose(page, "zone:queue")
+    field(page, "setup.name_zh").set_value("队").run()
+    now = stored(hub, "hall")
+    body = {
+        "text": now["text"].partition("[[zone]]")[0],
+        "base": now["version"],
+        "note": "",
+        "publish": False,
+    }
+    headers = hub.token("manager", "hall")
+    at = f"{hub.api}/api/v1/branches/hall/configuration"
+    httpx.post(at, headers=headers, json=body).raise_for_status()
+    page.run()
+    assert say("setup.in_hand", "zh", what="区域 queue") in [each.value for each in page.warning]
+    button(page, "setup.apply").click().run()
+    assert not page.exception
+    (zone,) = tomllib.loads(page.session_state["setup-hall"].text)["zone"]
+    assert (zone["id"], zone["kind"], zone["name"]["zh"]) == ("queue", "queue", "队")
+
+
+@pytest.mark.parametrize("goes_on", [False, True])
+def test_who_got_no_answer_is_not_overtaken_by_himself(
+    hub: World, monkeypatch: pytest.MonkeyPatch, *, goes_on: bool
+) -> None:
+    """The text was stored all the same: that is said, and what was typed since is made from it."""
+    save = Hub.save
+
+    def lost(*asked: Any, **more: Any) -> dict[str, Any]:
+        save(*asked, **more)
+        raise Unreachable
+
+    page = opened(hub, "hall")
+    page.text_area[0].set_value(f"{page.text_area[0].value}\n# first\n").run()
+    with monkeypatch.context() as patched:
+        patched.setattr(Hub, "save", lost)
+        button(page, "setup.publish").click().run()
+    assert [each.value for each in page.warning] == [say("error.unreachable", "zh")]
+    work = page.session_state["setup-hall"]
+    if goes_on:
+        page.text_area[0].set_value(f"{work.text}# second\n")
+    page.run()
+    assert not page.exception
+    assert say("setup.published", "zh", version=2) in [each.value for each in page.success]
+    assert not page.warning
+    assert (work.base, work.untouched) == (2, not goes_on)
+    if goes_on:
+        button(page, "setup.publish").click().run()
+        assert not page.error
+        assert "# first\n# second\n" in stored(hub, "hall")["text"]
+
+
+def test_what_arrives_late_answers_who_asks_again(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first request is stored while the second is on its way: that is no conflict with anybody."""
+    save = Hub.save
+    asked: list[tuple[Any, ...]] = []
+
+    def late(*now: Any, publish: bool) -> dict[str, Any]:
+        asked.append(now)
+        if len(asked) == 1:
+            raise Unreachable
+        save(*asked[0], publish=publish)
+        return save(*now, publish=publish)
+
+    monkeypatch.setattr(Hub, "save", late)
+    page = opened(hub, "hall")
+    page.text_area[0].set_value(f"{page.text_area[0].value}\n# mine\n").run()
+    button(page, "setup.publish").click().run()
+    page.run()
+    button(page, "setup.publish").click().run()
+    assert not page.error
+    assert say("setup.published", "zh", version=2) in [each.value for each in page.success]
+    assert stored(hub, "hall")["version"] == 2
