@@ -41,6 +41,8 @@ from edge.succession import DesiredHeard, Succession
 
 DOTS_EVERY_S = 1.0
 DRAIN_S = 10.0
+STUCK_EVERY_S = 30.0
+"""So often a box whose disk takes nothing says how much waits by now."""
 LATE_MS = 1_000
 """Frames from before the border have come by then."""
 KEPT_READINGS = 32
@@ -101,6 +103,7 @@ class Pipeline:
         self._serial = 0
         self._dots_s = 0.0
         self._stuck = False
+        self._stuck_told_s = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
@@ -323,8 +326,9 @@ class Pipeline:
         now_s = self._clock.now_s()
         if self._succession.counting(now_s):
             self._link.status_changed()
-        if (stuck := self._outbox.stuck is not None) != self._stuck:
-            self._stuck = stuck
+        stuck = self._outbox.stuck is not None
+        if stuck != self._stuck or (stuck and now_s - self._stuck_told_s >= STUCK_EVERY_S):
+            self._stuck, self._stuck_told_s = stuck, now_s
             self._link.status_changed()
         if (heard := self._succession.again(now_s)) is not None:
             self._desired(heard)

@@ -66,6 +66,10 @@ class _Lost:
     first_ms: int
     last_ms: int
 
+    def told(self, reason: str | None) -> str:
+        span = f"{iso(self.first_ms)} to {iso(self.last_ms)}"
+        return f"{self.count} messages of {span} are lost: {reason}"
+
 
 class Outbox:
     """One box's outbox; several threads and processes may append, one link sends.
@@ -215,13 +219,19 @@ class Outbox:
         return self._read(used_bytes)
 
     def close(self) -> None:
-        """Flush and close."""
+        """Flush and close; what the disk takes no more is lost with this process, and said."""
         self._closing.set()
         with self._appended:
             self._appended.notify()
         self._flusher.join()
         with self._using:
             self.flush()
+            with self._appended:
+                left, self._pending = self._pending, []
+            for entry in left:
+                self._lose(entry)
+            if self._lost is not None:
+                _LOG.warning("%s", self._lost.told(self._reason))
             self._file.close()
 
     def _commit(self, entries: list[_Entry]) -> int | None:
@@ -261,8 +271,7 @@ class Outbox:
         details = [(entries[-1].last_ms, remark) for remark in self._file.remarks]
         lost = self._lost
         if lost is not None:
-            span = f"{iso(lost.first_ms)} to {iso(lost.last_ms)}"
-            details.append((lost.last_ms, f"{lost.count} messages of {span} are lost: {self._reason}"))
+            details.append((lost.last_ms, lost.told(self._reason)))
         return [
             _entry("notice", Notice(id=_notice_id(), what="disk", at_ms=at_ms, detail=detail[:300]))
             for at_ms, detail in details
@@ -277,11 +286,14 @@ class Outbox:
             self._pending = waiting[-HELD:]
         for entry in [*(entry for entry in entries if entry.awaited), *waiting[:-HELD]]:
             entry.settled, entry.seq = True, None
-            lost = self._lost or _Lost(0, entry.first_ms, entry.last_ms)
-            self._lost = _Lost(
-                lost.count + 1, min(lost.first_ms, entry.first_ms), max(lost.last_ms, entry.last_ms)
-            )
-            self.refused += 1
+            self._lose(entry)
+
+    def _lose(self, entry: _Entry) -> None:
+        lost = self._lost or _Lost(0, entry.first_ms, entry.last_ms)
+        self._lost = _Lost(
+            lost.count + 1, min(lost.first_ms, entry.first_ms), max(lost.last_ms, entry.last_ms)
+        )
+        self.refused += 1
 
     def _check_disk(self) -> None:
         folder = self.path.parent

@@ -339,6 +339,30 @@ def test_a_data_folder_that_is_away_ends_nothing_and_loses_nothing(config: Path)
     assert pipeline._outbox.refused == 0
 
 
+def test_what_waits_for_a_full_disk_is_told_again_and_again(config: Path) -> None:
+    """The status of a box that stays stuck has the figure of now, twice a minute."""
+    data = config.parent / "data"
+    data.mkdir()
+    clocks = Clocks()
+    pipeline = Pipeline(read_configured(config), config, data, clocks.clock())
+    pipeline._outbox._reserve_bytes = 2**62
+    told = []
+    for second in range(100):
+        if second % 10 == 0:
+            pipeline._clock_step("for a message to wait")
+        pipeline._tick()
+        if pipeline._link._changed.is_set():
+            pipeline._link._changed.clear()
+            stuck = pipeline._status()["stuck"]
+            assert isinstance(stuck, Stuck)
+            told.append((second, stuck.waiting))
+        clocks.go_on(1.0)
+    close(pipeline)
+    assert [second for second, _ in told] == [0, 30, 60, 90]
+    waiting = [count for _, count in told]
+    assert waiting == sorted(set(waiting))
+
+
 def test_a_camera_that_stalls_is_told_and_its_window_says_so(config: Path) -> None:
     """The notice names camera and state; the light follows; a second of silence is not observed time."""
     frames = [FrameReport("hall", T0_MS + 143 * i, box(300)) for i in range(10)]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from branchloop.clock import iso
 from branchloop.errors import DependencyError
 from branchloop.messages import Heat, Notice, Window
 from edge.send.outbox import HELD, Outbox
@@ -275,6 +276,22 @@ def test_what_waits_in_memory_is_bounded(tmp_path: Path) -> None:
     assert box.stuck is None
     assert box.produced == HELD + 1  # with the notice
     box.close()
+
+
+def test_what_is_lost_at_the_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """How many messages of what time: those that waited, and those that were refused and not reported yet."""
+    box = Outbox(tmp_path / "outbox.db", reserve_bytes=2**62)
+    for n in range(7):
+        box.append("window", window(n))
+    assert box.append_now("window", window(9)) is None
+    box.close()
+    span = f"{iso(T0_MS)} to {iso(T0_MS + 50_000)}"
+    assert caplog.messages[-1] == f"8 messages of {span} are lost: the disk is full."
+    caplog.clear()
+    again = Outbox(tmp_path / "outbox.db", reserve_bytes=0)
+    again.append("window", window(10))
+    again.close()
+    assert caplog.messages == []
 
 
 def test_acknowledgements_free_a_full_disk(tmp_path: Path) -> None:
