@@ -38,6 +38,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "heat.total": ("Time spent on the floor", "停留总时长"),
     "heat.sum": ("{value} person·seconds", "{value} 人·秒"),
     "heat.hours": ("Hours", "时段"),
+    "heat.hour_least": ("One hour at least: {first}:00–{last}:00", "至少一小时：{first}:00–{last}:00"),
     "heat.day": ("Day", "日期"),
     "heat.nobody": ("Nobody was on the floor in this time.", "该时段内无人停留。"),
     "heat.no_data": (

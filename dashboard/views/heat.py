@@ -164,7 +164,9 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
     first, last = first_row[2].slider(
         say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00", key="heat-hours"
     )
-    first = min(first, 23)
+    if first == last:
+        first, last = min(first, 23), min(first, 23) + 1
+        first_row[2].caption(say("heat.hour_least", spoken, first=first, last=last))
     second_row = st.columns([9, 5, 5], vertical_alignment="bottom")
     layer = second_row[0].segmented_control(
         say("layer", spoken),
@@ -189,7 +191,7 @@ def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choi
     )
     days = periods.days(period, day)
     return Choice(
-        periods.spans(days, first, max(last, first + 1), zone),
+        periods.spans(days, first, last, zone),
         layer or LAYERS[0],
         AGAINST[against],
         picture,

@@ -171,6 +171,10 @@ def test_heat_of_hours_that_the_clock_skipped(tmp_path: Path, monkeypatch: pytes
         page.segmented_control[0].set_value("difference").run()
         assert not page.exception
         assert say("difference.no_hour", "zh") in [each.value for each in page.info]
+        for both, first in ((8, 8), (24, 23)):
+            page.slider[0].set_value((both, both)).run()
+            told = say("heat.hour_least", "zh", first=first, last=first + 1)
+            assert told in [each.value for each in page.caption]
         st.cache_resource.clear()
 
 
