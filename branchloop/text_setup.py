@@ -187,6 +187,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.history": ("Versions", "历史版本"),
     "setup.version": ("version", "版本"),
     "setup.by": ("by", "操作人"),
+    "setup.by.file": ("branch file", "网点自有配置文件"),
+    "setup.by.command": ("command line", "命令行"),
     "setup.at": ("saved", "保存时间"),
     "setup.state": ("state", "状态"),
     "setup.state.saved": ("saved", "已保存"),

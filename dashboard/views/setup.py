@@ -21,6 +21,8 @@ from dashboard.setup_floor import lines_and_zones, shape_called
 from dashboard.setup_work import Work, faults, kept, note, stored
 
 PARTS = ("plan", "camera", "text")
+AUTHORS = {"branch file": "setup.by.file", "command line": "setup.by.command"}
+"""Those that are no token's name."""
 
 
 def page() -> None:
@@ -116,7 +118,8 @@ def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo)
     )
     session.head(say("setup.history", spoken))
     st.fragment(_history, run_every=session.settings()[0].refresh_s)(door, site_id, spoken, zone)
-    old = [each["version"] for each in work.newest["history"][1:]]
+    versions = [each["version"] for each in work.newest["history"]]
+    old = [version for version in versions if version != work.newest["version"]]
     if old:
         version = st.selectbox(say("setup.rollback", spoken), old)
         if not work.untouched:
@@ -136,11 +139,12 @@ def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
             if runs and runs["hash"] == each["hash"]:
                 state = "runs"
             note = f" · {each['note']}" if each["note"] else ""
+            author = say(AUTHORS[each["author"]], spoken) if each["author"] in AUTHORS else each["author"]
             rows.append(
                 [
                     str(each["version"]),
                     _wall(each["saved"], zone),
-                    f"{each['author']}{note}",
+                    f"{author}{note}",
                     say(f"setup.state.{state}", spoken),
                 ]
             )

@@ -6,15 +6,18 @@ an old text.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from dataclasses import dataclass
 
-from branchloop.desired import Desired, make
+from branchloop.desired import Desired, RefusedError, make
 from branchloop.errors import ConflictError
 from branchloop.site import Site
 from branchloop.status import Refusal, Status
 
 _COLUMNS = "site, version, text, hash, author, note, at_ms, ring, published_ms"
+OWN_FILE = "branch file"
+"""Author of the version that no hub saved."""
 KEPT_VERSIONS = 50
 """Of a branch, newest first; what is wanted of its box and what the box runs stays besides."""
 
@@ -106,6 +109,18 @@ class Configurations:
         )
         self._forget(site)
         return saved
+
+    def keep_own(self, site: str, text: str, version: int, ring: int, now_ms: int) -> None:
+        """Keep the text of the branch's own file under the version it has there, so that one can go back to it.
+
+        Nothing where that version is kept already, or where the text is too long ever to be sent.
+        """
+        with contextlib.suppress(RefusedError):
+            made = make(text, site, version, ring, now_ms)
+            self._db.execute(
+                f"INSERT OR IGNORE INTO configuration ({_COLUMNS}) VALUES (?,?,?,?,?,'',?,?,NULL)",
+                (site, version, made.text, made.hash, OWN_FILE, now_ms, ring),
+            )
 
     def publish(self, saved: Saved, now_ms: int) -> None:
         """Want it of the box. Again changes nothing; ConflictError when a later one is wanted already."""

@@ -62,11 +62,13 @@ def save_text(
         said = "; ".join(f"{fault.key} {fault.message}".strip().rstrip(".") for fault in faults[:MOST_SAID])
         more = f" (and {len(faults) - MOST_SAID} more)" if len(faults) > MOST_SAID else ""
         raise InputError(f"the configuration is wrong: {said}{more}.", hint="Mend it; nothing was saved.")
-    own = parse_site(site_text(config, site.id))
-    return Configurations(db).save(
-        site.id, text, above=own.version, base=base, author=author, note=note,
-        ring=config.rollout.ring_of(site.id), now_ms=_now_ms(),
-    )  # fmt: skip
+    own_text = site_text(config, site.id)
+    above, ring, now_ms = parse_site(own_text).version, config.rollout.ring_of(site.id), _now_ms()
+    configurations = Configurations(db)
+    configurations.keep_own(site.id, own_text, above, ring, now_ms)
+    return configurations.save(
+        site.id, text, above=above, base=base, author=author, note=note, ring=ring, now_ms=now_ms
+    )
 
 
 def roll_back(db: sqlite3.Connection, config: HubConfig, site: Site, old: Saved, author: str) -> Saved:

@@ -465,3 +465,17 @@ def test_what_arrives_late_answers_who_asks_again(hub: World, monkeypatch: pytes
     assert not page.error
     assert say("setup.published", "zh", version=2) in [each.value for each in page.success]
     assert stored(hub, "hall")["version"] == 2
+
+
+def test_the_branch_goes_back_to_its_own_file(hub: World) -> None:
+    """What the box ran before anybody saved is in the history from the first save on, as nobody's but the file's."""
+    own = tomllib.loads(stored(hub, "hall")["text"])["plan"]
+    published(hub, "hall", 3.0)
+    page = opened(hub, "hall")
+    assert say("setup.by.file", "zh") in " ".join(block.proto.body for block in page.get("html"))
+    button(page, "setup.do_rollback").click().run()
+    assert not page.exception
+    assert say("setup.published", "zh", version=3) in [each.value for each in page.success]
+    told = stored(hub, "hall")
+    assert tomllib.loads(told["text"])["plan"] == own
+    assert [each["version"] for each in told["history"]] == [3, 2, 1]

@@ -13,13 +13,15 @@ from click.testing import CliRunner, Result
 
 from branchloop.desired import Desired
 from branchloop.errors import ConflictError
+from branchloop.site import parse_site
 from branchloop.status import Refusal, Status
 from hub.config import HubConfig, read_config
 from hub.ingest.desired import DesiredOut
 from hub.main import cli
 from hub.store import inforce
-from hub.store.configurations import KEPT_VERSIONS, Configurations, Saved
+from hub.store.configurations import KEPT_VERSIONS, OWN_FILE, Configurations, Saved
 from hub.store.connection import connect, prepare
+from hub.store.judging import roll_back, save_text
 from hub.store.schema import DATABASE
 
 SITES = ("north", "south", "west")
@@ -232,6 +234,31 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
     bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
     assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
     assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
+
+
+def test_a_branch_goes_back_to_its_own_file(db: sqlite3.Connection, config: HubConfig) -> None:
+    """The first save keeps it under its version, once, and without its box; a higher one of later is kept as well."""
+    site, configurations = config.sites["north"], Configurations(db)
+    save_text(db, config, site, text(config, "north", 5.0), 1, "mei", "")
+    save_text(db, config, site, text(config, "north", 6.0), 2, "mei", "")
+    kept = configurations.history("north")
+    assert [(each.version, each.author) for each in kept] == [(3, "mei"), (2, "mei"), (1, OWN_FILE)]
+    own = kept[-1]
+    assert own.published_ms is None
+    assert "credential" not in own.text
+    assert parse_site(own.text).plan.width_m == 4.0
+    back = roll_back(db, config, site, own, "mei")
+    assert (back.version, parse_site(back.text).plan.width_m) == (4, 4.0)
+    assert configurations.wanted_of("north") == 4
+    file = config.site_files["north"]
+    file.write_text(f"version = 8\n{text(config, 'north', 7.0)}", encoding="utf-8")
+    with pytest.raises(ConflictError):
+        save_text(db, config, site, text(config, "north", 6.0), 4, "mei", "")
+    assert save_text(db, config, site, text(config, "north", 6.0), 8, "mei", "").version == 9
+    assert [each.version for each in configurations.history("north")] == [9, 8, 4, 3, 2, 1]
+    assert (
+        parse_site(roll_back(db, config, site, configurations.history("north")[1], "mei").text).version == 10
+    )
 
 
 def test_only_branches_that_changed_are_read(db: sqlite3.Connection, config: HubConfig) -> None:
