@@ -77,6 +77,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"the picture is (\d+) s old\. Ask again in (\d+) s\.", "现有画面才 {0} 秒；请在 {1} 秒后再次请求"),
     (r"(\d+) pictures of this branch are asked for and not answered yet\. Wait for them, or ask again in (\d+) s\.", "本网点有 {0} 幅画面已请求而未答复；请等待，或在 {1} 秒后再次请求"),
     (r"the hub knows of no box in this branch\. .+", "中心不知道本网点的盒子：其网点文件没有 [box]；请在中心补充"),
+    (r"the configuration cannot be kept in (.+): (.+?)\. .+", "配置无法保存到 {0}：{1}；请检查该文件夹的写入权限与磁盘空间"),
     (r"the text has (\d+) characters, more than (\d+)\. .+", "文本有 {0} 个字符，超过 {1} 个；请缩短"),
 )  # fmt: skip
 _NAMES = {

@@ -6,6 +6,7 @@ agrees with it. Whoever raises the version in the own file above it has the last
 
 from __future__ import annotations
 
+import errno
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,14 @@ from branchloop.site import Site, config_hash, parse_site
 from edge.durable import replace_whole
 
 KEPT = "desired.json"
+_NOT_OURS = "Let the box's user write there: run install-service again, or chown it."
+_REMEDIES = {
+    errno.ENOSPC: "Make room on the disk.",
+    errno.EDQUOT: "Make room on the disk.",
+    errno.EACCES: _NOT_OURS,
+    errno.EPERM: _NOT_OURS,
+    errno.EROFS: "Mount the disk so that it can be written.",
+}
 _LOG = logging.getLogger(__name__)
 
 
@@ -101,7 +110,7 @@ def put_whole(path: Path, text: str) -> None:
     except OSError as error:
         raise DependencyError(
             f"the configuration cannot be kept in {path.parent}: {error.strerror}.",
-            hint="Make room on the disk.",
+            hint=_REMEDIES.get(error.errno or 0, "Check box.data_dir and its disk."),
         ) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from branchloop import sitetext
+from branchloop import sitetext, text_faults
 from branchloop.desired import MAX_TEXT, Desired, RefusedError, judge, make
 from branchloop.errors import DependencyError
 from branchloop.share import share
@@ -192,3 +193,27 @@ def test_a_text_too_long_to_be_sent_is_refused() -> None:
     assert len(sitetext.publishable(text)) == MAX_TEXT
     with pytest.raises(RefusedError, match="characters, more than"):
         make(text, "plaza", 1_000, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "remedy"),
+    [
+        (errno.ENOSPC, "Make room on the disk."),
+        (errno.EACCES, "Let the box's user write there"),
+        (errno.EROFS, "Mount the disk so that it can be written."),
+        (errno.EIO, "Check box.data_dir and its disk."),
+    ],
+)
+def test_what_cannot_be_kept_is_told_with_its_own_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int, remedy: str
+) -> None:
+    """Room helps only a disk that is full; in Chinese as well."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr("edge.configured.replace_whole", refuse)
+    with pytest.raises(DependencyError) as caught:
+        keep(tmp_path, desired(OWN))
+    assert caught.value.hint.startswith(remedy)
+    assert text_faults.told(str(caught.value), "zh").startswith("配置无法保存到")
