@@ -20,6 +20,8 @@ CSS = f"""<style>
 @media (prefers-color-scheme: dark) {{ :root {{ {_tokens(theme.DARK)} }} }}
 .block-container {{ max-width: 1200px; padding-top: 2.5rem; }}
 @media (max-width: 768px) {{ .block-container {{ padding-top: 4.5rem; }} }}
+[data-testid="stSidebar"][data-collapsed="true"] {{ visibility: hidden;
+  transition: transform 300ms, min-width 300ms, max-width 300ms, visibility 0s 300ms; }}
 .block-container h1 {{ font-size: 28px; font-weight: 600; padding: 0 0 8px; }}
 .bl-row {{ display: flex; flex-wrap: wrap; gap: 12px; }}
 .bl-tile {{ flex: 1 1 140px; border: 1px solid var(--bl-hairline); border-radius: 8px; padding: 12px 16px;

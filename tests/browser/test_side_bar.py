@@ -8,6 +8,7 @@ import pytest
 from hubworld import World, world
 from pages import served
 from playwright.sync_api import Browser, Page, expect
+from quiet import quiet
 
 from branchloop.text import say
 
@@ -62,4 +63,28 @@ def test_a_page_that_is_not_theirs_says_so_at_its_address(
     tab.goto(f"{address}/quality?lang=en")
     sign_in(tab, hub, "staff")
     expect(tab.get_by_text(say("error.refused", "en"))).to_be_visible()
+    tab.close()
+
+
+def test_keys_pass_by_a_side_bar_that_is_closed(hub: World, address: str, chromium: Browser) -> None:
+    """On a phone's width its links are off screen: Tab goes to what opens it, and then they are there."""
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
+    tab.goto(f"{address}/?lang=en")
+    sign_in(tab, hub, "manager")
+    expect(tab.get_by_role("heading", level=1)).to_contain_text("Hall")
+    quiet(tab)
+    opens = tab.get_by_role("button", name="Expand sidebar")
+    for _ in range(20):  # round the page, from where the form was
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("!document.activeElement.closest('[data-testid=stSidebar]')")
+        if opens.evaluate("each => each === document.activeElement"):
+            break
+    expect(opens).to_be_focused()
+    tab.keyboard.press("Enter")
+    link = tab.get_by_test_id("stSidebarNavLink").first
+    expect(link).to_be_in_viewport()
+    link.focus()
+    expect(link).to_be_focused()
+    tab.get_by_role("button", name="Collapse sidebar").click()
+    expect(link).to_be_hidden()
     tab.close()
