@@ -224,7 +224,7 @@ def test_what_was_chosen_stays_in_another_language_and_its_branch_on_another_pag
     page.get_by_role("radio", name="28", exact=True).click()
     page.get_by_role("radio", name="English").click()
     expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible()
-    expect(page.get_by_role("radio", name="28 days")).to_be_checked()
+    expect(page.get_by_role("radio", name="28", exact=True)).to_be_checked()
 
 
 def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> None:
