@@ -211,9 +211,7 @@ class Pipeline:
             elif camera.calibration != before[camera.id].calibration or site.plan != self._wired.plan:
                 self._cameras[camera.id].recalibrated()
         if site.sensors != self._wired.sensors:
-            self._leaving = self._sensors
-            self._leaving.stop()
-            self._sensors = Sensors(site.sensors, self._config.parent, self._reports)
+            self._leaving, self._sensors = self._sensors, self._sensors.hand_on(site.sensors)
             self._sensors.start()
         self._wired = site
 

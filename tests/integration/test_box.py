@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -521,6 +522,30 @@ def test_a_sensor_that_is_down_says_why_whatever_its_readings_were(config: Path)
     assert (light.state, light.detail, light.fault) == ("down", "the device was unplugged", "stuck")
     told = [body["detail"] for kind, body in messages(data) if kind == "notice" and body["what"] == "sensor"]
     assert told[1:] == ["the device was unplugged"]
+
+
+def test_only_sensors_that_change_are_begun_anew(config: Path) -> None:
+    """The windows before the border are still told of all, by whoever read them."""
+    data = config.parent / "data"
+    data.mkdir()
+    pipeline = Pipeline(read_configured(config), config, data)
+    one = pipeline._site.sensors[0]
+    both = [one, one.model_copy(update={"id": "two", "x_m": 5.0})]
+    pipeline._sensors = pipeline._sensors.hand_on(both)
+    pipeline._sensors.start()
+    pipeline._wired = pipeline._site.model_copy(update={"sensors": both})
+    readers = {thread.name: thread for thread in threading.enumerate() if thread.name.startswith("sensor-")}
+    moved = [one, both[1].model_copy(update={"x_m": 6.0})]
+    pipeline._border_ms = T0_MS
+    pipeline._rewire(pipeline._wired.model_copy(update={"sensors": moved}))
+    now = {thread.name: thread for thread in threading.enumerate() if thread.name.startswith("sensor-")}
+    told = [[window.sensor for window in pipeline._readings(T0_MS + ms)] for ms in (-5_000, 0)]
+    pipeline._sensors.stop()
+    close(pipeline)
+    assert sorted(now) == sorted(readers) == ["sensor-ceiling-1", "sensor-two"]
+    assert now["sensor-ceiling-1"] is readers["sensor-ceiling-1"]
+    assert now["sensor-two"] is not readers["sensor-two"]
+    assert told == [["ceiling-1", "two"]] * 2
 
 
 def test_reports_survive_the_pipe() -> None:

@@ -28,9 +28,14 @@ def frail(port: UdpPort, reader: LineReader) -> list[float | None]:
     return [1 / (each - 0.666) and each for each in found if each is not None]
 
 
-def sensor(port: int) -> Sensor:
+def sensor(port: int, **more: object) -> Sensor:
     fields = {"id": "one", "source": f"udp:127.0.0.1:{port}", "x_m": 1.0, "y_m": 1.0, "height_m": 3.0}
-    return Sensor.model_validate(fields)
+    return Sensor.model_validate({**fields, **more})
+
+
+def say(port: int, text: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(text, ("127.0.0.1", port))
 
 
 def test_it_is_told_and_the_sensor_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,8 +49,7 @@ def test_it_is_told_and_the_sensor_comes_back(tmp_path: Path, monkeypatch: pytes
     readings: list[Reading] = []
 
     def pump(text: bytes) -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
-            out.sendto(text, ("127.0.0.1", port))
+        say(port, text)
         while not reports.empty():
             report = reports.get()
             assert isinstance(report, SensorReport)
@@ -84,3 +88,47 @@ def test_a_reader_that_cannot_be_made_is_tried_again(tmp_path: Path, monkeypatch
         until(lambda: reports.qsize() >= 3, "three failures", wait_s=20)
     assert sensors.window(0)[0].state == "down"
     sensors.stop()
+
+
+def test_who_is_as_before_is_read_on_when_another_changes(tmp_path: Path) -> None:
+    """Of a name nothing depends. No reading is lost or counted twice, nor forgotten why one is not believed."""
+    reports: queue.SimpleQueue[object] = queue.SimpleQueue()
+    ports = {"one": free_port(), "two": free_port()}
+    leaving = Sensors([sensor(port, id=name) for name, port in ports.items()], tmp_path, reports)
+    taking, heard = [leaving], {"one": 0, "two": 0}
+    begin_ms = time.time_ns() // 1_000_000 // 5_000 * 5_000
+
+    def pump(text: bytes) -> None:
+        for port in ports.values():
+            say(port, text)
+        while not reports.empty():
+            report = reports.get()
+            assert isinstance(report, SensorReport)
+            for sensors in taking:
+                sensors.take(report)
+            heard[report.sensor] += isinstance(report.got, Reading)
+
+    def read_more() -> None:
+        was = dict(heard)
+        until(lambda: pump(b"R1234\n") or all(heard[name] > was[name] for name in ports), "both", wait_s=20)
+
+    leaving.start()
+    try:
+        read_more()
+        pump(b"noise\n" * 40)
+        read_more()
+        named = sensor(ports["one"], id="one", name={"en": "Door", "zh": "门"})
+        coming = leaving.hand_on([named, sensor(ports["two"], id="two", x_m=2.0)])
+        taking.append(coming)
+        before = dict(heard)
+        coming.start()
+        read_more()
+    finally:
+        for sensors in taking:
+            sensors.stop()
+    pump(b"")
+    starts = range(begin_ms, time.time_ns() // 1_000_000, 5_000)
+    one, two = zip(*(coming.window(start_ms) for start_ms in starts), strict=True)
+    assert sum(window.readings for window in one) == heard["one"]
+    assert 0 < sum(window.readings for window in two) <= heard["two"] - before["two"]
+    assert (one[-1].state, one[-1].fault, two[-1].fault) == ("up", "garbled", None)
