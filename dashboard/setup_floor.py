@@ -17,7 +17,7 @@ from branchloop.text import Language, say
 from dashboard import setup_surface
 from dashboard.client import Hub
 from dashboard.setup_draft import Shape, called, parts_of, rounded
-from dashboard.setup_work import Work, anew, faults, kept, note, table
+from dashboard.setup_work import Work, anew, faults, note, table
 
 NEW_LINE, NEW_ZONE = "new-line", "new-zone"
 
@@ -40,9 +40,7 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
         note(say("setup.how_line" if is_line else "setup.how_zone", spoken))
         before = work.shapes.get(chosen, Shape.of(part))
         points = _point_table(work, chosen, before, spoken)
-        shape = _fields(
-            f"{chosen}-{work.fields}", before, known=part is not None, is_line=is_line, spoken=spoken
-        )
+        shape = _fields(work, chosen, before, known=part is not None, is_line=is_line, spoken=spoken)
         shape = work.shapes[chosen] = replace(shape, points=points)
         kind: Listed = "line" if is_line else "zone"
         enough = len(points) == 3 if is_line else len(points) >= 3
@@ -116,25 +114,34 @@ def shape_called(key: str, work: Work, part: Line | Zone | None, spoken: Languag
     return say("setup.line" if key.startswith("line:") else "setup.zone", spoken, name=name)
 
 
-def _fields(key: str, shape: Shape, *, known: bool, is_line: bool, spoken: Language) -> Shape:
+def _fields(work: Work, chosen: str, shape: Shape, *, known: bool, is_line: bool, spoken: Language) -> Shape:
     """The fields beside the points; the id of one that is `known` stays."""
-    part_id = st.text_input(
-        say("setup.id", spoken), max_chars=32, disabled=known, key=kept(f"setup-id-{key}", shape.id)
-    )
-    en = st.text_input(say("setup.name_en", spoken), key=kept(f"setup-en-{key}", shape.en))
-    zh = st.text_input(say("setup.name_zh", spoken), key=kept(f"setup-zh-{key}", shape.zh))
+
+    def field(name: str) -> dict[str, Any]:
+        key = f"setup-{name}-{chosen}-{work.fields}"
+        return {"key": key, "on_change": _typed, "args": (work, chosen, shape, name, key)}
+
+    part_id = st.text_input(say("setup.id", spoken), shape.id, max_chars=32, disabled=known, **field("id"))
+    en = st.text_input(say("setup.name_en", spoken), shape.en, **field("en"))
+    zh = st.text_input(say("setup.name_zh", spoken), shape.zh, **field("zh"))
     typed = Shape(part_id.strip(), en, zh)
     if is_line:
-        entrance = st.checkbox(say("setup.entrance", spoken), key=kept(f"setup-door-{key}", shape.entrance))
+        entrance = st.checkbox(say("setup.entrance", spoken), shape.entrance, **field("entrance"))
         return replace(typed, entrance=entrance)
     picked = st.selectbox(
-        say("setup.kind", spoken), ZONE_KINDS, key=kept(f"setup-kind-{key}", shape.kind),
+        say("setup.kind", spoken), ZONE_KINDS, ZONE_KINDS.index(shape.kind), **field("kind"),
         format_func=lambda each: say(f"setup.kind.{each}", spoken),
     )  # fmt: skip
     stay = st.number_input(
-        say("setup.min_stay", spoken), 0.0, 600.0, step=0.5, key=kept(f"setup-stay-{key}", shape.min_stay_s)
+        say("setup.min_stay", spoken), 0.0, 600.0, shape.min_stay_s, 0.5, **field("min_stay_s")
     )
     return replace(typed, kind=picked, min_stay_s=stay)
+
+
+def _typed(work: Work, chosen: str, shape: Shape, name: str, key: str) -> None:
+    """At once: the click that ends the typing may be the one that leaves the page, before its fields are read."""
+    changed = {name: st.session_state[key]}
+    work.shapes[chosen] = replace(work.shapes.get(chosen, shape), **changed)
 
 
 def _point_table(work: Work, chosen: str, shape: Shape, spoken: Language) -> tuple[Point, ...]:

@@ -125,13 +125,6 @@ def stored(configuration: Mapping[str, Any]) -> None:
     st.session_state["setup-said"] = ("setup.published" if published else "setup.saved", version)
 
 
-def kept(key: str, value: object) -> str:
-    """The key of a field, which shows `value` when it was not on the page before: Streamlit forgets what is not drawn."""
-    if key not in st.session_state:
-        st.session_state[key] = value
-    return key
-
-
 def table(work: Work, key: str, columns: Sequence[str], rows: Sequence[Sequence[float]]) -> list[list[float]]:
     """Rows to be typed as well; drawn from `rows` when the table was not on the page before."""
     if work.laid[0] != key or key not in st.session_state:

@@ -18,7 +18,7 @@ from dashboard.client import Hub, Problem, Refused
 from dashboard.setup_cameras import marks_of_cameras
 from dashboard.setup_draft import called, parts_of, site_of
 from dashboard.setup_floor import lines_and_zones, shape_called
-from dashboard.setup_work import Work, faults, kept, note, stored
+from dashboard.setup_work import Work, faults, note, stored
 
 PARTS = ("plan", "camera", "text")
 AUTHORS = {"branch file": "setup.by.file", "command line": "setup.by.command"}
@@ -113,8 +113,9 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
 
 
 def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo) -> None:
+    key = f"setup-text-{work.serial}"
     work.text = st.text_area(
-        say("setup.text", spoken), work.text, height=480, key=f"setup-text-{work.serial}"
+        say("setup.text", spoken), work.text, height=480, key=key, on_change=_typed, args=(work, key)
     )
     session.head(say("setup.history", spoken))
     st.fragment(_history, run_every=session.settings()[0].refresh_s)(door, site_id, spoken, zone)
@@ -126,6 +127,11 @@ def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo)
             note(say("setup.rollback_later", spoken))
         if st.button(say("setup.do_rollback", spoken), disabled=not work.untouched) and work.untouched:
             _took(door.roll_back(site_id, version), site_id)
+
+
+def _typed(work: Work, key: str) -> None:
+    """At once: the click that ends the typing may be the one that leaves the page."""
+    work.text = st.session_state[key]
 
 
 def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
@@ -167,7 +173,7 @@ def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Lang
     if in_hand:
         st.warning(say("setup.in_hand", spoken, what=("、" if spoken == "zh" else ", ").join(in_hand)))
     work.note = st.text_input(
-        say("setup.note", spoken), max_chars=200, key=kept(f"setup-note-{work.base}", work.note)
+        say("setup.note", spoken), work.note, max_chars=200, key=f"setup-note-{work.base}"
     )
     row = st.container(horizontal=True)
     bad = work.text == work.saved or bool(in_hand) or not checked["ok"]
