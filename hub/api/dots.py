@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -14,6 +14,7 @@ from branchloop import topics
 from branchloop.credentials import HUB_API, client_id
 from branchloop.errors import InputError
 from branchloop.messages import Live
+from branchloop.site import Site
 from hub.broker.passwords import ensure_password
 from hub.config import HubConfig
 from hub.runtime import Runtime
@@ -31,7 +32,7 @@ class Dots:
         self._last: dict[str, Live] = {}
         self._told: Callable[[str, Live], None] | None = None
         self._client: mqtt.Client | None = None
-        self._sites: frozenset[str] = frozenset()
+        self._sites: Mapping[str, Site] = {}
 
     @property
     def connected(self) -> bool:
@@ -40,7 +41,7 @@ class Dots:
 
     def connect(self, config: HubConfig, runtime: Runtime) -> None:
         """Subscribe, and keep subscribing for as long as the process lives."""
-        self._sites = frozenset(config.sites)
+        self._sites = config.sites
         password = ensure_password(config.credentials_dir, HUB_API)
         client = self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
@@ -76,14 +77,17 @@ class Dots:
 
     def _take(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         try:
-            site = topics.parse(message.topic).site
+            place = topics.parse(message.topic)
             live = Live.model_validate_json(message.payload)
         except (InputError, ValidationError):
             return  # dots are a courtesy: what cannot be read is not shown
-        if site not in self._sites or any(abs(mm) > FARTHEST_MM for dot in live.dots_mm for mm in dot):
+        site = self._sites.get(place.site)
+        if site is None or any(kiosk.id == place.device for kiosk in site.kiosks):
+            return  # a kiosk sees no floor
+        if any(abs(mm) > FARTHEST_MM for dot in live.dots_mm for mm in dot):
             return
         with self._lock:
-            self._last[site] = live
+            self._last[site.id] = live
         told = self._told
         if told is not None:
-            told(site, live)
+            told(site.id, live)

@@ -13,7 +13,7 @@ from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
 from branchloop.messages import Notice, Window
 from branchloop.site import Site
 from branchloop.status import Status
-from hub.ingest.checkins import FromKiosk, take_from_kiosk
+from hub.ingest.checkins import FromKiosk, beyond_kiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
 from hub.store.commands import Commands
@@ -229,6 +229,9 @@ class Application:
         outbox = (delivery.site, delivery.device, delivery.epoch)
         self._fresh[outbox, message.seq] = Stored(message.kind, message.digest)
         site = self._sites.get(delivery.site)
+        beyond = None if site is None else beyond_kiosk(site, delivery.device, message.body)
+        if beyond is not None:
+            message = replace(message, body=None, fault=Fault("kiosk", beyond))
         if site is not None and isinstance(message.body, FromKiosk):
             taken = take_from_kiosk(
                 self._store.db, self._trust, site, delivery.device, message.body, self._now_ms

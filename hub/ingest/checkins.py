@@ -5,8 +5,11 @@ from __future__ import annotations
 import sqlite3
 
 from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.batches import Dropped
+from branchloop.messages import Notice
 from branchloop.site import Site
 from hub.ingest.commands import Trust, take_consent
+from hub.ingest.parsing import Body
 from hub.store.audit import AuditLog
 from hub.store.connection import as_errors
 from hub.store.interface import Store
@@ -15,13 +18,26 @@ from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin, 
 FromKiosk = Checkin | Walkin | Attempt | ConsentGiven
 
 
+def is_kiosk(site: Site, device: str) -> bool:
+    """Whether a branch's device is one of its kiosks."""
+    return any(kiosk.id == device for kiosk in site.kiosks)
+
+
+def beyond_kiosk(site: Site, device: str, body: Body | None) -> str | None:
+    """Why what a kiosk sends is not its to tell: it sees no floor. Of its own disk it tells as a box does."""
+    own = body is None or isinstance(body, FromKiosk | Dropped)
+    if own or (isinstance(body, Notice) and body.what == "disk") or not is_kiosk(site, device):
+        return None
+    return f"{device} is a kiosk of {site.id}, and kiosks tell nothing of the floor."
+
+
 def take_from_kiosk(
     db: sqlite3.Connection, trust: Trust | None, site: Site, device: str, body: FromKiosk, now_ms: int
 ) -> Taken:
     """Apply what a kiosk tells; a fault when it is no kiosk of the branch, or the book does not know of it."""
     if trust is None:
         return Taken(fault="what kiosks tell comes over the broker only.")
-    if all(kiosk.id != device for kiosk in site.kiosks):
+    if not is_kiosk(site, device):
         return Taken(fault=f"{device} is no kiosk of {site.id}.")
     if isinstance(body, ConsentGiven):
         return Taken(fault=take_consent(db, trust, site.id, device, body, now_ms))

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from box import T0_MS, Box, dropped, make_site, notice, window
+from box import T0_MS, Box, dropped, make_site, notice, site_text, window
 
 from branchloop.batches import Ack, body_digest
 from branchloop.clock import FUTURE_LIMIT_MS
+from branchloop.site import parse_site
 from hub.ingest.apply import Applier, Payload
 from hub.ingest.parsing import canonical
 from hub.ingest.recompute import recompute
@@ -92,6 +93,29 @@ def test_a_site_that_is_not_configured_is_put_aside(store: SqliteStore, applier:
     assert applier.apply(*box.payload()) == Ack(epoch=box.epoch, upto=1)
     assert "elsewhere" in rows(store, "SELECT reason FROM quarantine")[0]
     assert rows(store, "SELECT 1 FROM rollup") == []
+
+
+def test_a_kiosk_tells_nothing_of_the_floor(store: SqliteStore) -> None:
+    """Its windows and crossings are put aside and acknowledged; what its outbox says of its own disk is kept."""
+    site = parse_site(site_text() + '[[kiosk]]\nid = "kiosk-1"\nx_m = 1.0\ny_m = 0.5\nsource = "usb:0"\n')
+    applier = Applier(store, {SITE.id: site}, lambda: ARRIVED_MS)
+    box, kiosk = Box(), Box(device="kiosk-1", epoch="fedcba9876543210")
+    for each in (box, kiosk):
+        each.produce("window", window(people=40))
+        each.produce("notice", notice(f"{each.device}-n"))
+        each.produce("notice", {"id": f"{each.device}-d", "what": "disk", "at_ms": T0_MS, "detail": "full"})
+        each.produce("dropped", dropped())
+    assert applier.apply(*kiosk.payload()) == Ack(epoch=kiosk.epoch, upto=4)
+    assert rows(store, "SELECT 1 FROM rollup") == rows(store, "SELECT 1 FROM latest") == []
+    assert rows(store, "SELECT seq, kind FROM quarantine") == [(1, "window"), (2, "notice")]
+    assert rows(store, "SELECT what, key, count FROM alarm") == [("quarantine", "kiosk", 2)]
+    assert rows(store, "SELECT device, id FROM notice") == [("kiosk-1", "kiosk-1-d")]
+    assert applier.apply(*box.payload()) == Ack(epoch=box.epoch, upto=4)
+    assert rows(store, "SELECT device, windows FROM rollup WHERE level='day'") == [("box-1", 1)]
+    assert rows(store, "SELECT id FROM notice WHERE device='box-1' ORDER BY id DESC") == [
+        "box-1-n",
+        "box-1-d",
+    ]
 
 
 @pytest.mark.parametrize(
