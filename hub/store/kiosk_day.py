@@ -103,8 +103,8 @@ def ticket_range(db: sqlite3.Connection, site: Site, device: str, now_ms: int) -
         raise InputError(f"{site.id}/{device} has no series of tickets.", hint="Restart ingest.")
     day = from_ms(now_ms, site.zone_info).date().isoformat()
     (last,) = db.execute(
-        "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ?",
-        (site.id, day, f"{row[0]}%"),
+        "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ? AND device=?",
+        (site.id, day, f"{row[0]}%", device),
     ).fetchone()
     first = min(999, int(last[1:]) + 1) if last else 1
     return TicketRange(day=day, series=row[0], first=first, last=999)

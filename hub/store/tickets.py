@@ -16,7 +16,7 @@ from branchloop.errors import BranchloopError, ConflictError
 from branchloop.site import Site
 from hub.loop import appointments as rules
 from hub.loop.queue import promised_ms
-from hub.loop.tickets import STAFF_SERIES, Ticket, next_series, number, settle
+from hub.loop.tickets import LAST_NUMBER, STAFF_SERIES, Ticket, next_series, number, settle
 from hub.store.appointment import Appointment
 from hub.store.book import Book, Times, Wanted
 from hub.store.book_changes import touch
@@ -93,7 +93,7 @@ def take_checkin(
         db, at_ms, f"{site.id}/{device}", "kiosk", f"check-in by {checkin.method}", site.id,
         f"appointment {found.id} ticket {checkin.number}{' provisional' if checkin.provisional else ''}",
     )  # fmt: skip
-    return Taken(alarm=f"gave number {checkin.number} twice today; is it cloned?" if other else None)
+    return Taken(alarm=_wrong_number(db, site.id, device, checkin.number, twice=other is not None))
 
 
 def take_walkin(
@@ -126,7 +126,7 @@ def take_walkin(
         db, at_ms, f"{site.id}/{device}", "kiosk", "ticket without appointment", site.id,
         f"appointment {made.id} ticket {told.number}{' provisional' if told.provisional else ''}",
     )  # fmt: skip
-    return Taken(alarm=f"gave number {told.number} twice today; is it cloned?" if other else None)
+    return Taken(alarm=_wrong_number(db, site.id, device, told.number, twice=other is not None))
 
 
 def arrive(
@@ -149,14 +149,33 @@ def give_staff_ticket(
     db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site | None = None
 ) -> Appointment:
     """A number of the staff's own series. Raises ConflictError past the last."""
-    (last,) = db.execute(
-        "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ?",
-        (appointment.site, appointment.day, f"{STAFF_SERIES}%"),
-    ).fetchone()
-    made = number(STAFF_SERIES, int(last[1:]) + 1 if last else 1)
-    _put(db, appointment, Ticket(f"staff-{appointment.id}", "staff", made, now_ms, "staff"), None, None)
+    made = number(STAFF_SERIES, _next_of_staff(db, appointment.site, appointment.day))
+    _put(db, appointment, Ticket(f"staff/{appointment.id}", "staff", made, now_ms, "staff"), None, None)
     _settle(db, book, appointment, site, now_ms)
     return book.get(db, appointment.site, appointment.id)
+
+
+def _next_of_staff(db: sqlite3.Connection, site: str, day: str) -> int:
+    """After the last that staff gave, and one that nobody holds: numbers that others gave of this series end nothing."""
+    given, taken = {0}, set()
+    for made, device, method in db.execute(
+        "SELECT number, device, method FROM ticket WHERE site=? AND day=? AND number LIKE ?",
+        (site, day, f"{STAFF_SERIES}%"),
+    ):
+        taken.add(int(made[1:]))
+        if (device, method) == ("staff", "staff"):
+            given.add(int(made[1:]))
+    later = (count for count in range(max(given) + 1, LAST_NUMBER + 1) if count not in taken)
+    rest = (count for count in range(1, LAST_NUMBER + 1) if count not in given)
+    return next(later, None) or next(rest, LAST_NUMBER + 1)
+
+
+def _wrong_number(db: sqlite3.Connection, site: str, device: str, given: str, *, twice: bool) -> str | None:
+    """What is wrong with a number that a kiosk gave."""
+    row = db.execute("SELECT series FROM ticket_series WHERE site=? AND device=?", (site, device)).fetchone()
+    if row is not None and not given.startswith(row[0]):
+        return f"gave number {given}, which is not of its series {row[0]}; is its credential stolen?"
+    return f"gave number {given} twice today; is it cloned?" if twice else None
 
 
 def aliases(db: sqlite3.Connection, appointment: Appointment) -> tuple[str, ...]:

@@ -15,8 +15,10 @@ from branchloop.batches import BODIES
 from branchloop.clock import HOUR_MS
 from hub.api.state import now_ms
 from hub.store import journeys
+from hub.store.book import Times, Wanted
 from hub.store.connection import opened
-from hub.store.tickets import Taken, take_walkin
+from hub.store.kiosk_day import ticket_range
+from hub.store.tickets import Taken, give_staff_ticket, take_walkin
 
 PARTS = service("desk", minutes=10)
 
@@ -88,6 +90,35 @@ def test_a_number_given_twice_is_kept_and_alarms(hub: World) -> None:
     assert again.alarm is not None
     assert "A001 twice" in again.alarm
     assert rows(hub, "SELECT count(*) FROM appointment") == [(2,)]
+
+
+def test_numbers_of_another_series_alarm_and_end_nobody_s_own(hub: World) -> None:
+    """One message of a kiosk with the last number of the staff's or another kiosk's series cost them the day."""
+    site = hub.config.sites["hall"]
+    with opened(hub.config.data_dir) as db:
+        db.executemany(
+            "INSERT INTO ticket_series (site, device, series) VALUES ('hall', ?, ?)",
+            [("kiosk-1", "A"), ("kiosk-2", "B")],
+        )
+    assert take(hub, told(now_ms())) == Taken()
+    for number in ("S999", "S002", "B999"):
+        taken = take(hub, told(now_ms(), id=f"w-{number.lower()}", number=number))
+        assert taken.alarm is not None
+        assert f"{number}, which is not of its series A" in taken.alarm
+    assert rows(hub, "SELECT count(*) FROM appointment WHERE state='arrived'") == [(4,)]
+
+    def staff_give() -> str | None:
+        with opened(hub.config.data_dir) as db:
+            wanted = Wanted("desk", now_ms(), "")
+            times = Times(now_ms(), now_ms() + HOUR_MS, now_ms(), now_ms())
+            made = hub.state.book.enter(db, site, wanted, times, now_ms(), kind="walk_in")
+            return give_staff_ticket(db, hub.state.book, made, now_ms(), site).number
+
+    assert [staff_give() for _ in range(3)] == ["S001", "S003", "S004"]
+    with opened(hub.config.data_dir) as db:
+        assert ticket_range(db, site, "kiosk-2", now_ms()).first == 1
+        db.execute("UPDATE ticket SET number='S998' WHERE number='S004'")
+    assert [staff_give() for _ in range(2)] == ["S002", "S004"]  # rather a number twice than none
 
 
 def test_a_service_that_is_gone_is_put_aside_with_its_reason(hub: World) -> None:
