@@ -28,27 +28,27 @@ def run(config: Path) -> None:
     read_token(settings, config.parent)
     host, _, port = settings.listen.rpartition(":")
     _check_free(host.strip("[]"), int(port))
-    options = {
+    options: dict[str, object] = {
         "server.address": host,
         "server.port": port,
-        "server.headless": "true",
+        "server.headless": True,
         "server.fileWatcherType": "none",
-        "server.enableStaticServing": "false",
-        "browser.gatherUsageStats": "false",
+        "server.enableStaticServing": False,
+        "browser.gatherUsageStats": False,
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        "runner.postScriptGC": "false",
+        "runner.postScriptGC": False,
         **_colours("light", theme.LIGHT),
         **_colours("dark", theme.DARK),
         "theme.font": "system-ui, 'Noto Sans SC', sans-serif",
         "theme.baseRadius": "8px",
         "logger.level": "warning",
     }
-    flags = [f"--{key}={value}" for key, value in options.items()]
-    app = Path(__file__).with_name("app.py")
     os.environ["BRANCHLOOP_DASHBOARD"] = str(config.resolve())
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "streamlit", "run", str(app), *flags])
+    from dashboard.served import serve  # Streamlit takes a second: not for a configuration that is wrong
+
+    serve(options)
 
 
 def _check_free(host: str, port: int) -> None:

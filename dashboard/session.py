@@ -19,6 +19,7 @@ from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
 from dashboard.client import Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
 from dashboard.config import Dashboard, read_config, read_token
+from dashboard.plain import plain
 
 PICTURE_S = 120.0
 
@@ -188,7 +189,7 @@ def told(*, by_itself: bool = False) -> Iterator[None]:
     except Refused:  # another page may well be for this viewer
         st.info(say("error.refused", language()))
     except Problem as problem:
-        st.error(text_refusals.told(str(problem), language()))
+        st.error(plain(text_refusals.told(str(problem), language())))
 
 
 def _look_again(looks: Iterator[int]) -> None:

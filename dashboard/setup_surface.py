@@ -17,6 +17,7 @@ from dashboard.client import Hub, Problem
 from dashboard.drawing import as_data, picture_svg, plan_svg
 from dashboard.ground import place_of
 from dashboard.pad import pad
+from dashboard.plain import plain
 from dashboard.setup_draft import called
 from dashboard.setup_work import Work, note, plan_pad
 
@@ -74,7 +75,7 @@ def asking(door: Hub, site_id: str, work: Work, site: Site, camera: str | None, 
             else:
                 door.ask_background(site_id, camera)
         except Problem as problem:
-            st.warning(say("setup.hub_refused", spoken, reason=told(str(problem), spoken)))
+            st.warning(say("setup.hub_refused", spoken, reason=plain(told(str(problem), spoken))))
         else:
             st.info(say("setup.asked_picture", spoken))
     if row.button(say("setup.reload", spoken)):
@@ -91,7 +92,7 @@ def _came(door: Hub, site_id: str, site: Site, camera: str | None, spoken: Langu
     if asked is not None and asked["state"] != "done":
         names = {each.id: called(each, spoken) for each in site.cameras}
         reason = reason_told(asked["code"], asked["detail"], spoken, names)
-        st.info(say(f"setup.asked.{asked['state']}", spoken, reason=reason))
+        st.info(say(f"setup.asked.{asked['state']}", spoken, reason=plain(reason)))
 
 
 def background(door: Hub, site_id: str, work: Work, camera: str) -> bytes | None:

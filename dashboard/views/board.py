@@ -12,6 +12,7 @@ import streamlit as st
 from branchloop.text import Language, duration, say
 from dashboard import session, tiles
 from dashboard.client import Hub
+from dashboard.plain import plain
 
 ACTIONS: Mapping[str, str] = {
     "booked": "arrive", "missed": "arrive", "arrived": "call", "called": "serve", "parked": "resume"
@@ -33,7 +34,7 @@ def _body(door: Hub, site: str) -> None:
     with session.told(by_itself=True):
         branch, board = door.branch(site), door.board(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
-        st.title(f"{branch['name'][spoken]} · {say('page.board', spoken)} · {board['day']}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('page.board', spoken)} · {board['day']}")
         session.ribbon(branch)
         st.html(tiles.row(figures(board, spoken)))
         for queue in board["queues"]:
@@ -145,7 +146,7 @@ def _walk_in(door: Hub, site: str, board: Mapping[str, Any], spoken: Language) -
         return
     with st.popover(say("board.walk_in", spoken)):
         for queue in board["queues"]:
-            if st.button(queue["name"][spoken], key=f"walk-in-{queue['service']}"):
+            if st.button(plain(queue["name"][spoken]), key=f"walk-in-{queue['service']}"):
                 made = door.walk_in(site, queue["service"], spoken)
                 st.toast(say("board.walk_in.made", spoken, number=made["number"]))
                 st.rerun(scope="fragment")

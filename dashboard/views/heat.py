@@ -15,6 +15,7 @@ from branchloop.text import Language, label, say
 from dashboard import difference, flow, heat, periods, plan, quality, session, tiles
 from dashboard.client import Hub, Problem
 from dashboard.devices import device_names
+from dashboard.plain import plain
 from dashboard.views import heat_hours, heat_tables
 
 Layer = Literal["presence", "flow", "filled", "difference"]
@@ -46,7 +47,7 @@ def page() -> None:
             return
         branch = door.branch(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
-        st.title(f"{branch['name'][spoken]} · {say('heat.title', spoken)}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('heat.title', spoken)}")
         session.ribbon(branch)
         choice = _choose(branch, spoken, zone)
         if not choice.spans:

@@ -12,6 +12,7 @@ import streamlit as st
 from branchloop.text import Language, say
 from dashboard import funnel, session, tiles
 from dashboard.client import Hub
+from dashboard.plain import plain
 
 DAYS = (7, 28, 90)
 GROUPS = ("channel", "scene", "service")
@@ -47,7 +48,7 @@ def page() -> None:
         start = until - timedelta(days=days or DAYS[1])
         services = _services(door, branch, spoken) if by == "service" else {}
         answer = door.funnel(site, start.isoformat(), until.isoformat(), by or GROUPS[0])
-        st.title(f"{branch['name'][spoken]} · {say('page.journeys', spoken)}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('page.journeys', spoken)}")
         session.ribbon(branch)
         if not answer["groups"]:
             st.info(say("journeys.none", spoken))

@@ -15,6 +15,7 @@ from branchloop.text import Language, duration, label, say
 from dashboard import flow, heat, periods, plan, quality, session, tiles, waiting
 from dashboard.client import Hub, Refused
 from dashboard.devices import device_names, lights, notices
+from dashboard.plain import plain
 from dashboard.plan import named
 from dashboard.views import quality as quality_view
 
@@ -35,7 +36,7 @@ def _body(door: Hub, site: str) -> None:
     with session.told(by_itself=True):
         branch, live = door.branch(site), door.live(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
-        st.title(branch["name"][spoken])
+        st.title(plain(branch["name"][spoken]))
         session.ribbon(branch)
         names = device_names(branch, spoken)
         then = _last_week(door, site, live, zone)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from branchloop.text import say
 from dashboard import acceptance, coverage_calendar, plan, quality, session, tiles
+from dashboard.plain import plain
 
 DAYS = (7, 14, 28)
 
@@ -33,7 +34,7 @@ def page() -> None:
         )
         answer = door.quality(site, days or DAYS[1])
         names = quality.names_of(branch, spoken)
-        st.title(f"{branch['name'][spoken]} · {say('page.quality', spoken)}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('page.quality', spoken)}")
         session.ribbon(branch)
         st.html(quality.verdict(answer, spoken))
         st.html(tiles.row(quality.figures(answer, spoken)))

@@ -10,6 +10,7 @@ import streamlit as st
 from branchloop.text import say
 from dashboard import service, session, tiles
 from dashboard.client import Hub
+from dashboard.plain import plain
 
 
 def page() -> None:
@@ -36,7 +37,7 @@ def page() -> None:
 def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:
     with session.told(by_itself=is_today):
         branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
-        st.title(f"{branch['name'][spoken]} · {say('page.service', spoken)}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('page.service', spoken)}")
         session.ribbon(branch)
         if answer["services"]:
             st.html(tiles.row(service.figures(answer, spoken)))

@@ -15,6 +15,7 @@ from branchloop.text import Language, say
 from branchloop.text_faults import told
 from dashboard import session, tiles
 from dashboard.client import Hub, Problem, Refused
+from dashboard.plain import plain
 from dashboard.setup_cameras import marks_of_cameras
 from dashboard.setup_draft import called, parts_of, site_of
 from dashboard.setup_floor import lines_and_zones, shape_called
@@ -35,7 +36,7 @@ def page() -> None:
         if site_id is None:
             return
         branch, spoken = door.branch(site_id), session.language()
-        st.title(f"{branch['name'][spoken]} · {say('page.setup', spoken)}")
+        st.title(f"{plain(branch['name'][spoken])} · {say('page.setup', spoken)}")
         session.ribbon(branch)
         try:
             configuration = door.configuration(site_id)
@@ -105,7 +106,7 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
         refused = runs["refused"] if runs else None
         if refused is not None:
             reason = told(refused["reason"], spoken)
-            st.error(say("setup.refused", spoken, version=refused["version"], reason=reason))
+            st.error(say("setup.refused", spoken, version=refused["version"], reason=plain(reason)))
         elif wanted and runs and wanted["version"] > runs["version"]:
             st.info(say("setup.takes_over", spoken, version=wanted["version"]))
         elif wanted and runs and wanted["hash"] == runs["hash"]:
@@ -168,10 +169,10 @@ def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Lang
     if checked["ok"]:
         st.html(f'<div class="bl-light bl-good">✓ {say("setup.right", spoken)}</div>')
         for overlap in overlaps(parse_site(work.text)):
-            st.warning(overlap.told(spoken))
+            st.warning(plain(overlap.told(spoken)))
     in_hand = _in_hand(work, site, spoken)
     if in_hand:
-        st.warning(say("setup.in_hand", spoken, what=("、" if spoken == "zh" else ", ").join(in_hand)))
+        st.warning(say("setup.in_hand", spoken, what=plain(("、" if spoken == "zh" else ", ").join(in_hand))))
     work.note = st.text_input(
         say("setup.note", spoken), work.note, max_chars=200, key=f"setup-note-{work.base}"
     )
