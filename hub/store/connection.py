@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import sqlite3
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +97,7 @@ def prepare(data_dir: Path) -> None:
     Raises DependencyError when the directory or a file in it cannot be written.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (data_dir / LOCK).open("w") as lock:
             # Two processes that start together must not both create the tables.
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -171,6 +173,7 @@ def as_errors() -> Iterator[None]:
 def _prepare(path: Path, order: Iterable[Migrations]) -> None:
     """A new database takes its place when it is whole and on the disk: no step on the way to it need be."""
     if path.exists():
+        _close_to_others(path)
         _migrate(path, order)
         return
     fresh = path.with_name(f"{path.name}.new")
@@ -182,10 +185,20 @@ def _prepare(path: Path, order: Iterable[Migrations]) -> None:
         f"{path.name}-shm",
     ):
         path.with_name(name).unlink(missing_ok=True)  # of one that was never whole, or is gone
+    os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT, 0o600))
     _migrate(fresh, order, synchronous="OFF")
     _sync(fresh)
     fresh.replace(path)
     _sync(path.parent)
+
+
+def _close_to_others(path: Path) -> None:
+    """For its owner alone, and so what SQLite makes beside it from now on; of another user's file its owner decides."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError, PermissionError):
+            file = path.with_name(name)
+            if stat.S_IMODE(file.stat().st_mode) & 0o077:
+                file.chmod(0o600)
 
 
 def _sync(path: Path) -> None:

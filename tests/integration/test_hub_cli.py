@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from brokers import write_hub
 
 from branchloop.processes import lock_directory
-from hub.store.connection import prepare
+from hub.store.connection import opened, prepare
 
 
 def hub(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -26,6 +28,27 @@ def config(tmp_path: Path) -> Path:
     path = write_hub(tmp_path)
     prepare(tmp_path / "data")
     return path
+
+
+@pytest.mark.parametrize("before", [None, 0o644])
+def test_databases_are_for_the_hub_s_user_alone(tmp_path: Path, before: int | None) -> None:
+    """Whatever the shell that a command is typed in lets others see; those of an older hub are closed."""
+    path = write_hub(tmp_path)
+    data = tmp_path / "data"
+    if before is not None:
+        prepare(data)
+        for name in ("hub.db", "audit.db"):
+            (data / name).chmod(before)
+    mask = os.umask(0o022)
+    try:
+        assert hub("token", path, "ann", "--role", "head_office").returncode == 0
+        with opened(data) as db:
+            db.execute("CREATE TABLE more (x)")
+            modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in data.glob("*.db*")}
+    finally:
+        os.umask(mask)
+    assert {"hub.db", "hub.db-wal", "audit.db"} <= modes.keys()
+    assert set(modes.values()) == {0o600}
 
 
 @pytest.mark.parametrize(
