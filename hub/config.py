@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -125,6 +125,16 @@ class Rollout(Part):
     def ring_of(self, site: str) -> int:
         """The ring of a branch, from 0."""
         return next((ring for ring, sites in enumerate(self.rings) if site in sites), len(self.rings))
+
+    def misnamed(self, sites: Container[str]) -> str | None:
+        """What keeps the rings from being those that are meant: a branch that is not there, or is named twice."""
+        named = [site for ring in self.rings for site in ring]
+        for number, site in enumerate(named):
+            if site not in sites:
+                return f"[rollout] rings name branch {site!r}, which is not in hub.sites."
+            if site in named[:number]:
+                return f"[rollout] rings name branch {site!r} twice."
+        return None
 
 
 class HubFile(Part):

@@ -91,6 +91,11 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
     from hub.store.connection import opened
 
     settings = _prepared(config)
+    misnamed = settings.rollout.misnamed(settings.sites)
+    if misnamed is not None:
+        raise ConfigError(
+            misnamed, hint="Mend the rings first: a pilot that is not found would be among the last."
+        )
     for site in only:
         _site(settings, site)
     published, later = [], []

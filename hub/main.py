@@ -267,8 +267,8 @@ def check_config(config: Path) -> None:
     if settings.documents is not None:
         issuer_of(settings)
     click.echo(f"{config}: right; {len(settings.sites)} site(s): {', '.join(sorted(settings.sites))}.")
-    missing = address_missing(settings)
-    for sentence in notes(settings) if missing is None else [missing, *notes(settings)]:
+    doubts = (address_missing(settings), settings.rollout.misnamed(settings.sites))
+    for sentence in [*(each for each in doubts if each is not None), *notes(settings)]:
         click.echo(f"note: {sentence}")
 
 

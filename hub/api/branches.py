@@ -91,8 +91,13 @@ def routes() -> APIRouter:
         """The branches in the token's scope, by id."""
         state: State = request.app.state.hub
         seen = [site for site in sorted(state.config.sites) if caller.sees(site) and site > (after or "")]
+        page = seen[:limit]
+        if len(page) == 1:
+            caller.enter(page[0], "list")
+        elif page:
+            caller.note(f"list {page[0]} to {page[-1]}, {len(page)} branches")
         with Reader.open(state.data_dir) as reader:
-            items = [live_facts.summary(reader, caller.enter(site, "list")) for site in seen[:limit]]
+            items = [live_facts.summary(reader, state.config.sites[site]) for site in page]
         return models.Branches(items=items, next=seen[limit - 1] if len(seen) > limit else None)
 
     @router.get("/{site_id}", tags=["branches"])

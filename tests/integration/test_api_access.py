@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
 from itertools import product
 
@@ -277,3 +278,15 @@ def test_a_scoped_list_holds_only_its_branches(hub: World) -> None:
     """A manager of one branch does not see that there is another."""
     answer = httpx.get(f"{hub.api}/api/v1/branches", headers=hub.token("manager", "hall"))
     assert [item["id"] for item in answer.json()["items"]] == ["hall"]
+
+
+def test_a_look_at_the_list_is_one_line_in_the_log(hub: World) -> None:
+    """Not one for each of 16,000 branches; of one branch it names that one."""
+    head = hub.state.audit.head().seq
+    assert httpx.get(f"{hub.api}/api/v1/branches", headers=hub.token("head_office")).is_success
+    assert httpx.get(f"{hub.api}/api/v1/branches", headers=hub.token("manager", "hall")).is_success
+    with sqlite3.connect(hub.config.data_dir / "audit.db") as db:
+        lines = db.execute(
+            "SELECT site, detail FROM audit WHERE action='read branches' AND seq>? ORDER BY seq", (head,)
+        ).fetchall()
+    assert lines == [(None, "list annex to hall, 2 branches"), ("hall", "list")]

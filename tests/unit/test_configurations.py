@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from brokers import write_hub
 from click.testing import CliRunner, Result
 
 from branchloop.desired import Desired
-from branchloop.errors import ConflictError
+from branchloop.errors import ConfigError, ConflictError
 from branchloop.site import parse_site
 from branchloop.status import Refusal, Status
 from hub.config import HubConfig, read_config
@@ -234,6 +235,22 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
     bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
     assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
     assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
+
+
+@pytest.mark.parametrize(
+    ("rings", "told"), [('[["nroth"], ["south"]]', "'nroth', which is not"), ('[["north"], ["north"]]', "'north' twice")]
+)  # fmt: skip
+def test_rings_that_name_no_branch_or_one_twice_publish_nothing(
+    config: HubConfig, rings: str, told: str
+) -> None:
+    """A pilot that is not found would be among the last."""
+    mended = re.sub(r"rings = .*", f"rings = {rings}", config.path.read_text(encoding="utf-8"))
+    config.path.write_text(mended, encoding="utf-8")
+    refused = run(config, "publish", "--ring", "0").exception
+    assert isinstance(refused, ConfigError)
+    assert told in str(refused)
+    noted = CliRunner().invoke(cli, ["check-config", str(config.path)])
+    assert (noted.exit_code, noted.output.count(told)) == (0, 1)
 
 
 def test_a_branch_goes_back_to_its_own_file(db: sqlite3.Connection, config: HubConfig) -> None:
