@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -39,8 +40,12 @@ def run(cli: click.Command, args: list[str] | None = None, prog: str = "branchlo
         _write_nowhere()
         code = 0  # whoever reads, as `head` does, has read enough
         if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            click.echo(f"error: standard output cannot be written: {error.strerror}.", err=True)
+            log(f"error: standard output cannot be written: {error.strerror}.")
             code = DependencyError.exit_code
+    try:
+        sys.stderr.flush()
+    except OSError:
+        _write_nowhere(2)  # what `log` left there, lest it changes the exit code
     sys.exit(code)
 
 
@@ -49,18 +54,18 @@ def _run(cli: click.Command, args: list[str] | None, prog: str) -> int:
     try:
         code = cli.main(args=args, prog_name=prog, standalone_mode=False)
     except BranchloopError as error:
-        click.echo(f"error: {error}", err=True)
+        log(f"error: {error}")
         return error.exit_code
     except click.ClickException as error:
         error.show()
         return 2
     except click.Abort:
-        click.echo("interrupted", err=True)
+        log("interrupted")
         return 130
     except SystemExit as end:
         if sys.stdout is not streams[0]:  # click takes any connection that breaks for the output, quietly
             sys.stdout, sys.stderr = streams
-            click.echo("error: internal fault: a connection broke.", err=True)
+            log("error: internal fault: a connection broke.")
             return BranchloopError.exit_code
         if not isinstance(end.code, int):
             raise
@@ -68,8 +73,7 @@ def _run(cli: click.Command, args: list[str] | None, prog: str) -> int:
     except _UnwritableError:
         raise
     except Exception:  # noqa: BLE001 - the border of the program: nothing above would report it
-        traceback.print_exc()
-        click.echo("error: internal fault; the lines above belong into a bug report.", err=True)
+        log(f"{traceback.format_exc()}error: internal fault; the lines above belong into a bug report.")
         return BranchloopError.exit_code
     return code if isinstance(code, int) else 0
 
@@ -83,9 +87,16 @@ def tell(text: str) -> None:
         _write_nowhere()
 
 
-def _write_nowhere() -> None:
+def log(text: str) -> None:
+    """A line to standard error; where it cannot be written, as on the full disk that it tells of, the work goes on."""
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def _write_nowhere(number: int = 1) -> None:
     """Have what is left in the buffer go nowhere."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _open_closed() -> None:

@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from branchloop import exits
 from branchloop.errors import DependencyError
 
 _PR_SET_PDEATHSIG = 1
@@ -229,8 +230,7 @@ class Child:
         self._say(f"{how}: starting it again in {pause_s:.1f} s{where}")
 
     def _say(self, text: str) -> None:
-        sys.stderr.write(f"{self.name} {text}\n")
-        sys.stderr.flush()
+        exits.log(f"{self.name} {text}")
 
 
 class Supervisor:

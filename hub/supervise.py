@@ -65,7 +65,7 @@ def _note_opening(config: HubConfig) -> None:
         contextlib.closing(SqliteStore(config.data_dir)) as store,
         contextlib.closing(SitesInForce(config.sites, config.data_dir)) as sites,
     ):
-        notes = OpeningNotes(store, sites, lambda text: print(f"hub: {text}", file=sys.stderr, flush=True))
+        notes = OpeningNotes(store, sites, lambda text: exits.log(f"hub: {text}"))
         notes.tick(time.time_ns() // 1_000_000)
 
 
@@ -125,8 +125,7 @@ class Readiness:
             else:
                 if not told and not late and time.monotonic() - begun_s > LATE_S:
                     late = True
-                    sys.stderr.write(f"hub: {missing}; see the logs in {self.config.data_dir / 'logs'}\n")
-                    sys.stderr.flush()
+                    exits.log(f"hub: {missing}; see the logs in {self.config.data_dir / 'logs'}")
                 stop.wait(0.1)
 
     def withdraw(self) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import math
-import sys
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from branchloop import exits
 from branchloop.messages import CameraFault
 from branchloop.site import Camera, Site
 from edge.durable import replace_whole
@@ -68,7 +68,7 @@ class KeptView:
                 if other != self._file:
                     other.unlink()
         except OSError as error:
-            sys.stderr.write(f"camera {self._camera.id}: its view cannot be kept: {error}\n")
+            exits.log(f"camera {self._camera.id}: its view cannot be kept: {error}")
 
 
 def read_view(path: Path) -> tuple[list[Field], Usual | None]:

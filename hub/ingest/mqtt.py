@@ -10,7 +10,6 @@ from __future__ import annotations
 import queue
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
-from branchloop import topics
+from branchloop import exits, topics
 from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST, client_id
 from branchloop.errors import InputError
@@ -215,5 +214,4 @@ def now_ms() -> int:
 def say(text: str) -> None:
     """One line to the log."""
     stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    sys.stderr.write(f"{stamp} ingest: {text}\n")
-    sys.stderr.flush()
+    exits.log(f"{stamp} ingest: {text}")

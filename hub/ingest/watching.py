@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                         drift.tick(now())
                         finished_s = time.monotonic()
                     said = ""
-        except BranchloopError as error:
+        except (BranchloopError, sqlite3.Error, OSError) as error:
             if str(error) != said:
                 say(f"quality is not watched: {error}")
             said = str(error)

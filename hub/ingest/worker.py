@@ -6,6 +6,7 @@ Run as `python -m hub.ingest.worker CONFIG` by `hub run`.
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -113,7 +114,7 @@ class Ingest:
         for tick in self._ticks:
             try:
                 tick(now_ms())
-            except BranchloopError as error:  # of one tick: ingest and the others go on
+            except (BranchloopError, sqlite3.Error) as error:  # of one tick: ingest and the others go on
                 self._say_once(str(error))
 
     def _heartbeat(self) -> None:
@@ -148,7 +149,7 @@ def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int
                 retire_people(config, now() - keep_ms, now())
             finally:
                 store.close()
-        except BranchloopError as error:  # a thread that ends would keep everything for ever
+        except (BranchloopError, sqlite3.Error, OSError) as error:  # a thread that ends keeps all
             say(f"nothing was pruned: {error}")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from pathlib import Path
 
 import click
@@ -36,14 +35,14 @@ async def run(config: HubConfig, stop: asyncio.Event) -> None:
             try:
                 keys = keys_of(webhook, config.path.parent)
             except ConfigError as error:
-                _say(f"webhook {webhook.id} is not told anything: {error}")
+                exits.log(f"webhook {webhook.id} is not told anything: {error}")
                 continue
             delivery = Delivery(webhook, keys, config.data_dir, keyring.mac)
             tasks.append(asyncio.create_task(_kept_up(webhook.id, delivery, to, ledger)))
         try:
             sink = _sink(config, to)
         except ConfigError as error:
-            _say(f"nobody is reminded: {error}")
+            exits.log(f"nobody is reminded: {error}")
         else:
             tasks.append(asyncio.create_task(Reminding(config, Book(keyring), sink).run()))
         stopping = asyncio.create_task(stop.wait())
@@ -60,7 +59,7 @@ async def _kept_up(name: str, delivery: Delivery, to: httpx.AsyncClient, ledger:
         try:
             await delivery.run(to, ledger)
         except BranchloopError as error:
-            _say(f"webhook {name} waits: {error}")
+            exits.log(f"webhook {name} waits: {error}")
             await asyncio.sleep(AGAIN_S)
 
 
@@ -71,11 +70,6 @@ def _sink(config: HubConfig, to: httpx.AsyncClient) -> Sink:
     if rules.sink == "webhook" and rules.webhook is not None:
         return GatewaySink(rules.webhook, keys_of(rules.webhook, config.path.parent), to)
     return LogSink()
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
 
 
 async def _until_told(config: HubConfig) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import sys
 from dataclasses import dataclass
 
+from branchloop import exits
 from branchloop.clock import from_ms
 from branchloop.errors import BranchloopError, InputError
 from branchloop.site import Site
@@ -54,8 +54,7 @@ class Reminding:
             try:
                 await self.look()
             except BranchloopError as error:
-                sys.stderr.write(f"reminders wait: {error}\n")
-                sys.stderr.flush()
+                exits.log(f"reminders wait: {error}")
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> int:
@@ -147,8 +146,7 @@ class Reminding:
                     db, found.happened("reminded", at_ms, hours=due.hours, sink=self._config.reminders.sink)
                 )
         if error is not None:
-            sys.stderr.write(f"reminder of {due.of.appointment} is {state}: {error}\n")
-            sys.stderr.flush()
+            exits.log(f"reminder of {due.of.appointment} is {state}: {error}")
 
 
 def worded(site: Site, appointment: Appointment, language: Language) -> tuple[str, str]:

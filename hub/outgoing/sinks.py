@@ -6,7 +6,6 @@ import asyncio
 import os
 import smtplib
 import ssl
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -15,6 +14,7 @@ from typing import Protocol
 
 import httpx
 
+from branchloop import exits
 from hub.config_events import Gateway, Smtp
 from hub.loop.delivery import as_body
 from hub.outgoing.post import post
@@ -62,8 +62,7 @@ class LogSink:
         """One line."""
         address = note.email or note.phone or ""
         shown = f"{address[:2]}***{address[-2:]}" if len(address) > 6 else "***"
-        sys.stderr.write(f'reminder {note.identity} for {shown}: sink = "log", nothing was sent\n')
-        sys.stderr.flush()
+        exits.log(f'reminder {note.identity} for {shown}: sink = "log", nothing was sent')
 
 
 class SmtpSink:

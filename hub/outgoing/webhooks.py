@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
+from branchloop import exits
 from hub.config_events import Webhook
 from hub.loop.delivery import as_body, backoff_s, envelope, told
 from hub.loop.embedding import Mac
@@ -143,5 +143,4 @@ class Delivery:
                 wait_s = backoff_s(attempts, random.random, answer.retry_s)
                 outgoing.failed(db, self._webhook.id, at_ms, at_ms + round(wait_s * 1000), error)
         if attempts == 1 or answer.gone:
-            sys.stderr.write(f"webhook {self._webhook.id}: line {entry.id} was not taken: {error}\n")
-            sys.stderr.flush()
+            exits.log(f"webhook {self._webhook.id}: line {entry.id} was not taken: {error}")

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,8 @@ from branchloop.topics import HUB_STATUS
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.config import read_config
+from hub.ingest import watching
+from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.mqtt import KEEPALIVE_S
 from hub.store.connection import prepare
 
@@ -291,6 +294,41 @@ def test_a_wrong_password_is_told_and_tried_again(nats: tuple[Broker, Worker]) -
     until(lambda: "refuses the hub" in log.read_text(), "the refusal is told")
     path.write_text(right)
     until(worker.connected, "connected with the right one")
+
+
+def test_a_log_that_cannot_be_written_ends_nothing(nats: tuple[Broker, Worker]) -> None:
+    """It lies on the disk that is full: what would be told there waits for nobody."""
+    broker, worker = nats
+    worker.kill()
+    log = worker.config.parent / "ingest.log"
+    log.unlink()
+    log.symlink_to("/dev/full")
+    worker.start()
+    until(worker.connected, "connected")
+    broker.kill()
+    until(lambda: not worker.connected(), "the broker is away")
+    broker.start()
+    until(worker.connected, "connected again, by the same process")
+
+
+@pytest.mark.parametrize("fault", [sqlite3.OperationalError("disk I/O error"), OSError("full")])
+def test_a_disk_that_fails_ends_no_watching(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """What a read of the database raises on a full disk is told, and the quality is looked at again."""
+    config, stop, looks = read_config(write_hub(tmp_path)), threading.Event(), []
+    prepare(config.data_dir)
+
+    def look(_alerts: LiveAlerts, at_ms: int) -> None:
+        looks.append(at_ms)
+        if len(looks) == 1:
+            raise fault
+        stop.set()
+
+    monkeypatch.setattr(watching, "LIVE_S", 0.01)
+    monkeypatch.setattr(LiveAlerts, "tick", look)
+    watching.watch_quality(config, stop)
+    assert len(looks) == 2
 
 
 def test_windows_make_equal_sums_over_any_way(parts: tuple[Broker, Worker], tmp_path: Path) -> None:

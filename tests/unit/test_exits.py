@@ -41,6 +41,14 @@ def test_a_closed_output_is_as_dev_null(tmp_path: Path, command: str) -> None:
     assert shell(command, ">&- 2>&-", tmp_path) == ([0], "")
 
 
+def test_an_error_that_cannot_be_written_keeps_its_exit_code(tmp_path: Path) -> None:
+    """A log may lie on the very disk that is full."""
+    assert shell(f"branchloop.cli check-config {tmp_path / 'none.toml'}", "2> /dev/full", tmp_path) == (
+        [3],
+        "",
+    )
+
+
 def test_no_file_takes_the_number_of_a_closed_output(tmp_path: Path) -> None:
     """Else what a library says would be written into it."""
     program = tmp_path / "program.py"

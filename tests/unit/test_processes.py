@@ -230,3 +230,18 @@ def test_a_fixed_port_that_is_taken_is_told(tmp_path: Path) -> None:
         pytest.raises(DependencyError, match=f"the API cannot listen on 127.0.0.1:{port}"),
     ):
         decide(config)
+
+
+def test_a_log_that_cannot_be_written_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may lie on the very disk that is full."""
+    stop = threading.Event()
+    child = Child("brief", [sys.executable, "-c", "raise SystemExit(3)"])
+    supervisor = Supervisor([child], lambda: stop.set() if child.restarts > 0 else None)
+    with Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        supervisor.run(stop)
+        monkeypatch.undo()
+        with pytest.raises(OSError, match="No space left"):
+            full.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+    assert child.restarts == 1
