@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from branchloop import topics
 from branchloop.box import Box
 from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.errors import ConfigError
+from branchloop.served_certificate import SOON, served_until
 from branchloop.site import Site
 from edge.send.boxlink import BoxLink
 from edge.send.connection import CONNECT_TIMEOUT_S, Connection
@@ -28,10 +31,10 @@ def examine_broker(site: Site, box: Box, base_dir: Path, *, running: bool) -> Fi
     except ConfigError as error:
         return bad(f"broker {box.broker}: {error}")
     if running:
-        return _reached(link, box)
+        return _foretold(_reached(link, box), link)
     lost, refused = _log_in(link)
     if lost is None:
-        return good(f"broker {box.broker} lets {link.user} in")
+        return _foretold(good(f"broker {box.broker} lets {link.user} in"), link)
     if refused:
         return bad(f"broker {box.broker}: {lost}")
     return warn(f"broker {box.broker}: {lost} (readings wait in the outbox)")
@@ -43,6 +46,21 @@ def _reached(link: BoxLink, box: Box) -> Finding:
     except OSError as error:
         return warn(f"broker {box.broker}: {error} (readings wait in the outbox)")
     return good(f"broker {box.broker} is reached; who logs in there is the running box")
+
+
+def _foretold(found: Finding, link: BoxLink) -> Finding:
+    """That the certificate of a broker which is reached ends before long."""
+    if link.tls is None or found["state"] != "good":
+        return found
+    try:
+        end = served_until(link.host, link.port, link.tls)
+    except ssl.SSLCertVerificationError as error:  # a running box learns it when it connects anew
+        return bad(f"{found['text']}; its certificate is not believed any more ({error.verify_message})")
+    except OSError:
+        return found
+    if end - datetime.now(UTC) >= SOON:
+        return found
+    return warn(f"{found['text']}; its certificate expires on {end:%Y-%m-%d}, the hub has to renew it before")
 
 
 def _log_in(link: BoxLink) -> tuple[str | None, bool]:

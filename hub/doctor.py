@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import ssl
 import subprocess
 
 from branchloop.credentials import HUB_API, HUB_INGEST
@@ -18,6 +17,7 @@ from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
 from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
+from hub.doctor_tls import examine_served, examine_tls
 
 LEAST_FREE_GB = 2.0
 
@@ -32,7 +32,7 @@ def examine(config: HubConfig | None) -> list[Finding]:
         findings += (
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
-        findings += [*examine_backup(config), _certificates(config), *examine_documents(config)]
+        findings += [*examine_backup(config), examine_tls(config), *examine_documents(config)]
         missing = address_missing(config)
         findings += [warn(missing)] if missing is not None else []
     return findings
@@ -74,15 +74,7 @@ def _port(what: str, address: str) -> Finding:
 
 
 def _external(config: HubConfig) -> list[Finding]:
-    address = config.external_broker or ""
-    ca_file = config.ca_file if config.hub.broker.startswith("mqtts") else None
-    up = answers(*split_address(address), ca_file=ca_file)
-    findings = [
-        Finding(
-            state="good" if up else "bad",
-            text=f"broker {address} {'answers' if up else 'does not answer MQTT'}",
-        )
-    ]
+    findings = [examine_served(config) if config.hub.broker.startswith("mqtts") else _answering(config)]
     for user in (HUB_INGEST, HUB_API):
         try:
             read_password(config.credentials_dir, user)
@@ -91,18 +83,10 @@ def _external(config: HubConfig) -> list[Finding]:
     return findings
 
 
-def _certificates(config: HubConfig) -> Finding:
-    tls, base = config.hub.tls, config.path.parent
-    if tls is None:
-        return Finding(state="good", text="no TLS: broker and boxes share this machine")
-    names = [tls.ca_file, *(name for name in (tls.cert_file, tls.key_file) if name is not None)]
-    for name in names:
-        if not (base / name).is_file():
-            return Finding(state="bad", text=f"[hub.tls] names {base / name}, which is not there")
-    try:
-        context = ssl.create_default_context(cafile=config.ca_file)
-        if tls.cert_file is not None:
-            context.load_cert_chain(base / tls.cert_file, base / tls.key_file if tls.key_file else None)
-    except (OSError, ssl.SSLError) as error:
-        return Finding(state="bad", text=f"[hub.tls] cannot be used: {error}")
-    return Finding(state="good", text="certificates of [hub.tls] can be read")
+def _answering(config: HubConfig) -> Finding:
+    address = config.external_broker or ""
+    up = answers(*split_address(address))
+    return Finding(
+        state="good" if up else "bad",
+        text=f"broker {address} {'answers' if up else 'does not answer MQTT'}",
+    )

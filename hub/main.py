@@ -37,6 +37,7 @@ def cli() -> None:
 def run(config: Path, ready_file: Path | None) -> None:
     """Run the hub of CONFIG until it is stopped."""
     from hub.api.issuing import issuer_of
+    from hub.doctor_tls import forewarning
     from hub.supervise import run_hub
 
     if ready_file is not None and not ready_file.absolute().parent.is_dir():
@@ -44,6 +45,8 @@ def run(config: Path, ready_file: Path | None) -> None:
     settings = read_config(config)
     if settings.documents is not None:
         issuer_of(settings)
+    if (warned := forewarning(settings)) is not None:
+        exits.log(f"hub: {warned}")
     run_hub(settings, stop_event(), ready_file)
 
 

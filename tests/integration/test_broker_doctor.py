@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from brokers import BOX, KINDS, SITE, Broker, box_link, running, until, write_certificate, write_hub
+from certificates import Authority, day
 
 from branchloop.box import Box, Tls
 from branchloop.doctor_finding import Finding
@@ -16,6 +17,8 @@ from branchloop.site import parse_site
 from edge.doctor_broker import examine_broker
 from edge.send.link import Link
 from edge.send.outbox import Outbox
+from hub.config import read_config
+from hub.doctor import examine
 
 NORTH = parse_site(SITE.format(id="north", box=BOX))
 
@@ -103,6 +106,29 @@ def test_doctor_says_what_is_wrong_with_tls(tmp_path: Path, kind: str) -> None:
         assert "check scheme and port" in found["text"]
     away = examined(f"mqtt://127.0.0.1:{broker.port}", own)
     assert (away["state"], "readings wait in the outbox" in away["text"]) == ("warn", True)
+
+
+@pytest.mark.parametrize("running_box", [False, True])
+def test_doctor_foretells_the_end_of_the_broker_s_certificate(tmp_path: Path, running_box: bool) -> None:
+    """At the box, which does not renew it, and at a hub that does not start its broker itself."""
+    Authority.make(tmp_path).sign(end=20)
+    config = write_hub(tmp_path)
+    tls = '[hub.tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+    config.write_text(config.read_text() + tls)
+    with running("nats", tmp_path, config) as broker:
+        own = (broker.config.credentials_dir / "north--box-1").resolve()
+        address = f"localhost:{broker.port}"
+        found = examined(f"mqtts://{address}", own, tls=tmp_path / "ca.pem", running_box=running_box)
+        assert found["state"] == "warn"
+        assert f"expires on {day(20)}, the hub has to renew it before" in found["text"]
+        config.write_text(config.read_text().replace('"embedded"', f'"mqtts://{address}"'))
+        (of_hub,) = (each for each in examine(read_config(config)) if address in each["text"])
+        words = f"broker {address} answers; its certificate expires on {day(20)}, renew it before"
+        assert of_hub == {"state": "warn", "text": words}
+        Authority.make(tmp_path)
+        (of_hub,) = (each for each in examine(read_config(config)) if address in each["text"])
+        assert of_hub["state"] == "bad"
+        assert "its certificate is not believed" in of_hub["text"]
 
 
 def test_a_box_that_can_never_send_does_not_begin(tmp_path: Path) -> None:

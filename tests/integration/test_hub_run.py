@@ -20,6 +20,7 @@ import psutil
 import pytest
 from box import Box, notice, window
 from brokers import KINDS, Client, box_link, running, until, write_certificate, write_hub
+from certificates import Authority, day
 
 from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST
@@ -356,6 +357,36 @@ def test_the_embedded_broker_speaks_tls_to_the_outside(tmp_path: Path) -> None:
         assert send_over_tls(config, tmp_path, port, tmp_path / "cert.pem")
         assert not answers("127.0.0.1", port), "MQTT without TLS is not answered"
         assert running_hub.error() == ""
+
+
+def test_a_hub_with_an_expired_certificate_says_so_and_serves_what_it_can(tmp_path: Path) -> None:
+    """Boxes wait with what they counted; whoever books is answered, and the operator reads why at once."""
+    Authority.make(tmp_path).sign(end=-1)
+    config = write_hub(tmp_path)
+    config.write_text(config.read_text() + TLS.replace('ca_file = "cert.pem"', 'ca_file = "ca.pem"'))
+    started = start(config)
+    try:
+        until(lambda: "\n" in started.error(), "a sentence at the start", wait_s=30)
+        assert started.error() == (
+            f"hub: certificate {tmp_path / 'cert.pem'} expired on {day(-1)}: neither the boxes nor ingest get to the "
+            "broker; renew it and restart the hub\n"
+        )
+        port = until(lambda: served_port(tmp_path), "the API's port")
+        until(lambda: answered(port), "the API answers", wait_s=30)
+    finally:
+        started.stop()
+
+
+def served_port(folder: Path) -> int | None:
+    with suppress(OSError, ValueError):
+        return int(json.loads((folder / "data" / "runtime.json").read_text())["api_port"])
+    return None
+
+
+def answered(port: int) -> bool:
+    with suppress(OSError):
+        return health(f"http://127.0.0.1:{port}")["status"] == "degraded"
+    return False
 
 
 @pytest.mark.parametrize("kind", KINDS)
