@@ -16,6 +16,9 @@ from branchloop.errors import DependencyError
 from hub.broker.grants import Grant
 
 CHECK_S = 30.0
+CONSUMERS = 1_000
+"""So many subscriptions are kept beyond twice those that all users have: some 50 MB of the broker's memory."""
+FORGOTTEN_AFTER = "10m"
 
 
 def config_text(
@@ -29,8 +32,11 @@ def config_text(
     """The whole of nats.conf; it holds passwords, so keep it readable by the owner alone.
 
     Every subscription of a box is a consumer of one stream, of which nats-server by itself admits a thousand: 250 boxes.
+    Who has one credential may open ever new sessions, so their number is bounded, and what nobody listens to is
+    forgotten: ingest's own as well, after which the boxes send again what was not acknowledged.
     The log beside the store is rotated by the server itself: three files of 10 MB at most.
     """
+    most = CONSUMERS + 2 * sum(len(grant.subscribe) for grant in grants)
     users = ",\n".join(_user(grant, passwords[grant.user]) for grant in grants)
     secure = ""
     if tls is not None:
@@ -41,12 +47,13 @@ listen: "127.0.0.1:-1"
 log_file: {_quoted(str(folder / "nats.log"))}
 logfile_size_limit: 10MB
 logfile_max_num: 3
-jetstream {{ store_dir: {_quoted(str(folder / "jetstream"))}, max_file_store: 4GB, limits {{ default_max_consumers: -1 }} }}
+jetstream {{ store_dir: {_quoted(str(folder / "jetstream"))}, max_file_store: 4GB, limits {{ default_max_consumers: {most} }} }}
 max_payload: 1MB
 mqtt {{
   listen: {_quoted(listen)}
   ack_wait: "30s"
-  max_ack_pending: 5000{secure}
+  max_ack_pending: 5000
+  consumer_inactive_threshold: "{FORGOTTEN_AFTER}"{secure}
 }}
 authorization {{
   timeout: 5

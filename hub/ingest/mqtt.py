@@ -34,6 +34,10 @@ QUEUED = 200
 """Payloads, each at most half a megabyte and commonly 20 KiB."""
 KEEPALIVE_S = 15
 CONNECT_WAIT_S = 10.0
+ASK_AGAIN_S = 30.0
+"""What the broker refuses to let the hub hear is asked for again: it may have had no room."""
+STALE_S = 300.0
+"""Half of what the embedded broker keeps a session that nobody uses; see `hub.broker.nats.FORGOTTEN_AFTER`."""
 PART_S = 2.0
 
 
@@ -59,6 +63,10 @@ class MqttSource:
         self._arrived: queue.Queue[Arrived] = queue.Queue(QUEUED)
         self._answered = threading.Event()
         self._parting = False
+        self._asked: Sequence[str] = ()
+        self._refused: Sequence[str] = ()
+        self._ask_at_s = 0.0
+        self._there_s = float("-inf")
         self._client: mqtt.Client | None = None
 
     def connect(self) -> bool:
@@ -78,6 +86,11 @@ class MqttSource:
 
     def receive(self, most: int, wait_s: float, gather_s: float) -> list[Arrived]:
         """What arrived: waits for the first one, then gathers more for a moment."""
+        now_s = time.monotonic()
+        if self.connected.is_set():
+            self._there_s = now_s
+        if self._refused and now_s >= self._ask_at_s and (client := self._client) is not None:
+            self._subscribe(client, self._refused)
         try:
             group = [self._arrived.get(timeout=wait_s)]
         except queue.Empty:
@@ -125,7 +138,7 @@ class MqttSource:
 
     def _drop_client(self) -> None:
         """End the old connection; what it delivered and was not applied comes again: it had no PUBACK."""
-        client, self._client = self._client, None
+        client, self._client, self._refused = self._client, None, ()
         self.connected.clear()
         if client is not None:
             client.loop_stop()
@@ -159,14 +172,32 @@ class MqttSource:
         if reason.is_failure:
             say(f"the broker {self._runtime.broker} refuses the hub: {reason}.")
         else:
-            client.subscribe([(name, 1) for name in INGEST_FILTERS])
+            if time.monotonic() - self._there_s > STALE_S:
+                # Of a session whose subscriptions it forgot nats-server says that they stand, and sends nothing.
+                client.unsubscribe(list(INGEST_FILTERS))
+            self._subscribe(client, INGEST_FILTERS)
             self._birth(client)
             self.connected.set()
         self._answered.set()
 
-    def _on_subscribe(self, _client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _props: Any) -> None:
-        if any(reason.is_failure for reason in reasons):
-            say("the broker refuses what the hub subscribes to: renew its rules with `broker-config`.")
+    def _subscribe(self, client: mqtt.Client, filters: Sequence[str]) -> None:
+        """Ask for these; again only once the broker has answered."""
+        self._asked, self._refused = filters, ()
+        client.subscribe([(name, 1) for name in filters])
+
+    def _on_subscribe(self, client: mqtt.Client, _data: Any, _mid: int, reasons: Any, _props: Any) -> None:
+        if client is not self._client:
+            return
+        refused = [name for name, reason in zip(self._asked, reasons, strict=True) if reason.is_failure]
+        if not refused:
+            return
+        if len(self._asked) == len(INGEST_FILTERS):
+            say(
+                f"the broker refuses what the hub subscribes to ({', '.join(refused)}): renew its rules with "
+                f"`broker-config`. Asked again every {ASK_AGAIN_S:g} s, for it may have had no room."
+            )
+        self._ask_at_s = time.monotonic() + ASK_AGAIN_S
+        self._refused = refused
 
     def _on_disconnect(self, client: mqtt.Client, *_: Any) -> None:
         if client is self._client:

@@ -24,9 +24,11 @@ from branchloop.batches import Ack
 from branchloop.messages import Notice, Window
 from branchloop.processes import free_port
 from branchloop.status import HubStatus
-from branchloop.topics import HUB_STATUS
+from branchloop.topics import HUB_STATUS, edge_filters
 from edge.send.link import Link
 from edge.send.outbox import Outbox
+from hub.broker import nats as nats_broker
+from hub.broker.grants import INGEST_FILTERS
 from hub.config import read_config
 from hub.ingest import watching
 from hub.ingest.live_alerts import LiveAlerts
@@ -41,6 +43,7 @@ import sys
 from branchloop import exits
 from hub.ingest import mqtt, worker
 mqtt.KEEPALIVE_S = int(sys.argv.pop())
+mqtt.ASK_AGAIN_S = 0.5
 exits.run(worker.main)
 """
 
@@ -229,6 +232,70 @@ def test_a_killed_broker_loses_and_doubles_nothing(parts: tuple[Broker, Worker],
     client.subscribe(HUB_STATUS)
     until(lambda: births(client) and births(client)[-1].online, "the hub's birth after the broker's restart")
     client.close()
+
+
+def kept(broker: Broker) -> int:
+    """Subscriptions that nats-server keeps for messages to come."""
+    return len(list(broker.folder.glob("jetstream/**/$MQTT_msgs/obs/*")))
+
+
+def test_a_hub_that_was_away_for_longer_than_the_broker_keeps_its_session_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker forgets whose connection is gone, the hub as well: the box sends again what has no acknowledgement."""
+    monkeypatch.setattr(nats_broker, "FORGOTTEN_AFTER", "1s")
+    with hub("nats", tmp_path) as (broker, worker):
+        outbox, link = link_of(broker, tmp_path)
+        link.start()
+        produce(outbox, 50)
+        link.urgent()
+        until(lambda: worker.ask("SELECT count(*) FROM message") == [(50,)], "the first are stored")
+        both = kept(broker)
+        assert worker.stop() == 0
+        produce(outbox, 100)
+        link.urgent()
+        until(lambda: kept(broker) == both - len(INGEST_FILTERS), "the hub's session is forgotten")
+        assert link.online
+        worker.start()
+        assert link.stop(60.0), f"{outbox.depth} not acknowledged"
+        assert worker.ask("SELECT count(*), count(DISTINCT seq), max(seq) FROM message") == [(150,) * 3]
+        outbox.close()
+
+
+def test_one_credential_cannot_fill_the_broker_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ever new sessions are refused beyond a bound, and forgotten; a hub that found no room hears again afterwards."""
+    monkeypatch.setattr(nats_broker, "FORGOTTEN_AFTER", "1s")
+    monkeypatch.setattr(nats_broker, "CONSUMERS", 0)
+    with hub("nats", tmp_path) as (broker, worker):
+        worker.kill()
+        until(lambda: kept(broker) == 0, "the hub's session is forgotten")
+        filters = edge_filters("north", "box-1")
+        many = [broker.client("north/box-1", id=f"other-{n}", clean=False) for n in range(9)]
+        granted = [code for client in many for code in client.subscribe(*filters)]
+        room = granted.count(1)
+        assert granted == [1] * room + [128] * (len(granted) - room)
+        assert room == kept(broker)
+        assert room >= 2 * len(filters)  # whoever is honest has one session
+        worker.start()
+        log = worker.config.parent / "ingest.log"
+        until(lambda: "refuses what the hub subscribes to" in log.read_text(), "the hub finds no room")
+        for client in many:
+            client.close()
+        client = broker.client("north/box-1")
+        until(lambda: client.subscribe(*filters) == [1] * len(filters), "there is room again")
+        box = Box(site="north")
+        box.produce("window", window(NOW_MS))
+        topic, payload, _ = box.payload()
+
+        def acknowledged() -> bool:
+            client.publish(topic, payload)
+            return acks(client) != []
+
+        until(acknowledged, "the hub hears again")
+        until(lambda: kept(broker) == len(filters) + len(INGEST_FILTERS), "the others are forgotten")
+        client.close()
 
 
 def test_a_store_that_is_away_is_waited_for(nats: tuple[Broker, Worker]) -> None:
