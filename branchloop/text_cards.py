@@ -87,8 +87,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "您在该时段已有预约，请另选；已填内容仍保留。",
     ),
     "refused.too-many-open": (
-        "You have too many visits open. Cancel one first.",
-        "未完成的预约过多，请先取消其中一个。",
+        "Too many visits or requests are open. Cancel one first, or ask in the branch.",
+        "未完成的预约或申请过多，请先取消其中一个，或到网点咨询。",
     ),
     "pass.unknown": (
         "This link is not known, or its visit is long past. Please book again.",

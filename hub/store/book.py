@@ -5,6 +5,7 @@ Works inside whatever transaction the connection is in.
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from collections.abc import Mapping
@@ -35,7 +36,7 @@ CODE = "booking code"
 CONTACT = "way to remind"
 _TOLD: Mapping[str, Stage | Aside] = {"call": "called", "serve": "served", "cancel": "cancelled"}
 MOST_OPEN = 3
-"""So many appointments a customer may have ahead, those on a waitlist among them."""
+"""So many appointments a customer, or a way to remind, may have ahead, those on a waitlist among them."""
 _DRAWS = 64
 NOBODY = "—"
 """The masked name of somebody in the queue who gave none."""
@@ -80,8 +81,7 @@ class Book:
         """Take a place. Raises InputError for what is no slot or over, ConflictError when it is taken."""
         service = rules.service_of(site, wanted.service)
         slot = free_slot(db, site, service.id, wanted.start_ms, now_ms)
-        if wanted.customer is not None:
-            self.not_too_many(db, wanted.customer, now_ms)
+        self.not_too_many(db, wanted, now_ms)
         times = Times(slot.start_ms, slot.end_ms, *rules.arrival_window_ms(site, slot.start_ms))
         place, counter = free_place(db, site, service, slot, None)
         made = self.enter(db, site, wanted, times, now_ms, place=place)
@@ -89,18 +89,29 @@ class Book:
         record(db, made.happened("booked", now_ms, start_ms=made.start_ms))
         return made
 
-    def not_too_many(self, db: sqlite3.Connection, customer: str, now_ms: int) -> None:
-        """Raises ConflictError when a customer has as many appointments ahead as anybody may."""
-        (open_ahead,) = db.execute(
-            "SELECT count(*) FROM appointment WHERE customer=? AND state IN ('booked', 'waitlisted') "
-            "AND window_to_ms>?",
-            (customer, now_ms),
-        ).fetchone()
-        if open_ahead >= MOST_OPEN:
-            raise rules.TooManyOpenError(
-                f"this customer has {open_ahead} appointments ahead.",
-                hint="Cancel or move one of them first.",
-            )
+    def not_too_many(self, db: sqlite3.Connection, wanted: Wanted, now_ms: int) -> None:
+        """Raises ConflictError when a customer, or a way to remind, has as many appointments ahead as anybody may."""
+        for known, value in (
+            ("customer=?", wanted.customer),
+            ("contact_mac=? AND contact_mac<>''", self._contact_mac(wanted)),
+        ):
+            (open_ahead,) = db.execute(
+                f"SELECT count(*) FROM appointment WHERE {known} AND state IN ('booked', 'waitlisted') "
+                "AND window_to_ms>?",
+                (value, now_ms),
+            ).fetchone()
+            if open_ahead >= MOST_OPEN:
+                raise rules.TooManyOpenError(
+                    f"this customer has {open_ahead} appointments ahead.",
+                    hint="Cancel or move one of them first, or ask in the branch.",
+                )
+
+    def _contact_mac(self, wanted: Wanted) -> str:
+        """The same of an address or number however it is written; '' where none was given."""
+        if wanted.contact is None:
+            return ""
+        way, where = next(iter(json.loads(wanted.contact).items()))
+        return self.keyring.mac(f"contact\n{way}\n{''.join(where.split()).casefold()}")
 
     def enter(
         self,
@@ -128,15 +139,15 @@ class Book:
             db.execute(
                 "INSERT INTO appointment (id, site, service, day, start_ms, end_ms, window_from_ms, window_to_ms, "
                 "place, customer, masked_name, title, minor, name, code, code_mac, booking_no, state, booked_ms, "
-                "kind, channel, scene, partner, journey, language, contact, remind) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+                "kind, channel, scene, partner, journey, language, contact, contact_mac, remind) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     identity, site.id, wanted.service, day, times.start_ms, times.end_ms, times.window_from_ms,
                     times.window_to_ms, place, customer, rules.masked(name) if name else NOBODY, wanted.title,
                     int(wanted.minor), wrapped[NAME], wrapped[CODE], self.keyring.mac(read_code(code)),
                     self.booking_no(db, site.id, day), state, now_ms, kind,
                     wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(), wanted.language,
-                    wrapped.get(CONTACT),
+                    wrapped.get(CONTACT), self._contact_mac(wanted),
                     int(wanted.contact is not None),
                 ),
             )  # fmt: skip

@@ -61,7 +61,7 @@ def _anonymise(db: sqlite3.Connection, appointment: str, now_ms: int) -> None:
     retire_journey(db, appointment, nobody)
     db.execute(
         "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
-        "contact=NULL, remind=0, offered_until_ms=NULL, "
+        "contact=NULL, contact_mac='', remind=0, offered_until_ms=NULL, "
         "cancelled_ms=CASE WHEN state IN ('booked', 'waitlisted') THEN ? ELSE cancelled_ms END, "
         "state=CASE WHEN state IN ('booked', 'waitlisted') THEN 'cancelled' ELSE state END WHERE id=?",
         (nobody, now_ms, appointment),

@@ -95,7 +95,8 @@ def ask(db: sqlite3.Connection, keyring: Keyring, site: Site, asked: Asked, now_
     ).fetchone()
     if waiting >= MOST_OPEN:
         raise TooManyRequestsError(
-            f"{waiting} requests are open already.", hint="Wait for the bank, or withdraw one of them."
+            f"{waiting} requests are open already.",
+            hint="Wait for the bank, withdraw one of them, or ask in the branch.",
         )
     identity = f"r-{secrets.token_hex(8)}"
     db.execute(

@@ -106,3 +106,15 @@ CREATE INDEX appointment_due ON appointment (window_to_ms) WHERE state = 'booked
 def m002_loop(db: Database) -> None:
     """Walk-ins and remote tickets, channels and scenes, outcomes; a missed appointment gives its place back."""
     run(db, _LOOP)
+
+
+@book_migrations()
+def m003_contact_mac(db: Database) -> None:
+    """By which the open appointments of one way to remind are counted: a keyed digest, '' without one and once forgotten."""
+    run(
+        db,
+        """
+ALTER TABLE appointment ADD COLUMN contact_mac TEXT NOT NULL DEFAULT '';
+CREATE INDEX appointment_by_contact ON appointment (contact_mac) WHERE contact_mac <> '';
+""",
+    )

@@ -54,8 +54,7 @@ def join(
             ).fetchone()
         ):
             raise ConflictError("this customer waits for that day already.", hint="A place is offered.")
-    if wanted.customer is not None:
-        book.not_too_many(db, wanted.customer, now_ms)
+    book.not_too_many(db, wanted, now_ms)
     spans = site.open_spans_ms(day)
     opens_ms, closes_ms = min(start for start, _ in spans), max(end for _, end in spans)
     made = book.enter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
@@ -210,6 +211,38 @@ def test_waiting_counts_among_what_a_customer_may_have_ahead(world: BookWorld, n
     join(world, now_ms, "c-one")
     with pytest.raises(ConflictError, match="3 appointments ahead"):
         book(world, world.at("11:00", other), now_ms, "c-one")
+
+
+def test_one_address_waits_and_books_three_times_whoever_gives_it(world: BookWorld, now_ms: int) -> None:
+    """Who has no link is somebody new each time: their visits are counted by what reminds of them, until they are forgotten."""
+    world.fill(now_ms)
+    other = DAY + timedelta(days=1)
+
+    def ask(email: str, clock: str = "") -> str:
+        wanted = Wanted(
+            "loan", world.at(clock or "09:00", other), "Ann Miller", contact=json.dumps({"email": email})
+        )
+        with opened(world.data_dir) as db:
+            if clock:
+                return world.book.book(db, world.site, wanted, now_ms).customer
+            return waitlist.join(db, world.book, world.site, wanted, DAY, now_ms).customer
+
+    customers = [ask("ann@example.org"), ask(" Ann@Example.org", "09:00"), ask("ANN@example.org")]
+    assert len(set(customers)) == 3
+    with pytest.raises(ConflictError, match="3 appointments ahead"):
+        ask("ann@example.org")
+    with pytest.raises(ConflictError, match="3 appointments ahead"):
+        ask("ann@example.org", "10:00")
+    ask("bob@example.org", "10:00")
+    book(world, world.at("11:00", other), now_ms)  # staff ask for no way to remind
+    with reading(world.data_dir) as db:
+        kept = db.execute("SELECT contact_mac FROM appointment WHERE contact_mac<>''").fetchall()
+    assert (len(kept), len(set(kept))) == (4, 2)
+    assert "example" not in str(kept)
+    erase_customer(world.data_dir, customers[0], now_ms, People(world.book, world.book.keyring))
+    with reading(world.data_dir) as db:
+        assert db.execute("SELECT count(*) FROM appointment WHERE contact_mac<>''").fetchone() == (3,)
+    ask("ann@example.org", "12:00")
 
 
 def test_who_is_forgotten_waits_no_more(world: BookWorld, now_ms: int) -> None:
