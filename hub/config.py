@@ -57,6 +57,14 @@ class Hub(Part):
                 raise ValueError(
                     f"{key} {address} is not on this machine: add a [hub.tls] table (and mqtts:// for a broker)"
                 )
+        if self.broker == "embedded":
+            if self.tls is not None and None in {self.tls.cert_file, self.tls.key_file}:
+                raise ValueError("tls lacks cert_file or key_file; the embedded broker needs both")
+            if _meet(self.listen, self.broker_listen):
+                raise ValueError(
+                    f"listen {self.listen} and broker_listen {self.broker_listen} are one port; "
+                    "give the API or the broker another"
+                )
         return self
 
 
@@ -214,6 +222,14 @@ def split_address(address: str) -> tuple[str, int]:
 def is_local(host: str) -> bool:
     """Whether only this machine can reach what listens on `host`."""
     return host in {"localhost", "::1"} or host.startswith("127.")
+
+
+def _meet(one: str, other: str) -> bool:
+    """Whether two programs cannot listen there at once; a port 0 is chosen so that they can."""
+    (host, port), (second, second_port) = split_address(one), split_address(other)
+    hosts = {"127.0.0.1" if each == "localhost" else each for each in (host, second)}
+    everywhere = hosts & {"0.0.0.0", "::"}  # noqa: S104 - what is written, not what is listened on
+    return port == second_port != 0 and (len(hosts) == 1 or bool(everywhere))
 
 
 def read_config(path: Path) -> HubConfig:

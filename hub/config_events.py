@@ -46,7 +46,7 @@ class Webhook(Secret):
 
     id: Id
     url: Url
-    stages: Annotated[list[Stage | Aside], Field(max_length=40)] = Field(
+    stages: Annotated[list[Literal[Stage, Aside]], Field(max_length=40)] = Field(
         default_factory=list, description="only these; all without it"
     )
     sites: Annotated[list[Id], Field(max_length=50_000)] = Field(

@@ -17,6 +17,7 @@ from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
 from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
+from hub.doctor_named import examine_named
 from hub.doctor_tls import examine_served, examine_tls
 
 LEAST_FREE_GB = 2.0
@@ -32,7 +33,8 @@ def examine(config: HubConfig | None) -> list[Finding]:
         findings += (
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
-        findings += [*examine_backup(config), examine_tls(config), *examine_documents(config)]
+        findings += [*examine_backup(config), examine_tls(config), *examine_named(config)]
+        findings += examine_documents(config)
         missing = address_missing(config)
         findings += [warn(missing)] if missing is not None else []
     return findings

@@ -38,6 +38,7 @@ def run(config: Path, ready_file: Path | None) -> None:
     """Run the hub of CONFIG until it is stopped."""
     from hub.api.issuing import issuer_of
     from hub.doctor_tls import forewarning
+    from hub.store.keyring import check_key
     from hub.supervise import run_hub
 
     if ready_file is not None and not ready_file.absolute().parent.is_dir():
@@ -45,6 +46,7 @@ def run(config: Path, ready_file: Path | None) -> None:
     settings = read_config(config)
     if settings.documents is not None:
         issuer_of(settings)
+    check_key(settings)  # else each of the children says it, in its own log, again and again
     if (warned := forewarning(settings)) is not None:
         exits.log(f"hub: {warned}")
     run_hub(settings, stop_event(), ready_file)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from branchloop.service_needs import Needs, gather
-from hub.config import read_config
+from hub.config import HubConfig, read_config
 
 
 def needs(config: Path) -> Needs:
     """Raises ConfigError when the hub file, or a site file that it names, is wrong."""
-    settings = read_config(config)
+    return needs_of(read_config(config))
+
+
+def needs_of(settings: HubConfig) -> Needs:
+    """The same of a file that was read."""
     hub = settings.hub
     journal = settings.people.forgotten_file
     people = settings.people.model_copy(update={"forgotten_file": None})  # it is written, not only read
@@ -20,7 +24,7 @@ def needs(config: Path) -> Needs:
     ]  # fmt: skip
     return gather(
         parts,
-        config.parent,
+        settings.path.parent,
         writes=[
             hub.data_dir,
             *([hub.credentials] if hub.credentials is not None else []),

@@ -30,7 +30,7 @@ from hub.config import HubConfig
 from hub.store import forgotten
 from hub.store.audit import AuditLog, walk
 from hub.store.keyring import DATABASE as KEYS
-from hub.store.keyring import KEY_FILE, Keyring
+from hub.store.keyring import KEY_FILE, Keyring, key_path
 from hub.store.receiptkey import RECEIPT_KEY
 from hub.store.schema import AUDIT_DATABASE, DATABASE
 
@@ -135,12 +135,6 @@ def _secrets(config: HubConfig, folder: Path) -> list[str]:
     for name, path in kept:
         _put(folder / name, path.read_bytes())
     return [name for name, _ in kept]
-
-
-def key_path(config: HubConfig) -> Path:
-    """Where the key over names lies, when no variable holds it."""
-    people = config.people
-    return config.path.parent / people.key_file if people.key_file else config.data_dir / KEY_FILE
 
 
 def _put(path: Path, content: bytes) -> None:

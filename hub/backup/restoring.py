@@ -22,7 +22,7 @@ from hub.backup import placing
 from hub.backup.aftermath import Settled, settle
 from hub.backup.archive import Archive, opened
 from hub.backup.checking import check_content, check_fits
-from hub.backup.making import Say, key_check, key_path
+from hub.backup.making import Say, key_check
 from hub.backup.manifest import Manifest
 from hub.backup.snapshot import check_integrity, copy_database, reader
 from hub.backup.workspace import workspace
@@ -30,7 +30,7 @@ from hub.config import HubConfig
 from hub.store import forgotten, kept
 from hub.store.audit import RESTORE, AuditLog, walk
 from hub.store.connection import prepare
-from hub.store.keyring import KEY_FILE, Keyring, hub_key
+from hub.store.keyring import KEY_FILE, Keyring, hub_key, key_path
 from hub.store.schema import AUDIT_DATABASE, DATABASE
 
 Private = ec.EllipticCurvePrivateKey | None

@@ -215,8 +215,20 @@ def hub_key(config: HubConfig) -> bytes:
                 hint=f"Set it: export {people.key_env}=$(openssl rand -base64 32).",
             )
         return read_key(text, people.key_env)
-    path = config.path.parent / people.key_file if people.key_file else config.data_dir / KEY_FILE
+    path = key_path(config)
     return read_key(kept(path, new_key), str(path))
+
+
+def key_path(config: HubConfig) -> Path:
+    """Where the key over names lies, when no variable holds it."""
+    people = config.people
+    return config.path.parent / people.key_file if people.key_file else config.data_dir / KEY_FILE
+
+
+def check_key(config: HubConfig) -> None:
+    """Raises what `hub_key` raises, and makes no key: one that is made at first use is not missing."""
+    if config.people.key_env is not None or os.path.exists(key_path(config)):  # noqa: PTH110 - no error either
+        hub_key(config)
 
 
 def _derive(key: bytes, purpose: bytes) -> bytes:

@@ -78,6 +78,19 @@ def test_bad_input_is_one_sentence_and_a_code(config: Path, args: list[str], cod
     assert shown.stdout == ""
 
 
+def test_a_key_that_is_not_set_is_said_once_and_nothing_starts(tmp_path: Path) -> None:
+    """Ingest, the API and what goes out each ended with 3, and were started again and again."""
+    path = write_hub(tmp_path)
+    path.write_text(path.read_text() + '[people]\nkey_env = "NO_SUCH_VARIABLE"\n')
+    shown = hub("run", path)
+    assert shown.returncode == 3
+    assert shown.stderr.startswith(f"error: {path}: people.key_env names NO_SUCH_VARIABLE, which is not set.")
+    assert len(shown.stderr.splitlines()) == 1
+    examined = hub("doctor", path)
+    assert examined.returncode == 0
+    assert " warn  variable NO_SUCH_VARIABLE is not set here" in examined.stdout
+
+
 @pytest.mark.parametrize("command", [["stats"], ["recompute", "--check"], ["audit", "verify"]])
 def test_an_empty_directory_does_not_pass_for_a_faultless_hub(tmp_path: Path, command: list[str]) -> None:
     """A mistyped data_dir is told, and nothing is created in it."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers import write_hub
 
+from branchloop.box import Tls
 from branchloop.errors import ConfigError, UsageError
-from hub.config import read_config, split_address
+from hub.config import Hub, read_config, split_address
 
+TABLE = 'tls = { ca_file = "ca.pem" }\n'
 TLS = '[hub.tls]\nca_file = "ca.pem"\n'
 
 
@@ -45,6 +49,8 @@ def test_a_right_file_is_read_with_its_sites(tmp_path: Path) -> None:
         ('broker_listen = "127.0.0.1:0"', 'broker_listen = "0.0.0.0:1883"', "[hub.tls]"),
         ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:99999"', "is not an address"),
         ('listen = "127.0.0.1:0"', 'listen = "8080"', "hub.listen"),
+        ("127.0.0.1:0", "127.0.0.1:8080", "are one port; give the API or the broker another"),
+        ("sites = [", f"{TABLE}sites = [", "tls lacks cert_file or key_file; the embedded broker needs both"),
         ("sites = [", "[retention]\nmessages_h = 0\n[hub]\nsites = [", "hub.toml is not valid TOML"),
     ],
 )
@@ -71,6 +77,42 @@ def test_a_plain_broker_elsewhere_needs_tls_and_its_scheme(tmp_path: Path) -> No
     config = read_config(path)
     assert config.external_broker == "hub.bank:8883"
     assert config.ca_file == str(tmp_path / "ca.pem")
+
+
+@pytest.mark.parametrize(
+    ("listen", "broker_listen", "right"),
+    [
+        ("127.0.0.1:8080", "localhost:8080", False),
+        ("0.0.0.0:8080", "127.0.0.1:8080", False),
+        ("[::1]:8080", "[::]:8080", False),
+        ("127.0.0.1:8080", "127.0.0.2:8080", True),
+        ("127.0.0.1:8080", "127.0.0.1:1883", True),
+    ],
+)
+def test_api_and_broker_cannot_have_one_port(listen: str, broker_listen: str, right: bool) -> None:
+    """Unless another program is the broker: then nothing listens at `broker_listen`."""
+    tls = Tls(ca_file="ca.pem", cert_file="cert.pem", key_file="key.pem")
+    hub: dict[str, Any] = {
+        "data_dir": "data",
+        "sites": ["a.toml"],
+        "listen": listen,
+        "broker_listen": broker_listen,
+        "tls": tls,
+    }
+    assert Hub(**hub, broker="mqtt://127.0.0.1:1884")
+    with nullcontext() if right else pytest.raises(ValueError, match="one port"):
+        Hub(**hub)
+
+
+def test_a_wrong_stage_is_told_once_by_its_key(tmp_path: Path) -> None:
+    webhook = '[[webhook]]\nid = "w"\nurl = "https://x.example/"\nsecret_file = "s"\nstages = ["bookd"]\n'
+    path = write_hub(tmp_path)
+    message = refused(path, old=(text := path.read_text()), new=text + webhook)
+    assert message.startswith(
+        f"{path}: key `webhook[0].stages[0]` is 'bookd': input should be 'impression', "
+    )
+    assert "'unlinked'" in message
+    assert message.count("key `") == 1
 
 
 @pytest.mark.parametrize(
