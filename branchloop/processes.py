@@ -165,8 +165,12 @@ class Child:
         return self.process.pid if self.process is not None and self.process.poll() is None else None
 
     def rest(self) -> None:
-        """End it for good: SIGTERM, a grace period, SIGKILL."""
+        """End it for good."""
         self._due_s = float("inf")
+        self.end()
+
+    def end(self) -> None:
+        """End it for now: SIGTERM, a grace period, SIGKILL; `keep` starts it again."""
         process = self.process
         if process is not None and process.poll() is None:
             process.terminate()

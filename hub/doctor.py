@@ -7,14 +7,15 @@ import sqlite3
 import subprocess
 
 from branchloop.credentials import HUB_API, HUB_INGEST
-from branchloop.doctor_finding import Finding, warn
+from branchloop.doctor_finding import Finding, bad, warn
 from branchloop.errors import DependencyError
-from branchloop.processes import listen_once
+from branchloop.processes import listen_once, owner
 from hub.backup.latest import examine_backup
 from hub.broker.nats import executable
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig, split_address
+from hub.deafness import deaf
 from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
 from hub.doctor_named import examine_named
@@ -33,6 +34,7 @@ def examine(config: HubConfig | None) -> list[Finding]:
         findings += (
             _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
         )
+        findings += _taken(config)
         findings += [*examine_backup(config), examine_tls(config), *examine_named(config)]
         findings += examine_documents(config)
         missing = address_missing(config)
@@ -92,3 +94,11 @@ def _answering(config: HubConfig) -> Finding:
         state="good" if up else "bad",
         text=f"broker {address} {'answers' if up else 'does not answer MQTT'}",
     )
+
+
+def _taken(config: HubConfig) -> list[Finding]:
+    """Of a hub that runs; a broker whose disk is, or was, full answers everybody all the same."""
+    if owner(config.data_dir) is None or not deaf(config.data_dir):
+        return []
+    also = "" if config.external_broker else "; `hub run` starts it anew once its disk has room"
+    return [bad(f"the broker takes no message from ingest: look at its disk and its log{also}")]

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from branchloop import exits
@@ -22,6 +23,7 @@ from hub.broker.nats import check, executable
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig
+from hub.deafness import watch_broker
 from hub.runtime import Runtime, decide
 from hub.store import forgotten
 from hub.store.connection import prepare
@@ -49,13 +51,18 @@ def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -
         supervisor = Supervisor(_children(config, runtime, lock))
         readiness = Readiness(config, runtime, supervisor, ready_file)
         supervisor.changed = readiness.changed
-        thread = threading.Thread(target=readiness.run, args=(stop,), name="readiness")
-        thread.start()
+        threads = [threading.Thread(target=readiness.run, args=(stop,), name="readiness")]
+        if config.external_broker is None:
+            watch = partial(watch_broker, config, runtime, supervisor.children[0], stop)
+            threads.append(threading.Thread(target=watch, name="broker"))
+        for thread in threads:
+            thread.start()
         try:
             supervisor.run(stop)
         finally:
             stop.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
             readiness.withdraw()
 
 

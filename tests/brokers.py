@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
@@ -175,6 +176,59 @@ def running(
         yield broker
     finally:
         broker.stop()
+
+
+class DeafBroker:
+    """Lets everybody in, grants every subscription, and acknowledges no message unless it `takes`."""
+
+    def __init__(self) -> None:
+        self.takes = False
+        self.connects = 0
+        self.unanswered = threading.Event()
+        """A message came that was not acknowledged."""
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=self._speak, args=(self._server.accept()[0],), daemon=True).start()
+
+    def _speak(self, sock: socket.socket) -> None:
+        with suppress(OSError, IndexError), sock, sock.makefile("rb") as stream:
+            while head := stream.read(1):
+                size = shift = 0
+                more = 0x80
+                while more & 0x80:
+                    more = stream.read(1)[0]
+                    size |= (more & 0x7F) << shift
+                    shift += 7
+                sock.sendall(self._answer(head[0], stream.read(size)))
+
+    def _answer(self, head: int, body: bytes) -> bytes:
+        kind = head >> 4
+        if kind == 1:
+            self.connects += 1
+            return b"\x20\x02\x00\x00"
+        if kind == 8:
+            at, granted = 2, b""
+            while at < len(body):
+                at += 3 + int.from_bytes(body[at : at + 2], "big")
+                granted += b"\x01"
+            return bytes([0x90, 2 + len(granted)]) + body[:2] + granted
+        if kind == 10:
+            return b"\xb0\x02" + body[:2]
+        if kind == 3 and head & 0x06:
+            if self.takes:
+                at = 2 + int.from_bytes(body[:2], "big")
+                return b"\x40\x02" + body[at : at + 2]
+            self.unanswered.set()
+        return b"\xd0\x00" if kind == 12 else b""
+
+    def close(self) -> None:
+        """Listen no more."""
+        self._server.close()
 
 
 @dataclass

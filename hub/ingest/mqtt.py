@@ -39,6 +39,10 @@ ASK_AGAIN_S = 30.0
 STALE_S = 300.0
 """Half of what the embedded broker keeps a session that nobody uses; see `hub.broker.nats.FORGOTTEN_AFTER`."""
 PART_S = 2.0
+PROVE_S = 20.0
+"""After so long without any acknowledgement from the broker it is asked for one."""
+TAKEN_S = 30.0
+"""So long it has for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,10 @@ class MqttSource:
 
     def __init__(self, config: HubConfig, runtime: Runtime) -> None:
         self.connected = threading.Event()
+        self.taken = threading.Event()
+        """The broker acknowledges what it is sent: one whose disk is full answers, and takes nothing."""
+        self._unproven = self._told = False
+        self._since_s = 0.0
         self._config = config
         self._runtime = runtime
         self._boot = secrets.token_hex(16)
@@ -124,6 +132,19 @@ class MqttSource:
             return False
         return client.publish(topic, payload, qos=1, retain=retain).rc == mqtt.MQTT_ERR_SUCCESS
 
+    def prove(self) -> None:
+        """Call it every few seconds: a connection over which the broker takes nothing is given up."""
+        client = self._client
+        if client is None or not self.connected.is_set():
+            return
+        waited_s = time.monotonic() - self._since_s
+        if self._unproven and waited_s > TAKEN_S:
+            self._tell_untaken()
+            self._lost()
+            client.disconnect()
+        elif not self._unproven and waited_s > PROVE_S:
+            self._birth(client)
+
     def close(self) -> None:
         """Say goodbye: boxes learn at once that nobody acknowledges now."""
         client, self._parting = self._client, True
@@ -139,11 +160,22 @@ class MqttSource:
     def _drop_client(self) -> None:
         """End the old connection; what it delivered and was not applied comes again: it had no PUBACK."""
         client, self._client, self._refused = self._client, None, ()
-        self.connected.clear()
+        self._lost()
         if client is not None:
             client.loop_stop()
         while not self._arrived.empty():
             self._arrived.get_nowait()
+
+    def _tell_untaken(self) -> None:
+        if not self._told:
+            say(
+                f"the broker {self._runtime.broker} answers, and acknowledges no message: look at its disk and its log."
+            )
+        self._told = True
+
+    def _lost(self) -> None:
+        self.connected.clear()
+        self.taken.clear()
 
     def _new_client(self) -> mqtt.Client:
         password = read_password(self._config.credentials_dir, HUB_INGEST)
@@ -162,6 +194,7 @@ class MqttSource:
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         return client
@@ -201,8 +234,15 @@ class MqttSource:
 
     def _on_disconnect(self, client: mqtt.Client, *_: Any) -> None:
         if client is self._client:
-            self.connected.clear()
+            if self._unproven and self.connected.is_set():
+                self._tell_untaken()
+            self._lost()
             self._answered.set()
+
+    def _on_publish(self, client: mqtt.Client, *_: Any) -> None:
+        if client is self._client and self.connected.is_set():
+            self._unproven, self._told, self._since_s = False, False, time.monotonic()
+            self.taken.set()
 
     def _on_message(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         if message.topic == topics.HUB_STATUS:
@@ -215,10 +255,12 @@ class MqttSource:
             try:
                 self._arrived.put(arrived, timeout=0.5)
             except queue.Full:
+                self._since_s = time.monotonic()  # no acknowledgement can be read meanwhile
                 continue
             return
 
     def _birth(self, client: mqtt.Client) -> None:
+        self._unproven, self._since_s = True, time.monotonic()
         client.publish(topics.HUB_STATUS, self._status(online=True), qos=1, retain=True)
 
     def _status(self, *, online: bool) -> str:

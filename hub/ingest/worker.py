@@ -70,6 +70,7 @@ class Ingest:
         self._applier = applier
         self._committed_ms: int | None = None
         self._beaten_s = float("-inf")
+        self._taken = False
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -88,7 +89,7 @@ class Ingest:
             if group and (acks := self._commit(group, stop)) is not None:
                 self._source.committed(group, acks)
             self._tick()
-            if time.monotonic() - self._beaten_s >= HEARTBEAT_S:
+            if time.monotonic() - self._beaten_s >= HEARTBEAT_S or self._source.taken.is_set() != self._taken:
                 self._heartbeat()
         self._source.close()
         self._heartbeat()
@@ -119,9 +120,11 @@ class Ingest:
 
     def _heartbeat(self) -> None:
         self._beaten_s = time.monotonic()
+        self._source.prove()
+        self._taken = self._source.taken.is_set()
         try:
             self._store.heartbeat(
-                WORKER, now_ms(), connected=self._source.connected.is_set(), committed_ms=self._committed_ms,
+                WORKER, now_ms(), connected=self._taken, committed_ms=self._committed_ms,
                 believed_ms=self._clock.believed_ms(),
             )  # fmt: skip
         except DependencyError as error:

@@ -18,9 +18,10 @@ from typing import Any
 
 import pytest
 from box import Box, notice, window
-from brokers import KINDS, Broker, Client, box_link, running, until, write_hub
+from brokers import KINDS, Broker, Client, DeafBroker, box_link, running, until, write_hub
 
 from branchloop.batches import Ack
+from branchloop.credentials import HUB_INGEST
 from branchloop.messages import Notice, Window
 from branchloop.processes import free_port
 from branchloop.status import HubStatus
@@ -29,10 +30,11 @@ from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.broker import nats as nats_broker
 from hub.broker.grants import INGEST_FILTERS
+from hub.broker.passwords import ensure_password
 from hub.config import read_config
 from hub.ingest import watching
 from hub.ingest.live_alerts import LiveAlerts
-from hub.ingest.mqtt import KEEPALIVE_S
+from hub.ingest.mqtt import KEEPALIVE_S, TAKEN_S
 from hub.store.connection import prepare
 
 NOW_MS = time.time_ns() // 1_000_000 // 5_000 * 5_000 - 600_000
@@ -42,6 +44,7 @@ INGEST = """
 import sys
 from branchloop import exits
 from hub.ingest import mqtt, worker
+mqtt.TAKEN_S = mqtt.PROVE_S = float(sys.argv.pop())
 mqtt.KEEPALIVE_S = int(sys.argv.pop())
 mqtt.ASK_AGAIN_S = 0.5
 exits.run(worker.main)
@@ -55,6 +58,7 @@ class Worker:
     config: Path
     port: int
     keepalive_s: int = KEEPALIVE_S
+    patience_s: float = TAKEN_S
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -70,7 +74,7 @@ class Worker:
         )  # fmt: skip
         with (self.config.parent / "ingest.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", INGEST, str(self.config), str(self.keepalive_s)],
+                [sys.executable, "-c", INGEST, str(self.config), str(self.keepalive_s), str(self.patience_s)],
                 stdout=log,
                 stderr=log,
             )
@@ -396,6 +400,31 @@ def test_a_disk_that_fails_ends_no_watching(
     monkeypatch.setattr(LiveAlerts, "tick", look)
     watching.watch_quality(config, stop)
     assert len(looks) == 2
+
+
+def test_a_broker_that_takes_no_message_is_not_connected(tmp_path: Path) -> None:
+    """It lets ingest in and subscribe, and stores nothing, as one whose disk is full: that is told, and tried again."""
+    broker = DeafBroker()
+    config = write_hub(tmp_path, broker=f"mqtt://127.0.0.1:{broker.port}")
+    worker = Worker(config, broker.port, patience_s=0.2)
+    ensure_password(read_config(config).credentials_dir, HUB_INGEST)
+    worker.start()
+    try:
+        until(broker.unanswered.is_set, "the birth")
+        (beat,) = worker.ask("SELECT at_ms FROM heartbeat")
+        until(lambda: worker.ask("SELECT at_ms FROM heartbeat") > [beat], "a heartbeat after that")
+        assert not worker.connected()
+        broker.takes = True
+        until(worker.connected, "it takes messages")
+        connects, broker.takes = broker.connects, False
+        until(lambda: not worker.connected(), "it does no more, though nobody had anything to send")
+        until(lambda: broker.connects > connects, "another attempt")
+        assert (tmp_path / "ingest.log").read_text().count("acknowledges no message") == 2
+        broker.takes = True
+        until(worker.connected, "it takes messages again")
+    finally:
+        worker.kill()
+        broker.close()
 
 
 def test_windows_make_equal_sums_over_any_way(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
