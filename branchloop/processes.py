@@ -40,11 +40,11 @@ def lock_directory(path: Path) -> Iterator[int]:
 
     Children that inherit the descriptor (`Child.fds`) hold the lock too, so nobody else begins while
     children of a killed owner are still ending; nor while an owner is that ends because its own parent was killed.
-    Raises DependencyError when another one owns it.
+    Raises DependencyError when another one owns it, or its disk is full.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        file = (path / ".lock").open("a+")
+        file = (path / ".lock").open("a+b", buffering=0)  # closing it has nothing left to write
     except OSError as error:
         raise DependencyError(
             f"{path} cannot be used: {error.strerror}.", hint="Name a directory that you may write."
@@ -53,15 +53,19 @@ def lock_directory(path: Path) -> Iterator[int]:
         until_s = time.monotonic() + ORPHANS_S
         while not _locked(file.fileno()):
             file.seek(0)
-            if _goes_on(file.read()) or time.monotonic() > until_s:
+            if _goes_on(file.read().decode(errors="replace")) or time.monotonic() > until_s:
                 raise DependencyError(
                     f"{path} is in use: this is running already.",
                     hint="Stop the other one or name another directory.",
                 )
             time.sleep(0.1)
-        file.truncate(0)
-        file.write(f"{os.getpid()} {os.getppid()}")
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(f"{os.getpid()} {os.getppid()}".encode())
+        except OSError as error:
+            raise DependencyError(
+                f"{path} cannot be written: {error.strerror}.", hint="Make room on its disk."
+            ) from error
         yield file.fileno()
 
 

@@ -20,6 +20,7 @@ from hub.doctor_address import address_missing
 from hub.doctor_documents import examine_documents
 from hub.doctor_named import examine_named
 from hub.doctor_tls import examine_served, examine_tls
+from hub.room import shortage
 
 LEAST_FREE_GB = 2.0
 
@@ -58,6 +59,8 @@ def _database() -> Finding:
 
 def _disk(config: HubConfig) -> Finding:
     folder = next(p for p in (config.data_dir, *config.data_dir.absolute().parents) if p.exists())
+    if folder == config.data_dir and (why := shortage(folder)) is not None:
+        return bad(f"{folder} cannot be written: {why}")
     free_gb = shutil.disk_usage(folder).free / 1e9
     return Finding(
         state="good" if free_gb >= LEAST_FREE_GB else "warn", text=f"{free_gb:.1f} GB free at {folder}"

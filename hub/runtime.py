@@ -11,6 +11,7 @@ from pathlib import Path
 import paho.mqtt.client as mqtt
 
 from branchloop.errors import ConfigError, DependencyError
+from branchloop.outfile import write_whole
 from branchloop.processes import free_port, listen_once
 from hub.config import HubConfig, split_address
 
@@ -67,7 +68,7 @@ class Runtime:
 def decide(config: HubConfig) -> Runtime:
     """Choose the ports that the configuration leaves open (0), keep former choices, and note them.
 
-    Call it as owner of the data directory. Raises DependencyError when a port is taken already.
+    Call it as owner of the data directory. Raises DependencyError when a port is taken already, or the disk full.
     """
     path = config.data_dir / "runtime.json"
     former = _former(path)
@@ -82,9 +83,7 @@ def decide(config: HubConfig) -> Runtime:
         broker_host, broker_port = split_address(config.external_broker)
         tls = config.hub.broker.startswith("mqtts")
     runtime = Runtime(broker_host, broker_port, tls, api_host, api_port)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(asdict(runtime)))
-    fresh.replace(path)
+    write_whole({path: json.dumps(asdict(runtime)).encode()})
     return runtime
 
 

@@ -54,7 +54,10 @@ class Keyring:
             db.execute(
                 "CREATE TABLE IF NOT EXISTS key (customer TEXT PRIMARY KEY, wrapped BLOB NOT NULL) STRICT"
             )
-        self._path.chmod(0o600)
+        try:
+            self._path.chmod(0o600)
+        except OSError as error:
+            raise _unusable(self._path, error.strerror) from error
 
     @classmethod
     def of(cls, config: HubConfig) -> Keyring:
@@ -197,7 +200,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _unusable(path: Path, error: sqlite3.Error) -> DependencyError:
+def _unusable(path: Path, error: sqlite3.Error | str | None) -> DependencyError:
     return DependencyError(f"{path} cannot be used: {error}.", hint="Check the disk.")
 
 

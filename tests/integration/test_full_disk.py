@@ -1,0 +1,82 @@
+"""A disk that takes nothing more, here by the process's limit for files: a sentence and no traceback."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from brokers import write_hub
+
+from branchloop.errors import DependencyError
+from branchloop.processes import lock_directory, owner
+from hub.config import HubConfig, read_config
+from hub.doctor import examine
+from hub.room import LEAST_BYTES, shortage
+from hub.runtime import decide, read
+from hub.store.keyring import Keyring
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> HubConfig:
+    read_hub = read_config(write_hub(tmp_path))
+    read_hub.data_dir.mkdir()
+    return read_hub
+
+
+@contextmanager
+def room_of(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_data_directory_is_not_owned_without_a_line_in_its_lock(tmp_path: Path) -> None:
+    """Closing the file tried the line again, outside of all that is told."""
+    with room_of(0), pytest.raises(DependencyError, match="cannot be written"), lock_directory(tmp_path):
+        pass
+    with lock_directory(tmp_path):
+        assert owner(tmp_path) == os.getpid()
+
+
+def test_ports_that_cannot_be_noted_are_told_and_former_ones_stay(config: HubConfig) -> None:
+    former = decide(config)
+    with room_of(0), pytest.raises(DependencyError, match=r"runtime\.json cannot be written"):
+        decide(config)
+    assert read(config) == former
+    assert [path.name for path in config.data_dir.iterdir()] == ["runtime.json"]
+
+
+def test_doctor_says_bad_where_nothing_can_be_written(config: HubConfig) -> None:
+    """What it tries leaves nothing behind."""
+
+    def found() -> list[str]:
+        return [each["text"] for each in examine(config) if each["state"] == "bad"]
+
+    assert found() == []
+    with room_of(LEAST_BYTES - 1):
+        assert found() == [f"{config.data_dir} cannot be written: File too large"]
+        assert shortage(config.data_dir)
+    assert list(config.data_dir.iterdir()) == []
+
+
+def test_a_keyring_that_cannot_be_closed_to_others_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a disk that became read-only: no right there can be changed."""
+    Keyring(tmp_path, bytes(32))
+
+    def refused(_path: Path, _mode: int) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    with pytest.raises(DependencyError, match=r"keys\.db cannot be used: Read-only file system"):
+        Keyring(tmp_path, bytes(32))
