@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +18,11 @@ from branchloop.errors import DependencyError
 from branchloop.processes import lock_directory, owner
 from hub.config import HubConfig, read_config
 from hub.doctor import examine
+from hub.ingest import watching
+from hub.ingest.live_alerts import LiveAlerts
 from hub.room import LEAST_BYTES, shortage
 from hub.runtime import decide, read
+from hub.store.connection import prepare
 from hub.store.keyring import Keyring
 
 
@@ -80,3 +85,23 @@ def test_a_keyring_that_cannot_be_closed_to_others_is_told(
     monkeypatch.setattr(Path, "chmod", refused)
     with pytest.raises(DependencyError, match=r"keys\.db cannot be used: Read-only file system"):
         Keyring(tmp_path, bytes(32))
+
+
+@pytest.mark.parametrize("fault", [sqlite3.OperationalError("disk I/O error"), OSError("full")])
+def test_a_disk_that_fails_ends_no_watching(
+    config: HubConfig, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    """What a read of the database raises on a full disk is told, and the quality is looked at again."""
+    stop, looks = threading.Event(), []
+    prepare(config.data_dir)
+
+    def look(_alerts: LiveAlerts, at_ms: int) -> None:
+        looks.append(at_ms)
+        if len(looks) == 1:
+            raise fault
+        stop.set()
+
+    monkeypatch.setattr(watching, "LIVE_S", 0.01)
+    monkeypatch.setattr(LiveAlerts, "tick", look)
+    watching.watch_quality(config, stop)
+    assert len(looks) == 2

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,8 +31,6 @@ from hub.broker import nats as nats_broker
 from hub.broker.grants import INGEST_FILTERS
 from hub.broker.passwords import ensure_password
 from hub.config import read_config
-from hub.ingest import watching
-from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.mqtt import KEEPALIVE_S, TAKEN_S
 from hub.store.connection import prepare
 
@@ -380,26 +377,6 @@ def test_a_log_that_cannot_be_written_ends_nothing(nats: tuple[Broker, Worker]) 
     until(lambda: not worker.connected(), "the broker is away")
     broker.start()
     until(worker.connected, "connected again, by the same process")
-
-
-@pytest.mark.parametrize("fault", [sqlite3.OperationalError("disk I/O error"), OSError("full")])
-def test_a_disk_that_fails_ends_no_watching(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception
-) -> None:
-    """What a read of the database raises on a full disk is told, and the quality is looked at again."""
-    config, stop, looks = read_config(write_hub(tmp_path)), threading.Event(), []
-    prepare(config.data_dir)
-
-    def look(_alerts: LiveAlerts, at_ms: int) -> None:
-        looks.append(at_ms)
-        if len(looks) == 1:
-            raise fault
-        stop.set()
-
-    monkeypatch.setattr(watching, "LIVE_S", 0.01)
-    monkeypatch.setattr(LiveAlerts, "tick", look)
-    watching.watch_quality(config, stop)
-    assert len(looks) == 2
 
 
 def test_a_broker_that_takes_no_message_is_not_connected(tmp_path: Path) -> None:
