@@ -262,7 +262,7 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, key: str) -
     config = write_hub(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
-        config.write_text(config.read_text().replace(f'{key} = "127.0.0.1:0"', f'{key} = "{address}"'))
+        config.write_text(config.read_text().replace(f'\n{key} = "127.0.0.1:0"', f'\n{key} = "{address}"'))
         refused = started_in_vain(config)
     assert refused.returncode == 5
     assert address in refused.stderr
