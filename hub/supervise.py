@@ -19,7 +19,7 @@ from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
 from branchloop.processes import Child, Supervisor, lock_directory
 from hub.broker.files import write_nats
-from hub.broker.nats import check, executable
+from hub.broker.nats import check, executable, forget_sessions
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig
@@ -83,6 +83,7 @@ def _children(config: HubConfig, runtime: Runtime, lock: int) -> list[Child]:
     if config.external_broker is None:
         conf = write_nats(config, config.data_dir / "broker", runtime.broker_listen)
         check(conf)
+        forget_sessions(conf.parent)
         programs["broker"] = [str(executable()), "-c", str(conf)]
     else:
         for user in (HUB_INGEST, HUB_API):

@@ -64,6 +64,16 @@ authorization {{
 """
 
 
+def forget_sessions(folder: Path) -> None:
+    """Before the server starts: all it knew but what is retained. It keeps what it knows of a session for ever.
+
+    Nothing is lost by it: boxes, kiosks and the hub send again what was not acknowledged.
+    """
+    for name in ("$MQTT_sess", "$MQTT_msgs"):
+        for stream in (folder / "jetstream").glob(f"jetstream/*/streams/{name}"):
+            shutil.rmtree(stream, ignore_errors=True)
+
+
 def executable() -> Path:
     """The nats-server of the installed wheel. Raises DependencyError when it is not there."""
     beside = Path(sys.executable).with_name("nats-server")

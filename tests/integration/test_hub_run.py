@@ -221,6 +221,46 @@ def test_stopping_leaves_no_child_and_starting_again_keeps_the_ports(tmp_path: P
         assert again.stop(signal.SIGINT) == 0
 
 
+def test_of_old_sessions_nothing_outlives_a_start_but_what_is_retained(tmp_path: Path) -> None:
+    """nats-server keeps what it knows of every session there ever was: who had a credential could fill the disk by and by."""
+    config = write_hub(tmp_path)
+    status, acks = (f"branchloop/1/north/box-1/{kind}" for kind in ("status", "ack"))
+    password = ""
+
+    def connect(told: dict[str, Any] | None, name: str, **more: Any) -> Client:
+        assert told is not None
+        client = Client(int(told["broker"].rsplit(":", 1)[1]), "north/box-1", password, id=name, **more)
+        assert client.subscribe(acks) == [1]
+        return client
+
+    def kept() -> int:
+        stream = (
+            config.parent / "data" / "broker" / "jetstream" / "jetstream" / "$G" / "streams" / "$MQTT_msgs"
+        )
+        return len(list(stream.glob("obs/*")))
+
+    with hub(config) as running_hub:
+        password = read_password(read_config(config).credentials_dir, "north/box-1")
+        own = kept()
+        for n in range(3):
+            client = connect(running_hub.ready(), f"old-{n}", clean=False)
+            assert client.publish(status, b'{"n":%d}' % n, retain=True)
+            client.close()
+        assert kept() == own + 3
+        assert running_hub.stop() == 0
+    with hub(config) as again:
+        assert kept() == own
+        listener = Client(
+            int((again.ready() or {})["broker"].rsplit(":", 1)[1]),
+            HUB_INGEST,
+            read_password(read_config(config).credentials_dir, HUB_INGEST),
+            id="listener",
+        )
+        listener.subscribe(status)
+        until(lambda: (status, b'{"n":2}') in listener.received, "what is retained")
+        listener.close()
+
+
 def test_children_end_with_a_killed_supervisor_and_the_next_start_waits_for_them(tmp_path: Path) -> None:
     """Kill -9 of `hub run` itself leaves no child; a start right after it succeeds."""
     config = write_hub(tmp_path)
