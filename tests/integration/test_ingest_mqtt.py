@@ -237,7 +237,8 @@ def test_a_killed_broker_loses_and_doubles_nothing(parts: tuple[Broker, Worker],
 
 def kept(broker: Broker) -> int:
     """Subscriptions that nats-server keeps for messages to come."""
-    return len(list(broker.folder.glob("jetstream/**/$MQTT_msgs/obs/*")))
+    folder = broker.folder / "jetstream/jetstream/$G/streams/$MQTT_msgs/obs"
+    return len(os.listdir(folder)) if folder.exists() else 0  # noqa: PTH208 - in one look: they vanish meanwhile
 
 
 def test_a_hub_that_was_away_for_longer_than_the_broker_keeps_its_session_loses_nothing(
