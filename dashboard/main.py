@@ -29,7 +29,7 @@ def run(config: Path) -> None:
     host, _, port = settings.listen.rpartition(":")
     _check_free(host.strip("[]"), int(port))
     options: dict[str, object] = {
-        "server.address": host,
+        "server.address": host.strip("[]"),
         "server.port": port,
         "server.headless": True,
         "server.fileWatcherType": "none",

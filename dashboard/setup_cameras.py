@@ -45,12 +45,10 @@ def marks_of_cameras(door: Hub, site_id: str, work: Work, site: Site, spoken: La
         _verdict(verdict, wrong, spoken)
         row = st.container(horizontal=True)
         if row.button(say("setup.marks_apply", spoken), disabled=verdict is None, type="primary"):
-            fresh = {
-                "points": [list(mark) for mark in marks],
-                "measured_on": datetime.now(site.zone_info).date(),
-            }
-            work.follow()
+            work.follow()  # where another has set them meanwhile and nobody here, they stay
             if chosen in work.marks:
+                points = [list(mark) for mark in work.marks[chosen].points]
+                fresh = {"points": points, "measured_on": datetime.now(site.zone_info).date()}
                 work.text = with_calibration(work.text, chosen, fresh)
             work.serial = anew()
             st.rerun()

@@ -13,6 +13,8 @@ from branchloop.site import Camera, Line, Site, Zone, parse_site
 from branchloop.text import Language
 
 Draft = TypeVar("Draft", "Shape", "Marks")
+NAMES = ("en", "zh")
+"""Half of a name is no name: they are of one hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ def onto(mine: Draft, old: Draft, new: Draft) -> Draft:
         for each in fields(mine)
         if getattr(mine, each.name) != getattr(old, each.name)
     }
+    if not changed.keys().isdisjoint(NAMES):
+        changed |= {name: getattr(mine, name) for name in NAMES}
     return replace(new, **changed)
 
 

@@ -16,7 +16,7 @@ from branchloop.sitetext import Listed, with_entry, without_entry
 from branchloop.text import Language, say
 from dashboard import setup_surface
 from dashboard.client import Hub
-from dashboard.setup_draft import Shape, called, parts_of, rounded
+from dashboard.setup_draft import Shape, called, parts_of, rounded, site_of
 from dashboard.setup_work import Work, anew, faults, note, table
 
 NEW_LINE, NEW_ZONE = "new-line", "new-zone"
@@ -86,10 +86,12 @@ def lines_and_zones(door: Hub, site_id: str, work: Work, site: Site, spoken: Lan
 def _put_in_place(work: Work, chosen: str, kind: Listed) -> None:
     """Into the newest text: what somebody else saved meanwhile is not undone by it."""
     work.follow()
-    shape = work.shapes.get(chosen)
-    if shape is None:
+    shape, site = work.shapes.get(chosen), site_of(work.text)
+    if shape is None or site is None:
         return
     here = f"{kind}:{shape.id}"
+    if here != chosen and here in parts_of(site):  # another has put that in place meanwhile
+        return
     text, _ = _made(work.text, kind, shape.entry(is_line=kind == "line", known=chosen == here))
     if text is not None:
         del work.shapes[chosen]

@@ -49,6 +49,8 @@ class Work:
     """What the hub was asked to save: its answer may be lost, and the text stored all the same."""
     meanwhile: int | None = None
     """Somebody else's version that the text follows while something is in hand."""
+    heard: int | None = None
+    """Of which the page has said so."""
     pictures: dict[str, bytes | None] = field(default_factory=dict)
     serial: int = field(default_factory=anew)
     """Another when tables must be drawn from what is in hand, not from what was typed into them."""
@@ -57,6 +59,8 @@ class Work:
     laid: tuple[str, Sequence[Sequence[float]]] = ("", ())
     """The table's key, and what it was drawn from."""
     judged: tuple[str, dict[str, Any]] | None = None
+    right: str = ""
+    """The last text that was right: what is in hand was made from it."""
 
     @property
     def untouched(self) -> bool:
@@ -68,15 +72,18 @@ class Work:
         self.serial, self.fields = anew(), anew()
 
     def settle(self, site: Site) -> None:
-        """Let go of what is in the text."""
+        """Let go of what is in the text, which is right and of this site."""
+        if self.text != self.right:
+            self._carry(site_of(self.right), site)
+            self.right = self.text
         parts, cameras = parts_of(site), {camera.id: camera for camera in site.cameras}
         self.shapes = {key: shape for key, shape in self.shapes.items() if shape != Shape.of(parts.get(key))}
         self.marks = {
             camera: marks
             for camera, marks in self.marks.items()
-            if camera in cameras and marks != Marks.of(cameras[camera])
+            if camera not in cameras or marks != Marks.of(cameras[camera])
         }
-        if not self.shapes and not self.marks:
+        if not self.shapes and not self.marks and self.heard == self.meanwhile:
             self.meanwhile = None
 
     def follow(self) -> bool:
@@ -92,17 +99,19 @@ class Work:
             self.text = text if self.text == mine else self.text
             stored(self.newest)
         elif self.text == self.saved:
-            self.text, self.meanwhile = text, version
+            self.text = text
+            self.meanwhile = version if self.shapes or self.marks else None
         else:
             return False
-        self._carry(site_of(self.saved), site_of(text))
         self.base, self.saved, self.sent = version, text, []
+        if (site := site_of(self.text)) is not None:
+            self.settle(site)
         self.redraw()
         return True
 
-    def _carry(self, before: Site | None, now: Site | None) -> None:
-        """What another changed of a shape or a camera stays, where it is not what is changed here."""
-        if before is None or now is None:
+    def _carry(self, before: Site | None, now: Site) -> None:
+        """What was changed in the text of a shape or a camera stays, where it is not what is changed here."""
+        if before is None or not (self.shapes or self.marks):
             return
         old, new = parts_of(before), parts_of(now)
         self.shapes = {
@@ -111,11 +120,10 @@ class Work:
         }
         had, has = ({camera.id: Marks.of(camera) for camera in site.cameras} for site in (before, now))
         self.marks = {
-            camera: onto(marks, had[camera], has[camera]) if camera in had else marks
+            camera: onto(marks, had[camera], has[camera]) if camera in had and camera in has else marks
             for camera, marks in self.marks.items()
-            if camera in has
         }
-        self.settle(now)
+        self.redraw()
 
 
 def stored(configuration: Mapping[str, Any]) -> None:

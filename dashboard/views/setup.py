@@ -22,7 +22,8 @@ from dashboard.setup_floor import lines_and_zones, shape_called
 from dashboard.setup_work import Work, faults, note, stored
 
 PARTS = ("plan", "camera", "text")
-AUTHORS = {"branch file": "setup.by.file", "command line": "setup.by.command"}
+OWN_FILE = "branch file"
+AUTHORS = {OWN_FILE: "setup.by.file", "command line": "setup.by.command"}
 """Those that are no token's name."""
 
 
@@ -135,6 +136,11 @@ def _typed(work: Work, key: str) -> None:
     work.text = st.session_state[key]
 
 
+def _noted(work: Work, key: str) -> None:
+    """As the text."""
+    work.note = st.session_state[key]
+
+
 def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
     """Versions and what became of them: refreshes by itself."""
     with session.told(by_itself=True):
@@ -143,7 +149,9 @@ def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
         rows = []
         for each in configuration["history"]:
             state = "published" if each["published"] else "saved"
-            if runs and runs["hash"] == each["hash"]:
+            # Of its own file the box tells the hash of all of it, wiring too: there the version tells.
+            own = each["author"] == OWN_FILE and runs and runs["version"] == each["version"]
+            if runs and (own or runs["hash"] == each["hash"]):
                 state = "runs"
             note = f" · {each['note']}" if each["note"] else ""
             author = say(AUTHORS[each["author"]], spoken) if each["author"] in AUTHORS else each["author"]
@@ -173,8 +181,9 @@ def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Lang
     in_hand = _in_hand(work, site, spoken)
     if in_hand:
         st.warning(say("setup.in_hand", spoken, what=plain(("、" if spoken == "zh" else ", ").join(in_hand))))
+    key = f"setup-note-{work.base}"
     work.note = st.text_input(
-        say("setup.note", spoken), work.note, max_chars=200, key=f"setup-note-{work.base}"
+        say("setup.note", spoken), work.note, max_chars=200, key=key, on_change=_noted, args=(work, key)
     )
     row = st.container(horizontal=True)
     bad = work.text == work.saved or bool(in_hand) or not checked["ok"]
@@ -196,8 +205,9 @@ def _in_hand(work: Work, site: Site | None, spoken: Language) -> list[str]:
         return []
     parts = parts_of(site)
     shapes = [shape_called(key, work, parts.get(key), spoken) for key in work.shapes]
-    cameras = [camera for camera in site.cameras if camera.id in work.marks]
-    return [*shapes, *(say("setup.marks_of", spoken, camera=called(camera, spoken)) for camera in cameras)]
+    names = {camera.id: called(camera, spoken) for camera in site.cameras}
+    marks = [say("setup.marks_of", spoken, camera=names.get(camera, camera)) for camera in work.marks]
+    return [*shapes, *marks]
 
 
 def _save(door: Hub, site_id: str, work: Work, *, publish: bool) -> None:
@@ -226,6 +236,7 @@ def _said(work: Work, spoken: Language) -> None:
         st.success(say(key, spoken, version=version))
     if work.meanwhile is not None:
         st.info(say("setup.followed", spoken, version=work.meanwhile))
+        work.heard = work.meanwhile
 
 
 def _wall(text: str, zone: ZoneInfo) -> str:

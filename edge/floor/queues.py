@@ -5,7 +5,7 @@ From seats to the line of the same counters is one wait: it began where the firs
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from branchloop.serving import fellow_queues
 from branchloop.site import Site
@@ -22,6 +22,7 @@ class Queues:
 
     def __init__(self, site: Site) -> None:
         self.meters = [QueueMeter(zone, site) for zone in site.zones if zone.kind == "queue"]
+        self._leaving: tuple[int, list[QueueMeter]] = (0, [])
         by_id = {meter.zone.id: meter for meter in self.meters}
         self._fellows = {
             queue: [by_id[other.id] for other in fellow_queues(meter.zone, site.zones)]
@@ -48,9 +49,22 @@ class Queues:
         """The person crossed an entrance outwards."""
         return [(meter, meter.went_out(person)) for meter in self.meters]
 
-    def stop(self, queues: Container[str] | None = None) -> Told:
-        """Nobody watches these queues (None: any) from here on."""
-        return [(meter, meter.stop()) for meter in self.meters if queues is None or meter.zone.id in queues]
+    def stop(self) -> Told:
+        """Nobody watches from here on."""
+        return [(meter, meter.stop()) for meter in self.meters]
+
+    def leave(self, border_ms: int, coming: Site) -> None:
+        """From `border_ms` on another configuration counts: queues that it does not have end there."""
+        stay = {zone.id for zone in coming.zones if zone.kind == "queue"}
+        self._leaving = (border_ms, [meter for meter in self.meters if meter.zone.id not in stay])
+
+    def left(self, t_ms: int) -> tuple[int, Told]:
+        """Once the border is passed, the border and what the queues that ended there tell."""
+        border_ms, gone = self._leaving
+        if t_ms < border_ms or not gone:
+            return border_ms, []
+        self._leaving = (border_ms, [])
+        return border_ms, [(meter, meter.stop()) for meter in gone]
 
     def drop(self, staff: Iterable[int]) -> None:
         """These people wait for nothing."""

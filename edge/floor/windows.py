@@ -93,7 +93,6 @@ class WindowBook:
         self._open: dict[int, _Open] = {}
         self._next_ms: int | None = None
         self._strides = Strides()
-        self._leaving: tuple[int, frozenset[str]] | None = None
         self._fresh_meters()
 
     def begin(self, t_ms: int) -> None:
@@ -189,9 +188,7 @@ class WindowBook:
 
     def leave(self, border_ms: int, coming: Site) -> None:
         """Waits in queues that another configuration does not have are lost at `border_ms`, where it takes over."""
-        stay = {zone.id for zone in coming.zones if zone.kind == "queue"}
-        gone = frozenset(meter.zone.id for meter in self._queues.meters) - stay
-        self._leaving = (border_ms, gone)
+        self._queues.leave(border_ms, coming)
 
     def take_over(self, leaving: WindowBook, ids: Renamed) -> None:
         """Go on with the visits and waits that last by another book, and with no others; `ids` says who its people are here.
@@ -207,9 +204,8 @@ class WindowBook:
         self._queues.take_over(leaving._queues, ids)
 
     def _leave(self, t_ms: int) -> None:
-        if self._leaving is not None and t_ms >= self._leaving[0]:
-            (border_ms, queues), self._leaving = self._leaving, None
-            self._record_waits(self._queues.stop(queues), border_ms - 1)
+        border_ms, told = self._queues.left(t_ms)
+        self._record_waits(told, border_ms - 1)
 
     def _fresh_meters(self) -> None:
         site = self._site

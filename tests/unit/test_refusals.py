@@ -23,6 +23,13 @@ def test_steps_that_do_not_follow_are_told_in_chinese() -> None:
     assert told(str(refused.value), "en") == str(refused.value)
 
 
+def test_who_was_served_cannot_end_as_not_served() -> None:
+    told_in_english = (
+        "the appointment is served; it cannot end as not served now. Only one that is called can."
+    )
+    assert told(told_in_english, "zh") == "该预约当前为“已办理”，不能登记为“未办理”；只有已叫号的才可以。"
+
+
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
