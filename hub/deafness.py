@@ -17,19 +17,24 @@ from hub.store.reading import Reader
 
 LOOK_S = 2.0
 DEAF_S = 60.0
-"""Ingest may have to read many payloads before the broker's first acknowledgement."""
 AGAIN_S = 300.0
 HEARD_MS = 30_000
+"""Who told the hub, or was told by it, within so long is there."""
 
 
 def deaf(data_dir: Path) -> bool:
-    """Whether ingest lives and says that the broker takes nothing from it; False where that cannot be told."""
+    """Whether ingest lives and says that the broker takes nothing from it; False where that cannot be told.
+
+    While it applies what the broker had kept, the broker's first acknowledgement may come behind all of that.
+    """
     try:
         with Reader.open(data_dir) as reader:
-            taken, heard_ms, _ = reader.ingest()
+            taken, heard_ms, committed_ms = reader.ingest()
     except DependencyError:
         return False
-    return not taken and abs(time.time_ns() // 1_000_000 - heard_ms) < HEARD_MS
+    now_ms = time.time_ns() // 1_000_000
+    applies = committed_ms is not None and abs(now_ms - committed_ms) < HEARD_MS
+    return not taken and not applies and abs(now_ms - heard_ms) < HEARD_MS
 
 
 def watch_broker(config: HubConfig, runtime: Runtime, broker: Child, stop: threading.Event) -> None:

@@ -32,9 +32,11 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HubConfig:
     return read
 
 
-def say_connected(config: HubConfig, *, connected: bool) -> None:
+def say_connected(config: HubConfig, *, connected: bool, committed_ms: int | None = None) -> None:
     with closing(SqliteStore(config.data_dir)) as store:
-        store.heartbeat("ingest-1", time.time_ns() // 1_000_000, connected=connected, committed_ms=None)
+        store.heartbeat(
+            "ingest-1", time.time_ns() // 1_000_000, connected=connected, committed_ms=committed_ms
+        )
 
 
 @contextmanager
@@ -94,6 +96,15 @@ def test_it_is_left_alone_without_room_and_while_it_takes(
         monkeypatch.setattr(deafness, "shortage", lambda _folder: None)
         looked(monkeypatch)
         assert child.pid is not None
+
+
+def test_it_is_left_alone_while_ingest_applies_what_it_kept(config: HubConfig) -> None:
+    """Of thousands of payloads that wait after an outage the first acknowledgement comes last."""
+    now_ms = time.time_ns() // 1_000_000
+    say_connected(config, connected=False, committed_ms=now_ms)
+    assert not deafness.deaf(config.data_dir)
+    say_connected(config, connected=False, committed_ms=now_ms - 2 * deafness.HEARD_MS)
+    assert deafness.deaf(config.data_dir)
 
 
 def test_doctor_says_so_of_a_hub_that_runs(config: HubConfig) -> None:
