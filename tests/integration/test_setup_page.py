@@ -307,71 +307,53 @@ def test_what_is_in_hand_outlives_what_another_publishes(hub: World) -> None:
     assert told["zone"][0]["name"] == {"zh": "队", "en": "Line"}
 
 
-def test_what_another_put_in_place_meanwhile_is_not_overwritten(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_another_put_in_place_meanwhile_is_not_overwritten(hub: World) -> None:
     """A zone of the same id is refused in the words of any other; who puts in place over another's version is told so once."""
-    with world(tmp_path) as hub:
-        config = tmp_path / "dashboard.toml"
-        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
-        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
-        st.cache_resource.clear()
-        page = opened(hub, "hall")
-        work = page.session_state["setup-hall"]
-        page.button_group[0].set_value("plan").run()
-        choose(page, "new-zone")
-        draw(work, "new-zone", Shape(points=TRIANGLE))
-        page.run()
-        field(page, "setup.id").set_value("desk").run()
-        now = stored(hub, "hall")
-        desk = '[[zone]]\nid = "desk"\nkind = "counter"\npolygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.8]]\n'
-        body = {"text": f"{now['text']}\n{desk}", "base": now["version"], "note": "", "publish": True}
-        at = f"{hub.api}/api/v1/branches/hall/configuration"
-        httpx.post(at, headers=hub.token("manager", "hall"), json=body).raise_for_status()
-        button(page, "setup.apply").click().run()
-        assert not page.exception
-        assert say("setup.followed", "zh", version=2) in [each.value for each in page.info]
-        assert "desk" in "".join(
-            each.proto.body for each in page.get("html") if "bl-faults" in each.proto.body
-        )
-        assert "counter" in work.text
-        assert work.shapes["new-zone"].points == TRIANGLE
-        field(page, "setup.id").set_value("desk-2").run()
-        published(hub, "hall", 3.0)
-        button(page, "setup.apply").click().run()
-        assert not work.shapes
-        assert say("setup.followed", "zh", version=3) in [each.value for each in page.info]
-        page.run()
-        assert not [each for each in page.info if "他人" in each.value]
-        st.cache_resource.clear()
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    page.button_group[0].set_value("plan").run()
+    choose(page, "new-zone")
+    draw(work, "new-zone", Shape(points=TRIANGLE))
+    page.run()
+    field(page, "setup.id").set_value("desk").run()
+    now = stored(hub, "hall")
+    desk = '[[zone]]\nid = "desk"\nkind = "counter"\npolygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.8]]\n'
+    body = {"text": f"{now['text']}\n{desk}", "base": now["version"], "note": "", "publish": True}
+    at = f"{hub.api}/api/v1/branches/hall/configuration"
+    httpx.post(at, headers=hub.token("manager", "hall"), json=body).raise_for_status()
+    button(page, "setup.apply").click().run()
+    assert not page.exception
+    assert say("setup.followed", "zh", version=2) in [each.value for each in page.info]
+    assert "desk" in "".join(each.proto.body for each in page.get("html") if "bl-faults" in each.proto.body)
+    assert "counter" in work.text
+    assert work.shapes["new-zone"].points == TRIANGLE
+    field(page, "setup.id").set_value("desk-2").run()
+    published(hub, "hall", 3.0)
+    button(page, "setup.apply").click().run()
+    assert not work.shapes
+    assert say("setup.followed", "zh", version=3) in [each.value for each in page.info]
+    page.run()
+    assert not [each for each in page.info if "他人" in each.value]
 
 
-def test_what_is_changed_in_the_text_stays_beside_what_is_in_hand(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_changed_in_the_text_stays_beside_what_is_in_hand(hub: World) -> None:
     """Of the same line: each keeps what the other does not touch. A note is kept over another's version."""
-    with world(tmp_path) as hub:
-        config = tmp_path / "dashboard.toml"
-        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
-        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
-        st.cache_resource.clear()
-        page = opened(hub, "hall")
-        work = page.session_state["setup-hall"]
-        page.button_group[0].set_value("plan").run()
-        choose(page, "line:door")
-        field(page, "setup.name_en").set_value("Main").run()
-        field(page, "setup.note").set_value("before noon")
-        published(hub, "hall", 3.0)
-        page.run()
-        assert field(page, "setup.note").value == "before noon"
-        page.button_group[0].set_value("text").run()
-        page.text_area[0].set_value(work.text.replace("entrance = true", "entrance = false")).run()
-        page.button_group[0].set_value("plan").run()
-        button(page, "setup.apply").click().run()
-        assert not page.exception
-        line = tomllib.loads(work.text)["line"][0]
-        assert (line["entrance"], line["name"]["en"]) == (False, "Main")
-        st.cache_resource.clear()
+    page = opened(hub, "hall")
+    work = page.session_state["setup-hall"]
+    page.button_group[0].set_value("plan").run()
+    choose(page, "line:door")
+    field(page, "setup.name_en").set_value("Main").run()
+    field(page, "setup.note").set_value("before noon")
+    published(hub, "hall", 3.0)
+    page.run()
+    assert field(page, "setup.note").value == "before noon"
+    page.button_group[0].set_value("text").run()
+    page.text_area[0].set_value(work.text.replace("entrance = true", "entrance = false")).run()
+    page.button_group[0].set_value("plan").run()
+    button(page, "setup.apply").click().run()
+    assert not page.exception
+    line = tomllib.loads(work.text)["line"][0]
+    assert (line["entrance"], line["name"]["en"]) == (False, "Main")
 
 
 def test_marks_in_hand_outlive_what_another_publishes(
