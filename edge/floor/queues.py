@@ -58,13 +58,13 @@ class Queues:
         stay = {zone.id for zone in coming.zones if zone.kind == "queue"}
         self._leaving = (border_ms, [meter for meter in self.meters if meter.zone.id not in stay])
 
-    def left(self, t_ms: int) -> tuple[int, Told]:
-        """Once the border is passed, the border and what the queues that ended there tell."""
+    def left(self, t_ms: int) -> tuple[Told, int]:
+        """Once the border is passed, what the queues that end there tell, and when that was."""
         border_ms, gone = self._leaving
-        if t_ms < border_ms or not gone:
-            return border_ms, []
+        if t_ms < border_ms:
+            return [], border_ms
         self._leaving = (border_ms, [])
-        return border_ms, [(meter, meter.stop()) for meter in gone]
+        return [(meter, meter.stop()) for meter in gone], border_ms - 1
 
     def drop(self, staff: Iterable[int]) -> None:
         """These people wait for nothing."""

@@ -108,7 +108,7 @@ class WindowBook:
 
     def stretch(self, stretch: Stretch, staff: Container[int] = ()) -> Facts:
         """Account for the people of one stretch; `staff` are in no figure but their own."""
-        self._leave(stretch.start_ms)
+        self._record_waits(*self._queues.left(stretch.start_ms))
         on_plan = [p for p in stretch.people if self._site.plan.holds(p.place_m) and not p.glimpsed]
         visitors = [p for p in on_plan if p.id not in staff]
         parts = _split(stretch.start_ms, stretch.end_ms)
@@ -168,7 +168,7 @@ class WindowBook:
         """
         if self._next_ms is None:
             return []
-        self._leave(upto_ms)
+        self._record_waits(*self._queues.left(upto_ms))
         if closed_by != "time":
             self._record_waits(self._queues.stop(), upto_ms - 1)
         closed: list[Window] = []
@@ -202,10 +202,6 @@ class WindowBook:
             if zone.zone.id in zones:
                 zone.take_over(zones[zone.zone.id], ids)
         self._queues.take_over(leaving._queues, ids)
-
-    def _leave(self, t_ms: int) -> None:
-        border_ms, told = self._queues.left(t_ms)
-        self._record_waits(told, border_ms - 1)
 
     def _fresh_meters(self) -> None:
         site = self._site

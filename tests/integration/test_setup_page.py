@@ -271,14 +271,20 @@ def test_the_page_in_chinese_names_cameras_and_kinds_in_chinese(hub: World) -> N
     assert not page.exception
 
 
-def test_what_is_in_hand_outlives_what_another_publishes(hub: World) -> None:
-    """Typed in the very run that learns of it, too; the text follows, and both changes of one zone are in it."""
+def with_a_new_zone(hub: World) -> tuple[AppTest, Work]:
+    """The page with three points drawn, and nothing typed yet."""
     page = opened(hub, "hall")
     work = page.session_state["setup-hall"]
     page.button_group[0].set_value("plan").run()
     choose(page, "new-zone")
     draw(work, "new-zone", Shape(points=TRIANGLE))
     page.run()
+    return page, work
+
+
+def test_what_is_in_hand_outlives_what_another_publishes(hub: World) -> None:
+    """Typed in the very run that learns of it, too; the text follows, and both changes of one zone are in it."""
+    page, work = with_a_new_zone(hub)
     choose(page, "zone:queue")
     field(page, "setup.name_zh").set_value("队").run()
     assert not [each for each in page.info if "他人" in each.value]
@@ -309,12 +315,7 @@ def test_what_is_in_hand_outlives_what_another_publishes(hub: World) -> None:
 
 def test_what_another_put_in_place_meanwhile_is_not_overwritten(hub: World) -> None:
     """A zone of the same id is refused in the words of any other; who puts in place over another's version is told so once."""
-    page = opened(hub, "hall")
-    work = page.session_state["setup-hall"]
-    page.button_group[0].set_value("plan").run()
-    choose(page, "new-zone")
-    draw(work, "new-zone", Shape(points=TRIANGLE))
-    page.run()
+    page, work = with_a_new_zone(hub)
     field(page, "setup.id").set_value("desk").run()
     now = stored(hub, "hall")
     desk = '[[zone]]\nid = "desk"\nkind = "counter"\npolygon = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.8]]\n'
