@@ -258,6 +258,10 @@ class Site(Opening):
         """The lines at which people come into the branch and leave it."""
         return [line for line in self.lines if line.entrance]
 
+    def has_kiosk(self, device: str) -> bool:
+        """Whether a device of the branch is one of its kiosks."""
+        return any(kiosk.id == device for kiosk in self.kiosks)
+
     @model_validator(mode="after")
     def _consistent(self) -> Site:
         for what, parts in (

@@ -82,7 +82,7 @@ class Dots:
         except (InputError, ValidationError):
             return  # dots are a courtesy: what cannot be read is not shown
         site = self._sites.get(place.site)
-        if site is None or any(kiosk.id == place.device for kiosk in site.kiosks):
+        if site is None or site.has_kiosk(place.device):
             return  # a kiosk sees no floor
         if any(abs(mm) > FARTHEST_MM for dot in live.dots_mm for mm in dot):
             return

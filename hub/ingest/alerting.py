@@ -61,4 +61,4 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
 
 def belongs(site: Site, device: str) -> bool:
     """Whether a device is the branch's box or a kiosk of it; any may be, where the hub's file names no box."""
-    return site.box is None or device == site.box.id or any(kiosk.id == device for kiosk in site.kiosks)
+    return site.box is None or device == site.box.id or site.has_kiosk(device)

@@ -18,15 +18,10 @@ from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin, 
 FromKiosk = Checkin | Walkin | Attempt | ConsentGiven
 
 
-def is_kiosk(site: Site, device: str) -> bool:
-    """Whether a branch's device is one of its kiosks."""
-    return any(kiosk.id == device for kiosk in site.kiosks)
-
-
 def beyond_kiosk(site: Site, device: str, body: Body | None) -> str | None:
     """Why what a kiosk sends is not its to tell: it sees no floor. Of its own disk it tells as a box does."""
     own = body is None or isinstance(body, FromKiosk | Dropped)
-    if own or (isinstance(body, Notice) and body.what == "disk") or not is_kiosk(site, device):
+    if own or (isinstance(body, Notice) and body.what == "disk") or not site.has_kiosk(device):
         return None
     return f"{device} is a kiosk of {site.id}, and kiosks tell nothing of the floor."
 
@@ -37,7 +32,7 @@ def take_from_kiosk(
     """Apply what a kiosk tells; a fault when it is no kiosk of the branch, or the book does not know of it."""
     if trust is None:
         return Taken(fault="what kiosks tell comes over the broker only.")
-    if not is_kiosk(site, device):
+    if not site.has_kiosk(device):
         return Taken(fault=f"{device} is no kiosk of {site.id}.")
     if isinstance(body, ConsentGiven):
         return Taken(fault=take_consent(db, trust, site.id, device, body, now_ms))
