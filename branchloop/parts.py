@@ -42,7 +42,11 @@ def camera_source(source: str) -> str:
 
 
 def check_login(source: str, credential_env: str | None) -> None:
-    """Raises ValueError where an address waits for a login and no variable is named."""
+    """Raises ValueError where an address waits for a login and no variable is named, or a variable for no address."""
+    if credential_env is not None and "://" not in source:
+        raise ValueError(
+            "has credential_env beside a source that takes no login; remove it, or write rtsp://… or http://…"
+        )
     if credential_env is None and "://" in source and (USER in source or PASSWORD in source):
         raise ValueError(
             f"has {USER} or {PASSWORD} in its source; name the variable that holds them as credential_env"

@@ -55,6 +55,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"has no area; give at least three corners that span it", "面积为零；请给出至少三个能围成区域的角点"),
     (r"(.+) is not a camera source; write .+", "{0} 不是摄像头来源；请写文件名、rtsp://…、http://… 或 usb:N"),
     (r"holds a login; put user:password .+", "其中含有登录信息；请将 user:password 放入环境变量，并以 credential_env 指明该变量；若摄像头只接受网址参数中的登录信息，请在参数处写 {{user}} 与 {{password}}"),
+    (r"has credential_env beside a source that takes no login; .+", "来源不需要登录，却写有 credential_env；请将其删去，或改写为 rtsp://… 或 http://…"),
     (r"has \{user\} or \{password\} in its source; .+", "来源中有 {{user}} 或 {{password}}；请以 credential_env 指明存放登录信息的环境变量"),
     (r"(.+) is not a sensor source; write (.+)", "{0} 不是传感器来源；请写 {1}"),
     (r"(.+) is not a time zone; write one such as (\S+)", "{0} 不是时区；请写如 {1}"),

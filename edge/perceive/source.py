@@ -43,11 +43,6 @@ def resolve(camera: Camera, base_dir: Path, environ: Mapping[str, str] = os.envi
         return Source("rtsp", _address(text, where), _with_login(camera, environ))
     if text.startswith("http://"):
         return Source("http", _address(text, where) + urlsplit(text).path, _with_login(camera, environ))
-    if camera.credential_env is not None:
-        raise ConfigError(
-            f"{where}: credential_env belongs to an rtsp:// or http:// source.",
-            hint="Remove it or correct the source.",
-        )
     if text.startswith("usb:"):
         number = text.removeprefix("usb:")
         if not (number.isascii() and number.isdigit() and len(number) <= 3):

@@ -88,12 +88,6 @@ def test_an_impossible_source_is_a_configuration_error(tmp_path: Path, source: s
         resolve(camera(source), tmp_path)
 
 
-def test_a_login_without_a_stream_is_refused(tmp_path: Path) -> None:
-    """A forgotten credential_env beside a file is a mistake."""
-    with pytest.raises(ConfigError, match="belongs to an rtsp:// or http:// source"):
-        resolve(camera("a.mp4", credential_env="CAM"), tmp_path, {"CAM": "a:b"})
-
-
 def test_usb_cameras_go_by_number(tmp_path: Path) -> None:
     """`usb:2` is the third camera."""
     source = resolve(camera("usb:2"), tmp_path)

@@ -102,6 +102,16 @@ def test_marks_on_one_line_are_refused() -> None:
             'credential_env = "HALL"\nsource = "http://10.0.0.9/v.mjpg?usr={user}&pwd=Hush77"',
             "write {user} and {password} there",
         ),
+        (
+            'source = "../sample_video/plaza.mp4"',
+            'source = "usb:0"\ncredential_env = "HALL"',
+            "has credential_env beside a source that takes no login",
+        ),
+        (
+            'source = "../sample_video/kiosk.mp4',
+            'credential_env = "HALL"\nsource = "../sample_video/kiosk.mp4',
+            "has credential_env beside a source that takes no login",
+        ),
         ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
         (
             'source = "../sample_video/plaza.mp4"',

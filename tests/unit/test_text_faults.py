@@ -49,6 +49,10 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             swap('source = "../sample_video/plaza.mp4"', 'source = "http://10.0.0.9/v?pwd={password}"'),
             "{user}",
         ),
+        (
+            swap('source = "../sample_video/plaza.mp4"', 'source = "usb:0"\ncredential_env = "X"'),
+            "不需要登录",
+        ),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
     ],
 )
