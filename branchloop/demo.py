@@ -80,7 +80,9 @@ def demo(
         hub.keep(time.monotonic())
         try:
             supervisor.children = [hub]
-            ready = wait_for(lambda: answered(files.ready), START_S, "the hub", stop, hub.log)
+            ready = wait_for(
+                lambda: answered(files.ready), START_S, "the hub", stop, hub.log, lambda: hub.pid is None
+            )
             say("hub", f"{ready['api']}  (broker {ready['broker']})")
             tokens = tokens_of(files)
             import_history(files, say)

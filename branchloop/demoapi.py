@@ -108,19 +108,25 @@ def wait_for(
     what: str,
     stop: threading.Event,
     log: Path | None = None,
+    gone: Callable[[], bool] = lambda: False,
 ) -> Value:
     """Ask until there is an answer.
 
-    Raises DependencyError when it takes too long or `stop` is set, with the last line of `log`.
+    Raises DependencyError when it takes too long, `stop` is set or who should answer is gone, with the last
+    line of `log`.
     """
     until_s = time.monotonic() + timeout_s
-    while time.monotonic() < until_s and not stop.is_set():
+    while time.monotonic() < until_s and not stop.is_set() and not gone():
         with contextlib.suppress(DependencyError):
             answer = ask()
             if answer is not None:
                 return answer
         stop.wait(0.2)
-    how = "was stopped before it had started" if stop.is_set() else f"did not start within {timeout_s:.0f} s"
+    how = f"did not start within {timeout_s:.0f} s"
+    if stop.is_set():
+        how = "was stopped before it had started"
+    elif gone():
+        how = "ended before it had started"
     raise DependencyError(f"{what} {how}.", hint=_last_words(log))
 
 

@@ -15,13 +15,15 @@ from typing import Any
 
 from branchloop import demopartner
 from branchloop.errors import DependencyError
-from branchloop.processes import free_port
+from branchloop.processes import free_port, listen_once
 from branchloop.share import share
 
 SITE = "plaza"
 SIMULATED = "river-street"
 KIOSK = "kiosk-1"
 ISSUER = "Demonstration Bank"
+PLACES = ("API", "broker", "dashboard", "kiosk", "kiosk's camera", "partner's pages")
+"""Who listens on the ports from `--port-base` on, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,12 @@ class KioskPlace:
 
 
 def prepare(root: Path, port_base: int | None, zone: str | None = None) -> Files:
-    """The folder of a demo, with its hub's configuration; in `zone` the demo branch has its day."""
+    """The folder of a demo, with its hub's configuration; in `zone` the demo branch has its day.
+
+    Raises DependencyError when one of the ports from `port_base` on is taken.
+    """
+    if port_base:
+        _see_free(port_base)
     files = Files(root.resolve())
     (files.root / "configs").mkdir(parents=True, exist_ok=True)
     for name in ("demo.toml", "simulated.toml", "scenes.toml"):
@@ -89,6 +96,18 @@ def prepare(root: Path, port_base: int | None, zone: str | None = None) -> Files
     )
     files.ready.unlink(missing_ok=True)
     return files
+
+
+def _see_free(port_base: int) -> None:
+    """Told before anything starts: a child that cannot listen would be started again and again."""
+    for port, place in enumerate(PLACES, port_base):
+        try:
+            listen_once("127.0.0.1", port)
+        except OSError as error:
+            raise DependencyError(
+                f"port {port}, the demo's {place}, is taken.",
+                hint=f"Choose another --port-base: that port and the next {len(PLACES) - 1} have to be free.",
+            ) from error
 
 
 def answered(ready: Path) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -60,6 +61,17 @@ def test_what_did_not_start_is_told_with_its_last_words(tmp_path: Path) -> None:
         DependencyError, match=r"the hub did not start .*hub\.log: error: 127\.0\.0\.1:1883 is taken\."
     ):
         wait_for(lambda: None, 0.0, "the hub", threading.Event(), log)
+    with pytest.raises(DependencyError, match=r"the hub ended before it had started.*is taken"):
+        wait_for(lambda: None, 3_600.0, "the hub", threading.Event(), log, lambda: True)
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    """A dashboard that cannot listen was started again and again for a minute and a half."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        with pytest.raises(DependencyError, match=f"port {port}, the demo's API, is taken"):
+            prepare(tmp_path / "new", port, None)
+    assert not (tmp_path / "new").exists()
 
 
 def test_the_demo_branch_may_live_in_the_viewer_s_zone(tmp_path: Path) -> None:
