@@ -181,6 +181,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.note": ("What changed, in a few words", "变更说明"),
     "setup.save": ("Save", "保存"),
     "setup.publish": ("Save and publish", "保存并发布"),
+    "setup.publish_saved": ("Publish version {version}", "发布版本 {version}"),
     "setup.saved": ("Version {version} is saved.", "版本 {version} 已保存。"),
     "setup.published": ("Version {version} is published.", "版本 {version} 已发布。"),
     "setup.discard": ("Discard my changes", "放弃修改"),

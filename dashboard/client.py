@@ -156,6 +156,10 @@ class Hub:
         body = {"text": text, "base": base, "note": note, "publish": publish}
         return self._ask("POST", f"/api/v1/branches/{site}/configuration", body=body)
 
+    def publish(self, site: str, version: int) -> dict[str, Any]:
+        """Let the box take a saved version over."""
+        return self._ask("POST", f"/api/v1/branches/{site}/configuration/{version}/publish", body={})
+
     def roll_back(self, site: str, version: int) -> dict[str, Any]:
         """Publish an old text as a new version."""
         return self._ask("POST", f"/api/v1/branches/{site}/configuration/{version}/rollback", body={})

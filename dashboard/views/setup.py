@@ -187,16 +187,35 @@ def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Lang
     )
     row = st.container(horizontal=True)
     bad = work.text == work.saved or bool(in_hand) or not checked["ok"]
-    publish = row.button(say("setup.publish", spoken), disabled=bad, type="primary")
+    publish = late = False
+    if _unpublished(work):
+        words = say("setup.publish_saved", spoken, version=work.base)
+        late = row.button(words, disabled=not checked["ok"], type="primary")
+    else:
+        publish = row.button(say("setup.publish", spoken), disabled=bad, type="primary")
     save = row.button(say("setup.save", spoken), disabled=bad)
     # Drawn before anything is asked of the hub: who is refused finds it below the reason.
     if row.button(say("setup.discard", spoken), disabled=work.untouched):
         st.session_state.pop(f"setup-{site_id}", None)
         st.rerun()
-    if (publish or save) and not bad:
+    if late and checked["ok"]:
+        _took(door.publish(site_id, work.base), site_id)
+    elif (publish or save) and not bad:
         _save(door, site_id, work, publish=publish)
     elif work.base != work.newest["version"]:
         st.warning(say("setup.overtaken", spoken, version=work.newest["version"], base=work.base))
+
+
+def _unpublished(work: Work) -> bool:
+    """Nothing is changed, and the newest version is saved alone: what is left is to publish it."""
+    newest = next(iter(work.newest["history"]), None)
+    return (
+        work.untouched
+        and newest is not None
+        and newest["version"] == work.base == work.newest["version"]
+        and newest["published"] is None
+        and newest["author"] != OWN_FILE
+    )
 
 
 def _in_hand(work: Work, site: Site | None, spoken: Language) -> list[str]:

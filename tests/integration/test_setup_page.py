@@ -529,3 +529,24 @@ def test_the_branch_goes_back_to_its_own_file(hub: World) -> None:
     told = stored(hub, "hall")
     assert tomllib.loads(told["text"])["plan"] == own
     assert [each["version"] for each in told["history"]] == [3, 2, 1]
+
+
+def test_a_version_that_is_saved_alone_is_published_later(hub: World) -> None:
+    """As it is, by whoever opens the page next; once something is changed it is saved and published anew."""
+    page = opened(hub, "hall")
+    page.text_area[0].set_value(f"{page.text_area[0].value}\n# mine\n").run()
+    button(page, "setup.save").click().run()
+    assert stored(hub, "hall")["wanted"] is None
+    page = opened(hub, "hall")
+    words = say("setup.publish_saved", "zh", version=2)
+    (late,) = (each for each in page.button if each.label == words)
+    page.text_area[0].set_value(f"{page.text_area[0].value}\n# more\n").run()
+    assert not button(page, "setup.publish").disabled
+    button(page, "setup.discard").click().run()
+    (late,) = (each for each in page.button if each.label == words)
+    late.click().run()
+    assert not page.exception
+    assert say("setup.published", "zh", version=2) in [each.value for each in page.success]
+    told = stored(hub, "hall")
+    assert (told["version"], told["wanted"]["version"]) == (2, 2)
+    assert button(page, "setup.publish").disabled
