@@ -24,6 +24,7 @@ from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config import HubConfig
 from hub.deafness import watch_broker
+from hub.expiry import watch_certificate
 from hub.runtime import Runtime, decide
 from hub.store import forgotten
 from hub.store.connection import prepare
@@ -51,7 +52,10 @@ def run_hub(config: HubConfig, stop: threading.Event, ready_file: Path | None) -
         supervisor = Supervisor(_children(config, runtime, lock))
         readiness = Readiness(config, runtime, supervisor, ready_file)
         supervisor.changed = readiness.changed
-        threads = [threading.Thread(target=readiness.run, args=(stop,), name="readiness")]
+        threads = [
+            threading.Thread(target=readiness.run, args=(stop,), name="readiness"),
+            threading.Thread(target=watch_certificate, args=(config, runtime, stop), name="certificate"),
+        ]
         if config.external_broker is None:
             watch = partial(watch_broker, config, runtime, supervisor.children[0], stop)
             threads.append(threading.Thread(target=watch, name="broker"))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +21,8 @@ from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.config import read_config
 from hub.doctor import examine
+from hub.expiry import expiring, watch_certificate
+from hub.runtime import Runtime
 
 NORTH = parse_site(SITE.format(id="north", box=BOX))
 
@@ -129,6 +133,33 @@ def test_doctor_foretells_the_end_of_the_broker_s_certificate(tmp_path: Path, ru
         (of_hub,) = (each for each in examine(read_config(config)) if address in each["text"])
         assert of_hub["state"] == "bad"
         assert "its certificate is not believed" in of_hub["text"]
+
+
+def test_a_running_hub_says_that_its_broker_s_certificate_ends(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Again and again, by what the broker shows: a new file that it has not read helps nobody."""
+    authority = Authority.make(tmp_path)
+    authority.sign(end=20)
+    path = write_hub(tmp_path)
+    tls = '[hub.tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
+    path.write_text(path.read_text() + tls)
+    config, stop = read_config(path), threading.Event()
+    words = f"the broker's certificate expires on {day(20)}: renew it and restart the hub before"
+    with running("nats", tmp_path, path) as broker:
+        runtime = Runtime("0.0.0.0", broker.port, True, "127.0.0.1", 1)  # noqa: S104 - as it may be configured
+        authority.sign(end=365)
+        assert expiring(config, runtime) == words
+        watch = threading.Thread(target=watch_certificate, args=(config, runtime, stop, 0.01))
+        watch.start()
+        told: list[str] = []
+        until(lambda: told.append(capsys.readouterr().err) or "".join(told).count(words) > 1, "it is told")
+        stop.set()
+        watch.join()
+        Authority.make(tmp_path)
+        assert "is not believed" in (expiring(config, runtime) or "")
+    assert expiring(config, runtime) is None
+    assert expiring(config, replace(runtime, broker_tls=False)) is None
 
 
 def test_a_box_that_can_never_send_does_not_begin(tmp_path: Path) -> None:
