@@ -1,6 +1,6 @@
 """A real RTSP camera for tests: GStreamer's RTSP server on loopback, fed with RTP by ffmpeg.
 
-Run by the system's Python (`python3-gi` lives there): `python3 rtsp_server.py PORT FEED_PORT [USER PASSWORD]`.
+Run by the system's Python (`python3-gi` lives there): `python3 rtsp_server.py PORT FEED_PORT [USER PASSWORD basic|digest]`.
 Prints `ready` when it listens. Debian: gir1.2-gst-rtsp-server-1.0 python3-gi gstreamer1.0-plugins-base
 gstreamer1.0-plugins-good.
 """
@@ -12,8 +12,9 @@ import sys
 import gi
 
 gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 port, feed_port, *login = sys.argv[1:]
 Gst.init(None)
@@ -29,11 +30,15 @@ factory.set_launch(
 )
 factory.set_shared(True)
 if login:
-    user, password = login
+    user, password, how = login
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
-    auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    if how == "digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
     server.set_auth(auth)
     factory.add_role_from_structure(
         Gst.Structure.new_from_string(

@@ -64,12 +64,11 @@ def free_port(kind: socket.SocketKind) -> int:
 class Server:
     """A camera of its own: RTSP server and the ffmpeg that feeds it a test pattern."""
 
-    def __init__(self, login: str = "") -> None:
+    def __init__(self, login: str = "", how: str = "basic") -> None:
         self.port = free_port(socket.SOCK_STREAM)
         self._feed = free_port(socket.SOCK_DGRAM)
-        self._command = [SYSTEM_PYTHON, str(SERVER), str(self.port), str(self._feed), *login.split(":", 1)][
-            : 6 if login else 4
-        ]
+        guard = [*login.split(":", 1), how] if login else []
+        self._command = [SYSTEM_PYTHON, str(SERVER), str(self.port), str(self._feed), *guard]
         self._feeder: subprocess.Popen[bytes] | None = None
         self.show("320x240")
         self._process: subprocess.Popen[str] | None = None
@@ -116,9 +115,9 @@ def server() -> Iterator[Server]:
     one.close()
 
 
-@pytest.fixture
-def guarded() -> Iterator[Server]:
-    one = Server(LOGIN)
+@pytest.fixture(params=["basic", "digest"])
+def guarded(request: pytest.FixtureRequest) -> Iterator[Server]:
+    one = Server(LOGIN, request.param)
     yield one
     one.close()
 
