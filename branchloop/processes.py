@@ -53,10 +53,16 @@ def lock_directory(path: Path) -> Iterator[int]:
         until_s = time.monotonic() + ORPHANS_S
         while not _locked(file.fileno()):
             file.seek(0)
-            if _goes_on(file.read().decode(errors="replace")) or time.monotonic() > until_s:
+            if _goes_on(file.read().decode(errors="replace")):
                 raise DependencyError(
                     f"{path} is in use: this is running already.",
                     hint="Stop the other one or name another directory.",
+                )
+            if time.monotonic() > until_s:
+                left = " ".join(str(each) for each in _holders(path / ".lock"))
+                raise DependencyError(
+                    f"{path} is still held by what a killed owner left running{f': process {left}' * bool(left)}.",
+                    hint=f"End it: kill -9 {left or 'PID'}",
                 )
             time.sleep(0.1)
         try:
@@ -90,6 +96,16 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
+def _holders(lock: Path) -> list[int]:
+    """Processes but this one that have a file open, as far as the system tells."""
+    found, place = set(), str(lock.resolve())
+    for each in Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+            if os.readlink(each) == place:
+                found.add(int(each.parts[2]))
+    return sorted(found - {os.getpid()})
+
+
 def _goes_on(owner: str) -> bool:
     """Whether the process of a lock file ("pid parent") lives, and its parent too as far as the system tells."""
     pid, _, parent = owner.partition(" ")
@@ -120,14 +136,26 @@ def die_with_parent(parent: int) -> None:
 
 
 def stop_event() -> threading.Event:
-    """An event that SIGTERM and SIGINT set."""
-    stop = threading.Event()
+    """An event that SIGTERM and SIGINT set.
 
-    def told(_signal: int, _frame: FrameType | None) -> None:
+    A thread sets it, never the handler: that interrupts code which may hold the event's lock, another handler's too
+    (a dying parent's threads send a SIGTERM each), and would wait for it for ever.
+    """
+    stop = threading.Event()
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+
+    def tell(_signal: int, _frame: FrameType | None) -> None:
+        with contextlib.suppress(BlockingIOError):
+            os.write(told, b".")
+
+    def listen() -> None:
+        os.read(heard, 1)
         stop.set()
 
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
+    threading.Thread(target=listen, name="stop", daemon=True).start()
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
     return stop
 
 

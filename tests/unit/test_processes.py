@@ -44,6 +44,25 @@ child.wait()
 """
 
 
+STOPPED = """
+import os, signal
+from branchloop.processes import stop_event
+stop = stop_event()
+with stop._cond:  # as whoever waits for it, is just setting it, or is another handler
+    for _ in range(3):
+        os.kill(os.getpid(), signal.SIGTERM)
+print(stop.wait(30))
+"""
+
+
+def test_a_signal_that_interrupts_the_event_itself_does_not_wait_for_it() -> None:
+    """An ingest that outlived its killed hub so held its lock for ever, deaf to every further SIGTERM."""
+    child = subprocess.run(
+        [sys.executable, "-c", STOPPED], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (child.returncode, child.stdout) == (0, "True\n")
+
+
 def test_who_comes_after_a_killed_supervisor_waits_for_what_it_left(tmp_path: Path) -> None:
     """Its core still ends, tidily; that is no box that runs."""
     supervisor = subprocess.Popen(
@@ -97,6 +116,19 @@ def test_orphans_hold_the_lock_until_they_end(tmp_path: Path) -> None:
     begun_s = time.monotonic()
     with lock_directory(tmp_path):
         assert time.monotonic() - begun_s > 0.3
+    orphan.wait()
+
+
+def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody runs that could be stopped: what holds the directory has a number."""
+    monkeypatch.setattr("branchloop.processes.ORPHANS_S", 0.2)
+    with lock_directory(tmp_path) as lock:
+        orphan = subprocess.Popen(SLEEP, pass_fds=(lock,))
+    (tmp_path / ".lock").write_text("4194304")
+    with pytest.raises(DependencyError, match=f"left running: process {orphan.pid}") as refused:
+        lock_directory(tmp_path).__enter__()
+    assert refused.value.hint == f"End it: kill -9 {orphan.pid}"
+    orphan.kill()
     orphan.wait()
 
 
