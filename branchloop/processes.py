@@ -101,7 +101,7 @@ def _holders(lock: Path) -> list[int]:
     found, place = set(), str(lock.resolve())
     for each in Path("/proc").glob("[0-9]*/fd/*"):
         with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
-            if os.readlink(each) == place:
+            if str(each.readlink()) == place:
                 found.add(int(each.parts[2]))
     return sorted(found - {os.getpid()})
 

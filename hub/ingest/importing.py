@@ -41,10 +41,11 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(slots=True)
 class Imported:
-    """What an import did; `later` items lie in the future and were left out."""
+    """What an import did; `later` items lie in the future, `skipped` ones in an hour that no clock showed: both were left out."""
 
     items: int
     later: int = 0
+    skipped: int = 0
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
@@ -79,7 +80,12 @@ def import_items(
     to_utc = _to_utc(site.zone_info, day_of)
     part: list[Item] = []
     for number, raw in _lines(path):
-        item, end_ms = _moved(path, number, raw, to_utc)
+        moved = _moved(path, number, raw, to_utc)
+        if moved is None:
+            imported.skipped += 1
+            continue
+        item, end_ms = moved
+        item = item.model_copy(update={"seq": item.seq - imported.skipped})  # holes would wait for ever
         if end_ms > now_ms:
             imported.later += 1
             continue
@@ -144,28 +150,36 @@ def _to_today(first: int, last: int, today: date) -> Callable[[int], int]:
     return lambda day: end - (end - day) % days
 
 
-def _to_utc(zone: ZoneInfo, day_of: Callable[[int], int]) -> Callable[[int], int]:
-    """Wall-clock ms of the file -> UTC ms after the shift."""
+def _to_utc(zone: ZoneInfo, day_of: Callable[[int], int]) -> Callable[[int], int | None]:
+    """Wall-clock ms of the file -> UTC ms after the shift, None where clocks were set forward over that time."""
 
     @lru_cache(maxsize=4_096)
-    def quarter(number: int) -> int:
+    def quarter(number: int) -> int | None:
         day, into_ms = divmod(number * _QUARTER_MS, DAY_MS)
         wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day_of(day), milliseconds=into_ms)
-        return to_ms(wall.replace(tzinfo=zone))
+        t_ms = to_ms(wall.replace(tzinfo=zone))
+        return t_ms if from_ms(t_ms, zone).replace(tzinfo=UTC) == wall else None
 
-    def to_utc(wall_ms: int) -> int:
+    def to_utc(wall_ms: int) -> int | None:
         number, into_ms = divmod(wall_ms, _QUARTER_MS)
-        return quarter(number) + into_ms
+        start_ms = quarter(number)
+        return None if start_ms is None else start_ms + into_ms
 
     return to_utc
 
 
-def _moved(path: Path, number: int, raw: dict[str, Any], to_utc: Callable[[int], int]) -> tuple[Item, int]:
+def _moved(
+    path: Path, number: int, raw: dict[str, Any], to_utc: Callable[[int], int | None]
+) -> tuple[Item, int] | None:
+    """The item in UTC and its end, None where its time is none."""
     body = dict(raw["body"])
     end_ms = 0
     for key in _TIMES[raw["kind"]]:
-        body[key] = to_utc(body[key])
-        end_ms = max(end_ms, body[key])
+        t_ms = to_utc(body[key])
+        if t_ms is None:
+            return None
+        body[key] = t_ms
+        end_ms = max(end_ms, t_ms)
     if raw["kind"] == "window":
         end_ms += WINDOW_MS * (body["slots"] if isinstance(body.get("slots"), int) else 1)
     try:

@@ -78,6 +78,19 @@ def test_three_days_end_today_at_the_same_wall_clock(store: SqliteStore, tmp_pat
     }  # fmt: skip
 
 
+def test_an_hour_that_no_clock_showed_is_left_out(store: SqliteStore, tmp_path: Path) -> None:
+    """On the day clocks go forward, 02:00 to 03:00 is none: it does not come before the true hour of 03:00."""
+    path = write(tmp_path / "history.ndjson", history(3, at=(1, 2, 3)))
+    imported = run(store, path, "2026-03-30T21:00:00+00:00")
+    assert (imported.stored, imported.skipped, imported.quarantined) == (8, 1, 0)
+    assert [(t.day, t.hour) for t in starts(store)] == [
+        *[(28, hour) for hour in (1, 2, 3)], (29, 1), (29, 3), *[(30, hour) for hour in (1, 2, 3)],
+    ]  # fmt: skip
+    assert store.cursors()[0].upto == 8
+    again = run(store, path, "2026-03-30T21:30:00+00:00")
+    assert (again.stored, again.duplicates) == (0, 8)
+
+
 def test_whole_weeks_keep_their_weekdays(store: SqliteStore, tmp_path: Path) -> None:
     """Fourteen days end today, each once, and every day of the file lands on its own weekday."""
     first = date(2024, 3, 4)  # a Monday
