@@ -209,6 +209,9 @@ class Session:
         """Whom the face belongs to, None for nobody."""
         if self.stage != "face":
             return
+        if self.day.gallery is None:
+            self._knows_nobody("face", t_s)
+            return
         if found is None:
             self._fail(self._note("no_match", "face"), "no_match", t_s)
             return
@@ -228,6 +231,9 @@ class Session:
             return
         if not yes:
             self._fail(Note("not_me", "face", self.target.id, self.target.consent), "not_me", t_s)
+            return
+        if self.day.gallery is None:
+            self._knows_nobody("face", t_s)
             return
         refusal = self.day.refusal(self.target, now_ms)
         if self.target.consent is None or not self.day.holds(self.target.consent):
@@ -275,9 +281,12 @@ class Session:
         return effects
 
     def _numbered(self, number: str, now_ms: int, t_s: float) -> None:
+        if self.day.gallery is None:
+            self._knows_nobody("face", t_s)
+            return
         found = self.day.by_number(number)
         if found is None:
-            self._fail(Note("unknown_number", "face"), self._unknown(), t_s)
+            self._fail(Note("unknown_number", "face"), "unknown_code", t_s)
             return
         refusal = self.day.refusal(found, now_ms)
         if refusal is not None:
@@ -289,9 +298,12 @@ class Session:
             self._go("face", t_s)
 
     def _opened(self, code: str, now_ms: int, t_s: float, shown: str = "") -> None:
+        if self.day.gallery is None:
+            self._knows_nobody("code", t_s, shown)
+            return
         found = self.day.by_code(code)
         if found is None:
-            self._fail(Note("unknown_code", "code"), self._unknown(), t_s, shown=shown)
+            self._fail(Note("unknown_code", "code"), "unknown_code", t_s, shown=shown)
             return
         refusal = self.day.refusal(found, now_ms)
         if refusal is not None:
@@ -300,8 +312,9 @@ class Session:
         self.target = found
         self.effects.append(Give(found, "code"))
 
-    def _unknown(self) -> str:
-        return "no_gallery" if self.day.gallery is None else "unknown_code"
+    def _knows_nobody(self, method: Method, t_s: float, shown: str = "") -> None:
+        """Nothing is wrong with what was shown: the kiosk cannot tell, and guesses nothing by it."""
+        self._fail(self._note("no_gallery", method), "no_gallery", t_s, counts=False, shown=shown)
 
     def _note(self, outcome: str, method: Method) -> Note:
         target = self.target

@@ -1,8 +1,8 @@
 """What each kiosk may know of the day: built from the book and the consents, sealed whole to its key.
 
 Published, never retained: when the kiosk (re)connects, when something it must hear of changed (after a
-second, so that several changes make one gallery), and at least once a minute. A kiosk without a valid key
-gets none, and an alarm says so.
+second, so that several changes make one gallery), when the branch's day changes, and at least once a minute.
+A kiosk without a valid key gets none, and an alarm says so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from branchloop import topics
 from branchloop.arrivals import BoxCertificate
@@ -26,6 +27,7 @@ from hub.store.consents import Consents
 from hub.store.forecasting import with_waits
 from hub.store.interface import Alarm, Store
 from hub.store.kiosk_day import expected, queues, ticket_range
+from hub.store.midnight import doors_ms
 
 DEBOUNCE_MS = 1_000
 AGAIN_MS = 55_000
@@ -52,18 +54,19 @@ def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: i
 
 
 def valid_until_ms(site: Site, now_ms: int) -> int:
-    """Closing time of the site's day; its end when it is closed already, or all day."""
+    """When the doors shut, which may be on the next day, whose end bounds it; the end of the day when they have already, or never opened."""
     day = from_ms(now_ms, site.zone_info).date()
-    closing_ms = max((end for _, end in site.open_spans_ms(day)), default=0)
-    return closing_ms if closing_ms > now_ms else local_day_end_ms(day, site.zone_info)
+    shut_ms = max((end for _, end in doors_ms(site, day)), default=0)
+    return shut_ms if shut_ms > now_ms else local_day_end_ms(day, site.zone_info)
 
 
 @dataclass(slots=True)
 class _Sent:
-    """What a kiosk was sent last: under which connection, by which key, of which state of the site."""
+    """What a kiosk was sent last: under which connection, by which key, of which day and state of the site."""
 
     connection: str
     key: str
+    day: date
     version: tuple[int, int]
     at_ms: int
     changed_ms: int | None = None
@@ -120,15 +123,20 @@ class Galleries:
             self._sent.pop(place, None)
             self._tell_missing(site.id, device, connection, now_ms)
             return
+        day = from_ms(now_ms, site.zone_info).date()
         sent = self._sent.get(place)
-        if sent is not None and (sent.connection, sent.key) == (connection, certificate.public):
+        if sent is not None and (sent.connection, sent.key, sent.day) == (
+            connection,
+            certificate.public,
+            day,
+        ):
             if sent.version != version and sent.changed_ms is None:
                 sent.changed_ms = now_ms
             changed = sent.changed_ms is not None and now_ms - sent.changed_ms >= DEBOUNCE_MS
             if not changed and 0 <= now_ms - sent.at_ms < AGAIN_MS:
                 return
         if self._send(site, device, certificate, now_ms):
-            self._sent[place] = _Sent(connection, certificate.public, version, now_ms)
+            self._sent[place] = _Sent(connection, certificate.public, day, version, now_ms)
 
     def _send(self, site: Site, device: str, certificate: BoxCertificate, now_ms: int) -> bool:
         self._db.execute("BEGIN")

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Literal
 
-from branchloop.clock import DAY_MS, from_ms
+from branchloop.clock import DAY_MS, HOUR_MS, from_ms
 from branchloop.codes import code_digest
 from branchloop.commands import Expected, Queue, TicketRange
 from branchloop.errors import InputError
@@ -15,11 +15,12 @@ from branchloop.site import Site
 from hub.loop import capacity
 from hub.loop.appointments import State
 from hub.store.book import Book
-from hub.store.midnight import beside
+from hub.store.midnight import beside, stays_open
 
 MEASURED_DAYS = 28
 MEASURED_LEAST = 10
 """So many visits make a measured mean; below it the planned length counts, and is called planned."""
+AHEAD_MS = 3 * HOUR_MS
 TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "cancelled"]] = {
     "booked": "booked",
     "missed": "booked",
@@ -36,10 +37,14 @@ TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "canc
 def expected(
     db: sqlite3.Connection, book: Book, site: Site, now_ms: int, salt: str, consents: Mapping[str, str]
 ) -> list[Expected]:
-    """Appointments of the site's day, then those around midnight; `consents` is customer -> consent of whom a kiosk can recognise."""
+    """Appointments of the site's day, then those around midnight; `consents` is customer -> consent of whom a kiosk can recognise.
+
+    Where the doors stay open at midnight these are known hours before: the hub may be out of reach then.
+    """
     day = from_ms(now_ms, site.zone_info).date()
+    ahead_ms = AHEAD_MS if stays_open(site, day) else 0
     found: list[Expected] = []
-    for each in (*book.of_day(db, site.id, day), *beside(db, site, now_ms)):
+    for each in (*book.of_day(db, site.id, day), *beside(db, site, now_ms, ahead_ms)):
         code = book.code(db, each)
         told = TO_KIOSKS.get(each.state)
         if code is None or told is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import date, timedelta
 
-from branchloop.clock import HOUR_MS, from_ms
+from branchloop.clock import HOUR_MS, from_ms, local_day_end_ms
 from branchloop.site import Site
 from hub.store.appointment import Appointment, appointments
 
@@ -24,14 +24,14 @@ def around(day: date) -> tuple[str, str]:
     return (day - timedelta(days=1)).isoformat(), (day + timedelta(days=1)).isoformat()
 
 
-def beside(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Appointment]:
-    """Visits of the days around today whose customers are here, or may check in now; by start."""
+def beside(db: sqlite3.Connection, site: Site, now_ms: int, ahead_ms: int = 0) -> list[Appointment]:
+    """Visits of the days around today whose customers are here, or may check in now or `ahead_ms` from now; by start."""
     day = from_ms(now_ms, site.zone_info).date()
     return appointments(
         db,
         f"site=? AND day IN (?,?) AND (state IN ('arrived', 'parked') AND {IN_TIME} "
         "OR state='called' AND called_ms>? OR state='booked' AND window_from_ms<=? AND window_to_ms>=?)",
-        (site.id, *around(day), day.isoformat(), now_ms - OPEN_CALL_MS, now_ms, now_ms),
+        (site.id, *around(day), day.isoformat(), now_ms - OPEN_CALL_MS, now_ms + ahead_ms, now_ms),
     )
 
 
@@ -42,3 +42,8 @@ def doors_ms(site: Site, day: date) -> list[tuple[int, int]]:
     if spans and following and spans[-1][1] == following[0][0]:
         spans[-1] = (spans[-1][0], following[0][1])
     return spans
+
+
+def stays_open(site: Site, day: date) -> bool:
+    """Whether the doors stay open at the end of a day."""
+    return any(end > local_day_end_ms(day, site.zone_info) for _, end in doors_ms(site, day))
