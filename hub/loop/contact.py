@@ -8,7 +8,10 @@ import phonenumbers
 
 from branchloop.errors import InputError
 
-_MAIL = re.compile(r"^[^\s@<>\"',;:\\]{1,64}@[^\s@<>\"',;:\\.]+(\.[^\s@<>\"',;:\\.]+)+$")
+_MAIL = re.compile(
+    r"^(?!.*=\?)[^\s@<>()\[\]\"',;:\\]{1,64}@[^\s@<>()\[\]\"',;:\\.]+(\.[^\s@<>()\[\]\"',;:\\.]+)+$"
+)
+"""Without what RFC 5322 reads as something else (specials, RFC 2047's `=?`): a header would name another address."""
 
 
 def clean_phone(text: str, region: str | None = None) -> str:

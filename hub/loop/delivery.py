@@ -87,3 +87,9 @@ def backoff_s(attempts: int, chance: Callable[[], float], asked_s: float | None 
     doubled_s = FIRST_S * 2.0 ** min(attempts - 1, 30)
     spread_s = min(LONGEST_S, doubled_s) * (0.5 + 0.5 * chance())
     return min(LONGEST_S, max(spread_s, asked_s or 0.0))
+
+
+def still_s(next_ms: int, now_ms: int) -> float:
+    """How much is left of a wait until `next_ms`; nothing of one longer than any: the clock was set back since."""
+    left_s = (next_ms - now_ms) / 1000
+    return left_s if 0 < left_s <= LONGEST_S else 0.0

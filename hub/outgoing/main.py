@@ -13,10 +13,12 @@ from branchloop import exits
 from branchloop.errors import BranchloopError, ConfigError
 from hub.config import HubConfig, read_config
 from hub.outgoing.ledger import Ledger
+from hub.outgoing.mail import SmtpSink
 from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
 from hub.outgoing.secrets import keys_of
-from hub.outgoing.sinks import GatewaySink, LogSink, Sink, SmtpSink
+from hub.outgoing.sinks import GatewaySink, LogSink, Sink
+from hub.outgoing.threads import Unwaited
 from hub.outgoing.webhooks import Delivery
 from hub.store.book import Book
 from hub.store.inforce import follow
@@ -27,6 +29,7 @@ AGAIN_S = 5.0
 
 async def run(config: HubConfig, stop: asyncio.Event) -> None:
     """Deliver and remind until `stop`; what fails for one receiver holds up no other."""
+    asyncio.get_running_loop().set_default_executor(Unwaited())  # where names are looked for
     keyring = Keyring.of(config)
     ledger = Ledger(config.data_dir)
     async with client() as to:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import sqlite3
+import traceback
 from dataclasses import dataclass
 
 from branchloop import exits
@@ -18,7 +20,8 @@ from hub.loop.appointments import service_of
 from hub.loop.delivery import backoff_s
 from hub.loop.reminding import HOUR_MS, Quiet, due_now
 from hub.outgoing.ledger import now_ms
-from hub.outgoing.sinks import CannotError, Note, Sink, SinkError
+from hub.outgoing.sinks import CannotError, Note, Sink, SinkError, UnsureError
+from hub.outgoing.threads import in_database
 from hub.store import reminders as kept
 from hub.store.appointment import Appointment
 from hub.store.book import CONTACT, Book
@@ -28,6 +31,8 @@ from hub.store.journeys import record
 LOOK_S = 10.0
 SLACK_H = 24
 """Quiet hours can bring a reminder forward by less than this."""
+MOST_UNSURE = 3
+"""From this try on one that may have gone is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +67,44 @@ class Reminding:
         if not self._config.reminders.hours_before:
             return 0
         sent = 0
-        for due in await asyncio.to_thread(self._due):
-            note = await asyncio.to_thread(self._claim, due)
-            if note is None:
-                continue
-            state, error, wait_s = "sent" if self._sink.tells else "logged", None, 0.0
+        for due in await in_database(self._due):
             try:
-                await self._sink.send(note)
-                sent += self._sink.tells
-            except CannotError as fault:
-                state, error = "given_up", str(fault)
-            except SinkError as fault:
-                state, error = "waiting", str(fault)
-                wait_s = await asyncio.to_thread(self._wait_s, due)
-            await asyncio.to_thread(self._settle, due, state, error, wait_s)
+                sent += await self._remind(due)
+            except BranchloopError:
+                raise
+            except Exception as fault:  # noqa: BLE001 - what is wrong with one holds up no other
+                where = "".join(traceback.format_tb(fault.__traceback__))  # its words may hold an address
+                exits.log(
+                    f"{where}reminder of {due.of.appointment}: internal fault ({type(fault).__name__}); "
+                    "the lines above belong into a bug report."
+                )
+                await self._later(due, "internal fault", unsure=True)
         return sent
+
+    async def _remind(self, due: Due) -> bool:
+        """Send one; whether its customer heard of it."""
+        note = await in_database(self._claim, due)
+        if note is None:
+            return False
+        try:
+            await self._sink.send(note)
+        except CannotError as fault:
+            await in_database(self._settle, due, "given_up", str(fault))
+        except SinkError as fault:
+            await self._later(due, str(fault), unsure=isinstance(fault, UnsureError))
+        else:
+            await in_database(self._settle, due, "sent" if self._sink.tells else "logged")
+            return self._sink.tells
+        return False
+
+    async def _later(self, due: Due, error: str, *, unsure: bool = False) -> None:
+        """Try it again after a while, but do not tell somebody the same for ever."""
+        tries = await in_database(self._tries, due)
+        if unsure and tries >= MOST_UNSURE:
+            await in_database(self._settle, due, "given_up", error)
+        else:
+            wait_s = backoff_s(max(1, tries), random.random)
+            await in_database(self._settle, due, "waiting", error, wait_s)
 
     def _due(self) -> list[Due]:
         at_ms, leads = now_ms(), self._config.reminders.hours_before
@@ -120,33 +148,43 @@ class Reminding:
             ).fetchone()
             plain = None if wrapped is None else self._book.keyring.unwrap(found.customer, wrapped, CONTACT)
             if plain is None:
-                kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, "the customer was forgotten")
+                self._give_up(db, due, "the customer was forgotten")
                 return None
             try:
                 subject, text = worded(site, found, language)
             except InputError as error:  # a service that the branch has no more; all others are reminded
-                kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, str(error))
+                self._give_up(db, due, str(error))
                 return None
             contact = json.loads(plain)
             identity = f"{found.id}-{found.start_ms // 60_000}-{due.hours:g}"
             return Note(identity, contact.get("email"), contact.get("phone"), subject, text)
 
-    def _wait_s(self, due: Due) -> float:
-        with reading(self._config.data_dir) as db:
-            return backoff_s(max(1, kept.attempts(db, due.of, due.hours)), random.random)
+    def _give_up(self, db: sqlite3.Connection, due: Due, error: str) -> None:
+        kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, error)
+        _say(due, "given_up", error)
 
-    def _settle(self, due: Due, state: str, error: str | None, wait_s: float) -> None:
+    def _tries(self, due: Due) -> int:
+        with reading(self._config.data_dir) as db:
+            return kept.attempts(db, due.of, due.hours)
+
+    def _settle(self, due: Due, state: str, error: str | None = None, wait_s: float = 0.0) -> None:
         at_ms = now_ms()
         with opened(self._config.data_dir) as db:
             kept.settle(db, due.of, due.hours, state, at_ms, at_ms + round(wait_s * 1000), error)
-            site = self._site_of(db, due.of.appointment)
-            found = None if site is None else self._book.find(db, site.id, due.of.appointment)
-            if state == "sent" and found is not None:
-                record(
-                    db, found.happened("reminded", at_ms, hours=due.hours, sink=self._config.reminders.sink)
-                )
+            if state == "sent":
+                self._note_sent(db, due, at_ms)
         if error is not None:
-            exits.log(f"reminder of {due.of.appointment} is {state}: {error}")
+            _say(due, state, error)
+
+    def _note_sent(self, db: sqlite3.Connection, due: Due, at_ms: int) -> None:
+        site = self._site_of(db, due.of.appointment)
+        found = None if site is None else self._book.find(db, site.id, due.of.appointment)
+        if found is not None:
+            record(db, found.happened("reminded", at_ms, hours=due.hours, sink=self._config.reminders.sink))
+
+
+def _say(due: Due, state: str, error: str) -> None:
+    exits.log(f"reminder of {due.of.appointment} is {state.replace('_', ' ')}: {error}")
 
 
 def worded(site: Site, appointment: Appointment, language: Language) -> tuple[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-LEASE_MS = 180_000
+from hub.loop.delivery import still_s
+
+LEASE_MS = 900_000
 """Longer than any sink takes for one: after it, whoever was sending is no more."""
 _DUE = (
     "SELECT a.id, a.start_ms, max(a.booked_ms, coalesce((SELECT max(at_ms) FROM journey_event e "
@@ -45,7 +47,7 @@ def claim(db: sqlite3.Connection, of: Upcoming, hours: float, now_ms: int) -> bo
     ).fetchone()
     if row is not None:
         state, next_ms, at_ms = row
-        if state in {"sent", "logged", "given_up"} or (state == "waiting" and next_ms > now_ms):
+        if state in {"sent", "logged", "given_up"} or (state == "waiting" and still_s(next_ms, now_ms) > 0):
             return False
         if (
             state == "sending" and 0 <= now_ms - at_ms < LEASE_MS

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
@@ -19,25 +19,22 @@ import pytest
 from aiosmtpd.controller import Controller
 from hubworld import World, world
 from receiver import SECRET, receiving
-from tables import IDENTITY_CARD, service
+from remindworld import PARTS, booked, look, reminding, stages, states
 
 from branchloop.clock import DAY_MS
 from branchloop.processes import free_port
 from hub.api.state import now_ms
-from hub.config_events import Gateway, Reminders, Smtp
+from hub.config_events import Gateway, Smtp
 from hub.loop.delivery import key_of
+from hub.outgoing.mail import SmtpSink
 from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
-from hub.outgoing.reminders import Reminding
-from hub.outgoing.sinks import GatewaySink, LogSink, Note, Sink, SmtpSink
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
-from hub.store.connection import opened, reading
+from hub.outgoing.reminders import MOST_UNSURE, Reminding
+from hub.outgoing.sinks import CannotError, GatewaySink, LogSink, Note, UnsureError
+from hub.store.connection import opened
 from hub.store.journeys import record
 from hub.store.places import day_slots
 from hub.store.reminders import LEASE_MS
-
-PARTS = service("loan", per_slot=50, documents=[IDENTITY_CARD])
 
 
 @dataclass
@@ -99,46 +96,6 @@ def mail_server(box: Mailbox, certificate: Path) -> Iterator[int]:
 def hub(tmp_path: Path) -> Iterator[World]:
     with world(tmp_path, parts=PARTS, book=True) as running:
         yield running
-
-
-def booked(
-    hub: World, contact: str | None, language: str = "en", name: str = "Maria Findable"
-) -> Appointment:
-    """Booked three days ago for the hour after next."""
-    site, at_ms = hub.config.sites["hall"], now_ms()
-    start = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=2)
-    if start.minute:
-        start += timedelta(minutes=30)
-    with opened(hub.config.data_dir) as db:
-        day = day_slots(db, site, "loan", start.astimezone(site.zone_info).date())
-        slot = next(each for each in day if each.start_ms >= at_ms + 90 * 60_000 and each.free)
-        wanted = Wanted("loan", slot.start_ms, name, contact=contact, language=language, channel="card")  # type: ignore[arg-type]
-        return hub.state.book.book(db, site, wanted, at_ms - 3 * DAY_MS)
-
-
-def reminding(hub: World, sink: Sink, **rules: object) -> Reminding:
-    loud = Reminders(quiet_from_h=24, quiet_to_h=0, **rules)  # type: ignore[arg-type]
-    return Reminding(replace(hub.config, reminders=loud), hub.state.book, sink)
-
-
-def look(hub: World, make: Callable[[], Sink], times: int = 1) -> list[int]:
-    async def go() -> list[int]:
-        return [await reminding(hub, make()).look() for _ in range(times)]
-
-    return asyncio.run(go())
-
-
-def stages(hub: World, appointment: Appointment) -> list[str]:
-    with reading(hub.config.data_dir) as db:
-        rows = db.execute(
-            "SELECT stage FROM journey_event WHERE appointment=? ORDER BY id", (appointment.id,)
-        )
-        return [stage for (stage,) in rows]
-
-
-def states(hub: World) -> list[tuple[str, str | None]]:
-    with reading(hub.config.data_dir) as db:
-        return db.execute("SELECT state, error FROM reminder ORDER BY appointment, hours").fetchall()
 
 
 def smtp(port: int, certificate: Path) -> SmtpSink:
@@ -375,3 +332,67 @@ def test_no_address_stays_where_a_server_names_it_and_nothing_of_it_after_an_era
     with opened(hub.config.data_dir) as db:
         assert hub.state.book.forget(db, made.customer, now_ms())
     assert states(hub) == []
+
+
+class Failing:
+    """A sink that fails as told."""
+
+    tells = True
+
+    def __init__(self, fault: Exception | None) -> None:
+        self.fault, self.told = fault, list[str]()
+
+    async def send(self, note: Note) -> None:
+        self.told.append(note.email or "")
+        if self.fault is not None:
+            raise self.fault
+
+
+def test_one_that_may_have_gone_is_not_sent_for_ever(hub: World) -> None:
+    booked(hub, '{"email": "maria@example.com"}')
+    sink = Failing(UnsureError("the connection was lost"))
+    for _ in range(MOST_UNSURE + 2):
+        assert look(hub, lambda: sink) == [0]
+        with opened(hub.config.data_dir) as db:
+            db.execute("UPDATE reminder SET next_ms=0")
+    assert len(sink.told) == MOST_UNSURE
+    assert states(hub) == [("given_up", "the connection was lost")]
+
+
+def test_a_fault_at_one_reminder_holds_up_no_other_and_names_nobody(
+    hub: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(2):
+        booked(hub, f'{{"email": "a{number}@example.com"}}')
+    sink = Failing(AttributeError("a0@example.com has no domain"))
+    assert look(hub, lambda: sink) == [0]
+    assert len(sink.told) == 2
+    assert states(hub) == [("waiting", "internal fault")] * 2
+    said = capsys.readouterr().err
+    assert "internal fault (AttributeError)" in said
+    assert "example.com" not in said
+
+
+def test_who_is_given_up_is_told_in_the_log_without_a_name(
+    hub: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = booked(hub, '{"email": "maria@example.com"}')
+    look(hub, lambda: Failing(CannotError("the mail server refuses this address")))
+    gone = booked(hub, '{"email": "bo@example.com"}')
+    with opened(hub.config.data_dir) as db:
+        db.execute("UPDATE appointment SET service='closed-down' WHERE id=?", (gone.id,))
+    look(hub, lambda: Failing(None))
+    said = capsys.readouterr().err
+    for one in (refused, gone):
+        assert f"reminder of {one.id} is given up: " in said
+    assert "example.com" not in said
+    assert "Findable" not in said
+
+
+def test_a_clock_that_was_set_back_holds_up_no_reminder(hub: World) -> None:
+    booked(hub, '{"email": "maria@example.com"}')
+    assert look(hub, lambda: Failing(UnsureError("lost"))) == [0]
+    for ahead_ms, sent in ((300_000, 0), (3_600_000, 1)):
+        with opened(hub.config.data_dir) as db:
+            db.execute("UPDATE reminder SET next_ms=?", (now_ms() + ahead_ms,))
+        assert look(hub, lambda: Failing(None)) == [sent]

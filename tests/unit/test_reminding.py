@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,9 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from branchloop.clock import to_ms
-from branchloop.errors import ConfigError
-from hub.loop.delivery import backoff_s, key_of, signature
+from branchloop.errors import ConfigError, InputError
+from hub.loop.contact import clean_mail
+from hub.loop.delivery import LONGEST_S, backoff_s, key_of, signature, still_s
 from hub.loop.reminding import HOUR_MS, Quiet, due_ms, due_now
+from hub.outgoing import post
+from hub.outgoing.mail import Patience
+from hub.store.reminders import LEASE_MS
 
 ZONES = [ZoneInfo(name) for name in ("Asia/Shanghai", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns")]
 QUIET = Quiet(21, 8)
@@ -57,6 +62,42 @@ def test_waiting_grows_and_is_bounded(attempts: int, chance: float, asked: float
     wait_s = backoff_s(attempts, lambda: chance, asked)
     assert 0.5 <= wait_s <= 600
     assert attempts < 12 or wait_s >= 300
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "wait_s"), [(-1, 0), (0, 0), (1500, 1.5), (600_000, 600), (600_001, 0), (3_600_000, 0)]
+)
+def test_a_clock_that_was_set_back_makes_nobody_wait(left_ms: int, wait_s: float) -> None:
+    """No pause is longer than ten minutes: what lies further ahead was noted by another clock."""
+    assert LONGEST_S == 600
+    assert still_s(1_700_000_000_000 + left_ms, 1_700_000_000_000) == wait_s
+
+
+def test_the_lease_is_longer_than_any_sink_takes() -> None:
+    """Else two processes send the same reminder at once."""
+    mail = Patience()
+    for takes_s in (mail.dialogue_s + mail.answer_s + mail.step_s, post.TOTAL_S):
+        assert takes_s + 60 < LEASE_MS / 1000
+
+
+@given(
+    st.text(st.sampled_from("ab.ü+_-'\"()[]<>@,;:\\=? %"), min_size=1, max_size=8),
+    st.text(st.sampled_from("ab.-()[]<>,;:\\=?"), min_size=1, max_size=8),
+)
+def test_an_address_that_is_taken_is_the_one_that_a_mail_names(name: str, host: str) -> None:
+    try:
+        address = clean_mail(f"{name}@{host}")
+    except InputError:
+        return
+    mail = EmailMessage()
+    mail["To"] = address
+    assert [each.addr_spec for each in mail["To"].addresses] == [address]
+
+
+@pytest.mark.parametrize("address", ["a@[b.c", "a]@b.c", "a(@b.cn", "[a@b.c", "a@b.c)", "=?utf-8?q?x?=@b.c"])
+def test_what_a_mail_would_read_as_something_else_is_no_address(address: str) -> None:
+    with pytest.raises(InputError, match="not an address"):
+        clean_mail(address)
 
 
 def test_the_signature_is_that_of_standard_webhooks() -> None:
