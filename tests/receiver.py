@@ -25,6 +25,9 @@ class Receiver:
     got: list[dict[str, Any]] = field(default_factory=list)
     answers: Callable[[int], int] = lambda _count: 204
     drip: bool = False
+    raw: Callable[[], Iterator[bytes]] | None = None
+    """The whole answer as it goes over the line, after which the connection is closed."""
+    wrote: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     asked: int = 0
     released: threading.Event = field(default_factory=threading.Event)
@@ -74,6 +77,12 @@ def _handler(of: Receiver) -> type[BaseHTTPRequestHandler]:
             if 200 <= status < 300:
                 with of.lock:
                     of.got.append(json.loads(body))
+            if of.raw is not None:
+                self.close_connection = True
+                for part in of.raw():
+                    self.wfile.write(part)
+                    of.wrote += len(part)
+                return
             self.send_response(status)
             for name, value in of.headers.items():
                 self.send_header(name, value)

@@ -1,12 +1,14 @@
-"""One signed POST: taken, or a sentence that says why not. Nothing of an answer is read but its head."""
+"""One signed POST: taken, or a sentence that says why not. An answer's status alone decides."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from typing import cast
 
 import httpx
 
@@ -15,6 +17,9 @@ from hub.loop.delivery import signature
 TOTAL_S = 15.0
 """However slowly a receiver answers, byte by byte: then it is given up for now."""
 CONNECT_S = 5.0
+BODY_S = 1.0
+BODY_BYTES = 4096
+"""What of a body is waited for and read so that its connection can be used again; beyond, it is closed."""
 GONE = 410
 
 
@@ -31,6 +36,7 @@ def client() -> httpx.AsyncClient:
     """Certificates are checked, redirects are not followed, connections are kept."""
     return httpx.AsyncClient(
         timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+        limits=httpx.Limits(),  # none: receivers that hang would use up the connections of the others
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": "branchloop", "Content-Type": "application/json"},
@@ -52,18 +58,33 @@ async def post(
         "webhook-timestamp": str(timestamp_s),
         "webhook-signature": signature(keys, identity, timestamp_s, body),
     }
+    status: int | None = None
+    asked: str | None = None
+    fault = ""
     try:
         async with asyncio.timeout(total_s), to.stream("POST", url, content=body, headers=headers) as answer:
             status, asked = answer.status_code, answer.headers.get("retry-after")
-            if 200 <= status < 300 and int(answer.headers.get("content-length", "0") or 0) <= 4096:
-                await answer.aread()  # so that the connection can be used again
+            await _read(answer)
     except TimeoutError:
-        return Answer(f"it did not answer within {total_s:g} s")
+        fault = f"it did not answer within {total_s:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-        return Answer(f"it cannot be reached: {str(error) or type(error).__name__}"[:300])
+        fault = f"it cannot be reached: {str(error) or type(error).__name__}"[:300]
+    if status is None:  # what is wrong with a body is no fault of the delivery
+        return Answer(fault)
     if 200 <= status < 300:
         return Answer()
     return Answer(f"it answered {status}", gone=status == GONE, retry_s=_seconds(asked))
+
+
+async def _read(answer: httpx.Response) -> None:
+    """As it comes, not unpacked: a few bytes can be unpacked to all the memory there is."""
+    parts = cast("AsyncGenerator[bytes, None]", answer.aiter_raw())
+    async with asyncio.timeout(BODY_S), aclosing(parts):
+        read = 0
+        async for part in parts:
+            read += len(part)
+            if read > BODY_BYTES:
+                return
 
 
 def _seconds(text: str | None) -> float | None:

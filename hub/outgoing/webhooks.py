@@ -16,11 +16,12 @@ import httpx
 
 from branchloop import exits
 from hub.config_events import Webhook
-from hub.loop.delivery import as_body, backoff_s, envelope, told
+from hub.loop.delivery import as_body, backoff_s, envelope, still_s, told
 from hub.loop.embedding import Mac
 from hub.loop.pairwise import pairwise
 from hub.outgoing.ledger import Ledger, now_ms
 from hub.outgoing.post import TOTAL_S, Answer, post
+from hub.outgoing.threads import in_database
 from hub.store import outgoing
 from hub.store.connection import opened, reading
 from hub.store.journeys import Entry
@@ -46,18 +47,18 @@ class Delivery:
 
     async def run(self, to: httpx.AsyncClient, ledger: Ledger) -> None:
         """Deliver until cancelled."""
-        await asyncio.to_thread(self._begin)
+        await in_database(self._begin)
         while True:
-            target = await asyncio.to_thread(self._look)
+            target = await in_database(self._look)
             if target.disabled:
                 await asyncio.sleep(IDLE_S)
                 continue
-            wait_s = (target.next_ms - now_ms()) / 1000
+            wait_s = still_s(target.next_ms, now_ms())
             if wait_s > 0:
                 await asyncio.sleep(min(wait_s, IDLE_S))
                 continue
             seen = ledger.version
-            page = await asyncio.to_thread(self._page, target.cursor)
+            page = await in_database(self._page, target.cursor)
             if not page:
                 await ledger.later_than(seen, IDLE_S)
                 continue
@@ -72,16 +73,16 @@ class Delivery:
                     answer = await self._post(to, entry)
                     if answer.error is not None:
                         if taken > since:
-                            still = await asyncio.to_thread(self._delivered, since, taken, at_ms)
+                            still = await in_database(self._delivered, since, taken, at_ms)
                             since, attempts = taken, 0
                             if not still:
                                 return
-                        await asyncio.to_thread(self._failed, since, entry, answer, attempts + 1)
+                        await in_database(self._failed, since, entry, answer, attempts + 1)
                         return
                     at_ms = now_ms()
                 taken = entry.id
                 if time.monotonic() - committed_s >= COMMIT_S:
-                    still = await asyncio.to_thread(self._delivered, since, taken, at_ms)
+                    still = await in_database(self._delivered, since, taken, at_ms)
                     since, attempts, committed_s = taken, 0, time.monotonic()
                     if not still:
                         return
@@ -135,12 +136,17 @@ class Delivery:
             if target is None or target.cursor != since:
                 return  # told by another process, or a retry was asked for: what this one heard is history
             since_ms = at_ms if target.failing_since_ms is None else target.failing_since_ms
+            gives_up = not answer.gone and at_ms - since_ms > self._webhook.give_up_h * HOUR_MS
             if answer.gone:
                 outgoing.disable(db, self._webhook.id, f"{error}: it wants no more")
-            elif at_ms - since_ms > self._webhook.give_up_h * HOUR_MS:
+            elif gives_up:
                 outgoing.give_up(db, self._webhook.id, since, entry.id, at_ms, error)
             else:
                 wait_s = backoff_s(attempts, random.random, answer.retry_s)
                 outgoing.failed(db, self._webhook.id, at_ms, at_ms + round(wait_s * 1000), error)
-        if attempts == 1 or answer.gone:
+        if gives_up:
+            exits.log(
+                f"webhook {self._webhook.id}: line {entry.id} is given up and goes to the dead letters: {error}"
+            )
+        elif attempts == 1 or answer.gone:
             exits.log(f"webhook {self._webhook.id}: line {entry.id} was not taken: {error}")

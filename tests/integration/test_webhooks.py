@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from brokers import until
 from hubworld import World, world
 from jsonschema import Draft202012Validator
-from receiver import SECRET, receiving
+from receiver import SECRET, Receiver, receiving
 
 from hub.config import read_config
+from hub.loop.delivery import key_of
 from hub.loop.journey import Happened, new_journey
+from hub.outgoing.main import run
+from hub.outgoing.post import Answer, client, post
 from hub.store.connection import opened, prepare
 from hub.store.journeys import record
 
@@ -69,8 +77,8 @@ def happen(config: Path, count: int, site: str = "hall", **more: object) -> None
 
 
 @contextmanager
-def outgoing(config: Path) -> Iterator[subprocess.Popen[bytes]]:
-    process = start(config)
+def outgoing(config: Path, log: Path = Path(os.devnull)) -> Iterator[subprocess.Popen[bytes]]:
+    process = start(config, log)
     try:
         yield process
     finally:
@@ -78,11 +86,12 @@ def outgoing(config: Path) -> Iterator[subprocess.Popen[bytes]]:
         assert process.wait(20) == 0
 
 
-def start(config: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "hub.outgoing.main", str(config)],
-        env={**os.environ, "HOOK_SECRET": SECRET}, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+def start(config: Path, log: Path = Path(os.devnull)) -> subprocess.Popen[bytes]:
+    with log.open("wb") as said:
+        return subprocess.Popen(
+            [sys.executable, "-m", "hub.outgoing.main", str(config)],
+            env={**os.environ, "HOOK_SECRET": SECRET}, stderr=said,
+        )  # fmt: skip
 
 
 def ask(config: Path, sql: str) -> list[tuple[object, ...]]:
@@ -182,9 +191,13 @@ def test_what_nobody_takes_becomes_a_dead_letter_and_the_next_is_told(tmp_path: 
     with receiving(answers=lambda count: 500 if count < 4 else 204) as one:
         config = configured(tmp_path, hook("core", one.url, give_up_h=0.0004))
         happen(config, 3)
-        with outgoing(config):
+        with outgoing(config, tmp_path / "log"):
             until(
                 lambda: ask(config, "SELECT entry FROM webhook_dead") == [(1,)], "the first is given up", 30
+            )
+            until(
+                lambda: "webhook core: line 1 is given up" in (tmp_path / "log").read_text(),
+                "the log says so",
             )
             until(lambda: one.ids == [2, 3], "the others are told", 30)
             from hub.store.outgoing import retry
@@ -192,6 +205,92 @@ def test_what_nobody_takes_becomes_a_dead_letter_and_the_next_is_told(tmp_path: 
             with opened(read_config(config).data_dir) as db:
                 retry(db, "core")
             until(lambda: 1 in one.ids, "the dead letter is told after all", 30)
+
+
+SLOW = 20
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+def endless() -> Iterator[bytes]:
+    yield OK + b"transfer-encoding: chunked\r\n\r\n"
+    for _ in range(4000):
+        yield b"10000\r\n" + b"a" * 0x10000 + b"\r\n"
+
+
+def stalling() -> Iterator[bytes]:
+    yield OK + b"transfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
+    threading.Event().wait(5)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        endless,
+        stalling,
+        lambda: iter([OK + b"content-length: 10\r\n\r\nok"]),
+        lambda: iter([OK + b"content-length: 2\r\ncontent-encoding: gzip\r\n\r\nok"]),
+    ],
+    ids=["endless", "stalling", "short", "gzip"],
+)
+def test_the_status_decides_whatever_the_body_is(answer: Callable[[], Iterator[bytes]]) -> None:
+    async def go(url: str) -> Answer:
+        async with client() as to:
+            return await post(to, url, [key_of(SECRET, "test")], "msg_1", b'{"id": "1"}', total_s=3)
+
+    with receiving(raw=answer) as one:
+        assert asyncio.run(go(one.url)) == Answer()
+        assert one.ids == [1]
+        until(lambda: one.wrote < 30_000_000, "no more than what was on the line is read")
+
+
+def test_names_that_are_not_found_hold_up_neither_others_nor_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look for a name that no server answers takes half a minute, and nobody can break it off."""
+    answered, looks = threading.Event(), list[str]()
+    looked = socket.getaddrinfo
+
+    def hanging(host: Any, *args: Any, **more: Any) -> Any:
+        if ".slow.example" in str(host):
+            looks.append(host)
+            answered.wait(60)
+            raise socket.gaierror(socket.EAI_AGAIN, "no name server answers")
+        return looked(host, *args, **more)
+
+    async def go(one: Receiver) -> None:
+        stop = asyncio.Event()
+        running = asyncio.create_task(run(read_config(config), stop))
+        await asyncio.to_thread(until, lambda: len(looks) >= SLOW, "all names are looked for", 20)
+        happen(config, 5)
+        await asyncio.to_thread(until, lambda: len(one.got) == 6, "the good one has all", 20)
+        stop.set()
+        await running
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    try:
+        with receiving() as one:
+            slow = [hook(f"slow-{at}", f"https://s{at}.slow.example/hook") for at in range(SLOW)]
+            config = configured(tmp_path, hook("good", one.url), *slow)
+            happen(config, 1)
+            began_s = time.monotonic()
+            asyncio.run(go(one))
+            assert time.monotonic() - began_s < 15
+        assert one.ids == list(range(1, 7))
+    finally:
+        answered.set()
+
+
+def test_a_clock_that_was_set_back_holds_up_nothing(tmp_path: Path) -> None:
+    """Ten minutes are the longest pause: a next try further ahead was noted before the clock was set."""
+    with receiving(answers=lambda count: 500 if count == 1 else 204) as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 1)
+        with outgoing(config):
+            until(lambda: ask(config, "SELECT attempts FROM webhook_target") == [(1,)], "it failed once")
+            with opened(read_config(config).data_dir) as db:
+                db.execute("UPDATE webhook_target SET next_ms=next_ms+3600000")
+            until(lambda: one.ids == [1], "it is told all the same", 20)
 
 
 def test_killed_in_the_middle_nothing_is_lost(tmp_path: Path) -> None:
