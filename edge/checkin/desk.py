@@ -17,7 +17,6 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from branchloop.clock import from_ms
 from branchloop.commands import Command, Gallery, Sealed
 from branchloop.errors import DependencyError, InputError
 from branchloop.kiosk import Kiosk
@@ -80,12 +79,11 @@ class Desk:
         self._decided_ms: int | None = None
         self._language: Language = kiosk.language
         self._expired_ms = 0
-        day = from_ms(clocks.now_ms(), site.zone_info).date().isoformat()
-        self.day = Day(vault.given(day))
+        self.day = Day(vault.given(clocks.now_ms()))
         self.session = Session(site.id, self.day, kiosk.recognise)
         self._recognition = Recognition(kiosk, vault, self.post)
         self.protection, self.engine = self._recognition.protection, self.eye.engine
-        self._tickets = Tickets(kiosk, self.day, self.session, vault, self.post)
+        self._tickets = Tickets(kiosk, site.zone_info, self.day, self.session, vault, self.post)
         self._view = View(site, self.day, self.session, crowding)
         self._resume()
 

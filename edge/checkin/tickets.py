@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from branchloop.arrivals import Checkin, Walkin
 from branchloop.errors import BranchloopError, ConflictError, DependencyError
 from branchloop.kiosk import Kiosk
+from branchloop.numbering import meant_ms
 from branchloop.text import Language
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault
@@ -21,8 +23,12 @@ _LOG = logging.getLogger(__name__)
 class Tickets:
     """The numbers that one kiosk gives."""
 
-    def __init__(self, kiosk: Kiosk, day: Day, session: Session, vault: Vault, post: Post) -> None:
+    def __init__(
+        self, kiosk: Kiosk, zone: ZoneInfo, day: Day, session: Session, vault: Vault, post: Post
+    ) -> None:
+        """`zone` is the branch's."""
         self._kiosk = kiosk
+        self._zone = zone
         self._day = day
         self._session = session
         self._vault = vault
@@ -64,7 +70,7 @@ class Tickets:
         provisional = not self._post.connected
         identity = self._post.new_id()
         try:
-            day, number = self._next_number()
+            day, number = self._next_number(now_ms)
             body = Walkin(
                 id=identity, at_ms=now_ms, service=service, language=language, number=number,
                 provisional=provisional,
@@ -85,7 +91,7 @@ class Tickets:
         )  # fmt: skip
 
     def _check_in(self, give: Give, decided_ms: int | None, now_ms: int, *, provisional: bool) -> str:
-        day, number = self._next_number()
+        day, number = self._next_number(now_ms)
         body = Checkin(
             id=self._post.new_id(), at_ms=now_ms, appointment=give.expected.id,
             method=give.method, policy=give.policy, number=number, provisional=provisional,
@@ -95,13 +101,17 @@ class Tickets:
         self._day.gave(Given(give.expected.id, number, now_ms))
         return number
 
-    def _next_number(self) -> tuple[str, str]:
-        """The day, and the next number of it. Raises ConflictError."""
+    def _next_number(self, now_ms: int) -> tuple[str, str]:
+        """The day whose range it is of, and the next number that is nobody's. Raises ConflictError.
+
+        The hub makes a range of each day that is past all it knows of: what was given here and is not there yet, this kiosk knows.
+        """
         gallery = self._day.gallery
         if gallery is None:
             raise ConflictError("this kiosk knows of no day.", hint="Ask our staff.")
-        day = gallery.tickets.day
-        return day, self._day.next_number(self._vault.last_number(day, gallery.tickets.series))
+        day, series = gallery.tickets.day, gallery.tickets.series
+        taken = self._vault.numbers(series, meant_ms(now_ms, self._zone)[0])
+        return day, self._day.next_number(self._vault.last_number(day, series), taken)
 
     def _keep(self, what: str, day: str, kind: Literal["checkin", "walkin"], body: Checkin | Walkin) -> None:
         """Into the vault and the outbox, or neither. Raises DependencyError."""

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.secretfile import KEY_BYTES, kept, new_key, read_key
-from edge.kiosk.day import Given
+from edge.kiosk.day import GIVEN_MS, Given
 
 DATABASE = "kiosk.db"
 KEY_FILE = "template.key"
@@ -141,6 +141,7 @@ class Vault:
         over += [row[0] for row in self._all("SELECT consent FROM part WHERE expires_ms<=?", now_ms)]
         with self._writing():
             self._db.execute("DELETE FROM reply WHERE until_ms<=?", (now_ms,))
+            self._db.execute("DELETE FROM ticket WHERE at_ms<=? AND sent=1", (now_ms - GIVEN_MS,))
         return self.erase(dict.fromkeys(over)) if over else 0
 
     def reconcile(self, holding: set[str], made_ms: int, oldest_seq: int, now_ms: int) -> list[str]:
@@ -196,17 +197,21 @@ class Vault:
         """(appointment, check-in) of tickets that did not reach the outbox before a crash."""
         return [(str(a), str(b)) for a, b in self._all("SELECT appointment, body FROM ticket WHERE sent=0")]
 
-    def given(self, day: str) -> list[Given]:
-        """Tickets of a day; those of other days are forgotten."""
-        with self._writing():
-            self._db.execute("DELETE FROM ticket WHERE day<>? AND sent=1", (day,))
+    def given(self, now_ms: int) -> list[Given]:
+        """Tickets of the last day; see `expire`."""
         rows = self._all(
-            "SELECT appointment, number, at_ms, json_extract(body, '$.service') FROM ticket WHERE day=?", day
+            "SELECT appointment, number, at_ms, json_extract(body, '$.service') FROM ticket WHERE at_ms>?",
+            now_ms - GIVEN_MS,
         )
         return [Given(*row) for row in rows]
 
+    def numbers(self, series: str, since_ms: int) -> set[int]:
+        """Numbers of a series that were given here since then."""
+        rows = self._all("SELECT number FROM ticket WHERE number LIKE ? AND at_ms>=?", f"{series}%", since_ms)
+        return {int(row[0][1:]) for row in rows}
+
     def last_number(self, day: str, series: str) -> int:
-        """The last number of a series that was given here; 0 for none."""
+        """The last number of a day's range that was given here; 0 for none."""
         rows = self._all(
             "SELECT number FROM ticket WHERE day=? AND number LIKE ? ORDER BY number DESC LIMIT 1",
             day, f"{series}%",

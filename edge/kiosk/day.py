@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from branchloop.clock import DAY_MS
 from branchloop.codes import code_digest
 from branchloop.commands import Expected, Gallery
 from branchloop.errors import ConflictError
@@ -24,6 +25,8 @@ FORECAST_FRESH_MS = 150_000
 BOOKED_WITHIN_MS = 300_000
 """Whose appointment is this near, or over, waits as somebody appointed for now."""
 CLOCK_OFF_MS = 120_000
+GIVEN_MS = DAY_MS
+"""A ticket is this kiosk's to know for so long: the branch may not close at midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ class Day:
             return False
         self.gallery = gallery
         self.clock_off_ms = now_ms - gallery.made_ms
+        since_ms = now_ms - GIVEN_MS
+        self._given = {each.appointment: each for each in self._given.values() if each.at_ms > since_ms}
         return True
 
     def close(self, now_ms: int) -> bool:
@@ -121,16 +126,17 @@ class Day:
         mine = self._given.get(expected.id)
         return mine.number if mine is not None else expected.number
 
-    def next_number(self, used: int) -> str:
-        """The next number of this kiosk's range; `used` is the last one it gave itself today, 0 for none.
+    def next_number(self, used: int, taken: Collection[int] = ()) -> str:
+        """The next number of this kiosk's range; `used` is the last one it gave itself of it, 0 for none, `taken` are others that it must not give.
 
         Raises ConflictError when the range is used up, or there is none.
         """
         if self.gallery is None:
             raise ConflictError("this kiosk knows of no day.", hint="Ask our staff.")
         tickets = self.gallery.tickets
-        count = max(tickets.first, used + 1)
-        if count > tickets.last:
+        numbers = range(max(tickets.first, used + 1), tickets.last + 1)
+        count = next((each for each in numbers if each not in taken), None)
+        if count is None:
             raise ConflictError("this kiosk has no number left today.", hint="Ask our staff.")
         return f"{tickets.series}{count:03d}"
 

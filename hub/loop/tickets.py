@@ -7,6 +7,7 @@ the earlier counts and the other number becomes its alias, in whatever order the
 
 from __future__ import annotations
 
+import itertools
 import string
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ STAFF_SERIES = "S"
 KIOSK_SERIES = tuple(letter for letter in string.ascii_uppercase if letter not in "IOS")
 """Not I and O, which look like digits."""
 LAST_NUMBER = 999
+ROOM = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,13 @@ def settle(tickets: Iterable[Ticket]) -> Settled:
     aliases = dict.fromkeys(ticket.number for ticket in ordered[1:])
     aliases.pop(ordered[0].number, None)
     return Settled(ordered[0], tuple(aliases))
+
+
+def first_free(taken: Collection[int]) -> int:
+    """Where numbers begin that are nobody's for a while to come: where a hundred in a row are free, else where most are."""
+    edges = [0, *sorted(taken), LAST_NUMBER + 1]
+    runs = [(end - start - 1, start + 1) for start, end in itertools.pairwise(edges)]
+    return next((first for free, first in runs if free >= ROOM), max(runs, key=lambda run: run[0])[1])
 
 
 def next_series(taken: Collection[str]) -> str:

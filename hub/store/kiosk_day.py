@@ -14,8 +14,10 @@ from branchloop.errors import InputError
 from branchloop.site import Site
 from hub.loop import capacity
 from hub.loop.appointments import State
+from hub.loop.tickets import LAST_NUMBER, first_free
 from hub.store.book import Book
 from hub.store.midnight import beside, stays_open
+from hub.store.numbers import taken
 
 MEASURED_DAYS = 28
 MEASURED_LEAST = 10
@@ -97,7 +99,7 @@ def queues(db: sqlite3.Connection, site: Site, now_ms: int) -> list[Queue]:
 
 
 def ticket_range(db: sqlite3.Connection, site: Site, device: str, now_ms: int) -> TicketRange:
-    """Numbers that this kiosk alone gives today: from the one after the last that is known of here.
+    """Numbers that this kiosk alone gives today: past those that are somebody's as far as is known here.
 
     Raises InputError when the kiosk has no series; see `hub.store.tickets.assign_series`.
     """
@@ -106,10 +108,6 @@ def ticket_range(db: sqlite3.Connection, site: Site, device: str, now_ms: int) -
     ).fetchone()
     if row is None:
         raise InputError(f"{site.id}/{device} has no series of tickets.", hint="Restart ingest.")
-    day = from_ms(now_ms, site.zone_info).date().isoformat()
-    (last,) = db.execute(
-        "SELECT max(number) FROM ticket WHERE site=? AND day=? AND number LIKE ? AND device=?",
-        (site.id, day, f"{row[0]}%", device),
-    ).fetchone()
-    first = min(999, int(last[1:]) + 1) if last else 1
-    return TicketRange(day=day, series=row[0], first=first, last=999)
+    day = from_ms(now_ms, site.zone_info).date()
+    first = first_free(taken(db, site, device, row[0], day, now_ms))
+    return TicketRange(day=day.isoformat(), series=row[0], first=first, last=LAST_NUMBER)

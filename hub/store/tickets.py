@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import date
 
 from branchloop.arrivals import Attempt, Checkin, Walkin
 from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
@@ -23,6 +24,7 @@ from hub.store.book_changes import touch
 from hub.store.forecasting import told_at_arrival
 from hub.store.journeys import record
 from hub.store.midnight import beside
+from hub.store.numbers import given_twice, taken
 
 TOLD_WITHIN_MS = 30_000
 """A check-in that is heard of later was told nothing of what is known here now."""
@@ -80,10 +82,7 @@ def take_checkin(
     at_ms = min(checkin.at_ms, now_ms)
     if found.state == "cancelled":
         found = _revive(db, book, found, at_ms)
-    other = db.execute(
-        "SELECT 1 FROM ticket WHERE site=? AND day=? AND number=? AND appointment<>?",
-        (site.id, found.day, checkin.number, found.id),
-    ).fetchone()
+    twice = given_twice(db, site, checkin.number, at_ms, found.id)
     _put(
         db, found, Ticket(checkin.id, device, checkin.number, at_ms, checkin.method, checkin.provisional),
         checkin.policy, checkin.decided_ms,
@@ -93,7 +92,7 @@ def take_checkin(
         db, at_ms, f"{site.id}/{device}", "kiosk", f"check-in by {checkin.method}", site.id,
         f"appointment {found.id} ticket {checkin.number}{' provisional' if checkin.provisional else ''}",
     )  # fmt: skip
-    return Taken(alarm=_wrong_number(db, site.id, device, checkin.number, twice=other is not None))
+    return Taken(alarm=_wrong_number(db, site.id, device, checkin.number, twice=twice))
 
 
 def take_walkin(
@@ -117,16 +116,14 @@ def take_walkin(
         made = book.enter(db, site, wanted, times, at_ms, kind="walk_in")
     except BranchloopError as error:
         return Taken(fault=error.message)
-    other = db.execute(
-        "SELECT 1 FROM ticket WHERE site=? AND day=? AND number=?", (site.id, made.day, told.number)
-    ).fetchone()
+    twice = given_twice(db, site, told.number, at_ms, made.id)
     _put(db, made, Ticket(told.id, device, told.number, at_ms, "kiosk", told.provisional), None, None)
     _settle(db, book, made, site, now_ms)
     owe(
         db, at_ms, f"{site.id}/{device}", "kiosk", "ticket without appointment", site.id,
         f"appointment {made.id} ticket {told.number}{' provisional' if told.provisional else ''}",
     )  # fmt: skip
-    return Taken(alarm=_wrong_number(db, site.id, device, told.number, twice=other is not None))
+    return Taken(alarm=_wrong_number(db, site.id, device, told.number, twice=twice))
 
 
 def arrive(
@@ -146,26 +143,26 @@ def arrive(
 
 
 def give_staff_ticket(
-    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site | None = None
+    db: sqlite3.Connection, book: Book, appointment: Appointment, now_ms: int, site: Site
 ) -> Appointment:
     """A number of the staff's own series. Raises ConflictError past the last."""
-    made = number(STAFF_SERIES, _next_of_staff(db, appointment.site, appointment.day))
+    made = number(STAFF_SERIES, _next_of_staff(db, site, appointment.day, now_ms))
     _put(db, appointment, Ticket(f"staff/{appointment.id}", "staff", made, now_ms, "staff"), None, None)
     _settle(db, book, appointment, site, now_ms)
     return book.get(db, appointment.site, appointment.id)
 
 
-def _next_of_staff(db: sqlite3.Connection, site: str, day: str) -> int:
-    """After the last that staff gave, and one that nobody holds: numbers that others gave of this series end nothing."""
-    given, taken = {0}, set()
+def _next_of_staff(db: sqlite3.Connection, site: Site, day: str, now_ms: int) -> int:
+    """After the last that staff gave that day, and one that nobody holds: numbers that others gave of this series end nothing."""
+    given, held = {0}, taken(db, site, "staff", STAFF_SERIES, date.fromisoformat(day), now_ms)
     for made, device, method in db.execute(
         "SELECT number, device, method FROM ticket WHERE site=? AND day=? AND number LIKE ?",
-        (site, day, f"{STAFF_SERIES}%"),
+        (site.id, day, f"{STAFF_SERIES}%"),
     ):
-        taken.add(int(made[1:]))
+        held.add(int(made[1:]))
         if (device, method) == ("staff", "staff"):
             given.add(int(made[1:]))
-    later = (count for count in range(max(given) + 1, LAST_NUMBER + 1) if count not in taken)
+    later = (count for count in range(max(given) + 1, LAST_NUMBER + 1) if count not in held)
     rest = (count for count in range(1, LAST_NUMBER + 1) if count not in given)
     return next(later, None) or next(rest, LAST_NUMBER + 1)
 
@@ -272,9 +269,7 @@ def _tickets(db: sqlite3.Connection, appointment: Appointment) -> list[Ticket]:
     return [Ticket(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in rows]
 
 
-def _settle(
-    db: sqlite3.Connection, book: Book, appointment: Appointment, site: Site | None, now_ms: int
-) -> None:
+def _settle(db: sqlite3.Connection, book: Book, appointment: Appointment, site: Site, now_ms: int) -> None:
     settled = settle(_tickets(db, appointment)).ticket
     if appointment.state == "missed":  # its place may be somebody else's by now
         db.execute(
@@ -290,7 +285,7 @@ def _settle(
     if appointment.state in {"booked", "missed"}:
         came = book.get(db, appointment.site, appointment.id)
         told: dict[str, float] = {}
-        if site is not None and now_ms - settled.at_ms <= TOLD_WITHIN_MS:
+        if now_ms - settled.at_ms <= TOLD_WITHIN_MS:
             told = told_at_arrival(db, book, site, came, now_ms)
         record(
             db,

@@ -227,8 +227,10 @@ def test_numbers_go_on_after_what_hub_and_kiosk_know() -> None:
     day = Day()
     day.take(gallery(tickets=TicketRange(day="2027-01-15", series="B", first=5, last=6)), NOW_MS)
     assert [day.next_number(0), day.next_number(5)] == ["B005", "B006"]
-    with pytest.raises(ConflictError, match="no number left"):
-        day.next_number(6)
+    assert day.next_number(0, {5}) == "B006"
+    for used, taken in ((6, set[int]()), (5, {6})):
+        with pytest.raises(ConflictError, match="no number left"):
+            day.next_number(used, taken)
 
 
 def test_the_wait_counts_tickets_given_since_and_is_absent_when_old() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from branchloop.errors import ConflictError
 from hub.loop.appointments import Method
 from hub.loop.queue import Waiting, ahead, order
-from hub.loop.tickets import KIOSK_SERIES, STAFF_SERIES, Ticket, next_series, number, settle
+from hub.loop.tickets import KIOSK_SERIES, STAFF_SERIES, Ticket, first_free, next_series, number, settle
 
 METHODS: list[Method] = ["code", "face", "staff"]
 TICKETS = st.lists(
@@ -88,3 +88,15 @@ def test_numbers_end_at_999() -> None:
     assert number("A", 7) == "A007"
     with pytest.raises(ConflictError, match="used up"):
         number("A", 1000)
+
+
+@pytest.mark.parametrize(
+    ("taken", "first"),
+    [
+        (set[int](), 1), ({1, 2, 3}, 4), (set(range(40, 61)), 61), (set(range(280, 301)), 1), ({3, *range(700, 721)}, 4),
+        (set(range(1, 1000, 50)) | {999}, 2), (set(range(1, 1000)), 1),
+    ],
+)  # fmt: skip
+def test_numbers_begin_where_they_are_nobodys_for_a_while(taken: set[int], first: int) -> None:
+    """At once, or past those that people still hold; so that a series that never rests is not used up by it."""
+    assert first_free(taken) == first

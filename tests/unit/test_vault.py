@@ -10,7 +10,7 @@ import pytest
 
 from branchloop.errors import ConfigError, DependencyError
 from edge.checkin.vault import DATABASE, KEY_FILE, Vault, template_key
-from edge.kiosk.day import Given
+from edge.kiosk.day import GIVEN_MS, Given
 
 NOW_MS = 1_800_000_000_000
 
@@ -93,9 +93,28 @@ def test_an_appointment_gets_one_ticket_and_an_unsent_one_is_found_again(vault: 
     vault.sent("a-1")
     assert vault.unsent() == []
     vault.take_back("a-1")
-    assert vault.given("2027-01-15") == [Given("a-1", "A001", NOW_MS)]
+    assert vault.given(NOW_MS) == [Given("a-1", "A001", NOW_MS)]
     assert (vault.last_number("2027-01-15", "A"), vault.last_number("2027-01-15", "B")) == (1, 0)
-    assert vault.given("2027-01-16") == []
+
+
+def test_tickets_are_known_for_a_day_and_then_forgotten_unless_the_hub_has_yet_to_hear_of_them(
+    vault: Vault,
+) -> None:
+    """Midnight is not when a ticket ends."""
+    for what, number in (("a-1", "A001"), ("a-2", "A002")):
+        vault.give(what, "2027-01-15", number, NOW_MS, "{}")
+    vault.sent("a-1")
+    vault.expire(NOW_MS + GIVEN_MS - 1)
+    assert [each.number for each in vault.given(NOW_MS + GIVEN_MS - 1)] == ["A001", "A002"]
+    assert (vault.numbers("A", NOW_MS), vault.numbers("A", NOW_MS + 1), vault.numbers("B", 0)) == (
+        {1, 2},
+        set(),
+        set(),
+    )
+    vault.expire(NOW_MS + GIVEN_MS)
+    assert vault.given(NOW_MS + GIVEN_MS) == []
+    assert [what for what, _ in vault.unsent()] == ["a-2"]
+    assert vault.numbers("A", 0) == {2}
 
 
 def test_answers_are_the_same_again_until_their_time(vault: Vault) -> None:
