@@ -19,6 +19,8 @@ REPORTS: Mapping[str, tuple[str, str]] = {
     "stated": ("·", "muted"),
 }
 """Verdict -> shape and tone."""
+KINDS: Mapping[str, str] = {"counts": "lines", "dwell": "zones", "people": "cameras"}
+"""What a figure's subject is, by its key's first part: a line, a zone and a camera may share an id."""
 
 
 def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Language) -> str:
@@ -47,12 +49,12 @@ def report(answer: Mapping[str, Any], branch: Mapping[str, Any], language: Langu
     if others:
         lines.append(say("quality.report.others", language, value=others))
     rows = []
-    names = {part["id"]: part for part in (*branch["lines"], *branch["zones"], *branch["cameras"])}
+    names = {(kind, part["id"]): part for kind in KINDS.values() for part in branch[kind]}
     for figure in told["figures"]:
         key = f"figure.{figure['key']}"
         name = say(key, language) if key in WORDS else figure["key"]
         if figure["subject"]:
-            part = names.get(figure["subject"], {})
+            part = names.get((KINDS.get(figure["key"].partition(".")[0], ""), figure["subject"]), {})
             name += f" · {(part.get('name') or {}).get(language, figure['subject'])}"
         mark, colour = REPORTS[figure["verdict"]]
         interval = (

@@ -120,17 +120,18 @@ def notices(
     branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language, zone: ZoneInfo, most: int = 8
 ) -> str:
     """The last things that happened, newest first; what was withdrawn is struck out."""
-    names = {
-        part["id"]: named(part, spoken) for part in (*branch["lines"], *branch["cameras"], *branch["sensors"])
+    names = {  # by kind: a line and a camera may share an id
+        kind: {part["id"]: named(part, spoken) for part in branch[f"{kind}s"]}
+        for kind in ("line", "camera", "sensor")
     }
     rows = []
     for notice in live["notices"][:most]:
         words = say(
             f"notice.{notice['what']}",
             spoken,
-            line=names.get(notice["line"], notice["line"]),
+            line=names["line"].get(notice["line"], notice["line"]),
             direction=say(notice["direction"], spoken) if notice["direction"] else "",
-            subject=names.get(notice["subject"], notice["subject"]),
+            subject=names.get(notice["what"], {}).get(notice["subject"], notice["subject"]),
             state=_became(notice, device_names(branch, spoken), spoken),
         )
         tag = "s" if notice["fate"] == "withdrawn" else "span"

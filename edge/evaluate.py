@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from branchloop.errors import InputError
+from branchloop.survey import UNIT_FITS, UNITS
 from edge.accuracy.bootstrap import (
     CONFIDENCE,
     LEAST_BLOCKS,
@@ -22,7 +23,7 @@ from edge.accuracy.bootstrap import (
     block_s,
     intervals,
 )
-from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, truth_grid
+from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, on_floor, truth_grid
 from edge.accuracy.mot import Frames, Tally, without
 from edge.tables import numbered_rows, read_rows
 
@@ -32,6 +33,8 @@ LEAST_BLOCK_FRAMES = 35
 """5 s at 7 frames a second; for files whose frame rate is not given."""
 WINDOW_S = 5.0
 LEAST_CELL_M = 0.01
+LEAST_ON_FLOOR = 0.1
+"""Share of the true places: with fewer on the grid, they are of another unit or origin."""
 
 
 def evaluate_people(
@@ -80,18 +83,23 @@ def evaluate_heat(
 ) -> dict[str, Any]:
     """Heat grid against true floor places: t_s,id,x_m,y_m, or frame,id,x_m,y_m with the frame rate.
 
+    Places beside the grid are in no figure and told as `places_beside`; raises InputError where nearly all are, as in
+    another unit.
     Intervals need the grid's own windows, which `edge replay` and `edge simulate` write, and five blocks: `enough_s` is
     how long a recording would have those. `block` is the bootstrap's, in s; by default it follows how long people stay.
     """
     measured, windows = _read_heat(heat)
     places, seconds, t_s, stays_s = _true_places(truth, fps)
+    on = on_floor(measured, places)
+    _see_floor(truth, measured, places, on)
     figures = heat_accuracy(measured, truth_grid(measured, places, seconds))
     said: dict[str, Any] = {
         "r": figures.r,
         "emd_m": figures.emd_m,
         "mass_ratio": figures.mass_ratio,
         "person_seconds": float(measured.person_seconds.sum()),
-        "places": len(places),
+        "places": int(on.sum()),
+        "places_beside": int((~on).sum()),
     }
     if windows is None:
         return said | bounds(dict.fromkeys(("r", "emd_m", "mass_ratio")))
@@ -180,6 +188,21 @@ def _windows(stored: Any, shape: tuple[int, ...]) -> tuple[np.ndarray[Any, Any],
     for grid, start, end in zip(grids, [0, *ends[:-1]], ends, strict=True):
         np.add.at(grid, cells[start:end], mps[start:end] / 1000)
     return starts_s, grids.reshape(len(starts_s), *shape)
+
+
+def _see_floor(
+    path: Path, grid: Grid, places: np.ndarray[Any, Any], on: np.ndarray[Any, np.dtype[np.bool_]]
+) -> None:
+    if on.mean() >= LEAST_ON_FLOOR:
+        return
+    rows, columns = grid.person_seconds.shape
+    units = [name for name, metres in UNITS if on_floor(grid, places * metres).mean() >= UNIT_FITS]
+    hint = "Measure from the plan's upper left corner, x to the right and y down, in metres."
+    raise InputError(
+        f"{(~on).sum()} of {len(on)} places of {path} lie beside the floor of {columns * grid.cell_m:g} × {rows * grid.cell_m:g} m "
+        f"that starts at {grid.x0_m:g}, {grid.y0_m:g}.",
+        hint=f"Were they written in {units[0]}? Then they would lie on it. Write metres." if units else hint,
+    )
 
 
 def _true_places(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,8 +27,14 @@ TOLERANCE_S = 3.0
 """A hand at a counter is late by a second or two."""
 LONGEST_S = 7 * 86_400.0
 """Times farther apart are of two clocks: seconds since the start, and since 1970."""
+ANOTHER_START_S = 600.0
+"""Spans of times that lie so far apart are of two clocks, where there are `ENOUGH` in both: the time of day, and seconds since the start."""
+ENOUGH = 5
+HARDLY, MOST = 0.2, 0.8
+"""Shares of the crossings that match as they stand, and that would if a clock were set."""
 CLAIM = 0.05
 """Error rate whose proof `needed` counts crossings for."""
+ONE_CLOCK = "Write both on the same clock, such as seconds since the recording began."
 STAFF, VISITOR = {"yes", "true", "1", "x", "staff", "是"}, {"", "no", "false", "0", "否"}
 """What a column `staff` may hold."""
 
@@ -65,10 +72,12 @@ def evaluate_counts(
         all_times, true = (read_crossings(file, visitors=visitors) for file in (counts, truth))
         by_hand, left_out = _lines(all_times, true, watched, truth)
         counted = _of(by_hand, all_times)
-        _one_clock(counts, truth, [times for table in (counted, true) for times in table.values()])
+        moments = [[t_s for times in table.values() for t_s in times] for table in (counted, true)]
+        _one_clock(counts, truth, *moments)
         shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
         moved = {key: [t - shift_s for t in true.get(key, ())] for key in true.keys() | _either(by_hand)}
         every, lines = count_accuracy(counted, moved, tolerance_s, claim)
+        _see_shift(every, counted, true, tolerance_s)
         sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
         said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
     apart = _apart(sums, true_sums)
@@ -91,8 +100,8 @@ def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
     if not any(true.values()):
         raise InputError(f"{truth} holds no visit.", hint="Write one row per visit: zone,start_s,dwell_s.")
     measured = {zone: seen.get(zone, ()) for zone in true}
-    tables = [table for both in (measured, true) for table in both.values()]
-    _one_clock(visits, truth, [[start_s for start_s, _ in table] for table in tables])
+    starts = [[start_s for found in table.values() for start_s, _ in found] for table in (measured, true)]
+    _one_clock(visits, truth, *starts)
     zones = {}
     for zone, figures in dwell_accuracy(measured, true).items():
         zones[zone] = {
@@ -153,12 +162,32 @@ def read_visits(path: Path) -> Visits:
     return found
 
 
-def _one_clock(made: Path, truth: Path, times: Iterable[Sequence[float]]) -> None:
-    moments = [t_s for some in times for t_s in some]
-    if moments and max(moments) - min(moments) > LONGEST_S:
+def _one_clock(made: Path, truth: Path, made_s: Sequence[float], true_s: Sequence[float]) -> None:
+    both = [*made_s, *true_s]
+    if both and max(both) - min(both) > LONGEST_S:
+        raise InputError(f"the times of {made} and {truth} lie more than a week apart.", hint=ONE_CLOCK)
+    if min(len(made_s), len(true_s)) < ENOUGH:
+        return
+    if max(min(made_s) - max(true_s), min(true_s) - max(made_s)) > ANOTHER_START_S:
         raise InputError(
-            f"the times of {made} and {truth} lie more than a week apart.",
-            hint="Write both on the same clock, such as seconds since the recording began.",
+            f"the times of {made} ({min(made_s):.0f} to {max(made_s):.0f} s) and {truth} ({min(true_s):.0f} to "
+            f"{max(true_s):.0f} s) have nothing in common.",
+            hint=ONE_CLOCK,
+        )
+
+
+def _see_shift(every: CountAccuracy, counted: Times, true: Times, tolerance_s: float) -> None:
+    """Raises InputError where hardly a crossing matches, and most would if one of the clocks were set."""
+    if every.missed is None or every.true < ENOUGH or every.true - every.missed > HARDLY * every.true:
+        return
+    shift_s = best_shift_s(counted, true, tolerance_s, ANOTHER_START_S)
+    moved = {key: [t - shift_s for t in times] for key, times in true.items()}
+    then, _ = count_accuracy(counted, moved, tolerance_s, CLAIM)
+    if then.missed is not None and then.true - then.missed >= MOST * then.true:
+        raise InputError(
+            f"{every.true - every.missed} of {every.true} crossings match, and {then.true - then.missed} would if the "
+            f"hand's clock were {abs(shift_s):g} s {'ahead' if shift_s > 0 else 'behind'}.",
+            hint=f"If it was, give --align-s {math.ceil(abs(shift_s))}; if not, mend the times.",
         )
 
 

@@ -40,7 +40,8 @@ def footfall_chart(
         alt.Chart(table)
         .mark_bar(color=theme.ACCENT)
         .encode(
-            x=alt.X("hour:O", title=None, sort=None),
+            # Named, not left as it comes: a chart that is drawn anew keeps the order it had, and puts new bars behind.
+            x=alt.X("hour:O", title=None, sort=list(table["hour"])),
             y=alt.Y("visitors:Q", title=label("footfall", spoken), scale=alt.Scale(zero=True)),
         )
         .properties(height=180)

@@ -111,13 +111,22 @@ def _distance_interval(measured: Array, truth: Array, size_m: float, block: int)
 
 def truth_grid(like: Grid, places_m: Array, seconds: Array) -> Grid:
     """Bin true places (n, 2) with their durations (n,) into the cells of `like`; the rest is off the floor."""
+    row, column, on = _cells(like, places_m)
+    grid = np.zeros(like.person_seconds.shape)
+    np.add.at(grid, (row[on], column[on]), seconds[on])
+    return Grid(grid, like.x0_m, like.y0_m, like.cell_m)
+
+
+def on_floor(like: Grid, places_m: Array) -> NDArray[np.bool_]:
+    """(n, 2) -> (n,): which places lie in the cells of `like`."""
+    return _cells(like, places_m)[2]
+
+
+def _cells(like: Grid, places_m: Array) -> tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.bool_]]:
     rows, columns = like.person_seconds.shape
     column = np.floor((places_m[:, 0] - like.x0_m) / like.cell_m).astype(int)
     row = np.floor((places_m[:, 1] - like.y0_m) / like.cell_m).astype(int)
-    on = (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    grid = np.zeros((rows, columns))
-    np.add.at(grid, (row[on], column[on]), seconds[on])
-    return Grid(grid, like.x0_m, like.y0_m, like.cell_m)
+    return row, column, (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
 
 
 def earth_mover_m(a: Array, b: Array, cell_m: float) -> float | None:

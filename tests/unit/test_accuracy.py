@@ -104,6 +104,31 @@ def test_a_table_of_a_spreadsheet_is_read(tmp_path: Path) -> None:
     assert evaluate_heat(heat, places)["places"] == 2
 
 
+@pytest.mark.parametrize(
+    ("scale", "hint"),
+    [(1 / 0.3048, "written in feet"), (100, "written in centimetres"), (-1, "upper left corner")],
+)
+def test_places_of_another_unit_are_refused(tmp_path: Path, scale: float, hint: str) -> None:
+    """They lie beside the floor; were they left out unsaid, the heat would have no truth."""
+    heat, places = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.ones((30, 40)), x0_m=0.0, y0_m=0.0, cell_m=0.25, observed_s=64)
+    walk = [(5 + 0.2 * t, 4 + 0.1 * t) for t in range(20)]
+    places.write_text(
+        "t_s,id,x_m,y_m\n" + "".join(f"{t},1,{x * scale},{y * scale}\n" for t, (x, y) in enumerate(walk))
+    )
+    with pytest.raises(InputError, match=r"20 of 20 places of .*floor\.csv lie beside the floor") as told:
+        evaluate_heat(heat, places)
+    assert hint in told.value.hint
+
+
+def test_places_beside_the_floor_are_counted_apart(tmp_path: Path) -> None:
+    heat, places = tmp_path / "heat.npz", tmp_path / "floor.csv"
+    np.savez(heat, person_seconds=np.ones((8, 8)), x0_m=0.0, y0_m=0.0, cell_m=0.5, observed_s=64)
+    places.write_text("t_s,id,x_m,y_m\n0,1,0.1,0.1\n1,1,0.1,4.1\n")
+    told = evaluate_heat(heat, places)
+    assert (told["places"], told["places_beside"]) == (1, 1)
+
+
 @pytest.mark.parametrize("row", ["nan,2,0.1,0.1", "1,2,nan,0.1", "1,2,0.1,inf", "0,1,0.2,0.1"])
 def test_places_that_are_none_are_refused(tmp_path: Path, row: str) -> None:
     """What is no number, and one who is in two places at once."""

@@ -335,6 +335,28 @@ def test_two_clocks_are_told_apart_from_a_bad_count(tmp_path: Path) -> None:
         evaluate_dwell(box, hand)
 
 
+def test_a_hand_that_wrote_the_time_of_day_is_told(tmp_path: Path) -> None:
+    """Hours apart, or by a watch that is half a minute off: no report of a box that counted wrongly."""
+    at_s = [12.0, 31.0, 47.5, 80.0, 104.0, 111.0, 150.0, 163.5, 190.0, 222.0]
+
+    def counts(name: str, shift_s: float, n: int = len(at_s)) -> Path:
+        rows = "".join(f"{t_s + shift_s},door,in\n" for t_s in at_s[:n])
+        return write(tmp_path / name, f"t_s,line,direction\n{rows}")
+
+    box = counts("box.csv", 0)
+    with pytest.raises(InputError, match=r"hand\.csv \(32412 to 32622 s\) have nothing in common"):
+        evaluate_counts(box, counts("hand.csv", 32_400))
+    with pytest.raises(InputError, match=r"of 10 crossings match, and 10 would .* 24\.5 s ahead") as told:
+        evaluate_counts(box, counts("hand.csv", 24.5))
+    assert "--align-s 25" in told.value.hint
+    assert evaluate_counts(box, counts("hand.csv", 24.5), align_s=25)["missed"] == 0
+    assert evaluate_counts(box, counts("hand.csv", 32_400, 4))["missed"] == 4  # as few may be all there were
+    visits = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s},5\n" for t_s in at_s)
+    late = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s + 32_400},5\n" for t_s in at_s)
+    with pytest.raises(InputError, match="have nothing in common"):
+        evaluate_dwell(write(tmp_path / "seen.csv", visits), write(tmp_path / "late.csv", late))
+
+
 def test_dwell_errors_are_of_the_median_and_the_ninth_decile() -> None:
     """A box that sees every stay 10 % short, and one in ten not at all."""
     rng = np.random.default_rng(6)

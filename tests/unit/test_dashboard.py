@@ -106,8 +106,9 @@ def test_gaps_are_listed_and_unobserved_hours_are_breaks() -> None:
         {"start": "2026-11-23T01:00:00Z", "visitors": None},
         {"start": "2026-11-23T02:00:00Z", "visitors": 4},
     ]
-    table = footfall_chart(items, "en", ZONE).data
-    assert table["visitors"].isna().tolist() == [True, False]
+    chart = footfall_chart(items, "en", ZONE)
+    assert chart.data["visitors"].isna().tolist() == [True, False]
+    assert chart.to_dict()["encoding"]["x"]["sort"] == chart.data["hour"].tolist()
 
 
 def test_withdrawn_notices_are_struck_out() -> None:
@@ -118,6 +119,30 @@ def test_withdrawn_notices_are_struck_out() -> None:
     }  # fmt: skip
     assert "<s>door: one person in</s>" in notices(BRANCH, {"notices": [notice]}, "en", ZONE)
     assert "Nothing to report" in notices(BRANCH, {"notices": []}, "en", ZONE)
+
+
+def test_a_notice_names_what_it_is_about_though_another_thing_has_its_id() -> None:
+    """Ids are unique among lines, among cameras and among sensors, no further."""
+    branch = {
+        **BRANCH,
+        "cameras": [{"id": "door", "name": {"en": "Door camera", "zh": "门口摄像头"}}],
+        "sensors": [{"id": "door", "name": {"en": "Door sensor", "zh": "门口传感器"}}],
+        "lines": [{"id": "door", "name": {"en": "Street door", "zh": "临街门"}}],
+    }
+    common = {"at": "2026-11-23T01:00:00Z", "fate": "open", "detail": None}
+    crossing = {
+        **common,
+        "what": "crossing",
+        "line": "door",
+        "direction": "in",
+        "subject": None,
+        "state": None,
+    }
+    device = {**common, "what": "sensor", "line": None, "direction": None, "subject": "door", "state": "up"}
+    told = notices(branch, {"notices": [crossing, device]}, "en", ZONE)
+    assert "Street door: one person in" in told
+    assert "sensor Door sensor" in told
+    assert "camera" not in told
 
 
 def test_a_hub_that_is_away_is_unreachable() -> None:

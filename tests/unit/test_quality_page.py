@@ -271,8 +271,8 @@ def test_a_report_shows_intervals_limits_and_its_end() -> None:
     branch = {
         "version": 2,
         "lines": [{"id": "door", "name": {"en": "Door", "zh": "门"}}],
-        "zones": [],
-        "cameras": [],
+        "zones": [{"id": "door", "name": {"en": "Foyer", "zh": "门厅"}}],
+        "cameras": [{"id": "door", "name": {"en": "Door camera", "zh": "门口摄像头"}}],
     }
     html = acceptance.report(answer(reports=[report]), branch, "en")
     for words in (
