@@ -15,7 +15,7 @@ from branchloop.cli import Program, replace
 from branchloop.desired import marks_fault
 from branchloop.errors import ConfigError
 from branchloop.homography import turns_back_px
-from branchloop.serving import overlaps
+from branchloop.notes import notes
 from branchloop.site import Calibration, parse_site
 
 
@@ -39,8 +39,8 @@ def check(file: Path) -> None:
             raise ConfigError(f"{file}: camera {camera.id!r}: {wrong[0]}", hint=wrong[1])
         for note in _notes(camera.calibration, datetime.now(site.zone_info).date()):
             click.echo(f"{file}: note: camera {camera.id!r}: {note}", err=True)
-    for overlap in overlaps(site):
-        click.echo(f"{file}: note: {overlap.told('en')}", err=True)
+    for doubt in notes(site):
+        click.echo(f"{file}: note: {doubt.told('en')}", err=True)
     click.echo(
         f"{file}: right; site {site.id}, plan {site.plan.width_m:g} × {site.plan.height_m:g} m, "
         f"{len(site.cameras)} camera(s), {len(site.lines)} line(s), {len(site.zones)} zone(s), "

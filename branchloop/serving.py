@@ -1,17 +1,12 @@
-"""Which zones serve a queue, and which of them were drawn over each other."""
+"""Which zones serve a queue, and to which it leaves the floor that it shares with them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from branchloop import geometry
-from branchloop.site import Site, Zone
-from branchloop.text import Language, say
+from branchloop.site import Zone
 
 SERVING = ("counter", "desk", "self-service")
-LEAST_M2 = 0.05
-"""Two zones that share less than this only touch: corners are drawn to a few centimetres."""
 
 
 def serving_zones(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
@@ -41,30 +36,3 @@ def ceded(queue: Zone, zones: Sequence[Zone]) -> list[Zone]:
     before = {zone.id for zone in zones[: [zone.id for zone in zones].index(queue.id)]}
     fellows = [zone for zone in fellow_queues(queue, zones) if zone.id in before]
     return [*serving_zones(queue, zones), *fellows]
-
-
-@dataclass(frozen=True, slots=True)
-class Overlap:
-    """Floor that a queue shares with a zone to which it leaves it."""
-
-    queue: str
-    other: str
-    shared_m2: float
-    serves: bool
-    """Whether `other` serves the queue; else it is a queue of the same counters."""
-
-    def told(self, language: Language) -> str:
-        """What it means and how to mend it."""
-        key = "setup.overlap.serving" if self.serves else "setup.overlap.queue"
-        return say(key, language, queue=self.queue, other=self.other, shared_m2=f"{self.shared_m2:.1f}")
-
-
-def overlaps(site: Site) -> list[Overlap]:
-    """Where queues lose floor to what they share it with."""
-    return [
-        Overlap(queue.id, other.id, shared_m2, other.kind != "queue")
-        for queue in site.zones
-        if queue.kind == "queue"
-        for other in ceded(queue, site.zones)
-        if (shared_m2 := geometry.shared_area(queue.polygon, other.polygon)) >= LEAST_M2
-    ]

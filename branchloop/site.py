@@ -28,6 +28,10 @@ _SENSOR_SOURCE = re.compile(
     r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}|mqtt:[^\s@/]+:[0-9]{1,5}/[^\s#+]+"
 )
 MAX_HEAT_CELLS = 1_000_000
+LOWEST_MOUNT_M = 2.2
+"""A sensor that hangs lower, or looks across a counter, tells presence, but not where somebody stands."""
+PRESENT_SLACK_M = 0.1
+"""Somebody is gone when the range exceeds `present_below_m` by this: a shoulder at the edge flickers less."""
 
 
 class Plan(Part):
@@ -201,6 +205,11 @@ class Sensor(Part):
                 f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT, mqtt:HOST:PORT/TOPIC or log:FILE"
             )
         return source
+
+    @property
+    def looks_down(self) -> bool:
+        """Whether it hangs under the ceiling; else it looks across a counter."""
+        return self.height_m >= LOWEST_MOUNT_M
 
 
 class Tracking(Part):

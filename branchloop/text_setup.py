@@ -28,13 +28,33 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "setup.faults": ("What is still wrong", "待更正"),
     "setup.right": ("The configuration is right; the box would take it.", "配置正确，盒子可以接受。"),
-    "setup.overlap.serving": (
+    "setup.doubt.serving": (
         "queue {queue!r} and {other!r}, which serves it, share {shared_m2} m²: nobody counts as waiting there. Leave a gap between them.",
         "排队区 {queue!r} 与为其服务的 {other!r} 重叠 {shared_m2} 平方米：站在重叠处的人不计为等候。请在两者之间留出间隔。",
     ),
-    "setup.overlap.queue": (
+    "setup.doubt.queue": (
         "queues {other!r} and {queue!r} of the same counters share {shared_m2} m²: whoever stands there waits in {other!r} alone. Draw them side by side.",
         "同一柜台的排队区 {other!r} 与 {queue!r} 重叠 {shared_m2} 平方米：站在重叠处的人只计入 {other!r}。请分开绘制。",
+    ),
+    "setup.doubt.staff": (
+        "staff zone {staff!r} and {zone!r} share {shared_m2} m²: whoever stays there counts as staff, and in no wait and no visit. Draw them side by side.",
+        "员工区 {staff!r} 与 {zone!r} 重叠 {shared_m2} 平方米：停留在重叠处的人会计为员工，不计入任何等候与到访。请分开绘制。",
+    ),
+    "setup.doubt.unserved": (
+        "nothing serves queue {queue!r}: every wait in it counts as abandoned. Draw the counter, desk or self-service zone where it ends, or set its kind to waiting.",
+        "排队区 {queue!r} 没有为其服务的区域：其中每次等候都会计为放弃。请绘制等候结束处的柜台、服务台或自助区，或将其类型改为等候区。",
+    ),
+    "setup.doubt.entrance": (
+        "no line is an entrance: nothing counts visitors. Set entrance = true on the line of each door.",
+        "没有任何计数线设为出入口：客流不会被统计。请将每扇门的计数线设为出入口（entrance = true）。",
+    ),
+    "setup.doubt.inside": (
+        "the point `inside` of line {line!r} ({x_m}, {y_m}) lies off the plan: look on which side inside is, for whoever crosses towards that point comes in.",
+        "计数线 {line!r} 的 inside 点（{x_m}，{y_m}）在平面图之外：请核对哪一侧是内侧，朝该点穿越即计为进入。",
+    ),
+    "setup.doubt.floor": (
+        "sensor {sensor!r} hangs {height_m} m up and has present_below_m = {below_m}: it takes the empty floor for somebody. Set present_below_m well below height_m.",
+        "传感器 {sensor!r} 距地 {height_m} 米，而 present_below_m 为 {below_m}：空地也会被当作有人。请将 present_below_m 设得明显小于 height_m。",
     ),
     "setup.whole": ("the text", "全文"),
     "setup.what": ("What to draw", "绘制对象"),

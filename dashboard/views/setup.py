@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.config import Fault
-from branchloop.serving import overlaps
+from branchloop.notes import notes
 from branchloop.site import Site, parse_site
 from branchloop.text import Language, say
 from branchloop.text_faults import told
@@ -176,8 +176,8 @@ def _finish(door: Hub, site_id: str, work: Work, site: Site | None, spoken: Lang
     faults([Fault(fault["key"], fault["message"]) for fault in checked["faults"]], spoken)
     if checked["ok"]:
         st.html(f'<div class="bl-light bl-good">✓ {say("setup.right", spoken)}</div>')
-        for overlap in overlaps(parse_site(work.text)):
-            st.warning(plain(overlap.told(spoken)))
+        for doubt in notes(parse_site(work.text)):
+            st.warning(plain(doubt.told(spoken)))
     in_hand = _in_hand(work, site, spoken)
     if in_hand:
         st.warning(say("setup.in_hand", spoken, what=plain(("、" if spoken == "zh" else ", ").join(in_hand))))

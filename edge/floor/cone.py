@@ -22,8 +22,6 @@ BODY_M = 0.2
 """Radius of somebody who stands."""
 HIP_M = 0.9
 """Below this a pair of legs gives no echo that can be told from the floor's."""
-LOWEST_MOUNT_M = 2.2
-"""A sensor that hangs lower, or looks across a counter, tells presence, but not where somebody stands."""
 FLOOR_M = 0.3
 """An echo this much short of the floor's is still the floor's: a bag, a threshold, warm air."""
 SIGMA_M = 0.12
@@ -73,7 +71,7 @@ STRAY = 1e-4
 
 def cone_of(sensor: Sensor, plan: Plan) -> Cone | None:
     """The cone of a sensor on the plan; None for one that hangs too low to place people."""
-    if sensor.height_m < LOWEST_MOUNT_M:
+    if not sensor.looks_down:
         return None
     centres = cell_centres(plan)
     apart = np.hypot(centres[:, 0] - sensor.x_m, centres[:, 1] - sensor.y_m)

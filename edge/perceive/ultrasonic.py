@@ -11,7 +11,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from branchloop.messages import DeviceState, SensorWindow
-from branchloop.site import Sensor
+from branchloop.site import PRESENT_SLACK_M, Sensor
 from edge.floor.occupancy import HOLD_MS
 
 SILENT_S = 5.0
@@ -19,9 +19,6 @@ SILENT_S = 5.0
 
 NEAREST_M = 0.02
 """Closer than this the transducer still rings: no range."""
-
-_HYSTERESIS_M = 0.1
-"""Somebody is gone when the range exceeds `present_below_m` by this: a shoulder at the edge flickers less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class SensorWindows:
         if limit_m is not None:
             if valid_mm is not None:
                 self._valid_ms = reading.t_ms
-                self._present = valid_mm < 1000 * (limit_m + self._present * _HYSTERESIS_M)
+                self._present = valid_mm < 1000 * (limit_m + self._present * PRESENT_SLACK_M)
             elif self._valid_ms is None or reading.t_ms - self._valid_ms > HOLD_MS:
                 self._present = False
         self._held.append(_Held(reading.t_ms, valid_mm, self._present))

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from walkers import lab
 
 from branchloop import geometry
-from branchloop.check import check
-from branchloop.serving import overlaps
 from branchloop.site import Zone
 from edge.floor.fusion import SitePerson
 from edge.floor.queueing import Wait
@@ -261,39 +256,6 @@ def test_windows_add_up_to_one_wait() -> None:
         60_700, abs=900
     )
     assert sum(queue.person_ms for queue in queues if queue.queue == "line") == pytest.approx(38_300, abs=900)
-
-
-def test_overlaps_are_told() -> None:
-    """Queue over counter and queue over queue, each with its floor; zones that touch, or serve something else, are not named."""
-    site = lab(())
-    over = [zone("line", "queue", 4, 7.5), zone("seats", "queue", 1, 4.5), COUNTER]
-    said = overlaps(site.model_copy(update={"zones": over}))
-    assert [(each.queue, each.other, each.serves) for each in said] == [
-        ("line", "counter", True), ("seats", "line", False),
-    ]  # fmt: skip
-    assert all("share 4.0 m²" in each.told("en") and "4.0 平方米" in each.told("zh") for each in said)
-    touching = [zone("line", "queue", 4, 7), zone("seats", "queue", 1, 4), COUNTER]
-    assert overlaps(site.model_copy(update={"zones": touching})) == []
-    machine = zone("machine", "self-service", 0.1, 0.4)
-    other = [zone("line", "queue", 4, 8, served_in=["machine"]), COUNTER, machine]
-    assert overlaps(site.model_copy(update={"zones": other})) == []
-
-
-def test_check_config_notes_what_is_hardly_meant_and_refuses_nothing(tmp_path: Path) -> None:
-    """What worked before still does: the file is right, and the notes say what to mend."""
-    file = tmp_path / "branch.toml"
-    template = (Path(__file__).resolve().parents[2] / "configs" / "branch-template.toml").read_text(
-        encoding="utf-8"
-    )
-    assert template.count("[2.0, 3.0], [7.0, 3.0]") == 1
-    text = template.replace("[2.0, 3.0], [7.0, 3.0]", "[2.0, 2.0], [7.0, 2.0]")
-    lens = "measured_on = 2999-01-01\nfocal_px = 900.0\ndistortion = [-0.8]"
-    file.write_text(re.sub(r"measured_on = [-\d]+", lens, text), encoding="utf-8")
-    done = CliRunner().invoke(check, [str(file)])
-    assert (done.exit_code, done.stdout.count(": right;")) == (0, 1)
-    assert done.stderr.count(": note: queue 'queue' and 'tellers'") == 1
-    assert done.stderr.count(": note: camera 'hall': measured_on 2999-01-01 is still to come.") == 1
-    assert done.stderr.count("note: camera 'hall': the distortion turns back on itself 387 px from") == 1
 
 
 @settings(max_examples=25, deadline=None)
