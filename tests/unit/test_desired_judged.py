@@ -57,7 +57,7 @@ def test_what_is_right_is_taken_with_the_own_box() -> None:
         ("timezone_changed", lambda text: text.replace("Asia/Shanghai", "Asia/Tokyo")),
         ("picture_changed", lambda text: text.replace("[768, 576]", "[1280, 720]")),
         ("wiring_changed", lambda text: text.replace("plaza.mp4", "other.mp4")),
-        ("wiring_changed", lambda text: text.replace("loop = true", 'credential_env = "PASSWORD"\nloop = true', 1)),
+        ("faulty", lambda text: text.replace("loop = true", 'credential_env = "PASSWORD"\nloop = true', 1)),
         ("wiring_changed", lambda text: text.replace("ultrasonic.csv", "other.csv")),
         ("wiring_changed", lambda text: text.replace("x_m = 13.0", 'credential_env = "PASSWORD"\nx_m = 13.0', 1)),
         ("unknown_camera", lambda text: text.replace('id = "hall"\nname', 'id = "attic"\nname', 1)),

@@ -45,7 +45,6 @@ CAMERA = """
 [[camera]]
 id = "{id}"
 source = "{source}"
-credential_env = "{id}_LOGIN"
 calibration = {{ points = [[10, 10, 0, 0], [90, 10, 4, 0], [90, 90, 4, 3], [10, 90, 0, 3]], picture_px = [100, 100] }}
 """
 SENSOR = """
@@ -172,9 +171,9 @@ def test_a_box_needs_the_devices_ports_and_clips_of_its_file(tmp_path: Path) -> 
     """And none for what comes by the network."""
     (tmp_path / "b.toml").write_text(
         SITE
-        + CAMERA.format(id="a", source="usb:2").replace('credential_env = "a_LOGIN"\n', "")
-        + CAMERA.format(id="b", source="rtsp://192.0.2.1/s")
-        + CAMERA.format(id="c", source="http://192.0.2.1/s")
+        + CAMERA.format(id="a", source="usb:2")
+        + CAMERA.format(id="b", source='rtsp://192.0.2.1/s"\ncredential_env = "b_LOGIN')
+        + CAMERA.format(id="c", source='http://192.0.2.1/s"\ncredential_env = "c_LOGIN')
         + CAMERA.format(id="d", source="clip.mp4")
         + SENSOR.format(id="e", source="serial:/dev/ttyUSB0@9600")
         + SENSOR.format(id="f", source="udp:0.0.0.0:505")
@@ -186,7 +185,7 @@ def test_a_box_needs_the_devices_ports_and_clips_of_its_file(tmp_path: Path) -> 
     assert found.reads == [f"{tmp_path}/{name}" for name in ("ca.pem", "clip.mp4", "log.csv")]
     assert found.secrets == [f"{tmp_path}/password"]
     assert found.writes == [f"{tmp_path}/data"]
-    assert found.variables == ["b_LOGIN", "c_LOGIN", "d_LOGIN"]
+    assert found.variables == ["b_LOGIN", "c_LOGIN"]
     assert found.ports == [505]
 
 
