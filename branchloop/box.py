@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from branchloop.config import Part
-from branchloop.parts import Id
+from branchloop.parts import Id, broker_address
 
 
 class Tls(Part):
@@ -22,7 +22,9 @@ class Box(Part):
     """How the branch's box reaches the hub and where it keeps its outbox."""
 
     id: Id
-    broker: str = Field(pattern=r"^mqtts?://[^/\s@]+$", description="mqtt://HOST:PORT or mqtts://HOST:PORT")
+    broker: Annotated[str, AfterValidator(broker_address)] = Field(
+        description="mqtt://HOST:PORT or mqtts://HOST:PORT"
+    )
     data_dir: str
     credential_file: str | None = Field(default=None, description="file with the broker password, mode 0600")
     credential_env: str | None = None

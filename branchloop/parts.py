@@ -19,6 +19,7 @@ _QUERY_LOGIN = re.compile(
     rf"(?<![a-z0-9])(?:{_LOGIN_KEYS})=(?!{re.escape(USER)}|{re.escape(PASSWORD)})", re.IGNORECASE
 )
 """Some cameras take `user=…&password=…` in the path as well."""
+_BROKER = re.compile(r"mqtts?://[^/\s@]+")
 
 
 class Text(Part):
@@ -39,6 +40,15 @@ def camera_source(source: str) -> str:
             f"; where the camera takes it in the query alone, write {USER} and {PASSWORD} there"
         )
     return source
+
+
+def broker_address(address: str) -> str:
+    """A broker's address as it is. Raises ValueError for one without its scheme, or with a login in it, which is not told."""
+    if not _BROKER.fullmatch(address):
+        raise ValueError(
+            "is no broker's address: write mqtts://HOST:PORT, such as mqtts://hub.example.bank:8883, without a login"
+        )
+    return address
 
 
 def check_login(source: str, credential_env: str | None) -> None:

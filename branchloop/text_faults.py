@@ -58,6 +58,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"has credential_env beside a source that takes no login; .+", "来源不需要登录，却写有 credential_env；请将其删去，或改写为 rtsp://… 或 http://…"),
     (r"has \{user\} or \{password\} in its source; .+", "来源中有 {{user}} 或 {{password}}；请以 credential_env 指明存放登录信息的环境变量"),
     (r"(.+) is not a sensor source; write (.+)", "{0} 不是传感器来源；请写 {1}"),
+    (r"is no broker's address: write (\S+), such as (\S+), without a login", "不是 broker 地址；请写 {0}，例如 {1}，其中不含登录信息"),
     (r"(.+) is not a time zone; write one such as (\S+)", "{0} 不是时区；请写如 {1}"),
     (r"(.+) is not a weekday; use (.+)", "{0} 不是星期；请用 {1}"),
     (r"(.+) are not opening hours; write (.+)", "{0} 不是营业时间；请写如 09:00-17:00、09:00-12:00,13:00-17:00 或 closed"),

@@ -1,4 +1,4 @@
-"""Whether this machine can be a branch's box: libraries, model, cameras, kiosks, broker, disk."""
+"""Whether this machine can be a branch's box: libraries, model, cameras, sensors, kiosks, broker, disk."""
 
 from __future__ import annotations
 
@@ -14,18 +14,15 @@ import numpy as np
 from branchloop.doctor_finding import Finding, bad, good
 from branchloop.errors import BranchloopError
 from branchloop.processes import owner
-from branchloop.site import Camera, Sensor, Site
+from branchloop.site import Camera, Site
 from edge.doctor_broker import examine_broker
+from edge.doctor_sensor import examine_sensor
 from edge.floor.sight import sight_of
 from edge.floor.watch import Watch
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
-from edge.perceive.health import Event
 from edge.perceive.people import load_detector
 from edge.perceive.source import resolve
-from edge.perceive.ultrasonic import SILENT_S, Reading
-from edge.perceive.ultrasonic_live import LiveSensor
-from edge.perceive.ultrasonic_log import read_log
 from edge.send.outbox import RESERVE_BYTES
 
 LEAST_FREE_GB = 2.0
@@ -43,7 +40,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
             )
         findings += [_camera(camera, base_dir, running=running is not None) for camera in site.cameras]
         findings += _unseen(site)
-        findings += [_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
+        findings += [examine_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
         findings.append(_disk(base_dir, site))
         if site.box is not None:
             findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
@@ -107,40 +104,6 @@ def _unseen(site: Site) -> list[Finding]:
         bad(f"{kind} {part}: no camera sees it, so nothing is counted there; draw it where one looks")
         for kind, part in Watch(site.plan, site.zones, site.lines, sights).unseen()
     ]
-
-
-def _sensor(sensor: Sensor, base_dir: Path, *, running: bool) -> Finding:
-    if not sensor.source.startswith("log:"):
-        if running:
-            return good(f"sensor {sensor.id}: {sensor.source} is in use by the box, and was not opened")
-        return _live_sensor(sensor)
-    try:
-        log = read_log(base_dir / sensor.source.removeprefix("log:"))
-    except BranchloopError as error:
-        return bad(f"sensor {sensor.id}: {error}")
-    return good(f"sensor {sensor.id}: {len(log)} readings")
-
-
-def _live_sensor(sensor: Sensor) -> Finding:
-    """Listens for as long as a sensor may be silent."""
-    live = LiveSensor(sensor)
-    until_s = time.monotonic() + SILENT_S + 1.0
-    heard: Reading | Event | None = None
-    while time.monotonic() < until_s:
-        heard = live.next(0.2)
-        if isinstance(heard, Reading) or (heard is not None and heard.state in {"down", "stalled"}):
-            break
-    live.stop()
-    live.next(0)
-    if isinstance(heard, Reading):
-        shown = "no echo" if heard.range_m is None else f"{heard.range_m:.2f} m"
-        return good(f"sensor {sensor.id}: {sensor.source} says {shown}")
-    if heard is not None and heard.state == "down":
-        return bad(
-            f"sensor {sensor.id}: {heard.detail}. Is it there, this user's, and in no other program's hands?"
-        )
-    reason = heard.detail if heard is not None else "no reading came"
-    return bad(f"sensor {sensor.id}: {reason}. Check cable, baud rate and unit.")
 
 
 def _disk(base_dir: Path, site: Site) -> Finding:

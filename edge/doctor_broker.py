@@ -37,14 +37,20 @@ def examine_broker(site: Site, box: Box, base_dir: Path, *, running: bool) -> Fi
         return _foretold(good(f"broker {box.broker} lets {link.user} in"), link)
     if refused:
         return bad(f"broker {box.broker}: {lost}")
-    return warn(f"broker {box.broker}: {lost} (readings wait in the outbox)")
+    return _away(box, lost)
+
+
+def _away(box: Box, why: object) -> Finding:
+    return warn(
+        f"broker {box.broker}: {why}; does it run, and is `broker` right? (readings wait in the outbox)"
+    )
 
 
 def _reached(link: BoxLink, box: Box) -> Finding:
     try:
         socket.create_connection((link.host, link.port), CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        return warn(f"broker {box.broker}: {error} (readings wait in the outbox)")
+        return _away(box, error)
     return good(f"broker {box.broker} is reached; who logs in there is the running box")
 
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from branchloop.box import Tls
 from branchloop.config import Part, parse_config
 from branchloop.errors import ConfigError, UsageError
-from branchloop.parts import Id
+from branchloop.parts import Id, broker_address
 from branchloop.site import Site, parse_site
 from hub.config_crowding import Crowding
 from hub.config_documents import Documents
@@ -29,7 +29,7 @@ class Hub(Part):
 
     data_dir: str = Field(min_length=1)
     listen: str = Field(default="127.0.0.1:8080", pattern=r"^[^\s]+:[0-9]{1,5}$")
-    broker: str = Field(default="embedded", pattern=r"^(embedded|mqtts?://[^/\s@]+:[0-9]{1,5})$")
+    broker: str = "embedded"
     broker_listen: str = Field(default="127.0.0.1:1883", pattern=r"^[^\s]+:[0-9]{1,5}$")
     credentials: str | None = Field(
         default=None, description="folder of broker passwords; DATA_DIR/broker/credentials without it"
@@ -39,6 +39,11 @@ class Hub(Part):
     scenes: str | None = Field(
         default=None, description="file of what the cards open with; read again when it changes"
     )
+
+    @field_validator("broker")
+    @classmethod
+    def _addressed(cls, broker: str) -> str:
+        return broker if broker == "embedded" else broker_address(broker)
 
     @model_validator(mode="after")
     def _guarded(self) -> Hub:

@@ -213,7 +213,9 @@ class LiveSensor:
         if state is None and never_spoke and now_s - self._opened_s > SILENT_S:
             state = self._health.silent()
         noise = self._reader.unreadable
-        why = f"; {noise} lines that are no readings came: check baud rate and unit" if noise else ""
+        serial_line = self._source.startswith("serial:")
+        check = "baud rate and unit" if serial_line else "what the sensor sends"
+        why = f"; {noise} lines that are no readings came: check {check}" if noise else ""
         self._tell(state, f"no reading for {SILENT_S:.0f} s{why}")
 
     def _tell(self, state: DeviceState | None, detail: str) -> None:

@@ -24,6 +24,7 @@ from edge.send.boxlink import BoxLink
 KEEPALIVE_S = 10
 CONNECT_TIMEOUT_S = 5.0
 _REFUSED_SUBSCRIPTION = 0x80
+_NO_MQTT = "Protocol error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,8 @@ class Connection:
         self.ready = True
 
     def _on_disconnect(self, _client: Any, _data: Any, _flags: Any, reason: Any, _props: Any) -> None:
+        if self.lost is None and not self.accepted and reason == _NO_MQTT:
+            self._refuse(f"what answers there speaks no MQTT ({reason}); check `broker`, scheme and port")
         self.lost = self.lost or str(reason)
 
     def _on_message(self, _client: Any, _data: Any, message: mqtt.MQTTMessage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import threading
@@ -109,7 +110,27 @@ def test_doctor_says_what_is_wrong_with_tls(tmp_path: Path, kind: str) -> None:
         assert found["state"] == "bad", found
         assert "check scheme and port" in found["text"]
     away = examined(f"mqtt://127.0.0.1:{broker.port}", own)
-    assert (away["state"], "readings wait in the outbox" in away["text"]) == ("warn", True)
+    assert away["state"] == "warn"
+    assert "does it run, and is `broker` right? (readings wait in the outbox)" in away["text"]
+
+
+def test_a_server_that_speaks_no_mqtt_is_a_fault(tmp_path: Path) -> None:
+    """The hub's API, say, at whose port nothing will ever be taken."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            sock, _ = server.accept()
+            with sock:
+                sock.recv(1_000)
+                refusal = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                sock.sendall(refusal + b"connection: close\r\n\r\nInvalid HTTP request received.")
+
+        web = threading.Thread(target=answer)
+        web.start()
+        found = examined(f"mqtt://127.0.0.1:{server.getsockname()[1]}", written(tmp_path / "own", "password"))
+        web.join()
+    assert found["state"] == "bad"
+    assert "what answers there speaks no MQTT (Protocol error); check `broker`" in found["text"]
 
 
 @pytest.mark.parametrize("running_box", [False, True])

@@ -68,6 +68,11 @@ def test_marks_on_one_line_are_refused() -> None:
         ('id = "street"', 'id = "Street Door"', "an id has 1 to 32 of a-z, 0-9 and '-'"),
         ("inside = [12.0, 15.0]", "inside = [17.1, 17.8]", "lies on the line"),
         ('broker = "mqtt://127.0.0.1:1883"', 'broker = "mqtt://10.1.2.3:1883"', "use mqtts://"),
+        (
+            'broker = "mqtt://127.0.0.1:1883"',
+            'broker = "127.0.0.1:1883"',
+            "key `box.broker` is no broker's address: write mqtts://HOST:PORT, such as mqtts://hub.example.bank:8883",
+        ),
         ('source = "../sample_video/plaza.mp4"', 'source = "rtsp://u:p@camera/1"', "holds a login"),
         (
             "[[10.2, 10.8], [14.0, 10.8], [14.0, 14.4]",

@@ -52,6 +52,7 @@ AGREEMENTS = (
         "no picture for 3 s",
         "no reading for 5 s",
         "no reading for 5 s; 12 lines that are no readings came: check baud rate and unit",
+        "no reading for 5 s; 12 lines that are no readings came: check what the sensor sends",
         "its process said nothing for 5 s",
         "its process ended with code -9; starting it anew",
         "the environment variable HALL_CAMERA_LOGIN holds no login. Set HALL_CAMERA_LOGIN to user:password for this process.",

@@ -54,6 +54,10 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             "不需要登录",
         ),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
+        (
+            swap("[plan]", '[box]\nid = "box"\nbroker = "127.0.0.1"\ndata_dir = "data"\n[plan]'),
+            "例如 mqtts://hub.example.bank:8883",
+        ),
     ],
 )
 def test_faults_of_a_text(turn: Callable[[str], str], words: str) -> None:

@@ -115,7 +115,7 @@ def test_what_keeps_a_sensor_down_is_told_anew(tmp_path: Path, monkeypatch: pyte
 
 
 def test_nothing_but_noise_is_told_as_such() -> None:
-    """A wrong baud rate makes bytes that are no readings: stalled, and the reason says what to check."""
+    """Bytes that are no readings: stalled, and the reason says what to check, which is no baud rate where there is none."""
     live = LiveSensor(sensor("udp:127.0.0.1:0"))
     try:
         live.next(0.1)
@@ -123,7 +123,7 @@ def test_nothing_but_noise_is_told_as_such() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             sender.sendto(random.Random(2).randbytes(300), live.port.address)
             _, events = gather(live, told("stalled"))
-        assert "no readings came: check baud rate" in events[-1].detail
+        assert "no readings came: check what the sensor sends" in events[-1].detail
     finally:
         live.stop()
         live.next(0)
