@@ -6,7 +6,8 @@ Nothing here judges what it writes: `branchloop.site.parse_site` does.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from itertools import chain
+from typing import Any, Literal, cast
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -19,6 +20,7 @@ from branchloop.tomlpieces import Piece
 OF_THE_BOX = ("box", "kiosk")
 """Tables that belong to the branch's machine: credentials, addresses, folders. They are never published."""
 Listed = Literal["camera", "line", "zone", "sensor"]
+_CALIBRATION = ("camera", "calibration")
 
 
 def read(text: str) -> tomlkit.TOMLDocument:
@@ -117,16 +119,46 @@ def without_entry(text: str, kind: Listed, entry_id: str) -> str:
 
 
 def with_calibration(text: str, camera: str, calibration: Mapping[str, Any]) -> str:
-    """With these keys of a camera's `[camera.calibration]`. Raises ConfigError for an unknown camera."""
+    """With these keys of a camera's `[camera.calibration]`, which is made where it has none. Raises ConfigError for an unknown camera."""
     document = read(text)
     known = _find(document, "camera", camera)
     if known is None:
         raise ConfigError(f"there is no camera {camera!r}.", hint="Name a [[camera]] of the file by its id.")
-    if "calibration" not in known:
-        fresh = tomlkit.inline_table() if isinstance(known, InlineTable) else tomlkit.table()
-        known.append("calibration", fresh)
-    _update(known["calibration"], calibration)
-    return tomlkit.dumps(document)
+    tables = tomlpieces.tables(_ended(text))
+    at = _calibration_in(tables, [entry.get("id") for entry in document["camera"]].index(camera))
+    if isinstance(known, InlineTable) or (tables[at].path != _CALIBRATION and "calibration" in known):
+        if "calibration" not in known:
+            known.append("calibration", tomlkit.inline_table())
+        _update(known["calibration"], calibration)
+        return tomlkit.dumps(document)
+    # Its table by itself: tomlkit adds keys and tables below the remarks of whatever comes next.
+    own, rest = _parted(tables[at])
+    if tables[at].path == _CALIBRATION:
+        above, edited = "", tomlkit.parse(tomlpieces.joined(own))
+    else:
+        above, edited = tomlpieces.joined(own), tomlkit.parse("\n[camera.calibration]\n")
+    _update(cast("dict[str, Any]", edited["camera"])["calibration"], calibration)
+    before, after = (
+        tomlpieces.joined([*chain(*(t.pieces for t in some))]) for some in (tables[:at], tables[at + 1 :])
+    )
+    return "".join((before, above, tomlkit.dumps(edited), tomlpieces.joined(rest), after))
+
+
+def _calibration_in(tables: Sequence[tomlpieces.Table], index: int) -> int:
+    """Where the `[camera.calibration]` of that `[[camera]]` stands, else that itself; the first where cameras are no tables."""
+    heads = [at for at, table in enumerate(tables) if table.path == ("camera",)]
+    if not heads:
+        return 0
+    below = range(heads[index], [*heads, len(tables)][index + 1])
+    return next((at for at in below if tables[at].path == _CALIBRATION), heads[index])
+
+
+def _parted(table: tomlpieces.Table) -> tuple[Sequence[Piece], Sequence[Piece]]:
+    """A table with the remarks right below it, and what stands above whatever comes next."""
+    end = len(table.pieces) - len(table.below)
+    while end < len(table.pieces) and table.pieces[end].kind == "remark":
+        end += 1
+    return table.pieces[:end], table.pieces[end:]
 
 
 def _ended(text: str) -> str:

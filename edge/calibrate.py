@@ -19,6 +19,7 @@ from branchloop.floormap import Mark
 from branchloop.site import Calibration, Camera, Site, parse_site
 from branchloop.sitetext import with_calibration
 from edge.configured import read_text
+from edge.unmarked import read_unmarked
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -56,9 +57,7 @@ def points(
     """Judge the marks of FILE (x_px,y_px,x_m,y_m): residual, left-out error, reach."""
     from edge.replay import read_points
 
-    text, site = _read_to_write(config, camera)
-    known = _camera(site, camera) if site is not None and camera is not None else None
-    before = known.calibration if known else None
+    text, site, before = _read_to_write(config, camera)
     size = _size(picture) if picture else before.picture_px if before else None
     if size is None:
         raise UsageError(
@@ -108,20 +107,20 @@ def checkerboard(
     """Measure the lens from pictures of a checkerboard: focal length and distortion."""
     from edge.lens import measure_lens
 
-    text, site = _read_to_write(config, camera)
+    text, _, before = _read_to_write(config, camera)
     if config is not None and camera is None:
         raise UsageError("--camera is missing.", hint="Name the [[camera]] of --site that has this lens.")
-    known = _camera(site, camera) if site is not None and camera is not None else None
     lens = measure_lens(images, cols, rows, square_mm)
-    if known is not None and known.calibration.picture_px != lens.picture_px:
-        was, now = known.calibration.picture_px, lens.picture_px
+    if before is not None and before.picture_px != lens.picture_px:
+        was, now = before.picture_px, lens.picture_px
         raise InputError(
-            f"the pictures have {now[0]} × {now[1]} px, camera {known.id!r} has {was[0]} × {was[1]}.",
+            f"the pictures have {now[0]} × {now[1]} px, camera {camera!r} has {was[0]} × {was[1]}.",
             hint="Take them from the stream that is analysed.",
         )
     wrote = None
     if config is not None and camera is not None and text is not None:
-        fresh = {"focal_px": round(lens.focal_px, 2), "distortion": [round(k, 6) for k in lens.distortion]}
+        fresh: dict[str, Any] = {} if before is not None else {"picture_px": list(lens.picture_px)}
+        fresh |= {"focal_px": round(lens.focal_px, 2), "distortion": [round(k, 6) for k in lens.distortion]}
         wrote = _write(config, with_calibration(text, camera, fresh))
     exits.report(
         {
@@ -262,13 +261,23 @@ def _read(config: Path | None) -> tuple[str | None, Site | None]:
     return text, parse_site(text, str(config))
 
 
-def _read_to_write(config: Path | None, camera: str | None) -> tuple[str | None, Site | None]:
-    """The site file, where one is named: without it a camera has nowhere to be written."""
+def _read_to_write(
+    config: Path | None, camera: str | None
+) -> tuple[str | None, Site | None, Calibration | None]:
+    """The site file, where one is named, and what it says of the camera's picture and lens, if anything yet.
+
+    Without a file a camera has nowhere to be written.
+    """
     if camera is not None and config is None:
         raise UsageError(
             "--site is missing.", hint=f"Name the site file that camera {camera[:40]!r} is written into."
         )
-    return _read(config)
+    if config is None:
+        return None, None, None
+    text = read_text(config)
+    site, unsized = read_unmarked(text, str(config))
+    known = None if camera is None else _camera(site, camera)
+    return text, site, None if known is None or known.id in unsized else known.calibration
 
 
 def _camera(site: Site, camera: str) -> Camera:
@@ -310,11 +319,11 @@ def _calibration(
 
 
 def _write(config: Path, text: str) -> str:
-    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong.
+    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong but for missing marks.
 
     Where the name is a link, the file it leads to is written: the box reads that one.
     """
-    parse_site(text, str(config))
+    read_unmarked(text, str(config))
     try:
         target = config.resolve()
         fresh = target.with_name(target.name + ".new")

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,49 @@ def test_marks_are_judged_and_written_with_comments_kept(site: Path, tmp_path: P
     assert [line.split("#")[1] for line in after.splitlines() if "#" in line] == [
         line.split("#")[1] for line in before.splitlines() if "#" in line
     ]
+
+
+BACK = '[[camera]]\nid = "back"\nsource = "usb:1"\n\n# the doors\n'
+
+
+def unmarked(site: Path) -> str:
+    """A new branch: two cameras, of which none is calibrated yet; the text of its file."""
+    text = site.read_text(encoding="utf-8")
+    head, _, rest = text.partition("[camera.calibration]")
+    fresh = head + BACK + rest[rest.index("[[line]]") :]
+    site.write_text(fresh, encoding="utf-8")
+    return fresh
+
+
+def test_cameras_without_marks_get_their_first(site: Path, tmp_path: Path) -> None:
+    """One after the other; nothing else changes, and until all have some the file is no site yet."""
+    marks, (wide, high) = rows(site), (768, 576)
+    before = unmarked(site)
+    file = write(tmp_path, marks)
+    code, _, said = run("points", file, "--site", site, "--camera", "hall")
+    assert (code, "--picture is missing" in said) == (2, True)
+    assert run("points", file, "--picture", f"{wide}x{high}", "--site", site)[0] == 0
+    for camera in ("hall", "back"):
+        assert site.read_text(encoding="utf-8").count("[camera.calibration]") == (camera == "back")
+        code, told, said = run(
+            "points", file, "--picture", f"{wide}x{high}", "--site", site, "--camera", camera
+        )
+        assert (code, told.get("written")) == (0, str(site)), said
+    after = site.read_text(encoding="utf-8")
+    lines = iter(after.splitlines())
+    assert all(line in lines for line in before.splitlines()), "every line is still there, in its order"
+    for each in parse_site(after).cameras:
+        assert (each.calibration.points, each.calibration.picture_px) == (marks, (wide, high))
+    assert after.index("# the doors") > after.rindex("[camera.calibration]")
+
+
+def test_what_else_is_wrong_beside_missing_marks_is_refused(site: Path, tmp_path: Path) -> None:
+    marks = write(tmp_path, rows(site))
+    text = unmarked(site).replace("width_m = 22.5", "widht_m = 22.5")
+    site.write_text(text, encoding="utf-8")
+    code, _, said = run("points", marks, "--picture", "768x576", "--site", site, "--camera", "hall")
+    assert (code, "did you mean `width_m`?" in said, "calibration" in said) == (3, True, False)
+    assert site.read_text(encoding="utf-8") == text
 
 
 def test_a_link_to_the_site_file_stays_one(site: Path, tmp_path: Path) -> None:
@@ -313,6 +357,14 @@ def test_a_lens_is_measured_from_a_board(site: Path, tmp_path: Path) -> None:
     assert run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")[0] == 0
     lens = parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration
     assert lens.focal_px == pytest.approx(520, rel=0.01)
+    marks = rows(site)
+    unmarked(site)
+    assert run("checkerboard", *pictures, *board, "--site", site, "--camera", "back")[0] == 0
+    seen = [mark for mark in marks if mark[0] < 640 and mark[1] < 480]
+    code, told, said = run("points", write(tmp_path, seen), "--site", site, "--camera", "back")
+    assert (code, told.get("written")) == (0, str(site)), said
+    back = tomllib.loads(site.read_text(encoding="utf-8"))["camera"][1]["calibration"]
+    assert (back["picture_px"], back["focal_px"]) == ([640, 480], pytest.approx(520, rel=0.01))
     assert run("checkerboard", *pictures[:3], *board)[0] == 4
     shutil.copyfile(site, tmp_path / "no-picture.png")
     assert run("checkerboard", tmp_path / "no-picture.png", *board)[0] == 4

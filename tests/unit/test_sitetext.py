@@ -43,6 +43,50 @@ def test_a_calibration_keeps_its_remarks() -> None:
     assert [list(mark) for mark in parse_site(edited).cameras[0].calibration.points] == points
 
 
+FRESH = """id = "b"
+[[camera]]
+id = "hall"
+source = "usb:0"   # the stream
+# agreed on 3 May
+
+# the door's camera
+[[camera]]
+id = "door"
+source = "usb:1"
+[[line]]
+id = "door"
+"""
+
+
+def test_a_first_calibration_stands_right_below_its_camera() -> None:
+    """In two steps, and of either camera: nothing but its own lines is added, above the remarks of what comes next."""
+    lens = sitetext.with_calibration(FRESH, "hall", {"picture_px": [640, 480], "focal_px": 500.0})
+    hall = "\n[camera.calibration]\npicture_px = [640, 480]\nfocal_px = 500.0\n"
+    assert lens == FRESH.replace("3 May\n", f"3 May\n{hall}")
+    marked = sitetext.with_calibration(lens, "hall", {"points": [[1, 2, 3, 4]]})
+    assert marked == FRESH.replace("3 May\n", f"3 May\n{hall}points = [[1, 2, 3, 4]]\n")
+    door = sitetext.with_calibration(FRESH, "door", {"points": [[1, 2, 3, 4]]})
+    assert door == FRESH.replace('"usb:1"\n', '"usb:1"\n\n[camera.calibration]\npoints = [[1, 2, 3, 4]]\n')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'camera = [{ id = "a" }]',
+        '[[camera]]\nid = "a"\ncalibration = {}',
+        '[[camera]]\nid = "a"\ncalibration.points = []\n[plan]\n',
+        '[[camera]]\nid = "b"\n[[camera]]\nid = "a"',
+        '[[camera]]\nid = "a"\n[plan]\n[camera.calibration]\n# here\n[[camera]]\nid = "b"\n',
+        '[[camera]]\r\nid = "a"\r\n\r\n[plan]\r\n',
+    ],
+)
+def test_a_calibration_is_written_in_whatever_form_a_camera_has(text: str) -> None:
+    edited = tomllib.loads(sitetext.with_calibration(text, "a", {"points": [[1, 2, 3, 4]]}))
+    found = {camera["id"]: camera.get("calibration") for camera in edited["camera"]}
+    assert found.pop("a") == {"points": [[1, 2, 3, 4]]}
+    assert found in ({}, {"b": None})
+
+
 def test_entries_come_and_go() -> None:
     """A new zone is there, a removed one is not, the others are as they were."""
     made = sitetext.with_entry(
