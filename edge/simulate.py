@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from branchloop.clock import window_start_ms
+from branchloop.clock import DAY_MS, window_start_ms
 from branchloop.errors import InputError
 from branchloop.site import Site
 from edge.floor.accounts import Accounts
@@ -29,8 +29,9 @@ def simulate(site: Site, tracks: Path, out_dir: Path) -> dict[str, Any]:
 
     Short gaps are filled and noisy paths smoothed first, as the tracker does with its own.
     """
+    moments = mend(read_tracks(tracks))
     results = Results(out_dir, site.plan, (0.0, 0.0), [])
-    for settled in count(site, mend(read_tracks(tracks))):
+    for settled in count(site, moments):
         results.add(settled, {})
     return results.close()
 
@@ -78,6 +79,12 @@ def read_tracks(path: Path) -> list[tuple[int, Places]]:
         raise InputError(f"{path} is not a CSV table: {error}.", hint="Write t_s,id,x_m,y_m.") from error
     if not moments:
         raise InputError(f"{path} holds no track.", hint="Write one row per person and moment.")
+    for before_ms, after_ms in itertools.pairwise(sorted(moments)):
+        if after_ms - before_ms > DAY_MS:
+            raise InputError(
+                f"{path}: nobody is anywhere between t_s {before_ms / 1000:.0f} and {after_ms / 1000:.0f}, more than a day.",
+                hint="Delete rows of another clock, or count the days apart.",
+            )
     return sorted(moments.items())
 
 

@@ -20,7 +20,7 @@ Reach = tuple[float, float]
 
 
 def reaches(lines: Sequence[Line]) -> list[Reach]:
-    """Of each line, in their order. Lines whose ends lie less than twice the slack apart share what is between."""
+    """Of each line, in their order. Lines whose ends lie less than twice the slack apart share what is between, or what both cover."""
     return [
         (_beyond(line.from_, lines, index), _beyond(line.to, lines, index))
         for index, line in enumerate(lines)
@@ -29,12 +29,20 @@ def reaches(lines: Sequence[Line]) -> list[Reach]:
 
 def _beyond(end: geometry.Point, lines: Sequence[Line], index: int) -> float:
     others = [
-        (geometry.distance(end, other), number < index)
+        (geometry.distance(end, other), number >= index, line)
         for number, line in enumerate(lines)
         if number != index
         for other in (line.from_, line.to)
     ]
-    apart_m, is_later = min(others, key=lambda each: (each[0], not each[1]), default=(2 * END_SLACK_M, False))
-    if apart_m == 0 and is_later:
-        return -_NOTHING_M
-    return min(END_SLACK_M, apart_m / 2)
+    if not others:
+        return END_SLACK_M
+    apart_m, is_first, line = min(others, key=lambda each: each[:2])
+    shared_m = -apart_m / 2 if apart_m < 2 * END_SLACK_M and _runs_past(end, line) else apart_m / 2
+    if shared_m <= 0 and not is_first:
+        return shared_m - _NOTHING_M
+    return min(END_SLACK_M, shared_m)
+
+
+def _runs_past(end: geometry.Point, other: Line) -> bool:
+    """Whether an end lies beside a line and not before it: the two were drawn over each other."""
+    return 0 < geometry.along(other.from_, other.to, end) < 1

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.floor.fusion import HOLD_MS
+
 Array = NDArray[np.float64]
 Places = Mapping[int, tuple[float, float]]
 
@@ -53,14 +55,16 @@ def mend(moments: Sequence[tuple[int, Places]]) -> list[tuple[int, Places]]:
 
 
 def _with_gaps(moments: Sequence[tuple[int, Places]]) -> Sequence[tuple[int, Places]]:
-    """With moments put in, a usual step apart, where no more than `GAP_MS` are missing."""
-    if len(moments) < 3:
+    """With moments put in, a usual step apart and none for longer than people stand, where no more than `GAP_MS` are missing."""
+    if len(moments) < 2:
         return moments
-    step_ms = round(statistics.median(after[0] - before[0] for before, after in itertools.pairwise(moments)))
+    step_ms = statistics.median(after[0] - before[0] for before, after in itertools.pairwise(moments))
     found = [moments[0]]
     for (before_ms, _), after in itertools.pairwise(moments):
-        if 0 < step_ms < after[0] - before_ms <= GAP_MS:
-            found += [(t_ms, {}) for t_ms in range(before_ms + step_ms, after[0] - step_ms // 2, step_ms)]
+        gap_ms = after[0] - before_ms
+        if 0 < gap_ms <= GAP_MS:
+            parts = max(round(gap_ms / step_ms), -(-gap_ms // HOLD_MS))
+            found += [(before_ms + round(gap_ms * part / parts), {}) for part in range(1, parts)]
         found.append(after)
     return found
 

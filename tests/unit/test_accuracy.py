@@ -279,6 +279,16 @@ def test_heat_of_people_who_stay_has_no_interval_in_a_short_recording(tmp_path: 
     assert (figures["block"], figures["mass_ratio_low"]) == (120, pytest.approx(1))
 
 
+def test_rows_of_another_clock_are_told(tmp_path: Path) -> None:
+    """One at 0 and the rest since 1970 are 300 million windows of nobody."""
+    tracks = tmp_path / "tracks.csv"
+    tracks.write_text("t_s,id,x_m,y_m\n0,1,2,2\n" + "".join(f"{1_794_000_000 + i},1,2,2\n" for i in range(5)))
+    config = share("configs/simulated.toml")
+    site = parse_site(config.read_text(encoding="utf-8"), str(config))
+    with pytest.raises(InputError, match=r"nobody is anywhere between t_s 0 and 1794000000, more than a day"):
+        simulate(site, tracks, tmp_path / "out")
+
+
 def test_a_simulated_floor_is_measured_with_intervals(tmp_path: Path) -> None:
     """The box's own windows reach the file: the heat of known tracks against those tracks, from files alone."""
     config = share("configs/simulated.toml")

@@ -131,14 +131,26 @@ def test_who_had_gone_and_comes_again_goes_out_again() -> None:
 
 
 @given(
-    st.sampled_from([(0.0, 0.0), (0.05, 0.0), (0.15, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 2.5)]),
+    st.sampled_from(
+        [
+            (0.0, 0.0),
+            (0.05, 0.0),
+            (0.15, 0.0),
+            (-0.02, 0.0),
+            (-0.1, 0.0),
+            (-0.18, 0.0),
+            (0.0, -1.0),
+            (0.0, 1.0),
+            (0.0, 2.5),
+        ]
+    ),
     st.integers(-120, 120),
     st.sampled_from(range(8)),
 )
 def test_who_passes_where_two_lines_meet_crosses_one(
     ends: tuple[float, float], at_cm: int, turned: int
 ) -> None:
-    """A door drawn as two lines, straight on, with a little gap or with a bend, whichever of their ends meet."""
+    """A door drawn as two lines, straight on, with a little gap, over each other or with a bend, whichever of their ends meet."""
     gap_m, bend_m = ends
     first = {"id": "a", "from": [0, -3], "to": [0, 0], "inside": [2, -1]}
     second = {"id": "b", "from": [0, gap_m], "to": [bend_m, 3], "inside": [4, 1.5]}

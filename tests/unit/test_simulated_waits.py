@@ -73,6 +73,14 @@ def test_exact_tracks_are_left_alone() -> None:
     assert mend(jump)[5] == (1_000, {})
 
 
+@pytest.mark.parametrize("step_ms", [400, 1_000, 1_100, 1_500, 2_000, 3_000])
+def test_a_coarse_table_keeps_everybody_s_time(step_ms: int) -> None:
+    """Who stands still is there all the while, however seldom the table says so, up to the longest gap."""
+    moments = [(t_ms, {1: (4.0, 3.0)}) for t_ms in range(0, 60_001, step_ms)]
+    windows = [window for settled in count(parse_site(HALL), mend(moments)) for window in settled.windows]
+    assert sum(window.person_ms for window in windows) == pytest.approx(moments[-1][0], abs=10)
+
+
 @given(st.integers(0, 10_000))
 @settings(max_examples=15, deadline=None)
 def test_noise_is_measured_and_smoothed_away(seed: int) -> None:
