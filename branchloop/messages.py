@@ -124,7 +124,8 @@ class QueueWindow(Wire):
     served: Histogram = Field(default_factory=Histogram, description="waits of those who were served")
     abandoned: Histogram = Field(default_factory=Histogram, description="waits of those who left unserved")
     lost: Count = Field(
-        default=0, description="waits whose beginning or end nobody saw: neither served nor abandoned"
+        default=0,
+        description="waits whose beginning or end nobody saw, and those of people who turned out to be staff: neither served nor abandoned",
     )
     looked_ms: Count | None = Field(default=None, description="time in which cameras that see it observed")
 

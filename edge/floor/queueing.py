@@ -4,7 +4,7 @@ A wait begins where a person joins the queue's zone and ends when one of the zon
 reached (*served*: the way there is part of the wait) or when the person leaves without reaching one
 (*abandoned*, dated at the leaving). A stay shorter than the zone's `min_stay_s` is passing through.
 What nobody saw is neither: a track that breaks off for good, or one that begins deep inside the queue,
-is *lost* and has no duration.
+is *lost* and has no duration. So is the wait of somebody who turns out to be staff, once it was told that it began.
 
 Where a serving zone overlaps the queue it is the counter's: who stands at a counter waits for none. Where queues of the same
 counters overlap, the floor is that of the first. Who goes on to another of them has left neither; the wait goes on there
@@ -134,8 +134,7 @@ class QueueMeter:
         progress = Progress()
         waiting = self._people.get(person)
         if waiting is not None and waiting.joined:
-            end_ms = waiting.here.held_until_ms if waiting.left_ms is None else waiting.left_ms
-            self._end(progress, person, waiting, "abandoned", end_ms)
+            self._end(progress, person, waiting, "abandoned", _last_waited_ms(waiting))
         return progress
 
     def sweep(self, now_ms: int) -> Progress:
@@ -202,9 +201,14 @@ class QueueMeter:
         if person in self._known:
             self._were_served.add(person)
 
-    def drop(self, person: int) -> None:
-        """The person is staff: whoever serves does not wait."""
+    def drop(self, person: int) -> Progress:
+        """The person is staff: whoever serves does not wait. A wait that was told already is lost."""
+        progress = Progress()
+        waiting = self._people.get(person)
+        if waiting is not None and waiting.joined:
+            self._end(progress, person, waiting, "lost", _last_waited_ms(waiting))
         self._people.pop(person, None)
+        return progress
 
     def waiting(self, people: Sequence[int]) -> int:
         """How many of these people wait now."""
@@ -300,6 +304,10 @@ class QueueMeter:
         return edge_m < EDGE_M or any(
             geometry.segment_distance(line.from_, line.to, place_m) < EDGE_M for line in self._exits
         )
+
+
+def _last_waited_ms(waiting: _Waiting) -> int:
+    return waiting.here.held_until_ms if waiting.left_ms is None else waiting.left_ms
 
 
 def _floor_of(queue: Zone, site: Site) -> Border:

@@ -66,11 +66,9 @@ class Queues:
         self._leaving = (border_ms, [])
         return [(meter, meter.stop()) for meter in gone], border_ms - 1
 
-    def drop(self, staff: Iterable[int]) -> None:
+    def drop(self, staff: Iterable[int]) -> Told:
         """These people wait for nothing."""
-        for person in staff:
-            for meter in self.meters:
-                meter.drop(person)
+        return [(meter, meter.drop(person)) for person in staff for meter in self.meters]
 
     def take_over(self, leaving: Queues, ids: Renamed) -> None:
         """Go on with what lasts by the queues of another configuration that have the same ids."""

@@ -133,7 +133,8 @@ class WindowBook:
             for person in visitors:
                 window.heat.add(person.place_m, span_ms)
         facts = Facts()
-        self._drop([p.id for p in on_plan if p.id in staff])
+        dropped = self._drop([p.id for p in on_plan if p.id in staff])
+        facts.waits += self._record_waits(dropped, stretch.end_ms - 1)
         self._flow(stretch, visitors)
         facts.visits += self._zone_stays(stretch, visitors, parts)
         facts.waits += self._queue_waits(stretch, visitors, parts)
@@ -211,11 +212,11 @@ class WindowBook:
     def _empty(self) -> _Open:
         return _Open(HeatGrid(self._site.plan), FlowGrid(self._site.plan))
 
-    def _drop(self, staff: Sequence[int]) -> None:
+    def _drop(self, staff: Sequence[int]) -> Told:
         for person in staff:
             for zone in self._zones:
                 zone.drop(person)
-        self._queues.drop(staff)
+        return self._queues.drop(staff)
 
     def _flow(self, stretch: Stretch, visitors: Sequence[SitePerson]) -> None:
         for person in visitors:

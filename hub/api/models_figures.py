@@ -158,7 +158,9 @@ class QueueSpan(Answer):
     joined: int | None
     served: int | None
     abandoned: int | None
-    lost: int | None = Field(description="waits whose end nobody saw; in neither of the two")
+    lost: int | None = Field(
+        description="waits whose end nobody saw, or of people who turned out to be staff; in neither of the two"
+    )
     abandonment: Annotated[float, Field(ge=0, le=1)] | None = Field(
         description="share that left unserved, of the waits whose end was seen; null when there was none"
     )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from branchloop.messages import Window
-from branchloop.site import Site, parse_site
+from branchloop.site import Site, Zone, parse_site
 from edge.floor.floor import Settled
 from edge.floor.fusion import SitePerson, Stretch
 from edge.floor.presence import Presence
@@ -141,6 +141,28 @@ def test_who_stands_behind_the_counter_is_staff(site: Site) -> None:
     assert all(not queue.joined and not queue.person_ms for w in windows for queue in w.queues)
     assert all(not zone.entries for window in windows for zone in window.zones)
     assert all(window.heat is None and window.flow is None for window in windows[2:])
+
+
+@pytest.mark.parametrize("elsewhere_s", [0, 15])
+def test_a_wait_of_somebody_who_turns_out_to_be_staff_is_lost(site: Site, elsewhere_s: int) -> None:
+    """In by the door, 20 s in the queue, perhaps a while beside it, and behind the counter: what had begun ends, once."""
+    comes: list[Leg] = [(0, *DOOR_OUT), (2, *DOOR_IN), (5, 6, 4), (25, 5, 4), (28, 9, 4)]
+    behind: list[Leg] = [(28 + elsewhere_s, 9, 4), (32 + elsewhere_s, 7, 0.5), (100, 7, 0.5)]
+    settled, windows = run(site, moments(comes + behind))
+    (wait,) = [wait for each in settled for wait in each.waits]
+    assert (wait.outcome, wait.wait_ms) == ("lost", None)
+    queues = [window.queues[0] for window in windows]
+    assert sum(queue.joined for queue in queues) == sum(queue.lost for queue in queues) == 1
+    assert sum(queue.served.count + queue.abandoned.count for queue in queues) == 0
+
+
+def test_who_is_known_for_staff_before_the_wait_is_told_never_waited(site: Site) -> None:
+    """The window in which the queue was joined is still open."""
+    queue = Zone(id="aisle", kind="queue", polygon=[(1, 0), (8, 0), (8, 2), (1, 2)], min_stay_s=5.0)
+    aisle = site.model_copy(update={"zones": [queue, site.zones[2]], "staff_after_s": 2.0})
+    settled, windows = run(aisle, moments([(10, 5, 1.9), (15, 5, 1.5), (15.2, 5, 0.5), (60, 5, 0.5)]))
+    assert not [wait for each in settled for wait in each.waits]
+    assert sum(window.queues[0].joined + window.queues[0].lost for window in windows) == 0
 
 
 def test_who_comes_in_staff_hours_is_staff(site: Site) -> None:
