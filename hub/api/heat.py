@@ -78,6 +78,8 @@ def flow(state: State, site: Site, from_: int, to: int) -> models.Flow:
         sums = reader.sums(site, question.span)
         told = quality(reader, question, sums, ("person_seconds",))
     cell_mm, steps = found if found is not None else (None, np.zeros((3, 0, 0), np.int64))
+    elsewhere = found is None and left_out_mm > 0
+    measured = found is not None or (sums.observed_ms > 0 and not elsewhere)
     dx_m, dy_m, path_m = (steps / 1000).tolist()
     return models.Flow(
         **told,
@@ -90,7 +92,7 @@ def flow(state: State, site: Site, from_: int, to: int) -> models.Flow:
         dx_m=dx_m,
         dy_m=dy_m,
         path_m=path_m,
-        total_path_m=None if found is None else int(steps[2].sum()) / 1000,
+        total_path_m=int(steps[2].sum()) / 1000 if measured else None,
         left_out_path_m=left_out_mm / 1000,
         simulated=site.simulated,
     )

@@ -13,6 +13,7 @@ from hub.api import figures, models, queues, taints
 from hub.api.alerts import alerted
 from hub.api.history import Through, covered_at
 from hub.api.newest import Newest, figure_of
+from hub.api.question import of_part
 from hub.api.state import State, now_ms
 from hub.store.alerts import StoredAlert
 from hub.store.reading import Crossings, Reader, Sums
@@ -61,11 +62,6 @@ class Today:
         entered = reader.entered(site, span)
         return cls(span, sums, reader.lines(site, span), entered, share, reader.doubts(site, span, now))
 
-    @property
-    def measured(self) -> bool:
-        """Whether anything was observed today."""
-        return self.sums.observed_ms > 0
-
     def through(self, site: Site) -> dict[str, models.Figure]:
         """Crossings of the entrances, and who of them came in anew."""
         counts = Through.of(self.entered, self.sums)
@@ -94,7 +90,9 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
         note=site.note,
         open_now=site.is_open(now),
         online=bool(device and device[0]),
-        occupancy=newest.figure(newest.body.get("people_end"), taints.of_figure("occupancy", faults)),
+        occupancy=newest.figure(
+            newest.body.get("people_end"), newest.coverage, taints.of_figure("occupancy", faults)
+        ),
         footfall_today=Today.read(reader, site, now).through(site)["footfall"],
         as_of=_iso(newest.end_ms),
     )
@@ -121,13 +119,15 @@ def live(state: State, site: Site) -> models.Live:
         timezone=site.timezone,
         stale=newest.end_ms is None or now - newest.end_ms > STALE_MS,
         simulated=site.simulated,
-        occupancy=newest.figure(newest.body.get("people_end"), taints.of_figure("occupancy", faults)),
+        occupancy=newest.figure(
+            newest.body.get("people_end"), newest.coverage, taints.of_figure("occupancy", faults)
+        ),
         in_today=through["crossings_in"],
         out_today=through["crossings_out"],
         footfall_today=through["footfall"],
         tainted=taints.of_figures(TODAY, today.faults),
         lines=[_line(line.id, today) for line in site.lines],
-        zones=[_zone(zone.id, newest, zones, faults, measured=today.measured) for zone in site.zones],
+        zones=[_zone(zone.id, newest, today, zones, faults) for zone in site.zones],
         queues=waiting,
         cameras=_cameras(site, newest, _lights(device, "cameras"), analysed),
         pairs=_pairs(newest),
@@ -144,29 +144,33 @@ def live(state: State, site: Site) -> models.Live:
 
 
 def _line(line: str, today: Today) -> models.LineToday:
-    counts = Through.of(today.lines.get(line, LineSums()), today.sums)
-    return models.LineToday(id=line, in_=counts.went_in, out=counts.went_out)
+    passed = today.lines.get(line, LineSums())
+    counts = Through.of(passed, today.sums)
+    covered = of_part(today.coverage, passed, today.sums)
+    return models.LineToday(id=line, in_=counts.went_in, out=counts.went_out, coverage=covered)
 
 
 def _zone(
     zone: str,
     newest: Newest,
-    today: Mapping[str, ZoneSums],
+    today: Today,
+    zones: Mapping[str, ZoneSums],
     faults: taints.Faults,
-    *,
-    measured: bool,
 ) -> models.ZoneNow:
     found = newest.by_id("zones", "zone").get(zone)
     people = None
     if found is not None:
         people = figures.mean_people(found["person_ms"], newest.looked_ms(found))
-    stays = today.get(zone, ZoneSums())
+    stays = zones.get(zone, ZoneSums())
     return models.ZoneNow(
         id=zone,
-        occupancy=newest.figure(people, taints.of_figure("zone_occupancy", faults)),
-        visits_today=stays.entries if measured and zone in today else None,
+        occupancy=newest.figure(
+            people, newest.coverage_of(found), taints.of_figure("zone_occupancy", faults)
+        ),
+        visits_today=stays.entries if stays.observed_ms > 0 else None,
         dwell_median_s=duration_quantile_s(stays.bins, 0.5),
         dwell_p90_s=duration_quantile_s(stays.bins, 0.9),
+        coverage=of_part(today.coverage, stays, today.sums),
     )
 
 

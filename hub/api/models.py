@@ -172,6 +172,7 @@ class LineToday(Answer):
     id: str
     in_: int | None = Field(alias="in")
     out: int | None
+    coverage: Share | None = Field(description="of the day so far, by the cameras that see the line")
 
 
 class ZoneNow(Answer):
@@ -179,9 +180,10 @@ class ZoneNow(Answer):
 
     id: str
     occupancy: Figure
-    visits_today: int | None
+    visits_today: int | None = Field(description="null where no camera that sees the zone looked today")
     dwell_median_s: float | None
     dwell_p90_s: float | None
+    coverage: Share | None = Field(description="of the day so far, by the cameras that see the zone")
 
 
 class QueueNow(Answer):

@@ -42,7 +42,9 @@ class Heat(Stretch):
     x0_m: float
     y0_m: float
     unit: Literal["person·s"]
-    person_seconds: list[list[float]]
+    person_seconds: list[list[float]] = Field(
+        description="by row and column; where `total` is null nothing was measured, and the noughts say nothing"
+    )
     total: float | None = Field(
         description="sum of all cells; null when nothing was observed, or nothing estimated"
     )
@@ -76,7 +78,9 @@ class Flow(Stretch):
     dx_m: list[list[float]] = Field(description="to the right")
     dy_m: list[list[float]] = Field(description="downwards on the plan")
     path_m: list[list[float]]
-    total_path_m: float | None
+    total_path_m: float | None = Field(
+        description="null when nothing was observed, or all that was walked is left out; 0 when nobody walked"
+    )
     left_out_path_m: float = Field(
         description="walked by what was stored for another cell size or plan: in neither cells nor total"
     )

@@ -34,15 +34,26 @@ class Newest:
             return int(told)
         return per_camera_ms(self.body["observed_ms"], self.duration_ms, self.body["expected_ms"]) or 0
 
+    @property
+    def coverage(self) -> float | None:
+        """Share of the window that was observed."""
+        expected_ms = self.body.get("expected_ms", 0)
+        return min(1.0, self.body["observed_ms"] / expected_ms) if expected_ms else None
+
+    def coverage_of(self, part: Mapping[str, Any] | None) -> float | None:
+        """Share in which a zone or a queue was watched; of boxes that do not tell, that of the branch, and nought of what they do not name."""
+        if part is None:
+            return 0.0 if self.body else None
+        told = part.get("looked_ms")
+        return self.coverage if told is None else min(1.0, told / self.duration_ms)
+
     def by_id(self, kind: str, key: str) -> dict[str, dict[str, Any]]:
         """Parts of the window by their id."""
         return {part[key]: part for part in self.body.get(kind, [])}
 
-    def figure(self, value: float | None, tainted: Sequence[Fault] = ()) -> Figure:
-        """A number of people in this window."""
-        expected_ms = self.body.get("expected_ms", 0)
-        share = min(1.0, self.body["observed_ms"] / expected_ms) if expected_ms else None
-        return figure_of(value, "people", share, self.end_ms, tainted)
+    def figure(self, value: float | None, coverage: float | None, tainted: Sequence[Fault] = ()) -> Figure:
+        """A number of people in this window, or in a part of it."""
+        return figure_of(value, "people", coverage, self.end_ms, tainted)
 
 
 def figure_of(

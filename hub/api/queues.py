@@ -114,8 +114,9 @@ def right_now(
 
 
 def _waiting(queue: str, newest: Newest, faults: taints.Faults) -> models.Figure:
-    part = newest.by_id("queues", "queue").get(queue, {})
-    return newest.figure(part.get("waiting_end"), taints.of_figure("queue_length", faults))
+    part = newest.by_id("queues", "queue").get(queue)
+    waiting = None if part is None else part.get("waiting_end")
+    return newest.figure(waiting, newest.coverage_of(part), taints.of_figure("queue_length", faults))
 
 
 def _span(waits: QueueSums, sums: Sums) -> _Span:

@@ -74,7 +74,7 @@ def test_a_camera_that_is_out_multiplies_nobody(hub: World) -> None:
         "start_ms": start + MINUTE, "zones": [zone | {"person_ms": 0, "entries": 0, "looked_ms": 0}],
         "queues": [queue(None, person_ms=0, joined=0, served={}, abandoned={}, lost=0, looked_ms=0)],
     }  # fmt: skip
-    send(hub, "hall", [("window", later)])
+    send(hub, "hall", [("window", later)], first=2)
     span = {"from": iso(start + MINUTE), "to": iso(start + 2 * MINUTE), "bucket": "minute"}
     (waits,) = get(hub, "/hall/queues", headers, **span).json()["items"]
     assert (waits["length_mean"], waits["joined"], waits["served"], waits["coverage"]) == (
@@ -87,6 +87,41 @@ def test_a_camera_that_is_out_multiplies_nobody(hub: World) -> None:
         "items"
     ]
     assert (stays["visits"], stays["person_seconds"], stays["coverage"]) == (None, None, 0)
+
+
+@pytest.mark.parametrize(("looked_ms", "share"), [(0, 0.0), (12_000, 0.2), (None, 0.6)])
+def test_live_tells_of_a_zone_what_its_own_cameras_saw(
+    hub: World, looked_ms: int | None, share: float
+) -> None:
+    """Of two cameras one was out for a while, and only that one sees the zone, the queue and the line: never seen is no zero."""
+    start = recent()
+    seen = {"camera": "north", "state": "up", "observed_ms": 60_000, "frames": 1, "analysed": 1}
+    away = {"camera": "south", "state": "down", "observed_ms": 12_000, "frames": 1, "analysed": 1}
+    told: dict[str, Any] = {} if looked_ms is None else {"looked_ms": looked_ms}
+    body = window(start, 0, slots=12, cameras=[seen, away]) | {
+        "expected_ms": 120_000, "observed_ms": 72_000, "looked_ms": 60_000, "person_ms": 0,
+        "zones": [{"zone": "queue", "person_ms": 0, "entries": 0, **told}],
+        "lines": [{"line": "door", "in": 0, "out": 0, **told}],
+        "queues": [queue(0, person_ms=0, joined=0, served={}, abandoned={}, lost=0, **told)],
+    }  # fmt: skip
+    send(hub, "hall", [("window", body)])
+    live = get(hub, "/hall/live", hub.token("manager", "hall")).json()
+    (zone,), (line,), (waits,) = live["zones"], live["lines"], live["queues"]
+    assert (zone["occupancy"]["coverage"], waits["waiting"]["coverage"]) == (share, share)
+    assert live["occupancy"]["coverage"] == 0.6
+    assert zone["visits_today"] == line["in"] == (0 if share else None)
+    of_today = live["footfall_today"]["coverage"]
+    assert zone["coverage"] == line["coverage"] == of_today
+    assert (of_today > 0) == (share > 0)
+
+
+def test_live_covers_nothing_of_what_the_newest_window_does_not_name(hub: World) -> None:
+    """A box that knows no queues tells of nobody who waits; a branch never heard of has no coverage at all."""
+    send(hub, "hall", [("window", window(recent(), 1))])
+    headers = hub.token("head_office")
+    for site, share in (("hall", 0.0), ("annex", None)):
+        queues = get(hub, f"/{site}/live", headers).json()["queues"]
+        assert [each["waiting"]["coverage"] for each in queues] == [share]
 
 
 def test_queues_are_the_sums_of_their_windows(hub: World) -> None:
@@ -234,6 +269,10 @@ def test_flow_is_the_sum_of_steps(hub: World) -> None:
     headers = hub.token("manager", "hall")
     nothing = get(hub, "/hall/flow", headers, **span).json()
     assert (nothing["cell_m"], nothing["dx_m"], nothing["total_path_m"]) == (None, [], None)
+    send(hub, "hall", [("window", window(start - MINUTE, 0))])
+    before = {"from": iso(start - MINUTE), "to": iso(start)}
+    still = get(hub, "/hall/flow", headers, **before).json()
+    assert (still["cell_m"], still["dx_m"], still["total_path_m"]) == (None, [], 0.0)
     flow = {
         "cell_mm": 1_000,
         "rows": 1,
@@ -256,13 +295,13 @@ def test_flow_is_the_sum_of_steps(hub: World) -> None:
         ("window", window(start, 1, flow=flow)),
         ("window", window(start + 5_000, 1, flow=flow)),
         ("window", window(start + 10_000, 1, flow=other)),
-    ])  # fmt: skip
+    ], first=2)  # fmt: skip
     told = get(hub, "/hall/flow", headers, **span).json()
     assert (told["cell_m"], told["rows"], told["cols"]) == (1.0, 1, 2)
     assert (told["dx_m"], told["dy_m"], told["path_m"]) == ([[-0.8, 0.06]], [[0.002, -0.014]], [[1.0, 0.062]])
     assert (told["total_path_m"], told["left_out_path_m"]) == (1.062, 9.0)
     later = {"from": span["to"], "to": iso(start + 2 * MINUTE)}
-    send(hub, "hall", [("window", window(start + MINUTE, 1, flow=other))], first=4)
+    send(hub, "hall", [("window", window(start + MINUTE, 1, flow=other))], first=5)
     elsewhere = get(hub, "/hall/flow", headers, **later).json()
     assert (elsewhere["cell_m"], elsewhere["total_path_m"], elsewhere["left_out_path_m"]) == (None, None, 9.0)
 

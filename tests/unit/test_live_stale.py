@@ -50,6 +50,8 @@ def test_what_was_true_is_not_told_of_now() -> None:
     shown = live_page.zone_table(BRANCH, {**old, "zones": zones}, "en")
     assert ">2.5<" not in shown
     assert ">7<" in shown  # of the day it stays true
+    unseen = {**fresh, "zones": [{**zones[0], "visits_today": None}]}
+    assert ">0<" not in live_page.zone_table(BRANCH, unseen, "en")
     assert ">6<" in waiting.now_table(BRANCH, fresh, "en")
     assert ">6<" not in waiting.now_table(BRANCH, old, "en")
     assert "▲" in "".join(waiting.tiles_of(BRANCH, fresh, then(), {}, "en", ZONE))
