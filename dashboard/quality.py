@@ -57,7 +57,7 @@ def verdict(answer: Mapping[str, Any], language: Language) -> str:
     trust = answer["trust"]
     shape, tone = VERDICTS[trust["verdict"]]
     opened = sum(alert["cleared"] is None for alert in answer["alerts"])
-    shares = {key: trust[key] for key in ("coverage", "entrances")}
+    shares = {key: trust.get(key) for key in ("coverage", "entrances")}  # an older hub tells but one
     values = {key: "—" if share is None else percent(share) for key, share in shares.items()}
     values["alert"] = str(opened)
     lines = [

@@ -88,9 +88,12 @@ def permissions() -> list[str] | None:
             branches = door.branches()
             if not branches:
                 return None
-            st.session_state["may"] = door.branch(branches[0]["id"])["may"]
+            may = door.branch(branches[0]["id"]).get("may")
         except (Unreachable, Refused, Problem):
             return None
+        if may is None:  # a hub of before it told that
+            return None
+        st.session_state["may"] = may
     told: list[str] = st.session_state["may"]
     return told
 

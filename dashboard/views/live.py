@@ -78,7 +78,7 @@ def _alerts(
         return
     session.head(say("alerts.open", spoken))
     st.html(quality.alert_list(live, quality.names_of(branch, spoken), spoken, zone))
-    if "quality" not in branch["may"]:
+    if "quality" not in branch.get("may", ()):
         return
     page = st.Page(quality_view.page, title=say("page.quality", spoken), url_path="quality")
     st.page_link(page, label=say("alerts.quality", spoken), query_params={"branch": site})

@@ -15,7 +15,7 @@ from hub.store import forgotten
 from hub.store.audit import walk
 from hub.store.connection import MIGRATIONS
 from hub.store.keyring import DATABASE as KEYS
-from hub.store.migrating import Database, Migrations
+from hub.store.migrating import known
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations
 
 
@@ -33,9 +33,9 @@ def check_fits(manifest: Manifest, config: HubConfig, name: str) -> None:
 
 def check_content(folder: Path, manifest: Manifest, name: str) -> None:
     """Look into the databases. Raises InputError when one is damaged, newer than this version, or not what is said."""
-    for database, known in ((DATABASE, MIGRATIONS), (AUDIT_DATABASE, (audit_migrations,))):
+    for database, order in ((DATABASE, MIGRATIONS), (AUDIT_DATABASE, (audit_migrations,))):
         check_integrity(folder / database)
-        unknown = set(applied(folder / database)) - names(known)
+        unknown = set(applied(folder / database)) - known(order)
         if unknown:
             raise InputError(
                 f"{name} was made by the newer version {manifest.version}: {database} has {min(unknown)}.",
@@ -53,15 +53,6 @@ def check_content(folder: Path, manifest: Manifest, name: str) -> None:
         raise InputError(f"{name} is damaged: its audit log is another one.", hint="Take another backup.")
     if forgotten.read(folder / forgotten.JOURNAL).id != manifest.journal:
         raise InputError(f"{name} is damaged: its journal is another one.", hint="Take another backup.")
-
-
-def names(known: Iterable[Migrations]) -> set[str]:
-    """The migrations that this version knows, as `SET:NAME`."""
-    empty = Database(memory=True)
-    try:
-        return {f"{each.name}:{step.name}" for each in known for step in each.pending(empty)}
-    finally:
-        empty.conn.close()
 
 
 def _some(sites: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from branchloop.errors import DependencyError, InputError
+from hub.store import migrating
 
 KEYS_AT_ONCE = 2_000
 PATIENCE_S = 60.0
@@ -78,12 +79,11 @@ def applied(path: Path) -> list[str]:
     """Which migrations a database has, as `SET:NAME`. Raises InputError when it is not the hub's."""
     try:
         with closing(reader(path)) as db:
-            rows = db.execute("SELECT migration_set, name FROM _sqlite_migrations ORDER BY 1, 2").fetchall()
+            return sorted(migrating.applied(db))
     except sqlite3.Error as error:
         raise InputError(
             f"{path.name} is no database of a hub: {error}.", hint="Take another copy, or another backup."
         ) from error
-    return [f"{of}:{name}" for of, name in rows]
 
 
 def check_integrity(path: Path) -> None:

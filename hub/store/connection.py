@@ -7,14 +7,15 @@ import fcntl
 import os
 import sqlite3
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 from branchloop.errors import DependencyError
+from branchloop.processes import owner
 from hub.store.kept import Lent, give_back, take
-from hub.store.migrating import Database, Migrations
+from hub.store.migrating import Database, Migrations, applied, known
 from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
 from hub.store.schema_analytics import analytics_migrations
 from hub.store.schema_book import book_migrations
@@ -170,7 +171,7 @@ def as_errors() -> Iterator[None]:
         raise DependencyError(f"the database cannot be used: {error}.", hint="Try again.") from error
 
 
-def _prepare(path: Path, order: Iterable[Migrations]) -> None:
+def _prepare(path: Path, order: Sequence[Migrations]) -> None:
     """A new database takes its place when it is whole and on the disk: no step on the way to it need be."""
     if path.exists():
         _close_to_others(path)
@@ -209,10 +210,12 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _migrate(path: Path, order: Iterable[Migrations], synchronous: Literal["FULL", "OFF"] = "FULL") -> None:
+def _migrate(path: Path, order: Sequence[Migrations], synchronous: Literal["FULL", "OFF"] = "FULL") -> None:
     connection = connect(path, synchronous=synchronous)
     try:
         database = Database(connection)
+        if database[Migrations.migrations_table].exists():
+            _may_migrate(path, database, order)
         for migrations in order:
             if migrations.pending(database):
                 migrations.apply(database)
@@ -220,6 +223,22 @@ def _migrate(path: Path, order: Iterable[Migrations], synchronous: Literal["FULL
         raise _unreachable(path, error) from error
     finally:
         connection.close()
+
+
+def _may_migrate(path: Path, database: Database, order: Sequence[Migrations]) -> None:
+    """Raises DependencyError for what a newer version made, and while an older one's hub writes as it knows."""
+    unknown = applied(database.conn) - known(order)
+    if unknown:
+        raise DependencyError(
+            f"database {path} was made by a newer version of branchloop ({min(unknown)}).",
+            hint="Start that version, or restore the backup that was made before it.",
+        )
+    running = owner(path.parent)
+    if running not in {None, os.getpid()} and any(migrations.pending(database) for migrations in order):
+        raise DependencyError(
+            f"an earlier version's hub runs on {path.parent} (process {running}), and would write figures as it knows them.",
+            hint="Stop it, and start the hub of this version first.",
+        )
 
 
 def _unreachable(path: Path, error: sqlite3.Error) -> DependencyError:

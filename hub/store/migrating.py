@@ -7,10 +7,11 @@ that is a quarter of the start of every process of a hub, and most of its memory
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-__all__ = ["Database", "Migrations"]
+__all__ = ["Database", "Migrations", "applied", "known"]
 
 
 @contextlib.contextmanager
@@ -28,3 +29,14 @@ def _absent(module: str) -> Iterator[None]:
 
 with _absent("pandas"):
     from sqlite_utils import Database, Migrations
+
+
+def applied(db: sqlite3.Connection) -> set[str]:
+    """Which migrations a database has, as `SET:NAME`. Raises sqlite3.Error when it never had any."""
+    return {f"{of}:{name}" for of, name in db.execute("SELECT migration_set, name FROM _sqlite_migrations")}
+
+
+def known(order: Iterable[Migrations]) -> set[str]:
+    """The migrations that this version knows, as `SET:NAME`."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as empty:
+        return {f"{each.name}:{step.name}" for each in order for step in each.pending(Database(empty))}

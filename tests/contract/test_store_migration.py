@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from box import T0_MS, Box, make_site, window
 from sqlite_utils import Database
 
+from branchloop.errors import DependencyError
+from branchloop.processes import lock_directory
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.connection import MIGRATIONS, connect, prepare
-from hub.store.schema import DATABASE, hub_migrations
+from hub.store.schema import AUDIT_DATABASE, DATABASE, hub_migrations
 from hub.store.sqlite import SqliteStore
 from hub.store.sums import LineSums
 
@@ -59,6 +63,41 @@ def test_an_earlier_database_is_taken_over(tmp_path: Path) -> None:
     assert day.queues["queue"].joined == 3
     store.close()
     SqliteStore(tmp_path).close()  # a second opening migrates nothing
+
+
+def test_a_database_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    """What nobody here knows would be read and written wrongly; the audit log is looked at as well."""
+    for name, of in ((DATABASE, "hub"), (AUDIT_DATABASE, "audit")):
+        folder = tmp_path / of
+        prepare(folder)
+        with contextlib.closing(connect(folder / name)) as db:
+            db.execute(
+                "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES (?, 'm999_later', '')",
+                (of,),
+            )
+        with pytest.raises(DependencyError, match=rf"{name} was made by a newer version .*{of}:m999_later"):
+            prepare(folder)
+
+
+def test_nothing_is_migrated_under_a_hub_that_runs(tmp_path: Path) -> None:
+    """An earlier release's hub would go on without the new figures; its own process and a folder that nobody has go on."""
+    earlier(tmp_path)
+    hub = "import sys, time; from pathlib import Path; from branchloop.processes import lock_directory\n"
+    hub += "with lock_directory(Path(sys.argv[1])): print('runs', flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", hub, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "runs\n"
+        with pytest.raises(
+            DependencyError, match=rf"an earlier version's hub runs on .* \(process {running.pid}\)"
+        ):
+            prepare(tmp_path)
+        running.kill()
+    with lock_directory(tmp_path):
+        prepare(tmp_path)
+    with contextlib.closing(connect(tmp_path / DATABASE)) as db:
+        assert not any(migrations.pending(Database(db)) for migrations in MIGRATIONS)
 
 
 def test_a_database_is_there_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -358,17 +358,36 @@ def test_what_is_no_whole_backup_of_this_hub_is_refused(
         check_backup(new.config, file, None, new.said.append)
 
 
-def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+def other_schema(folder: Path, change: Callable[[sqlite3.Connection], None]) -> Callable[[bytes], bytes]:
+    """A backup as another version makes it, whose hub.db has another schema."""
+
+    def exchange(parts: dict[str, bytes]) -> None:
+        path = folder / "other.db"
+        path.write_bytes(parts["hub.db"])
+        with closing(sqlite3.connect(path)) as db, db:
+            change(db)
+        parts["hub.db"] = path.read_bytes()
+        tree = json.loads(parts["manifest.json"])
+        (part,) = (each for each in tree["parts"] if each["name"] == "hub.db")
+        part |= {"bytes": len(parts["hub.db"]), "sha256": hashlib.sha256(parts["hub.db"]).hexdigest()}
+        parts["manifest.json"] = json.dumps(tree).encode()
+
+    return lambda content: repacked(content, exchange)
+
+
+def test_a_database_of_a_newer_version_is_refused(finished: tuple[Bank, Path, bytes], tmp_path: Path) -> None:
     """It knows a migration that this version does not: restored, it would be misread."""
-    newer = Bank(tmp_path / "newer").begin()
-    with closing(sqlite3.connect(newer.data / "hub.db")) as db, db:
+    bank, _, content = finished
+
+    def newer(db: sqlite3.Connection) -> None:
         db.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('hub', 'm999_later', '')"
         )
-    file = newer.backup()
-    new = elsewhere(newer, tmp_path / "new")
+
+    file = damaged(tmp_path / "backup", content, other_schema(tmp_path, newer))
+    new = elsewhere(bank, tmp_path / "new")
     with pytest.raises(InputError, match=r"newer version .* hub.db has hub:m999_later"):
-        new.restore(file, journal=newer.data / JOURNAL)
+        new.restore(file, journal=bank.data / JOURNAL)
     assert files(new.data) == {}
 
 
@@ -376,21 +395,13 @@ def test_an_older_schema_is_brought_up(finished: tuple[Bank, Path, bytes], tmp_p
     """A step that is not in the backup is done at the restore, as at any start."""
     bank, _, content = finished
 
-    def older(parts: dict[str, bytes]) -> None:
-        path = tmp_path / "older.db"
-        path.write_bytes(parts["hub.db"])
-        with closing(sqlite3.connect(path)) as db, db:
-            db.execute("DELETE FROM _sqlite_migrations WHERE migration_set='outgoing'")
-            for table in ("webhook_target", "webhook_dead", "reminder"):
-                db.execute(f"DROP TABLE {table}")
-            db.execute("DROP INDEX appointment_remind")
-        parts["hub.db"] = path.read_bytes()
-        tree = json.loads(parts["manifest.json"])
-        (part,) = (each for each in tree["parts"] if each["name"] == "hub.db")
-        part |= {"bytes": len(parts["hub.db"]), "sha256": hashlib.sha256(parts["hub.db"]).hexdigest()}
-        parts["manifest.json"] = json.dumps(tree).encode()
+    def older(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM _sqlite_migrations WHERE migration_set='outgoing'")
+        for table in ("webhook_target", "webhook_dead", "reminder"):
+            db.execute(f"DROP TABLE {table}")
+        db.execute("DROP INDEX appointment_remind")
 
-    file = damaged(tmp_path / "backup", content, lambda whole: repacked(whole, older))
+    file = damaged(tmp_path / "backup", content, other_schema(tmp_path, older))
     new = elsewhere(bank, tmp_path / "new")
     new.restore(file, journal=bank.data / JOURNAL)
     assert new.ask("SELECT count(*) FROM webhook_target") == [(0,)]
