@@ -20,6 +20,7 @@ _QUERY_LOGIN = re.compile(
 )
 """Some cameras take `user=…&password=…` in the path as well."""
 _BROKER = re.compile(r"mqtts?://[^/\s@]+")
+_PORTED = re.compile(r":[0-9]{1,5}$")
 
 
 class Text(Part):
@@ -42,9 +43,12 @@ def camera_source(source: str) -> str:
     return source
 
 
-def broker_address(address: str) -> str:
-    """A broker's address as it is. Raises ValueError for one without its scheme, or with a login in it, which is not told."""
-    if not _BROKER.fullmatch(address):
+def broker_address(address: str, *, ported: bool = False) -> str:
+    """A broker's address as it is. Raises ValueError for one without its scheme, or with a login in it, which is not told.
+
+    `ported`: or without a port.
+    """
+    if not _BROKER.fullmatch(address) or (ported and not _PORTED.search(address)):
         raise ValueError(
             "is no broker's address: write mqtts://HOST:PORT, such as mqtts://hub.example.bank:8883, without a login"
         )

@@ -99,10 +99,10 @@ def _locked(descriptor: int) -> bool:
 def _holders(lock: Path) -> list[int]:
     """Processes but this one that have a file open, as far as the system tells."""
     found, place = set(), str(lock.resolve())
-    for each in Path("/proc").glob("[0-9]*/fd/*"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
-            if str(each.readlink()) == place:
-                found.add(int(each.parts[2]))
+            if any(str(file.readlink()) == place for file in (process / "fd").iterdir()):
+                found.add(int(process.name))
     return sorted(found - {os.getpid()})
 
 

@@ -80,10 +80,10 @@ def read_tracks(path: Path) -> list[tuple[int, Places]]:
     if not moments:
         raise InputError(f"{path} holds no track.", hint="Write one row per person and moment.")
     for before_ms, after_ms in itertools.pairwise(sorted(moments)):
-        if after_ms - before_ms > DAY_MS:
+        if after_ms - before_ms > 7 * DAY_MS:
             raise InputError(
-                f"{path}: nobody is anywhere between t_s {before_ms / 1000:.0f} and {after_ms / 1000:.0f}, more than a day.",
-                hint="Delete rows of another clock, or count the days apart.",
+                f"{path}: nobody is anywhere between t_s {before_ms / 1000:.0f} and {after_ms / 1000:.0f}, more than a week.",
+                hint="Delete rows of another clock, or count the weeks apart.",
             )
     return sorted(moments.items())
 

@@ -38,8 +38,10 @@ def _cameras(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         listed = tomllib.loads(text).get("camera")
     except tomllib.TOMLDecodeError:
         return
-    for camera in listed if isinstance(listed, list) else ():
-        if isinstance(camera, dict) and isinstance(camera.get("id"), str):
+    if not isinstance(listed, list) or not all(isinstance(camera, dict) for camera in listed):
+        return
+    for camera in listed:
+        if isinstance(camera.get("id"), str):
             calibration = camera.get("calibration", {})
             if isinstance(calibration, dict):
                 yield camera["id"], calibration

@@ -43,7 +43,7 @@ class Hub(Part):
     @field_validator("broker")
     @classmethod
     def _addressed(cls, broker: str) -> str:
-        return broker if broker == "embedded" else broker_address(broker)
+        return broker if broker == "embedded" else broker_address(broker, ported=True)
 
     @model_validator(mode="after")
     def _guarded(self) -> Hub:
@@ -55,7 +55,7 @@ class Hub(Part):
             try:
                 host, port = split_address(address)
             except UsageError as error:
-                raise ValueError(f"{key}: {error}") from error
+                raise ValueError(f"{key}: {error}".rstrip(".")) from error
             if key == "broker" and not port:
                 raise ValueError(f"{key}: {address} names no port")
             if key != "listen" and not is_local(host) and (self.tls is None or "mqtt://" in address):

@@ -29,20 +29,24 @@ def reaches(lines: Sequence[Line]) -> list[Reach]:
 
 def _beyond(end: geometry.Point, lines: Sequence[Line], index: int) -> float:
     others = [
-        (geometry.distance(end, other), number >= index, line)
+        (geometry.distance(end, other), number >= index, other, line)
         for number, line in enumerate(lines)
         if number != index
         for other in (line.from_, line.to)
     ]
     if not others:
         return END_SLACK_M
-    apart_m, is_first, line = min(others, key=lambda each: each[:2])
-    shared_m = -apart_m / 2 if apart_m < 2 * END_SLACK_M and _runs_past(end, line) else apart_m / 2
+    apart_m, is_first, other, line = min(others, key=lambda each: each[:2])
+    over_m = _over(end, other, line) if apart_m < 2 * END_SLACK_M else 0.0
+    shared_m = -over_m / 2 if over_m > 0 else apart_m / 2
     if shared_m <= 0 and not is_first:
         return shared_m - _NOTHING_M
     return min(END_SLACK_M, shared_m)
 
 
-def _runs_past(end: geometry.Point, other: Line) -> bool:
-    """Whether an end lies beside a line and not before it: the two were drawn over each other."""
-    return 0 < geometry.along(other.from_, other.to, end) < 1
+def _over(end: geometry.Point, other: geometry.Point, line: Line) -> float:
+    """How far an end lies past the `other` end of a line drawn over its own; 0 where it lies before it, or beside."""
+    share = geometry.along(line.from_, line.to, end)
+    length_m = geometry.distance(line.from_, line.to)
+    over_m = length_m * (share if other == line.from_ else 1 - share)
+    return over_m if abs(geometry.side(line.from_, line.to, end)) < over_m < length_m else 0.0

@@ -146,8 +146,9 @@ class _Server(smtplib.SMTP):
         code, words = self.getreply()
         if code == 354:
             content = msg.encode() if isinstance(msg, str) else msg
-            self.send(_LINE.sub(b"..", content) + (b".\r\n" if content.endswith(b"\r\n") else b"\r\n.\r\n"))
-            self._way.hand_over()
+            self.send(_LINE.sub(b"..", content) + (b"" if content.endswith(b"\r\n") else b"\r\n"))
+            self._way.hand_over()  # before the end of it: once that is under way nobody knows
+            self.send(b".\r\n")
             assert self.sock is not None  # noqa: S101 - it was just written to
             self.sock.settimeout(self._way.patience.answer_s)
             code, words = self.getreply()

@@ -103,7 +103,7 @@ class Reminding:
         if unsure and tries >= MOST_UNSURE:
             await in_database(self._settle, due, "given_up", error)
         else:
-            wait_s = backoff_s(max(1, tries), random.random)
+            wait_s = backoff_s(tries, random.random)
             await in_database(self._settle, due, "waiting", error, wait_s)
 
     def _due(self) -> list[Due]:
@@ -164,7 +164,9 @@ class Reminding:
         _say(due, "given_up", error)
 
     def _tries(self, due: Due) -> int:
-        with reading(self._config.data_dir) as db:
+        """How often it was tried, by now; one whose mark was undone by a fault beside it is a try as well."""
+        with opened(self._config.data_dir) as db:
+            kept.claim(db, due.of, due.hours, now_ms())
             return kept.attempts(db, due.of, due.hours)
 
     def _settle(self, due: Due, state: str, error: str | None = None, wait_s: float = 0.0) -> None:

@@ -113,6 +113,11 @@ def test_what_else_is_wrong_beside_missing_marks_is_refused(site: Path, tmp_path
     code, _, said = run("points", marks, "--picture", "768x576", "--site", site, "--camera", "hall")
     assert (code, "did you mean `width_m`?" in said, "calibration" in said) == (3, True, False)
     assert site.read_text(encoding="utf-8") == text
+    (tmp_path / "odd.toml").write_text('camera = [1, { id = "hall" }]\n', encoding="utf-8")
+    code, _, said = run(
+        "points", marks, "--picture", "768x576", "--site", tmp_path / "odd.toml", "--camera", "hall"
+    )
+    assert (code, "internal fault" in said) == (3, False), said
 
 
 def test_a_link_to_the_site_file_stays_one(site: Path, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from hub.outgoing.mail import Patience, SmtpSink
 from hub.outgoing.sinks import CannotError, Note, SinkError, UnsureError
 
 NOTE = Note("a-1-24", "maria@example.com", None, "Your appointment", "Tomorrow.\n.\nAt ten.\n")
-BRIEF = Patience(step_s=0.25, dialogue_s=1.0, answer_s=1.0)
+BRIEF = Patience(step_s=0.6, dialogue_s=2.0, answer_s=3.0)
 
 
 class Moody:
@@ -158,7 +158,7 @@ def test_one_that_drips_is_left_after_the_time_for_a_mail() -> None:
     async def go() -> None:
         drips = Dripping()
         async with asyncio.timeout(20), await asyncio.start_server(drips.speak, "127.0.0.1", 0) as server:
-            with pytest.raises(SinkError, match="not done within 1 s"):
+            with pytest.raises(SinkError, match="not done within 2 s"):
                 await sink(server.sockets[0].getsockname()[1]).send(NOTE)
             await drips.left.wait()
 

@@ -373,6 +373,23 @@ def test_a_fault_at_one_reminder_holds_up_no_other_and_names_nobody(
     assert "example.com" not in said
 
 
+def test_a_fault_before_a_reminder_is_marked_is_a_try_as_well(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction undoes the mark: the same fault would be logged every ten seconds until the visit."""
+    booked(hub, '{"email": "maria@example.com"}')
+
+    def broken(*_: object) -> None:
+        raise LookupError("no such language")
+
+    monkeypatch.setattr("hub.outgoing.reminders.worded", broken)
+    for _ in range(3):
+        assert look(hub, lambda: Failing(None)) == [0]
+        with opened(hub.config.data_dir) as db:
+            db.execute("UPDATE reminder SET next_ms=0")
+    assert states(hub) == [("given_up", "internal fault")]
+
+
 def test_who_is_given_up_is_told_in_the_log_without_a_name(
     hub: World, capsys: pytest.CaptureFixture[str]
 ) -> None:

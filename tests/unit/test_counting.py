@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -351,10 +352,29 @@ def test_a_hand_that_wrote_the_time_of_day_is_told(tmp_path: Path) -> None:
     assert "--align-s 25" in told.value.hint
     assert evaluate_counts(box, counts("hand.csv", 24.5), align_s=25)["missed"] == 0
     assert evaluate_counts(box, counts("hand.csv", 32_400, 4))["missed"] == 4  # as few may be all there were
+    assert evaluate_counts(box, counts("hand.csv", 3_600))["missed"] == 10  # its camera may have gone blind
     visits = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s},5\n" for t_s in at_s)
     late = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s + 32_400},5\n" for t_s in at_s)
     with pytest.raises(InputError, match="have nothing in common"):
         evaluate_dwell(write(tmp_path / "seen.csv", visits), write(tmp_path / "late.csv", late))
+
+
+@given(st.integers(0, 1_000))
+@settings(max_examples=20, deadline=None)
+def test_a_box_that_invents_many_is_judged_all_the_same(seed: int) -> None:
+    """Some shift always suits the few true ones; that is no watch which was off."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        tables = [
+            write(
+                Path(folder) / name, "t_s,line,direction\n" + "".join(f"{t_s:.1f},door,in\n" for t_s in times)
+            )
+            for name, times in (
+                ("box.csv", rng.uniform(0, 1_800, 200)),
+                ("hand.csv", rng.uniform(0, 1_800, 6)),
+            )
+        ]
+        assert (evaluate_counts(*tables)["extra"] or 0) >= 194
 
 
 def test_dwell_errors_are_of_the_median_and_the_ninth_decile() -> None:

@@ -25,7 +25,7 @@ def examined(source: str, **more: object) -> Finding:
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is told at once."""
     for module in ("doctor_sensor", "perceive.ultrasonic_live"):
-        monkeypatch.setattr(f"edge.{module}.SILENT_S", 0.1)
+        monkeypatch.setattr(f"edge.{module}.SILENT_S", 0.5)
 
 
 @contextmanager

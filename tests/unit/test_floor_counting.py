@@ -164,6 +164,22 @@ def test_who_passes_where_two_lines_meet_crosses_one(
     assert [crossing.direction for crossing in told if crossing is not None] == ["in"]
 
 
+def test_a_line_beside_another_is_not_cut() -> None:
+    """An entrance and, 15 cm behind it, a longer line for something else: who comes in at its end is in both."""
+    door = Line.model_validate({"id": "door", "from": [0, -1], "to": [0, 1], "inside": [2, 0]})
+    hall = Line.model_validate({"id": "hall", "from": [0.15, -1.05], "to": [0.15, 1.05], "inside": [2, 0]})
+    counters = [
+        LineCounter(line, reach_m) for line, reach_m in zip((door, hall), reaches((door, hall)), strict=True)
+    ]
+    for at_m in (-0.98, 0.93, 0.98):
+        told = [
+            counter.step(200 * i, round(100 * at_m), (x / 10, at_m))
+            for i, x in enumerate(range(-20, 21))
+            for counter in counters
+        ]
+        assert [crossing.line for crossing in told if crossing is not None] == ["door", "hall"]
+
+
 def test_passing_round_the_end_counts_nothing() -> None:
     """The line has ends."""
     assert crossings([(x / 10, 3.5) for x in range(-20, 21)]) == []

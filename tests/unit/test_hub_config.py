@@ -46,6 +46,7 @@ def test_a_right_file_is_read_with_its_sites(tmp_path: Path) -> None:
         ('broker = "embedded"', 'broker = "mqtt://hub.bank:1883"', "[hub.tls]"),
         ('broker = "embedded"', 'broker = "mqtt://user:word@127.0.0.1:1883"', "hub.broker"),
         ('broker = "embedded"', 'broker = "hub.bank:8883"', "such as mqtts://hub.example.bank:8883"),
+        ('broker = "embedded"', 'broker = "mqtts://hub.bank"', "such as mqtts://hub.example.bank:8883"),
         ('broker = "embedded"', 'broker = "mqtt://127.0.0.1:0"', "names no port"),
         ('broker_listen = "127.0.0.1:0"', 'broker_listen = "0.0.0.0:1883"', "[hub.tls]"),
         ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:99999"', "is not an address"),

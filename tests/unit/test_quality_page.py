@@ -285,6 +285,7 @@ def test_a_report_shows_intervals_limits_and_its_end() -> None:
         "400 true crossings",
     ):
         assert words in html, words
+    assert "Door camera" not in html
     assert "passed (1 of 2 lines)<" in html
     assert "Nobody counted back, Door by hand" in html
     assert "未人工计数：back、门；" in acceptance.report(answer(reports=[report]), branch, "zh")
