@@ -151,7 +151,9 @@ function show() {
   const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0 }]);
   if (now !== shown) {
     shown = now;
+    const typed = document.body.dataset.stage === view.stage ? $("typed")?.value : "";
     $("main").replaceChildren(...stages[view.stage]());
+    if (typed) $("typed").value = typed;  // what is half typed outlives the new day, a poster, the other language
     document.body.dataset.stage = view.stage;
     if (view.stage !== "idle") (document.querySelector("#typed") ?? $("main")).focus();
   }
