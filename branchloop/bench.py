@@ -13,8 +13,8 @@ BENCHES: dict[str, str] = {
     "gate": "edge.main",
     "checkin": "edge.main",
     "floor": "edge.main",
-    "hub": "hub.bench_hub",
-    "loop": "hub.bench_loop",
+    "hub": "hub.bench.ingest",
+    "loop": "hub.bench.loop",
     "dashboard": "dashboard.bench",
 }
 

@@ -26,9 +26,9 @@ import click
 
 from branchloop import exits
 from branchloop.clock import WINDOW_MS
-from branchloop.demoapi import DemoApi
-from branchloop.demofiles import SITE
-from branchloop.demofolder import folder_of
+from branchloop.demo.api import DemoApi
+from branchloop.demo.files import SITE
+from branchloop.demo.folder import folder_of
 from branchloop.errors import BranchloopError, DependencyError, UsageError
 from branchloop.family import Relative, below, youngest
 from branchloop.finite import Finite
@@ -164,7 +164,7 @@ def chaos(
 def _demo(root: Path) -> Iterator[Branch]:
     """A demo that has begun; ended in any case."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "branchloop.demo", "--no-browser", "--json", "--data", str(root)],
+        [sys.executable, "-m", "branchloop.demo.run", "--no-browser", "--json", "--data", str(root)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     branch = Branch(process)

@@ -12,11 +12,11 @@ import click
 
 from branchloop import exits
 from branchloop.cli import Program, replace
-from branchloop.desired import marks_fault
 from branchloop.errors import ConfigError
 from branchloop.homography import turns_back_px
-from branchloop.notes import notes
-from branchloop.site import Calibration, parse_site
+from branchloop.site.notes import notes
+from branchloop.site.site import Calibration, parse_site
+from branchloop.wire.desired import marks_fault
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -23,7 +23,7 @@ class Program:
 
 
 COMMANDS: dict[str, Program] = {
-    "demo": Program("branchloop.demo", (), "a whole branch on this machine, from footage to heatmap"),
+    "demo": Program("branchloop.demo.run", (), "a whole branch on this machine, from footage to heatmap"),
     "edge": Program("edge.main", (), "run, replay or simulate the box of a branch"),
     "hub": Program("hub.main", (), "run the hub, make tokens, import history"),
     "dashboard": Program("dashboard.main", (), "the managers' pages"),
@@ -38,14 +38,14 @@ COMMANDS: dict[str, Program] = {
     "chaos": Program(
         "branchloop.chaos", (), "kill every process of a demo branch, and see that nothing is lost"
     ),
-    "load": Program("branchloop.load", (), "simulated boxes of many branches against a hub"),
+    "load": Program("branchloop.load.run", (), "simulated boxes of many branches against a hub"),
     "audit": Program("hub.main", ("audit",), "verify the hub's audit log"),
-    "acceptance": Program("branchloop.accept", (), "measure a site, sign and verify the report"),
-    "keys": Program("branchloop.keys", (), "make the offline root, sign the keys of kiosks"),
+    "acceptance": Program("branchloop.acceptance.command", (), "measure a site, sign and verify the report"),
+    "keys": Program("branchloop.keys.root", (), "make the offline root, sign the keys of kiosks"),
     "erase": Program("hub.main", ("erase",), "forget a customer, and show what each box confirmed"),
     "broker-config": Program("hub.main", ("broker-config",), "write broker users and access lists"),
     "install-service": Program(
-        "branchloop.install_service", (), "run a box, hub or dashboard as a service of systemd"
+        "branchloop.daemon.install", (), "run a box, hub or dashboard as a service of systemd"
     ),
 }
 

@@ -13,7 +13,7 @@ import secrets
 from dataclasses import dataclass
 
 from branchloop.errors import InputError
-from branchloop.topics import ID_PATTERN
+from branchloop.wire.topics import ID_PATTERN
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base 32: no I, L, O or U."""

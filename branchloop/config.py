@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from branchloop.errors import ConfigError
-from branchloop.topics import ID_PATTERN
+from branchloop.wire.topics import ID_PATTERN
 
 
 class Part(BaseModel):

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from branchloop import geometry
 from branchloop.homography import Matrix, Point, apply, bend, fit, inverse, straighten, widest
-from branchloop.site import Calibration
+from branchloop.site.site import Calibration
 
 PERSON_M = 1.7
 Mark = tuple[float, float, float, float]

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from branchloop import geometry
 from branchloop.floormap import FloorMap, Mark
 from branchloop.homography import Point
-from branchloop.site import Calibration, Plan
+from branchloop.site.site import Calibration, Plan
 
 LOW_PX = 30.0
 """People lower than this are missed by every detector that was measured."""

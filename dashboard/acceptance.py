@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from branchloop.acceptance import lines_counted
-from branchloop.text import WORDS, Language, say
+from branchloop.acceptance.report import lines_counted
+from branchloop.text.catalogue import WORDS, Language, say
 from dashboard.plan import named
 from dashboard.quality import NARROW, table
 from dashboard.standing import decisive

@@ -21,10 +21,10 @@ import httpx
 from streamlit.testing.v1 import AppTest
 
 from branchloop import exits
-from branchloop.demoapi import wait_for
-from branchloop.demobank import import_history, pages_token
-from branchloop.demofiles import SIMULATED, answered, prepare, write_dashboard
-from branchloop.demofolder import folder_of
+from branchloop.demo.api import wait_for
+from branchloop.demo.bank import import_history, pages_token
+from branchloop.demo.files import SIMULATED, answered, prepare, write_dashboard
+from branchloop.demo.folder import folder_of
 from branchloop.errors import ConfigError, DependencyError, InputError
 from branchloop.processes import Child, stop_event
 from dashboard import session

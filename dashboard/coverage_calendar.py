@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from branchloop import theme
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from dashboard import localtime
 from dashboard.quality import percent
 

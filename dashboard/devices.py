@@ -7,8 +7,8 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from branchloop import text_devices
-from branchloop.text import Language, say
+from branchloop.text import devices as text_devices
+from branchloop.text.catalogue import Language, say
 from dashboard import quality, tiles
 from dashboard.plan import named
 

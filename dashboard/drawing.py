@@ -10,9 +10,9 @@ from typing import Any
 
 from branchloop.floormap import FloorMap
 from branchloop.homography import Point
-from branchloop.site import Site
+from branchloop.site.site import Site
 from branchloop.survey import LOW_PX
-from branchloop.text import Language
+from branchloop.text.catalogue import Language
 from branchloop.theme import ACCENT, BAD, INK, NO_PICTURE, ON_PICTURE, PAPER, WARN
 from dashboard.plan import PX_PER_M, floor_svg, named
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from branchloop.theme import INK, PAPER
 from dashboard.plan import PX_PER_M
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from branchloop.text import WORDS, Language, duration, say
+from branchloop.text.catalogue import WORDS, Language, duration, say
 from dashboard import tiles
 
 

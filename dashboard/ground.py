@@ -7,7 +7,7 @@ from typing import Literal
 from branchloop import geometry
 from branchloop.floormap import FloorMap
 from branchloop.homography import Point
-from branchloop.site import Plan
+from branchloop.site.site import Plan
 
 Beyond = Literal["horizon", "lens", "plan"]
 """Why a place in a picture is none on the plan."""

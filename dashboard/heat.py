@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from branchloop.theme import HEAT_ALPHA, HEAT_FLOOR
 from dashboard.plan import PX_PER_M
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 
 _MINUTE = timedelta(minutes=1)
 

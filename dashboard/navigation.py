@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from dashboard.views import board, heat, journeys, live, quality, service, setup
 
 _PAGES: tuple[tuple[str, Callable[[], None], str | None], ...] = (

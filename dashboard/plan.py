@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from branchloop.text import Language
+from branchloop.text.catalogue import Language
 from branchloop.theme import ACCENT, INK, MUTED, PAPER, PLAN_LINE
 
 PX_PER_M = 40.0

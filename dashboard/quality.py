@@ -8,11 +8,11 @@ from html import escape
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
-from branchloop import text_devices
 from branchloop.kpis import TAINTS
-from branchloop.messages import PairFault, SensorFault
-from branchloop.text import WORDS, Language, duration, label, say
-from branchloop.text_faults import told as in_language
+from branchloop.text import devices as text_devices
+from branchloop.text.catalogue import WORDS, Language, duration, label, say
+from branchloop.text.faults import told as in_language
+from branchloop.wire.messages import PairFault, SensorFault
 from dashboard import localtime, tiles
 from dashboard.plan import named
 from dashboard.standing import decisive

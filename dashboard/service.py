@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from branchloop.text import Language, duration, say
+from branchloop.text.catalogue import Language, duration, say
 from dashboard import tiles
 from dashboard.funnel import percent
 

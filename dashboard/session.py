@@ -14,8 +14,8 @@ from typing import Any, cast
 import httpx
 import streamlit as st
 
-from branchloop import text_refusals
-from branchloop.text import LANGUAGE_NAMES, LANGUAGES, Language, say
+from branchloop.text import refusals as text_refusals
+from branchloop.text.catalogue import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
 from dashboard.client import Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
 from dashboard.config import Dashboard, read_config, read_token

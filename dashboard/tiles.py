@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from branchloop.text import WORDS, Language, duration, label, say
+from branchloop.text.catalogue import WORDS, Language, duration, label, say
 
 AS_OF_AFTER_S = 10.0
 """A value older than this shows its time."""

@@ -10,7 +10,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from branchloop.kpis import BY_KEY
-from branchloop.text import Language, duration, label, say
+from branchloop.text.catalogue import Language, duration, label, say
 from dashboard import localtime, tiles
 from dashboard.plan import named
 

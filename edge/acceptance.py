@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import Any
 
 from branchloop import __version__
-from branchloop.acceptance import DECIMALS, digest, judge, overall, read_tree
-from branchloop.acceptance_files import check_free, page_of
-from branchloop.acceptance_page import page
-from branchloop.acceptance_signing import sign_report, verify_report
+from branchloop.acceptance.files import check_free, page_of
+from branchloop.acceptance.page import page
+from branchloop.acceptance.report import DECIMALS, digest, judge, overall, read_tree
+from branchloop.acceptance.signing import sign_report, verify_report
 from branchloop.clock import DAY_MS, iso
 from branchloop.errors import InputError, UsageError
-from branchloop.keys import read_root
+from branchloop.keys.root import read_root
+from branchloop.keys.sealing import raw_public
 from branchloop.outfile import write_whole
-from branchloop.sealing import raw_public
-from branchloop.site import Camera, Line, Site, Zone
-from branchloop.text import LANGUAGES, say
+from branchloop.site.site import Camera, Line, Site, Zone
+from branchloop.text.catalogue import LANGUAGES, say
 from edge.accuracy.counting import most_extra, poisson_interval
 from edge.configured import read_in_force
-from edge.evaluate import PEOPLE, evaluate_heat, evaluate_people
-from edge.evaluate_counts import evaluate_counts, evaluate_dwell
+from edge.evaluate.counts import evaluate_counts, evaluate_dwell
+from edge.evaluate.people import PEOPLE, evaluate_heat, evaluate_people
 from edge.floor.calibration import calibrate
 from edge.provenance import check_once, is_of, sha256
 

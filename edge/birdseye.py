@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 
 from branchloop import exits
-from branchloop.commands import MAX_PICTURE_BYTES, Picture, Seam
 from branchloop.errors import DependencyError, InputError, UsageError
 from branchloop.outfile import begins_with, check_place, write_whole
-from branchloop.site import Camera, Site
+from branchloop.site.site import Camera, Site
+from branchloop.wire.commands import MAX_PICTURE_BYTES, Picture, Seam
 from edge.configured import read_configured
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.perceive.backdrop import CHECK_FLOOR, CLEAR, Backdrop, Background, unpacked, without_people

@@ -16,8 +16,8 @@ from branchloop import exits, survey
 from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.finite import Finite
 from branchloop.floormap import Mark
-from branchloop.site import Calibration, Camera, Site, parse_site
-from branchloop.sitetext import with_calibration
+from branchloop.site.editing import with_calibration
+from branchloop.site.site import Calibration, Camera, Site, parse_site
 from edge.configured import read_text
 from edge.unmarked import read_unmarked
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from branchloop.errors import InputError
-from branchloop.messages import DeviceState
-from branchloop.site import Camera
+from branchloop.site.site import Camera
+from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event

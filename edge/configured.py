@@ -13,10 +13,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from branchloop.box import Box
-from branchloop.desired import Desired, RefusedError, judge
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.site import Site, config_hash, parse_site
+from branchloop.site.box import Box
+from branchloop.site.site import Site, config_hash, parse_site
+from branchloop.wire.desired import Desired, RefusedError, judge
 from edge.durable import replace_whole
 
 KEPT = "desired.json"

@@ -17,8 +17,8 @@ from pydantic import Field, ValidationError
 
 from branchloop.clock import HOUR_MS
 from branchloop.errors import DependencyError
-from branchloop.status import CoreCrashes
-from branchloop.wire import Wire
+from branchloop.wire.payload import Wire
+from branchloop.wire.status import CoreCrashes
 from edge.configured import put_whole
 
 CRASHES = "crashes.json"

@@ -8,7 +8,7 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 from branchloop.clock import from_ms
-from branchloop.messages import Window
+from branchloop.wire.messages import Window
 
 CROWDING = "crowding.json"
 

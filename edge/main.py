@@ -15,8 +15,8 @@ import click
 from branchloop import exits
 from branchloop.errors import ConfigError, UsageError
 from branchloop.finite import Finite
-from branchloop.kiosk import Kiosk
-from branchloop.site import Site
+from branchloop.site.kiosk import Kiosk
+from branchloop.site.site import Site
 from edge.configured import read_box, read_site
 from edge.measuring import acceptance, bench, evaluate
 from edge.options import FILE, JSON, progress, read_bounds, read_numbers, read_pairs, read_size
@@ -75,7 +75,7 @@ def service_needs(config: Path) -> None:
 @JSON
 def kiosk_key(config: Path, kiosk: str, signed: Path | None, as_json: bool) -> None:
     """Make KIOSK's sealing key and the request that the root signs; or put the certificate in its place."""
-    from branchloop.sealing import fingerprint, raw_public, shown_fingerprint
+    from branchloop.keys.sealing import fingerprint, raw_public, shown_fingerprint
     from edge.checkin.boxkey import REQUEST, box_key, put_certificate
     from edge.checkin.process import kiosk_folder
 
@@ -113,7 +113,7 @@ def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
 @JSON
 def doctor(config: Path | None, as_json: bool) -> None:
     """Say whether this machine can be the box of the site CONFIG."""
-    from edge.doctor import examine
+    from edge.doctor.box import examine
 
     findings = examine(read_site(config) if config else None, config)
     click.echo(

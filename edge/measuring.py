@@ -47,7 +47,7 @@ def evaluate() -> None:
 @JSON
 def people(tracks: Path, truth: Path, fps: float | None, block_s: float | None, as_json: bool) -> None:
     """Tracking: MOTA, IDF1, HOTA with 95 % intervals, over the frames that the truth spans."""
-    from edge.evaluate import evaluate_people
+    from edge.evaluate.people import evaluate_people
 
     exits.report(evaluate_people(tracks, truth, fps, block_s), as_json=as_json)
 
@@ -60,7 +60,7 @@ def people(tracks: Path, truth: Path, fps: float | None, block_s: float | None, 
 @JSON
 def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_json: bool) -> None:
     """Heat: correlation, earth mover's distance and mass, with 95 % intervals."""
-    from edge.evaluate import evaluate_heat
+    from edge.evaluate.people import evaluate_heat
 
     exits.report(evaluate_heat(heat, truth, fps, block_s), as_json=as_json)
 
@@ -88,7 +88,7 @@ def counts(
     as_json: bool,
 ) -> None:
     """Crossings per line against a manual count, with 95 % intervals and how many would prove the claim."""
-    from edge.evaluate_counts import evaluate_counts
+    from edge.evaluate.counts import evaluate_counts
 
     figures = evaluate_counts(counts, truth, tolerance_s, align_s, claim, watched)
     _tell(figures, "lines", as_json=as_json)
@@ -105,7 +105,7 @@ def counts(
 @JSON
 def dwell(visits: Path, truth: Path, as_json: bool) -> None:
     """Visits and dwell per zone against timed visits, with 95 % intervals."""
-    from edge.evaluate_counts import evaluate_dwell
+    from edge.evaluate.counts import evaluate_dwell
 
     figures = evaluate_dwell(visits, truth)
     _tell(figures, "zones", as_json=as_json)
@@ -120,7 +120,7 @@ def dwell(visits: Path, truth: Path, as_json: bool) -> None:
 @JSON
 def faces(pairs: Path | None, images: Path, identities: bool, as_json: bool) -> None:
     """Faces: TAR, FAR, FRR and EER of pairs; with --identities also per attempt and gallery."""
-    from edge.evaluate_faces import evaluate_identities, evaluate_pairs
+    from edge.evaluate.faces import evaluate_identities, evaluate_pairs
 
     if (pairs is None) != identities:
         raise UsageError("give either --pairs CSV or --identities.")
@@ -136,7 +136,7 @@ def faces(pairs: Path | None, images: Path, identities: bool, as_json: bool) -> 
 @JSON
 def liveness(manifest: Path, pad_models: tuple[Path, ...], as_json: bool) -> None:
     """Presentation attacks: APCER by species and BPCER, in the form of ISO/IEC 30107-3."""
-    from edge.evaluate_liveness import evaluate_liveness
+    from edge.evaluate.liveness import evaluate_liveness
 
     exits.report(evaluate_liveness(manifest, pad_models, progress), as_json=as_json)
 
@@ -226,7 +226,7 @@ def bench() -> None:
 @JSON
 def bench_edge(clip: Path | None, baseline: Path | None, frames: int, stream_fps: int, as_json: bool) -> None:
     """720p cameras at 5 analysed fps per core, and the shares of decoder, gate and detector."""
-    from edge.bench import bench_edge
+    from edge.bench.cameras import bench_edge
 
     exits.report(bench_edge(clip, baseline, frames, stream_fps), as_json=as_json)
 
@@ -243,7 +243,7 @@ def bench_gate(
     clip: Path | None, truth: Path | None, fps: float | None, analysed_fps: float, as_json: bool
 ) -> None:
     """Person-frames that the motion gate keeps, and how often it is open."""
-    from edge.bench_gate import bench_gate
+    from edge.bench.gate import bench_gate
 
     exits.report(bench_gate(clip, truth, fps, analysed_fps), as_json=as_json)
 
@@ -253,7 +253,7 @@ def bench_gate(
 @JSON
 def bench_checkin(frames: int, as_json: bool) -> None:
     """Milliseconds of each stage of a face check-in, and from the first good frame to the decision."""
-    from edge.bench_checkin import bench_checkin
+    from edge.bench.checkin import bench_checkin
 
     exits.report(bench_checkin(frames), as_json=as_json)
 
@@ -271,7 +271,7 @@ def bench_floor(
     cells: tuple[str, ...], crossings: int, peer: str | None, jobs: int, worst: int, as_json: bool
 ) -> None:
     """Counting errors on a grid of simulated conditions, beside ByteTrack and LineZone."""
-    from edge.bench_floor import bench_floor, grid, tell
+    from edge.bench.floor import bench_floor, grid, tell
 
     if min(crossings, jobs) < 1 or worst < 0:
         raise UsageError("--crossings and --jobs must be 1 or more, --worst 0 or more.")

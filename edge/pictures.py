@@ -21,9 +21,9 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
-from branchloop.commands import Background, Birdseye, Command, Picture, Reply
-from branchloop.messages import DeviceState
-from branchloop.status import DeviceLight
+from branchloop.wire.commands import Background, Birdseye, Command, Picture, Reply
+from branchloop.wire.messages import DeviceState
+from branchloop.wire.status import DeviceLight
 from edge.perceive.report import BackgroundReport
 
 YOUNG_MS = 600_000

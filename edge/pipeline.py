@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop import __version__
-from branchloop.commands import Reply
-from branchloop.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
-from branchloop.site import Site
-from branchloop.status import DeviceLight
-from branchloop.wire import Wire
+from branchloop.site.site import Site
+from branchloop.wire.commands import Reply
+from branchloop.wire.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
+from branchloop.wire.payload import Wire
+from branchloop.wire.status import DeviceLight
 from edge.cameras import CameraProcess, wiring
 from edge.clock_steps import ClockSteps
 from edge.configured import Configured
 from edge.crowding import CROWDING, Crowding
-from edge.floor.agreement import Complaints
 from edge.floor.floor import Settled
+from edge.floor.fusion.agreement import Complaints
 from edge.floor.takeover import Floors
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from branchloop.errors import InputError, UsageError
-from branchloop.site import Site, config_hash
+from branchloop.site.site import Site, config_hash
 from edge.configured import read_text
 from edge.tables import read_records
 

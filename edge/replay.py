@@ -11,8 +11,8 @@ from typing import Any
 
 from branchloop.clock import WINDOW_MS
 from branchloop.errors import ConfigError, InputError, UsageError
-from branchloop.parts import Text
-from branchloop.site import Calibration, Camera, Plan, Site
+from branchloop.site.parts import Text
+from branchloop.site.site import Calibration, Camera, Plan, Site
 from edge.floor.floor import Floor
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors

@@ -19,14 +19,14 @@ from typing import Any, TextIO
 import numpy as np
 
 from branchloop.errors import InputError
-from branchloop.messages import Window
-from branchloop.site import Plan
+from branchloop.site.site import Plan
+from branchloop.wire.messages import Window
 from edge.floor.accounts import Passage
-from edge.floor.agreement import Agreement
 from edge.floor.calibration import FloorCalibration
+from edge.floor.counting.queueing import Wait
 from edge.floor.floor import Settled
-from edge.floor.fusion import Stretch
-from edge.floor.queueing import Wait
+from edge.floor.fusion.agreement import Agreement
+from edge.floor.fusion.people import Stretch
 from edge.provenance import EVENT, Made
 
 BORDER_M = 0.5

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from branchloop.clock import WINDOW_MS
-from branchloop.messages import SensorWindow
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import SensorWindow
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from branchloop.service_needs import Needs, gather
+from branchloop.daemon.needs import Needs, gather
 from edge.configured import read_own
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from branchloop.clock import DAY_MS, window_start_ms
 from branchloop.errors import InputError
-from branchloop.site import Site
+from branchloop.site.site import Site
 from edge.floor.accounts import Accounts
 from edge.floor.floor import Settled, enter
-from edge.floor.fusion import HOLD_MS, SitePerson, Stretch
+from edge.floor.fusion.people import HOLD_MS, SitePerson, Stretch
 from edge.floor.mending import mend
 from edge.floor.windows import no_sensors
 from edge.results import Results

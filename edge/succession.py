@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from branchloop.clock import HOUR_MS
-from branchloop.desired import Desired, RefusedError, judge
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.site import Site
-from branchloop.status import CoreCrashes, Refusal
+from branchloop.site.site import Site
+from branchloop.wire.desired import Desired, RefusedError, judge
+from branchloop.wire.status import CoreCrashes, Refusal
 from edge.configured import Configured, keep
 from edge.floor.floor import Floor
 from edge.trial import PROVEN_S, Trial

@@ -15,9 +15,9 @@ from typing import TypeVar
 from pydantic import Field, ValidationError
 
 from branchloop.clock import HOUR_MS
-from branchloop.desired import Desired
-from branchloop.status import Refusal
-from branchloop.wire import Wire
+from branchloop.wire.desired import Desired
+from branchloop.wire.payload import Wire
+from branchloop.wire.status import Refusal
 from edge.configured import KEPT, put_whole
 from edge.crashes import MANY, Crashes, unless_the_disk_fails
 

@@ -6,8 +6,8 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any
 
-from branchloop.site import Site, parse_site
-from branchloop.sitetext import with_calibration
+from branchloop.site.editing import with_calibration
+from branchloop.site.site import Site, parse_site
 
 _MARKS = [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1], [0, 1, 0, 1]]
 _PICTURE_PX = [16, 16]

@@ -10,10 +10,10 @@ from branchloop import exits
 from branchloop.errors import DependencyError
 from branchloop.processes import Child
 from hub.broker.probe import answers
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.room import shortage
 from hub.runtime import Runtime
-from hub.store.reading import Reader
+from hub.store.figures.reading import Reader
 
 LOOK_S = 2.0
 DEAF_S = 60.0

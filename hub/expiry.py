@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from branchloop import exits
 from branchloop.served_certificate import SOON, served_until
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.runtime import Runtime
 
 DAY_S = 86_400.0

@@ -14,9 +14,9 @@ import click
 from branchloop import exits
 from branchloop.credentials import username
 from branchloop.errors import ConfigError
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.broker.passwords import password_file
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.runtime import read
 
 

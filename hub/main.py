@@ -13,12 +13,12 @@ import click
 from branchloop import exits
 from branchloop.errors import ConfigError, DependencyError, UsageError
 from branchloop.processes import stop_event
-from hub.backup_cli import backup, restore
-from hub.config import HubConfig, read_config
-from hub.desired_cli import desired
-from hub.documents_cli import verify_document
-from hub.embed_cli import embed
-from hub.scenes_cli import notes, scenes
+from hub.cli.backup import backup, restore
+from hub.cli.desired import desired
+from hub.cli.documents import verify_document
+from hub.cli.embed import embed
+from hub.cli.scenes import notes, scenes
+from hub.config.hub import HubConfig, read_config
 
 _FILE = click.Path(path_type=Path)
 _JSON = click.option("--json", "as_json", is_flag=True, help="print one JSON object on the last line")
@@ -37,8 +37,8 @@ def cli() -> None:
 def run(config: Path, ready_file: Path | None) -> None:
     """Run the hub of CONFIG until it is stopped."""
     from hub.api.issuing import issuer_of
-    from hub.doctor_tls import forewarning
-    from hub.store.keyring import check_key
+    from hub.doctor.tls import forewarning
+    from hub.store.customers.keyring import check_key
     from hub.supervise import run_hub
 
     if ready_file is not None and not ready_file.absolute().parent.is_dir():
@@ -132,8 +132,8 @@ def import_(config: Path, file: Path, site_id: str, device: str, shift_to_today:
 def recompute(config: Path, check: bool, as_json: bool) -> None:
     """Recompute the roll-ups from the messages that are kept; mend them unless --check."""
     from hub.ingest.recompute import recompute as compare
-    from hub.store.inforce import follow
-    from hub.store.opening import OpeningHistory
+    from hub.store.branches.inforce import follow
+    from hub.store.branches.opening import OpeningHistory
     from hub.store.sqlite import SqliteStore
 
     settings = follow(_with_data(read_config(config)))
@@ -155,7 +155,7 @@ def recompute(config: Path, check: bool, as_json: bool) -> None:
 @_JSON
 def stats(config: Path, as_json: bool) -> None:
     """How much came from each device, what is in quarantine, what is missing."""
-    from hub.store.stats import stats as gather
+    from hub.store.figures.stats import stats as gather
 
     exits.report(gather(_with_data(read_config(config)).data_dir), as_json=as_json)
 
@@ -182,10 +182,10 @@ cli.add_command(restore)
 def erase(customer: str, config: Path, as_json: bool) -> None:
     """Forget CUSTOMER: consents withdrawn, boxes asked to delete; tells what each has confirmed."""
     from hub.store.audit import AuditLog
-    from hub.store.book import Book
-    from hub.store.erasure import erase_customer
-    from hub.store.keyring import Keyring
-    from hub.store.people import People
+    from hub.store.book.entries import Book
+    from hub.store.customers.erasure import erase_customer
+    from hub.store.customers.holders import People
+    from hub.store.customers.keyring import Keyring
 
     settings = _with_data(read_config(config))
     keyring = Keyring.of(settings)
@@ -266,7 +266,7 @@ def broker_config(broker: str, config: Path, out: Path, listen: str | None, run_
 def check_config(config: Path) -> None:
     """Say whether a hub file and the site files it names are right."""
     from hub.api.issuing import issuer_of
-    from hub.doctor_address import address_missing
+    from hub.doctor.address import address_missing
 
     settings = read_config(config)
     if settings.documents is not None:
@@ -291,7 +291,7 @@ def service_needs(config: Path) -> None:
 @_JSON
 def doctor(config: Path | None, as_json: bool) -> None:
     """Say whether this machine can run a hub."""
-    from hub.doctor import examine
+    from hub.doctor.machine import examine
 
     findings = examine(read_config(config) if config else None)
     click.echo(
@@ -303,7 +303,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
 
 def _with_data(settings: HubConfig) -> HubConfig:
     """A mistyped directory must not pass for an empty, faultless hub."""
-    from hub.store.schema import DATABASE
+    from hub.store.schema.core import DATABASE
 
     if not (settings.data_dir / DATABASE).exists():
         raise DependencyError(

@@ -13,7 +13,7 @@ import paho.mqtt.client as mqtt
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.outfile import write_whole
 from branchloop.processes import free_port, listen_once
-from hub.config import HubConfig, split_address
+from hub.config.hub import HubConfig, split_address
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to dial for what listens everywhere
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from branchloop.service_needs import Needs, gather
-from hub.config import HubConfig, read_config
+from branchloop.daemon.needs import Needs, gather
+from hub.config.hub import HubConfig, read_config
 
 
 def needs(config: Path) -> Needs:

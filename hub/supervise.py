@@ -22,15 +22,15 @@ from hub.broker.files import write_nats
 from hub.broker.nats import check, executable, forget_sessions
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.deafness import watch_broker
 from hub.expiry import watch_certificate
 from hub.runtime import Runtime, decide
-from hub.store import forgotten
+from hub.store.branches.inforce import SitesInForce
+from hub.store.branches.opening import OpeningNotes
 from hub.store.connection import prepare
-from hub.store.inforce import SitesInForce
-from hub.store.opening import OpeningNotes
-from hub.store.reading import Reader
+from hub.store.customers import forgotten
+from hub.store.figures.reading import Reader
 from hub.store.sqlite import SqliteStore
 
 LATE_S = 60.0

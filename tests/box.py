@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 from hub.ingest.apply import Payload
 
 T0_MS = 1_774_234_800_000

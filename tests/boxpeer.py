@@ -10,13 +10,9 @@ from typing import Any
 from brokers import Broker, Client
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from branchloop import topics
-from branchloop.arrivals import BoxCertificate
-from branchloop.batches import Batch, Item
-from branchloop.boxkeys import new_private, sign_box_key, verify_box_key
-from branchloop.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
 from branchloop.errors import InputError
-from branchloop.sealing import (
+from branchloop.keys.box import new_private, sign_box_key, verify_box_key
+from branchloop.keys.sealing import (
     decode,
     fingerprint,
     gallery_context,
@@ -26,8 +22,12 @@ from branchloop.sealing import (
     template_context,
     unseal,
 )
-from branchloop.status import Status
-from branchloop.wire import Wire
+from branchloop.wire import topics
+from branchloop.wire.arrivals import BoxCertificate
+from branchloop.wire.batches import Batch, Item
+from branchloop.wire.commands import Adopt, Command, Enrol, Erase, Gallery, Reply, Reseal, Sealed
+from branchloop.wire.payload import Wire
+from branchloop.wire.status import Status
 from hub.api.state import now_ms
 
 DAY_MS = 86_400_000

@@ -18,15 +18,15 @@ import paho.mqtt.client as mqtt
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from branchloop.box import Box, Tls
 from branchloop.credentials import client_id
 from branchloop.processes import free_port
+from branchloop.site.box import Box, Tls
 from edge.send.boxlink import BoxLink
 from hub.broker.files import write_mosquitto, write_nats
 from hub.broker.nats import executable
 from hub.broker.passwords import ensure_password
 from hub.broker.probe import answers
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 
 KINDS = ("nats", "mosquitto")
 WAIT_S = 15.0

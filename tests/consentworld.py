@@ -17,16 +17,16 @@ from brokers import Broker, running, until
 from cryptography.hazmat.primitives.asymmetric import ec
 from served import served
 
-from branchloop.boxkeys import new_private
+from branchloop.agreement.consent import consent_text
 from branchloop.clock import MINUTE_MS
-from branchloop.commands import Sealed
-from branchloop.consent_text import consent_text
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import encode, fingerprint, photo_context, raw_public, seal
 from branchloop.processes import free_port
-from branchloop.sealing import encode, fingerprint, photo_context, raw_public, seal
+from branchloop.wire.commands import Sealed
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.ingest.apply import Applier
 from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
@@ -35,15 +35,15 @@ from hub.ingest.mqtt import MqttSource
 from hub.ingest.walltime import WallTime
 from hub.ingest.worker import Ingest
 from hub.runtime import Runtime
-from hub.store.appointment import Appointment
 from hub.store.audit import AuditLog
-from hub.store.book import Book, Wanted
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.tickets import assign_series
 from hub.store.connection import connect_readonly, opened
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.schema import DATABASE
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
-from hub.store.tickets import assign_series
 from hub.store.tokens import Tokens
 
 SITE = """

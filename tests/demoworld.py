@@ -60,7 +60,7 @@ def demo(data: Path, *arguments: str, python: Path | None = None, cwd: Path | No
     command = [
         str(python or sys.executable),
         "-m",
-        "branchloop.demo",
+        "branchloop.demo.run",
         "--no-browser",
         "--json",
         "--data",

@@ -13,8 +13,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.parts import Text
-from branchloop.site import Calibration, Camera, Line, Plan, Sensor, Site
+from branchloop.site.parts import Text
+from branchloop.site.site import Calibration, Camera, Line, Plan, Sensor, Site
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors

@@ -18,11 +18,11 @@ from hall import Eye
 from numpy.typing import NDArray
 from simulate_branch import simulate_day
 
-from branchloop.site import Plan, Sensor
+from branchloop.site.site import Plan, Sensor
 from edge.floor.calibration import calibrate
-from edge.floor.cone import cone_of
-from edge.floor.fusion import SitePerson, Stretch
-from edge.floor.occupancy import Occupancy
+from edge.floor.fusion.people import SitePerson, Stretch
+from edge.floor.sensors.cone import cone_of
+from edge.floor.sensors.occupancy import Occupancy
 from edge.floor.sight import Sight, sight
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 from edge.floor.calibration import FloorCalibration, calibrate
 
 SITE = """

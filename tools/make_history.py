@@ -23,8 +23,8 @@ from pathlib import Path
 import simulate_branch
 
 from branchloop.clock import MINUTE_MS
-from branchloop.messages import Flow, Heat, Histogram, LineWindow, QueueWindow, Window, ZoneWindow
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
+from branchloop.wire.messages import Flow, Heat, Histogram, LineWindow, QueueWindow, Window, ZoneWindow
 from edge.simulate import count
 
 FIRST_DAY = date(2026, 11, 9)

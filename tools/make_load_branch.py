@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.clock import MINUTE_MS, WINDOW_MS
-from branchloop.messages import CameraPair, Notice, SensorWindow, Window
-from branchloop.site import Sensor, Site, parse_site
+from branchloop.site.site import Sensor, Site, parse_site
+from branchloop.wire.messages import CameraPair, Notice, SensorWindow, Window
 from edge.floor.accounts import Accounts
 from edge.floor.calibration import calibrate
-from edge.floor.fusion import SitePerson, Stretch
-from edge.floor.occupancy import Occupancy
+from edge.floor.fusion.people import SitePerson, Stretch
 from edge.floor.person import Person
+from edge.floor.sensors.occupancy import Occupancy
 from edge.floor.sight import Sight, sight
 from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality

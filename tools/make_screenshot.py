@@ -37,7 +37,7 @@ def main() -> None:
         command = [
             sys.executable,
             "-m",
-            "branchloop.demo",
+            "branchloop.demo.run",
             "--no-browser",
             "--data",
             data,

@@ -18,8 +18,10 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date as Date  # noqa: N812  `date` is the argument's name everywhere
-from datetime import timedelta
+from datetime import (
+    date as Date,  # noqa: N812  `date` is the argument's name everywhere
+    timedelta,
+)
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,7 @@ from simulated_truth import visits, waits
 from simulated_walks import RATE_HZ, Floats, Track, draw_path, off_walls, smooth, step_aside
 
 from branchloop.errors import BranchloopError, UsageError
-from branchloop.hours import spans_min
+from branchloop.site.hours import spans_min
 
 Ids = NDArray[np.int32]
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text import Language, label, say
+from branchloop.text.catalogue import Language, label, say
 from dashboard import difference, flow, heat, periods, plan, quality, session, tiles
 from dashboard.client import Hub, Problem
 from dashboard.devices import device_names

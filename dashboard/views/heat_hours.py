@@ -11,7 +11,7 @@ import altair as alt
 import pandas as pd
 
 from branchloop import theme
-from branchloop.text import Language, label, say
+from branchloop.text.catalogue import Language, label, say
 from dashboard import localtime
 
 MOST_GAPS = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from branchloop.text import Language, duration, say
+from branchloop.text.catalogue import Language, duration, say
 from dashboard import periods, tiles, waiting
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from dashboard import funnel, session, tiles
 from dashboard.client import Hub
 from dashboard.plain import plain

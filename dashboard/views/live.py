@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import streamlit as st
 
-from branchloop.text import Language, duration, label, say
+from branchloop.text.catalogue import Language, duration, label, say
 from dashboard import flow, heat, periods, plan, quality, session, tiles, waiting
 from dashboard.client import Hub, Refused
 from dashboard.devices import device_names, lights, notices

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text import say
+from branchloop.text.catalogue import say
 from dashboard import acceptance, coverage_calendar, plan, quality, session, tiles
 from dashboard.plain import plain
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text import say
+from branchloop.text.catalogue import say
 from dashboard import service, session, tiles
 from dashboard.client import Hub
 from dashboard.plain import plain

@@ -9,17 +9,17 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.config import Fault
-from branchloop.notes import notes
-from branchloop.site import Site, parse_site
-from branchloop.text import Language, say
-from branchloop.text_faults import told
+from branchloop.site.notes import notes
+from branchloop.site.site import Site, parse_site
+from branchloop.text.catalogue import Language, say
+from branchloop.text.faults import told
 from dashboard import session, tiles
 from dashboard.client import Hub, Problem, Refused
 from dashboard.plain import plain
-from dashboard.setup_cameras import marks_of_cameras
-from dashboard.setup_draft import called, parts_of, site_of
-from dashboard.setup_floor import lines_and_zones, shape_called
-from dashboard.setup_work import Work, faults, note, stored
+from dashboard.setup.cameras import marks_of_cameras
+from dashboard.setup.draft import called, parts_of, site_of
+from dashboard.setup.floor import lines_and_zones, shape_called
+from dashboard.setup.work import Work, faults, note, stored
 
 PARTS = ("plan", "camera", "text")
 OWN_FILE = "branch file"

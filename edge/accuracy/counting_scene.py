@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 
 Array = NDArray[np.float64]
 Scenario = Literal["singles", "pairs", "steady", "turning", "crossing"]

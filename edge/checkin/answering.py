@@ -12,10 +12,9 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from branchloop.boxkeys import verify_box_key
-from branchloop.commands import COMMANDS, Adopt, Command, Enrol, Erase, Reply, Reseal
 from branchloop.errors import BranchloopError, InputError
-from branchloop.sealing import (
+from branchloop.keys.box import verify_box_key
+from branchloop.keys.sealing import (
     decode,
     fingerprint,
     photo_context,
@@ -24,6 +23,7 @@ from branchloop.sealing import (
     template_context,
     unseal,
 )
+from branchloop.wire.commands import COMMANDS, Adopt, Command, Enrol, Erase, Reply, Reseal
 from edge.checkin.vault import Vault
 from edge.kiosk.protect import Protection
 from edge.kiosk.threshold import template

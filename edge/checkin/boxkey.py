@@ -11,12 +11,12 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from branchloop.arrivals import BoxCertificate
-from branchloop.boxkeys import new_private, private_pem, read_private, verify_box_key
 from branchloop.errors import ConfigError, DependencyError, InputError
-from branchloop.keys import read_certificate
-from branchloop.sealing import decode, encode, raw_public
-from branchloop.secretfile import kept
+from branchloop.keys.box import new_private, private_pem, read_private, verify_box_key
+from branchloop.keys.file import kept
+from branchloop.keys.root import read_certificate
+from branchloop.keys.sealing import decode, encode, raw_public
+from branchloop.wire.arrivals import BoxCertificate
 
 PRIVATE = "box.pem"
 REQUEST = "box.request.json"

@@ -17,12 +17,12 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from branchloop.commands import Command, Gallery, Sealed
 from branchloop.errors import DependencyError, InputError
-from branchloop.kiosk import Kiosk
-from branchloop.sealing import gallery_context, unseal
-from branchloop.site import Site
-from branchloop.text import Language
+from branchloop.keys.sealing import gallery_context, unseal
+from branchloop.site.kiosk import Kiosk
+from branchloop.site.site import Site
+from branchloop.text.catalogue import Language
+from branchloop.wire.commands import Command, Gallery, Sealed
 from edge.checkin.answering import answer
 from edge.checkin.eye import Eye
 from edge.checkin.post import Post

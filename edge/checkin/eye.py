@@ -9,7 +9,7 @@ import random
 
 import cv2
 
-from branchloop.kiosk import Kiosk
+from branchloop.site.kiosk import Kiosk
 from edge.kiosk.challenge import Challenge
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import FaceEngine, Image

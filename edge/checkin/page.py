@@ -20,10 +20,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from branchloop.consent_text import consent_text
+from branchloop.agreement.consent import consent_text
 from branchloop.errors import InputError
-from branchloop.text import LANGUAGES
-from branchloop.text_kiosk import WORDS
+from branchloop.text.catalogue import LANGUAGES
+from branchloop.text.kiosk import WORDS
 from edge.checkin.desk import Desk
 
 STATIC = Path(__file__).parent / "static"

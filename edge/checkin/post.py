@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from branchloop.arrivals import Attempt
-from branchloop.wire import Wire
+from branchloop.wire.arrivals import Attempt
+from branchloop.wire.payload import Wire
 from edge.kiosk.session import Note
 from edge.send.link import Link
 from edge.send.outbox import Outbox

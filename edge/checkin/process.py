@@ -10,12 +10,12 @@ from typing import Any
 import uvicorn
 
 from branchloop import __version__
-from branchloop.box import Box
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.kiosk import Kiosk
 from branchloop.processes import lock_directory, stop_event
-from branchloop.site import Camera, Site, config_hash
-from branchloop.status import DeviceLight
+from branchloop.site.box import Box
+from branchloop.site.kiosk import Kiosk
+from branchloop.site.site import Camera, Site, config_hash
+from branchloop.wire.status import DeviceLight
 from edge.checkin.boxkey import box_key, certificate
 from edge.checkin.desk import Clocks, Desk
 from edge.checkin.page import create_page

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.arrivals import ConsentGiven
+from branchloop.agreement.consent import VERSION
 from branchloop.clock import DAY_MS
-from branchloop.commands import Expected
-from branchloop.consent_text import VERSION
-from branchloop.kiosk import Kiosk
-from branchloop.text import Language
+from branchloop.site.kiosk import Kiosk
+from branchloop.text.catalogue import Language
+from branchloop.wire.arrivals import ConsentGiven
+from branchloop.wire.commands import Expected
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault
 from edge.kiosk.protect import Protection

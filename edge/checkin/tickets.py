@@ -7,11 +7,11 @@ import logging
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from branchloop.arrivals import Checkin, Walkin
 from branchloop.errors import BranchloopError, ConflictError, DependencyError
-from branchloop.kiosk import Kiosk
 from branchloop.numbering import meant_ms
-from branchloop.text import Language
+from branchloop.site.kiosk import Kiosk
+from branchloop.text.catalogue import Language
+from branchloop.wire.arrivals import Checkin, Walkin
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault
 from edge.kiosk.day import Day, Given, ToldWait

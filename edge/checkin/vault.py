@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError, DependencyError
-from branchloop.secretfile import KEY_BYTES, kept, new_key, read_key
+from branchloop.keys.file import KEY_BYTES, kept, new_key, read_key
 from edge.kiosk.day import GIVEN_MS, Given
 
 DATABASE = "kiosk.db"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from branchloop.clock import from_ms
-from branchloop.site import Site
+from branchloop.site.site import Site
 from edge.checkin.tickets import told_wait
 from edge.kiosk.day import CLOCK_OFF_MS, Day
 from edge.kiosk.session import Session

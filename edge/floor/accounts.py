@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from branchloop.messages import Notice, Window
-from branchloop.site import Site
-from edge.floor.entrances import Entrances
-from edge.floor.fusion import Stretch
+from branchloop.site.site import Site
+from branchloop.wire.messages import Notice, Window
+from edge.floor.counting.entrances import Entrances
+from edge.floor.counting.lines import Crossing
+from edge.floor.counting.queueing import Wait
+from edge.floor.counting.staff import StaffRoll
+from edge.floor.counting.stitching import Stitcher
+from edge.floor.counting.zones import Visit
+from edge.floor.fusion.people import Stretch
 from edge.floor.handover import Renamed
-from edge.floor.lines import Crossing
 from edge.floor.notices import CrossingNotices, Final
 from edge.floor.person import Person
-from edge.floor.queueing import Wait
-from edge.floor.staff import StaffRoll
-from edge.floor.stitching import Stitcher
 from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors, WindowBook
-from edge.floor.zones import Visit
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,21 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from branchloop.clock import window_start_ms
-from branchloop.messages import CameraFault, DeviceState, Notice, Window
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire.messages import CameraFault, DeviceState, Notice, Window
 from edge.floor.accounts import Accounts, Passage
-from edge.floor.agreement import Agreement
 from edge.floor.calibration import FloorCalibration, calibrate
-from edge.floor.fusion import Fusion, Stretch
+from edge.floor.counting.queueing import Wait
+from edge.floor.counting.zones import Visit
+from edge.floor.fusion.agreement import Agreement
+from edge.floor.fusion.people import Fusion, Stretch
 from edge.floor.observation import Observation
-from edge.floor.occupancy import Occupancy
-from edge.floor.queueing import Wait
+from edge.floor.sensors.occupancy import Occupancy
 from edge.floor.sight import sight
-from edge.floor.track import TrackerSettings
-from edge.floor.tracks import MAX_LOOKBACK_MS, Tracker
+from edge.floor.tracking.track import TrackerSettings
+from edge.floor.tracking.tracker import MAX_LOOKBACK_MS, Tracker
 from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
-from edge.floor.zones import Visit
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from branchloop import geometry
-from edge.floor.association import IMPOSSIBLE, assign
+from edge.floor.tracking.association import IMPOSSIBLE, assign
 
 SAME_M = 1.0
 SAME_MS = 1_000

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.floor.fusion import HOLD_MS
+from edge.floor.fusion.people import HOLD_MS
 
 Array = NDArray[np.float64]
 Places = Mapping[int, tuple[float, float]]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from branchloop.messages import Notice
-from branchloop.site import Line, PlanPoint
-from edge.floor.fusion import SitePerson
-from edge.floor.joints import reaches
-from edge.floor.lines import FORGET_MS, GONE_MS, Crossing, LineCounter
+from branchloop.site.site import Line, PlanPoint
+from branchloop.wire.messages import Notice
+from edge.floor.counting.joints import reaches
+from edge.floor.counting.lines import FORGET_MS, GONE_MS, Crossing, LineCounter
+from edge.floor.fusion.people import SitePerson
 from edge.floor.person import Person
 
 SAME_EVENT_MS = 3_000

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion
 
-from branchloop.site import Calibration, Plan
+from branchloop.site.site import Calibration, Plan
 from edge.floor.calibration import FloorCalibration, calibrate
 
 Mask = NDArray[np.bool_]

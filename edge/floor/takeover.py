@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.clock import WINDOW_MS, window_start_ms
-from branchloop.messages import CameraFault, DeviceState, LineWindow, Notice, Window
-from branchloop.site import Site
-from edge.floor.agreement import Agreement
+from branchloop.site.site import Site
+from branchloop.wire.messages import CameraFault, DeviceState, LineWindow, Notice, Window
 from edge.floor.floor import Floor, Settled
+from edge.floor.fusion.agreement import Agreement
 from edge.floor.observation import observe
 from edge.floor.windows import ClosedBy, Sensors
 

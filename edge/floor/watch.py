@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop import geometry
-from branchloop.site import Line, Plan, Zone
+from branchloop.site.site import Line, Plan, Zone
 from edge.floor.sight import Mask, Sight, cell_centres
 
 LEAST_SHARE = 0.5

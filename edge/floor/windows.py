@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, window_start_ms
-from branchloop.messages import (
+from branchloop.site.site import Site, Zone
+from branchloop.wire.messages import (
     CameraFault,
     CameraWindow,
     DeviceState,
@@ -21,17 +22,16 @@ from branchloop.messages import (
     Window,
     ZoneWindow,
 )
-from branchloop.site import Site, Zone
-from edge.floor.flow import FlowGrid, Strides
-from edge.floor.fusion import SitePerson, Stretch
+from edge.floor.counting.flow import FlowGrid, Strides
+from edge.floor.counting.heat import HeatGrid
+from edge.floor.counting.histogram import histogram
+from edge.floor.counting.lines import Crossing, Key
+from edge.floor.counting.queueing import Outcome, Wait
+from edge.floor.counting.queues import Queues, Told
+from edge.floor.counting.zones import Visit, ZoneMeter
+from edge.floor.fusion.people import SitePerson, Stretch
 from edge.floor.handover import Renamed
-from edge.floor.heat import HeatGrid
-from edge.floor.histogram import histogram
-from edge.floor.lines import Crossing, Key
-from edge.floor.queueing import Outcome, Wait
-from edge.floor.queues import Queues, Told
 from edge.floor.watch import Watch
-from edge.floor.zones import Visit, ZoneMeter
 
 OUTAGE_MS = DAY_MS
 """A leap of time that is longer than this is no outage but a clock that was set: there are no windows in between."""

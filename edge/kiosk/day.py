@@ -13,9 +13,9 @@ from typing import Literal
 
 from branchloop.clock import DAY_MS
 from branchloop.codes import code_digest
-from branchloop.commands import Expected, Gallery
 from branchloop.errors import ConflictError
 from branchloop.waiting import expected_wait_s
+from branchloop.wire.commands import Expected, Gallery
 
 Refusal = Literal["cancelled", "served", "too_early", "too_late", "no_gallery"]
 QUEUE_FRESH_MS = 900_000

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from branchloop.codes import is_number, read_code, read_qr
-from branchloop.commands import Expected
 from branchloop.errors import InputError
+from branchloop.wire.commands import Expected
 from edge.kiosk.challenge import Action
 from edge.kiosk.day import Day
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from branchloop import topics
-from branchloop.batches import Ack, Batch, Item
-from branchloop.recording import Told
-from branchloop.status import HubStatus, Status
+from branchloop.load.recording import Told
+from branchloop.wire import topics
+from branchloop.wire.batches import Ack, Batch, Item
+from branchloop.wire.status import HubStatus, Status
 from edge.send.boxlink import BoxLink
 from edge.send.connection import Connection, Received
 from edge.send.inflight import InFlight, Verdict

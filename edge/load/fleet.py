@@ -15,7 +15,7 @@ from typing import Any
 
 from branchloop.clock import WINDOW_MS, window_start_ms
 from branchloop.errors import DependencyError
-from branchloop.recording import Recording
+from branchloop.load.recording import Recording
 from edge.load.box import Counts, LoadBox
 from edge.send.boxlink import BoxLink
 from edge.send.link import CADENCE_S

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from branchloop import exits
-from branchloop.box import Box, Tls
 from branchloop.errors import InputError
 from branchloop.finite import Finite
 from branchloop.processes import stop_event
+from branchloop.site.box import Box, Tls
 from edge.load.fleet import Fleet, Stage, climb
 from edge.send.boxlink import BoxLink
 

@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
+from branchloop.wire.commands import MAX_PICTURE_BYTES
 from edge.perceive.nobody import Boxes, Detector, Image, Remembering, grown, people_anywhere
 
 WIDEST_PX = 1280

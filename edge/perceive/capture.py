@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from branchloop.errors import BranchloopError, DependencyError, InputError
-from branchloop.messages import DeviceState
-from branchloop.site import Camera
+from branchloop.site.site import Camera
+from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.camera import (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from branchloop.messages import CameraFault
-from branchloop.site import Camera, Plan, Site
+from branchloop.site.site import Camera, Plan, Site
+from branchloop.wire.messages import CameraFault
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.perceive.health import Event
 from edge.perceive.integrity import BLIND

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from branchloop.messages import CameraFault, DeviceState
+from branchloop.wire.messages import CameraFault, DeviceState
 
 STALL_S = 3.0
 """Silence after which a camera counts as stalled; a reader notices it within 5 s in all cases."""

@@ -19,7 +19,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from branchloop.messages import CameraFault
+from branchloop.wire.messages import CameraFault
 from edge.perceive.detail import Detail
 from edge.perceive.repetition import Repetition
 from edge.perceive.viewpoint import Motion, Viewpoint

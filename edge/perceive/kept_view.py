@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop import exits
-from branchloop.messages import CameraFault
-from branchloop.site import Camera, Site
+from branchloop.site.site import Camera, Site
+from branchloop.wire.messages import CameraFault
 from edge.durable import replace_whole
 from edge.perceive.detail import Detail, Usual
 from edge.perceive.faults import said_moved, view_file

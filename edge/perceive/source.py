@@ -14,8 +14,8 @@ from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from branchloop.errors import ConfigError
-from branchloop.parts import PASSWORD, USER
-from branchloop.site import Camera
+from branchloop.site.parts import PASSWORD, USER
+from branchloop.site.site import Camera
 
 
 @dataclass(frozen=True, slots=True)

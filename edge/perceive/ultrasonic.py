@@ -10,9 +10,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from branchloop.messages import DeviceState, SensorWindow
-from branchloop.site import PRESENT_SLACK_M, Sensor
-from edge.floor.occupancy import HOLD_MS
+from branchloop.site.site import PRESENT_SLACK_M, Sensor
+from branchloop.wire.messages import DeviceState, SensorWindow
+from edge.floor.sensors.occupancy import HOLD_MS
 
 SILENT_S = 5.0
 """A sensor without a reading for this long is stalled."""

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from itertools import islice, pairwise
 from statistics import median
 
-from branchloop.messages import SensorFault
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import SensorFault
 from edge.perceive.ultrasonic import NEAREST_M, Reading
 
 HORIZON_MS = 60_000

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import serial
 
-from branchloop.messages import DeviceState
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event, Health

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.errors import BranchloopError, InputError
-from branchloop.messages import DeviceState
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event, Health

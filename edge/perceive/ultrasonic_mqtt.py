@@ -13,7 +13,7 @@ from typing import Any
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
 from edge.perceive.ultrasonic_wire import LineReader
 
 CONNECT_S = 5.0

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.errors import BranchloopError, UsageError
-from branchloop.messages import CameraFault
-from branchloop.site import Camera, Site
+from branchloop.site.site import Camera, Site
+from branchloop.wire.messages import CameraFault
 from edge.configured import read_configured
 from edge.floor.calibration import calibrate
 from edge.perceive.capture import Capture

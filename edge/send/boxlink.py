@@ -7,9 +7,9 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from branchloop.box import Box, Tls
 from branchloop.credentials import client_id, username
 from branchloop.errors import ConfigError
+from branchloop.site.box import Box, Tls
 
 PLAIN_PORT = 1883
 TLS_PORT = 8883

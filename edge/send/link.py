@@ -22,11 +22,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from branchloop import topics
-from branchloop.batches import Ack, Batch
 from branchloop.errors import DependencyError
-from branchloop.messages import Live
-from branchloop.status import HubStatus, Status
+from branchloop.wire import topics
+from branchloop.wire.batches import Ack, Batch
+from branchloop.wire.messages import Live
+from branchloop.wire.status import HubStatus, Status
 from edge.send.boxlink import BoxLink
 from edge.send.connection import CONNECT_TIMEOUT_S, Connection, Received
 from edge.send.inflight import InFlight, Verdict

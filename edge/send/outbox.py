@@ -19,13 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
-from branchloop.batches import MAX_BATCH_BYTES
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import Notice, Window
-from branchloop.status import Stuck
-from branchloop.wire import Wire
+from branchloop.wire.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.wire.batches import MAX_BATCH_BYTES
+from branchloop.wire.messages import Notice, Window
+from branchloop.wire.payload import Wire
+from branchloop.wire.status import Stuck
 from edge.send import rows
 from edge.send.outboxfile import CURRENT, OutboxFile
 from edge.send.room import Room, used_bytes

@@ -12,7 +12,7 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from branchloop.batches import Dropped, Item
+from branchloop.wire.batches import Dropped, Item
 from edge.send.outboxfile import CURRENT, begin_epoch
 
 DROPPED = "dropped"

@@ -10,11 +10,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from branchloop.errors import AccessError
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.config_partners import Partner
-from hub.store.tickets import owe
+from hub.config.partners import Partner
+from hub.store.book.tickets import owe
 from hub.store.tokens import ALL_SITES, Role, Token
 
 Permission = Literal[

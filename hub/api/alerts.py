@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from branchloop.clock import iso
-from hub.api.models import AlertAnswer
-from hub.store.alerts import StoredAlert
+from hub.api.models.answers import AlertAnswer
+from hub.store.figures.alerts import StoredAlert
 
 
 def alerted(alert: StoredAlert) -> AlertAnswer:

@@ -16,18 +16,12 @@ from branchloop.errors import DependencyError
 from hub.api import (
     booking,
     branches,
-    card_booking,
-    card_offer,
-    card_pass,
-    card_requests,
-    cards,
     configuration,
     consents,
     crowding,
     enrolment,
     events,
     identity,
-    models,
     pages,
     partners,
     pictures,
@@ -39,13 +33,21 @@ from hub.api import (
     value_routes,
     verify_page,
 )
-from hub.api.card_access import listed
+from hub.api.card import (
+    booking as card_booking,
+    offer as card_offer,
+    requests as card_requests,
+    routes as cards,
+    visit as card_pass,
+)
+from hub.api.card.access import listed
 from hub.api.cors import Cors
 from hub.api.crowd_stream import CrowdStream
 from hub.api.guard import Guard
+from hub.api.models import answers as models
 from hub.api.state import State, now_ms
 from hub.api.stream import Stream
-from hub.store.reading import Reader
+from hub.store.figures.reading import Reader
 
 ALIVE_MS = 10_000
 _PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -13,23 +13,23 @@ from segno import make as make_qr
 from branchloop.clock import from_ms, iso
 from branchloop.codes import qr_text
 from branchloop.errors import ConflictError, InputError
-from branchloop.site import Site
-from hub.api import models_book as models
+from branchloop.site.site import Site
 from hub.api.access import Booking, OnBoard
+from hub.api.models import book as models
 from hub.api.problems import NotFoundError
 from hub.api.starts import YEARS, start_of
 from hub.api.state import State, now_ms
 from hub.loop.appointments import Method
-from hub.store.appointment import Appointment
-from hub.store.book import Book, Wanted
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.forecasting import reconciled
+from hub.store.book.kiosk_day import queues
+from hub.store.book.midnight import beside
+from hub.store.book.places import day_slots
+from hub.store.book.tickets import aliases, arrive, provisional
 from hub.store.connection import opened, reading
-from hub.store.consents import Consents
-from hub.store.forecasting import reconciled
+from hub.store.customers.consents import Consents
 from hub.store.idempotency import keep_key, made_before, request_digest
-from hub.store.kiosk_day import queues
-from hub.store.midnight import beside
-from hub.store.places import day_slots
-from hub.store.tickets import aliases, arrive, provisional
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]

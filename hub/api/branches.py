@@ -12,17 +12,15 @@ from fastapi.responses import Response, StreamingResponse
 
 from branchloop.clock import to_ms
 from branchloop.errors import InputError
-from branchloop.site import Site
-from branchloop.topics import ID_PATTERN
-from hub.api import heat as floor
-from hub.api import history, models, queues, tables
-from hub.api import live as live_facts
-from hub.api import models_figures as answers
+from branchloop.site.site import Site
+from branchloop.wire.topics import ID_PATTERN
+from hub.api import heat as floor, history, live as live_facts, queues, tables
 from hub.api.access import Branches, Caller, Figures, Live
+from hub.api.models import answers as models, figures as answers
 from hub.api.state import State
 from hub.api.stream import Stream
-from hub.store.reading import Reader
-from hub.store.stretch import Span
+from hub.store.figures.reading import Reader
+from hub.store.figures.stretch import Span
 
 LATEST_MS = 4_102_444_800_000
 From = Annotated[str, Query(alias="from", description="RFC 3339 with zone", max_length=40)]

@@ -9,17 +9,17 @@ from fastapi import APIRouter, Path, Request
 
 from branchloop import survey
 from branchloop.clock import iso
-from branchloop.site import Site, parse_site
-from branchloop.sitetext import publishable
-from hub.api import models_configuration as models
+from branchloop.site.editing import publishable
+from branchloop.site.site import Site, parse_site
 from hub.api.access import Configuring
+from hub.api.models import configuration as models
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.config import HubConfig, site_text
-from hub.store.configurations import Configurations, Reported, Saved
+from hub.config.hub import HubConfig, site_text
+from hub.store.book.stranded import stranded
+from hub.store.branches.configurations import Configurations, Reported, Saved
+from hub.store.branches.judging import judge_text, roll_back, save_text
 from hub.store.connection import opened, reading
-from hub.store.judging import judge_text, roll_back, save_text
-from hub.store.stranded import stranded
 
 Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
 

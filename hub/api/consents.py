@@ -8,16 +8,16 @@ from fastapi import APIRouter, Request
 
 from branchloop.clock import iso
 from branchloop.errors import InputError
-from hub.api import models_consent as models
 from hub.api.access import Caller, Enrolling
 from hub.api.enrolment import shown_holders
+from hub.api.models import consent as models
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import Consent, step
 from hub.store.connection import opened, reading
-from hub.store.consenting import Consenting
-from hub.store.consents import Consents
-from hub.store.receiptkey import receipt_key
+from hub.store.customers.consenting import Consenting
+from hub.store.customers.consents import Consents
+from hub.store.customers.receiptkey import receipt_key
 
 
 def routes() -> APIRouter:

@@ -12,8 +12,8 @@ import logging
 from collections.abc import AsyncIterator, Callable
 
 from branchloop.errors import BranchloopError
-from branchloop.site import Site
-from hub.api.models_card import Crowding
+from branchloop.site.site import Site
+from hub.api.models.card import Crowding
 from hub.api.problems import BusyError
 from hub.api.state import now_ms
 

@@ -10,11 +10,11 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Message, Send
 
 from branchloop.clock import iso
-from branchloop.site import Site
-from hub.api import models_card as models
+from branchloop.site.site import Site
 from hub.api.access import Figures
-from hub.api.card_access import Page
+from hub.api.card.access import Page
 from hub.api.crowd_stream import CrowdStream
+from hub.api.models import card as models
 from hub.api.state import State, now_ms
 from hub.loop.crowding import Crowd
 from hub.store.connection import reading

@@ -10,13 +10,13 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
-from branchloop import topics
 from branchloop.credentials import HUB_API, client_id
 from branchloop.errors import InputError
-from branchloop.messages import Live
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire import topics
+from branchloop.wire.messages import Live
 from hub.broker.passwords import ensure_password
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.runtime import Runtime
 
 FRESH_MS = 5_000

@@ -11,23 +11,23 @@ import sqlite3
 
 from fastapi import APIRouter, Request
 
+from branchloop.agreement.consent import PURPOSE, consent_text
 from branchloop.clock import iso
-from branchloop.consent_text import PURPOSE, consent_text
 from branchloop.errors import InputError
-from branchloop.sealing import decode, fingerprint
-from branchloop.site import Site
-from branchloop.text import LANGUAGES, Language
-from hub.api import models_consent as models
+from branchloop.keys.sealing import decode, fingerprint
+from branchloop.site.site import Site
+from branchloop.text.catalogue import LANGUAGES, Language
 from hub.api.access import Enrolling
+from hub.api.models import consent as models
 from hub.api.pace import Pace
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.consent import DAY_MS, LINK_DAYS, Consent, Holder, check_given, end_of_retention_ms, step
 from hub.store.connection import opened, reading
-from hub.store.consenting import Consenting, Photo
-from hub.store.consents import Consents, Link
-from hub.store.people import GUARDIAN, PHOTO
-from hub.store.receiptkey import receipt_key
+from hub.store.customers.consenting import Consenting, Photo
+from hub.store.customers.consents import Consents, Link
+from hub.store.customers.holders import GUARDIAN, PHOTO
+from hub.store.customers.receiptkey import receipt_key
 
 MISSES_A_MINUTE = 60
 MAX_PHOTO_TEXT = 420_000

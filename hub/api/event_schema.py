@@ -6,7 +6,7 @@ import json
 import sys
 from typing import Any
 
-from hub.api.models_events import Event
+from hub.api.models.events import Event
 
 
 def text() -> str:

@@ -11,8 +11,8 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import StreamingResponse
 
 from branchloop.clock import iso
-from hub.api import models_events as models
 from hub.api.access import Caller, Delivering, Following
+from hub.api.models import events as models
 from hub.api.problems import BusyError, NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.delivery import envelope

@@ -18,9 +18,9 @@ from branchloop.clock import (
     iso,
 )
 from branchloop.errors import InputError
-from branchloop.site import Plan, Site
-from hub.store.stretch import Kept, Span, widened
-from hub.store.sums import LEVELS, Level, per_camera_ms
+from branchloop.site.site import Plan, Site
+from hub.store.figures.stretch import Kept, Span, widened
+from hub.store.figures.sums import LEVELS, Level, per_camera_ms
 
 Grid = NDArray[np.int64]
 

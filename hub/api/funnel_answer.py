@@ -10,11 +10,11 @@ from typing import Literal
 from fastapi.responses import Response
 
 from branchloop.clock import iso
-from branchloop.site import Site
-from hub.api import models_value as models
+from branchloop.site.site import Site
+from hub.api.models import value as models
 from hub.api.state import State
 from hub.api.tables import MEDIA_TYPE
-from hub.config_value import Value
+from hub.config.value import Value
 from hub.loop.journey import STAGES, UNRECORDED, Happened
 from hub.loop.value import (
     By,

@@ -7,7 +7,7 @@ import re
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from branchloop.acceptance import MAX_BYTES as MAX_REPORT_BYTES
+from branchloop.acceptance.report import MAX_BYTES as MAX_REPORT_BYTES
 from hub.api.problems import HEADERS, problem
 
 MAX_BODY_BYTES = 1 << 16

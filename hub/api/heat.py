@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 
 from branchloop.clock import bucket_start_ms, iso
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.api import figures
-from hub.api import models_figures as models
+from hub.api.models import figures as models
 from hub.api.question import Question, quality
 from hub.api.state import State
-from hub.store.reading import Reader
+from hub.store.figures.reading import Reader
 
 Layer = Literal["presence", "filled"]
 FIGURES: Mapping[Layer, tuple[str, ...]] = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from branchloop.kpis import duration_quantile_s
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.api import figures
-from hub.api import models_figures as models
+from hub.api.models import figures as models
 from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
-from hub.store.reading import Reader, Sums
-from hub.store.sums import LineSums, ZoneSums
+from hub.store.figures.reading import Reader, Sums
+from hub.store.figures.sums import LineSums, ZoneSums
 
 
 def footfall(state: State, site: Site, from_: int, to: int, bucket: str) -> models.Footfall:

@@ -8,21 +8,22 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
+from branchloop.agreement.link import link_text
 from branchloop.clock import iso
 from branchloop.errors import AccessError, InputError
-from branchloop.link_text import link_text
-from branchloop.text import Language
-from hub.api import models_identity as models
-from hub.api.card_access import Holder, PassHolder
-from hub.api.card_identity import tag_shown
-from hub.api.models_consent import ShownPoint
+from branchloop.text.catalogue import Language
+from hub.api.card.access import Holder, PassHolder
+from hub.api.card.identity import tag_shown
+from hub.api.models import identity as models
+from hub.api.models.consent import ShownPoint
 from hub.api.problems import NotFoundError
 from hub.api.state import now_ms
-from hub.config_partners import Partner
+from hub.config.partners import Partner
 from hub.loop import embedding
-from hub.store import linking, requests, tagging
+from hub.store.book import requests
 from hub.store.connection import opened, reading
-from hub.store.receiptkey import receipt_key
+from hub.store.customers import linking, tagging
+from hub.store.customers.receiptkey import receipt_key
 
 
 def routes() -> APIRouter:

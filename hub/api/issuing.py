@@ -6,7 +6,7 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from branchloop.errors import ConfigError, ConflictError, DependencyError
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 
 if TYPE_CHECKING:
     from hub.documents.issuing import Issuer

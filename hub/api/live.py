@@ -8,17 +8,18 @@ from typing import Any
 
 from branchloop.clock import MINUTE_MS, bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
-from branchloop.site import Site
-from hub.api import figures, models, queues, taints
+from branchloop.site.site import Site
+from hub.api import figures, queues, taints
 from hub.api.alerts import alerted
 from hub.api.history import Through, covered_at
+from hub.api.models import answers as models
 from hub.api.newest import Newest, figure_of
 from hub.api.question import of_part
 from hub.api.state import State, now_ms
-from hub.store.alerts import StoredAlert
-from hub.store.reading import Crossings, Reader, Sums
-from hub.store.stretch import Span
-from hub.store.sums import LineSums, ZoneSums
+from hub.store.figures.alerts import StoredAlert
+from hub.store.figures.reading import Crossings, Reader, Sums
+from hub.store.figures.stretch import Span
+from hub.store.figures.sums import LineSums, ZoneSums
 
 STALE_MS = 15_000
 NOTICES = 20

@@ -12,13 +12,13 @@ from branchloop import exits
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.runtime import read
 from hub.store.audit import AuditLog
-from hub.store.book import Book
-from hub.store.inforce import follow
-from hub.store.keyring import Keyring
-from hub.store.people import People
+from hub.store.book.entries import Book
+from hub.store.branches.inforce import follow
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
 from hub.store.tokens import Tokens
 
 MOST_FILES = 65_536

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from branchloop.clock import WINDOW_MS, iso
-from hub.api.models import Fault, Figure
-from hub.store.sums import per_camera_ms
+from hub.api.models.answers import Fault, Figure
+from hub.store.figures.sums import per_camera_ms
 
 
 @dataclass(frozen=True, slots=True)

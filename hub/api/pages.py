@@ -10,8 +10,8 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from branchloop import text_board, text_staff
-from branchloop.text_consent import WORDS
+from branchloop.text import board as text_board, staff as text_staff
+from branchloop.text.consent import WORDS
 
 STATIC = Path(__file__).parent / "static"
 POLICY = (

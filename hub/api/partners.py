@@ -12,12 +12,12 @@ from fastapi.responses import Response
 
 from branchloop.clock import MINUTE_MS, iso
 from branchloop.errors import InputError
-from hub.api import models_identity as models
 from hub.api.access import OfPartner, PartnerFigures, Settling
 from hub.api.branches import Format, Over
-from hub.api.card_identity import tag_shown
+from hub.api.card.identity import tag_shown
 from hub.api.funnel_answer import as_csv, funnel_answer
-from hub.api.models_value import Funnel
+from hub.api.models import identity as models
+from hub.api.models.value import Funnel
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.api.tables import MEDIA_TYPE
@@ -26,9 +26,9 @@ from hub.loop.appointments import service_of
 from hub.loop.embedding import Embed, issue
 from hub.loop.receipt import canonical
 from hub.loop.tags import end_ms
-from hub.store import linking, settlement, tagging
 from hub.store.connection import opened, reading
-from hub.store.receiptkey import receipt_key
+from hub.store.customers import linking, settlement, tagging
+from hub.store.customers.receiptkey import receipt_key
 
 Month = Annotated[str, Query(description="YYYY-MM, by each branch's calendar", max_length=10)]
 

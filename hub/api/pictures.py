@@ -11,15 +11,14 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import Response as Plain
 
 from branchloop.clock import iso
-from branchloop.site import Site
-from branchloop.topics import ID_PATTERN
-from hub.api import models_pictures as models
+from branchloop.site.site import Site
+from branchloop.wire.topics import ID_PATTERN
 from hub.api.access import Caller, Picturing
+from hub.api.models import pictures as models
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
+from hub.store.branches.pictures import Kept, Pictures, Request as Asked, What
 from hub.store.connection import opened, reading
-from hub.store.pictures import Kept, Pictures, What
-from hub.store.pictures import Request as Asked
 
 Within = Annotated[
     int,

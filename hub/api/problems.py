@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from branchloop.errors import AccessError, BranchloopError
-from hub.api.models import Problem
+from hub.api.models.answers import Problem
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {

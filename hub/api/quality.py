@@ -20,22 +20,22 @@ from branchloop.clock import (
     local_day_end_ms,
     local_day_start_ms,
 )
-from branchloop.site import Site
-from hub.api import figures, models
-from hub.api import models_quality as answers
+from branchloop.site.site import Site
+from hub.api import figures
 from hub.api.alerts import alerted
+from hub.api.models import answers as models, quality as answers
 from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
 from hub.loop.trust import trust
-from hub.store.acceptance import AcceptanceReports, Kept
-from hub.store.alerts import Alerts
-from hub.store.checking import Checker
-from hub.store.configurations import Configurations
+from hub.store.branches.configurations import Configurations
+from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.connection import reading
-from hub.store.evidence import Evidence, Part
-from hub.store.opening import Hours, OpeningHistory
-from hub.store.proof import MOST_READ, proof
-from hub.store.stretch import Span, buckets
+from hub.store.figures.acceptance import AcceptanceReports, Kept
+from hub.store.figures.alerts import Alerts
+from hub.store.figures.checking import Checker
+from hub.store.figures.evidence import Evidence, Part
+from hub.store.figures.proof import MOST_READ, proof
+from hub.store.figures.stretch import Span, buckets
 
 MOST_ALERTS = 50
 BALANCE_DAYS = 14

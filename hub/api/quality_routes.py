@@ -8,20 +8,20 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
-from branchloop.acceptance import Report, digest, read_tree
-from branchloop.acceptance_signing import verify_report
+from branchloop.acceptance.report import Report, digest, read_tree
+from branchloop.acceptance.signing import verify_report
 from branchloop.clock import DAY_MS
 from branchloop.errors import InputError
-from branchloop.sealing import decode, fingerprint
-from branchloop.site import Site
-from hub.api import models_quality as models
+from branchloop.keys.sealing import decode, fingerprint
+from branchloop.site.site import Site
 from hub.api import quality as facts
 from hub.api.access import Accepting, Quality
+from hub.api.models import quality as models
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.config import HubConfig
-from hub.store.acceptance import AcceptanceReports, Kept
+from hub.config.hub import HubConfig
 from hub.store.connection import opened, reading
+from hub.store.figures.acceptance import AcceptanceReports, Kept
 
 Digest = Annotated[str, Path(max_length=64, description="SHA-256 of the signed text")]
 _BODY: dict[str, Any] = {

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from branchloop.clock import iso
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.api import figures, taints
-from hub.api.models import Taint
+from hub.api.models.answers import Taint
 from hub.api.state import now_ms
-from hub.store.reading import Reader, Sums
-from hub.store.stretch import Span, buckets, is_whole
-from hub.store.sums import Level, LineSums, QueueSums, ZoneSums
+from hub.store.figures.reading import Reader, Sums
+from hub.store.figures.stretch import Span, buckets, is_whole
+from hub.store.figures.sums import Level, LineSums, QueueSums, ZoneSums
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from typing import Literal
 
 from fastapi import APIRouter, Request
 
-from hub.api import models_book as models
-from hub.api import models_service, service
+from hub.api import service
 from hub.api.access import Figures, OnBoard
 from hub.api.booking import Day, Key, day_of, find_appointment, shown
+from hub.api.models import book as models, service as models_service
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
-from hub.store import calling, queueing
+from hub.store.book import calling, queueing
 from hub.store.connection import opened
 from hub.store.idempotency import keep_key, made_before, request_digest
 

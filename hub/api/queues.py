@@ -6,15 +6,15 @@ from typing import TypedDict
 
 from branchloop.clock import MINUTE_MS, iso
 from branchloop.kpis import duration_quantile_s
-from branchloop.site import Site
-from hub.api import figures, models, taints
-from hub.api import models_figures as answers
+from branchloop.site.site import Site
+from hub.api import figures, taints
+from hub.api.models import answers as models, figures as answers
 from hub.api.newest import Newest, figure_of
 from hub.api.question import Question, of_part, parts, place, quality
 from hub.api.state import State
-from hub.store.reading import Reader, Sums
-from hub.store.stretch import Span
-from hub.store.sums import QueueSums, per_camera_ms
+from hub.store.figures.reading import Reader, Sums
+from hub.store.figures.stretch import Span
+from hub.store.figures.sums import QueueSums, per_camera_ms
 
 RECENT_MS = 30 * MINUTE_MS
 FIGURES = ("queue_length", "wait_median", "wait_p90", "abandonment")

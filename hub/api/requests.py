@@ -10,17 +10,17 @@ from fastapi import APIRouter, Query, Request
 
 from branchloop.clock import from_ms, iso
 from branchloop.errors import ConflictError, InputError
-from branchloop.site import Site
-from hub.api import models_requests as models
+from branchloop.site.site import Site
 from hub.api.access import Fulfilling, Requesting
-from hub.api.card_access import own_origin
-from hub.api.card_requests import reason_of, verify_url
+from hub.api.card.access import own_origin
+from hub.api.card.requests import reason_of, verify_url
 from hub.api.issuing import issuer_here
+from hub.api.models import requests as models
 from hub.api.pace import Pace
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop.requests import ISSUED, done_already
-from hub.store import requests as store
+from hub.store.book import requests as store
 from hub.store.connection import opened, reading
 
 MOST = 200

@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from branchloop.clock import from_ms, iso, local_day_end_ms, local_day_start_ms
-from branchloop.kiosk import Service
-from branchloop.serving import fellow_queues
-from branchloop.site import Site
-from hub.api import models_figures, queues
-from hub.api import models_service as models
+from branchloop.site.kiosk import Service
+from branchloop.site.serving import fellow_queues
+from branchloop.site.site import Site
+from hub.api import queues
+from hub.api.models import figures as models_figures, service as models
 from hub.api.state import State
 from hub.loop import service_day as rules
 from hub.loop.forecast import Wait
 from hub.loop.value import SMALL
-from hub.store import service_day as kept
+from hub.store.book import service_day as kept
+from hub.store.book.forecasting import waits
 from hub.store.connection import reading
-from hub.store.forecasting import waits
 
 
 def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> models.ServiceDay:

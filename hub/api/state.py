@@ -8,11 +8,11 @@ from pathlib import Path
 
 from branchloop.errors import DependencyError
 from hub.api.dots import Dots
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.store.audit import AuditLog
-from hub.store.book import Book
-from hub.store.crowding import Crowds
-from hub.store.people import People
+from hub.store.book.entries import Book
+from hub.store.customers.holders import People
+from hub.store.figures.crowding import Crowds
 from hub.store.tokens import Tokens
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from branchloop.clock import iso
-from hub.api import models_capacity as models
 from hub.api.access import OnBoard
 from hub.api.booking import shown
+from hub.api.models import capacity as models
 from hub.api.state import State, now_ms
+from hub.store.book.stranded import stranded
 from hub.store.connection import reading
-from hub.store.stranded import stranded
 
 
 def routes() -> APIRouter:

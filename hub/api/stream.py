@@ -17,12 +17,12 @@ from collections.abc import AsyncIterator, Callable
 
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import Live
+from branchloop.wire.messages import Live
 from hub.api.problems import BusyError
 from hub.api.state import State, now_ms
 from hub.store.connection import connect_readonly
-from hub.store.reading import FeedRow, Reader
-from hub.store.schema import DATABASE
+from hub.store.figures.reading import FeedRow, Reader
+from hub.store.schema.core import DATABASE
 
 POLL_S = 0.1
 RETRY_S = 1.0

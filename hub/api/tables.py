@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hub.api.models_figures import Bucket, Footfall, Occupancy, Queues
+from hub.api.models.figures import Bucket, Footfall, Occupancy, Queues
 
 MEDIA_TYPE = "text/csv; charset=utf-8"
 _FOOTFALL = {"visitors": "visitors", "in": "in_", "out": "out", "returned": "returned"}

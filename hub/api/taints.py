@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from hub.api.models import Fault, Part, Taint
+from hub.api.models.answers import Fault, Part, Taint
 from hub.loop.alerts import PROOFS, tainted
 
 Faults = Mapping[tuple[str, str], Mapping[str, int | None]]

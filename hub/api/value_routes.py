@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from hub.api import models_value as models
 from hub.api.access import Figures
 from hub.api.branches import Format, Over
 from hub.api.funnel_answer import Table, as_csv, funnel_answer
+from hub.api.models import value as models
 from hub.api.state import State
 from hub.loop.value import By
 

@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from branchloop.text_documents import words
-from hub.api.models_requests import Verdict
+from branchloop.text.documents import words
+from hub.api.models.requests import Verdict
 from hub.api.pace import TooManyError
 from hub.api.pages import STATIC
 from hub.api.problems import NotFoundError

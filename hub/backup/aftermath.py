@@ -11,17 +11,16 @@ from dataclasses import dataclass
 from branchloop.clock import DAY_MS
 from branchloop.errors import InputError
 from hub.backup.snapshot import reader
-from hub.config import HubConfig
-from hub.store import linking
-from hub.store.book import Book
+from hub.config.hub import HubConfig
+from hub.store.book.entries import Book
 from hub.store.connection import opened
-from hub.store.consenting import Consenting
-from hub.store.erasure import erase_customer, retire_people
-from hub.store.forgotten import Ended, Journal, Kind, digest, mark
-from hub.store.keyring import DATABASE as KEYS
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.receiptkey import receipt_key
+from hub.store.customers import linking
+from hub.store.customers.consenting import Consenting
+from hub.store.customers.erasure import erase_customer, retire_people
+from hub.store.customers.forgotten import Ended, Journal, Kind, digest, mark
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import DATABASE as KEYS, Keyring
+from hub.store.customers.receiptkey import receipt_key
 
 STEP = 1_000_000_000
 """By so much the numbers of the ledger and of the live feed go on: whoever keeps one as a cursor misses nothing."""

@@ -10,13 +10,13 @@ from pathlib import Path
 from branchloop.errors import InputError
 from hub.backup.manifest import Manifest
 from hub.backup.snapshot import applied, check_integrity, reader
-from hub.config import HubConfig
-from hub.store import forgotten
+from hub.config.hub import HubConfig
 from hub.store.audit import walk
 from hub.store.connection import MIGRATIONS
-from hub.store.keyring import DATABASE as KEYS
+from hub.store.customers import forgotten
+from hub.store.customers.keyring import DATABASE as KEYS
 from hub.store.migrating import known
-from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE, audit_migrations
 
 
 def check_fits(manifest: Manifest, config: HubConfig, name: str) -> None:

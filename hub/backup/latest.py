@@ -9,8 +9,8 @@ from pathlib import Path
 
 from branchloop.clock import HOUR_MS, iso, to_ms
 from branchloop.doctor_finding import Finding, good, warn
-from hub.config import HubConfig
-from hub.store.schema import DATABASE
+from hub.config.hub import HubConfig
+from hub.store.schema.core import DATABASE
 
 FILE = "last-backup"
 """One line: a time in UTC."""

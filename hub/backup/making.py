@@ -12,7 +12,7 @@ from pathlib import Path
 from branchloop import __version__
 from branchloop.clock import iso
 from branchloop.errors import DependencyError, InputError, UsageError
-from branchloop.sealing import decode
+from branchloop.keys.sealing import decode
 from hub.backup import latest
 from hub.backup.archive import digest_of, opened, pack
 from hub.backup.manifest import AuditHead, Manifest, Part
@@ -26,13 +26,12 @@ from hub.backup.snapshot import (
     reader,
 )
 from hub.backup.workspace import sync, workspace
-from hub.config import HubConfig
-from hub.store import forgotten
+from hub.config.hub import HubConfig
 from hub.store.audit import AuditLog, walk
-from hub.store.keyring import DATABASE as KEYS
-from hub.store.keyring import KEY_FILE, Keyring, key_path
-from hub.store.receiptkey import RECEIPT_KEY
-from hub.store.schema import AUDIT_DATABASE, DATABASE
+from hub.store.customers import forgotten
+from hub.store.customers.keyring import DATABASE as KEYS, KEY_FILE, Keyring, key_path
+from hub.store.customers.receiptkey import RECEIPT_KEY
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE
 
 CREDENTIALS = "credentials"
 _CHECK = "backup: is this the key over names?"

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from branchloop.errors import DependencyError
-from branchloop.secretfile import made_once
+from branchloop.keys.file import made_once
 from hub.backup.workspace import sync
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.store.connection import RESTORING
-from hub.store.forgotten import JOURNAL
-from hub.store.keyring import DATABASE as KEYS
-from hub.store.keyring import KEY_FILE
-from hub.store.receiptkey import RECEIPT_KEY
-from hub.store.schema import AUDIT_DATABASE, DATABASE
+from hub.store.customers.forgotten import JOURNAL
+from hub.store.customers.keyring import DATABASE as KEYS, KEY_FILE
+from hub.store.customers.receiptkey import RECEIPT_KEY
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE
 
 STAGING = "restoring"
 CREDENTIALS = "credentials"

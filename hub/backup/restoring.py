@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from branchloop.clock import iso
 from branchloop.errors import ConfigError, DependencyError, InputError, UsageError
+from branchloop.keys.file import made_once, read_key
 from branchloop.processes import lock_directory
-from branchloop.secretfile import made_once, read_key
 from hub.backup import placing
 from hub.backup.aftermath import Settled, settle
 from hub.backup.archive import Archive, opened
@@ -26,12 +26,13 @@ from hub.backup.making import Say, key_check
 from hub.backup.manifest import Manifest
 from hub.backup.snapshot import check_integrity, copy_database, reader
 from hub.backup.workspace import workspace
-from hub.config import HubConfig
-from hub.store import forgotten, kept
+from hub.config.hub import HubConfig
+from hub.store import kept
 from hub.store.audit import RESTORE, AuditLog, walk
 from hub.store.connection import prepare
-from hub.store.keyring import KEY_FILE, Keyring, hub_key, key_path
-from hub.store.schema import AUDIT_DATABASE, DATABASE
+from hub.store.customers import forgotten
+from hub.store.customers.keyring import KEY_FILE, Keyring, hub_key, key_path
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE
 
 Private = ec.EllipticCurvePrivateKey | None
 

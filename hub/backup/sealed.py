@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from branchloop.errors import ConfigError, InputError
-from branchloop.sealing import CURVE, fingerprint, raw_public
+from branchloop.keys.sealing import CURVE, fingerprint, raw_public
 
 MAGIC = b"branchloop backup sealed 1\n"
 _INFO = b"branchloop/1/backup"

@@ -12,7 +12,7 @@ from branchloop.errors import ConfigError, DependencyError, UsageError
 from hub.broker import mosquitto, nats
 from hub.broker.grants import Grant, grants
 from hub.broker.passwords import ensure_password
-from hub.config import HubConfig, is_local, split_address
+from hub.config.hub import HubConfig, is_local, split_address
 
 _README = """\
 The MQTT broker's rules, made by `branchloop broker-config {broker}` for {devices} box(es).

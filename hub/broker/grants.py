@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST, username
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire import topics
 
 LIVE_FILTER = f"{topics.ROOT}/+/+/live"
 INGEST_FILTERS = (*(name for name in topics.hub_filters() if name != LIVE_FILTER), topics.HUB_STATUS)

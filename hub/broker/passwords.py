@@ -6,7 +6,7 @@ from pathlib import Path
 
 from branchloop.credentials import new_password
 from branchloop.errors import DependencyError
-from branchloop.secretfile import made_once
+from branchloop.keys.file import made_once
 
 
 def password_file(folder: Path, user: str) -> Path:

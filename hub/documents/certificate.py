@@ -16,8 +16,8 @@ from reportlab.pdfbase.ttfonts import TTFont
 from reportlab.pdfgen.canvas import Canvas
 from segno import make as make_qr
 
-from branchloop.parts import Text
-from branchloop.text_documents import words
+from branchloop.site.parts import Text
+from branchloop.text.documents import words
 from hub.documents.font import check_letters
 from hub.loop.requests import shown_amount
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from reportlab.pdfbase.ttfonts import TTFont
 
 from branchloop.errors import ConfigError
-from branchloop.secretfile import guarded
-from hub.config import HubConfig
-from hub.config_documents import Documents
+from branchloop.keys.file import guarded
+from hub.config.documents import Documents
+from hub.config.hub import HubConfig
 from hub.documents.certificate import Certificate, draw
 from hub.documents.font import SHIPPED, check_letters, load_font
 from hub.documents.signing import Signer

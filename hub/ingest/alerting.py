@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.loop.alerts import OF_BOXES, Watch, rule_of, step, tainted
-from hub.store.alerts import Alerts, Key
+from hub.store.figures.alerts import Alerts, Key
 from hub.store.interface import FeedEvent, Transaction
 
 Look = tuple[Key, bool | None, int, Mapping[str, Any]]

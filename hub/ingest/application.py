@@ -8,16 +8,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from branchloop.batches import Ack, Dropped
 from branchloop.clock import ALARM_AGE_MS, FUTURE_LIMIT_MS, iso
-from branchloop.messages import Notice, Window
-from branchloop.site import Site
-from branchloop.status import Status
+from branchloop.site.site import Site
+from branchloop.wire.batches import Ack, Dropped
+from branchloop.wire.messages import Notice, Window
+from branchloop.wire.status import Status
 from hub.ingest.checkins import FromKiosk, beyond_kiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
+from hub.store.branches.configurations import Configurations
+from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.commands import Commands
-from hub.store.configurations import Configurations
+from hub.store.figures.rollup import collect
+from hub.store.figures.sums import Bucket, RollUp
+from hub.store.figures.told import Telling, Told, told_twice
 from hub.store.interface import (
     Alarm,
     AlarmKind,
@@ -33,11 +37,7 @@ from hub.store.interface import (
     Stored,
     Transaction,
 )
-from hub.store.opening import Hours, OpeningHistory
-from hub.store.rollup import collect
 from hub.store.sequences import Sequences
-from hub.store.sums import Bucket, RollUp
-from hub.store.told import Telling, Told, told_twice
 
 ENVELOPE_BYTES = 4_096
 """So much of an unreadable payload is kept for whoever looks into it."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from branchloop.batches import Ack, Batch
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire.batches import Ack, Batch
 from hub.ingest.application import Application, Applied
 from hub.ingest.commands import Trust
 from hub.ingest.parsing import Delivery, Fault, Refused, Replied, Report, Work, read_batch, read_payload

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
-from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
-from branchloop.batches import Dropped
-from branchloop.messages import Notice
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.wire.batches import Dropped
+from branchloop.wire.messages import Notice
 from hub.ingest.commands import Trust, take_consent
 from hub.ingest.parsing import Body
 from hub.store.audit import AuditLog
+from hub.store.book.tickets import Due, Taken, due, note_attempt, pay, take_checkin, take_walkin
 from hub.store.connection import as_errors
 from hub.store.interface import Store
-from hub.store.tickets import Due, Taken, due, note_attempt, pay, take_checkin, take_walkin
 
 FromKiosk = Checkin | Walkin | Attempt | ConsentGiven
 

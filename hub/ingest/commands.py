@@ -13,24 +13,24 @@ from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from branchloop import topics
-from branchloop.arrivals import BoxCertificate, ConsentGiven
-from branchloop.boxkeys import verify_box_key
-from branchloop.commands import Command, Reply
-from branchloop.consent_text import PURPOSE, consent_text
+from branchloop.agreement.consent import PURPOSE, consent_text
 from branchloop.errors import InputError
-from branchloop.sealing import decode, fingerprint
-from hub.config import HubConfig
+from branchloop.keys.box import verify_box_key
+from branchloop.keys.sealing import decode, fingerprint
+from branchloop.wire import topics
+from branchloop.wire.arrivals import BoxCertificate, ConsentGiven
+from branchloop.wire.commands import Command, Reply
+from hub.config.hub import HubConfig
 from hub.loop.consent import Consent, end_of_retention_ms
-from hub.store.book import Book
+from hub.store.book.entries import Book
+from hub.store.branches.pictures import WHATS, Pictures
 from hub.store.commands import Asked, Commands
 from hub.store.connection import as_errors
-from hub.store.consenting import Consenting
-from hub.store.consents import Consents
+from hub.store.customers.consenting import Consenting
+from hub.store.customers.consents import Consents
+from hub.store.customers.holders import Appointments
+from hub.store.customers.receiptkey import receipt_key
 from hub.store.interface import Alarm, FeedEvent, Store, Transaction
-from hub.store.people import Appointments
-from hub.store.pictures import WHATS, Pictures
-from hub.store.receiptkey import receipt_key
 
 Publish = Callable[[str, str], bool]
 """Topic and payload; False when there is no connection now."""

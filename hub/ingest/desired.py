@@ -6,9 +6,9 @@ import sqlite3
 from collections.abc import Mapping
 from typing import Protocol
 
-from branchloop import topics
-from branchloop.site import Site
-from hub.store.configurations import Configurations
+from branchloop.site.site import Site
+from branchloop.wire import topics
+from hub.store.branches.configurations import Configurations
 from hub.store.connection import as_errors
 
 LOOK_MS = 500

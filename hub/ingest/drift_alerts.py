@@ -8,17 +8,17 @@ from dataclasses import asdict
 from itertools import islice
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.ingest.alerting import Look, take
 from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
-from hub.store.alerts import Alerts
-from hub.store.checking import Checker, Learnt
+from hub.store.branches.opening import OpeningHistory
 from hub.store.connection import as_errors
-from hub.store.evidence import Evidence
+from hub.store.figures.alerts import Alerts
+from hub.store.figures.checking import Checker, Learnt
+from hub.store.figures.evidence import Evidence
+from hub.store.figures.proof import proof
 from hub.store.interface import Store
-from hub.store.opening import OpeningHistory
-from hub.store.proof import proof
 
 LOOK_BACK_MS = 2 * DAY_MS
 """Of a branch never looked at, so much of the past."""

@@ -13,21 +13,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from branchloop import topics
-from branchloop.arrivals import BoxCertificate
 from branchloop.clock import from_ms, iso, local_day_end_ms
-from branchloop.commands import Gallery
-from branchloop.sealing import decode, gallery_context, seal
-from branchloop.site import Site
+from branchloop.keys.sealing import decode, gallery_context, seal
+from branchloop.site.site import Site
+from branchloop.wire import topics
+from branchloop.wire.arrivals import BoxCertificate
+from branchloop.wire.commands import Gallery
 from hub.ingest.commands import Publish, raise_alarm
-from hub.store.book import Book
-from hub.store.book_changes import book_version
+from hub.store.book.changes import book_version
+from hub.store.book.entries import Book
+from hub.store.book.forecasting import with_waits
+from hub.store.book.kiosk_day import expected, queues, ticket_range
+from hub.store.book.midnight import doors_ms
 from hub.store.connection import as_errors
-from hub.store.consents import Consents
-from hub.store.forecasting import with_waits
+from hub.store.customers.consents import Consents
 from hub.store.interface import Alarm, Store
-from hub.store.kiosk_day import expected, queues, ticket_range
-from hub.store.midnight import doors_ms
 
 DEBOUNCE_MS = 1_000
 AGAIN_MS = 55_000

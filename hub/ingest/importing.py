@@ -25,11 +25,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
-from branchloop.batches import MAX_ITEMS, Batch, Item
 from branchloop.clock import DAY_MS, WINDOW_MS, from_ms, to_ms
 from branchloop.errors import InputError
-from branchloop.site import Site
-from branchloop.topics import check_id
+from branchloop.site.site import Site
+from branchloop.wire.batches import MAX_ITEMS, Batch, Item
+from branchloop.wire.topics import check_id
 from hub.ingest.apply import Applier
 from hub.store.interface import Import, Store
 

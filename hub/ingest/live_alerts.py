@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
 from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
-from branchloop.messages import CameraFault, PairFault, SensorFault
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire.messages import CameraFault, PairFault, SensorFault
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.ingest.resting import Resting
 from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLONED, Watch, rule_of, step
-from hub.store.alerts import Alerts
 from hub.store.connection import as_errors
-from hub.store.evidence import Evidence
+from hub.store.figures.alerts import Alerts
+from hub.store.figures.evidence import Evidence
 from hub.store.interface import Store
 
 SILENT_MS = 120_000

@@ -20,14 +20,15 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 from pydantic import ValidationError
 
-from branchloop import exits, topics
-from branchloop.batches import Ack
+from branchloop import exits
 from branchloop.credentials import HUB_INGEST, client_id
 from branchloop.errors import InputError
-from branchloop.status import HubStatus
+from branchloop.wire import topics
+from branchloop.wire.batches import Ack
+from branchloop.wire.status import HubStatus
 from hub.broker.grants import INGEST_FILTERS
 from hub.broker.passwords import read_password
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.runtime import Runtime
 
 QUEUED = 200

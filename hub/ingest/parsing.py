@@ -14,16 +14,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from branchloop.arrivals import Attempt, Checkin, ConsentGiven, Walkin
-from branchloop.batches import BODIES, MAX_BATCH_BYTES, Batch, Dropped, Item
-from branchloop.commands import Reply
 from branchloop.errors import InputError
-from branchloop.messages import Flow, Heat, Notice, Window
-from branchloop.status import Status
-from branchloop.topics import Topic, parse
-from branchloop.wire import WIRE_VERSION, Wire
-from hub.store.rollup import check_plausible
-from hub.store.sums import GRID_KINDS
+from branchloop.wire.arrivals import Attempt, Checkin, ConsentGiven, Walkin
+from branchloop.wire.batches import BODIES, MAX_BATCH_BYTES, Batch, Dropped, Item
+from branchloop.wire.commands import Reply
+from branchloop.wire.messages import Flow, Heat, Notice, Window
+from branchloop.wire.payload import WIRE_VERSION, Wire
+from branchloop.wire.status import Status
+from branchloop.wire.topics import Topic, parse
+from hub.store.figures.rollup import check_plausible
+from hub.store.figures.sums import GRID_KINDS
 
 MAX_SHAPES = 4
 """Grids of one kind and so many shapes may share a batch: each costs a dense grid per level to add."""
@@ -154,7 +154,7 @@ def _read(place: Topic, payload: bytes, arrived_ms: int, sites: Collection[str])
 
 
 def canonical(kind: str, body: dict[str, Any]) -> tuple[str, str]:
-    """JSON text of a body with sorted keys, and `branchloop.messages.body_digest` without encoding twice."""
+    """JSON text of a body with sorted keys, and `branchloop.wire.messages.body_digest` without encoding twice."""
     text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     whole = f"[{json.dumps(kind, ensure_ascii=False)},{text}]"
     return text, hashlib.sha256(whole.encode()).hexdigest()[:32]

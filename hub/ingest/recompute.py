@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from branchloop.clock import DAY_MS, bucket_start_ms, local_day_end_ms
-from branchloop.clock import from_ms as from_utc_ms
-from branchloop.messages import Window
-from branchloop.site import Site
+from branchloop.clock import DAY_MS, bucket_start_ms, from_ms as from_utc_ms, local_day_end_ms
+from branchloop.site.site import Site
+from branchloop.wire.messages import Window
+from hub.store.figures.rollup import collect, differences
+from hub.store.figures.sums import LEVELS, Bucket, Level, RollUp
 from hub.store.interface import Store
-from hub.store.rollup import collect, differences
-from hub.store.sums import LEVELS, Bucket, Level, RollUp
 
 MOST_DIFFERENCES = 20
 END_OF_TIME_MS = 2**53

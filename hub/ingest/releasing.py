@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 
-from branchloop.site import Site
-from hub.store import closing, waitlist
-from hub.store.book import Book
+from branchloop.site.site import Site
+from hub.store.book import closing, waitlist
+from hub.store.book.entries import Book
 from hub.store.connection import as_errors
 from hub.store.interface import Store
 

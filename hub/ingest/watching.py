@@ -9,13 +9,13 @@ from collections.abc import Callable
 from contextlib import closing
 
 from branchloop.errors import BranchloopError
-from hub.config import HubConfig
+from hub.config.hub import HubConfig
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.mqtt import now_ms, say
+from hub.store.branches.opening import OpeningNotes
 from hub.store.connection import connect_readonly
-from hub.store.opening import OpeningNotes
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 
 LIVE_S = 2.0

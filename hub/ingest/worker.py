@@ -16,11 +16,11 @@ from pathlib import Path
 import click
 
 from branchloop import exits
-from branchloop.batches import Ack
 from branchloop.clock import DAY_MS
 from branchloop.errors import BranchloopError, DependencyError
 from branchloop.processes import stop_event
-from hub.config import HubConfig, read_config
+from branchloop.wire.batches import Ack
+from hub.config.hub import HubConfig, read_config
 from hub.ingest.apply import Applier
 from hub.ingest.checkins import Auditing
 from hub.ingest.commands import Outgoing, Trust
@@ -32,15 +32,15 @@ from hub.ingest.walltime import WallTime
 from hub.ingest.watching import watch_quality
 from hub.runtime import read
 from hub.store.audit import AuditLog
-from hub.store.book import Book
+from hub.store.book.entries import Book
+from hub.store.book.tickets import assign_series
+from hub.store.branches.inforce import follow
 from hub.store.connection import connect_readonly
-from hub.store.erasure import retire_people
-from hub.store.inforce import follow
-from hub.store.keyring import Keyring
-from hub.store.retention import prune
-from hub.store.schema import DATABASE
+from hub.store.customers.erasure import retire_people
+from hub.store.customers.keyring import Keyring
+from hub.store.figures.retention import prune
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
-from hub.store.tickets import assign_series
 
 GROUP = 50
 GATHER_S = 0.02

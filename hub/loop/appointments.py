@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 
 from branchloop.clock import HOUR_MS, MINUTE_MS
 from branchloop.errors import ConflictError, InputError
-from branchloop.kiosk import Service
-from branchloop.parts import Text
-from branchloop.site import Site
+from branchloop.site.kiosk import Service
+from branchloop.site.parts import Text
+from branchloop.site.site import Site
 
 State = Literal[
     "booked", "arrived", "called", "parked", "served", "cancelled", "missed", "left", "waitlisted"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from branchloop.clock import MINUTE_MS, from_ms
-from branchloop.kiosk import Service
-from branchloop.site import Site
+from branchloop.site.kiosk import Service
+from branchloop.site.site import Site
 from hub.loop.appointments import Slot
 
 TICK_MS = 5 * MINUTE_MS

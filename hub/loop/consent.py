@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from branchloop.consent_text import GUARDIAN_AGE, consent_text
+from branchloop.agreement.consent import GUARDIAN_AGE, consent_text
 from branchloop.errors import InputError
-from branchloop.text import LANGUAGES, Language
+from branchloop.text.catalogue import LANGUAGES, Language
 
 DAY_MS = 86_400_000
 LINK_DAYS = 7

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from branchloop.site import Place, Site
+from branchloop.site.site import Place, Site
 
 EARTH_KM = 6371.0088
 """Mean radius."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from branchloop.kiosk import Service
-from hub.config_scenes import SceneTable
+from branchloop.site.kiosk import Service
+from hub.config.scenes import SceneTable
 from hub.loop.appointments import Outcome
 from hub.loop.scenes import Suggestion
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from branchloop.clock import iso
 from branchloop.errors import InputError
-from branchloop.sealing import CURVE, decode, encode, fingerprint, raw_public
+from branchloop.keys.sealing import CURVE, decode, encode, fingerprint, raw_public
 from hub.loop.consent import Consent
 
 Event = Literal["given", "enrolled", "withdrawn", "erased", "moved", "expired"]

@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from branchloop.hours import spans_min
-from branchloop.kiosk import Online, Service
-from branchloop.opening import WEEKDAYS
-from branchloop.parts import Text
-from branchloop.text import Language
-from hub.config_scenes import DEFAULT, Rule, SceneTable, When
+from branchloop.site.hours import spans_min
+from branchloop.site.kiosk import Online, Service
+from branchloop.site.opening import WEEKDAYS
+from branchloop.site.parts import Text
+from branchloop.text.catalogue import Language
+from hub.config.scenes import DEFAULT, Rule, SceneTable, When
 
 BUILT_IN = "built-in"
 _REASON = Text(en="What this branch does most", zh="本网点常办业务")

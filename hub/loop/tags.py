@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from branchloop.errors import InputError
-from hub.config_scenes import Purpose, SceneTable
+from hub.config.scenes import Purpose, SceneTable
 from hub.loop.consent import DAY_MS
 
 Provenance = Literal["partner", "bank", "visit_outcome"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from branchloop.errors import DependencyError
 from hub.store.connection import connect_readonly
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 POLL_S = 0.1
 

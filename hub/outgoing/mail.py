@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from email.message import EmailMessage
 from pathlib import Path
 
-from hub.config_events import Smtp
+from hub.config.events import Smtp
 from hub.outgoing.sinks import CannotError, Note, SinkError, UnsureError
 from hub.outgoing.threads import unwaited
 

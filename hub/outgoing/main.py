@@ -11,7 +11,7 @@ import httpx
 
 from branchloop import exits
 from branchloop.errors import BranchloopError, ConfigError
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.outgoing.ledger import Ledger
 from hub.outgoing.mail import SmtpSink
 from hub.outgoing.post import client
@@ -20,9 +20,9 @@ from hub.outgoing.secrets import keys_of
 from hub.outgoing.sinks import GatewaySink, LogSink, Sink
 from hub.outgoing.threads import Unwaited
 from hub.outgoing.webhooks import Delivery
-from hub.store.book import Book
-from hub.store.inforce import follow
-from hub.store.keyring import Keyring
+from hub.store.book.entries import Book
+from hub.store.branches.inforce import follow
+from hub.store.customers.keyring import Keyring
 
 AGAIN_S = 5.0
 

@@ -12,19 +12,19 @@ from dataclasses import dataclass
 from branchloop import exits
 from branchloop.clock import from_ms
 from branchloop.errors import BranchloopError, InputError
-from branchloop.site import Site
-from branchloop.text import Language
-from branchloop.text_reminders import WORDS
-from hub.config import HubConfig
+from branchloop.site.site import Site
+from branchloop.text.catalogue import Language
+from branchloop.text.reminders import WORDS
+from hub.config.hub import HubConfig
 from hub.loop.appointments import service_of
 from hub.loop.delivery import backoff_s
 from hub.loop.reminding import HOUR_MS, Quiet, due_now
 from hub.outgoing.ledger import now_ms
 from hub.outgoing.sinks import CannotError, Note, Sink, SinkError, UnsureError
 from hub.outgoing.threads import in_database
-from hub.store import reminders as kept
-from hub.store.appointment import Appointment
-from hub.store.book import CONTACT, Book
+from hub.store.book import reminders as kept
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import CONTACT, Book
 from hub.store.connection import opened, reading
 from hub.store.journeys import record
 

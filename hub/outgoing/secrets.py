@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from branchloop.errors import ConfigError
-from branchloop.secretfile import guarded
-from hub.config_events import Secret
+from branchloop.keys.file import guarded
+from hub.config.events import Secret
 from hub.loop.delivery import key_of
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 import httpx
 
 from branchloop import exits
-from hub.config_events import Gateway
+from hub.config.events import Gateway
 from hub.loop.delivery import as_body
 from hub.outgoing.post import post
 

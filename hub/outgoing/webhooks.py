@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from branchloop import exits
-from hub.config_events import Webhook
+from hub.config.events import Webhook
 from hub.loop.delivery import as_body, backoff_s, envelope, still_s, told
 from hub.loop.embedding import Mac
 from hub.loop.pairwise import pairwise

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from branchloop.errors import DependencyError
 from hub.store.connection import connect, prepare
-from hub.store.schema import AUDIT_DATABASE
+from hub.store.schema.core import AUDIT_DATABASE
 
 GENESIS = "0" * 64
 RESTORE = "restore"

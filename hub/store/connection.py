@@ -16,19 +16,19 @@ from branchloop.errors import DependencyError
 from branchloop.processes import owner
 from hub.store.kept import Lent, give_back, take
 from hub.store.migrating import Database, Migrations, applied, known
-from hub.store.schema import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
-from hub.store.schema_analytics import analytics_migrations
-from hub.store.schema_book import book_migrations
-from hub.store.schema_capacity import capacity_migrations
-from hub.store.schema_cards import card_migrations
-from hub.store.schema_configuration import configuration_migrations
-from hub.store.schema_consent import consent_migrations
-from hub.store.schema_identity import identity_migrations
-from hub.store.schema_journeys import journey_migrations
-from hub.store.schema_outgoing import outgoing_migrations
-from hub.store.schema_pictures import picture_migrations
-from hub.store.schema_quality import quality_migrations
-from hub.store.schema_requests import request_migrations
+from hub.store.schema.analytics import analytics_migrations
+from hub.store.schema.book import book_migrations
+from hub.store.schema.capacity import capacity_migrations
+from hub.store.schema.cards import card_migrations
+from hub.store.schema.configuration import configuration_migrations
+from hub.store.schema.consent import consent_migrations
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE, audit_migrations, hub_migrations
+from hub.store.schema.identity import identity_migrations
+from hub.store.schema.journeys import journey_migrations
+from hub.store.schema.outgoing import outgoing_migrations
+from hub.store.schema.pictures import picture_migrations
+from hub.store.schema.quality import quality_migrations
+from hub.store.schema.requests import request_migrations
 
 BUSY_TIMEOUT_MS = 10_000
 LOCK = "migrate.lock"

@@ -11,7 +11,7 @@ import sqlite3
 from pydantic import BaseModel
 
 from branchloop.errors import ConflictError
-from hub.store.keyring import Keyring
+from hub.store.customers.keyring import Keyring
 
 _PURPOSE = "request\n"
 

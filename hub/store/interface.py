@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from branchloop.errors import InputError
-from hub.store.sums import Bucket, Level, RollUp
+from hub.store.figures.sums import Bucket, Level, RollUp
 
 AlarmKind = Literal[
     "clone", "clock", "future", "envelope", "quarantine", "gap", "holes", "certificate", "reply", "kiosk"
@@ -146,7 +146,7 @@ class Latest:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """Last status of a device that counts; `body` is the JSON text of `branchloop.status.Status`."""
+    """Last status of a device that counts; `body` is the JSON text of `branchloop.wire.status.Status`."""
 
     site: str
     device: str

@@ -10,8 +10,10 @@ from itertools import islice
 from pathlib import Path
 
 from branchloop.errors import DependencyError
-from hub.store import sqlite_rollups
 from hub.store.connection import BUSY_TIMEOUT_MS, connect, prepare
+from hub.store.figures import sqlite_rollups
+from hub.store.figures.rekeying import ASIDE
+from hub.store.figures.sums import Bucket, Level, RollUp
 from hub.store.interface import (
     ALARM_SILENCE_MS,
     MAX_ENVELOPES,
@@ -30,9 +32,7 @@ from hub.store.interface import (
     Stored,
     Unstorable,
 )
-from hub.store.rekeying import ASIDE
-from hub.store.schema import DATABASE
-from hub.store.sums import Bucket, Level, RollUp
+from hub.store.schema.core import DATABASE
 
 _MESSAGE = "site, device, epoch, seq, kind, event_ms, arrived_ms, digest, body, treatment, open_hours"
 _NOTICE = "site, device, id, at_ms, what, line, direction, subject, state, detail"

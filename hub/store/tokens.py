@@ -15,8 +15,8 @@ from typing import Literal, get_args
 
 from branchloop.errors import DependencyError, UsageError
 from hub.store.connection import connect, prepare
-from hub.store.forgotten import note
-from hub.store.schema import DATABASE
+from hub.store.customers.forgotten import note
+from hub.store.schema.core import DATABASE
 
 Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "auditor", "partner"]
 ROLES: tuple[Role, ...] = get_args(Role)

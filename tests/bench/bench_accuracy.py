@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reference import PETS, RETAIL, ROOT, YOLOX
 
-from branchloop.site import parse_site
-from edge.evaluate import read_mot
-from edge.floor.lines import LineCounter
+from branchloop.site.site import parse_site
+from edge.evaluate.people import read_mot
+from edge.floor.counting.lines import LineCounter
 from edge.perceive.people import Detector, load_detector
 from edge.replay import bare_site, open_reels, replay
 

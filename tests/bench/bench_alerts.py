@@ -22,16 +22,16 @@ from box import Box, site_text
 
 from branchloop.clock import HOUR_MS, bucket_start_ms
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from hub.ingest.apply import Applier
 from hub.ingest.importing import import_items
 from hub.ingest.live_alerts import LiveAlerts
 from hub.loop.finding import CountError
-from hub.store.checking import Checker
+from hub.store.branches.opening import Hours
 from hub.store.connection import connect_readonly
-from hub.store.evidence import Evidence
-from hub.store.opening import Hours
-from hub.store.schema import DATABASE
+from hub.store.figures.checking import Checker
+from hub.store.figures.evidence import Evidence
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 
 CAMERA = """

@@ -28,14 +28,14 @@ from branchloop.processes import free_port
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.loop.capacity import ticks
 from hub.store.audit import AuditLog
-from hub.store.book import Book
+from hub.store.book.entries import Book
+from hub.store.book.places import day_slots
 from hub.store.connection import reading
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.places import day_slots
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
 from hub.store.tokens import Tokens
 
 THREADS = 4

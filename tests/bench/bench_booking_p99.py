@@ -35,13 +35,13 @@ from box import Box, make_site
 from branchloop.clock import from_ms, iso
 from branchloop.processes import free_port
 from hub.api.state import now_ms
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.ingest.apply import Applier
-from hub.store.book import Book, Wanted
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import connect, opened, reading
-from hub.store.keyring import Keyring
-from hub.store.places import day_slots
-from hub.store.schema import DATABASE
+from hub.store.customers.keyring import Keyring
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
 

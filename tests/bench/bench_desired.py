@@ -19,10 +19,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hub.ingest.desired import LOOK_MS, DesiredOut
-from hub.store import inforce
-from hub.store.configurations import Configurations
+from hub.store.branches import inforce
+from hub.store.branches.configurations import Configurations
 from hub.store.connection import connect, prepare
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 TEXT = """id = "{id}"
 name = {{ en = "Hall", zh = "大厅" }}
@@ -65,7 +65,7 @@ def main(branches: int, looks: int) -> dict[str, float]:
         prepare(data)
         db, reader = connect(data / DATABASE), connect(data / DATABASE)
         fill(db, branches)
-        from branchloop.site import parse_site
+        from branchloop.site.site import parse_site
 
         file = parse_site(TEXT.format(id="b0") + BOX)
         files = dict.fromkeys((f"b{number}" for number in range(branches)), file)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from branchloop.messages import Notice
+from branchloop.wire.messages import Notice
 from edge.send.outbox import Outbox
 
 NOTICES = [

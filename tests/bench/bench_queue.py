@@ -24,7 +24,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 
 import simulate_branch  # noqa: E402
 
-from branchloop.site import parse_site  # noqa: E402
+from branchloop.site.site import parse_site  # noqa: E402
 from edge.simulate import simulate  # noqa: E402
 
 FIRST_DAY = date(2026, 11, 9)

@@ -24,25 +24,25 @@ from pathlib import Path
 import psutil
 import uvicorn
 
-from branchloop.batches import Batch, Item
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, local_day_start_ms
 from branchloop.processes import free_port
+from branchloop.wire.batches import Batch, Item
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.main import allow_readers
 from hub.api.state import State, now_ms
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.ingest.apply import Applier
 from hub.loop.embedding import Embed, issue
-from hub.store import sqlite_rollups
 from hub.store.audit import AuditLog
-from hub.store.book import Book
+from hub.store.book.entries import Book
 from hub.store.connection import connect
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.schema import DATABASE
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
+from hub.store.figures import sqlite_rollups
+from hub.store.figures.sums import RollUp, Totals
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import RollUp, Totals
 from hub.store.tokens import Tokens
 
 READERS, UPDATES = 1_000, 20

@@ -26,7 +26,7 @@ sys.path[:0] = [str(Path(__file__).parents[1])]
 
 from receiver import SECRET, receiving  # noqa: E402
 
-from hub.config import read_config  # noqa: E402
+from hub.config.hub import read_config  # noqa: E402
 from hub.loop.delivery import key_of, signature  # noqa: E402
 from hub.loop.journey import Happened, new_journey  # noqa: E402
 from hub.store.connection import opened, prepare  # noqa: E402

@@ -153,7 +153,7 @@ def card_world(
     document = [
         sys.executable,
         "-m",
-        "branchloop.keys",
+        "branchloop.keys.root",
         "document",
         str(folder / "keys"),
         "--name",

@@ -9,10 +9,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from branchloop.acceptance import parse_report
-from branchloop.acceptance_page import page as html
-from branchloop.acceptance_signing import sign_report
-from branchloop.boxkeys import new_private
+from branchloop.acceptance.page import page as html
+from branchloop.acceptance.report import parse_report
+from branchloop.acceptance.signing import sign_report
+from branchloop.keys.box import new_private
 
 FIGURE = {
     "key": "counts.wrong_rate", "subject": "door", "unit": "share", "value": 0.0, "low": 0.0, "high": 0.09,

@@ -19,12 +19,12 @@ from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, exp
 from test_api import send, window
 
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
-from hub.api import card_access
+from hub.api.card import access as card_access
 from hub.api.state import now_ms
-from hub.store import waitlist
-from hub.store.book import Wanted
+from hub.store.book import waitlist
+from hub.store.book.entries import Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import DATABASE, opened
-from hub.store.places import day_slots
 
 HEARD = "window.heard = []; window.addEventListener('message', (e) => window.heard.push([e.origin, e.data]));"
 TOLD = """

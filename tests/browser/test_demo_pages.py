@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from quiet import quiet
 
 from branchloop import theme
-from branchloop.text import say
+from branchloop.text.catalogue import say
 
 # A page's first visitor waits for its imports, which takes more than the usual 5 s on a busy machine.
 expect.set_options(timeout=20_000)

@@ -16,10 +16,9 @@ from consentworld import ConsentWorld, consent_world
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
-from branchloop.boxkeys import new_private, sign_box_key
-from branchloop.sealing import decode, fingerprint, shown_fingerprint
-from hub.api.pages import STATIC, integrity
-from hub.api.pages import page as served
+from branchloop.keys.box import new_private, sign_box_key
+from branchloop.keys.sealing import decode, fingerprint, shown_fingerprint
+from hub.api.pages import STATIC, integrity, page as served
 from hub.api.state import now_ms
 from hub.loop.receipt import verify
 

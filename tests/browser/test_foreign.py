@@ -10,7 +10,7 @@ from hubworld import NOON, World, world
 from pages import served
 from playwright.sync_api import Browser, expect
 
-from branchloop.text import say
+from branchloop.text.catalogue import say
 from dashboard.plain import plain
 from dashboard.served import HEADERS
 

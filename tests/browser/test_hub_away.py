@@ -16,7 +16,7 @@ from pages import served
 from playwright.sync_api import Browser, expect
 
 from branchloop.processes import free_port
-from branchloop.text import say
+from branchloop.text.catalogue import say
 
 expect.set_options(timeout=20_000)
 

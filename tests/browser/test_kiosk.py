@@ -26,12 +26,12 @@ from brokers import until
 from consentworld import SITE, ConsentWorld, consent_world
 from playwright.sync_api import Browser, Page, expect
 
-from branchloop.arrivals import BoxCertificate
-from branchloop.boxkeys import sign_box_key
 from branchloop.codes import qr_text
 from branchloop.credentials import username
+from branchloop.keys.box import sign_box_key
+from branchloop.keys.sealing import decode, encode, raw_public
 from branchloop.processes import free_port
-from branchloop.sealing import decode, encode, raw_public
+from branchloop.wire.arrivals import BoxCertificate
 from edge.checkin.vault import Vault, template_key
 from hub.api.state import now_ms
 from hub.broker.passwords import ensure_password

@@ -29,9 +29,9 @@ from test_kiosk import KioskWorld, sign
 
 from branchloop.clock import DAY_MS
 from branchloop.credentials import username
+from branchloop.keys.sealing import encode, raw_public
 from branchloop.processes import free_port
-from branchloop.sealing import encode, raw_public
-from hub.api import card_access
+from hub.api.card import access as card_access
 from hub.api.state import now_ms
 from hub.broker.passwords import ensure_password
 from hub.loop.embedding import Embed, issue

@@ -20,12 +20,12 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Locator, Page, expect
 from quiet import quiet
 
-from branchloop.commands import Picture, Reply
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
+from branchloop.wire.commands import Picture, Reply
 from hub.api.state import now_ms
+from hub.store.branches.pictures import Pictures, What
 from hub.store.commands import Commands
 from hub.store.connection import opened
-from hub.store.pictures import Pictures, What
 
 expect.set_options(timeout=20_000)
 

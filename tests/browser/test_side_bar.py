@@ -10,7 +10,7 @@ from pages import served
 from playwright.sync_api import Browser, Page, expect
 from quiet import quiet
 
-from branchloop.text import say
+from branchloop.text.catalogue import say
 
 expect.set_options(timeout=20_000)
 

@@ -18,7 +18,7 @@ from branchloop.clock import MINUTE_MS, iso
 from hub.api.pages import STATIC, integrity
 from hub.api.state import now_ms
 from hub.store.connection import connect_readonly
-from hub.store.schema import AUDIT_DATABASE
+from hub.store.schema.core import AUDIT_DATABASE
 
 PARTS = (
     """

@@ -13,10 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
-from branchloop import topics
-from branchloop.batches import Ack, Batch, Dropped, Item
 from branchloop.cli import COMMANDS
-from branchloop.messages import (
+from branchloop.site.site import Site
+from branchloop.wire import topics
+from branchloop.wire.batches import Ack, Batch, Dropped, Item
+from branchloop.wire.messages import (
     CameraWindow,
     Heat,
     Histogram,
@@ -27,21 +28,20 @@ from branchloop.messages import (
     Window,
     ZoneWindow,
 )
-from branchloop.schema import documents
-from branchloop.site import Site
-from branchloop.status import HubStatus, Status
+from branchloop.wire.schema import documents
+from branchloop.wire.status import HubStatus, Status
 from dashboard.config import DashboardFile
 from hub.api.event_schema import text as event_schema_text
 from hub.api.openapi import text as openapi_text
-from hub.config import HubFile
-from hub.config_scenes import SceneTable
+from hub.config.hub import HubFile
+from hub.config.scenes import SceneTable
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_protocol_documents_are_up_to_date() -> None:
-    """`python -m branchloop.schema docs/protocol` changes nothing."""
+    """`python -m branchloop.wire.schema docs/protocol` changes nothing."""
     for name, text in documents().items():
         assert (ROOT / "docs/protocol" / name).read_text(encoding="utf-8") == text, name
 

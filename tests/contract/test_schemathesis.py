@@ -30,9 +30,9 @@ from schemathesis.specs.openapi.checks import (
 from tables import partner, service
 
 from branchloop.clock import DAY_MS
-from hub.api import card_access, enrolment
-from hub.api import requests as documents
+from hub.api import enrolment, requests as documents
 from hub.api.app import create_app
+from hub.api.card import access as card_access
 from hub.api.pace import Pace
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue

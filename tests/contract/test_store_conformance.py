@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from box import T0_MS, make_site, window
 
-from branchloop.messages import Window
+from branchloop.wire.messages import Window
+from hub.store.figures.rollup import collect, differences
+from hub.store.figures.sums import LEVELS, Bucket, GridShape, RollUp
 from hub.store.interface import (
     ALARM_SILENCE_MS,
     Alarm,
@@ -28,9 +30,7 @@ from hub.store.interface import (
     Stored,
     Unstorable,
 )
-from hub.store.rollup import collect, differences
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import LEVELS, Bucket, GridShape, RollUp
 
 Open = Callable[[], Store]
 BACK_ENDS: dict[str, Callable[[Path], Store]] = {"sqlite": SqliteStore}

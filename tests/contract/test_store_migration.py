@@ -17,9 +17,9 @@ from branchloop.processes import lock_directory
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.connection import MIGRATIONS, connect, prepare
-from hub.store.schema import AUDIT_DATABASE, DATABASE, hub_migrations
+from hub.store.figures.sums import LineSums
+from hub.store.schema.core import AUDIT_DATABASE, DATABASE, hub_migrations
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import LineSums
 
 SITE = make_site()
 SITES = {SITE.id: SITE}

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from box import T0_MS, Box, make_site, window
 
-from branchloop.batches import Ack
+from branchloop.wire.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
-from hub.store.alerts import Alerts
 from hub.store.commands import Commands
-from hub.store.retention import prune
+from hub.store.figures.alerts import Alerts
+from hub.store.figures.retention import prune
+from hub.store.figures.sqlite_rollups import ROLLUP_TABLES
 from hub.store.sqlite import SqliteStore
-from hub.store.sqlite_rollups import ROLLUP_TABLES
 
 DAY_MS = 86_400_000
 SITE = make_site()

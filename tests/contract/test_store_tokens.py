@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import UsageError
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 from hub.store.tokens import Tokens
 
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 from box import T0_MS, Box, dropped, make_site, notice, window
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
-from branchloop.batches import Ack
+from branchloop.wire.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.sqlite import SqliteStore

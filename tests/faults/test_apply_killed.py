@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from box import T0_MS, Box, make_site, notice, site_text, window
 
-from branchloop.batches import Ack
 from branchloop.errors import DependencyError
+from branchloop.wire.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 
 SITE = make_site()
@@ -28,7 +28,7 @@ ARRIVED_MS = T0_MS + PRODUCED * 5_000
 WORKER = """
 import base64, json, sys
 from pathlib import Path
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from hub.ingest.apply import Applier
 from hub.store.sqlite import SqliteStore
 

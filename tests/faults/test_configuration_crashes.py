@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from brokers import until
 
-from branchloop import sitetext
 from branchloop.clock import HOUR_MS
-from branchloop.desired import Desired, make
 from branchloop.processes import FIRST_DELAY_S, Child, Supervisor
 from branchloop.share import share
+from branchloop.site import editing
+from branchloop.wire.desired import Desired, make
 from edge.configured import KEPT, keep, put_whole, read_configured
 from edge.crashes import CRASHES, MANY, Crashes, Record
 from edge.succession import DesiredHeard, Succession
@@ -72,7 +72,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def desired(config: Path, version: int) -> Desired:
-    text = sitetext.with_version(config.read_text(encoding="utf-8"), version)
+    text = editing.with_version(config.read_text(encoding="utf-8"), version)
     return make(text, "plaza", version, 0, 1)
 
 

@@ -12,7 +12,7 @@ from branchloop.errors import DependencyError
 from hub.backup.restoring import check_backup
 from hub.store import kept
 from hub.store.connection import RESTORING, prepare
-from hub.store.forgotten import JOURNAL
+from hub.store.customers.forgotten import JOURNAL
 
 
 def test_a_killed_backup_leaves_nothing_under_its_name(tmp_path: Path) -> None:

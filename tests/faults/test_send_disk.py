@@ -12,7 +12,7 @@ import pytest
 SETTING = """
 import sqlite3, sys
 from pathlib import Path
-from branchloop.messages import Notice, Window
+from branchloop.wire.messages import Notice, Window
 from edge.send.outbox import Outbox
 
 folder = Path(sys.argv[1])

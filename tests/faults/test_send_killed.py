@@ -16,7 +16,7 @@ import pytest
 from brokers import KINDS, Broker, box_link, until
 from test_ingest_mqtt import Worker, hub
 
-from branchloop.messages import Notice, Window
+from branchloop.wire.messages import Notice, Window
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 
@@ -25,7 +25,7 @@ NOW_MS = time.time_ns() // 1_000_000 // 5_000 * 5_000 - 600_000
 BOX = """
 import json, sys, time
 from pathlib import Path
-from branchloop.messages import Notice, Window
+from branchloop.wire.messages import Notice, Window
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
 from edge.send.outbox import Outbox

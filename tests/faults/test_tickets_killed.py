@@ -17,14 +17,14 @@ from pathlib import Path
 import httpx
 
 from branchloop.processes import free_port
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from hub.api.state import now_ms
-from hub.config import HubConfig, read_config
-from hub.store import waitlist
-from hub.store.book import Book, Wanted
+from hub.config.hub import HubConfig, read_config
+from hub.store.book import waitlist
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import opened, prepare, reading
-from hub.store.keyring import Keyring
-from hub.store.places import day_slots
+from hub.store.customers.keyring import Keyring
 from hub.store.tokens import Tokens
 
 SITE = """
@@ -49,11 +49,11 @@ import uvicorn
 from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.store.audit import AuditLog
-from hub.store.book import Book
-from hub.store.keyring import Keyring
-from hub.store.people import People
+from hub.store.book.entries import Book
+from hub.store.customers.keyring import Keyring
+from hub.store.customers.holders import People
 from hub.store.tokens import Tokens
 
 config = read_config(Path(sys.argv[1]))
@@ -66,11 +66,11 @@ WORKER = """
 import json, sys
 from pathlib import Path
 from branchloop.errors import ConflictError
-from branchloop.site import parse_site
-from hub.store import remote, waitlist
-from hub.store.book import Book
+from branchloop.site.site import parse_site
+from hub.store.book import remote, waitlist
+from hub.store.book.entries import Book
 from hub.store.connection import opened
-from hub.store.keyring import Keyring
+from hub.store.customers.keyring import Keyring
 
 data_dir, site, at_ms = Path(sys.argv[1]), parse_site(sys.argv[2]), int(sys.argv[3])
 book = Book(Keyring(data_dir, bytes(32)))

@@ -24,17 +24,17 @@ from hub.backup.making import make_backup
 from hub.backup.manifest import Manifest
 from hub.backup.restoring import Options, restore
 from hub.broker.passwords import ensure_password
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.main import cli
 from hub.store import kept
-from hub.store.appointment import Appointment
 from hub.store.audit import AuditLog
-from hub.store.book import Book, Wanted
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import opened, prepare, reading
-from hub.store.erasure import erase_customer
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.places import day_slots
+from hub.store.customers.erasure import erase_customer
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
 from hub.store.tokens import Tokens
 
 SITE = """

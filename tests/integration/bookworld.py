@@ -7,12 +7,12 @@ from datetime import date, datetime
 from pathlib import Path
 
 from branchloop.clock import to_ms
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 from hub.store import journeys
-from hub.store.book import Book, Wanted
+from hub.store.book.entries import Book, Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import opened, prepare, reading
-from hub.store.keyring import Keyring
-from hub.store.places import day_slots
+from hub.store.customers.keyring import Keyring
 from hub.store.sqlite import SqliteStore
 
 DAY = date(2031, 3, 4)

@@ -19,7 +19,7 @@ from hub.backup.making import make_backup
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(
-    ["hub.backup.making", "hub.backup.restoring", "hub.store.tokens", "hub.store.places"]
+    ["hub.backup.making", "hub.backup.restoring", "hub.store.tokens", "hub.store.book.places"]
 )
 
 

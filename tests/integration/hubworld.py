@@ -16,12 +16,12 @@ from hub.api.app import create_app
 from hub.api.dots import Dots
 from hub.api.state import State, now_ms
 from hub.api.stream import Stream
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 from hub.store.audit import AuditLog
-from hub.store.book import Book
-from hub.store.keyring import Keyring
-from hub.store.people import People
-from hub.store.reading import Reader
+from hub.store.book.entries import Book
+from hub.store.customers.holders import People
+from hub.store.customers.keyring import Keyring
+from hub.store.figures.reading import Reader
 from hub.store.sqlite import SqliteStore
 from hub.store.tokens import Tokens
 

@@ -12,13 +12,13 @@ from tables import IDENTITY_CARD, service
 
 from branchloop.clock import DAY_MS
 from hub.api.state import now_ms
-from hub.config_events import Reminders
+from hub.config.events import Reminders
 from hub.outgoing.reminders import Reminding
 from hub.outgoing.sinks import Sink
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import opened, reading
-from hub.store.places import day_slots
 
 PARTS = service("loan", per_slot=50, documents=[IDENTITY_CARD])
 

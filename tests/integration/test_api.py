@@ -12,8 +12,8 @@ import httpx
 import pytest
 from hubworld import World, world
 
-from branchloop.batches import Batch, Item
 from branchloop.clock import iso
+from branchloop.wire.batches import Batch, Item
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
 

@@ -15,7 +15,7 @@ from served import served
 from test_api import EPOCH, get, send, window
 
 from branchloop.clock import iso
-from branchloop.status import Status
+from branchloop.wire.status import Status
 from hub.api.app import create_app
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier

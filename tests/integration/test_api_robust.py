@@ -17,8 +17,7 @@ import anyio
 import httpx
 import pytest
 from hubworld import World, world
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from jsonschema import Draft202012Validator
 from test_api import get, send, window
 from test_api_access import NEEDED, OF_THE_BOOK
@@ -28,7 +27,7 @@ from hub.api import stream as streaming
 from hub.api.access import PERMISSIONS
 from hub.api.app import create_app
 from hub.api.state import now_ms
-from hub.store.retention import prune
+from hub.store.figures.retention import prune
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE

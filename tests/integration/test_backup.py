@@ -21,27 +21,28 @@ from pathlib import Path
 import pytest
 from backupworld import Bank, files, now_ms
 
-from branchloop.boxkeys import new_private
 from branchloop.clock import HOUR_MS
 from branchloop.errors import BranchloopError, ConfigError, DependencyError, InputError, UsageError
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import encode, raw_public
 from branchloop.processes import lock_directory
-from branchloop.sealing import encode, raw_public
 from hub.backup import latest
 from hub.backup.making import make_backup
 from hub.backup.restoring import check_backup
 from hub.backup.snapshot import await_writers, copy_database
-from hub.doctor import examine
+from hub.doctor.machine import examine
 from hub.loop.consent import Consent
 from hub.loop.journey import Happened
-from hub.store import forgotten, kept, linking
+from hub.store import kept
 from hub.store.audit import AuditLog, Head
 from hub.store.connection import opened, reading
-from hub.store.consenting import Consenting, Photo
-from hub.store.forgotten import JOURNAL
+from hub.store.customers import forgotten, linking
+from hub.store.customers.consenting import Consenting, Photo
+from hub.store.customers.forgotten import JOURNAL
+from hub.store.customers.keyring import Keyring
+from hub.store.customers.receiptkey import receipt_key
 from hub.store.journeys import after, record
-from hub.store.keyring import Keyring
-from hub.store.receiptkey import receipt_key
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 from hub.store.tokens import Tokens
 
 
@@ -507,7 +508,7 @@ def test_a_sealed_backup_opens_with_its_private_key_alone(tmp_path: Path) -> Non
 def test_the_key_that_opens_backups_is_made_once(tmp_path: Path) -> None:
     """`keys backup` prints what hub.toml wants; what it makes opens a backup by the command."""
     made = subprocess.run(
-        [sys.executable, "-m", "branchloop.keys", "backup", str(tmp_path / "keys"), "--json"],
+        [sys.executable, "-m", "branchloop.keys.root", "backup", str(tmp_path / "keys"), "--json"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     public = json.loads(made.stdout)["backup_public"]

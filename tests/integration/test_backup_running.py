@@ -12,12 +12,12 @@ from typing import Any
 from brokers import box_link, until, write_hub
 from test_hub_run import hub
 
-from branchloop.messages import Notice
+from branchloop.wire.messages import Notice
 from edge.send.link import Link
 from edge.send.outbox import Outbox
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.store.connection import connect_readonly
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 NOW_MS = 1_774_234_800_000
 

@@ -15,14 +15,14 @@ from boxpeer import BoxPeer
 from brokers import until
 from consentworld import ConsentWorld, consent_world
 
-from branchloop.arrivals import Attempt, Checkin
 from branchloop.clock import iso
 from branchloop.codes import code_digest, read_qr
+from branchloop.wire.arrivals import Attempt, Checkin
 from hub.api.state import now_ms
 from hub.store.audit import AuditLog
 from hub.store.connection import opened
-from hub.store.erasure import retire_people
-from hub.store.schema import AUDIT_DATABASE
+from hub.store.customers.erasure import retire_people
+from hub.store.schema.core import AUDIT_DATABASE
 
 NAME = "Bartholomew Quickfinder"
 

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 
 from branchloop.errors import DependencyError
-from branchloop.messages import CameraFault, DeviceState
 from branchloop.processes import free_port, lock_directory
 from branchloop.share import share
-from branchloop.status import Stuck
+from branchloop.wire.messages import CameraFault, DeviceState
+from branchloop.wire.status import Stuck
 from edge.cameras import CameraProcess
 from edge.configured import read_configured, read_own
-from edge.doctor import examine
+from edge.doctor.box import examine
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import EventReport, FrameReport, Report, decode, encode

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 from brokers import KINDS, Broker, Client, running, until
 
-from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST
+from branchloop.wire import topics
 from hub.broker.grants import INGEST_FILTERS
 from hub.broker.passwords import ensure_password
 

@@ -14,14 +14,14 @@ import pytest
 from brokers import BOX, KINDS, SITE, Broker, box_link, running, until, write_certificate, write_hub
 from certificates import Authority, day
 
-from branchloop.box import Box, Tls
 from branchloop.doctor_finding import Finding
-from branchloop.site import parse_site
-from edge.doctor_broker import examine_broker
+from branchloop.site.box import Box, Tls
+from branchloop.site.site import parse_site
+from edge.doctor.broker import examine_broker
 from edge.send.link import Link
 from edge.send.outbox import Outbox
-from hub.config import read_config
-from hub.doctor import examine
+from hub.config.hub import read_config
+from hub.doctor.machine import examine
 from hub.expiry import expiring, watch_certificate
 from hub.runtime import Runtime
 

@@ -17,8 +17,8 @@ from click.testing import CliRunner
 
 from branchloop.errors import BranchloopError
 from branchloop.share import share
-from branchloop.site import parse_site
-from branchloop.sitetext import with_calibration
+from branchloop.site.editing import with_calibration
+from branchloop.site.site import parse_site
 from edge.calibrate import cli
 
 Row = tuple[float, float, float, float]

@@ -17,13 +17,14 @@ from icalendar import Calendar
 from tables import IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS, from_ms
-from hub.api import card_access, models_card
+from hub.api.card import access as card_access
+from hub.api.models import card as models_card
 from hub.api.pace import Pace
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
-from hub.store import queueing, waitlist
+from hub.store.book import queueing, waitlist
 from hub.store.connection import opened, reading
-from hub.store.erasure import erase_customer
+from hub.store.customers.erasure import erase_customer
 from hub.store.journeys import of_journey
 
 PAGE, OTHER = "https://travel.example", "https://other.example"

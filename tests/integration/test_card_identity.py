@@ -16,13 +16,13 @@ from hubworld import World, world
 from tables import partner, service
 
 from branchloop.clock import DAY_MS
-from branchloop.sealing import decode
+from branchloop.keys.sealing import decode
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue
 from hub.loop.journey import Happened
 from hub.store.connection import opened, reading
+from hub.store.customers.receiptkey import receipt_key
 from hub.store.journeys import record
-from hub.store.receiptkey import receipt_key
 
 PAGE = "https://agency.example"
 PARTS = (

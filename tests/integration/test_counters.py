@@ -15,12 +15,12 @@ from hubworld import world as hub_world
 from branchloop.clock import DAY_MS, MINUTE_MS, from_ms
 from branchloop.errors import ConflictError, InputError
 from hub.api.state import now_ms as present_ms
-from hub.store import waitlist
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
+from hub.store.book import waitlist
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Wanted
+from hub.store.book.places import day_slots
+from hub.store.book.stranded import stranded
 from hub.store.connection import opened, reading
-from hub.store.places import day_slots
-from hub.store.stranded import stranded
 
 COUNTERS = """
 [[counter]]

@@ -26,11 +26,11 @@ from hub.api import crowding
 from hub.api.problems import BusyError
 from hub.api.state import now_ms
 from hub.loop.embedding import Embed, issue, read
-from hub.store import sqlite_rollups
 from hub.store.connection import connect
-from hub.store.crowding import Crowds
-from hub.store.schema import DATABASE
-from hub.store.sums import RollUp, Totals
+from hub.store.figures import sqlite_rollups
+from hub.store.figures.crowding import Crowds
+from hub.store.figures.sums import RollUp, Totals
+from hub.store.schema.core import DATABASE
 
 PAGE = "https://travel.example"
 SERVICE = """

@@ -11,15 +11,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS, from_ms, to_ms
-from branchloop.site import Site, parse_site
-from hub.config import read_config
+from branchloop.site.site import Site, parse_site
+from hub.config.hub import read_config
 from hub.loop.nearby import nearby
-from hub.store import sqlite_rollups
-from hub.store.book import Book, Wanted
+from hub.store.book.entries import Book, Wanted
 from hub.store.connection import opened, prepare
-from hub.store.crowding import Crowds, Load
-from hub.store.keyring import Keyring
-from hub.store.sums import Level, RollUp, Totals
+from hub.store.customers.keyring import Keyring
+from hub.store.figures import sqlite_rollups
+from hub.store.figures.crowding import Crowds, Load
+from hub.store.figures.sums import Level, RollUp, Totals
 
 ZONE = ZoneInfo("Asia/Shanghai")
 SITE = """

@@ -14,8 +14,8 @@ from brokers import DeafBroker, until, write_hub
 
 from branchloop.processes import Child, lock_directory
 from hub import deafness
-from hub.config import HubConfig, read_config
-from hub.doctor import examine
+from hub.config.hub import HubConfig, read_config
+from hub.doctor.machine import examine
 from hub.runtime import Runtime
 from hub.store.connection import prepare
 from hub.store.sqlite import SqliteStore

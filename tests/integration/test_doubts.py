@@ -19,13 +19,13 @@ from test_quality import Box, day_of
 
 import dashboard
 from branchloop.clock import HOUR_MS, WINDOW_MS, iso
-from branchloop.text import LANGUAGES, Language, say
+from branchloop.text.catalogue import LANGUAGES, Language, say
 from edge.perceive.ultrasonic_fault import DETAILS
 from hub.api.state import now_ms
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.store.connection import connect_readonly
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 NORTH, SOUTH = corner_eyes(2)
 LOPSIDED = replace(NORTH, at_m=(0.2, 2.5, 3.0), to_m=(5.0, 3.5))

@@ -17,17 +17,17 @@ from brokers import running, until, write_hub
 from consentworld import ConsentWorld, consent_world
 from test_ingest_mqtt import Worker
 
-from branchloop.arrivals import ConsentGiven
-from branchloop.boxkeys import new_private, sign_box_key
-from branchloop.commands import Reply
+from branchloop.keys.box import new_private, sign_box_key
+from branchloop.keys.sealing import decode
 from branchloop.processes import free_port
-from branchloop.sealing import decode
+from branchloop.wire.arrivals import ConsentGiven
+from branchloop.wire.commands import Reply
 from hub.api.state import now_ms
 from hub.loop.consent import Consent
 from hub.loop.receipt import verify
 from hub.store.connection import opened
-from hub.store.consenting import Consenting
-from hub.store.receiptkey import receipt_key
+from hub.store.customers.consenting import Consenting
+from hub.store.customers.receiptkey import receipt_key
 
 PHOTOS = [b"\xff\xd8 photo %d " % i + secrets.token_bytes(20_000) for i in range(3)]
 

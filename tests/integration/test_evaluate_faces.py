@@ -72,7 +72,7 @@ def test_attempts_against_galleries(tmp_path: Path) -> None:
 
 def test_lists_in_other_layouts_are_read(tmp_path: Path) -> None:
     """LFW's own layout, and words for labels."""
-    from edge.evaluate_faces import read_pairs
+    from edge.evaluate.faces import read_pairs
 
     path = tmp_path / "pairs.csv"
     path.write_text("Ann,1,2\nAnn,1,Bob,3\n")

@@ -15,13 +15,13 @@ from tables import service
 from branchloop.clock import DAY_MS
 from branchloop.errors import DependencyError
 from hub.api.state import now_ms
-from hub.store import keyring as keyrings
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import opened
-from hub.store.erasure import erase_customer, retire_people
-from hub.store.places import day_slots
-from hub.store.schema import DATABASE
+from hub.store.customers import keyring as keyrings
+from hub.store.customers.erasure import erase_customer, retire_people
+from hub.store.schema.core import DATABASE
 
 CUSTOMER = "c-returning"
 Forget = Callable[[World], object]

@@ -16,14 +16,14 @@ from brokers import write_hub
 
 from branchloop.errors import DependencyError
 from branchloop.processes import lock_directory, owner
-from hub.config import HubConfig, read_config
-from hub.doctor import examine
+from hub.config.hub import HubConfig, read_config
+from hub.doctor.machine import examine
 from hub.ingest import watching
 from hub.ingest.live_alerts import LiveAlerts
 from hub.room import LEAST_BYTES, shortage
 from hub.runtime import decide, read
 from hub.store.connection import prepare
-from hub.store.keyring import Keyring
+from hub.store.customers.keyring import Keyring
 
 
 @pytest.fixture

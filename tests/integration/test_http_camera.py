@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from branchloop.processes import free_port
-from branchloop.site import Calibration, Camera
+from branchloop.site.site import Calibration, Camera
 from edge.perceive.backoff import Backoff
 from edge.perceive.capture import Capture
 from edge.perceive.health import Event

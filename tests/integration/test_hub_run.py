@@ -22,19 +22,19 @@ from box import Box, notice, window
 from brokers import KINDS, Client, box_link, running, until, write_certificate, write_hub
 from certificates import Authority, day
 
-from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST
-from branchloop.messages import Notice
 from branchloop.processes import free_port
+from branchloop.wire.batches import Ack
+from branchloop.wire.messages import Notice
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.ingest.apply import Applier
+from hub.store.branches.opening import OpeningNotes
 from hub.store.connection import connect_readonly
-from hub.store.opening import OpeningNotes
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 
 NOW_MS = 1_774_234_800_000

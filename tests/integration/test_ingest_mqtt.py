@@ -19,18 +19,18 @@ import pytest
 from box import Box, notice, window
 from brokers import KINDS, Broker, Client, DeafBroker, box_link, running, until, write_hub
 
-from branchloop.batches import Ack
 from branchloop.credentials import HUB_INGEST
-from branchloop.messages import Notice, Window
 from branchloop.processes import free_port
-from branchloop.status import HubStatus
-from branchloop.topics import HUB_STATUS, edge_filters
+from branchloop.wire.batches import Ack
+from branchloop.wire.messages import Notice, Window
+from branchloop.wire.status import HubStatus
+from branchloop.wire.topics import HUB_STATUS, edge_filters
 from edge.send.link import Link
 from edge.send.outbox import Outbox
 from hub.broker import nats as nats_broker
 from hub.broker.grants import INGEST_FILTERS
 from hub.broker.passwords import ensure_password
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.ingest.mqtt import KEEPALIVE_S, TAKEN_S
 from hub.store.connection import prepare
 

@@ -10,7 +10,7 @@ import pytest
 from brokers import SITE, write_hub
 from demoworld import ROOT
 
-from branchloop.service_unit import edited
+from branchloop.daemon.unit import edited
 
 BOX = """
 [box]
@@ -28,7 +28,7 @@ calibration = { points = [[10, 10, 0, 0], [90, 10, 4, 0], [90, 90, 4, 3], [10, 9
 UNIT = "etc/systemd/system/branchloop-box.service"
 
 
-COMMAND = (sys.executable, "-m", "branchloop.install_service")
+COMMAND = (sys.executable, "-m", "branchloop.daemon.install")
 LAUNCHED = (sys.executable, "-m", "branchloop.cli", "install-service")
 
 

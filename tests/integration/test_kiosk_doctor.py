@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.boxkeys import new_private, sign_box_key
 from branchloop.doctor_finding import Finding
+from branchloop.keys.box import new_private, sign_box_key
+from branchloop.keys.sealing import encode, raw_public
 from branchloop.processes import free_port, lock_directory, owner
-from branchloop.sealing import encode, raw_public
 from branchloop.share import share
 from edge.checkin.boxkey import CERTIFICATE, box_key
 from edge.configured import read_own
-from edge.doctor import examine
+from edge.doctor.box import examine
 
 SITE = """
 id = "hall"

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from bookworld import DAY, HOURS, BookWorld, book_world, site_of
 
-from branchloop.arrivals import Checkin, Walkin
-from branchloop.boxkeys import new_private, sign_box_key
 from branchloop.clock import HOUR_MS, MINUTE_MS, from_ms, to_ms
-from branchloop.commands import Gallery, Sealed
-from branchloop.sealing import fingerprint, gallery_context, raw_public, unseal
+from branchloop.keys.box import new_private, sign_box_key
+from branchloop.keys.sealing import fingerprint, gallery_context, raw_public, unseal
+from branchloop.wire.arrivals import Checkin, Walkin
+from branchloop.wire.commands import Gallery, Sealed
 from edge.checkin.post import Post
 from edge.checkin.tickets import Tickets
 from edge.checkin.vault import Vault
@@ -22,13 +22,13 @@ from edge.kiosk.day import Day
 from edge.kiosk.session import FAILURES, Give, Session
 from edge.send.outbox import Outbox
 from hub.ingest.gallery import AGAIN_MS, LOOK_MS, Galleries, build, valid_until_ms
-from hub.store import queueing
-from hub.store.book import Wanted
+from hub.store.book import queueing
+from hub.store.book.entries import Wanted
+from hub.store.book.kiosk_day import ticket_range
+from hub.store.book.tickets import assign_series, take_checkin, take_walkin
 from hub.store.connection import connect_readonly, opened
-from hub.store.consents import Consents
-from hub.store.kiosk_day import ticket_range
-from hub.store.schema import DATABASE
-from hub.store.tickets import assign_series, take_checkin, take_walkin
+from hub.store.customers.consents import Consents
+from hub.store.schema.core import DATABASE
 
 NEXT = DAY + timedelta(days=1)
 KIOSK = """

@@ -10,15 +10,15 @@ import pytest
 from hubworld import World, world
 from tables import service
 
-from branchloop.arrivals import Walkin
-from branchloop.batches import BODIES
 from branchloop.clock import HOUR_MS
+from branchloop.wire.arrivals import Walkin
+from branchloop.wire.batches import BODIES
 from hub.api.state import now_ms
 from hub.store import journeys
-from hub.store.book import Times, Wanted
+from hub.store.book.entries import Times, Wanted
+from hub.store.book.kiosk_day import ticket_range
+from hub.store.book.tickets import Taken, give_staff_ticket, take_walkin
 from hub.store.connection import opened
-from hub.store.kiosk_day import ticket_range
-from hub.store.tickets import Taken, give_staff_ticket, take_walkin
 
 PARTS = service("desk", minutes=10)
 

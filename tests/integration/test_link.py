@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from brokers import KINDS, Broker, Client, box_link, running, until
 
-from branchloop.batches import Ack, Batch
 from branchloop.credentials import HUB_API, HUB_INGEST
 from branchloop.errors import DependencyError
-from branchloop.messages import Live, Notice
-from branchloop.status import HubStatus, Status
-from branchloop.topics import HUB_STATUS
+from branchloop.wire.batches import Ack, Batch
+from branchloop.wire.messages import Live, Notice
+from branchloop.wire.status import HubStatus, Status
+from branchloop.wire.topics import HUB_STATUS
 from edge.send import link as link_module
 from edge.send.inflight import MAX_BATCHES
 from edge.send.link import BATCH_ITEMS, Link
@@ -292,7 +292,7 @@ def test_what_another_process_appends_leaves_at_once(broker: Broker, hub: Hub, o
         until(lambda: link._looked_s > 0, "the first look at the outbox")
         begun_s = time.monotonic()
         code = (
-            "import sys; from pathlib import Path; from branchloop.messages import Notice;"
+            "import sys; from pathlib import Path; from branchloop.wire.messages import Notice;"
             "from edge.send.outbox import Outbox; box = Outbox(Path(sys.argv[1]));"
             f"box.append_now('notice', Notice(id='k-1', what='crossing', at_ms={NOW_MS})); box.close()"
         )

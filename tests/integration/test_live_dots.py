@@ -6,7 +6,7 @@ from pathlib import Path
 
 from brokers import running, until, write_hub
 
-from branchloop.messages import Live
+from branchloop.wire.messages import Live
 from hub.api.dots import Dots
 from hub.runtime import Runtime
 

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 from test_api import send, window
 
 import dashboard
-from branchloop.text import say
+from branchloop.text.catalogue import say
 from hub.api.state import now_ms
 
 

@@ -16,12 +16,12 @@ import pytest
 from brokers import running, until
 
 from branchloop.errors import ConfigError
-from branchloop.loadfiles import DEVICE, write_hub
+from branchloop.load.files import DEVICE, write_hub
 from edge.load.box import Counts
 from edge.load.fleet import Fleet, Stage, climb
 from edge.send.boxlink import BoxLink
 from hub.broker.passwords import ensure_password, read_password
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.load_boxes import boxes
 from hub.runtime import decide
 from hub.store.connection import prepare

@@ -14,7 +14,7 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from brokers import until
 
-from hub.config_events import Smtp
+from hub.config.events import Smtp
 from hub.outgoing.mail import Patience, SmtpSink
 from hub.outgoing.sinks import CannotError, Note, SinkError, UnsureError
 

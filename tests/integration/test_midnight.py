@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from bookworld import DAY, HOURS, BookWorld, book_world, site_of
 
-from branchloop.arrivals import Checkin
 from branchloop.clock import MINUTE_MS, from_ms
 from branchloop.errors import ConflictError
-from branchloop.site import Site
+from branchloop.site.site import Site
+from branchloop.wire.arrivals import Checkin
 from hub.api.booking import day_board
 from hub.loop.appointments import ClosedError
 from hub.loop.service_day import counts
-from hub.store import calling, forecasting, queueing, remote, service_day
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
+from hub.store.book import calling, forecasting, queueing, remote, service_day
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Wanted
+from hub.store.book.kiosk_day import expected, queues
+from hub.store.book.midnight import doors_ms
+from hub.store.book.tickets import arrive, take_checkin
 from hub.store.connection import opened
-from hub.store.kiosk_day import expected, queues
-from hub.store.midnight import doors_ms
-from hub.store.tickets import arrive, take_checkin
 
 NEXT = DAY + timedelta(days=1)
 

@@ -18,14 +18,14 @@ from tables import DOCUMENTS, partner, service
 
 from branchloop.clock import DAY_MS
 from branchloop.errors import ConfigError
-from hub.api import card_access
+from hub.api.card import access as card_access
 from hub.api.issuing import issuer_of
 from hub.api.state import now_ms
 from hub.documents.signing import read_trusted, verify
 from hub.loop.embedding import Embed, issue
-from hub.store import requests as store
+from hub.store.book import requests as store
 from hub.store.connection import opened, reading
-from hub.store.erasure import erase_customer, retire_people
+from hub.store.customers.erasure import erase_customer, retire_people
 from hub.store.journeys import of_journey
 
 PAGE = "https://travel.example"
@@ -56,7 +56,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     command = [
         sys.executable,
         "-m",
-        "branchloop.keys",
+        "branchloop.keys.root",
         "document",
         str(folder / "keys"),
         "--name",

@@ -17,15 +17,15 @@ from test_api import get, window
 from test_quality import PARTS, Box, day_of, minutes, opened_day
 
 from branchloop.clock import DAY_MS, HOUR_MS, iso, local_day_end_ms, local_day_start_ms
-from branchloop.site import Camera, Line, Site
+from branchloop.site.site import Camera, Line, Site
 from hub.api.app import create_app
 from hub.api.state import now_ms
 from hub.ingest.watching import watch_quality
-from hub.store.configurations import Configurations
+from hub.store.branches.configurations import Configurations
+from hub.store.branches.opening import Hours, OpeningHistory, OpeningNotes
 from hub.store.connection import connect_readonly
-from hub.store.evidence import Evidence
-from hub.store.opening import Hours, OpeningHistory, OpeningNotes
-from hub.store.schema import DATABASE
+from hub.store.figures.evidence import Evidence
+from hub.store.schema.core import DATABASE
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 YEAR_2020_MS = 1_577_836_800_000

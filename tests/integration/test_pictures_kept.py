@@ -11,12 +11,10 @@ import httpx
 import pytest
 from hubworld import world
 
-from branchloop.commands import Picture, Reply
 from branchloop.errors import InputError
-from branchloop.text_faults import told
-from hub.store.commands import Commands
-from hub.store.connection import opened, prepare
-from hub.store.pictures import (
+from branchloop.text.faults import told
+from branchloop.wire.commands import Picture, Reply
+from hub.store.branches.pictures import (
     AGAIN_MS,
     EXPIRES_MS,
     LEFT_OVER_MS,
@@ -27,6 +25,8 @@ from hub.store.pictures import (
     TooSoonError,
     check_plain,
 )
+from hub.store.commands import Commands
+from hub.store.connection import opened, prepare
 
 PLAIN = b"\xff\xd8\xff" + b"." * 400 + b"\xff\xd9"
 

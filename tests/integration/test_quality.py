@@ -20,14 +20,14 @@ import pytest
 from hubworld import World, world
 from test_api import get, window
 
-from branchloop.acceptance import DECIMALS, judge, overall
-from branchloop.acceptance_signing import sign_report
-from branchloop.batches import Batch, Item
-from branchloop.boxkeys import new_private
+from branchloop.acceptance.report import DECIMALS, judge, overall
+from branchloop.acceptance.signing import sign_report
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
-from branchloop.sealing import encode, raw_public
-from branchloop.site import Site
-from branchloop.status import CoreCrashes, Refusal, Status, Stuck
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import encode, raw_public
+from branchloop.site.site import Site
+from branchloop.wire.batches import Batch, Item
+from branchloop.wire.status import CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
@@ -36,11 +36,11 @@ from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.resting import REST_MS
 from hub.loop.alerts import Watch
 from hub.loop.finding import CountError
-from hub.store.alerts import Alerts
 from hub.store.connection import connect_readonly
-from hub.store.proof import proof
-from hub.store.reading import Reader
-from hub.store.schema import DATABASE
+from hub.store.figures.alerts import Alerts
+from hub.store.figures.proof import proof
+from hub.store.figures.reading import Reader
+from hub.store.schema.core import DATABASE
 from hub.store.sqlite import SqliteStore
 
 KEY, STRANGER = new_private(), new_private()
@@ -478,10 +478,10 @@ def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
     script = (
         "import contextlib, os, signal, sys\n"
         "from pathlib import Path\n"
-        "from hub.config import read_config\n"
+        "from hub.config.hub import read_config\n"
         "from hub.ingest.drift_alerts import DriftAlerts\n"
         "from hub.store.connection import connect_readonly\n"
-        "from hub.store.schema import DATABASE\n"
+        "from hub.store.schema.core import DATABASE\n"
         "from hub.store.sqlite import SqliteStore\n"
         "config = read_config(Path(sys.argv[1]))\n"
         "store = SqliteStore(config.data_dir)\n"

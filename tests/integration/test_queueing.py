@@ -13,10 +13,10 @@ from consentworld import ConsentWorld, consent_world
 from branchloop.clock import MINUTE_MS, to_ms
 from hub.api.state import now_ms
 from hub.store import journeys
+from hub.store.book.tickets import arrive
 from hub.store.connection import opened, reading
-from hub.store.erasure import erase_customer
-from hub.store.forgetting import retire_appointments
-from hub.store.tickets import arrive
+from hub.store.customers.erasure import erase_customer
+from hub.store.customers.forgetting import retire_appointments
 
 
 @pytest.fixture(scope="module")

@@ -24,17 +24,17 @@ from remindworld import PARTS, booked, look, reminding, stages, states
 from branchloop.clock import DAY_MS
 from branchloop.processes import free_port
 from hub.api.state import now_ms
-from hub.config_events import Gateway, Smtp
+from hub.config.events import Gateway, Smtp
 from hub.loop.delivery import key_of
 from hub.outgoing.mail import SmtpSink
 from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
 from hub.outgoing.reminders import MOST_UNSURE, Reminding
 from hub.outgoing.sinks import CannotError, GatewaySink, LogSink, Note, UnsureError
+from hub.store.book.places import day_slots
+from hub.store.book.reminders import LEASE_MS
 from hub.store.connection import opened
 from hub.store.journeys import record
-from hub.store.places import day_slots
-from hub.store.reminders import LEASE_MS
 
 
 @dataclass

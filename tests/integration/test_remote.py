@@ -14,12 +14,12 @@ from branchloop.clock import MINUTE_MS
 from branchloop.codes import code_digest
 from branchloop.errors import ConflictError, InputError
 from hub.ingest.releasing import Releasing
-from hub.store import calling, closing, queueing, remote
-from hub.store.appointment import Appointment
+from hub.store.book import calling, closing, queueing, remote
+from hub.store.book.appointment import Appointment
+from hub.store.book.kiosk_day import expected
+from hub.store.book.tickets import arrive
 from hub.store.connection import connect_readonly, opened, reading
-from hub.store.kiosk_day import expected
-from hub.store.schema import DATABASE
-from hub.store.tickets import arrive
+from hub.store.schema.core import DATABASE
 
 
 @pytest.fixture

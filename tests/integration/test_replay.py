@@ -20,7 +20,7 @@ from restamped import write_mp4
 
 from branchloop.errors import BranchloopError, InputError
 from branchloop.share import share
-from branchloop.site import config_hash
+from branchloop.site.site import config_hash
 from edge.main import cli
 
 CLIP = share("sample_video/plaza.mp4")

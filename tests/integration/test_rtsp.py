@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.share import share
-from branchloop.site import Calibration, Camera
+from branchloop.site.site import Calibration, Camera
 from edge.cameras import CameraProcess
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff

@@ -22,16 +22,15 @@ import numpy as np
 import psutil
 import pytest
 from brokers import until
-from test_hub_run import Hub
-from test_hub_run import hub as hub_running
+from test_hub_run import Hub, hub as hub_running
 from unseen import nobody_in
 
-from branchloop import sitetext
 from branchloop.share import share
+from branchloop.site import editing
 from edge.perceive.backdrop import SCORE_FLOOR, unpacked
 from edge.perceive.people import load_detector
-from hub.config import read_config
-from hub.store.configurations import Configurations
+from hub.config.hub import read_config
+from hub.store.branches.configurations import Configurations
 from hub.store.connection import opened
 
 TAKEOVER_S = 40.0
@@ -184,7 +183,7 @@ def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:
     """
     now = branch.configuration()
     hall, back = branch.camera("hall"), branch.camera("back")
-    text = sitetext.with_entry(now["text"], "line", LINE)
+    text = editing.with_entry(now["text"], "line", LINE)
     text = text.replace("analysed_fps = 2.0", "analysed_fps = 3.0")
     text = text.replace("present_below_m = 2.2", "present_below_m = 2.5")
     answer = branch.save(text, now["version"])
@@ -243,7 +242,7 @@ def test_a_bad_one_is_refused_and_the_old_one_goes_on(branch: Branch) -> None:
 def test_a_box_that_is_killed_while_taking_over_comes_back_with_the_new_one(branch: Branch) -> None:
     """`kill -9` after it was kept and before the border: the next core runs the new one, whole."""
     now = branch.configuration()
-    text = sitetext.without_entry(_text(branch, 2), "line", "new-line")
+    text = editing.without_entry(_text(branch, 2), "line", "new-line")
     answer = branch.save(text, now["version"])
     assert answer.status_code == 201, answer.text
     version = answer.json()["wanted"]["version"]
@@ -277,7 +276,7 @@ def test_rolling_back_is_a_new_version(branch: Branch) -> None:
     )  # fmt: skip
     told = json.loads(listed.stdout)["plaza"]
     assert (told["ring"], told["saved"], told["published"]) == (0, version, version)
-    assert branch.configuration()["text"] == sitetext.with_version(_text(branch, 2), version)
+    assert branch.configuration()["text"] == editing.with_version(_text(branch, 2), version)
 
 
 def _text(branch: Branch, version: int) -> str:

@@ -15,7 +15,7 @@ from brokers import KINDS, _mosquitto, until
 from paho.mqtt.enums import CallbackAPIVersion
 
 from branchloop.processes import free_port
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading

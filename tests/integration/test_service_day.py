@@ -17,9 +17,10 @@ from branchloop.clock import from_ms, local_day_end_ms
 from hub.api.service import day as service_day
 from hub.api.state import now_ms
 from hub.loop.service_day import Told, Visit, counts, error, lengths, released
-from hub.store import journeys, queueing
+from hub.store import journeys
+from hub.store.book import queueing
+from hub.store.book.queueing import FollowUp
 from hub.store.connection import opened, reading
-from hub.store.queueing import FollowUp
 
 PARTS = service("loan", minutes=20) + service("desk", minutes=10, counters=2)
 

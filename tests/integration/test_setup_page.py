@@ -13,15 +13,15 @@ import streamlit as st
 from hubworld import World, world
 from streamlit.testing.v1 import AppTest
 
-from branchloop.commands import Reply
-from branchloop.text import say
+from branchloop.text.catalogue import say
+from branchloop.wire.commands import Reply
 from dashboard.client import Hub, Unreachable
-from dashboard.setup_draft import Marks, Shape
-from dashboard.setup_work import Work, anew
+from dashboard.setup.draft import Marks, Shape
+from dashboard.setup.work import Work, anew
 from hub.api.state import now_ms
+from hub.store.branches.pictures import Pictures
 from hub.store.commands import Commands
 from hub.store.connection import opened as opened_db
-from hub.store.pictures import Pictures
 
 CAMERA = """
 [[camera]]

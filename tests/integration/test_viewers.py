@@ -11,14 +11,13 @@ from hubworld import NOON, World, world
 from streamlit.testing.v1 import AppTest
 from test_api import send, window
 from test_live_page import heat_page, live_page, opened, words
-from test_setup_page import published
-from test_setup_page import setup_page as setup_view
+from test_setup_page import published, setup_page as setup_view
 
 from branchloop.clock import DAY_MS, bucket_start_ms, from_ms
-from branchloop.text import say
+from branchloop.text.catalogue import say
 from dashboard.client import Picture
 from hub.api.state import now_ms
-from hub.store.retention import prune
+from hub.store.figures.retention import prune
 
 
 def serve(hub: World, folder: Path, monkeypatch: pytest.MonkeyPatch, more: str = "") -> None:

@@ -11,11 +11,11 @@ import pytest
 from hubworld import NOON, World, world
 from tables import service
 
-from branchloop.batches import Batch, Item
 from branchloop.clock import MINUTE_MS, iso
+from branchloop.wire.batches import Batch, Item
 from hub.api.state import now_ms
 from hub.ingest.apply import Applier
-from hub.store import queueing
+from hub.store.book import queueing
 from hub.store.connection import opened
 
 EPOCH = "0123456789abcdef0123456789abcdef"

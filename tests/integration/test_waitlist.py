@@ -14,14 +14,14 @@ from bookworld import DAY, BookWorld, book_world
 from branchloop.clock import HOUR_MS, MINUTE_MS
 from branchloop.errors import ConflictError, DependencyError, InputError
 from hub.ingest.releasing import Releasing
-from hub.store import waitlist
-from hub.store.appointment import Appointment
-from hub.store.book import Wanted
+from hub.store.book import waitlist
+from hub.store.book.appointment import Appointment
+from hub.store.book.entries import Wanted
+from hub.store.book.places import day_slots
 from hub.store.connection import connect_readonly, opened, reading
-from hub.store.erasure import erase_customer
-from hub.store.people import People
-from hub.store.places import day_slots
-from hub.store.schema import DATABASE
+from hub.store.customers.erasure import erase_customer
+from hub.store.customers.holders import People
+from hub.store.schema.core import DATABASE
 
 
 @pytest.fixture

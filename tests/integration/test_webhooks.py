@@ -24,7 +24,7 @@ from hubworld import World, world
 from jsonschema import Draft202012Validator
 from receiver import SECRET, Receiver, receiving
 
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.loop.delivery import key_of
 from hub.loop.journey import Happened, new_journey
 from hub.outgoing.main import run

@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from branchloop.acceptance_signing import verify_report
-from branchloop.boxkeys import new_private, private_pem
-from branchloop.desired import make as make_desired
+from branchloop.acceptance.signing import verify_report
 from branchloop.errors import BranchloopError, InputError, UsageError
-from branchloop.keys import read_root, write_private
-from branchloop.sealing import raw_public
+from branchloop.keys.box import new_private, private_pem
+from branchloop.keys.root import read_root, write_private
+from branchloop.keys.sealing import raw_public
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
+from branchloop.wire.desired import make as make_desired
 from edge.acceptance import Measures, make
 from edge.configured import keep
 from edge.provenance import Made, is_of, made_with

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from branchloop.acceptance import canonical, digest, judge, overall, parse_report, read_tree
-from branchloop.acceptance_page import page
-from branchloop.acceptance_signing import sign_report, verify_report
-from branchloop.boxkeys import new_private
+from branchloop.acceptance.page import page
+from branchloop.acceptance.report import canonical, digest, judge, overall, parse_report, read_tree
+from branchloop.acceptance.signing import sign_report, verify_report
 from branchloop.errors import InputError
-from branchloop.sealing import raw_public
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import raw_public
 
 KEY = new_private()
 PUBLIC = raw_public(KEY.public_key())
@@ -231,7 +231,7 @@ def test_the_page_says_it_in_both_languages() -> None:
 
 def acceptance(*args: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "branchloop.accept", *map(str, args)],
+        [sys.executable, "-m", "branchloop.acceptance.command", *map(str, args)],
         capture_output=True,
         text=True,
         check=False,
@@ -243,7 +243,7 @@ def test_verify_answers_with_its_exit_code(tmp_path: Path) -> None:
     assert acceptance("key", tmp_path).returncode == 0
     assert (tmp_path / "acceptance.pem").stat().st_mode & 0o077 == 0
     assert acceptance("key", tmp_path).returncode == 2
-    from branchloop.keys import read_root
+    from branchloop.keys.root import read_root
 
     report = tmp_path / "report.json"
     now_ms = time.time_ns() // 1_000_000

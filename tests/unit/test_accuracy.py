@@ -10,10 +10,10 @@ import pytest
 
 from branchloop.errors import InputError, UsageError
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from edge.accuracy.heat import Grid, earth_mover_m, heat_accuracy, truth_grid
 from edge.accuracy.mot import tracking_accuracy
-from edge.evaluate import evaluate_heat, evaluate_people, read_mot
+from edge.evaluate.people import evaluate_heat, evaluate_people, read_mot
 from edge.options import RATE, read_bounds
 from edge.simulate import simulate
 

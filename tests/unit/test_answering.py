@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from branchloop.boxkeys import new_private, sign_box_key
-from branchloop.commands import Command, Reply
-from branchloop.sealing import encode, fingerprint, photo_context, raw_public, seal
+from branchloop.keys.box import new_private, sign_box_key
+from branchloop.keys.sealing import encode, fingerprint, photo_context, raw_public, seal
+from branchloop.wire.commands import Command, Reply
 from edge.checkin.answering import answer
 from edge.checkin.vault import Vault
 from edge.kiosk.protect import Protection

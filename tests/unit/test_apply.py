@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from box import T0_MS, Box, dropped, make_site, notice, site_text, window
 
-from branchloop.batches import Ack, body_digest
 from branchloop.clock import FUTURE_LIMIT_MS
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
+from branchloop.wire.batches import Ack, body_digest
 from hub.ingest.apply import Applier, Payload
 from hub.ingest.parsing import canonical
 from hub.ingest.recompute import recompute

@@ -5,13 +5,12 @@ from functools import cache
 from pathlib import Path
 
 from box import T0_MS, Box, make_site, notice, window
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
+from hub.store.figures.sums import LEVELS, Bucket
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import LEVELS, Bucket
 
 SITE = make_site()
 COUNT = 8

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.clock import MINUTE_MS, from_ms
 from branchloop.errors import ConflictError, InputError
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 from branchloop.waiting import expected_wait_s
 from hub.loop.appointments import after, arrival_window_ms, done_already, masked, service_of, slots
 

@@ -12,7 +12,7 @@ import pytest
 from attacks import Customer, attempt, cut_out, on_tablet, other_action, planar, plane, stills, swapped
 from reference import FACES, MINIFASNET, PAD, needs_reference
 
-from edge.evaluate_liveness import evaluate_liveness
+from edge.evaluate.liveness import evaluate_liveness
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import FaceEngine
 from edge.perceive.faces.landmarks import Landmarker

@@ -7,12 +7,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from branchloop.errors import DependencyError
 from hub.store.audit import GENESIS, AuditLog, Head
-from hub.store.schema import AUDIT_DATABASE
+from hub.store.schema.core import AUDIT_DATABASE
 
 WRITER = """
 import sys

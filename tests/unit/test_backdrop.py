@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from branchloop.commands import MAX_PICTURE_BYTES
 from branchloop.errors import InputError
+from branchloop.wire.commands import MAX_PICTURE_BYTES
 from edge.perceive.backdrop import (
     SETTLED_AT,
     SETTLED_OVER,

@@ -10,8 +10,8 @@ import pytest
 
 from branchloop.errors import InputError
 from branchloop.share import share
-from edge.bench import bench_edge
-from edge.bench_clip import SIZE, STRETCH_S, is_occupied, make_stream
+from edge.bench.cameras import bench_edge
+from edge.bench.clip import SIZE, STRETCH_S, is_occupied, make_stream
 from edge.perceive.camera import open_clip
 from edge.perceive.people import load_detector
 

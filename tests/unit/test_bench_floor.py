@@ -7,15 +7,15 @@ import pytest
 from walkers import boxes, calibration
 
 from branchloop.errors import DependencyError, UsageError
-from branchloop.site import Line
+from branchloop.site.site import Line
 from edge.accuracy import counting_scene as scene
 from edge.accuracy.counting_scene import Cell
 from edge.accuracy.crossings import compare
-from edge.bench_floor import bench_floor, count, grid, judge
-from edge.floor.association import assign
-from edge.floor.lines import LineCounter
+from edge.bench.floor import bench_floor, count, grid, judge
+from edge.floor.counting.lines import LineCounter
 from edge.floor.observation import observe
-from edge.floor.tracks import Tracker
+from edge.floor.tracking.association import assign
+from edge.floor.tracking.tracker import Tracker
 
 
 def test_the_camera_sees_the_hall_it_is_calibrated_for() -> None:

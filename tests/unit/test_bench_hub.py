@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from hub.bench_hub import PARTS, bench_hub
-from hub.store.sqlite_rollups import ROLLUP_TABLES
+from hub.bench.ingest import PARTS, bench_hub
+from hub.store.figures.sqlite_rollups import ROLLUP_TABLES
 
 BRANCHES = 2
 

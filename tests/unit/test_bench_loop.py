@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hub.bench_loop import measure
+from hub.bench.loop import measure
 from hub.loop.queue_simulation import day, seen_by
 
 

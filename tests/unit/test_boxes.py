@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from edge.floor.boxes import smooth_boxes
+from edge.floor.tracking.boxes import smooth_boxes
 
 
 def test_a_steady_walk_stays_what_it_is() -> None:

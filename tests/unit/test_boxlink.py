@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from branchloop.box import Box, Tls
 from branchloop.credentials import client_id
 from branchloop.errors import ConfigError
+from branchloop.site.box import Box, Tls
 from edge.send.boxlink import BoxLink
 
 

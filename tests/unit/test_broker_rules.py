@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from brokers import running, write_hub
 
-from branchloop import topics
 from branchloop.credentials import HUB_API, HUB_INGEST, client_id
 from branchloop.errors import ConfigError, DependencyError, UsageError
+from branchloop.wire import topics
 from hub.broker import mosquitto, nats
 from hub.broker.files import write_mosquitto, write_nats, write_readme
 from hub.broker.grants import Grant, grants
 from hub.broker.passwords import ensure_password, read_password
-from hub.config import HubConfig, read_config
+from hub.config.hub import HubConfig, read_config
 
 LISTEN = "127.0.0.1:1883"
 

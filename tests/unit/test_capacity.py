@@ -6,12 +6,11 @@ import itertools
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from branchloop.clock import HOUR_MS, MINUTE_MS, from_ms
 from branchloop.errors import ConfigError
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 from hub.loop.capacity import TICK_MS, Staffed, Visit, arrange, free_for, open_now, slots, staffed, ticks
 
 SERVICES = ("cash", "loan", "fund")

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from branchloop.errors import InputError
-from branchloop.site import Calibration, Camera
+from branchloop.site.site import Calibration, Camera
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.camera import Frame, open_clip

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import ConfigError
-from branchloop.site import Calibration, Camera
+from branchloop.site.site import Calibration, Camera
 from edge.perceive.health import Health
 from edge.perceive.mailbox import Mailbox
 from edge.perceive.source import resolve

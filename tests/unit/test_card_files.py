@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from hubworld import World, world
 
-from branchloop.text_cards import WORDS
-from hub.api.card_files import PARTS, SOURCES, _plain, files, scripts, words_in
-from hub.embed_cli import embed
+from branchloop.text.cards import WORDS
+from hub.api.card.files import PARTS, SOURCES, _plain, files, scripts, words_in
+from hub.cli.embed import embed
 
 MOST_BYTES = 10 * 1024
 

@@ -6,8 +6,7 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from edge.kiosk.challenge import ACTIONS, HEAD, LIMIT_S, Action, Challenge, Pose
 

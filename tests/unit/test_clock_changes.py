@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from branchloop.text import LANGUAGES, Language, say
+from branchloop.text.catalogue import LANGUAGES, Language, say
 from dashboard import coverage_calendar, localtime, periods
 from dashboard.views.heat_hours import footfall_chart, gap_list
 

@@ -11,7 +11,7 @@ import pytest
 
 from branchloop.share import share
 from edge.configured import read_text
-from hub.config import read_config
+from hub.config.hub import read_config
 
 CONFIG = share("configs/demo.toml")
 
@@ -27,9 +27,9 @@ def run(module: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
     [
         "branchloop.check",
         "branchloop.doctor",
-        "branchloop.install_service",
-        "hub.bench_hub",
-        "hub.bench_loop",
+        "branchloop.daemon.install",
+        "hub.bench.ingest",
+        "hub.bench.loop",
     ],
 )
 def test_help_is_asked_for_by_h_everywhere(module: str) -> None:
@@ -63,7 +63,7 @@ def test_bounds_beside_a_configuration_are_refused(tmp_path: Path, command: str)
 
 
 def test_an_image_that_is_not_there_is_not_made(tmp_path: Path) -> None:
-    refused = run("branchloop.install_service", "edge", CONFIG, "--root", tmp_path / "nope")
+    refused = run("branchloop.daemon.install", "edge", CONFIG, "--root", tmp_path / "nope")
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "--root: there is no folder" in refused.stderr
     assert not (tmp_path / "nope").exists()

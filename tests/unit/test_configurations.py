@@ -12,18 +12,18 @@ import pytest
 from brokers import write_hub
 from click.testing import CliRunner, Result
 
-from branchloop.desired import Desired
 from branchloop.errors import ConfigError, ConflictError
-from branchloop.site import parse_site
-from branchloop.status import Refusal, Status
-from hub.config import HubConfig, read_config
+from branchloop.site.site import parse_site
+from branchloop.wire.desired import Desired
+from branchloop.wire.status import Refusal, Status
+from hub.config.hub import HubConfig, read_config
 from hub.ingest.desired import DesiredOut
 from hub.main import cli
-from hub.store import inforce
-from hub.store.configurations import KEPT_VERSIONS, OWN_FILE, Configurations, Saved
+from hub.store.branches import inforce
+from hub.store.branches.configurations import KEPT_VERSIONS, OWN_FILE, Configurations, Saved
+from hub.store.branches.judging import roll_back, save_text
 from hub.store.connection import connect, prepare
-from hub.store.judging import roll_back, save_text
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 SITES = ("north", "south", "west")
 

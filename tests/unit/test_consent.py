@@ -6,13 +6,12 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from branchloop.boxkeys import new_private
-from branchloop.consent_text import VERSION, consent_text
+from branchloop.agreement.consent import VERSION, consent_text
 from branchloop.errors import InputError
-from branchloop.sealing import raw_public
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import raw_public
 from hub.loop.consent import (
     DAY_MS,
     Consent,

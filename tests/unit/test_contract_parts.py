@@ -5,13 +5,13 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from branchloop import credentials, geometry, kpis, topics
+from branchloop import credentials, geometry, kpis
 from branchloop.clock import bucket_start_ms, from_ms, iso, local_day_end_ms, local_day_start_ms, to_ms
 from branchloop.errors import InputError
-from branchloop.text import LANGUAGES, WORDS, duration, label, say
+from branchloop.text.catalogue import LANGUAGES, WORDS, duration, label, say
+from branchloop.wire import topics
 
 IDS = st.from_regex(r"[a-z0-9-]{1,32}", fullmatch=True)
 

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.stats import poisson
 
 from branchloop.errors import InputError
 from edge.accuracy.counting import best_shift_s, count_accuracy, most_extra, needed, poisson_interval
 from edge.accuracy.dwelling import dwell_accuracy
-from edge.evaluate_counts import evaluate_counts, evaluate_dwell, read_crossings, read_visits
+from edge.evaluate.counts import evaluate_counts, evaluate_dwell, read_crossings, read_visits
 from edge.measuring import acceptance, evaluate
 
 DOOR = ("door", "in")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.status import CoreCrashes
+from branchloop.wire.status import CoreCrashes
 from edge import crashes
 from edge.crashes import CRASHES, MANY, Crashes, boot_id
 

@@ -9,11 +9,11 @@ import pytest
 
 from branchloop.clock import MINUTE_MS
 from branchloop.errors import DependencyError
-from branchloop.parts import Text
-from branchloop.site import parse_site
+from branchloop.site.parts import Text
+from branchloop.site.site import parse_site
 from hub.api import crowd_stream
 from hub.api.crowd_stream import CrowdStream
-from hub.api.models_card import Crowding
+from hub.api.models.card import Crowding
 from hub.api.state import now_ms
 
 SITE = parse_site(

@@ -7,12 +7,11 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS, to_ms
-from branchloop.site import Place
-from hub.bench_crowding import measure, steer
+from branchloop.site.site import Place
+from hub.bench.crowding import measure, steer
 from hub.loop.crowding import Hour, Live, Profile, blend, extra_people, learn, live, look, pressure
 from hub.loop.nearby import distance_km
 

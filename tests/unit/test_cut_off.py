@@ -6,16 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from numpy.typing import NDArray
 from walkers import boxes, calibration, lab
 
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.floor import Floor, Settled
-from edge.floor.glimpses import LINGER_MS, View
 from edge.floor.hidden_feet import feet_below
 from edge.floor.observation import observe
+from edge.floor.tracking.glimpses import LINGER_MS, View
 from edge.floor.windows import no_sensors
 from edge.results import Results
 

@@ -13,12 +13,11 @@ from zoneinfo import ZoneInfo
 import httpx
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from PIL import Image
 
 from branchloop.kpis import TAINTS
-from branchloop.text import WORDS
+from branchloop.text.catalogue import WORDS
 from dashboard import difference, flow, heat, periods, plan, tiles, waiting
 from dashboard.client import Hub, Picture, Unreachable
 from dashboard.devices import lights, notices, summary

@@ -10,8 +10,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.errors import InputError
 from edge.perceive.faces.decode import MAX_BYTES, decode_photo, size_px

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.demoapi import wait_for
-from branchloop.demofiles import prepare
-from branchloop.demofolder import MARKER, folder_of
+from branchloop.demo.api import wait_for
+from branchloop.demo.files import prepare
+from branchloop.demo.folder import MARKER, folder_of
 from branchloop.errors import DependencyError, UsageError
 from branchloop.processes import lock_directory
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 
 
-@pytest.mark.parametrize("program", ["branchloop.demo", "branchloop.chaos"])
+@pytest.mark.parametrize("program", ["branchloop.demo.run", "branchloop.chaos"])
 def test_a_bank_s_files_are_left_alone(tmp_path: Path, program: str) -> None:
     """Exit code 2 and one sentence before the first write."""
     (tmp_path / "hub.toml").write_text('[hub]\ndata_dir = "data"\n', encoding="utf-8")
@@ -81,7 +81,7 @@ def test_the_demo_branch_may_live_in_the_viewer_s_zone(tmp_path: Path) -> None:
     asked = [
         sys.executable,
         "-m",
-        "branchloop.demo",
+        "branchloop.demo.run",
         "--data",
         str(tmp_path / "none"),
         "--timezone",

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from branchloop import sitetext, text_faults
-from branchloop.desired import MAX_TEXT, Desired, RefusedError, judge, make
 from branchloop.errors import DependencyError
 from branchloop.share import share
-from branchloop.site import config_hash
+from branchloop.site import editing
+from branchloop.site.site import config_hash
+from branchloop.text import faults as text_faults
+from branchloop.wire.desired import MAX_TEXT, Desired, RefusedError, judge, make
 from edge.configured import KEPT, keep, read_configured
 from edge.succession import AGAIN_S, DesiredHeard, Succession
 
@@ -41,7 +42,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_what_is_right_is_taken_with_the_own_box() -> None:
     """Lines, names, marks, tracking: taken; box and kiosks are the own file's."""
-    text = sitetext.with_entry(OWN, "line", LINE) + "\n[tracking]\nlookback_s = 2.0\n"
+    text = editing.with_entry(OWN, "line", LINE) + "\n[tracking]\nlookback_s = 2.0\n"
     site = judge(desired(text), OWN)
     assert [line.id for line in site.lines][-1] == "new"
     assert site.version == 2
@@ -78,7 +79,7 @@ def test_what_is_wrong_is_refused_by_its_code(code: str, turn: Callable[[str], s
 
 def test_a_tampered_message_is_refused() -> None:
     """A text that is not the hash's, another version inside, tables of the box."""
-    whole = sitetext.with_version(OWN, 2)
+    whole = editing.with_version(OWN, 2)
     for code, wanted in (
         ("wrong_hash", desired(hash="0" * 16)),
         ("wrong_version", desired().model_copy(update={"version": 9})),
@@ -91,11 +92,11 @@ def test_a_tampered_message_is_refused() -> None:
 
 def test_what_was_kept_runs_until_the_own_file_is_newer(config: Path) -> None:
     """Version 2 from the hub beats version 1 of the file; version 3 of the file beats both."""
-    keep(config.parent / "box", desired(sitetext.with_entry(OWN, "line", LINE)))
+    keep(config.parent / "box", desired(editing.with_entry(OWN, "line", LINE)))
     running = read_configured(config)
     assert (running.site.version, running.site.lines[-1].id) == (2, "new")
-    assert running.hash == desired(sitetext.with_entry(OWN, "line", LINE)).hash
-    config.write_text(sitetext.with_version(config.read_text(encoding="utf-8"), 3), encoding="utf-8")
+    assert running.hash == desired(editing.with_entry(OWN, "line", LINE)).hash
+    config.write_text(editing.with_version(config.read_text(encoding="utf-8"), 3), encoding="utf-8")
     assert read_configured(config).site.version == 3
 
 
@@ -189,8 +190,8 @@ def test_what_no_floor_can_be_made_of_is_refused_and_not_kept(
 
 def test_a_text_too_long_to_be_sent_is_refused() -> None:
     """By a sentence, not by the message's own check: the version that is written into it counts too."""
-    text = "#" * (MAX_TEXT - len(sitetext.publishable(OWN)) - 1) + "\n" + OWN
-    assert len(sitetext.publishable(text)) == MAX_TEXT
+    text = "#" * (MAX_TEXT - len(editing.publishable(OWN)) - 1) + "\n" + OWN
+    assert len(editing.publishable(text)) == MAX_TEXT
     with pytest.raises(RefusedError, match="characters, more than"):
         make(text, "plaza", 1_000, 0, 1)
 

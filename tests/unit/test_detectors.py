@@ -12,7 +12,7 @@ from reference import RETAIL, YOLOX, needs_reference
 from branchloop.errors import InputError
 from branchloop.share import share
 from edge.accuracy.mot import iou
-from edge.evaluate import read_mot
+from edge.evaluate.people import read_mot
 from edge.perceive import people
 from edge.perceive.camera import open_clip
 from edge.perceive.detectors import nanodet as nanodet_module

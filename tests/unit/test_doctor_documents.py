@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from branchloop.boxkeys import new_private
-from branchloop.documentkey import certify
-from hub.config import HubConfig, read_config
-from hub.doctor_documents import examine_documents
+from branchloop.keys.box import new_private
+from branchloop.keys.document import certify
+from hub.config.hub import HubConfig, read_config
+from hub.doctor.documents import examine_documents
 
 NOW = datetime(2031, 3, 4, 12, tzinfo=UTC)
 SITE = """

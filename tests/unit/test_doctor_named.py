@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from brokers import write_hub
 
-from hub.config import read_config
-from hub.doctor_named import examine_named
+from hub.config.hub import read_config
+from hub.doctor.named import examine_named
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 WEBHOOK = '[[webhook]]\nid = "crm"\nurl = "https://crm.example/"\n'

@@ -12,8 +12,8 @@ import pytest
 
 from branchloop.doctor_finding import Finding
 from branchloop.processes import free_port
-from branchloop.site import Sensor
-from edge.doctor_sensor import examine_sensor
+from branchloop.site.site import Sensor
+from edge.doctor.sensor import examine_sensor
 
 
 def examined(source: str, **more: object) -> Finding:
@@ -24,7 +24,7 @@ def examined(source: str, **more: object) -> Finding:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is told at once."""
-    for module in ("doctor_sensor", "perceive.ultrasonic_live"):
+    for module in ("doctor.sensor", "perceive.ultrasonic_live"):
         monkeypatch.setattr(f"edge.{module}.SILENT_S", 0.5)
 
 

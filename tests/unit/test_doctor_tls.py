@@ -10,8 +10,8 @@ from certificates import Authority, day
 from cryptography.hazmat.primitives import serialization
 
 from branchloop.doctor_finding import Finding
-from hub.config import read_config
-from hub.doctor_tls import examine_tls, forewarning
+from hub.config.hub import read_config
+from hub.doctor.tls import examine_tls, forewarning
 
 TLS = '[hub.tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
 CUT_OFF = "neither the boxes nor ingest get to the broker"

@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from branchloop.errors import ConfigError, InputError
-from branchloop.parts import Text
+from branchloop.site.parts import Text
 from hub.api.state import now_ms
 from hub.documents.certificate import Certificate, draw
 from hub.documents.font import load_font
@@ -52,7 +52,7 @@ def make_key(folder: Path, *more: str) -> Path:
     command = [
         sys.executable,
         "-m",
-        "branchloop.keys",
+        "branchloop.keys.root",
         "document",
         str(folder),
         "--name",
@@ -153,7 +153,7 @@ def test_what_the_bank_signed_is_genuine(keys: Path, signed: bytes) -> None:
 
 def test_a_root_vouches_for_the_key(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "branchloop.keys", "root", str(tmp_path / "root")],
+        [sys.executable, "-m", "branchloop.keys.root", "root", str(tmp_path / "root")],
         check=True,
         capture_output=True,
     )

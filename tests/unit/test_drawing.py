@@ -9,8 +9,8 @@ import pytest
 
 from branchloop.floormap import FloorMap
 from branchloop.share import share
-from branchloop.site import parse_site
-from branchloop.text_setup import WORDS
+from branchloop.site.site import parse_site
+from branchloop.text.setup import WORDS
 from branchloop.theme import BAD
 from dashboard.drawing import as_data, picture_svg, plan_svg, too_far_cells
 from dashboard.views.setup import PARTS

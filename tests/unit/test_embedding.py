@@ -7,8 +7,7 @@ import hmac
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.errors import AccessError, InputError
 from hub.loop.embedding import Embed, issue, read

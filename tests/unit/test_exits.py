@@ -14,7 +14,7 @@ from branchloop.share import share
 
 COMMANDS = (
     "branchloop.cli --help",
-    "branchloop.keys sign --help",
+    "branchloop.keys.root sign --help",
     f"branchloop.cli check-config {share('configs/demo.toml')}",
     "branchloop.doctor",
 )

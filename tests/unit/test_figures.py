@@ -10,11 +10,11 @@ from hubworld import SITE
 
 from branchloop.clock import HOUR_MS, MINUTE_MS, bucket_end_ms, bucket_start_ms
 from branchloop.errors import InputError
-from branchloop.site import Plan, Site, parse_site
+from branchloop.site.site import Plan, Site, parse_site
 from hub.api import figures
-from hub.store.opening import Hours
-from hub.store.stretch import Kept, buckets
-from hub.store.sums import Level
+from hub.store.branches.opening import Hours
+from hub.store.figures.stretch import Kept, buckets
+from hub.store.figures.sums import Level
 
 DAY_MS = 24 * HOUR_MS
 LATER_MS = 4_000_000_000_000

@@ -5,15 +5,14 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from branchloop.messages import Window
-from branchloop.site import Site, Zone, parse_site
+from branchloop.site.site import Site, Zone, parse_site
+from branchloop.wire.messages import Window
+from edge.floor.counting.presence import Presence
+from edge.floor.counting.stitching import Stitcher
 from edge.floor.floor import Settled
-from edge.floor.fusion import SitePerson, Stretch
-from edge.floor.presence import Presence
-from edge.floor.stitching import Stitcher
+from edge.floor.fusion.people import SitePerson, Stretch
 from edge.simulate import Places, count
 
 SITE = """

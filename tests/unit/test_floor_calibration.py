@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 
 from branchloop.errors import ConfigError
 from branchloop.floormap import FloorMap
-from branchloop.site import Calibration
+from branchloop.site.site import Calibration
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.floor.observation import observe
 

@@ -7,19 +7,18 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from walkers import lab
 
-from branchloop.messages import Window
-from branchloop.site import Line, Site, Zone
-from edge.floor.fusion import SitePerson, Stretch
-from edge.floor.joints import reaches
-from edge.floor.lines import LineCounter
+from branchloop.site.site import Line, Site, Zone
+from branchloop.wire.messages import Window
+from edge.floor.counting.joints import reaches
+from edge.floor.counting.lines import LineCounter
+from edge.floor.counting.zones import Visit, ZoneMeter
+from edge.floor.fusion.people import SitePerson, Stretch
 from edge.floor.sight import Sight
 from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, WindowBook
-from edge.floor.zones import Visit, ZoneMeter
 from edge.simulate import count
 
 LINE = Line.model_validate({"id": "l", "from": [0, -3], "to": [0, 3], "inside": [2, 0]})

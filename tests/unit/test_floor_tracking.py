@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from walkers import Walk, boxes, calibration, lab, present, straight
 
-from branchloop.messages import Window
-from edge.floor.belief import Belief
+from branchloop.wire.messages import Window
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
-from edge.floor.track import TrackerSettings
-from edge.floor.tracks import Tracker
+from edge.floor.tracking.belief import Belief
+from edge.floor.tracking.track import TrackerSettings
+from edge.floor.tracking.tracker import Tracker
 from edge.floor.windows import no_sensors
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import DependencyError, InputError
-from hub.store.forgotten import JOURNAL, Ended, digest, ensure, joined, note, place, read
+from hub.store.customers.forgotten import JOURNAL, Ended, digest, ensure, joined, note, place, read
 from hub.store.tokens import Tokens
 
 

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from hall import Eye, Moments, Run, corner_eyes, id_score, run, streams, three_eyes, truth_person_s, walkers
 
-from edge.floor.agreement import Agreement, Complaints, PairMeter
-from edge.floor.alignment import PairAlignment
-from edge.floor.clock_offset import search_offset
+from edge.floor.fusion.agreement import Agreement, Complaints, PairMeter
+from edge.floor.fusion.alignment import PairAlignment
+from edge.floor.fusion.clock_offset import search_offset
 
 NORTH, SOUTH = corner_eyes(2)
 LOPSIDED = replace(NORTH, at_m=(0.2, 2.5, 3.0), to_m=(5.0, 3.5))

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from reference import ROOT, needs_reference
 
 from branchloop.errors import InputError
 from edge.accuracy.gating import gate_accuracy
-from edge.bench_gate import bench_gate
+from edge.bench.gate import bench_gate
 
 
 def at(*xs: float) -> np.ndarray:

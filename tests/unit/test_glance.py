@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import DependencyError, InputError
-from branchloop.messages import Notice
+from branchloop.wire.messages import Notice
 from edge.send.glance import glance
 from edge.send.outbox import Outbox
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from box import T0_MS, Box, make_site, window
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
-from hub.store import grid
+from hub.store.figures import grid
+from hub.store.figures.sums import GridShape, SparseGrid
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import GridShape, SparseGrid
 
 SHAPE = GridShape(250, 20, 20)
 VALUES = st.one_of(st.integers(-300, 300), st.integers(-(2**17), 2**17), st.integers(-(2**53), 2**53))

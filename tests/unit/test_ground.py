@@ -6,12 +6,11 @@ import math
 from typing import get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.floormap import FloorMap
-from branchloop.site import Calibration, Plan
-from branchloop.text_setup import WORDS
+from branchloop.site.site import Calibration, Plan
+from branchloop.text.setup import WORDS
 from dashboard.ground import EDGE_M, Beyond, place_of
 
 HALL = Plan(width_m=10.0, height_m=8.0, cell_m=0.25)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from edge.floor.habits import HASTE_M_S, MOST_FRAMES, SHARE, Habits
+from edge.floor.tracking.habits import HASTE_M_S, MOST_FRAMES, SHARE, Habits
 
 
 def test_nothing_known_is_what_is_believed_of_all_cameras() -> None:

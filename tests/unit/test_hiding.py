@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from test_hindsight import FRAME_MS, window
 
-from edge.floor.attendance import HIDDEN, LOST, PLAIN_MS, Attendance
-from edge.floor.hiding import Hiding
-from edge.floor.trail import Fixes, Trail
+from edge.floor.tracking.attendance import HIDDEN, LOST, PLAIN_MS, Attendance
+from edge.floor.tracking.hiding import Hiding
+from edge.floor.tracking.trail import Fixes, Trail
 
 FAR, NEAR = [0.0, 0.0, 40.0, 100.0], [10.0, 0.0, 50.0, 110.0]
 

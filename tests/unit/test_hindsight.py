@@ -7,20 +7,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.typing import NDArray
 from walkers import calibration
 
 from edge.accuracy import counting_scene as scene
 from edge.accuracy.counting_scene import Cell
-from edge.bench_floor import count, judge
-from edge.floor.attendance import NOBODY, Attendance
-from edge.floor.borders import Borders
-from edge.floor.dealing import Dealer
-from edge.floor.hindsight import reconsider
-from edge.floor.switching import Switching
-from edge.floor.trail import Fixes, Trail
+from edge.bench.floor import count, judge
+from edge.floor.tracking.attendance import NOBODY, Attendance
+from edge.floor.tracking.borders import Borders
+from edge.floor.tracking.dealing import Dealer
+from edge.floor.tracking.hindsight import reconsider
+from edge.floor.tracking.switching import Switching
+from edge.floor.tracking.trail import Fixes, Trail
 
 Array = NDArray[np.float64]
 Walks = list[list[tuple[int, float, float]]]

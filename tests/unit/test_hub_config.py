@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from brokers import write_hub
 
-from branchloop.box import Tls
 from branchloop.errors import ConfigError, UsageError
-from hub.config import Hub, read_config, split_address
+from branchloop.site.box import Tls
+from hub.config.hub import Hub, read_config, split_address
 
 TABLE = 'tls = { ca_file = "ca.pem" }\n'
 TLS = '[hub.tls]\nca_file = "ca.pem"\n'

@@ -6,11 +6,10 @@ import itertools
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from edge.floor.fusion import Fusion, Stretch
-from edge.floor.pairing import pair_up
+from edge.floor.fusion.pairing import pair_up
+from edge.floor.fusion.people import Fusion, Stretch
 from edge.floor.person import Person
 
 STEP_MS = 200

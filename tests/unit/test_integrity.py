@@ -13,8 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from branchloop.share import share
-from branchloop.site import parse_site
-from edge.doctor import examine
+from branchloop.site.site import parse_site
+from edge.doctor.box import examine
 from edge.perceive.faults import view_file
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
 from edge.perceive.kept_view import KeptView, store_view

@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import pytest
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from dashboard import funnel
 from hub.loop.journey import STAGES, Channel
 

@@ -10,7 +10,7 @@ import pytest
 
 from branchloop.errors import ConflictError, DependencyError
 from hub.store.connection import opened, prepare, reading
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 
 @pytest.fixture

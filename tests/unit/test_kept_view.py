@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from branchloop.share import share
-from branchloop.site import Camera, Site, parse_site
+from branchloop.site.site import Camera, Site, parse_site
 from edge.perceive.detail import LEARN_PICTURES, Detail, Usual
 from edge.perceive.faults import view_file
 from edge.perceive.integrity import Fault, Integrity

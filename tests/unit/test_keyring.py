@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import DependencyError
-from hub.store.keyring import DATABASE, SPARE, Keyring
+from hub.store.customers.keyring import DATABASE, SPARE, Keyring
 
 
 def test_new_customers_have_a_key_each_though_many_ask_at_once(tmp_path: Path) -> None:

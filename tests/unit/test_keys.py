@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.arrivals import BoxCertificate
-from branchloop.boxkeys import new_private, verify_box_key
-from branchloop.sealing import decode, encode, fingerprint, raw_public
+from branchloop.keys.box import new_private, verify_box_key
+from branchloop.keys.sealing import decode, encode, fingerprint, raw_public
+from branchloop.wire.arrivals import BoxCertificate
 
 KEY = new_private()
 PUBLIC = encode(raw_public(KEY.public_key()))
@@ -20,7 +20,7 @@ PUBLIC = encode(raw_public(KEY.public_key()))
 
 def keys(*args: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "branchloop.keys", *map(str, args)],
+        [sys.executable, "-m", "branchloop.keys.root", *map(str, args)],
         capture_output=True,
         text=True,
         check=False,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from branchloop.codes import code_digest, qr_text
-from branchloop.commands import Expected, Gallery, Queue, TicketRange
 from branchloop.errors import ConflictError
+from branchloop.wire.commands import Expected, Gallery, Queue, TicketRange
 from edge.kiosk.day import Day, Given
 from edge.kiosk.session import FAILURES, IDLE_S, LOCKED_S, Give, Note, Recognise, Session, Ticket
 

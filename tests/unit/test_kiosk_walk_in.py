@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from test_kiosk_session import MINUTE_MS, NOW_MS, gallery
 
-from branchloop.commands import Queue
+from branchloop.wire.commands import Queue
 from edge.kiosk.day import FORECAST_FRESH_MS, QUEUE_FRESH_MS, Day, Given, ToldWait
 from edge.kiosk.session import MOST_TAKEN, TAKEN_S, Note, Session, Take
 

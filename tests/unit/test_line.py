@@ -6,10 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from hub.bench_line import compare
+from hub.bench.line import compare
 from hub.loop.forecast import Lengths, Running, forecast
 from hub.loop.line import (
     Coming,

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.boxkeys import new_private
+from branchloop.agreement.link import link_text
 from branchloop.errors import ConflictError, InputError
-from branchloop.link_text import link_text
-from branchloop.sealing import raw_public
-from hub.config_partners import Partner
-from hub.config_scenes import Purpose, parse_scenes
+from branchloop.keys.box import new_private
+from branchloop.keys.sealing import raw_public
+from hub.config.partners import Partner
+from hub.config.scenes import Purpose, parse_scenes
 from hub.loop.consent import DAY_MS
 from hub.loop.pairwise import pairwise
 from hub.loop.receipt import verify
 from hub.loop.tags import end_ms
-from hub.store import linking, tagging
-from hub.store.book import Book
+from hub.store.book.entries import Book
 from hub.store.connection import connect, prepare
+from hub.store.customers import linking, tagging
+from hub.store.customers.keyring import Keyring
 from hub.store.journeys import of_journey
-from hub.store.keyring import Keyring
-from hub.store.schema import DATABASE
+from hub.store.schema.core import DATABASE
 
 NOW_MS = 1_800_000_000_000
 PARTNER = Partner.model_validate(

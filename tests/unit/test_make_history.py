@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from make_history import PUT_OFF_MM, ROUND_MM, Steps
 
-from branchloop.messages import Flow
+from branchloop.wire.messages import Flow
 
 MISSING_MM = 2 * ROUND_MM
 """Half a round was told too much of the path, then so little came that it is not told: a round and a half of way, and half a round."""

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from branchloop.check import check
-from branchloop.notes import notes
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.notes import notes
+from branchloop.site.site import parse_site
 
 TEMPLATE = share("configs/branch-template.toml").read_text(encoding="utf-8")
 QUEUE = "[[2.0, 3.0], [7.0, 3.0], [7.0, 5.0], [2.0, 5.0]]"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from walkers import lab
 
-from branchloop.messages import Notice
-from branchloop.site import Line
+from branchloop.site.site import Line
+from branchloop.wire.messages import Notice
 from edge.floor.accounts import Accounts
-from edge.floor.fusion import SitePerson, Stretch
+from edge.floor.fusion.people import SitePerson, Stretch
 from edge.floor.person import Person
 from edge.floor.windows import CameraQuality, no_sensors
 

@@ -6,8 +6,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.clock import HOUR_MS, from_ms, to_ms
 from branchloop.numbering import APART_MS, meant_ms

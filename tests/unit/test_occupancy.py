@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hall import Eye, run, site
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from sonar import PLAN, Morning, morning, play
 
-from branchloop.site import Sensor
-from edge.floor.cone import FLOOR_M, cone_of, first_echo_m
+from branchloop.site.site import Sensor
 from edge.floor.floor import Floor
-from edge.floor.fusion import SitePerson, Stretch
-from edge.floor.occupancy import Occupancy
+from edge.floor.fusion.people import SitePerson, Stretch
+from edge.floor.sensors.cone import FLOOR_M, cone_of, first_echo_m
+from edge.floor.sensors.occupancy import Occupancy
 from edge.floor.sight import Sight
 
 SPOT = (5.0, 4.0)

@@ -15,7 +15,7 @@ import pytest
 
 from branchloop.clock import iso
 from branchloop.errors import DependencyError
-from branchloop.messages import Heat, Notice, Window
+from branchloop.wire.messages import Heat, Notice, Window
 from edge.send.outbox import HELD, Outbox
 from edge.send.rows import ENVELOPE_BYTES, Stored
 
@@ -421,7 +421,7 @@ def test_appends_of_another_process_are_noticed(outbox: Outbox) -> None:
     outbox.append_now("notice", notice())
     assert not outbox.others_appended()
     code = (
-        "import sys; from pathlib import Path; from branchloop.messages import Notice;"
+        "import sys; from pathlib import Path; from branchloop.wire.messages import Notice;"
         "from edge.send.outbox import Outbox; box = Outbox(Path(sys.argv[1]));"
         f"print(box.append_now('notice', Notice(id='k-1', what='crossing', at_ms={T0_MS}))); box.close()"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import DependencyError
-from branchloop.messages import Notice
+from branchloop.wire.messages import Notice
 from edge.send.outbox import HELD, Outbox
 
 T0_MS = 1_774_234_800_000

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from branchloop.commands import Command, Reply
 from branchloop.errors import InputError
-from branchloop.status import DeviceLight
+from branchloop.wire.commands import Command, Reply
+from branchloop.wire.status import DeviceLight
 from edge.perceive.report import BackgroundReport, decode, encode
 from edge.perceive.taking import COLLECTING, LONGEST_MS, Taking
 from edge.pictures import Pictures

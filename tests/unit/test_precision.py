@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.floor.manoeuvre import Sighting
-from edge.floor.motion_model import State
-from edge.floor.precision import Precision
+from edge.floor.tracking.manoeuvre import Sighting
+from edge.floor.tracking.motion_model import State
+from edge.floor.tracking.precision import Precision
 
 ASSUMED_M = 0.2
 

@@ -18,7 +18,7 @@ from brokers import until, write_hub
 from branchloop import processes
 from branchloop.errors import DependencyError
 from branchloop.processes import Child, Supervisor, free_port, lock_directory
-from hub.config import read_config
+from hub.config.hub import read_config
 from hub.runtime import decide, read
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]

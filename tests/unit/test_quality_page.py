@@ -7,18 +7,16 @@ from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.kpis import TAINTS
-from branchloop.messages import CameraFault, PairFault, SensorFault
-from branchloop.text import LANGUAGES, WORDS, Language, say
+from branchloop.text.catalogue import LANGUAGES, WORDS, Language, say
+from branchloop.wire.messages import CameraFault, PairFault, SensorFault
 from dashboard import acceptance, coverage_calendar, quality
-from hub.api.models_quality import HourState
+from hub.api.models.quality import HourState
 from hub.loop.alerts import CHECKS, OF_BOXES
 from hub.loop.finding import Basis, Outcome, Reason
-from hub.loop.trust import Reason as TrustReason
-from hub.loop.trust import Verdict
+from hub.loop.trust import Reason as TrustReason, Verdict
 
 ZONE = ZoneInfo("Asia/Shanghai")
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import assume, given
-from hypothesis import strategies as st
+from hypothesis import assume, given, strategies as st
 from walkers import lab
 
-from branchloop.site import Zone
-from edge.floor.queueing import QueueMeter, Wait
+from branchloop.site.site import Zone
+from edge.floor.counting.queueing import QueueMeter, Wait
 
 LEAST_S = 2.0
 QUEUE = Zone.model_validate(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.clock import HOUR_MS, MINUTE_MS
 from hub.loop.queue import Waiting, ahead, order, promised_ms, remote_promised_ms

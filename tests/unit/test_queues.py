@@ -6,15 +6,14 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from walkers import lab
 
 from branchloop import geometry
-from branchloop.site import Zone
-from edge.floor.fusion import SitePerson
-from edge.floor.queueing import Wait
-from edge.floor.queues import Queues
+from branchloop.site.site import Zone
+from edge.floor.counting.queueing import Wait
+from edge.floor.counting.queues import Queues
+from edge.floor.fusion.people import SitePerson
 from edge.simulate import count
 
 STEP_MS = 200

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from itertools import takewhile
 
-from branchloop.batches import BODIES
 from branchloop.clock import MINUTE_MS, WINDOW_MS
-from branchloop.messages import Window
-from branchloop.recording import SITE, Recording
+from branchloop.load.recording import SITE, Recording
 from branchloop.share import share
-from branchloop.site import parse_site
-from hub.store.rollup import check_plausible
+from branchloop.site.site import parse_site
+from branchloop.wire.batches import BODIES
+from branchloop.wire.messages import Window
+from hub.store.figures.rollup import check_plausible
 
 FROM_MS = 1_794_204_000_000
 RECORDING = Recording.read()

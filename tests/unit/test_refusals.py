@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from branchloop.errors import BranchloopError
-from branchloop.text_refusals import told
+from branchloop.text.refusals import told
 from dashboard.client import Hub, Unknown
 from hub.api import figures
 from hub.loop import appointments, tickets

@@ -11,11 +11,11 @@ from box import T0_MS, Box, make_site, window
 
 from branchloop.clock import DAY_MS, HOUR_MS
 from branchloop.errors import ConfigError
-from branchloop.site import Site
+from branchloop.site.site import Site
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
+from hub.store.branches.opening import OpeningHistory, OpeningNotes
 from hub.store.interface import Prunable
-from hub.store.opening import OpeningHistory, OpeningNotes
 from hub.store.sqlite import SqliteStore
 
 DAYS = 5

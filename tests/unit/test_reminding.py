@@ -7,8 +7,7 @@ from email.message import EmailMessage
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.clock import to_ms
 from branchloop.errors import ConfigError, InputError
@@ -17,7 +16,7 @@ from hub.loop.delivery import LONGEST_S, backoff_s, key_of, signature, still_s
 from hub.loop.reminding import HOUR_MS, Quiet, due_ms, due_now
 from hub.outgoing import post
 from hub.outgoing.mail import Patience
-from hub.store.reminders import LEASE_MS
+from hub.store.book.reminders import LEASE_MS
 
 ZONES = [ZoneInfo(name) for name in ("Asia/Shanghai", "Asia/Kolkata", "Europe/Berlin", "America/St_Johns")]
 QUIET = Quiet(21, 8)

@@ -8,8 +8,7 @@ from itertools import product
 from typing import get_args
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.errors import ConflictError
 from hub.loop.requests import ISSUED, OPEN, State, Step, after, done_already, shown_amount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from edge.results import Results
 
 CONFIG = share("configs/simulated.toml")

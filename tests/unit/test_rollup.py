@@ -7,14 +7,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from box import T0_MS, window
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.errors import InputError
-from branchloop.messages import Window
-from hub.store import grid
-from hub.store.rollup import MAX_SUM, check_plausible, collect, differences
-from hub.store.sums import Bucket, GridShape, RollUp, SparseGrid
+from branchloop.wire.messages import Window
+from hub.store.figures import grid
+from hub.store.figures.rollup import MAX_SUM, check_plausible, collect, differences
+from hub.store.figures.sums import Bucket, GridShape, RollUp, SparseGrid
 
 KOLKATA = ZoneInfo("Asia/Kolkata")
 

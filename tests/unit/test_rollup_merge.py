@@ -8,13 +8,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from box import T0_MS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from branchloop.messages import Window
-from hub.store.rollup import MAX_SUM, check_plausible, collect, differences
+from branchloop.wire.messages import Window
+from hub.store.figures.rollup import MAX_SUM, check_plausible, collect, differences
+from hub.store.figures.sums import LEVELS, Bucket, RollUp
 from hub.store.sqlite import SqliteStore
-from hub.store.sums import LEVELS, Bucket, RollUp
 
 ZONE = ZoneInfo("Asia/Kolkata")
 COUNT = st.integers(0, MAX_SUM)

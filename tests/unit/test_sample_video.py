@@ -14,7 +14,7 @@ import pytest
 from reference import PETS, needs_reference
 
 from branchloop.share import share
-from edge.evaluate import read_mot
+from edge.evaluate.people import read_mot
 from edge.floor.calibration import calibrate
 
 CLIP = share("sample_video/plaza.mp4")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from walkers import boxes, calibration
 
 from edge.floor.observation import observe
-from edge.floor.tracks import Tracker
+from edge.floor.tracking.tracker import Tracker
 from edge.perceive.scenery import FIRST_S, FOUND_S, PASSES_S, SETTLES_S, Scenery
 
 Picture = NDArray[np.uint8]

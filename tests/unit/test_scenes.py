@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from branchloop.errors import ConfigError
-from branchloop.kiosk import Service
-from hub.config_scenes import SceneFile, parse_scenes, unserved
+from branchloop.site.kiosk import Service
+from hub.config.scenes import SceneFile, parse_scenes, unserved
 from hub.loop.next_service import next_services
 from hub.loop.scenes import open_with
 

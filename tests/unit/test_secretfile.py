@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.secretfile import kept
+from branchloop.keys.file import kept
 from hub.broker import passwords
 
 

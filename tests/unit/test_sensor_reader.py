@@ -11,7 +11,7 @@ import pytest
 from brokers import until
 
 from branchloop.processes import free_port
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
 from edge import sensors as module
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from branchloop.text import Language, say
+from branchloop.text.catalogue import Language, say
 from dashboard import service
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from branchloop.daemon.needs import Needs
+from branchloop.daemon.rights import Account, ensure_environment, ensure_read, ensure_written, may
 from branchloop.errors import ConfigError
-from branchloop.service_needs import Needs
-from branchloop.service_rights import Account, ensure_environment, ensure_read, ensure_written, may
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
 

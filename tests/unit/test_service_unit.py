@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from brokers import write_hub
 
-from branchloop.box import Box, Tls
+from branchloop.daemon.image import sysusers, tmpfiles
+from branchloop.daemon.needs import Needs, gather
+from branchloop.daemon.unit import KINDS, Service, below, difference, edited, render
 from branchloop.errors import ConfigError
-from branchloop.service_image import sysusers, tmpfiles
-from branchloop.service_needs import Needs, gather
-from branchloop.service_unit import KINDS, Service, below, difference, edited, render
+from branchloop.site.box import Box, Tls
 from dashboard.service_needs import needs as dashboard_needs
 from edge.service_needs import needs as box_needs
 from hub.service_needs import needs as hub_needs

@@ -8,7 +8,7 @@ from walkers import boxes, calibration
 
 from edge.floor.calibration import calibrate
 from edge.floor.observation import observe
-from edge.floor.tracks import Tracker
+from edge.floor.tracking.tracker import Tracker
 from edge.perceive.clothes import with_clothes
 from edge.perceive.far_floor import REFRESH_MS, FarFloor, far_window
 from edge.perceive.report import FrameReport, decode, encode

@@ -15,7 +15,7 @@ import pytest
 
 from branchloop import geometry
 from branchloop.errors import UsageError
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))

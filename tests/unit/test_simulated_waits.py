@@ -10,8 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "bench")]
@@ -21,7 +20,7 @@ import simulate_branch  # noqa: E402
 import simulated_truth  # noqa: E402
 from reference import ROOT, needs_reference  # noqa: E402
 
-from branchloop.site import parse_site  # noqa: E402
+from branchloop.site.site import parse_site  # noqa: E402
 from edge.floor.mending import mend, noise_m  # noqa: E402
 from edge.simulate import count  # noqa: E402
 

@@ -10,7 +10,7 @@ import pytest
 from branchloop.clock import to_ms
 from branchloop.errors import ConfigError
 from branchloop.share import share
-from branchloop.site import Site, parse_site
+from branchloop.site.site import Site, parse_site
 
 GOOD = share("configs/demo.toml").read_text(encoding="utf-8")
 

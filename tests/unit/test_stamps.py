@@ -12,7 +12,7 @@ import pytest
 from restamped import HEADER_FPS, grey, write_mp4
 
 from branchloop.clock import DAY_MS
-from branchloop.site import Calibration, Camera
+from branchloop.site.site import Calibration, Camera
 from edge.perceive.camera import open_clip
 from edge.perceive.capture import Capture
 from edge.perceive.health import Event

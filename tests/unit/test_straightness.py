@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from scipy.integrate import quad
 from scipy.stats import multivariate_normal
 from walkers import noisy_walk
 
-from edge.floor.straightness import MODES, PLACE_M, SPEED_M_S, Straightness
+from edge.floor.tracking.straightness import MODES, PLACE_M, SPEED_M_S, Straightness
 
 
 def integral(a_s: float, b_s: float) -> float:

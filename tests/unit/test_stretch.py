@@ -7,11 +7,10 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.clock import BUCKETS, HOUR_MS, MINUTE_MS, bucket_end_ms, bucket_start_ms
-from hub.store.stretch import Kept, buckets, is_whole, runs, widened
+from hub.store.figures.stretch import Kept, buckets, is_whole, runs, widened
 
 DAY_MS = 24 * HOUR_MS
 ZONES = ["Asia/Kolkata", "Europe/Berlin", "Australia/Lord_Howe", "America/Havana", "Asia/Kathmandu", "UTC"]

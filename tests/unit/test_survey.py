@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from branchloop import survey
 from branchloop.errors import ConfigError
 from branchloop.floormap import FloorMap, Mark
 from branchloop.homography import apply, determinant, fit, inverse
-from branchloop.site import Calibration, Plan
+from branchloop.site.site import Calibration, Plan
 from edge.floor.calibration import calibrate
 
 PICTURE = (1280, 720)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from walkers import noisy_walk
 
-from edge.floor import switching
-from edge.floor.straightness import MODES, Straightness
-from edge.floor.switching import Switching
+from edge.floor.tracking import switching
+from edge.floor.tracking.straightness import MODES, Straightness
+from edge.floor.tracking.switching import Switching
 
 
 def test_who_never_changes_walks_as_the_gaussian_process_says(monkeypatch: pytest.MonkeyPatch) -> None:

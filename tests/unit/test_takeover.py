@@ -12,9 +12,9 @@ import pytest
 from walkers import Place, Walk, boxes, lab, present, straight
 
 from branchloop.clock import WINDOW_MS
-from branchloop.messages import Notice, Window
-from branchloop.parts import Text
-from branchloop.site import Site, Tracking, Zone
+from branchloop.site.parts import Text
+from branchloop.site.site import Site, Tracking, Zone
+from branchloop.wire.messages import Notice, Window
 from edge.floor.floor import Floor
 from edge.floor.takeover import WARM_UP_MS, Floors
 from edge.floor.windows import no_sensors

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from branchloop.share import share
-from branchloop.site import parse_site
-from branchloop.text import LANGUAGES
-from branchloop.text_devices import told
-from branchloop.text_faults import UNKNOWN
-from edge.floor.agreement import Agreement
+from branchloop.site.site import parse_site
+from branchloop.text.catalogue import LANGUAGES
+from branchloop.text.devices import told
+from branchloop.text.faults import UNKNOWN
+from edge.floor.fusion.agreement import Agreement
 from edge.perceive.faults import SAID, judged, misfit, said_moved
 from edge.perceive.ultrasonic_fault import DETAILS
 from edge.perceive.viewpoint import Motion

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from branchloop.config import Fault, find_faults
-from branchloop.desired import RefusedError, judge, make, marks_fault
 from branchloop.share import share
-from branchloop.site import Site, parse_site
-from branchloop.sitetext import publishable
-from branchloop.text import LANGUAGES
-from branchloop.text_faults import UNKNOWN, told
-from dashboard import setup_work
+from branchloop.site.editing import publishable
+from branchloop.site.site import Site, parse_site
+from branchloop.text.catalogue import LANGUAGES
+from branchloop.text.faults import UNKNOWN, told
+from branchloop.wire.desired import RefusedError, judge, make, marks_fault
+from dashboard.setup import work as setup_work
 
 OWN = share("configs/demo.toml").read_text(encoding="utf-8")
 TEXT = publishable(OWN)

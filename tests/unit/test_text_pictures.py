@@ -14,11 +14,11 @@ import edge.perceive.backdrop
 import edge.perceive.birdseye
 import edge.perceive.taking
 import edge.pictures
-import hub.store.pictures
-from branchloop.messages import DeviceState
-from branchloop.text import LANGUAGES, WORDS, Language
-from branchloop.text_faults import UNKNOWN
-from branchloop.text_pictures import told
+from branchloop.text.catalogue import LANGUAGES, WORDS, Language
+from branchloop.text.faults import UNKNOWN
+from branchloop.text.pictures import told
+from branchloop.wire.messages import DeviceState
+from hub.store.branches import pictures as hub_pictures
 
 MARK = UNKNOWN.partition("{")[0]
 NAMES = {"hall": "大厅摄像头", "north": "北侧"}
@@ -45,7 +45,7 @@ def raised(module: ModuleType) -> list[str]:
 SAID = [
     sentence
     for module in (
-        edge.perceive.backdrop, edge.perceive.taking, edge.perceive.birdseye, edge.birdseye, hub.store.pictures,
+        edge.perceive.backdrop, edge.perceive.taking, edge.perceive.birdseye, edge.birdseye, hub_pictures,
     )
     for sentence in raised(module)
     if "cannot be written" not in sentence  # offline alone

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from box import T0_MS, Box, make_site, window
 
-from branchloop.batches import Ack
 from branchloop.clock import DAY_MS, MINUTE_MS
+from branchloop.wire.batches import Ack
 from hub.ingest.apply import Applier
 from hub.ingest.recompute import recompute
 from hub.store.sqlite import SqliteStore

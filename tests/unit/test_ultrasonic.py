@@ -7,12 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from branchloop.errors import InputError
-from branchloop.site import Sensor
-from edge.floor.occupancy import HOLD_MS
+from branchloop.site.site import Sensor
+from edge.floor.sensors.occupancy import HOLD_MS
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event

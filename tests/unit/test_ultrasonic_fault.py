@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import sonar
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
-from branchloop.messages import SensorFault
 from branchloop.share import share
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import SensorFault
 from edge.perceive.ultrasonic import Reading
 from edge.perceive.ultrasonic_fault import FaultWatch
 from edge.perceive.ultrasonic_log import read_log

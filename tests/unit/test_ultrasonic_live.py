@@ -10,11 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from branchloop.messages import DeviceState
-from branchloop.site import Sensor
+from branchloop.site.site import Sensor
+from branchloop.wire.messages import DeviceState
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading

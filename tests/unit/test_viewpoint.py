@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from reference import ROOT, needs_reference
 
 from branchloop.share import share
-from branchloop.site import parse_site
+from branchloop.site.site import parse_site
 from edge.perceive.camera import open_clip
 from edge.perceive.faults import floor_error_m, said_moved
 from edge.perceive.integrity import Integrity

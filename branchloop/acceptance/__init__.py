@@ -1,0 +1,1 @@
+"""The acceptance report of a site: made, signed, read and verified."""

@@ -1,0 +1,1 @@
+"""Programs of the house as services of the machine."""

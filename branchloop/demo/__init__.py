@@ -1,0 +1,1 @@
+"""`branchloop demo`: a whole branch on one machine."""

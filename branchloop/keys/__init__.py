@@ -1,0 +1,1 @@
+"""Keys: the bank's offline root and what it vouches for."""

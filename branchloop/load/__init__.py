@@ -1,0 +1,1 @@
+"""`branchloop load`: simulated boxes of many branches before a real hub."""

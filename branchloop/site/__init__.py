@@ -1,0 +1,1 @@
+"""A branch as its site file describes it."""

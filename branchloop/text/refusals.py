@@ -1,0 +1,45 @@
+"""What the hub refuses, in the reader's language: it says so in English, with what to do.
+
+A refusal that no rule knows is told in English under a line that says so.
+"""
+
+from __future__ import annotations
+
+from branchloop.text import board as text_board, faults as text_faults
+from branchloop.text.catalogue import Language
+from branchloop.text.rules import compiled, told_by
+
+_RULES = compiled((
+    (r"version (\d+) was saved meanwhile; this was made from (\d+)\. .+", "他人已保存版本 {0}，而您的修改基于版本 {1}；请先留存您的文本，放弃修改以载入新版本，再重新修改。"),
+    (r"version (\d+) of (\S+) is published, (\d+) is older\. .+", "已发布版本 {0}，版本 {2} 较旧；版本号只增不减，请回滚到该版本，回滚会生成新版本。"),
+    (r"there is no version (\d+)\. .+", "没有版本 {0}；请从版本列表中选择。"),
+    (r"figures by hour are no longer kept before (\S+)\. .+", "{0} 之前的分时数据已不再保留；请选择更近的时段，或按日查看。"),
+    (r"figures by minute are no longer kept before (\S+)\. .+", "{0} 之前的分钟数据已不再保留；请选择更近的时段，或按小时、按日查看。"),
+    (r"more than (\d+) days at once\. .+", "一次最多查询 {0} 天；请缩短时段。"),
+    (r"the appointment is (?P<state>\w+); it cannot (?P<step>\w+) now\. .+", "该预约当前为“{0}”，不能执行“{1}”；可能已由他人处理，请以最新列表为准。"),
+    (r"the appointment is (?P<state>\w+); it cannot end as not served now\. .+", "该预约当前为“{0}”，不能登记为“未办理”；只有已叫号的才可以。"),
+    (r"the appointment is (?P<state>\w+); it cannot be called again\. .+", "该预约当前为“{0}”，不能重呼；请先叫号。"),
+    (r"the visit already came to (?P<outcome>\w+)\. .+", "该次到店已登记结果“{0}”；结果只登记一次。"),
+    (r"this appointment is on (\S+)\. .+", "该预约的日期为 {0}；请改约，或现场取号。"),
+    (r"there is no such appointment\. .+", "该预约已不存在；请以最新列表为准。"),
+    (r"the branch is closed now\. .+", "网点当前已闭店；请为客户预约其他时间。"),
+    (r"series (\S+) is used up for today\. .+", "今日 {0} 号段已用完；请人工发号。"),
+    (r"this day has no booking number left\. .+", "当日预约号已用完；请选择其他日期。"),
+    (r"(\S+) has no service (.+?)\. It has: (.+)\.", "网点 {0} 没有业务 {1}；现有业务：{2}。"),
+    (r"there is no branch (.+?)\. .+", "没有网点 {0}；请从网点列表中选择。"),
+    (r"too many .+\. Wait a minute\.", "操作过于频繁，请一分钟后再试。"),
+))  # fmt: skip
+_NAMES = {
+    key.rpartition(".")[2]: words[1]
+    for kind in ("board.do.", "board.state.", "board.outcome.")
+    for key, words in text_board.WORDS.items()
+    if key.startswith(kind)
+}
+"""States, steps and outcomes of an appointment, as the board calls them."""
+
+
+def told(message: str, spoken: Language) -> str:
+    """A refusal in the reader's language."""
+    if spoken == "en":
+        return message
+    return told_by(_RULES, message, spoken, _NAMES) or text_faults.told(message, spoken)

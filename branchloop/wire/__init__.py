@@ -1,0 +1,1 @@
+"""What boxes and the hub say to each other over MQTT."""

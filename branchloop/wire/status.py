@@ -1,0 +1,76 @@
+"""How boxes and the hub fare, as they say it in their retained status. Part of the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from branchloop.wire.arrivals import BoxCertificate
+from branchloop.wire.messages import CameraFault, DeviceState, SensorFault
+from branchloop.wire.payload import Count, Hex, Id, TimeMs, Wire
+
+
+class DeviceLight(Wire):
+    """State of one camera or sensor."""
+
+    id: Id
+    state: DeviceState
+    since_ms: TimeMs
+    detail: str | None = Field(default=None, max_length=300)
+    fault: CameraFault | SensorFault | None = None
+
+
+class Refusal(Wire):
+    """A desired configuration that the box does not take; the one before goes on."""
+
+    version: Count
+    code: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}$")] = Field(
+        description="faulty, other_site, picture_changed, wiring_changed, unknown_camera, marks, disk, crashed, …"
+    )
+    reason: str = Field(max_length=500)
+
+
+class CoreCrashes(Wire):
+    """The core of a box, which counts and sends, ended three times or more within an hour without being told to."""
+
+    count: Count
+    error: str = Field(default="", max_length=300, description="of the last time, where it could say one")
+
+
+class Stuck(Wire):
+    """What is counted cannot be committed, and waits in memory."""
+
+    reason: str = Field(max_length=300)
+    waiting: Count = Field(description="messages, when it was said")
+
+
+class Status(Wire):
+    """Birth (online) or last will (not online) of a box; retained.
+
+    A will is written at connect, so `boot` and `connect_no` tell an older will from a newer birth.
+    """
+
+    online: bool
+    boot: Hex
+    connect_no: Count
+    at_ms: TimeMs
+    epoch: Hex | None = None
+    version: str = Field(default="", max_length=40)
+    config_hash: str = Field(default="", max_length=64)
+    config_version: Count = 0
+    refused: Refusal | None = None
+    crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
+    stuck: Stuck | None = Field(default=None, description="of a box whose disk takes nothing")
+    outbox_depth: Count | None = None
+    cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
+    sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)
+    certificate: BoxCertificate | None = Field(default=None, description="of a kiosk: its sealing key")
+
+
+class HubStatus(Wire):
+    """Birth or last will of the hub; a birth makes every box resend what is not acknowledged."""
+
+    online: bool
+    boot: Hex
+    at_ms: TimeMs

@@ -1,0 +1,1 @@
+"""The page *Set-up*: cameras marked, the floor drawn, configurations published."""

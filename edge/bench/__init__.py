@@ -1,0 +1,1 @@
+"""What the edge measures of itself, beside a baseline in the same run."""

@@ -1,0 +1,1 @@
+"""`branchloop evaluate`: figures against ground truth."""

@@ -1,0 +1,1 @@
+"""Tracks of several cameras become people of the site, each once."""

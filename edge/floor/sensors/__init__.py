@@ -1,0 +1,1 @@
+"""Range sensors and cameras as evidence of one occupancy grid."""

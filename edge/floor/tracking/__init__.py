@@ -1,0 +1,1 @@
+"""One camera's boxes become tracks on the floor."""

@@ -1,0 +1,1 @@
+"""The cards that any page embeds."""

@@ -1,0 +1,1 @@
+"""What the hub measures of itself, beside a baseline in the same run."""

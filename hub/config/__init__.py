@@ -1,0 +1,1 @@
+"""The hub's configuration, table by table."""

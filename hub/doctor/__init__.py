@@ -1,0 +1,1 @@
+"""`branchloop doctor` for a hub."""

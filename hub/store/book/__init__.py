@@ -1,0 +1,1 @@
+"""The book and the queue: appointments, tickets, and who is next."""

@@ -1,0 +1,1 @@
+"""Branches as they are configured, now and then."""

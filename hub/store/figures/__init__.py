@@ -1,0 +1,1 @@
+"""Figures as sums that merge exactly, and what may be said of them."""
