@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 
 from branchloop import theme
-from branchloop.acceptance.report import Figure, Report, lines_counted
+from branchloop.acceptance.report import Report, ReportFigure, lines_counted
 from branchloop.clock import iso
 from branchloop.keys.sealing import shown_fingerprint
 from branchloop.site.parts import Text
@@ -223,7 +223,7 @@ def _table(key: str, rows: list[str], language: Language) -> str:
     )
 
 
-def _value(value: float | None, figure: Figure, language: Language) -> str:
+def _value(value: float | None, figure: ReportFigure, language: Language) -> str:
     if value is None:
         return f"— {say('acceptance.unmeasured', language)}"
     if figure.unit == "share" and figure.key.startswith(_DECIMAL):
@@ -235,13 +235,13 @@ def _value(value: float | None, figure: Figure, language: Language) -> str:
     return text.replace("-", "−")
 
 
-def _interval(figure: Figure, language: Language) -> str:
+def _interval(figure: ReportFigure, language: Language) -> str:
     if figure.low is None or figure.high is None:
         return "—"
     return f"{_value(figure.low, figure, language)} … {_value(figure.high, figure, language)}"
 
 
-def _limit(figure: Figure, language: Language) -> str:
+def _limit(figure: ReportFigure, language: Language) -> str:
     if figure.at_most is not None and figure.at_least == -figure.at_most:
         return f"± {_value(figure.at_most, figure, language)}"
     limits = [
@@ -256,5 +256,5 @@ def _branch(report: Report, language: Language) -> str:
     return report.name.zh if language == "zh" else report.name.en
 
 
-def _known(figure: Figure) -> bool:
+def _known(figure: ReportFigure) -> bool:
     return f"figure.{figure.key}" in WORDS

@@ -33,7 +33,7 @@ Real = Annotated[float, Field(allow_inf_nan=False)]
 Line = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Figure(Wire):
+class ReportFigure(Wire):
     """One measured figure with its 95 % interval and, where one was set, its limit."""
 
     key: Annotated[str, Field(pattern=r"^(people|heat|counts|dwell)\.[a-z0-9_]{1,40}$")]
@@ -52,7 +52,7 @@ class Figure(Wire):
     verdict: Verdict
 
     @model_validator(mode="after")
-    def _consistent(self) -> Figure:
+    def _consistent(self) -> ReportFigure:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"the interval of {self.key} ends before it begins")
         if self.verdict != judge(self.value, self.low, self.high, self.at_least, self.at_most):
@@ -100,7 +100,7 @@ class Report(Wire):
     detector: Line | None = None
     cameras: list[MeasuredCamera] = Field(default_factory=list, max_length=64)
     evidence: list[Evidence] = Field(min_length=1, max_length=200)
-    figures: list[Figure] = Field(min_length=1, max_length=2_000)
+    figures: list[ReportFigure] = Field(min_length=1, max_length=2_000)
     method: list[Text] = Field(
         default_factory=list, max_length=20, description="how intervals were made, block lengths, seeds"
     )

@@ -37,7 +37,7 @@ def routes() -> APIRouter:
             return _configuration(db, state.config, site)
 
     @router.post("/check")
-    def check(request: Request, caller: Configuring, site_id: str, body: models.Text) -> models.Checked:
+    def check(request: Request, caller: Configuring, site_id: str, body: models.SiteText) -> models.Checked:
         """Every fault of a text by its key, what each camera's marks are worth, and whom it would strand."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, "configuration: check")

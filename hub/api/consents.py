@@ -42,7 +42,9 @@ def routes() -> APIRouter:
             return _shown(db, ended)
 
     @router.post("/consents/{consent}/move")
-    def move(request: Request, caller: Enrolling, consent: str, body: models.Move) -> models.ConsentAnswer:
+    def move(
+        request: Request, caller: Enrolling, consent: str, body: models.MoveConsent
+    ) -> models.ConsentAnswer:
         """Have the old branch's box seal the template to the new branch's, and delete it."""
         state: State = request.app.state.hub
         at_ms = now_ms()

@@ -119,6 +119,8 @@ def test_the_wire_documents_lead_only_to_what_exists() -> None:
 def test_the_api_description_is_typed() -> None:
     """Every answer has a schema, every route under a token says so, and every failure is a problem."""
     document = json.loads(openapi_text())
+    for schema in document["components"]["schemas"]:
+        assert schema.isalnum(), f"{schema}: two of this name, told apart by where they stand in the code"
     for path, operations in document["paths"].items():
         for operation in operations.values():
             good = next(status for status in operation["responses"] if status.startswith("2"))

@@ -10,7 +10,7 @@ from branchloop.wire.desired import MAX_TEXT
 from hub.api.models.answers import Answer, Moment
 
 
-class Text(BaseModel):
+class SiteText(BaseModel):
     """A site file's text to check."""
 
     model_config = ConfigDict(extra="forbid")
@@ -18,7 +18,7 @@ class Text(BaseModel):
     text: str = Field(max_length=MAX_TEXT, description="TOML; [box] and [[kiosk]] are left out of it")
 
 
-class Save(Text):
+class Save(SiteText):
     """A text to keep as the next version."""
 
     base: int = Field(ge=0, description="the version it was made from")

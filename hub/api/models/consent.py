@@ -131,7 +131,7 @@ class Nothing(Asked):
     """An empty body."""
 
 
-class Move(Asked):
+class MoveConsent(Asked):
     """Whereto a consent moves."""
 
     site: Id

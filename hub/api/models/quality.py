@@ -6,7 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from branchloop.acceptance.report import Figure as AcceptedFigure, MeasuredCamera, Verdict as ReportVerdict
+from branchloop.acceptance.report import (
+    MeasuredCamera,
+    ReportFigure as AcceptedFigure,
+    Verdict as ReportVerdict,
+)
 from hub.api.models.answers import AlertAnswer, Answer, Light, Moment, Share
 from hub.loop.finding import Basis, Check, Outcome, Reason as NotMade
 from hub.loop.trust import Reason, Verdict
