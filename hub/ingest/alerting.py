@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from branchloop.site.site import Site
-from hub.loop.alerts import OF_BOXES, Watch, rule_of, step, tainted
+from hub.loop.alerts import OF_BOXES, OF_LINES, OF_PAIRS, OF_SENSORS, Watch, rule_of, step, tainted
 from hub.store.figures.alerts import Alerts, Key
 from hub.store.interface import FeedEvent, Transaction
 
@@ -47,16 +47,26 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
 
 
 def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
-    """Conditions of what is no longer part of the branch have ended."""
-    parts = {each.id for each in site.cameras}
-    cameras = set(parts)
-    parts |= {each.id for each in site.sensors} | {each.id for each in site.lines}
-    parts |= {f"{a}/{b}" for a in cameras for b in cameras}
-    return [
-        (key, False, at_ms, {})
-        for key in watches
-        if key[1] and not (belongs(site, key[1]) if key[0] in OF_BOXES else key[1] in parts)
-    ]
+    """Conditions of what is no longer part of the branch, or tells no longer what was checked, have ended."""
+    cameras = {each.id for each in site.cameras}
+    pairs = {f"{a}/{b}" for a in cameras for b in cameras}
+    sensors = {each.id for each in site.sensors}
+    telling = {each.id for each in site.sensors if each.present_below_m is not None}
+    lines = {each.id for each in site.lines}
+
+    def there(kind: str, subject: str) -> bool:
+        """A line may have the name of a camera, so that the kind says what it is about."""
+        if kind in OF_BOXES:
+            return belongs(site, subject)
+        if kind == "sensor_disagrees":
+            return subject in telling
+        if kind in OF_SENSORS:
+            return subject in sensors
+        if kind in OF_PAIRS:
+            return subject in pairs
+        return subject in (lines if kind in OF_LINES else cameras)
+
+    return [(key, False, at_ms, {}) for key in watches if key[1] and not there(*key)]
 
 
 def belongs(site: Site, device: str) -> bool:

@@ -211,5 +211,9 @@ def _of_device(
 def _of_pair(pair: Mapping[str, Any], end_ms: int) -> list[Look]:
     """Pairs of cameras; the box has its own patience with them, and says what is wrong."""
     evidence = {key: pair.get(key) for key in ("disagreement_mm", "clock_ms")}
-    subject = f"{pair['first']}/{pair['second']}"
-    return [((fault, subject), pair.get("wrong") == fault, end_ms, evidence) for fault in get_args(PairFault)]
+    first, second = pair["first"], pair["second"]
+    found: list[Look] = []
+    for fault in get_args(PairFault):
+        found.append(((fault, f"{first}/{second}"), pair.get("wrong") == fault, end_ms, evidence))
+        found.append(((fault, f"{second}/{first}"), False, end_ms, evidence))  # so named before they changed places
+    return found

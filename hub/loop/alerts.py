@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from branchloop.clock import DAY_MS, HOUR_MS
 from branchloop.kpis import TAINTS
+from branchloop.wire.messages import PairFault, SensorFault
 from hub.loop.finding import Check
 
 Phase = Literal["quiet", "rising", "open", "falling"]
@@ -63,6 +64,10 @@ OF_MESSAGES = frozenset({CLONED, CLOCK_BACK, CLOCK_AHEAD})
 """Kinds that are known by what a box sends."""
 OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
+OF_SENSORS = frozenset({"sensor_silent", "sensor_disagrees", *get_args(SensorFault)})
+OF_PAIRS = frozenset(get_args(PairFault))
+OF_LINES = frozenset({"line_history"})
+"""Whatever else has a subject is of a camera."""
 WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
 )

@@ -17,6 +17,8 @@ from hub.store.book.tickets import arrive
 from hub.store.connection import opened, reading
 from hub.store.customers.erasure import erase_customer
 from hub.store.customers.forgetting import retire_appointments
+from hub.store.migrating import Database
+from hub.store.schema.book import m004_follow_up
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +203,34 @@ def test_who_is_forgotten_is_in_no_journey(world: ConsentWorld, staff: dict[str,
         entries = [e for e in journeys.after(db, 0, 10_000) if e.happened.appointment == made["id"]]
         assert entries
         assert all(e.happened.customer not in {"c-gone", None} for e in entries)
+
+
+def test_what_comes_next_is_forgotten_with_the_customer(world: ConsentWorld, staff: dict[str, str]) -> None:
+    """Whether staff wrote it before they were forgotten or after, and where an older hub left it."""
+    secret = "Bring the divorce decree"
+    finish = {"outcome": "partly", "follow_up": {"text": secret}}
+    before, after, retired = (
+        post(world, staff, "walk-ins", {"service": "loan"}).json()["id"] for _ in range(3)
+    )
+    with opened(world.config.data_dir) as db:
+        of = dict(db.execute("SELECT id, customer FROM appointment").fetchall())
+    for each in (before, after, retired):
+        assert post(world, staff, f"appointments/{each}/call").status_code == 200
+    for each in (before, retired):
+        assert post(world, staff, f"appointments/{each}/finish", finish).status_code == 200
+    for each in (before, after):
+        erase_customer(world.config.data_dir, of[each], now_ms(), world.state.people)
+    answer = post(world, staff, f"appointments/{after}/finish", finish)
+    assert (answer.status_code, answer.json()["outcome"]) == (200, "partly")
+    with opened(world.config.data_dir) as db:
+        (end_ms,) = db.execute("SELECT end_ms FROM appointment WHERE id=?", (retired,)).fetchone()
+        retire_appointments(db, end_ms + 1, now_ms())
+        kept = dict(db.execute("SELECT id, follow_up FROM appointment").fetchall())
+        db.execute("UPDATE appointment SET follow_up=? WHERE id=?", (secret, before))
+        m004_follow_up(Database(db))
+        (left,) = db.execute("SELECT count(*) FROM appointment WHERE follow_up=?", (secret,)).fetchone()
+    assert [kept[each] for each in (before, after, retired)] == [None] * 3
+    assert left == 0
 
 
 def test_a_retired_appointment_leaves_the_later_journeys_of_its_customer(

@@ -118,3 +118,15 @@ ALTER TABLE appointment ADD COLUMN contact_mac TEXT NOT NULL DEFAULT '';
 CREATE INDEX appointment_by_contact ON appointment (contact_mac) WHERE contact_mac <> '';
 """,
     )
+
+
+@book_migrations()
+def m004_follow_up(db: Database) -> None:
+    """What staff wrote of a customer who is forgotten goes with the name."""
+    run(
+        db,
+        """
+PRAGMA secure_delete=ON;
+UPDATE appointment SET follow_up=NULL WHERE masked_name='*' AND follow_up IS NOT NULL;
+""",
+    )
