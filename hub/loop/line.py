@@ -138,7 +138,7 @@ class Line:
         mine = [desk for desk in self.desks if service in desk.services]
         if not mine:
             return None
-        pool = _pool(service, self.desks)
+        pool = pool_of(service, self.desks)
         desks = self._busy_unseen([desk for desk in self.desks if desk.services & pool])
         before = [
             each
@@ -252,7 +252,7 @@ def _busy(called: Iterable[tuple[Seen, float]], at_s: float) -> int:
     )
 
 
-def _pool(service: str, desks: Sequence[Desk]) -> frozenset[str]:
+def pool_of(service: str, desks: Sequence[Desk]) -> frozenset[str]:
     """Services that share counters with this one, directly or through others."""
     pool = {service}
     while True:

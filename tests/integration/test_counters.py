@@ -18,7 +18,9 @@ from hub.api.state import now_ms as present_ms
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
+from hub.store.book.forecasting import wait_for
 from hub.store.book.places import day_slots
+from hub.store.book.queueing import walk_in
 from hub.store.book.stranded import stranded
 from hub.store.connection import opened, reading
 
@@ -61,6 +63,25 @@ def held(world: BookWorld) -> dict[str, tuple[str, int]]:
     with reading(world.data_dir) as db:
         rows = db.execute("SELECT appointment, counter, count(*) FROM held GROUP BY appointment, counter")
         return {appointment: (counter, count) for appointment, counter, count in rows}
+
+
+@pytest.mark.parametrize(("tables", "ahead"), [(COUNTERS, 3), ("", 0)], ids=["shared counters", "apart"])
+def test_who_waits_is_told_everybody_ahead_at_shared_counters(
+    tmp_path: Path, tables: str, ahead: int
+) -> None:
+    """Somebody of another service whom the same counter calls before stands ahead, as in the wait."""
+    made = book_world(tmp_path, site_of(tables=tables))
+    at_ms = made.at("09:30")
+    with opened(made.data_dir) as db:
+        for _ in range(3):
+            walk_in(db, made.book, made.site, "loan", "", "en", at_ms)
+        mine = walk_in(db, made.book, made.site, "cash", "", "en", at_ms + 1)
+        own = wait_for(db, made.book, made.site, mine, at_ms + 1)
+    made.store.close()
+    assert own is not None
+    assert own.wait is not None
+    assert own.ahead == ahead
+    assert (own.wait.expected_s > 0) == (ahead > 0)
 
 
 def test_two_services_share_a_counter(world: BookWorld, now_ms: int) -> None:

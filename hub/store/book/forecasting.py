@@ -25,6 +25,7 @@ from hub.loop.line import (
     Seen,
     learn_coming,
     open_counters,
+    pool_of,
 )
 from hub.loop.queue import Waiting
 from hub.store.book.appointment import Appointment
@@ -77,7 +78,7 @@ def reconciled(
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Where somebody who waits stands: how many come before, and the wait from now; None when it cannot be told."""
+    """Where somebody who waits stands: how many come before at counters of theirs, and the wait from now; None when it cannot be told."""
 
     ahead: int
     wait: Wait | None
@@ -94,10 +95,9 @@ def wait_for(
     at = next((at for at, each in enumerate(whole) if each.appointment == appointment.id), None)
     if at is None:
         return None
-    before = sum(each.service == appointment.service for each in whole[:at])
-    if all(service.id != appointment.service for service in site.services):
-        return Own(before, None)
     line = line_of(db, book, site, now_ms)
+    pool = pool_of(appointment.service, line.desks)
+    before = sum(each.service in pool for each in whole[:at])
     here = [each for each in line.people if each.coming is None]
     coming = [each for each in line.people if each.coming is not None]
     me = next((each for each in here if each.appointment == appointment.id), None)
