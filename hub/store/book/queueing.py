@@ -150,7 +150,7 @@ def finish(
         return appointment
     over = _over(db, book, appointment, outcome, now_ms)
     kept = None
-    if follow_up is not None:
+    if follow_up is not None and over.masked_name != "*":  # of who was forgotten meanwhile, nothing is kept
         kept = json.dumps({"text": follow_up.text, "service": follow_up.service}, ensure_ascii=False)
     db.execute("UPDATE appointment SET outcome=?, follow_up=? WHERE id=?", (outcome, kept, over.id))
     record(db, over.happened("outcome", now_ms, outcome=outcome, follow_up=kept is not None))

@@ -16,7 +16,7 @@ from hub.store.journeys import forget as forget_journeys, retire_journey
 
 
 def forget_customer(db: sqlite3.Connection, keyring: Keyring, customer: str, now_ms: int) -> bool:
-    """Cancel what is to come; names, codes and the pseudonym are overwritten. Whether anything was known."""
+    """Cancel what is to come; names, codes, the pseudonym and what staff wrote are overwritten. Whether anything was known."""
     rows = db.execute("SELECT id, site FROM appointment WHERE customer=?", (customer,)).fetchall()
     forget_journeys(db, customer, f"x-{secrets.token_hex(8)}")
     for appointment, site in rows:
@@ -60,7 +60,7 @@ def _anonymise(db: sqlite3.Connection, appointment: str, now_ms: int) -> None:
     retire_journey(db, appointment, nobody)
     db.execute(
         "UPDATE appointment SET customer=?, masked_name='*', title=NULL, name=x'', code=x'', code_mac='', "
-        "contact=NULL, contact_mac='', remind=0, offered_until_ms=NULL, "
+        "contact=NULL, contact_mac='', remind=0, follow_up=NULL, offered_until_ms=NULL, "
         "cancelled_ms=CASE WHEN state IN ('booked', 'waitlisted') THEN ? ELSE cancelled_ms END, "
         "state=CASE WHEN state IN ('booked', 'waitlisted') THEN 'cancelled' ELSE state END WHERE id=?",
         (nobody, now_ms, appointment),
