@@ -30,6 +30,7 @@ from branchloop.wire.batches import Batch, Item
 from branchloop.wire.status import CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.state import now_ms
+from hub.ingest.alerting import take
 from hub.ingest.apply import Applier
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
@@ -240,6 +241,54 @@ def test_two_cameras_that_do_not_agree_raise_an_alert(tmp_path: Path) -> None:
         (alert,) = get(hub, "/hall/alerts", hub.token("auditor")).json()["items"]
         assert alert["evidence"] == {"disagreement_mm": 1_400, "clock_ms": 40}
         assert "footfall" in alert["tainted"]
+
+
+def test_two_cameras_that_change_places_in_the_file_are_one_pair(tmp_path: Path) -> None:
+    """The box names them in the file's order: what was raised under the other one is cleared, and raised anew while it holds."""
+    second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"cam-2"')
+    with world(tmp_path, parts=PARTS + second) as hub, looking(hub) as (live, _):
+        box = Box(hub)
+        start_ms = box.now_ms - box.now_ms % 5_000
+        for number in range(50):
+            at_ms = start_ms + 5_000 * number
+            box.now_ms = at_ms + 6_000
+            first, other = ("cam", "cam-2") if number < 6 else ("cam-2", "cam")
+            pair = {"first": first, "second": other, "disagreement_mm": 1_400, "clock_ms": 40}
+            said = {**pair, "wrong": "cameras_apart"} if number < 30 else pair
+            box.send({**with_parts(window(at_ms, 1)), "pairs": [said]})
+            live.tick(box.now_ms)
+            if number == 5:
+                assert alerts(hub) == [("cameras_apart", "cam/cam-2", True)]
+            if number == 29:
+                assert set(alerts(hub)) == {
+                    ("cameras_apart", "cam/cam-2", False),
+                    ("cameras_apart", "cam-2/cam", True),
+                }
+        assert {still for *_, still in alerts(hub)} == {False}
+
+
+def test_what_was_told_of_a_removed_part_ends_whatever_else_has_its_name(tmp_path: Path) -> None:
+    """A line may be called as a camera or a sensor is: each kind of alert is about one of them."""
+    second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"door"')
+    sensor = PARTS[PARTS.index("[[sensor]]") :].replace('"eye"', '"door"')
+    ended = {("covered", "door"), ("camera_history", "door"), ("stuck", "door"), ("sensor_disagrees", "door")}
+    lasting = {("line_history", "door"), ("covered", "cam"), ("sensor_silent", "eye")}
+    with world(tmp_path, parts=PARTS + second + sensor) as hub:
+        before = hub.config.sites["hall"]
+        (tmp_path / "now").mkdir()
+        with world(tmp_path / "now", parts=PARTS) as later:
+            now = later.config.sites["hall"]
+        start_ms = now_ms()
+        with hub.store.transaction() as transaction:
+            for key in ended | lasting:
+                assert Alerts(transaction.db).open("hall", key, start_ms, {}, [])
+                Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms, start_ms))
+        for site, left in ((before, ended | lasting), (now, lasting)):
+            for later_ms in (60_000, 60_000, 2 * HOUR_MS):
+                start_ms += later_ms
+                with hub.store.transaction() as transaction:
+                    take(transaction, site, [], start_ms, 0)
+            assert {(kind, subject) for kind, subject, still in alerts(hub) if still} == left
 
 
 def test_a_backlog_raises_no_live_alarm(hub: World) -> None:
