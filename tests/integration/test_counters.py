@@ -18,7 +18,8 @@ from hub.api.state import now_ms as present_ms
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
-from hub.store.book.forecasting import wait_for
+from hub.store.book.forecasting import reconciled, wait_for, with_waits
+from hub.store.book.kiosk_day import queues
 from hub.store.book.places import day_slots
 from hub.store.book.queueing import walk_in
 from hub.store.book.stranded import stranded
@@ -82,6 +83,29 @@ def test_who_waits_is_told_everybody_ahead_at_shared_counters(
     assert own.wait is not None
     assert own.ahead == ahead
     assert (own.wait.expected_s > 0) == (ahead > 0)
+
+
+@pytest.mark.parametrize("tables", [COUNTERS, ""], ids=["counters", "without counters"])
+def test_a_closed_branch_tells_no_wait(tmp_path: Path, tables: str) -> None:
+    """No wait is not a wait of nothing: who comes is refused. Who still waits at closing time is told theirs."""
+    made = book_world(tmp_path, site_of(tables=tables))
+    with opened(made.data_dir) as db:
+
+        def told(clock: str) -> list[float | None]:
+            at_ms = made.at(clock)
+            found = reconciled(db, made.book, made.site, at_ms)
+            kiosk = with_waits(db, made.book, made.site, queues(db, made.site, at_ms), at_ms)
+            waits_s = [None if each is None else each.wait.expected_s for each in found.values()]
+            assert [(each.wait_s, each.booked_s) for each in kiosk] == [(each, each) for each in waits_s]
+            return waits_s
+
+        assert told("08:55") == told("12:05") == [None, None]
+        assert told("11:00") == [0, 0]
+        mine = walk_in(db, made.book, made.site, "cash", "", "en", made.at("11:59"))
+        own = wait_for(db, made.book, made.site, mine, made.at("12:05"))
+    made.store.close()
+    assert own is not None
+    assert (own.ahead, own.wait is None) == (0, bool(tables))  # configured counters keep the branch's hours
 
 
 def test_two_services_share_a_counter(world: BookWorld, now_ms: int) -> None:

@@ -242,6 +242,8 @@ def _desks(
         visits[service].append(Seen(arrived_s, called_s, served_s))
         if state == "called" and called_s is not None:
             running.append((service, counter, Running(known[service], max(0.0, -called_s))))
+    if not here and not site.is_open(now_ms):
+        return []  # nobody who comes now is let in
     if site.counters:
         return _configured(site, running, here, floor, now_ms)
     sole = (
