@@ -168,7 +168,7 @@ def _balance(checker: Checker, today: date, from_ms_: int) -> list[Finding]:
     while found and found[-1].reason == "nothing_stored":
         found.pop()  # before the branch was first observed there is nothing to tell
     reasons = {finding.reason for finding in found}
-    if reasons in ({"never_closes"}, {"open_at_midnight"}):
+    if reasons in ({"no_entrance"}, {"never_closes"}, {"open_at_midnight"}):
         return found[:1]  # one line says it for all days
     return found
 

@@ -12,7 +12,7 @@ from branchloop.site.site import Site
 from hub.ingest.alerting import Look, take
 from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
-from hub.store.branches.opening import OpeningHistory
+from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.connection import as_errors
 from hub.store.figures.alerts import Alerts
 from hub.store.figures.checking import Checker, Learnt
@@ -24,6 +24,9 @@ LOOK_BACK_MS = 2 * DAY_MS
 """Of a branch never looked at, so much of the past."""
 SITES_A_LOOK = 50
 HOURS_A_LOOK = 24
+_ENDED = frozenset({"no_entrance", "no_kiosk", "never_closes"})
+"""Reasons for which a branch is not checked any more: what was found before has ended. For others it is not known for now."""
+WEEK_DAYS = 7
 NEWS_MS = HOUR_MS
 """A finished hour older than this is no news for the feed: a backlog is silent."""
 
@@ -94,18 +97,27 @@ class DriftAlerts:
         ends: list[int] = []
         for hour in islice(checker.hours(span), HOURS_A_LOOK):
             ends.append(hour[1])
-            looks += [_look_at(finding, hour[1]) for finding in checker.hour(hour)]
+            looks += [_look_at(finding, hour[1], opening) for finding in checker.hour(hour)]
             day = from_ms(hour[0], site.zone_info).date()
             if hour[1] == local_day_end_ms(day, site.zone_info):
                 closed = checker.day(day)
-                looks += [] if closed is None else [_look_at(closed, hour[1])]
+                looks += [] if closed is None else [_look_at(closed, hour[1], opening)]
         if ends:
             newest = evidence.newest(site.id)
-            looks += [_look_at(finding, ends[-1]) for finding in checker.calibration(ends[-1], newest)]
+            looks += [
+                _look_at(finding, ends[-1], opening) for finding in checker.calibration(ends[-1], newest)
+            ]
         return ends, looks
 
 
-def _look_at(finding: Finding, at_ms: int) -> Look:
+def _look_at(finding: Finding, at_ms: int, opening: Hours) -> Look:
     holds = {"ok": False, "off": True, "unknown": None}[finding.outcome]
+    if finding.reason in _ENDED or (finding.reason == "open_at_midnight" and _every_night(opening, at_ms)):
+        holds = False
     evidence = {key: value for key, value in asdict(finding).items() if key not in {"check", "subject"}}
     return (finding.check, finding.subject), holds, at_ms, evidence
+
+
+def _every_night(opening: Hours, midnight_ms: int) -> bool:
+    """Whether the branch was open over the midnights of a whole week, so that none of its days is ever zero at its end."""
+    return all(opening.is_open(midnight_ms - back * DAY_MS) for back in range(WEEK_DAYS))

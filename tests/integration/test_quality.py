@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hubworld
 import pytest
 from hubworld import World, world
 from test_api import get, window
@@ -25,7 +26,7 @@ from branchloop.acceptance.signing import sign_report
 from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.keys.box import new_private
 from branchloop.keys.sealing import encode, raw_public
-from branchloop.site.site import Site
+from branchloop.site.site import Site, parse_site
 from branchloop.wire.batches import Batch, Item
 from branchloop.wire.status import CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
@@ -37,6 +38,7 @@ from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.resting import REST_MS
 from hub.loop.alerts import Watch
 from hub.loop.finding import CountError
+from hub.store.branches.opening import OpeningHistory
 from hub.store.connection import connect_readonly
 from hub.store.figures.alerts import Alerts
 from hub.store.figures.proof import proof
@@ -268,15 +270,15 @@ def test_two_cameras_that_change_places_in_the_file_are_one_pair(tmp_path: Path)
 
 
 def test_what_was_told_of_a_removed_part_ends_whatever_else_has_its_name(tmp_path: Path) -> None:
-    """A line may be called as a camera or a sensor is: each kind of alert is about one of them."""
+    """A line may be called as a camera or a sensor is: each kind of alert is about one of them. A sensor may tell less than before."""
     second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"door"')
     sensor = PARTS[PARTS.index("[[sensor]]") :].replace('"eye"', '"door"')
-    ended = {("covered", "door"), ("camera_history", "door"), ("stuck", "door"), ("sensor_disagrees", "door")}
+    ended = {("covered", "door"), ("camera_history", "door"), ("stuck", "door"), ("sensor_disagrees", "eye")}
     lasting = {("line_history", "door"), ("covered", "cam"), ("sensor_silent", "eye")}
     with world(tmp_path, parts=PARTS + second + sensor) as hub:
         before = hub.config.sites["hall"]
         (tmp_path / "now").mkdir()
-        with world(tmp_path / "now", parts=PARTS) as later:
+        with world(tmp_path / "now", parts=PARTS.replace("present_below_m = 2.0\n", "")) as later:
             now = later.config.sites["hall"]
         start_ms = now_ms()
         with hub.store.transaction() as transaction:
@@ -518,6 +520,44 @@ def test_the_balance_alert_goes_when_the_figures_agree_again(hub: World) -> None
     ]
 
 
+@pytest.mark.parametrize(
+    ("change", "days"), [("no_entrance", 1), ("never_closes", 0), ("open_at_midnight", 5)]
+)
+def test_what_a_day_did_not_add_up_to_ends_where_no_day_can_any_more(
+    hub: World, tmp_path: Path, change: str, days: int
+) -> None:
+    """The only entrance is none any more, or the branch does not close any more, or at no midnight of a week."""
+    site = hub.config.sites["hall"]
+    midnight_ms = [local_day_start_ms(day_of(site, back), site.zone_info) for back in range(13)]
+    text = (tmp_path / "hall.toml").read_text()
+    if change == "no_entrance":
+        text = text.replace("entrance = true", "entrance = false")
+    else:
+        hours = "00:00-24:00" if change == "never_closes" else "00:00-02:00,20:00-24:00"
+        text = text.replace("09:00-17:00", hours)
+        with hub.store.transaction() as transaction:
+            history = OpeningHistory(transaction.db)
+            history.note(site, midnight_ms[12])
+            history.note(parse_site(text), midnight_ms[10])
+    changed = parse_site(text)
+    door = {"line": "door", "in": 0, "out": 0, "entrance": bool(changed.entrances)}
+    sites = {"hall": site}
+    box = Box(hub)
+    box.send(*opened_day(site, 11, 150, 120))
+    lasting = []
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        drift = DriftAlerts(hub.store, db, sites)
+        for back in range(10, 0, -1):
+            end_ms = midnight_ms[back - 1]
+            box.send(*minutes(end_ms - 600_000, end_ms, 0, lines=[door]))
+            while drift.tick(now_ms()):
+                pass
+            lasting.append(("overnight", "", True) in alerts(hub))
+            sites["hall"] = changed
+    assert lasting[0]
+    assert lasting[1:] == [True] * days + [False] * (9 - days)
+
+
 def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
     """A worker killed between reading and committing, another that looks at the same time: one alert, one line in the feed."""
     site = hub.config.sites["hall"]
@@ -592,6 +632,22 @@ def test_one_branch_whose_records_are_spoiled_holds_no_other_up(hub: World) -> N
         drift.tick(night_ms + 60_000 + REST_MS)
         assert len(said) == 2
     assert ("overnight", "", True) in alerts(hub)
+
+
+def test_a_branch_without_entrance_is_told_so_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not day by day that too little of the doors was observed: there is none."""
+    monkeypatch.setattr(hubworld, "SITE", hubworld.SITE.replace("entrance = true", "entrance = false"))
+    with world(tmp_path, parts=PARTS) as hub:
+        site = hub.config.sites["hall"]
+        box = Box(hub)
+        for back in (3, 2, 1):
+            start_ms, end_ms = site.open_spans_ms(day_of(site, back))[0]
+            inner = {"line": "door", "in": 1, "out": 1, "entrance": False}
+            box.send(*minutes(start_ms, end_ms, 2, lines=[inner]))
+        answer = get(hub, "/hall/quality", hub.token("manager", "hall"), days="14").json()
+        assert [each["reason"] for each in answer["balance"]] == ["no_entrance"]
 
 
 def test_coverage_is_told_hour_by_hour(hub: World) -> None:

@@ -73,6 +73,8 @@ class Checker:
             return None
         closing_ms = opening[-1][1]
         totals = self._evidence.totals(self._site.id, "hour", span)
+        if totals and not self._entrances and not self._evidence.open_watched(self._site.id, [], span):
+            return unknown("overnight", "", span, "no_entrance")
         last_ms = max((observed.last_ms for observed in totals.values()), default=0)
         return conservation.overnight(
             self._passage(span, totals),
