@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from cardworld import PARTS, CardWorld, card_world
 from playwright.sync_api import Browser, FrameLocator, Locator, Page, Route, expect
+from tables import counter
 from test_api import send, window
 
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
@@ -395,6 +396,20 @@ def test_a_pass_goes_from_the_booking_to_what_comes_next(world: CardWorld, page:
         assert db.execute("SELECT count(*) FROM journey_event WHERE stage='follow_up'").fetchone() == (1,)
     finally:
         db.close()
+
+
+def test_a_pass_names_the_counter_in_the_language_of_its_reader(tmp_path: Path, page: Page) -> None:
+    """What staff typed where no counter has that id is told as it stands."""
+    desk = counter(
+        "c-1", "cash", "loan", "vault", "proof", "second", name=("Counter <b>1</b>", "<b>1</b> 号")
+    )
+    with card_world(tmp_path, PARTS + desk) as world:
+        made = booked_soon(world)
+        staff(world, made, "arrive")
+        staff(world, made, "call", counter="c-1")
+        for lang, says in (("en", "Please go to Counter <b>1</b>"), ("zh", "请到 <b>1</b> 号 办理")):
+            page.goto(f"{made['url'].replace('/pass#', f'/pass?lang={lang}#')}")
+            expect(page.locator("#question")).to_have_text(says)
 
 
 def test_a_pass_moves_and_says_when_it_is_not_up_to_date(world: CardWorld, page: Page) -> None:

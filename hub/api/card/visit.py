@@ -144,6 +144,7 @@ def _told(
         code=state.book.code(db, appointment),
         number=appointment.number,
         counter=appointment.counter,
+        counter_name=next((each.name for each in site.counters if each.id == appointment.counter), None),
         ahead=None if waiting is None else waiting.ahead,
         wait=None
         if waiting is None or waiting.wait is None

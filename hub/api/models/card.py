@@ -195,6 +195,9 @@ class Pass(Answer):
     code: str | None = Field(description="to show or type at the kiosk; null once the customer was forgotten")
     number: str | None = Field(description="the ticket, once checked in")
     counter: str | None
+    counter_name: Text | None = Field(
+        description="of a counter that the branch has configured; null for one that staff typed"
+    )
     ahead: int | None = Field(description="how many are called before, while waiting")
     wait: WaitTold | None
     you_are_next: bool

@@ -140,10 +140,10 @@ class BranchPass extends Timed {
 
   // Where the visit stands, in words.
   state() {
-    const { state, kind, counter, outcome, offered_until: until, you_are_next: next } = this.pass;
+    const { state, kind, counter, counter_name: named, outcome, offered_until: until, you_are_next: next } = this.pass;
     if (state === "waitlisted" && until) return ["state.offered", { time: this.time(until) }];
     if (state === "arrived" && next) return ["state.next"];
-    if (state === "called" && counter) return ["state.at", { counter }];
+    if (state === "called" && counter) return ["state.at", { counter: this.n(named) || counter }];
     if (state === "booked" && kind === "remote") return ["state.remote"];
     return [state === "left" && outcome ? "state.over" : `state.${state}`];
   }
