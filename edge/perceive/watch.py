@@ -56,7 +56,7 @@ def watch(config: Path, camera_id: str) -> None:
     capture = Capture(camera, base_dir)
     view = KeptView(site, camera, base_dir)
     sight = _sight(detector, site, camera)
-    integrity, told_ms = view.integrity(), 0
+    integrity, told_ms, set_ms = view.integrity(), 0, 0
     fault: CameraFault | None = None
     wrong, anew_ms = "", 0
     people: NDArray[np.float32] | None = None
@@ -82,13 +82,20 @@ def watch(config: Path, camera_id: str) -> None:
                 sight = _sight(detector, site, camera)
                 integrity = view.integrity()
             if isinstance(got, Event):
-                wrong = ""
+                if got.what == "step":  # the pictures go on: what is wrong with them is still wrong
+                    set_ms += got.step_ms
+                    told_ms = anew_ms = 0
+                else:
+                    wrong = ""
                 if got.what != "state":
-                    integrity, fault = view.integrity(), view.fault
                     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
                 elif got.state == "up" and fault is not None:  # it is back, and its picture is as it was
                     got = judged(fault, got.at_ms, view.said)
                 _write(encode(EventReport(camera_id, got)))
+                if got.what == "cut":
+                    was, integrity, fault = fault, view.integrity(), view.fault
+                    if fault != was:
+                        _write(encode(EventReport(camera_id, judged(fault, got.at_ms, view.said))))
                 continue
             was_wrong, wrong = wrong, misfit((got.image.shape[1], got.image.shape[0]), camera)
             if wrong:
@@ -103,7 +110,7 @@ def watch(config: Path, camera_id: str) -> None:
                 continue
             if was_wrong:
                 _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))
-            was, fault = fault, integrity.observe(got.image, got.t_ms / 1000, people)
+            was, fault = fault, integrity.observe(got.image, (got.t_ms - set_ms) / 1000, people)
             view.keep()
             if fault != was:
                 _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))

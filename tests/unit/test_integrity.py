@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -15,7 +16,12 @@ from numpy.typing import NDArray
 from branchloop.share import share
 from branchloop.site.site import parse_site
 from edge.doctor.box import examine
+from edge.floor.floor import Floor
+from edge.floor.windows import no_sensors
+from edge.perceive import watch
+from edge.perceive.camera import Frame
 from edge.perceive.faults import view_file
+from edge.perceive.health import Event
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
 from edge.perceive.kept_view import KeptView, store_view
 from edge.perceive.report import EventReport, FrameReport, Report, decode
@@ -116,6 +122,80 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     assert "covered" in reports[stalled[0]].event.detail  # type: ignore[union-attr]
     assert not any(isinstance(r, FrameReport) for r in reports[stalled[0] : well[0]])
     assert any(isinstance(r, FrameReport) for r in reports[well[0] :])
+
+
+class Nobody:
+    """A detector in an empty room."""
+
+    def detect(self, _image: Image) -> NDArray[np.float32]:
+        """Finds none."""
+        return np.zeros((0, 5), np.float32)
+
+
+class Script:
+    """A capture that gives what was written down, and then ends."""
+
+    def __init__(self, told: list[Frame | Event]) -> None:
+        self._told = iter(told)
+
+    def start(self) -> None:
+        """There is no thread."""
+
+    stop = connect_anew = start
+
+    def next(self, _timeout_s: float) -> Frame | Event:
+        return next(self._told)
+
+
+@pytest.mark.parametrize(("what", "step_ms"), [("step", 3_000), ("step", -3_600_000), ("cut", 0)])
+def test_a_clock_that_is_set_changes_nothing_of_a_frozen_camera(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: Literal["step", "cut"], step_ms: int
+) -> None:
+    """Not a second of it is observed until its pictures move again, and then it is told well. A cut judges afresh, and says so."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
+    images, t_ms = list(plaza(80)), 1_800_000_000_000
+    told: list[Frame | Event] = [Event("state", t_ms, state="up")]
+    pictures = [*images[:20], *[images[20]] * 140, *images[20:]]
+    for number, image in enumerate(pictures):
+        t_ms += 500
+        if number == 150:
+            t_ms += step_ms
+            told.append(Event(what, t_ms, step_ms=step_ms))
+        told.append(Frame(number, t_ms, image))
+    lines: list[str] = []
+    monkeypatch.setattr(watch, "Capture", lambda *_: Script(told))
+    monkeypatch.setattr(watch, "_hear", lambda *_: None)
+    monkeypatch.setattr(watch, "load_detector", lambda *_, **__: Nobody())
+    monkeypatch.setattr(watch, "_write", lines.append)
+    with pytest.raises(StopIteration):
+        watch.watch(tmp_path / "site.toml", "hall")
+    reports = [decode(line) for line in lines]
+    floor = Floor(parse_site(text, "site.toml"), prefix="t", method="test")
+    seen = []
+    for report in reports:
+        if isinstance(report, FrameReport):
+            floor.frame("hall", report.t_ms, None)
+            seen += floor.settle(report.t_ms, no_sensors).windows
+        elif report.event.what == "step":
+            seen += floor.finish(no_sensors, "step").windows
+        elif report.event.what == "cut":
+            floor.cut("hall")
+        elif report.event.state is not None:
+            floor.state("hall", report.event.state, report.event.fault)
+    seen += floor.finish(no_sensors).windows
+    last = seen[-1].cameras[0]
+    assert (last.state, last.fault) == ("up", None)
+    at = next(i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.what == what)
+    well = next(
+        i for i, r in enumerate(reports) if isinstance(r, EventReport) and "well again" in r.event.detail
+    )
+    if what == "cut":
+        assert well == at + 1
+    else:
+        assert well > at
+        assert {r.event.fault for r in reports[at + 1 : well] if isinstance(r, EventReport)} == {"frozen"}
+        assert not any(isinstance(r, FrameReport) for r in reports[at:well])
 
 
 def test_a_picture_of_another_size_than_the_marks_observes_nothing(tmp_path: Path) -> None:
