@@ -18,7 +18,10 @@ _BACK = r"\. Put the camera back, or calibrate it anew\."
 _ZH_BACK = "。请复位摄像头或重新标定"
 _RULES: Sequence[tuple[str, str]] = (
     (r"the picture shows nothing\. Look at the lens and the light\.", "画面无内容，请检查镜头与照明"),
-    (r"the picture has lost its detail\. Clean the lens or focus it\.", "画面失去细节，请清洁镜头或重新对焦"),
+    (
+        r"the picture has lost its detail\. Clean the lens or focus it(?:\.|; or it shows another place: .+)",
+        "画面失去细节，请清洁镜头或重新对焦；若画面是另一处，是否两台摄像头互换？",
+    ),
     (r"the very same picture for a minute\. Restart the camera\.", "画面持续一分钟完全相同，请重启摄像头"),
     (r"a recording is shown again and again\. Look at who feeds this camera's stream\.", "反复播放同一段录像，请检查该视频流的来源"),
     (r"this is not the view that was calibrated\. .+", "视野与标定时不符，是否两台摄像头互换？请复位或重新标定"),

@@ -16,7 +16,8 @@ from edge.perceive.viewpoint import Motion
 
 SAID: dict[CameraFault, str] = {
     "covered": "covered: the picture shows nothing. Look at the lens and the light.",
-    "blurred": "blurred: the picture has lost its detail. Clean the lens or focus it.",
+    "blurred": "blurred: the picture has lost its detail. Clean the lens or focus it; or it shows another place: "
+    "are two cameras swapped?",
     "frozen": "frozen: the very same picture for a minute. Restart the camera.",
     "looped": "looped: a recording is shown again and again. Look at who feeds this camera's stream.",
 }
