@@ -48,7 +48,7 @@ def figures(answer: Mapping[str, Any], spoken: Language) -> list[str]:
 def services(answer: Mapping[str, Any], spoken: Language) -> str:
     """HTML of one row a service."""
     heads = (
-        "waiting", "expected", "came", "served", "wait", "wait.p90", "length", "length.p90", "no_show", "left",
+        "waiting", "expected", "came", "served", "sent_on", "wait", "wait.p90", "length", "length.p90", "no_show", "left",
     )  # fmt: skip
     rows = [
         [
@@ -57,6 +57,7 @@ def services(answer: Mapping[str, Any], spoken: Language) -> str:
             interval(each["expected_wait_s"], each["expected_low_s"], each["expected_high_s"], spoken),
             count(each["came"], spoken),
             count(each["served"], spoken),
+            count(each["sent_on"], spoken) if "sent_on" in each else "—",
             duration(each["wait_median_s"], spoken),
             duration(each["wait_p90_s"], spoken),
             duration(each["service_median_s"], spoken),

@@ -17,6 +17,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "service.expected": ("Expected wait now", "当前预计等候"),
     "service.came": ("Came", "到店"),
     "service.served": ("Served", "已办理"),
+    "service.sent_on": ("Sent on", "转办"),
     "service.wait": ("Median wait", "等候中位数"),
     "service.wait.p90": ("Wait, p90", "等候九成位"),
     "service.wait.p90.note": ("one of ten waits longer than {value}", "九成位 {value}"),

@@ -26,6 +26,7 @@ from hub.store.book.forecasting import reconciled
 from hub.store.book.kiosk_day import queues
 from hub.store.book.midnight import beside
 from hub.store.book.places import day_slots
+from hub.store.book.service_day import waits_s, ways_of
 from hub.store.book.tickets import aliases, arrive, provisional
 from hub.store.connection import opened, reading
 from hub.store.customers.consents import Consents
@@ -196,9 +197,8 @@ def _booking(db: sqlite3.Connection, book: Book, site: Site, appointment: Appoin
 
 
 def _fields(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> dict[str, object]:
-    ended_ms = appointment.called_ms or (at_ms if appointment.state == "arrived" else None)
-    arrived_ms = appointment.arrived_ms
-    waited_s = None if arrived_ms is None or ended_ms is None else max(0, ended_ms - arrived_ms) / 1000
+    way = ways_of(db, [appointment]).get(appointment.id)
+    until_ms = at_ms if appointment.state == "arrived" else None
     consents = Consents(db).of_customer(appointment.customer)
     return {
         "id": appointment.id, "service": appointment.service,
@@ -208,11 +208,12 @@ def _fields(db: sqlite3.Connection, appointment: Appointment, at_ms: int) -> dic
         "booking_no": appointment.booking_no, "state": appointment.state,
         "missed": appointment.state == "missed"
         or (appointment.state == "booked" and at_ms > appointment.window_to_ms),
-        "arrived": _moment(arrived_ms), "called": _moment(appointment.called_ms),
+        "arrived": _moment(appointment.arrived_ms), "called": _moment(appointment.called_ms),
         "served": _moment(appointment.served_ms), "number": appointment.number,
         "aliases": list(aliases(db, appointment)), "provisional": provisional(db, appointment),
         "method": appointment.method, "counter": appointment.counter,
-        "kind": appointment.kind, "calls": appointment.calls, "outcome": appointment.outcome, "waited_s": waited_s,
+        "kind": appointment.kind, "calls": appointment.calls, "outcome": appointment.outcome,
+        "waited_s": None if way is None else way[-1].waited_s(until_ms),
         "recognisable": any(c.site == appointment.site and c.holds(at_ms) for c in consents),
     }  # fmt: skip
 
@@ -227,11 +228,7 @@ def day_board(db: sqlite3.Connection, book: Book, site: Site, day: date, at_ms: 
     for each in kept:
         if each.method is not None:
             methods[each.method] = methods.get(each.method, 0) + 1
-    waits = [
-        (each.called_ms - each.arrived_ms) / 1000
-        for each in kept
-        if each.called_ms is not None and each.arrived_ms is not None
-    ]
+    waits = [wait_s for way in ways_of(db, kept).values() for wait_s in waits_s(way)]
     names = {service.id: service.name for service in site.services}
     told = reconciled(db, book, site, at_ms)
     return models.Board(

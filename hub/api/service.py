@@ -32,7 +32,7 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
             visits += kept.over_midnight(db, site, now_ms)
         told = kept.told(db, site, end_ms)
         expected = waits(db, state.book, site, now_ms) if is_today else {}
-    whole = rules.counts(visits)
+    whole = rules.total(visits)
     rows = [rules.counts(each for each in visits if each.service == service.id) for service in site.services]
     if small:
         rows, all_told = rules.released(rows)
@@ -77,7 +77,7 @@ def _figures(
         service=None if service is None else service.id,
         name=None if service is None else service.name,
         came=row.came, waiting=row.waiting, serving=row.serving, parked=row.parked, served=row.served,
-        left=row.left, left_share=row.gone, missed=row.missed, no_show=row.no_show,
+        left=row.left, sent_on=row.sent_on, left_share=row.gone, missed=row.missed, no_show=row.no_show,
         wait_median_s=lengths.wait_median_s, wait_p90_s=lengths.wait_p90_s,
         service_median_s=lengths.service_median_s, service_p90_s=lengths.service_p90_s,
         outcomes=None if row.outcomes is None else {str(key): count for key, count in row.outcomes.items()},

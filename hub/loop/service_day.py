@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -18,17 +19,19 @@ from hub.loop.value import SMALL
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One appointment, walk-in or remote ticket of the day, as far as it went."""
+    """One appointment, walk-in or remote ticket of the day at one service, as far as it went there."""
 
     service: str
     kind: Kind
-    state: State
+    state: State | Literal["sent_on"]
     outcome: Outcome | None
     waited_s: float | None
-    """From arrival to the call."""
+    """To the first call, from arrival or from being sent on."""
     served_s: float | None
-    """From the call to the end."""
+    """At the counter."""
     came: bool
+    sent_here: bool = False
+    """Sent on from another service, where they came for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Counts:
     parked: int | None
     served: int | None
     left: int | None
+    sent_on: int | None
     missed: int | None
     booked_came: int | None
     outcomes: dict[Outcome, int] | None
@@ -107,10 +111,17 @@ def counts(visits: Iterable[Visit]) -> Counts:
         parked=states["parked"],
         served=states["served"],
         left=states["left"],
+        sent_on=states["sent_on"],
         missed=states["missed"],
-        booked_came=sum(each.came and each.kind == "booked" for each in kept),
+        booked_came=sum(each.came and each.kind == "booked" and not each.sent_here for each in kept),
         outcomes=dict(Counter(each.outcome for each in kept if each.outcome is not None)),
     )
+
+
+def total(visits: Iterable[Visit]) -> Counts:
+    """Of all services: whoever was sent on came once."""
+    kept = list(visits)
+    return replace(counts(kept), came=sum(each.came and not each.sent_here for each in kept))
 
 
 def released(rows: Sequence[Counts]) -> tuple[list[Counts], bool]:
@@ -124,7 +135,7 @@ def released(rows: Sequence[Counts]) -> tuple[list[Counts], bool]:
 
 def _small(row: Counts) -> bool:
     told = (
-        row.waiting, row.serving, row.parked, row.served, row.left, row.missed, row.booked_came,
+        row.waiting, row.serving, row.parked, row.served, row.left, row.sent_on, row.missed, row.booked_came,
         (row.came or 0) - (row.booked_came or 0), *(row.outcomes or {}).values(),
         (row.served or 0) - sum((row.outcomes or {}).values()),
     )  # fmt: skip
@@ -133,7 +144,7 @@ def _small(row: Counts) -> bool:
 
 def hidden() -> Counts:
     """A row of which nothing is told."""
-    return Counts(None, None, None, None, None, None, None, None, None)
+    return Counts(None, None, None, None, None, None, None, None, None, None)
 
 
 def lengths(visits: Iterable[Visit]) -> Lengths:

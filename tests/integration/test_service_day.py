@@ -13,7 +13,7 @@ from hubworld import NOON, World, world
 from tables import service
 from test_api import send, window
 
-from branchloop.clock import from_ms, local_day_end_ms
+from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
 from hub.api.service import day as service_day
 from hub.api.state import now_ms
 from hub.loop.service_day import Told, Visit, counts, error, lengths, released
@@ -152,6 +152,46 @@ def test_joins_of_queues_of_one_counter_are_not_added(
     assert {key: told["beside"][key] for key in beside} == beside
 
 
+def test_time_at_a_counter_is_no_wait_for_who_is_sent_on_or_parked(tmp_path: Path) -> None:
+    """One is sent on after half an hour of advice, one parked before the call, one at the counter."""
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
+        site, book, at_ms = made.config.sites["hall"], made.state.book, now_ms()
+        with opened(made.config.data_dir) as db:
+
+            def visit(service: str, came: int, *steps: tuple[str, int]) -> str:
+                """Steps at so many minutes ago."""
+                ticket = queueing.walk_in(db, book, site, service, "", "en", at_ms - came * MINUTE_MS)
+                for step, ago in steps:
+                    now, held = at_ms - ago * MINUTE_MS, book.get(db, site.id, ticket.id)
+                    if step == "call":
+                        book.step(db, held, "call", now, "1")
+                    elif step == "send on":
+                        queueing.transfer(db, book, site, held, "desk", now)
+                    elif step == "finish":
+                        queueing.finish(db, book, site, held, "done", None, now)
+                    else:
+                        queueing.step(db, book, held, step, now)  # type: ignore[arg-type]
+                return ticket.id
+
+            sent = visit("loan", 60, ("call", 58), ("send on", 28), ("call", 27), ("finish", 20))
+            aside = visit("desk", 50, ("park", 49), ("resume", 32), ("call", 31), ("finish", 19))
+            paper = visit("loan", 40, ("call", 36), ("park", 30), ("resume", 20), ("call", 10), ("finish", 5))
+            waiting = visit("loan", 30, ("call", 29), ("send on", 4))
+        told = ask(made, "manager")
+        board = httpx.get(
+            f"{made.api}/api/v1/branches/hall/board", headers=made.token("staff", "hall")
+        ).json()
+    keys = ("came", "served", "sent_on", "waiting", "wait_median_s", "service_median_s")
+    loan, desk, total = ([each[key] for key in keys] for each in (*told["services"], told["total"]))
+    assert loan == [3, 1, 2, 0, 120, 25 * 60]  # waits of 2, 4 and 1 minutes; 30, 6 + 5 and 25 at the counter
+    assert desk == [3, 2, 0, 1, 60, 9.5 * 60]
+    assert total == [4, 3, 2, 1, 90, 12 * 60]
+    waited_s = {each["id"]: each["waited_s"] for each in board["items"]}
+    assert board["median_wait_s"] == 90
+    assert [waited_s[each] for each in (sent, aside, paper)] == [60, 19 * 60, 240]
+    assert waited_s[waiting] == pytest.approx(240, abs=20)
+
+
 def test_another_day_has_nobody_and_expects_nothing(hub: World) -> None:
     told = ask(hub, "manager", day=date(2026, 1, 5).isoformat())
     assert [(each["came"], each["expected_wait_s"]) for each in told["services"]] == [(0, None)] * 2
@@ -228,6 +268,7 @@ def test_no_show_counts_whoever_was_due() -> None:
 def test_a_row_is_closed_when_what_is_left_over_would_tell_a_small_count() -> None:
     many = [visit("served", outcome="done") for _ in range(9)]
     open_, closed = counts(many), counts([*many, visit("served")])  # nine outcomes of ten: one is left over
+    assert released([counts([*many, visit("sent_on")])])[0][0].served is None
     shown, everything = released([open_, closed])
     assert shown[0] == open_
     assert shown[1].served is None

@@ -14,7 +14,7 @@ from dashboard import service
 def row(name: str | None, **more: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
         "service": name, "name": None if name is None else {"en": name, "zh": f"业务{name}"},
-        "came": 1234, "waiting": 3, "serving": 1, "parked": 0, "served": 1200, "left": 30, "left_share": 30 / 1230,
+        "came": 1234, "waiting": 3, "serving": 1, "parked": 0, "served": 1200, "left": 30, "sent_on": 77, "left_share": 30 / 1230,
         "missed": 5, "no_show": 0.05, "wait_median_s": 480.0, "wait_p90_s": 900.0, "service_median_s": 300.0,
         "service_p90_s": 660.0, "outcomes": {"done": 1100, "partly": 100}, "expected_wait_s": 480.0,
         "expected_low_s": 300.0, "expected_high_s": 720.0,
@@ -41,6 +41,7 @@ def test_tiles_and_tables_hold_the_numbers(spoken: Language) -> None:
     table = service.services(answer(), spoken)
     minutes = say("unit.min", spoken)
     assert f"8 {minutes} (5 {minutes} – 12 {minutes})" in table
+    assert "<td>77</td>" in table
     assert "<td>1,100</td>" in service.outcomes(answer(), spoken)
     assert "79 %" in service.errors(answer(), spoken)
     assert say("service.forecast.no_wait.of", spoken, wrong=1, count=12) in service.errors(answer(), spoken)

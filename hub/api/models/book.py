@@ -124,7 +124,9 @@ class AppointmentAnswer(Answer):
     kind: Kind
     calls: int = Field(description="how often it was called again")
     outcome: Outcome | None
-    waited_s: float | None = Field(description="from arrival to the call, or until now")
+    waited_s: float | None = Field(
+        description="from arrival, or from being sent on, to the first call, or until now"
+    )
     recognisable: bool = Field(description="a consent to be recognised holds")
 
 
@@ -187,7 +189,9 @@ class Board(Answer):
     queues: list[ServiceQueue]
     counters: list[CounterAnswer] = Field(description="as configured; none: counters are named freely")
     methods: dict[Method, int] = Field(description="check-ins of the day by way")
-    median_wait_s: float | None = Field(description="of those called today, from arrival to the call")
+    median_wait_s: float | None = Field(
+        description="of waits for a call today, from arrival or from being sent on; not of who was parked before it"
+    )
 
 
 class NameAnswer(Answer):

@@ -27,18 +27,23 @@ class ServiceFigures(Answer):
 
     service: str | None
     name: Text | None
-    came: int | None = Field(description="who checked in or took a ticket")
+    came: int | None = Field(
+        description="who checked in or took a ticket; for a service, who was sent on to it too"
+    )
     waiting: int | None
     serving: int | None
     parked: int | None
     served: int | None
     left: int | None = Field(description="who went away unserved")
+    sent_on: int | None = Field(description="how often somebody was sent on from it to another service")
     left_share: Share | None = Field(description="of those whose visit is over")
     missed: int | None
     no_show: Share | None = Field(description="of appointments that came or whose arrival window is over")
-    wait_median_s: float | None = Field(description="from arrival to the call, of those called")
+    wait_median_s: float | None = Field(
+        description="of waits for a call, from arrival or from being sent on; not of who was parked before it"
+    )
     wait_p90_s: float | None
-    service_median_s: float | None = Field(description="from the call to the end, of those served")
+    service_median_s: float | None = Field(description="at the counter, of those served or sent on")
     service_p90_s: float | None
     outcomes: dict[str, int] | None
     expected_wait_s: float | None = Field(description="of who comes now; today only")

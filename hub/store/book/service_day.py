@@ -1,14 +1,18 @@
-"""A day's visits as the book has them, and what was told of waits beside what came of it."""
+"""A day's visits as the book and the ledger have them, and what was told of waits beside what came of it."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from branchloop.clock import DAY_MS
 from branchloop.site.site import Site
+from hub.loop.legs import Leg, Step, legs
 from hub.loop.service_day import Told, Visit
+from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Book
 from hub.store.book.midnight import beside
 
@@ -18,18 +22,53 @@ ERROR_DAYS = 28
 
 def visits(db: sqlite3.Connection, book: Book, site: Site, day: date) -> list[Visit]:
     """Everything of a day that holds or held a place or a ticket, but what was cancelled."""
+    kept = [each for each in book.of_day(db, site.id, day) if each.state not in {"cancelled", "waitlisted"}]
+    ways = ways_of(db, kept)
+    return [visit for each in kept for visit in _visits(each, ways.get(each.id, []))]
+
+
+def ways_of(db: sqlite3.Connection, kept: Iterable[Appointment]) -> dict[str, list[Leg]]:
+    """The services that each visit was at, by appointment; of those who came."""
+    came = [each for each in kept if each.arrived_ms is not None]
+    steps: defaultdict[str, list[Step]] = defaultdict(list)
+    for appointment, *step in db.execute(
+        "SELECT appointment, stage, service, at_ms FROM journey_event "
+        "WHERE appointment IN (SELECT value FROM json_each(?)) "
+        "AND stage IN ('called', 'parked', 'transferred') ORDER BY id",
+        (json.dumps([each.id for each in came]),),
+    ):
+        steps[appointment].append(Step(*step))
+    return {
+        each.id: legs(each.service, each.arrived_ms, each.served_ms, steps[each.id])
+        for each in came
+        if each.arrived_ms is not None
+    }
+
+
+def waits_s(way: Iterable[Leg]) -> list[float]:
+    """How long somebody waited for each call of a service; not where they were parked before it."""
+    found = (None if leg.aside else leg.waited_s() for leg in way)
+    return [each for each in found if each is not None]
+
+
+def _visits(each: Appointment, way: Sequence[Leg]) -> list[Visit]:
+    """One at each service of an appointment's visit."""
+    if not way:
+        return [Visit(each.service, each.kind, each.state, each.outcome, None, None, came=False)]
     return [
         Visit(
-            service=each.service,
-            kind=each.kind,
-            state=each.state,
-            outcome=each.outcome,
-            waited_s=_between(each.arrived_ms, each.called_ms),
-            served_s=_between(each.called_ms, each.served_ms),
-            came=each.arrived_ms is not None,
+            leg.service,
+            each.kind,
+            "sent_on" if leg.sent_on else each.state,
+            None if leg.sent_on else each.outcome,
+            waited_s=None if leg.aside else leg.waited_s(),
+            served_s=leg.served_ms / 1000
+            if leg.called_ms is not None and (leg.sent_on or each.served_ms is not None)
+            else None,
+            came=True,
+            sent_here=number > 0,
         )
-        for each in book.of_day(db, site.id, day)
-        if each.state not in {"cancelled", "waitlisted"}
+        for number, leg in enumerate(way)
     ]
 
 
@@ -63,7 +102,3 @@ def told(db: sqlite3.Connection, site: Site, until_ms: int) -> list[Told]:
                 )
             )  # fmt: skip
     return found
-
-
-def _between(from_ms: int | None, to_ms: int | None) -> float | None:
-    return None if from_ms is None or to_ms is None else max(0, to_ms - from_ms) / 1000
