@@ -12,8 +12,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "board.waiting": ("Waiting", "排队人数"),
     "board.median": ("Median wait today", "今日等候中位数"),
     "board.methods": (
-        "By code {code}, by face {face}, by staff {staff}",
-        "预约码 {code}，刷脸 {face}，人工 {staff}",
+        "By code {code}, by face {face}, at the kiosk {kiosk}, by staff {staff}",
+        "预约码 {code}，刷脸 {face}，自助取号 {kiosk}，人工 {staff}",
     ),
     "board.of": ("of {value}", "共 {value}"),
     "board.wait": (

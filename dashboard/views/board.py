@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +22,8 @@ MORE: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """What else can be done, behind a second touch."""
 OUTCOMES = ("done", "partly", "documents_missing", "not_served")
+WAYS = ("code", "face", "kiosk", "staff")
+"""How somebody checked in."""
 WIDTHS = (1.0, 1.2, 2.2, 1.6, 2.2, 1.0, 1.4, 0.7)
 
 
@@ -53,11 +55,9 @@ def _body(door: Hub, site: str) -> None:
 
 def figures(board: Mapping[str, Any], spoken: Language) -> list[str]:
     """The tiles of the first row."""
-    items = [item for item in board["items"] if item["state"] != "cancelled"]
-    arrived = sum(item["number"] is not None for item in items)
-    ways = {way: board["methods"].get(way, 0) for way in ("code", "face", "staff")}
+    ways = {way: board["methods"].get(way, 0) for way in WAYS}
     return [
-        tiles.count(say("board.checked_in", spoken), str(arrived), say("board.of", spoken, value=len(items))),
+        checked_in(due(board), spoken),
         tiles.count(say("board.waiting", spoken), str(len(board["next"]))),
         tiles.count(
             say("board.median", spoken),
@@ -65,6 +65,19 @@ def figures(board: Mapping[str, Any], spoken: Language) -> list[str]:
             say("board.methods", spoken, **ways),
         ),
     ]
+
+
+def due(board: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Who has a time or a ticket; who is on the waitlist has neither."""
+    return [item for item in board["items"] if item["state"] not in {"cancelled", "waitlisted"}]
+
+
+def checked_in(items: Collection[Mapping[str, Any]], spoken: Language) -> str:
+    """The tile of how many of those who are due came."""
+    arrived = sum(item["number"] is not None for item in items)
+    return tiles.count(
+        say("board.checked_in", spoken), str(arrived), say("board.of", spoken, value=len(items))
+    )
 
 
 def queue_line(queue: Mapping[str, Any], spoken: Language) -> str:

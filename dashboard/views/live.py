@@ -17,7 +17,7 @@ from dashboard.client import Hub, Refused
 from dashboard.devices import device_names, lights, notices
 from dashboard.plain import plain
 from dashboard.plan import named
-from dashboard.views import quality as quality_view
+from dashboard.views import board as board_view, quality as quality_view
 
 LAST = timedelta(minutes=15)
 LAYERS: Mapping[str, str | None] = {
@@ -122,15 +122,10 @@ def figures(
 def checked_in(door: Hub, site: str, spoken: Language) -> list[str]:
     """How many of the day's appointments have arrived; nothing for those who may not see the board."""
     try:
-        items = [item for item in door.board(site)["items"] if item["state"] != "cancelled"]
+        due = board_view.due(door.board(site))
     except Refused:
         return []
-    if not items:
-        return []
-    arrived = sum(item["number"] is not None for item in items)
-    return [
-        tiles.count(say("board.checked_in", spoken), str(arrived), say("board.of", spoken, value=len(items)))
-    ]
+    return [board_view.checked_in(due, spoken)] if due else []
 
 
 def zone_table(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,10 +15,12 @@ import pytest
 from PIL import Image
 
 from branchloop.errors import ConfigError
+from branchloop.text.catalogue import Language
 from dashboard import heat, plan, tiles
 from dashboard.client import Hub, Unreachable, connections
 from dashboard.config import read_config, read_token
 from dashboard.devices import notices
+from dashboard.views import board as board_view
 from dashboard.views.heat_hours import footfall_chart, gap_list
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -161,3 +164,15 @@ def test_a_token_file_must_be_private(tmp_path: Path) -> None:
         read_token(config, tmp_path)
     (tmp_path / "t").chmod(0o600)
     assert read_token(config, tmp_path) == "secret"
+
+
+@pytest.mark.parametrize("spoken", ["zh", "en"])
+def test_the_ways_of_checking_in_add_up_to_who_came(spoken: Language) -> None:
+    """Of those who are due: who cancelled is not, and who is on the waitlist has no time yet."""
+    ways = ("code", "kiosk", "kiosk", "kiosk", "staff")
+    items = [{"state": "arrived", "number": f"A{at:03}"} for at, _ in enumerate(ways)]
+    items += [{"state": state, "number": None} for state in ("booked", "cancelled", "waitlisted")]  # type: ignore[dict-item]
+    board = {"items": items, "next": [], "methods": Counter(ways), "median_wait_s": None}
+    first, _, last = (re.sub(r"<[^>]+>|\s+", " ", tile) for tile in board_view.figures(board, spoken))
+    assert [int(each) for each in re.findall(r"\d+", first)] == [5, 6]
+    assert [int(each) for each in re.findall(r"\d+", last)] == [1, 0, 3, 1]
