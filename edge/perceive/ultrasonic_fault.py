@@ -4,6 +4,8 @@
   centimetres or inches may rest on the floor's echo for hours, so there only a range short of the floor counts.
 - *spiking*: one reading in ten, all the while, is more than half a metre off the median around it. What holds for .3 s
   may be somebody who passes; a sensor slower than 4 Hz may hear such a person once, so there it takes one in five.
+  Of two ranges in turns (two devices on one topic) none is off the median of all, or each is: by how many are around. So
+  turns count as well.
 - *crosstalk*: the same, and most of these ranges are what a neighbour reads just then.
 - *garbled*: a fifth of what comes is no reading at all.
 
@@ -37,6 +39,8 @@ PASSING_S = 0.3
 SLOW_HZ = 4.0
 SPIKING_SHARE = 0.1
 SPIKING_SHARE_SLOW = 0.2
+TURNS = 3
+"""So many readings on either side of one take turns with it. With two, somebody who passes a slow sensor sometimes looks like that."""
 PARTS = 3
 """In each part of the time judged there are spikes: a body at the rim of the cone, now heard and now not, moves on."""
 GARBLED_SHARE = 0.2
@@ -87,17 +91,31 @@ class FaultWatch:
         self._same_since_ms = self._same_m = None
 
     def spikes(self) -> list[Reading]:
-        """Readings far off the median around them: nobody comes and goes so fast."""
+        """Readings far off the median around them, or in turns with such: nobody comes and goes so fast."""
         ranges = [reading.range_m for reading in self._readings]
+        turns = self._turns()
         reach = max(2, round(PASSING_S * self._rate_hz()))
         found = []
         for i, one in enumerate(self._readings):
             around = [range_m for range_m in ranges[max(0, i - reach) : i + reach + 1] if range_m is not None]
             if one.range_m is None or len(around) <= reach:
                 continue
-            if abs(one.range_m - median(around)) > OUTLIER_M:
+            if i in turns or abs(one.range_m - median(around)) > OUTLIER_M:
                 found.append(one)
         return found
+
+    def _turns(self) -> set[int]:
+        """Which readings are in the midst of two ranges that come in turns."""
+        heard = [(i, one.range_m) for i, one in enumerate(self._readings) if one.range_m is not None]
+        turning = [
+            min(abs(b - a), abs(b - c)) > OUTLIER_M >= abs(c - a)
+            for (_, a), (_, b), (_, c) in zip(heard, heard[1:], heard[2:], strict=False)
+        ]
+        return {
+            heard[at][0]
+            for at in range(TURNS, len(heard) - TURNS)
+            if all(turning[at - TURNS : at + TURNS - 1])
+        }
 
     def fault(self, now_ms: int, neighbours: Sequence[FaultWatch]) -> SensorFault | None:
         """What is wrong now, if anything; to be asked once per window."""

@@ -102,6 +102,20 @@ def test_spikes_in_pairs_and_ranges_without_sense_are_found(hz: float) -> None:
     assert fault(senseless, now_ms=150_000) == "spiking"
 
 
+@pytest.mark.parametrize("hz", [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20])
+def test_two_devices_on_one_topic_are_found_at_any_rate(hz: int) -> None:
+    """One hears the floor, the other somebody, in turns: in every window after the first minute."""
+    noise = random.Random(hz)
+    one = FaultWatch(sensor())
+    told = []
+    for i in range(120 * hz):
+        for half, range_m in enumerate((2.9, 1.2)):
+            one.add(Reading(round(1000 * (i + half / 2) / hz), range_m + noise.gauss(0, 0.02)))
+        if i % (5 * hz) == 0:
+            told.append(one.fault(1000 * i // hz, []))
+    assert set(told[12:]) == {"spiking"}
+
+
 @pytest.mark.parametrize("hz", [10.0, 0.5])
 @pytest.mark.parametrize("range_m", [5.0, 4.5, 0.0, None])
 def test_nobody_in_reach_is_not_stuck(range_m: float | None, hz: float) -> None:
