@@ -6,7 +6,7 @@ The fit and the lens are `branchloop.homography`'s; here they work on arrays.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from branchloop.errors import ConfigError
 from branchloop.homography import bend, fit, straighten, widest
 
 Array = NDArray[np.float64]
+
+_STEPS_PX = np.array([[[1.0, 0.0]], [[-1.0, 0.0]], [[0.0, 1.0]], [[0.0, -1.0]]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +33,30 @@ class FloorCalibration:
     residual_m: float
     distortion: tuple[float, ...] = ()
     focal_px: float = 1.0
+    _ahead: tuple[float, float] = field(init=False, repr=False, compare=False)
+    """The sign of the depth of what lies before the camera: on the way to the floor, and to the picture."""
+
+    def __post_init__(self) -> None:
+        bottom = np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
+        centre = self.to_floor_h @ bottom
+        facing = float(np.sign((self.to_picture_h @ (centre / centre[2]))[2]))
+        object.__setattr__(self, "_ahead", (float(np.sign(centre[2])), facing))
 
     def to_floor(self, points_px: Array) -> Array:
         """(n, 2) px -> (n, 2) m. Points on or above the horizon come back as NaN."""
         flat = self.undistort(np.asarray(points_px, dtype=np.float64).reshape(-1, 2))
-        return _apply(self.to_floor_h, flat, self._facing)
+        return _apply(self.to_floor_h, flat, self._ahead[0])
 
     def to_picture(self, points_m: Array) -> Array:
         """(n, 2) m -> (n, 2) px. Points behind the camera, or beyond what its lens shows, come back as NaN."""
         flat = np.asarray(points_m, dtype=np.float64).reshape(-1, 2)
-        centre = self.to_floor_h @ np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
-        facing = float(np.sign((self.to_picture_h @ (centre / centre[2]))[2]))
-        return self._distort(_apply(self.to_picture_h, flat, facing))
+        return self._distort(_apply(self.to_picture_h, flat, self._ahead[1]))
 
     def metres_per_px(self, points_px: Array) -> Array:
         """(n, 2) px -> (n, 2, 2) Jacobian d(metres)/d(px), by central differences."""
         points = np.asarray(points_px, dtype=np.float64).reshape(-1, 2)
-        columns = [
-            (self.to_floor(points + step) - self.to_floor(points - step)) / 2.0
-            for step in (np.array([1.0, 0.0]), np.array([0.0, 1.0]))
-        ]
-        return np.stack(columns, axis=-1)
-
-    @property
-    def _facing(self) -> float:
-        bottom = np.array([self.picture_px[0] / 2, self.picture_px[1], 1.0])
-        return float(np.sign(self.to_floor_h[2] @ bottom))
+        right, left, down, up = self.to_floor(points + _STEPS_PX).reshape(4, -1, 2)
+        return np.stack([(right - left) / 2.0, (down - up) / 2.0], axis=-1)
 
     def undistort(self, points: Array) -> Array:
         """(n, 2) px as seen -> (n, 2) px of an ideal lens, by fixed-point iteration."""

@@ -1,7 +1,7 @@
 """A site's floor: frames of its cameras in, notices at once and windows when they are final out.
 
 No clock, no thread: time comes with the frames. A frame settles when its window closes, which is
-`lookback_s` after the window's end, or 5 s after the frame, whichever is first.
+`lookback_s` after the window's end, or with the others of its second at most 5 s after the frame, whichever is first.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from edge.floor.tracking.track import TrackerSettings
 from edge.floor.tracking.tracker import MAX_LOOKBACK_MS, Tracker
 from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
+
+AT_ONCE_MS = 1_000
+"""So much that is held for long becomes final together: for each such step everybody's path, and who was who, is worked out anew."""
 
 
 @dataclass(slots=True)
@@ -193,7 +196,8 @@ class Floor:
         """Up to when everything may become final: every camera that is up has looked long enough beyond."""
         up = [eye.t_ms for eye in self._eyes.values() if eye.state == "up" and eye.t_ms is not None]
         t_ms = min(up) if up else now_ms
-        return max(t_ms - MAX_LOOKBACK_MS, window_start_ms(t_ms - self._lookback_ms))
+        held_ms = t_ms - MAX_LOOKBACK_MS
+        return max(held_ms + -held_ms % AT_ONCE_MS, window_start_ms(t_ms - self._lookback_ms))
 
     def _eye(self, camera_id: str) -> _Eye:
         camera = next(camera for camera in self.site.cameras if camera.id == camera_id)

@@ -67,7 +67,9 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
     would stand, or if the head is cut off too by the width, and beside by how wide people of that height are.
     """
     found = np.asarray(detections, dtype=np.float64)
-    found = found.reshape(-1, found.shape[-1] if found.size else 5)
+    if not found.size:
+        return _nothing(t_ms)
+    found = found.reshape(-1, found.shape[-1])
     colour = found[:, 5:11] if found.shape[1] > 5 else np.full((len(found), 6), np.nan)
     scenery = found[:, 11] > 0 if found.shape[1] > 11 else np.zeros(len(found), dtype=np.bool_)
     boxes, scores = found[:, :4].copy(), found[:, 4]
@@ -90,6 +92,22 @@ def observe(t_ms: int, detections: NDArray[np.float32], calibration: FloorCalibr
         t_ms, boxes[good], scores[good], feet[good], cov[good], height_m[good], colour[good], beside[good],
         scenery[good],
     )  # fmt: skip
+
+
+def _nothing(t_ms: int) -> Observation:
+    """A frame without anybody, as most are."""
+    none, flags = np.zeros(0), np.zeros(0, dtype=np.bool_)
+    return Observation(
+        t_ms,
+        np.zeros((0, 4)),
+        none,
+        np.zeros((0, 2)),
+        np.zeros((0, 2, 2)),
+        none,
+        np.zeros((0, 6)),
+        flags,
+        flags,
+    )
 
 
 def _height_m(boxes: Array, calibration: FloorCalibration) -> Array:

@@ -328,3 +328,19 @@ def test_the_last_fixes_of_who_is_lost_are_remembered_however_old() -> None:
     known = next(iter(tracker._tracks))
     assert not known.ended
     assert [s.state.t_ms for s in known.past] == [5_500, 6_000, 6_500]
+
+
+@given(st.integers(20, 700), st.sampled_from([0.0, 1.0, 3.0, 5.0]))
+def test_frames_wait_five_seconds_at_most_and_many_become_final_together(
+    step_ms: int, lookback_s: float
+) -> None:
+    site = lab(("north",))
+    tracking = site.tracking.model_copy(update={"lookback_s": lookback_s})
+    floor = Floor(site.model_copy(update={"tracking": tracking}), prefix="test", method="test")
+    due_ms = []
+    for t_ms in range(0, 20_000, step_ms):
+        floor.frame("north", t_ms, None)
+        due_ms.append(floor.due_ms(t_ms))
+        assert t_ms - 5_000 <= due_ms[-1] <= max(0, t_ms - 1_000 * min(lookback_s, 4))
+    assert due_ms == sorted(due_ms)
+    assert len(set(due_ms)) <= 22

@@ -22,6 +22,8 @@ ENDLESS = 1e18
 """Below a covariance matrix that the fixes border, so that its factor holds them whitened in the last row."""
 MODES = ((0.98, 0.04), (0.02, 1.5))
 """How often, and the spectral density of the acceleration (m²/s³)."""
+_SHARES = np.log([[share] for share, _ in MODES])
+_DENSITIES = np.array([density for _, density in MODES])[:, None, None, None]
 
 
 class Straightness:
@@ -44,7 +46,10 @@ class Straightness:
         return self._known[walk]
 
     def _evidence(self, walks: Sequence[Walk]) -> Array:
-        """(k,): fixes that a shorter walk lacks are independent ones of unit variance at zero, which tell nothing."""
+        """(k,): fixes that a shorter walk lacks are independent ones of unit variance at zero, which tell nothing.
+
+        Of the symmetric matrices the lower triangles are filled, which is what is factorised.
+        """
         count, longest = len(walks), max(map(len, walks))
         index = np.zeros((count, longest), dtype=np.intp)
         real = np.zeros((count, longest), dtype=bool)
@@ -52,28 +57,28 @@ class Straightness:
             index[row, : len(walk)] = walk
             real[row, : len(walk)] = True
         t = np.where(real, self._t_s[index] - self._t_s[index[:, :1]], 0.0)
-        both = real[:, :, None] & real[:, None, :]
         earlier = np.minimum(t[:, :, None], t[:, None, :])
         apart = np.abs(t[:, :, None] - t[:, None, :])
-        begun = PLACE_M**2 + SPEED_M_S**2 * t[:, :, None] * t[:, None, :]
-        bent = earlier**3 / 3 + earlier**2 * apart / 2
+        begun = (
+            PLACE_M**2 * (real[:, :, None] & real[:, None, :]) + SPEED_M_S**2 * t[:, :, None] * t[:, None, :]
+        )
+        bent = earlier * earlier * (earlier / 3 + apart / 2)
         noise = np.where(real[:, :, None, None], self._cov[index], np.eye(2))
         off = np.where(real[:, :, None], self._feet[index] - self._feet[index[:, :1]], 0.0)
-        off = off.transpose(0, 2, 1).reshape(count, 2 * longest)
         last = 2 * longest
-        bordered = np.zeros((count, last + 1, last + 1))
-        bordered[:, last, :last], bordered[:, last, last] = off, ENDLESS
-        total = np.full(count, -np.inf)
-        each = np.arange(longest)
-        for share, density in MODES:
-            kernel = np.where(both, begun + density * bent, 0.0)
-            spread = np.zeros((count, 2, longest, 2, longest))
-            spread[:, 0, :, 0], spread[:, 1, :, 1] = kernel, kernel
-            spread[:, :, each, :, each] += noise.transpose(1, 0, 2, 3)
-            bordered[:, :last, :last] = spread.reshape(count, last, last)
-            factor = np.linalg.cholesky(bordered)
-            white = factor[:, last, :last]
-            volume = np.log(np.diagonal(factor, axis1=1, axis2=2)[:, :last]).sum(axis=1)
-            value = -0.5 * (white**2).sum(axis=1) - volume
-            total = np.logaddexp(total, np.log(share) + value)
-        return np.asarray(total - real.sum(axis=1) * np.log(2 * np.pi))
+        bordered = np.zeros((len(MODES), count, last + 1, last + 1))
+        along, across = slice(longest), slice(longest, last)
+        bordered[..., along, along] = begun + _DENSITIES * bent
+        bordered[..., across, across] = bordered[..., along, along]
+        here = np.arange(longest)
+        there = here + longest
+        bordered[:, :, here, here] += noise[..., 0, 0]
+        bordered[:, :, there, here] += noise[..., 1, 0]
+        bordered[:, :, there, there] += noise[..., 1, 1]
+        bordered[:, :, last, along], bordered[:, :, last, across] = off[..., 0], off[..., 1]
+        bordered[:, :, last, last] = ENDLESS
+        factor = np.linalg.cholesky(bordered)
+        white = factor[:, :, last, :last]
+        volume = np.log(np.diagonal(factor, axis1=2, axis2=3)[..., :last]).sum(axis=2)
+        value = _SHARES - 0.5 * (white**2).sum(axis=2) - volume
+        return np.asarray(np.logaddexp.reduce(value, axis=0) - real.sum(axis=1) * np.log(2 * np.pi))

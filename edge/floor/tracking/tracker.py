@@ -179,12 +179,18 @@ class Tracker:
         alive = [track for track in self._tracks if not track.ended]
         predicted = [motion_model.predict(track.state, observation.t_ms) for track in alive]
         boxes = self._belief.boxes(alive, predicted)
+        if not len(observation.scores):
+            for track, state, box in zip(alive, predicted, boxes, strict=True):
+                self._belief.miss(track, state, box)
+            return
         cost = claims.cost(alive, predicted, boxes, observation, settings, slow=slow)
         stopped = [claims.stopped(track, state) for track, state in zip(alive, predicted, strict=True)]
-        cost_stopped = claims.cost(
-            alive, stopped, self._belief.boxes(alive, stopped), observation, settings, slow=slow
-        )
-        cost_weak = np.minimum(cost, cost_stopped)
+        cost_weak = cost
+        if any(still is not state for still, state in zip(stopped, predicted, strict=True)):
+            cost_stopped = claims.cost(
+                alive, stopped, self._belief.boxes(alive, stopped), observation, settings, slow=slow
+            )
+            cost_weak = np.minimum(cost, cost_stopped)
         unlike = claims.unlike(alive, observation, settings)
         bands = (settings.high_score, settings.low_score, settings.faint_score)
         high, low, faint = (
