@@ -15,7 +15,7 @@ from branchloop.wire.messages import Notice, Window
 from branchloop.wire.status import Status
 from hub.ingest.checkins import FromKiosk, beyond_kiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
-from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, event_ms
+from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, Work, event_ms
 from hub.store.branches.configurations import Configurations
 from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.commands import Commands
@@ -118,6 +118,14 @@ class Application:
         applied.duplicates = len(again)
         self._look_for_clones(delivery, outbox, again)
         applied.ack = Ack(epoch=delivery.epoch, upto=seqs.upto)
+        return applied
+
+    def take_up(self, delivery: Delivery) -> Applied:
+        """Take messages that were put aside and are no longer: their seqs count as committed already."""
+        applied = Applied()
+        self._remember_told(delivery)
+        for message in delivery.messages:
+            self._take(delivery, self._unless_told(delivery, message), applied)
         return applied
 
     def report(self, report: Report) -> Applied:
@@ -332,7 +340,7 @@ class Application:
         self._store.quarantine([
             Quarantined(
                 delivery.site, delivery.device, reason, delivery.arrived_ms, message.digest, body, len(body),
-                message.kind, delivery.epoch, message.seq,
+                message.kind, delivery.epoch, message.seq, cause, message.v,
             )
         ])  # fmt: skip
         if cause in _TWICE:
@@ -354,13 +362,7 @@ class Application:
             detail = f"sent seq {message.seq} twice with different content; is it cloned?"
             self._alarm(delivery, "clone", delivery.epoch, detail)
 
-    def _alarm(
-        self,
-        source: Delivery | Report | Replied | Refused,
-        what: AlarmKind,
-        key: str,
-        detail: str,
-    ) -> None:
+    def _alarm(self, source: Work, what: AlarmKind, key: str, detail: str) -> None:
         place = (source.site, source.device)
         if self._store.raise_alarm(Alarm(*place, what, key, source.arrived_ms, detail)):
             body = {"what": what, "detail": detail, "device": source.device}

@@ -8,15 +8,28 @@ cannot be applied goes into quarantine under its own seq and counts as committed
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from branchloop.site.site import Site
-from branchloop.wire.batches import Ack, Batch
+from branchloop.wire.batches import Ack, Batch, Item
 from hub.ingest.application import Application, Applied
 from hub.ingest.commands import Trust
-from hub.ingest.parsing import Delivery, Fault, Refused, Replied, Report, Work, read_batch, read_payload
+from hub.ingest.parsing import (
+    Delivery,
+    Fault,
+    Prepared,
+    Refused,
+    Replied,
+    Report,
+    Work,
+    read_again,
+    read_batch,
+    read_payload,
+)
 from hub.ingest.walltime import WallTime
+from hub.store.aside import Aside, release
 from hub.store.interface import Store, Unstorable
 
 Payload = tuple[str, bytes, int]
@@ -75,6 +88,31 @@ class Applier:
             counts.duplicates += applied.duplicates
             counts.quarantined += applied.quarantined
         return counts
+
+    def take_up(self, aside: Sequence[Aside]) -> int:
+        """Apply what was put aside and can be read by now, in one transaction; how many were stored.
+
+        What cannot be applied for another reason is put aside anew, under that one. Raises as `apply_many`.
+        """
+        readable = [(each, message) for each in aside if (message := self._read_again(each)).fault is None]
+        try:
+            with self._store.transaction() as transaction:
+                release(transaction.db, [each.id for each, _ in readable])
+                application = Application(transaction, self._sites, self._now_ms(), self._trust)
+                stored = sum(
+                    application.take_up(
+                        Delivery(*each.outbox, 0, each.arrived_ms, each.arrived_ms, (message,))
+                    ).stored
+                    for each, message in readable
+                )
+                application.finish()
+        except Unstorable:
+            return sum(self.take_up([each]) for each in aside) if len(aside) > 1 else 0
+        return stored
+
+    def _read_again(self, aside: Aside) -> Prepared:
+        item = Item(seq=aside.seq, kind=aside.kind, v=aside.v, body=json.loads(aside.body))
+        return read_again(item, aside.outbox[0], self._sites)
 
     def _commit(self, work: Sequence[Work]) -> list[Applied]:
         try:

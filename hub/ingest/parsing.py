@@ -49,6 +49,7 @@ class Prepared:
     text: str
     body: Body | None = None
     fault: Fault | None = None
+    v: int = WIRE_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,11 @@ def read_batch(site: str, device: str, batch: Batch, arrived_ms: int, sites: Col
     return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, batch.sent_ms, messages)
 
 
+def read_again(item: Item, site: str, sites: Collection[str]) -> Prepared:
+    """A message that was put aside, as this hub reads it."""
+    return _prepare(item, None if site in sites else site, set())
+
+
 def event_ms(body: Body) -> int:
     """When it happened: the start of a window, the end of what was dropped."""
     match body:
@@ -193,7 +199,7 @@ def _checked(body: Wire, shapes: set[Shape]) -> Body:
 
 
 def _faulty(item: Item, digest: str, text: str, cause: str, reason: str) -> Prepared:
-    return Prepared(item.seq, item.kind, digest, text, fault=Fault(cause, reason))
+    return Prepared(item.seq, item.kind, digest, text, fault=Fault(cause, reason), v=item.v)
 
 
 def _sentence(error: Exception) -> str:

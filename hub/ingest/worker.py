@@ -28,6 +28,7 @@ from hub.ingest.desired import DesiredOut
 from hub.ingest.gallery import Galleries
 from hub.ingest.mqtt import Arrived, MqttSource, now_ms, say
 from hub.ingest.releasing import Releasing
+from hub.ingest.taking_up import TakingUp
 from hub.ingest.walltime import WallTime
 from hub.ingest.watching import watch_quality
 from hub.runtime import read
@@ -176,17 +177,17 @@ def main(config: Path) -> None:
         audit = AuditLog(settings.data_dir)
         reader = connect_readonly(settings.data_dir / DATABASE)
         releasing = Releasing(store, reader, book, settings.sites)
+        applier = Applier(store, settings.sites, now_ms, trust, clock)
         ticks = [
             Outgoing(store, reader, trust, source.publish, keyring.photo).tick,
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
+            TakingUp(reader, applier, settings.sites, say).tick,
             lambda _now_ms: releasing.tick(clock.sure_ms()),
         ]
         try:
-            Ingest(source, store, Applier(store, settings.sites, now_ms, trust, clock), clock, ticks).run(
-                stop
-            )
+            Ingest(source, store, applier, clock, ticks).run(stop)
         finally:
             reader.close()
             audit.close()

@@ -85,6 +85,8 @@ class Quarantined:
     kind: str | None = None
     epoch: str | None = None
     seq: int | None = None
+    cause: str | None = None
+    v: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,11 +107,11 @@ class SqliteTransaction:
                 continue
             self._db.execute(
                 "INSERT OR IGNORE INTO quarantine "
-                "(site, device, epoch, seq, kind, reason, arrived_ms, digest, size, body) "
-                "VALUES (?,?,?,?,?,?,?,?,?,?)",
+                "(site, device, epoch, seq, kind, reason, arrived_ms, digest, size, body, cause, v) "
+                "VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     entry.site, entry.device, entry.epoch, entry.seq, entry.kind, entry.reason,
-                    entry.arrived_ms, entry.digest, entry.size, entry.body,
+                    entry.arrived_ms, entry.digest, entry.size, entry.body, entry.cause, entry.v,
                 ),
             )  # fmt: skip
 

@@ -14,7 +14,9 @@ from branchloop.wire.batches import Ack, body_digest
 from hub.ingest.apply import Applier, Payload
 from hub.ingest.parsing import canonical
 from hub.ingest.recompute import recompute
+from hub.ingest.taking_up import AT_ONCE, TakingUp
 from hub.ingest.walltime import WallTime
+from hub.store.aside import Aside, waiting
 from hub.store.sqlite import SqliteStore
 
 ARRIVED_MS = T0_MS + 20_000
@@ -93,6 +95,79 @@ def test_a_site_that_is_not_configured_is_put_aside(store: SqliteStore, applier:
     assert applier.apply(*box.payload()) == Ack(epoch=box.epoch, upto=1)
     assert "elsewhere" in rows(store, "SELECT reason FROM quarantine")[0]
     assert rows(store, "SELECT 1 FROM rollup") == []
+
+
+def aside(store: SqliteStore, *sites: str) -> list[Aside]:
+    return waiting(store._db, sites or (SITE.id,), 0, 100)
+
+
+def test_what_was_put_aside_is_taken_up_once_its_branch_is_known(store: SqliteStore) -> None:
+    """A box that spoke before the hub knew its branch: each window counts once, in whatever order, and an ack is as before."""
+    box = Box()
+    for n in range(4):
+        box.produce("window", window(T0_MS + n * 5_000, people=2))
+    early, late = Applier(store, {}, lambda: ARRIVED_MS), Applier(store, {SITE.id: SITE}, lambda: ARRIVED_MS)
+    assert early.apply(*box.payload([1, 2, 3])) == Ack(epoch=box.epoch, upto=3)
+    assert aside(store, "elsewhere") == []
+    assert late.apply(*box.payload([4])) == Ack(epoch=box.epoch, upto=4)
+    assert [late.take_up(aside(store)) for _ in range(2)] == [3, 0]
+    assert rows(store, "SELECT person_ms, windows FROM rollup WHERE level='day'") == [(40_000, 4)]
+    assert rows(store, "SELECT seq FROM message ORDER BY seq") == [1, 2, 3, 4]
+    assert rows(store, "SELECT start_ms FROM latest") == [T0_MS + 15_000]
+    assert late.apply(*box.payload()) == Ack(epoch=box.epoch, upto=4)
+    assert rows(store, "SELECT windows FROM rollup WHERE level='day'") == [4]
+    assert recompute(store, {SITE.id: SITE})["equal"]
+
+
+def test_a_hub_takes_up_a_few_at_a_time_and_says_how_many(store: SqliteStore, applier: Applier) -> None:
+    """What arrives meanwhile does not wait for a long backlog; once all is looked at there is nothing more to do."""
+    box = Box()
+    for n in range(2 * AT_ONCE, -1, -1):
+        box.produce("window", window(T0_MS - n * 5_000))
+    Applier(store, {}, lambda: ARRIVED_MS).apply(*box.payload())
+    said: list[str] = []
+    taking_up = TakingUp(store._db, applier, [SITE.id], said.append)
+    for counted in (AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1):
+        taking_up.tick(ARRIVED_MS)
+        assert rows(store, "SELECT sum(windows) FROM rollup WHERE level='day'") == [counted]
+    for _ in range(2):
+        taking_up.tick(ARRIVED_MS)
+    assert said == [f"took up {2 * AT_ONCE + 1} messages that had been put aside as not known yet."]
+
+
+def test_only_what_is_understood_by_now_is_taken_up(store: SqliteStore, applier: Applier) -> None:
+    """A kind and a version that are still unknown stay, with their reasons; so does a time that was told already."""
+    box, copy = Box(), Box(epoch="fedcba9876543210")
+    box.produce("weather", {"sunny": True})
+    box.produce("window", window(), v=2)
+    box.produce("window", window(people=2))
+    copy.produce("window", window(people=3))
+    Applier(store, {}, lambda: ARRIVED_MS).apply(*copy.payload())
+    applier.apply(*box.payload())
+    assert applier.take_up(aside(store)) == 0
+    assert rows(store, "SELECT person_ms FROM rollup WHERE level='day'") == [10_000]
+    causes = "SELECT cause FROM quarantine ORDER BY cause"
+    assert rows(store, causes) == ["newer version", "outbox", "unknown kind"]
+    assert {each.kind for each in aside(store)} == {"weather", "window"}
+
+
+def test_what_an_older_hub_put_aside_is_known_by_its_reason(tmp_path: Path) -> None:
+    """It noted no cause: a branch or a kind that it did not know is told by the sentence."""
+    old = SqliteStore(tmp_path)
+    box = Box()
+    box.produce("window", window())
+    box.produce("weather", {"sunny": True})
+    Applier(old, {}, lambda: ARRIVED_MS).apply(*box.payload([1]))
+    Applier(old, {SITE.id: SITE}, lambda: ARRIVED_MS).apply(*box.payload([2]))
+    old._db.execute("ALTER TABLE quarantine DROP COLUMN cause")
+    old._db.execute("ALTER TABLE quarantine DROP COLUMN v")
+    old._db.execute("DELETE FROM _sqlite_migrations WHERE name='m005_cause'")
+    old._db.commit()
+    old.close()
+    store = SqliteStore(tmp_path)
+    assert [each.kind for each in aside(store)] == ["window", "weather"]
+    assert Applier(store, {SITE.id: SITE}, lambda: ARRIVED_MS).take_up(aside(store)) == 1
+    store.close()
 
 
 def test_a_kiosk_tells_nothing_of_the_floor(store: SqliteStore) -> None:

@@ -240,6 +240,18 @@ def m004_believed(db: Database) -> None:
     db.execute("ALTER TABLE heartbeat ADD COLUMN believed_ms INTEGER")
 
 
+@hub_migrations()
+def m005_cause(db: Database) -> None:
+    """Why a message was put aside, so that what this hub understands by now can be taken up."""
+    db.execute("ALTER TABLE quarantine ADD COLUMN cause TEXT")
+    db.execute("ALTER TABLE quarantine ADD COLUMN v INTEGER")
+    for cause, reason in (
+        ("unknown site", "site % is not known here."),
+        ("unknown kind", "kind % is not known here."),
+    ):
+        db.execute("UPDATE quarantine SET cause=? WHERE seq IS NOT NULL AND reason LIKE ?", (cause, reason))
+
+
 @audit_migrations()
 def m001_audit(db: Database) -> None:
     """The audit chain."""
