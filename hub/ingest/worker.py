@@ -37,7 +37,7 @@ from hub.store.book.entries import Book
 from hub.store.book.tickets import assign_series
 from hub.store.branches.inforce import follow
 from hub.store.connection import connect_readonly
-from hub.store.customers.erasure import retire_people
+from hub.store.customers.erasure import finish_erasures, retire_people
 from hub.store.customers.keyring import Keyring
 from hub.store.figures.retention import prune
 from hub.store.schema.core import DATABASE
@@ -138,13 +138,15 @@ class Ingest:
 
 
 def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int]) -> None:
-    """Delete what is past its time, over a connection of its own, so that ingest goes on meanwhile.
+    """Finish erasures that broke off, at once and hourly; delete what is past its time, over a connection of its own, so that ingest goes on meanwhile.
 
     `now` gives a time (UTC ms) that has certainly come.
     """
     wait_s = FIRST_PRUNE_S
+    _finish_erasures(config)
     while not stop.wait(wait_s):
         wait_s = PRUNE_S
+        _finish_erasures(config)
         try:
             store = SqliteStore(config.data_dir)
             try:
@@ -155,6 +157,16 @@ def prune_hourly(config: HubConfig, stop: threading.Event, now: Callable[[], int
                 store.close()
         except (BranchloopError, sqlite3.Error, OSError) as error:  # a thread that ends keeps all
             say(f"nothing was pruned: {error}")
+
+
+def _finish_erasures(config: HubConfig) -> None:
+    try:
+        finished = finish_erasures(config)
+    except (BranchloopError, sqlite3.Error, OSError) as error:
+        say(f"no erasure that broke off was finished: {error}")
+    else:
+        if finished:
+            say(f"{finished} erasure(s) that had broken off are done.")
 
 
 @click.command()

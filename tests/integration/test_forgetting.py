@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from tables import service
 from branchloop.clock import DAY_MS
 from branchloop.errors import DependencyError
 from hub.api.state import now_ms
+from hub.ingest.worker import prune_hourly
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
 from hub.store.book.places import day_slots
@@ -116,3 +118,70 @@ def test_many_keys_go_in_one_write(hub: World) -> None:
     assert ring.forget_all([*customers, "c-nobody"]) == 20
     assert ring.forget_all(customers) == 0
     assert ring.forget_all([]) == 0
+
+
+class Killed(BaseException):
+    """Nothing catches it, as nothing catches a kill."""
+
+
+def erase_broken_off(hub: World, monkeypatch: pytest.MonkeyPatch, *, key_gone: bool) -> None:
+    """An erasure that ends between its line in the journal and its commit."""
+    forget = keyrings.Keyring.forget
+
+    def dies(ring: keyrings.Keyring, customer: str) -> bool:
+        if key_gone:
+            forget(ring, customer)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keyrings.Keyring, "forget", dies)
+        with pytest.raises(Killed):
+            erase(hub)
+
+
+def start(hub: World) -> None:
+    """What the hub does with its people as it starts, and no pruning."""
+    stop = threading.Event()
+    stop.set()
+    prune_hourly(hub.config, stop, now_ms)
+
+
+def rows(hub: World) -> list[tuple[str, str]]:
+    with opened(hub.config.data_dir) as db:
+        return db.execute("SELECT masked_name, state FROM appointment ORDER BY start_ms").fetchall()
+
+
+@pytest.mark.parametrize("key_gone", [True, False])
+def test_an_erasure_that_broke_off_is_finished_at_the_next_start(
+    hub: World, monkeypatch: pytest.MonkeyPatch, key_gone: bool
+) -> None:
+    """The journal says that they are forgotten; no board, pass or code may know them."""
+    with opened(hub.config.data_dir) as db:
+        book(hub, db)
+    erase_broken_off(hub, monkeypatch, key_gone=key_gone)
+    assert rows(hub) == [("A***", "served"), ("A***", "booked")]
+    start(hub)
+    assert rows(hub) == [("*", "served"), ("*", "cancelled")]
+    with opened(hub.config.data_dir) as db:
+        kept = db.execute("SELECT 1 FROM journey_event WHERE customer=?", (CUSTOMER,)).fetchall()
+        assert kept == db.execute("SELECT 1 FROM appointment WHERE code_mac<>''").fetchall() == []
+    with closing(sqlite3.connect(hub.config.data_dir / keyrings.DATABASE)) as keys:
+        assert keys.execute("SELECT 1 FROM key WHERE customer=?", (CUSTOMER,)).fetchall() == []
+
+
+@pytest.mark.parametrize("broken_off", [True, False])
+def test_who_comes_back_after_being_forgotten_keeps_what_is_new(
+    hub: World, monkeypatch: pytest.MonkeyPatch, broken_off: bool
+) -> None:
+    """A bank's own pseudonym stays the same; an erasure of before has nothing to do with what was booked since."""
+    if broken_off:
+        erase_broken_off(hub, monkeypatch, key_gone=True)
+    else:
+        erase(hub)
+    asked_ms = now_ms()
+    with opened(hub.config.data_dir) as db:
+        made = book(hub, db)
+        db.execute("UPDATE appointment SET booked_ms=? WHERE id=?", (asked_ms + 1, made.id))
+    start(hub)
+    assert rows(hub) == [("*", "served"), ("A***", "booked")]
+    assert name(hub, made) == "Ann Miller"

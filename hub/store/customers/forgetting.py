@@ -26,6 +26,16 @@ def forget_customer(db: sqlite3.Connection, keyring: Keyring, customer: str, now
     return forget_links(db, keyring, customer, now_ms) or asked or bool(rows)
 
 
+def forget_until(db: sqlite3.Connection, customer: str, until_ms: int) -> None:
+    """Overwrite what names a customer in what was booked until then; they came back since under the same pseudonym."""
+    rows = db.execute(
+        "SELECT id, site FROM appointment WHERE customer=? AND booked_ms<=?", (customer, until_ms)
+    ).fetchall()
+    for appointment, site in rows:
+        _anonymise(db, appointment, until_ms)
+        touch(db, site)
+
+
 def retire_appointments(db: sqlite3.Connection, before_ms: int, now_ms: int) -> list[str]:
     """Overwrite what names customers of appointments that ended before; who they were, for their keys.
 
