@@ -7,6 +7,7 @@ import json
 import random
 import sqlite3
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from branchloop import exits
@@ -31,6 +32,8 @@ from hub.store.journeys import record
 LOOK_S = 10.0
 SLACK_H = 24
 """Quiet hours can bring a reminder forward by less than this."""
+AT_ONCE = 8
+"""So many are on their way at a time: a server that takes long for one does not hold up all."""
 MOST_UNSURE = 3
 """From this try on one that may have gone is not sent again."""
 
@@ -66,8 +69,17 @@ class Reminding:
         """Send what is due now; how many went out."""
         if not self._config.reminders.hours_before:
             return 0
+        todo = iter(await in_database(self._due))
+        ways = await asyncio.gather(*(self._remind_all(todo) for _ in range(AT_ONCE)), return_exceptions=True)
+        for way in ways:
+            if isinstance(way, BaseException):
+                raise way  # once the others have ended: a mail that is broken off may have gone
+        return sum(way for way in ways if not isinstance(way, BaseException))
+
+    async def _remind_all(self, todo: Iterator[Due]) -> int:
+        """One after the other of those that are left; how many went out."""
         sent = 0
-        for due in await in_database(self._due):
+        for due in todo:
             try:
                 sent += await self._remind(due)
             except BranchloopError:

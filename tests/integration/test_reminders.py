@@ -29,7 +29,7 @@ from hub.loop.delivery import key_of
 from hub.outgoing.mail import SmtpSink
 from hub.outgoing.main import run as outgoing_run
 from hub.outgoing.post import client
-from hub.outgoing.reminders import MOST_UNSURE, Reminding
+from hub.outgoing.reminders import AT_ONCE, MOST_UNSURE, Reminding
 from hub.outgoing.sinks import CannotError, GatewaySink, LogSink, Note, UnsureError
 from hub.store.book.places import day_slots
 from hub.store.book.reminders import LEASE_MS
@@ -121,6 +121,31 @@ def test_a_mail_comes_once_in_the_customer_s_language(hub: World, certificate: P
     assert "您已预约" in chinese.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
     assert stages(hub, one) == stages(hub, other) == ["booked", "reminded"]
     assert stages(hub, silent) == ["booked"]
+
+
+@dataclass
+class Slow(Mailbox):
+    """It answers no mail before it has them all."""
+
+    waits_for: int = 0
+    all_here: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle_DATA(self, _server: object, _session: object, envelope: object) -> str:  # noqa: N802 - its name there
+        answer = await super().handle_DATA(_server, _session, envelope)
+        if len(self.mails) == self.waits_for:
+            self.all_here.set()
+        await asyncio.wait_for(self.all_here.wait(), 20)
+        return answer
+
+
+def test_several_mails_are_on_their_way_at_once(hub: World, certificate: Path) -> None:
+    """One for which the server takes long holds up no other; each goes once."""
+    box = Slow(waits_for=AT_ONCE)
+    ids = [booked(hub, f'{{"email": "n{n}@example.com"}}', name=f"Number {n}") for n in range(AT_ONCE)]
+    with mail_server(box, certificate) as port:
+        assert look(hub, lambda: smtp(port, certificate), 2) == [AT_ONCE, 0]
+    assert sorted(str(mail["To"]) for mail in box.mails) == [f"n{n}@example.com" for n in range(AT_ONCE)]
+    assert all(stages(hub, each) == ["booked", "reminded"] for each in ids)
 
 
 def test_a_server_that_refuses_for_now_is_asked_again_and_a_refused_address_is_not(
