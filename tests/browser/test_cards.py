@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -487,6 +488,36 @@ def test_a_press_is_not_lost_while_the_card_draws_anew(world: CardWorld, page: P
     expect(page.locator("#question")).to_be_focused()
     page.get_by_role("button", name="Keep my time").click()
     expect(page.locator("svg.qr")).to_be_visible()
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_late_answer_of_another_service_changes_nothing(world: CardWorld, page: Page, lost: bool) -> None:
+    """It comes, or fails, when the times of the service chosen since are shown, of the same day."""
+    waiting: list[Route] = []
+
+    def hold(route: Route) -> None:
+        waiting.append(route)
+
+    appointment(world, page)
+    page.route(re.compile("slots.service=vault"), hold)
+    to_time(page)
+    starts = page.locator("input[name=start]")
+    shown = [each.get_attribute("value") for each in starts.all()]
+    for service in ("vault", "loan"):
+        page.get_by_role("button", name="Back").click()
+        page.locator(f"input[name=service][value={service}]").check()
+        page.get_by_role("button", name=SAY["en"]["next"]).click()
+        expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
+    expect(starts).to_have_count(len(shown))
+    with page.expect_event("requestfailed" if lost else "requestfinished"):
+        (late,) = waiting
+        if lost:
+            late.abort()
+        else:
+            late.continue_()
+    page.evaluate("() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    assert [each.get_attribute("value") for each in starts.all()] == shown
+    expect(page.locator(".said")).to_be_empty()
 
 
 def test_the_focus_follows_a_tap(world: CardWorld, chromium: Browser) -> None:

@@ -76,7 +76,7 @@ class BranchAppointment extends Asking(Timed) {
     const { services, suggestions } = this.offer;
     const rank = (service) => (suggestions.findIndex((each) => each.service === service.id) + 1) || 99;
     const choice = (each) => this.choice("service", each.id, each.id === this.pick.service,
-      () => { Object.assign(this.pick, { service: each.id, start: null }); this.draw(); },
+      () => { this.pick = { ...this.pick, service: each.id, start: null }; this.draw(); },
       h("b", {}, this.n(each.name)), this.n(suggestions[rank(each) - 1]?.reason), h("small", {}, this.t("book.minutes", each), each.online && ` · ${this.t("book.online")}`));
     const { online } = this.service;
     return [

@@ -4,19 +4,19 @@ const SLOT_LOST = /\.(slot-gone|own-time|closed)$/;
 
 class Timed extends Card {
   async look(day) {
-    const { pick } = this;
-    pick.day = day || pick.day || this.today();
-    pick.slots = null;
+    // What is picked anew since, be it a day or a service, is another object: its own answer counts.
+    const pick = (this.pick = { ...this.pick, day: day || this.pick.day || this.today(), slots: null });
     if (this.away) this.say();
     this.draw();
     try {
       const found = await this.ask(`slots?service=${encodeURIComponent(pick.service)}&day=${pick.day}`);
-      if (this.pick !== pick || found.day !== pick.day) return;
+      if (this.pick !== pick) return;
       // Opened on a day without free times: the next one that has some is shown.
       if (!day && found.next_day) return this.look(found.next_day);
       pick.slots = found;
       if (!this.free.some((slot) => slot.start === pick.start)) pick.start = null;
     } catch (error) {
+      if (this.pick !== pick) return;
       this.refuse(error);
     }
     this.draw();
