@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 
 import httpx
@@ -13,6 +15,7 @@ from consentworld import ConsentWorld, consent_world
 from branchloop.clock import MINUTE_MS, to_ms
 from hub.api.state import now_ms
 from hub.store import journeys
+from hub.store.book import queueing
 from hub.store.book.tickets import arrive
 from hub.store.connection import opened, reading
 from hub.store.customers.erasure import erase_customer
@@ -218,6 +221,14 @@ def test_what_comes_next_is_forgotten_with_the_customer(world: ConsentWorld, sta
         assert post(world, staff, f"appointments/{each}/call").status_code == 200
     for each in (before, retired):
         assert post(world, staff, f"appointments/{each}/finish", finish).status_code == 200
+    with opened(world.config.data_dir) as db:
+        (kept_as,) = db.execute("SELECT follow_up FROM appointment WHERE id=?", (before,)).fetchone()
+        made = world.state.book.get(db, "north", before)
+        earlier = replace(made, follow_up=json.dumps({"text": secret, "service": None}))
+        for each in (made, earlier):  # one as an earlier version kept it
+            assert queueing.follow_up_of(world.state.book, each) == queueing.FollowUp(secret)
+        assert secret.encode().hex() not in kept_as
+        assert secret not in kept_as
     for each in (before, after):
         erase_customer(world.config.data_dir, of[each], now_ms(), world.state.people)
     answer = post(world, staff, f"appointments/{after}/finish", finish)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 
 from fastapi import APIRouter, Response
@@ -26,6 +25,7 @@ from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
 from hub.store.book.forecasting import wait_for
 from hub.store.book.passes import KeptPass
+from hub.store.book.queueing import follow_up_of
 from hub.store.connection import opened, reading
 
 
@@ -124,7 +124,7 @@ def _told(
     at_ms = now_ms() if at_ms is None else at_ms
     state, site = holder.state, holder.site
     waiting = wait_for(db, state.book, site, appointment, at_ms)
-    follow_up = appointment.follow_up
+    follow_up = follow_up_of(state.book, appointment)
     until_ms = appointment.offered_until_ms
     timed = appointment.state != "waitlisted" or until_ms is not None
     return models.Pass(
@@ -156,7 +156,9 @@ def _told(
         offered_until=None if until_ms is None else iso(until_ms),
         may=_may(appointment),
         outcome=appointment.outcome,
-        follow_up=None if follow_up is None else models.FollowUpTold(**json.loads(follow_up)),
+        follow_up=None
+        if follow_up is None
+        else models.FollowUpTold(text=follow_up.text, service=follow_up.service),
         next=what_next(db, holder, appointment, at_ms),
         as_of=iso(at_ms),
         embed=holder.embed(),

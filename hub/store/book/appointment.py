@@ -58,7 +58,7 @@ class Appointment:
     remind: bool
     left_ms: int | None
     follow_up: str | None
-    """JSON with `text` and `service`, see `hub.store.book.queueing.FollowUp`."""
+    """Hex of what is under the customer's key, see `hub.store.book.queueing.follow_up_of`."""
     offered_until_ms: int | None
     """On the waitlist: so long a place is held, whose time is then the appointment's."""
 

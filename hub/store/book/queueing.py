@@ -27,6 +27,8 @@ from hub.store.book.entries import CODE, NAME, NOBODY, Book
 from hub.store.book.tickets import give_staff_ticket
 from hub.store.journeys import record
 
+FOLLOW_UP = "what comes next"
+
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
@@ -151,11 +153,23 @@ def finish(
     over = _over(db, book, appointment, outcome, now_ms)
     kept = None
     if follow_up is not None and over.masked_name != "*":  # of who was forgotten meanwhile, nothing is kept
-        kept = json.dumps({"text": follow_up.text, "service": follow_up.service}, ensure_ascii=False)
+        told = json.dumps({"text": follow_up.text, "service": follow_up.service}, ensure_ascii=False)
+        kept = book.keyring.wrap(over.customer, told.encode(), FOLLOW_UP).hex()
     db.execute("UPDATE appointment SET outcome=?, follow_up=? WHERE id=?", (outcome, kept, over.id))
     record(db, over.happened("outcome", now_ms, outcome=outcome, follow_up=kept is not None))
     touch(db, site.id)
     return book.get(db, site.id, over.id)
+
+
+def follow_up_of(book: Book, appointment: Appointment) -> FollowUp | None:
+    """What comes next, for its customer; None without anything, and once the customer was forgotten."""
+    kept = appointment.follow_up
+    if kept is None:
+        return None
+    if kept.startswith("{"):  # as an earlier version kept it, in clear
+        return FollowUp(**json.loads(kept))
+    told = book.keyring.unwrap(appointment.customer, bytes.fromhex(kept), FOLLOW_UP)
+    return None if told is None else FollowUp(**json.loads(told))
 
 
 def _over(
