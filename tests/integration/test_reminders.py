@@ -182,6 +182,7 @@ def test_a_long_look_reminds_nobody_of_what_is_over(hub: World, monkeypatch: pyt
         booked(hub, f'{{"email": "a{number}@example.com"}}')
     clock = [now_ms()]
     monkeypatch.setattr("hub.outgoing.reminders.now_ms", lambda: clock[0])
+    monkeypatch.setattr("hub.outgoing.reminders.AT_ONCE", 1)
 
     class Slow:
         tells = True
