@@ -22,12 +22,18 @@ def main() -> None:
     st.set_page_config(page_title="branchloop", layout="wide")
     _settle_memory()
     st.html(CSS)
+    place = st.sidebar.empty()
     session.choose_language()
-    page = st.navigation(navigation.pages(session.permissions(), session.language()))
+    offered = navigation.pages(session.permissions(), session.language())
+    page = st.navigation(offered, position="hidden")
+    branch = session.branch()
+    navigation.offer(place, offered, branch)
     if session.hub() is None:
         session.sign_in()
         return
     page.run()
+    if session.branch() != branch:
+        navigation.offer(place, offered, session.branch())
     session.offer_sign_out()
 
 

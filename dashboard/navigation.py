@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from branchloop.text.catalogue import Language, say
@@ -34,3 +35,11 @@ def pages(may: Collection[str] | None, spoken: Language) -> list[StreamlitPage]:
         )
         for name, page, needs in _PAGES
     ]
+
+
+def offer(place: DeltaGenerator, offered: Sequence[StreamlitPage], branch: str | None) -> None:
+    """The links, with the branch in view in their address: a page that adds it makes a second step of the browser's history."""
+    with place.container(gap="small"):
+        for page in offered:
+            if page.visibility == "visible":
+                st.page_link(page, query_params={"branch": branch} if branch else None)

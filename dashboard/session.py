@@ -111,6 +111,11 @@ def _forget_viewer() -> None:
         del st.session_state[key]
 
 
+def branch() -> str | None:
+    """The branch in view, as the address or an earlier page says; None when neither does."""
+    return st.query_params.get("branch", st.session_state.get("branch"))
+
+
 def choose_branch(door: Hub) -> str | None:
     """The branch in view, kept in the address as `?branch=` and from page to page; None when there is none in scope."""
     branches = {item["id"]: item for item in door.branches()}
@@ -118,14 +123,16 @@ def choose_branch(door: Hub) -> str | None:
         st.info(say("branches.none", language()))
         return None
     ids = list(branches)
-    asked = st.query_params.get("branch", st.session_state.get("branch"))
+    asked = branch()
     chosen: str = st.sidebar.selectbox(
         say("branch", language()),
         ids,
         index=ids.index(asked) if asked in ids else 0,
         format_func=lambda site: branches[site]["name"][language()],
     )
-    st.query_params["branch"] = st.session_state["branch"] = chosen
+    st.session_state["branch"] = chosen
+    if st.query_params.get("branch") != chosen:  # said again, it may come before the page's address
+        st.query_params["branch"] = chosen
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -51,7 +52,7 @@ def test_each_role_is_offered_its_own_pages(
     tab.goto(f"{address}/?lang=en")
     sign_in(tab, hub, role)
     expect(tab.get_by_role("button", name=say("sign_out", "en"))).to_be_visible()
-    links = tab.get_by_test_id("stSidebarNavLink")
+    links = tab.get_by_test_id("stSidebar").get_by_test_id("stPageLink-NavLink")
     expect(links).to_have_text([say(f"page.{name}", "en") for name in shown])
     tab.close()
 
@@ -81,10 +82,39 @@ def test_keys_pass_by_a_side_bar_that_is_closed(hub: World, address: str, chromi
             break
     expect(opens).to_be_focused()
     tab.keyboard.press("Enter")
-    link = tab.get_by_test_id("stSidebarNavLink").first
+    link = tab.get_by_test_id("stSidebar").get_by_test_id("stPageLink-NavLink").first
     expect(link).to_be_in_viewport()
     link.focus()
     expect(link).to_be_focused()
     tab.get_by_role("button", name="Collapse sidebar").click()
     expect(link).to_be_hidden()
     tab.close()
+
+
+@pytest.mark.parametrize("branch", ["annex", "hall"])
+def test_back_takes_one_press_and_the_branch_is_kept(
+    hub: World, address: str, chromium: Browser, branch: str
+) -> None:
+    """Each link of the side bar is one step of the browser's history, with the branch in its address."""
+    context = chromium.new_context()
+    tab = context.new_page()
+    tab.goto(f"{address}/?branch={branch}&lang=en")
+    sign_in(tab, hub, "head_office")
+    title = tab.get_by_role("heading", level=1)
+    expect(title).to_be_visible()
+    links = tab.get_by_test_id("stSidebar").get_by_test_id("stPageLink-NavLink")
+    for name in ("heat", "quality"):
+        quiet(tab)
+        before = tab.evaluate("history.length")
+        links.get_by_text(say(f"page.{name}", "en"), exact=True).click()
+        expect(tab).to_have_url(f"{address}/{name}?branch={branch}")
+        expect(title).to_contain_text(say(f"page.{name}", "en").lower(), ignore_case=True)
+        quiet(tab)
+        assert tab.evaluate("history.length") == before + 1
+    tab.go_back()
+    expect(tab).to_have_url(re.compile(rf"/heat\?branch={branch}"))
+    expect(title).to_contain_text(say("page.heat", "en").lower(), ignore_case=True)
+    tab.go_back()
+    expect(tab).to_have_url(re.compile(rf"/\?.*branch={branch}"))
+    expect(title).to_have_text("Hall")
+    context.close()

@@ -249,7 +249,7 @@ def test_staff_see_alerts_and_no_way_to_a_page_that_is_not_theirs(
     in_trouble(hub)
     page = live_page(hub, tmp_path, monkeypatch, "staff", "en")
     assert say("alerts.open", "en") in " ".join(block.proto.body for block in page.get("html"))
-    assert not page.get("page_link")
+    assert not page.main.get("page_link")
 
 
 @pytest.mark.parametrize("spoken", LANGUAGES)
@@ -270,5 +270,5 @@ def test_the_live_page_tells_what_is_doubtful(
         say("fault.cameras_apart", spoken),
     ):
         assert words in html, words
-    (link,) = page.get("page_link")
+    (link,) = page.main.get("page_link")
     assert link.proto.label == say("alerts.quality", spoken)
