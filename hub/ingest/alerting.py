@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from branchloop.site.site import Site
-from hub.loop.alerts import OF_BOXES, OF_LINES, OF_PAIRS, OF_SENSORS, Watch, rule_of, step, tainted
+from hub.loop.alerts import CHECKS, OF_BOXES, OF_LINES, OF_PAIRS, OF_SENSORS, Watch, rule_of, step, tainted
 from hub.store.figures.alerts import Alerts, Key
 from hub.store.interface import FeedEvent, Transaction
 
@@ -46,8 +46,11 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
             transaction.feed([FeedEvent(site.id, "hub", "alarm", seen_ms, text)])
 
 
-def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
-    """Conditions of what is no longer part of the branch, or tells no longer what was checked, have ended."""
+def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int, *, checks: bool = False) -> list[Look]:
+    """Conditions of what is no longer part of the branch have ended; of `checks` also where what was checked is told no longer.
+
+    The ones are looked at by the hub's clock, checks by the end of a finished hour.
+    """
     cameras = {each.id for each in site.cameras}
     pairs = {f"{a}/{b}" for a in cameras for b in cameras}
     sensors = {each.id for each in site.sensors}
@@ -66,7 +69,11 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int) -> list[Look]:
             return subject in pairs
         return subject in (lines if kind in OF_LINES else cameras)
 
-    return [(key, False, at_ms, {}) for key in watches if key[1] and not there(*key)]
+    return [
+        (key, False, at_ms, {})
+        for key in watches
+        if (key[0] in CHECKS) == checks and key[1] and not there(*key)
+    ]
 
 
 def belongs(site: Site, device: str) -> bool:

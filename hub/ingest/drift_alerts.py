@@ -9,7 +9,7 @@ from itertools import islice
 
 from branchloop.clock import DAY_MS, HOUR_MS, bucket_end_ms, from_ms, local_day_end_ms
 from branchloop.site.site import Site
-from hub.ingest.alerting import Look, take
+from hub.ingest.alerting import Look, gone, take
 from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
 from hub.store.branches.opening import Hours, OpeningHistory
@@ -93,11 +93,13 @@ class DriftAlerts:
         evidence = Evidence(self._db)
         opening = OpeningHistory(self._db).of(site, at_ms)
         checker = Checker(evidence, site, opening, proof(self._db, site, at_ms).error, self._learnt)
+        watches = Alerts(self._db).watches(site.id)
         looks: list[Look] = []
         ends: list[int] = []
         for hour in islice(checker.hours(span), HOURS_A_LOOK):
             ends.append(hour[1])
             looks += [_look_at(finding, hour[1], opening) for finding in checker.hour(hour)]
+            looks += gone(site, watches, hour[1], checks=True)
             day = from_ms(hour[0], site.zone_info).date()
             if hour[1] == local_day_end_ms(day, site.zone_info):
                 closed = checker.day(day)
