@@ -89,7 +89,9 @@ def permissions() -> list[str] | None:
             if not branches:
                 return None
             may = door.branch(branches[0]["id"]).get("may")
-        except (Unreachable, Refused, Problem):
+        except Refused:  # a box's, a kiosk's or a partner's: no page is theirs
+            return []
+        except (Unreachable, Problem):
             return None
         if may is None:  # a hub of before it told that
             return None

@@ -43,6 +43,7 @@ def sign_in(tab: Page, hub: World, role: str) -> None:
         ("manager", ALL),
         ("head_office", [name for name in ALL if name != "board"]),
         ("auditor", ["live", "quality"]),
+        ("kiosk", ["live"]),
     ],
 )
 def test_each_role_is_offered_its_own_pages(
