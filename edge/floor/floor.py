@@ -26,7 +26,10 @@ from edge.floor.watch import Watch
 from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 
 AT_ONCE_MS = 1_000
-"""So much that is held for long becomes final together: for each such step everybody's path, and who was who, is worked out anew."""
+"""So much that is held for long becomes final together: for each such step everybody's path, and who was who, is worked out anew.
+
+Less where the site looks back so long that it would be final too early.
+"""
 
 
 @dataclass(slots=True)
@@ -60,6 +63,7 @@ class Floor:
         self.site = site
         self._prefix = prefix
         self._lookback_ms = round(site.tracking.lookback_s * 1000)
+        self._at_once_ms = max(1, min(AT_ONCE_MS, MAX_LOOKBACK_MS - self._lookback_ms))
         self._settings = settings or TrackerSettings(
             birth_score=site.tracking.birth_score,
             high_score=site.tracking.high_score,
@@ -197,7 +201,7 @@ class Floor:
         up = [eye.t_ms for eye in self._eyes.values() if eye.state == "up" and eye.t_ms is not None]
         t_ms = min(up) if up else now_ms
         held_ms = t_ms - MAX_LOOKBACK_MS
-        return max(held_ms + -held_ms % AT_ONCE_MS, window_start_ms(t_ms - self._lookback_ms))
+        return max(held_ms + -held_ms % self._at_once_ms, window_start_ms(t_ms - self._lookback_ms))
 
     def _eye(self, camera_id: str) -> _Eye:
         camera = next(camera for camera in self.site.cameras if camera.id == camera_id)

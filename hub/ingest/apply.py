@@ -92,23 +92,28 @@ class Applier:
     def take_up(self, aside: Sequence[Aside]) -> int:
         """Apply what was put aside and can be read by now, in one transaction; how many were stored.
 
-        What cannot be applied for another reason is put aside anew, under that one. Raises as `apply_many`.
+        What cannot be applied for another reason stays put aside under that one. Raises as `apply_many`.
         """
-        readable = [(each, message) for each in aside if (message := self._read_again(each)).fault is None]
+        read = [(each, message) for each in aside if self._is_news(each, message := self._read_again(each))]
         try:
             with self._store.transaction() as transaction:
-                release(transaction.db, [each.id for each, _ in readable])
-                application = Application(transaction, self._sites, self._now_ms(), self._trust)
+                release(transaction.db, [each.id for each, _ in read])
+                # what had not come yet when it arrived is still untrue: its arrival alone decides
+                application = Application(transaction, self._sites, self._now_ms(), self._trust, latest_ms=0)
                 stored = sum(
                     application.take_up(
                         Delivery(*each.outbox, 0, each.arrived_ms, each.arrived_ms, (message,))
                     ).stored
-                    for each, message in readable
+                    for each, message in read
                 )
                 application.finish()
         except Unstorable:
             return sum(self.take_up([each]) for each in aside) if len(aside) > 1 else 0
         return stored
+
+    @staticmethod
+    def _is_news(aside: Aside, message: Prepared) -> bool:
+        return message.fault is None or message.fault.cause != aside.cause
 
     def _read_again(self, aside: Aside) -> Prepared:
         item = Item(seq=aside.seq, kind=aside.kind, v=aside.v, body=json.loads(aside.body))

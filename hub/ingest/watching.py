@@ -22,8 +22,16 @@ LIVE_S = 2.0
 FINISHED_S = 10.0
 
 
-def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], int] = now_ms) -> None:
-    """Look for what has to be told until `stop` is set; after a fault, such as a store that is away, from the start."""
+def watch_quality(
+    config: HubConfig,
+    stop: threading.Event,
+    whole: threading.Event,
+    now: Callable[[], int] = now_ms,
+) -> None:
+    """Look for what has to be told until `stop` is set; after a fault, such as a store that is away, from the start.
+
+    Finished hours are judged once they are `whole`: what was put aside of them has been taken up.
+    """
     finished_s = float("-inf")
     said = ""
     while not stop.wait(LIVE_S):
@@ -42,7 +50,8 @@ def watch_quality(config: HubConfig, stop: threading.Event, now: Callable[[], in
                     live.tick(now())
                     if time.monotonic() - finished_s >= FINISHED_S:
                         notes.tick(now())
-                        drift.tick(now())
+                        if whole.is_set():
+                            drift.tick(now())
                         finished_s = time.monotonic()
                     said = ""
         except (BranchloopError, sqlite3.Error, OSError) as error:

@@ -178,7 +178,9 @@ def main(config: Path) -> None:
     source = MqttSource(settings, read(settings))
     store = SqliteStore(settings.data_dir)
     clock = WallTime(store.last_believed_ms(), witnessed=bool(store.cursors()))
-    for name, work in (("prune", partial(prune_hourly, now=clock.sure_ms)), ("quality", watch_quality)):
+    whole = threading.Event()
+    watching = partial(watch_quality, whole=whole)
+    for name, work in (("prune", partial(prune_hourly, now=clock.sure_ms)), ("quality", watching)):
         threading.Thread(target=work, args=(settings, stop), name=name, daemon=True).start()
     try:
         keyring = Keyring.of(settings)
@@ -195,7 +197,7 @@ def main(config: Path) -> None:
             Galleries(store, reader, book, settings.sites, source.publish, say).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
-            TakingUp(reader, applier, settings.sites, say).tick,
+            TakingUp(reader, applier, settings.sites, say, whole).tick,
             lambda _now_ms: releasing.tick(clock.sure_ms()),
         ]
         try:

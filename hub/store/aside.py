@@ -14,9 +14,10 @@ NOT_KNOWN_YET = ("unknown site", "unknown kind", "newer version", "invalid body"
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """One message put aside; `outbox` is its site, device and epoch, `body` its JSON."""
+    """One message put aside for `cause`; `outbox` is its site, device and epoch, `body` its JSON."""
 
     id: int
+    cause: str
     outbox: tuple[str, str, str]
     seq: int
     kind: str
@@ -29,13 +30,15 @@ def waiting(db: sqlite3.Connection, sites: Collection[str], after_id: int, limit
     """So many at most, in the order of their arrival, of branches that are known."""
     marks = [",".join("?" * len(each)) for each in (NOT_KNOWN_YET, sites)]
     rows = db.execute(
-        "SELECT id, site, device, epoch, seq, kind, v, body, arrived_ms FROM quarantine "
+        "SELECT id, cause, site, device, epoch, seq, kind, v, body, arrived_ms FROM quarantine "
         f"WHERE id > ? AND cause IN ({marks[0]}) AND site IN ({marks[1]}) ORDER BY id LIMIT ?",
         (after_id, *NOT_KNOWN_YET, *sites, limit),
     )
     return [
-        Aside(id_, (site, device, epoch), seq, kind, v or WIRE_VERSION, bytes(body).decode(), arrived_ms)
-        for id_, site, device, epoch, seq, kind, v, body, arrived_ms in rows
+        Aside(
+            id_, cause, (site, device, epoch), seq, kind, v or WIRE_VERSION, bytes(body).decode(), arrived_ms
+        )
+        for id_, cause, site, device, epoch, seq, kind, v, body, arrived_ms in rows
     ]
 
 

@@ -19,6 +19,7 @@ from branchloop.processes import lock_directory, owner
 from hub.config.hub import HubConfig, read_config
 from hub.doctor.machine import examine
 from hub.ingest import watching
+from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.room import LEAST_BYTES, shortage
 from hub.runtime import decide, read
@@ -103,5 +104,27 @@ def test_a_disk_that_fails_ends_no_watching(
 
     monkeypatch.setattr(watching, "LIVE_S", 0.01)
     monkeypatch.setattr(LiveAlerts, "tick", look)
-    watching.watch_quality(config, stop)
+    watching.watch_quality(config, stop, threading.Event())
     assert len(looks) == 2
+
+
+def test_hours_are_judged_once_they_are_whole(config: HubConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What older hubs put aside of them is taken up first: an hour is judged once, and a part of it adds up to nothing."""
+    stop, whole, looks = threading.Event(), threading.Event(), list[str]()
+    prepare(config.data_dir)
+
+    def live(_alerts: LiveAlerts, _at_ms: int) -> None:
+        looks.append("live")
+        if len(looks) == 3:
+            whole.set()
+
+    def finished(_alerts: DriftAlerts, _at_ms: int) -> None:
+        looks.append("finished")
+        stop.set()
+
+    monkeypatch.setattr(watching, "LIVE_S", 0.01)
+    monkeypatch.setattr(watching, "FINISHED_S", 0.0)
+    monkeypatch.setattr(LiveAlerts, "tick", live)
+    monkeypatch.setattr(DriftAlerts, "tick", finished)
+    watching.watch_quality(config, stop, whole)
+    assert looks == ["live", "live", "live", "finished"]

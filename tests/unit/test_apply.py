@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,12 +127,15 @@ def test_a_hub_takes_up_a_few_at_a_time_and_says_how_many(store: SqliteStore, ap
         box.produce("window", window(T0_MS - n * 5_000))
     Applier(store, {}, lambda: ARRIVED_MS).apply(*box.payload())
     said: list[str] = []
-    taking_up = TakingUp(store._db, applier, [SITE.id], said.append)
+    done = threading.Event()
+    taking_up = TakingUp(store._db, applier, [SITE.id], said.append, done)
     for counted in (AT_ONCE, 2 * AT_ONCE, 2 * AT_ONCE + 1):
         taking_up.tick(ARRIVED_MS)
         assert rows(store, "SELECT sum(windows) FROM rollup WHERE level='day'") == [counted]
+        assert not done.is_set()
     for _ in range(2):
         taking_up.tick(ARRIVED_MS)
+    assert done.is_set()
     assert said == [f"took up {2 * AT_ONCE + 1} messages that had been put aside as not known yet."]
 
 
@@ -149,6 +153,27 @@ def test_only_what_is_understood_by_now_is_taken_up(store: SqliteStore, applier:
     causes = "SELECT cause FROM quarantine ORDER BY cause"
     assert rows(store, causes) == ["newer version", "outbox", "unknown kind"]
     assert {each.kind for each in aside(store)} == {"weather", "window"}
+
+
+def test_what_had_not_come_yet_is_not_counted_when_it_has(store: SqliteStore) -> None:
+    """A box with its clock ahead, before its branch was known: taken up after that time has passed it is untrue still."""
+    box = Box()
+    box.produce("window", window(ARRIVED_MS + FUTURE_LIMIT_MS + 5_000, people=9))
+    Applier(store, {}, lambda: ARRIVED_MS).apply(*box.payload())
+    later = Applier(store, {SITE.id: SITE}, lambda: ARRIVED_MS + 3_600_000)
+    assert later.take_up(aside(store)) == 1
+    assert rows(store, "SELECT treatment FROM message") == ["future"]
+    assert rows(store, "SELECT 1 FROM rollup") == []
+
+
+def test_what_is_still_not_understood_says_why(store: SqliteStore, applier: Applier) -> None:
+    """Its branch is known by now; the reason is that it is no window."""
+    box = Box()
+    box.produce("window", {"people": "many"})
+    Applier(store, {}, lambda: ARRIVED_MS).apply(*box.payload())
+    assert [applier.take_up(aside(store)) for _ in range(2)] == [0, 0]
+    assert rows(store, "SELECT cause FROM quarantine") == ["invalid body"]
+    assert "not known" not in rows(store, "SELECT reason FROM quarantine")[0]
 
 
 def test_what_an_older_hub_put_aside_is_known_by_its_reason(tmp_path: Path) -> None:

@@ -330,7 +330,7 @@ def test_the_last_fixes_of_who_is_lost_are_remembered_however_old() -> None:
     assert [s.state.t_ms for s in known.past] == [5_500, 6_000, 6_500]
 
 
-@given(st.integers(20, 700), st.sampled_from([0.0, 1.0, 3.0, 5.0]))
+@given(st.integers(20, 700), st.sampled_from([0.0, 1.0, 3.0, 4.0, 4.5, 5.0]))
 def test_frames_wait_five_seconds_at_most_and_many_become_final_together(
     step_ms: int, lookback_s: float
 ) -> None:
@@ -341,6 +341,6 @@ def test_frames_wait_five_seconds_at_most_and_many_become_final_together(
     for t_ms in range(0, 20_000, step_ms):
         floor.frame("north", t_ms, None)
         due_ms.append(floor.due_ms(t_ms))
-        assert t_ms - 5_000 <= due_ms[-1] <= max(0, t_ms - 1_000 * min(lookback_s, 4))
+        assert t_ms - 5_000 <= due_ms[-1] <= max(0, t_ms - 1_000 * lookback_s)
     assert due_ms == sorted(due_ms)
-    assert len(set(due_ms)) <= 22
+    assert lookback_s > 4 or len(set(due_ms)) <= 22

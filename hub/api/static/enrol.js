@@ -1,5 +1,5 @@
 // The enrolment page. Photos are scaled, sealed to the branch's box here, and only then sent.
-// The format is that of branchloop/sealing.py; tests/browser holds both to each other.
+// The format is that of branchloop/keys/sealing.py; tests/browser holds both to each other.
 "use strict";
 (() => {
   const MAX_SIDE = 640, MAX_BYTES = 300 * 1024, MIN_SIDE = 200, WANTED = 3;
