@@ -86,7 +86,7 @@ class Person:
     here: bool = True
     """False of who counts as ahead and is not on the floor."""
     here_s: float = 0.0
-    """For how long already."""
+    """For how long already, at this service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +215,8 @@ def beyond(floor: Floor | None, tickets: int) -> tuple[int, int]:
 class Seen:
     """A visit of the day in seconds from now, for telling how many counters are open."""
 
-    arrived_s: float
+    since_s: float
+    """At this service, by arrival or sent on."""
     called_s: float | None
     served_s: float | None
 
@@ -236,11 +237,11 @@ def open_counters(visits: Collection[Seen], configured: int, floor: Floor | None
         return max(serving, min(configured, busy))
     called = [(each, each.called_s) for each in visits if each.called_s is not None]
     lately = sorted(
-        (at_s for each, at_s in called if at_s >= -SEEN_S and at_s - each.arrived_s > 60), reverse=True
+        (at_s for each, at_s in called if at_s >= -SEEN_S and at_s - each.since_s > 60), reverse=True
     )[:CALLS_SEEN]
     busy_now = _busy(called, 0.0)
     found = max((_busy(called, at_s) for at_s in lately), default=configured)
-    waits = any(each.called_s is None and each.arrived_s <= -IDLE_S for each in visits)
+    waits = any(each.called_s is None and each.since_s <= -IDLE_S for each in visits)
     if waits and 0 < busy_now < found:
         found = busy_now
     return max(1, busy_now, min(configured, found))

@@ -21,7 +21,7 @@ from hub.store.book.entries import Wanted
 from hub.store.book.forecasting import reconciled, wait_for, with_waits
 from hub.store.book.kiosk_day import queues
 from hub.store.book.places import day_slots
-from hub.store.book.queueing import walk_in
+from hub.store.book.queueing import transfer, walk_in
 from hub.store.book.stranded import stranded
 from hub.store.connection import opened, reading
 
@@ -83,6 +83,42 @@ def test_who_waits_is_told_everybody_ahead_at_shared_counters(
     assert own.wait is not None
     assert own.ahead == ahead
     assert (own.wait.expected_s > 0) == (ahead > 0)
+
+
+THREE = "counters = 3\n"
+APART = "".join(
+    f'[[counter]]\nid = "{name}"\nname = {{ en = "{name}", zh = "{name}" }}\nservices = ["{of}"]\n'
+    for name, of in [("a", "cash"), ("b", "cash"), ("c", "cash"), ("advice", "loan")]
+)
+
+
+@pytest.mark.parametrize("tables", [THREE, THREE + APART], ids=["without counters", "counters"])
+@pytest.mark.parametrize("sent_on", [False, True], ids=["came", "sent on"])
+def test_who_is_sent_on_has_not_waited_at_the_next_service_yet(
+    tmp_path: Path, tables: str, sent_on: bool
+) -> None:
+    """Two counters of three are idle: that one came to the branch long ago does not say that these are closed."""
+    made = book_world(tmp_path, site_of(tables=tables))
+    now_ms = made.at("09:31")
+    with opened(made.data_dir) as db:
+        busy = walk_in(db, made.book, made.site, "cash", "", "en", now_ms - MINUTE_MS)
+        made.book.step(db, busy, "call", now_ms - MINUTE_MS, "a")
+        if sent_on:
+            other = walk_in(db, made.book, made.site, "loan", "", "en", now_ms - 31 * MINUTE_MS)
+            called = made.book.step(db, other, "call", now_ms - 30 * MINUTE_MS, "advice")
+            mine = transfer(db, made.book, made.site, called, "cash", now_ms - 5_000)
+        else:
+            mine = walk_in(db, made.book, made.site, "cash", "", "en", now_ms - 5_000)
+        own = wait_for(db, made.book, made.site, mine, now_ms)
+        told = reconciled(db, made.book, made.site, now_ms)["cash"]
+        later = reconciled(db, made.book, made.site, now_ms + 2 * MINUTE_MS)["cash"]
+    made.store.close()
+    assert own is not None
+    assert own.wait is not None
+    assert told is not None
+    assert later is not None
+    assert (own.wait.expected_s, told.counters, told.wait.expected_s) == (0, 3, 0)
+    assert later.counters == 1  # by now somebody would have been called there
 
 
 @pytest.mark.parametrize("tables", [COUNTERS, ""], ids=["counters", "without counters"])

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from branchloop.clock import DAY_MS, MINUTE_MS, from_ms
 from branchloop.site.site import Site
@@ -129,10 +129,13 @@ def line_of(
         for lengths in (_lengths(db, site.id, service.id, service.minutes * 60.0, now_ms),)
         if lengths is not None
     }
+    visits = _visits(db, site, day, now_ms)
+    since_ms = {visit.appointment: visit.since_ms for visit in visits}
     here = [
         Person(
             each.service, known[each.service], (max(each.start_ms, each.arrived_ms) - now_ms) / 1000,
-            appointment=each.appointment, here_s=(now_ms - each.arrived_ms) / 1000,
+            appointment=each.appointment,
+            here_s=(now_ms - since_ms.get(each.appointment, each.arrived_ms)) / 1000,
         )
         for each in book.waiting(db, site.id, day)
         if each.service in known
@@ -152,7 +155,7 @@ def line_of(
     floor = floor_now(db, site, now_ms)
     return Line(
         [*here, *(each for _, each in expected)],
-        _desks(db, site, known, here, floor, day, now_ms),
+        _desks(site, known, here, visits, floor, now_ms),
         known,
         shares if any(shares.values()) else dict.fromkeys(known, 1.0),
         floor,
@@ -218,30 +221,51 @@ def _coming(db: sqlite3.Connection, site: str, kind: str, since: str, day: str) 
     return learn_coming(offsets_s, missed)
 
 
-def _desks(
-    db: sqlite3.Connection,
-    site: Site,
-    known: dict[str, Lengths],
-    here: list[Person],
-    floor: Floor | None,
-    day: date,
-    now_ms: int,
-) -> list[Desk]:
-    """The counters that are open, with whom they serve."""
-    visits: defaultdict[str, list[Seen]] = defaultdict(list)
-    running: list[tuple[str, str | None, Running]] = []
-    for service, counter, state, *times_ms in db.execute(
-        "SELECT service, counter, state, arrived_ms, called_ms, served_ms FROM appointment WHERE site=? "
+class _Visit(NamedTuple):
+    """Who came and is here or was served."""
+
+    appointment: str
+    service: str
+    counter: str | None
+    state: str
+    called_ms: int | None
+    served_ms: int | None
+    since_ms: int
+    """At this service, by arrival or sent on, as `hub.loop.legs` has it."""
+
+
+def _visits(db: sqlite3.Connection, site: Site, day: date, now_ms: int) -> list[_Visit]:
+    rows = db.execute(
+        "SELECT id, service, counter, state, called_ms, served_ms, coalesce("
+        "  (SELECT at_ms FROM journey_event e WHERE e.appointment=appointment.id AND stage='transferred' "
+        "   ORDER BY e.id DESC LIMIT 1), arrived_ms) FROM appointment WHERE site=? "
         f"AND (day=? OR day IN (?,?) AND (state='arrived' AND {IN_TIME} OR called_ms>?)) "
         "AND state IN ('arrived', 'called', 'served') AND arrived_ms IS NOT NULL ORDER BY called_ms, id",
         (site.id, day.isoformat(), *around(day), day.isoformat(), now_ms - OPEN_CALL_MS),
-    ):
-        arrived_s, called_s, served_s = (None if ms is None else (ms - now_ms) / 1000 for ms in times_ms)
-        if service not in known or arrived_s is None:
+    )
+    return [_Visit(*row) for row in rows]
+
+
+def _desks(
+    site: Site,
+    known: dict[str, Lengths],
+    here: list[Person],
+    visits: Sequence[_Visit],
+    floor: Floor | None,
+    now_ms: int,
+) -> list[Desk]:
+    """The counters that are open, with whom they serve."""
+    seen: defaultdict[str, list[Seen]] = defaultdict(list)
+    running: list[tuple[str, str | None, Running]] = []
+    for each in visits:
+        if each.service not in known:
             continue
-        visits[service].append(Seen(arrived_s, called_s, served_s))
-        if state == "called" and called_s is not None:
-            running.append((service, counter, Running(known[service], max(0.0, -called_s))))
+        called_s, served_s = (
+            None if ms is None else (ms - now_ms) / 1000 for ms in (each.called_ms, each.served_ms)
+        )
+        seen[each.service].append(Seen((each.since_ms - now_ms) / 1000, called_s, served_s))
+        if each.state == "called" and called_s is not None:
+            running.append((each.service, each.counter, Running(known[each.service], max(0.0, -called_s))))
     if not here and not site.is_open(now_ms):
         return []  # nobody who comes now is let in
     if site.counters:
@@ -251,9 +275,9 @@ def _desks(
     )  # of several kinds of counter, the floor does not say whose is busy
     desks: list[Desk] = []
     for service in site.services:
-        mine = [each for of, _, each in running if of == service.id]
-        idle = max(0, open_counters(visits[service.id], service.counters, sole) - len(mine))
-        desks += [Desk(frozenset({service.id}), each) for each in (*mine, *[None] * idle)]
+        mine = [course for of, _, course in running if of == service.id]
+        idle = max(0, open_counters(seen[service.id], service.counters, sole) - len(mine))
+        desks += [Desk(frozenset({service.id}), course) for course in (*mine, *[None] * idle)]
     return desks
 
 
