@@ -35,8 +35,9 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
     whole = rules.total(visits)
     rows = [rules.counts(each for each in visits if each.service == service.id) for service in site.services]
     if small:
-        rows, all_told = rules.released(rows)
-        whole = whole if all_told else rules.hidden()
+        offered = {service.id for service in site.services}
+        rest = rules.counts(each for each in visits if each.service not in offered)
+        rows, whole = rules.released(rows, rest, whole)
     floor = [] if start_ms > now_ms else _floor(state, site, start_ms, end_ms, is_today=is_today)
     return models.ServiceDay(
         day=asked.isoformat(),

@@ -65,6 +65,8 @@ class Counts:
     """How many of a day's visits are where; None is not told."""
 
     came: int | None
+    sent_here: int | None
+    """Of those who came, from another service."""
     waiting: int | None
     serving: int | None
     parked: int | None
@@ -106,6 +108,7 @@ def counts(visits: Iterable[Visit]) -> Counts:
     states = Counter(each.state for each in kept)
     return Counts(
         came=sum(each.came for each in kept),
+        sent_here=sum(each.sent_here for each in kept),
         waiting=states["arrived"],
         serving=states["called"],
         parked=states["parked"],
@@ -121,22 +124,24 @@ def counts(visits: Iterable[Visit]) -> Counts:
 def total(visits: Iterable[Visit]) -> Counts:
     """Of all services: whoever was sent on came once."""
     kept = list(visits)
-    return replace(counts(kept), came=sum(each.came and not each.sent_here for each in kept))
+    return replace(counts(kept), came=sum(each.came and not each.sent_here for each in kept), sent_here=0)
 
 
-def released(rows: Sequence[Counts]) -> tuple[list[Counts], bool]:
-    """The rows as anybody may see them, and whether all of them are told.
+def released(rows: Sequence[Counts], rest: Counts, whole: Counts) -> tuple[list[Counts], Counts]:
+    """The rows and the total as anybody may see them; `rest` is in the total and in no row.
 
-    One small count closes its whole row: what the others of a row leave over would tell it.
+    One small count closes its whole row: what the others of a row leave over would tell it. The total less
+    the rows tells what one that is closed, or the rest, had.
     """
     shown = [hidden() if _small(row) else row for row in rows]
-    return shown, all(row.came is not None for row in shown)
+    return shown, hidden() if any(_small(each) for each in (*rows, rest, whole)) else whole
 
 
 def _small(row: Counts) -> bool:
     told = (
         row.waiting, row.serving, row.parked, row.served, row.left, row.sent_on, row.missed, row.booked_came,
-        (row.came or 0) - (row.booked_came or 0), *(row.outcomes or {}).values(),
+        row.sent_here, (row.came or 0) - (row.booked_came or 0) - (row.sent_here or 0),
+        *(row.outcomes or {}).values(),
         (row.served or 0) - sum((row.outcomes or {}).values()),
     )  # fmt: skip
     return any(count is not None and 0 < count < SMALL for count in told)
@@ -144,7 +149,7 @@ def _small(row: Counts) -> bool:
 
 def hidden() -> Counts:
     """A row of which nothing is told."""
-    return Counts(None, None, None, None, None, None, None, None, None, None)
+    return Counts(None, None, None, None, None, None, None, None, None, None, None)
 
 
 def lengths(visits: Iterable[Visit]) -> Lengths:

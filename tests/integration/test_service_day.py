@@ -16,7 +16,7 @@ from test_api import send, window
 from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
 from hub.api.service import day as service_day
 from hub.api.state import now_ms
-from hub.loop.service_day import Told, Visit, counts, error, lengths, released
+from hub.loop.service_day import Counts, Told, Visit, counts, error, hidden, lengths, released, total
 from hub.store import journeys
 from hub.store.book import queueing
 from hub.store.book.queueing import FollowUp
@@ -268,11 +268,46 @@ def test_no_show_counts_whoever_was_due() -> None:
 def test_a_row_is_closed_when_what_is_left_over_would_tell_a_small_count() -> None:
     many = [visit("served", outcome="done") for _ in range(9)]
     open_, closed = counts(many), counts([*many, visit("served")])  # nine outcomes of ten: one is left over
-    assert released([counts([*many, visit("sent_on")])])[0][0].served is None
-    shown, everything = released([open_, closed])
+    nobody = counts([])
+    assert released([counts([*many, visit("sent_on")])], nobody, open_)[0][0].served is None
+    shown, whole = released([open_, closed], nobody, counts([*many, *many]))
     assert shown[0] == open_
     assert shown[1].served is None
-    assert not everything
+    assert whole == hidden()
+
+
+def test_walk_ins_are_not_told_by_subtracting_who_booked_and_who_was_sent_on() -> None:
+    """Five are sent from a to b: those and one walk-in together are six, which is no small count."""
+    missed = [visit("missed", came=False)] * 5
+    a = [*[visit("served", outcome="done")] * 20, *[visit("sent_on")] * 5, *missed]
+    sent = [visit("served", outcome="done", service="b", sent_here=True)] * 5
+    b = [*[visit("served", outcome="done", service="b")] * 10, *sent, *missed]
+    walk_in = visit("served", outcome="done", service="b", kind="walk_in")
+
+    def told(*of_b: Visit) -> tuple[list[Counts], Counts]:
+        return released([counts(a), counts(of_b)], counts([]), total([*a, *of_b]))
+
+    assert told(*b) == ([counts(a), counts(b)], total([*a, *b]))
+    assert told(*b, walk_in) == ([counts(a), hidden()], hidden())
+    few = [visit("served", outcome="done", service="b", kind="walk_in")] * 4
+    shown, whole = released([counts(a)], counts(few), total([*a, *few]))
+    assert (shown, whole) == ([counts(a)], hidden())  # of a service that the branch has no more
+
+
+def test_a_service_that_the_branch_has_no_more_is_not_told_by_the_total(tmp_path: Path) -> None:
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
+        site, at_ms = made.config.sites["hall"], now_ms()
+        today = from_ms(at_ms, site.zone_info).date()
+        fewer = site.model_copy(update={"services": [e for e in site.services if e.id == "loan"]})
+        with opened(made.config.data_dir) as db:
+            for _ in range(5):
+                queueing.walk_in(db, made.state.book, site, "loan", "", "en", at_ms)
+        alone = service_day(made.state, fewer, today, at_ms, small=True)
+        with opened(made.config.data_dir) as db:
+            queueing.walk_in(db, made.state.book, site, "desk", "", "en", at_ms)
+        told = service_day(made.state, fewer, today, at_ms, small=True)
+    assert (alone.services[0].came, alone.total.came) == (5, 5)
+    assert (told.services[0].came, told.total.came, told.total.absent) == (5, None, "small")
 
 
 def test_error_and_lengths_of_nobody_are_none() -> None:
