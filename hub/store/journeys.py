@@ -59,9 +59,12 @@ def head(db: sqlite3.Connection) -> int:
     return int(found)
 
 
-def forget(db: sqlite3.Connection, customer: str, instead: str) -> None:
-    """Write another pseudonym, which leads to nobody, over a customer's."""
-    db.execute("UPDATE journey_event SET customer=? WHERE customer=?", (instead, customer))
+def forget(db: sqlite3.Connection, customer: str, instead: str, until_ms: int | None = None) -> None:
+    """Write another pseudonym, which leads to nobody, over a customer's; over all, or what happened until a moment."""
+    db.execute(
+        "UPDATE journey_event SET customer=? WHERE customer=? AND at_ms<=coalesce(?, at_ms)",
+        (instead, customer, until_ms),
+    )
 
 
 def retire_journey(db: sqlite3.Connection, appointment: str, instead: str) -> None:

@@ -227,9 +227,11 @@ def expire_documents(db: sqlite3.Connection, now_ms: int) -> int:
     return len(over)
 
 
-def forget_requests(db: sqlite3.Connection, customer: str, now_ms: int) -> bool:
-    """Overwrite everything of a customer's requests; whether there were any."""
-    rows = db.execute("SELECT id FROM request WHERE customer=?", (customer,)).fetchall()
+def forget_requests(db: sqlite3.Connection, customer: str, now_ms: int, until_ms: int | None = None) -> bool:
+    """Overwrite everything of a customer's requests, of all or those made until a moment; whether there were any."""
+    rows = db.execute(
+        "SELECT id FROM request WHERE customer=? AND made_ms<=coalesce(?, made_ms)", (customer, until_ms)
+    ).fetchall()
     for (request,) in rows:
         _anonymise(db, request, now_ms)
     return bool(rows)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.errors import InputError
 from hub.config.hub import HubConfig
 from hub.loop.consent import HolderState, State
-from hub.loop.embedding import Mac
 from hub.store.book.entries import Book
 from hub.store.book.requests import expire_documents, retire_requests
 from hub.store.connection import opened, reading
 from hub.store.customers.consenting import Consenting
-from hub.store.customers.forgetting import forget_until, keyless, retire_appointments
+from hub.store.customers.forgetting import forget_customer, keyless, retire_appointments
 from hub.store.customers.forgotten import JOURNAL, digest, mark, note, read
 from hub.store.customers.holders import People
 from hub.store.customers.keyring import Keyring
@@ -24,15 +23,17 @@ from hub.store.customers.linking import end_expired
 from hub.store.customers.receiptkey import receipt_key
 
 _HELD = """
-SELECT customer, min(at_ms), max(at_ms) FROM (
+(
   SELECT customer, booked_ms AS at_ms FROM appointment WHERE masked_name<>'*'
   UNION ALL SELECT customer, made_ms FROM request WHERE masked_name<>'*'
   UNION ALL SELECT customer, given_ms FROM consent WHERE state='given'
   UNION ALL SELECT customer, given_ms FROM partner_link
   UNION ALL SELECT customer, given_ms FROM tag
-) GROUP BY customer
+)
 """
 """Of whom something is held, and since when."""
+Line = tuple[str, int]
+"""Of the journal: the digest of a customer, and when they were to be forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,9 @@ def _erase(
             f"customer {customer[:40]!r} is not known here.",
             hint="Give the pseudonym, as GET …/branches/SITE/consents shows it.",
         )
-    note(
-        data_dir,
-        "customer",
-        [customer if people is None else mark(people.wrapping.mac, customer)],
-        now_ms,
-    )
+    marked = customer if people is None else mark(people.wrapping.mac, customer)
+    note(data_dir, "customer", [marked], now_ms)
+    _tick_off(db, [(digest(marked), now_ms)])
     for consent in consents:
         ended = consenting.withdraw(consent, now_ms)
         holders = consenting.consents.holders(consent.id)
@@ -92,37 +90,63 @@ def _erase(
 def finish_erasures(config: HubConfig) -> int:
     """Carry out what broke off once it was in the journal, with the key gone or not; of how many customers.
 
-    What somebody left since is of one who came back, and stays. Raises DependencyError, or InputError for a damaged journal.
+    What is done was ticked off in the transaction that did it, so no clock is asked, and what somebody left since
+    whose erasure did not break off is never looked at. Raises DependencyError, or InputError for a damaged journal.
     """
     journal = config.data_dir / JOURNAL
     if not os.path.lexists(journal):
         return 0
-    asked_ms = {each.digest: each.at_ms for each in read(journal).ended if each.kind == "customer"}
-    if not asked_ms:
-        return 0
-    keyring = Keyring.of(config)
-    with reading(config.data_dir) as db:  # nearly always all is done, and nobody need wait
-        if not _broken_off(db, keyring.mac, asked_ms):
+    asked = {(each.digest, each.at_ms) for each in read(journal).ended if each.kind == "customer"}
+    with reading(config.data_dir) as db:  # nobody need wait for a look at everybody
+        lines = _left_over(db, asked)
+        if not lines:  # nearly always
             return 0
-    people = People(Book(keyring), keyring)
-    with opened(config.data_dir) as db:  # whoever is erasing now has done it
-        found = _broken_off(db, keyring.mac, asked_ms)
-        for customer, at_ms, came_back in found:
-            if came_back:
-                forget_until(db, customer, at_ms)
-            else:
-                _erase(db, config.data_dir, customer, at_ms, people)
-    return len(found)
+        keyring = Keyring.of(config)
+        held = _held(db, keyring, lines)
+    finished = 0
+    with opened(config.data_dir) as db:
+        lines = _left_over(db, asked)  # whoever was erasing just now has done it
+        for customer, line in held.items():
+            finished += line in lines and _finish(db, config, keyring, customer, line[1])
+        _tick_off(db, lines)
+    return finished
 
 
-def _broken_off(db: sqlite3.Connection, mac: Mac, asked_ms: Mapping[str, int]) -> list[tuple[str, int, bool]]:
-    """Of whom there is something from before they were to be forgotten: who, when that was, and whether they came back since."""
-    found = []
-    for customer, first_ms, last_ms in db.execute(_HELD):
-        at_ms = asked_ms.get(digest(mark(mac, customer)))
-        if at_ms is not None and first_ms <= at_ms:
-            found.append((customer, at_ms, last_ms > at_ms))
+def _finish(db: sqlite3.Connection, config: HubConfig, keyring: Keyring, customer: str, at_ms: int) -> bool:
+    """Erase what is from before; what is from after is of one who came back, and stays with their key."""
+    first_ms, last_ms = db.execute(
+        f"SELECT min(at_ms), max(at_ms) FROM {_HELD} WHERE customer=?", (customer,)
+    ).fetchone()
+    if first_ms is None or first_ms > at_ms:
+        return False
+    if last_ms <= at_ms:
+        _erase(db, config.data_dir, customer, at_ms, People(Book(keyring), keyring))
+        return True
+    consenting = Consenting(db, receipt_key(config.data_dir))
+    for consent in consenting.consents.of_customer(customer):
+        if consent.given_ms <= at_ms:
+            consenting.withdraw(consent, at_ms)
+    forget_customer(db, keyring, customer, at_ms, until_ms=at_ms)
+    return True
+
+
+def _held(db: sqlite3.Connection, keyring: Keyring, lines: Iterable[Line]) -> dict[str, Line]:
+    """The customers of lines of whom there is something, each with their last line."""
+    last = dict(sorted(lines))
+    found = {}
+    for (customer,) in db.execute(f"SELECT DISTINCT customer FROM {_HELD}"):
+        name = digest(mark(keyring.mac, customer))
+        if name in last:
+            found[customer] = (name, last[name])
     return found
+
+
+def _left_over(db: sqlite3.Connection, asked: set[Line]) -> set[Line]:
+    return asked.difference(db.execute("SELECT digest, at_ms FROM erased"))
+
+
+def _tick_off(db: sqlite3.Connection, lines: Iterable[Line]) -> None:
+    db.executemany("INSERT OR IGNORE INTO erased (digest, at_ms) VALUES (?,?)", sorted(lines))
 
 
 def retire_people(config: HubConfig, before_ms: int, now_ms: int) -> int:

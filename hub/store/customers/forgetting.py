@@ -15,25 +15,23 @@ from hub.store.customers.linking import forget_links
 from hub.store.journeys import forget as forget_journeys, retire_journey
 
 
-def forget_customer(db: sqlite3.Connection, keyring: Keyring, customer: str, now_ms: int) -> bool:
-    """Cancel what is to come; names, codes, the pseudonym and what staff wrote are overwritten. Whether anything was known."""
-    rows = db.execute("SELECT id, site FROM appointment WHERE customer=?", (customer,)).fetchall()
-    forget_journeys(db, customer, f"x-{secrets.token_hex(8)}")
+def forget_customer(
+    db: sqlite3.Connection, keyring: Keyring, customer: str, now_ms: int, until_ms: int | None = None
+) -> bool:
+    """Cancel what is to come; names, codes, the pseudonym and what staff wrote are overwritten. Whether anything was known.
+
+    With `until_ms` only of what is from until then: they came back since under the same pseudonym.
+    """
+    rows = db.execute(
+        "SELECT id, site FROM appointment WHERE customer=? AND booked_ms<=coalesce(?, booked_ms)",
+        (customer, until_ms),
+    ).fetchall()
+    forget_journeys(db, customer, f"x-{secrets.token_hex(8)}", until_ms)
     for appointment, site in rows:
         _anonymise(db, appointment, now_ms)
         touch(db, site)
-    asked = forget_requests(db, customer, now_ms)
-    return forget_links(db, keyring, customer, now_ms) or asked or bool(rows)
-
-
-def forget_until(db: sqlite3.Connection, customer: str, until_ms: int) -> None:
-    """Overwrite what names a customer in what was booked until then; they came back since under the same pseudonym."""
-    rows = db.execute(
-        "SELECT id, site FROM appointment WHERE customer=? AND booked_ms<=?", (customer, until_ms)
-    ).fetchall()
-    for appointment, site in rows:
-        _anonymise(db, appointment, until_ms)
-        touch(db, site)
+    asked = forget_requests(db, customer, now_ms, until_ms)
+    return forget_links(db, keyring, customer, now_ms, until_ms) or asked or bool(rows)
 
 
 def retire_appointments(db: sqlite3.Connection, before_ms: int, now_ms: int) -> list[str]:

@@ -178,17 +178,21 @@ def unlink(
     return signed
 
 
-def forget_links(db: sqlite3.Connection, keyring: Keyring, customer: str, now_ms: int) -> bool:
-    """Delete every link and tag of a customer who is forgotten; whether there was any.
+def forget_links(
+    db: sqlite3.Connection, keyring: Keyring, customer: str, now_ms: int, until_ms: int | None = None
+) -> bool:
+    """Delete every link and tag of a customer who is forgotten, or those given until a moment; whether there was any.
 
     The ledger keeps the partner's own name for them, so that the partner can be told to forget as well.
     """
-    links = _links(db, "customer=?", (customer,))
+    given = "customer=? AND given_ms<=coalesce(?, given_ms)"
+    links = _links(db, given, (customer, until_ms))
     db.execute("PRAGMA secure_delete=ON")
+    tags = db.execute(f"DELETE FROM tag WHERE {given}", (customer, until_ms)).rowcount
     for each in links:
+        db.execute("DELETE FROM tag WHERE consent=?", (each.consent,))
         db.execute("DELETE FROM partner_link WHERE consent=?", (each.consent,))
         record(db, _unlinked(keyring, each, now_ms))
-    tags = db.execute("DELETE FROM tag WHERE customer=?", (customer,)).rowcount
     return bool(links) or tags > 0
 
 

@@ -89,3 +89,17 @@ CREATE TABLE site_change (
 def m001_consent(db: Database) -> None:
     """Consents, links, receipts, box keys and commands."""
     run(db, _CONSENT)
+
+
+_ERASED = """
+CREATE TABLE erased (
+  digest TEXT NOT NULL, at_ms INTEGER NOT NULL, -- a line of the journal
+  PRIMARY KEY (digest, at_ms)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+@consent_migrations()
+def m002_erased(db: Database) -> None:
+    """Which erasures of the journal are carried out, in this very database."""
+    run(db, _ERASED)
