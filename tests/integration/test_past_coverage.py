@@ -246,7 +246,7 @@ def test_new_opening_hours_are_not_those_of_the_past(hub: World) -> None:
 def test_the_hub_keeps_the_hours_while_it_watches(hub: World) -> None:
     """What watches the branches notes the hours of each, without any message of a box."""
     stop = threading.Event()
-    watching = threading.Thread(target=watch_quality, args=(hub.config, stop))
+    watching = threading.Thread(target=watch_quality, args=(hub.config, stop, threading.Event()))
     watching.start()
     try:
         with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
