@@ -29,7 +29,7 @@ from hub.broker.probe import answers
 from hub.config.hub import HubConfig, read_config
 
 KINDS = ("nats", "mosquitto")
-WAIT_S = 15.0
+WAIT_S = 30.0
 
 SITE = """
 id = "{id}"
