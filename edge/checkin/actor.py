@@ -8,14 +8,13 @@ and holds up a QR code while the page asks for one.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import sys
 import threading
 import time
 import tomllib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from edge.perceive.camera import Image, open_clip
 
 HELD_UP = 0.62
 """Of the picture's height: the QR code, held before the face."""
+AGAIN_S = 1.0
+"""Who has done what is asked, and is asked still, does it again after so long."""
 
 
 class Actor:
@@ -44,17 +45,15 @@ class Actor:
         self.holds_code = False
 
     def frames(self) -> Iterator[Image]:
-        """For ever: at rest to and fro, an action once each time it is asked for."""
+        """For ever: at rest to and fro, an action when it is asked for and again while it is."""
         rest = [*self._parts["neutral"], *reversed(self._parts["neutral"])]
-        done = ""
         while True:
-            for image in rest:
-                if self.action != done:
+            asked = self.action
+            yield from self._parts.get(asked, ())
+            for image in rest[: round(AGAIN_S * self.fps)] if asked else rest:
+                if self.action != asked:
                     break
                 yield self._with_code(image)
-            if self.action != done:
-                done = self.action
-                yield from self._parts.get(done, ())
 
     def _with_code(self, image: Image) -> Image:
         if self._qr is None or not self.holds_code:
@@ -91,6 +90,20 @@ def watch(actor: Actor, page: str, stop: threading.Event) -> None:
         stop.wait(0.5)
 
 
+def at_pace(
+    images: Iterable[Image],
+    fps: float,
+    now_s: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Image]:
+    """So many a second at most, and like a camera: one that was held up does not hurry to make up for it."""
+    due_s = now_s()
+    for image in images:
+        yield image
+        due_s = max(due_s + 1 / fps, now_s())
+        sleep(max(0.0, due_s - now_s()))
+
+
 def serve(actor: Actor, port: int) -> ThreadingHTTPServer:
     """An MJPEG stream on loopback at any path."""
 
@@ -103,12 +116,10 @@ def serve(actor: Actor, port: int) -> ThreadingHTTPServer:
                 self._stream()
 
         def _stream(self) -> None:
-            begun_s = time.monotonic()
-            for count, image in zip(itertools.count(1), actor.frames(), strict=False):
+            for image in at_pace(actor.frames(), actor.fps):
                 content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])[1].tobytes()
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(content)}\r\n\r\n"
                 self.wfile.write(head.encode() + content + b"\r\n")
-                time.sleep(max(0.0, begun_s + count / actor.fps - time.monotonic()))
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             del format, args
