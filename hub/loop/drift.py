@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from hub.loop.finding import SIGMAS, Check, Finding, Span, judged, unknown
+from hub.loop.finding import SIGMAS, Check, Finding, Reason, Span, judged, unknown
 
 UNUSUAL = 4.0
 """Robust standard deviations beyond which an hour is unlike all others of its kind."""
@@ -127,20 +127,22 @@ def sensor_agreement(sensor: str, span: Span, present_ms: int, told_ms: int, con
     )  # fmt: skip
 
 
-def calibration(camera: str, at_ms: int, residual_mm: int | None, age_days: int | None) -> list[Finding]:
-    """Residual and age of a camera's calibration against what floor figures can bear."""
-    checks: tuple[tuple[Check, int | None, int], ...] = (
-        ("calibration_residual", residual_mm, LARGE_RESIDUAL_MM),
-        ("calibration_age", age_days, OLD_DAYS),
+def calibration(
+    camera: str, at_ms: int, residual_mm: int | None, age_days: int | None, *, dated: bool = True
+) -> list[Finding]:
+    """Residual and age of a camera's calibration against what floor figures can bear; `dated` where the site says its day."""
+    checks: tuple[tuple[Check, int | None, int, Reason], ...] = (
+        ("calibration_residual", residual_mm, LARGE_RESIDUAL_MM, "not_reported"),
+        ("calibration_age", age_days, OLD_DAYS, "not_reported" if dated else "no_date"),
     )
     span = (at_ms, at_ms)
     return [
-        unknown(check, camera, span, "not_reported")
+        unknown(check, camera, span, unsaid)
         if value is None
         else judged(
             check, camera, span, value=value, expected=0.0, tolerance=most, basis="threshold", side="above"
         )
-        for check, value, most in checks
+        for check, value, most, unsaid in checks
     ]
 
 

@@ -30,6 +30,7 @@ Reason = Literal[
     "not_seen_there",
     "hardly_seen",
     "not_reported",
+    "no_date",
 ]
 """Why a check could not be made."""
 Basis = Literal["design", "acceptance", "history", "sampling", "threshold"]

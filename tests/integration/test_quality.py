@@ -577,6 +577,27 @@ def test_checks_of_what_is_not_there_any_more_end(hub: World, tmp_path: Path) ->
     assert cleared == {"sensor_disagrees": ended_ms, "camera_history": ended_ms, "line_history": None}
 
 
+def test_the_age_of_a_calibration_that_has_no_date_any_more_alarms_nobody(hub: World) -> None:
+    """`measured_on` was taken out by hand: the age is not known, and says so; what is not reported for now stays."""
+    site = hub.config.sites["hall"]
+    start_ms, _ = site.open_spans_ms(day_of(site, 1))[0]
+    keys = [("calibration_age", "cam"), ("calibration_residual", "cam")]
+    with hub.store.transaction() as transaction:
+        for key in keys:
+            assert Alerts(transaction.db).open("hall", key, start_ms, {}, [])
+            Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms, start_ms))
+    box = Box(hub)
+    with looking(hub) as (_, drift):
+        for hour in range(4):
+            windows = minutes(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS, 0)
+            for body in windows:
+                del body["cameras"][0]["calibration_age_days"], body["cameras"][0]["calibration_residual_mm"]
+            box.send(*windows)
+            drift.tick(now_ms())
+    lasting = {kind: lasts for kind, _, lasts in alerts(hub)}
+    assert lasting == {"calibration_age": False, "calibration_residual": True}
+
+
 def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:
     """A worker killed between reading and committing, another that looks at the same time: one alert, one line in the feed."""
     site = hub.config.sites["hall"]

@@ -116,6 +116,7 @@ def test_a_calibration_is_held_against_time_and_residual() -> None:
     assert (age.check, age.outcome, age.tolerance) == ("calibration_age", "off", 180)
     assert [f.outcome for f in calibration("hall", 5, 300, 180)] == ["ok", "ok"]
     assert [f.reason for f in calibration("hall", 5, None, None)] == ["not_reported"] * 2
+    assert [f.reason for f in calibration("hall", 5, None, None, dated=False)] == ["not_reported", "no_date"]
 
 
 @given(

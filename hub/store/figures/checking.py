@@ -97,6 +97,7 @@ class Checker:
                 at_ms,
                 said.get(camera.id, {}).get("calibration_residual_mm"),
                 said.get(camera.id, {}).get("calibration_age_days"),
+                dated=camera.calibration.measured_on is not None,
             )
         ]
 
