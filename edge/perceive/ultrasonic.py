@@ -20,10 +20,13 @@ SILENT_S = 5.0
 NEAREST_M = 0.02
 """Closer than this the transducer still rings: no range."""
 
+FARTHEST_M = 3_000.0
+"""No range finder reaches farther: beyond is no reading. `R99999` in inches, some finder's word for no target, is within."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One answer of a sensor at `t_ms`; `range_m` is None when no echo came back."""
+    """One answer of a sensor at `t_ms`; `range_m` is None when no echo came back, and never beyond `FARTHEST_M`."""
 
     t_ms: int
     range_m: float | None

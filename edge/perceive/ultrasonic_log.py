@@ -22,7 +22,7 @@ from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event, Health
-from edge.perceive.ultrasonic import SILENT_S, Reading
+from edge.perceive.ultrasonic import FARTHEST_M, SILENT_S, Reading
 
 _MOST_BYTES = 64 * 1024 * 1024
 _CSV_HEADER = "t_s,range_m"
@@ -85,7 +85,7 @@ def _parse(text: str, path: Path) -> Iterator[tuple[int, Logged]]:
 
 def _csv(line: str) -> Logged:
     t_s, range_m = line.split(",")
-    return Logged(_seconds(t_s), _finite(range_m) if range_m.strip() else None)
+    return Logged(_seconds(t_s), _metres(range_m) if range_m.strip() else None)
 
 
 def _serial(line: str) -> Logged:
@@ -100,6 +100,13 @@ def _seconds(text: str) -> float:
     if t_s < 0:
         raise ValueError(text)
     return t_s
+
+
+def _metres(text: str) -> float:
+    range_m = _finite(text)
+    if range_m > FARTHEST_M:
+        raise ValueError(text)
+    return range_m
 
 
 def _finite(text: str) -> float:

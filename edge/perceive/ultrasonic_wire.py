@@ -11,9 +11,10 @@ unreadable and skipped: the next line end brings the reader back into step.
 from __future__ import annotations
 
 import json
-import math
 import re
 from typing import Literal
+
+from edge.perceive.ultrasonic import FARTHEST_M
 
 Unit = Literal["mm", "cm", "inch"]
 METRES: dict[Unit, float] = {"mm": 0.001, "cm": 0.01, "inch": 0.0254}
@@ -79,6 +80,9 @@ def _json(line: bytes) -> float | None:
     value = said["range_mm"] if "range_mm" in said else said["range_m"]
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(line)
+    range_m = value / 1000 if "range_mm" in said else float(value)
+    if not 0 <= range_m <= FARTHEST_M:  # nor is NaN
         raise ValueError(line)
-    return value / 1000 if "range_mm" in said else float(value)
+    return range_m

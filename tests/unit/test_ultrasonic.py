@@ -146,6 +146,7 @@ def test_the_serial_form_is_read(tmp_path: Path) -> None:
         (b"t_s,range_m\n0.0,3.0\n0.1,near\n", "line 3: '0.1,near' is not a reading"),
         (b"t_s,range_m\n0.0,3.0,4\n", "line 2"),
         (b"t_s,range_m\n0.0,nan\n", "line 2"),
+        (b"t_s,range_m\n0.0,1e308\n", "line 2: '0.0,1e308' is not a reading"),
         (b"t_s,range_m\n-1,3.0\n", "line 2"),
         (b"t_s,range_m\n0.5,3.0\n0.5,3.0\n", "line 3: time does not advance"),
         (b"0.1 1234\n", "line 1: '0.1 1234' is not a reading"),

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, strategies as st
@@ -16,7 +17,8 @@ from branchloop.site.site import Sensor
 from branchloop.wire.messages import DeviceState
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
-from edge.perceive.ultrasonic import Reading
+from edge.perceive.ultrasonic import Reading, SensorWindows
+from edge.perceive.ultrasonic_fault import FaultWatch
 from edge.perceive.ultrasonic_live import LiveSensor, UdpPort
 from edge.perceive.ultrasonic_wire import LineReader
 
@@ -168,11 +170,34 @@ def test_garbage_never_raises_and_never_outlives_a_line_end(noise: bytes) -> Non
     assert reader.feed(b"R0500\r") == [0.5]
 
 
-def test_a_number_beyond_any_is_garbage() -> None:
-    """Some host's datagram of four hundred digits is one line that is no reading."""
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'{"range_mm": 1' + b"0" * 400 + b"}", b'{"range_mm": ' + b"9" * 60_000 + b"}", b'{"range_m": 1e308}',
+        b'{"range_mm": 1e308}', b'{"range_m": 3000.1}', b'{"range_m": Infinity}', b'{"range_m": NaN}',
+        b'{"range_m": ' + b"[" * 60_000, b'{"a": ' * 10_000, b'{"range_m": "' + b"1" * 60_000 + b'"}',
+        "R١٢٣٤".encode(), "R１２３４".encode(), b"R" + b"1" * 60_000, b'{"range_m": "\\ud800"}',
+        '{"range_m": "²"}'.encode("utf-16"),
+    ],
+)  # fmt: skip
+def test_whatever_cannot_be_is_garbage(said: bytes) -> None:
+    """Some host's datagram of any content is one line that is no reading."""
     reader = LineReader()
-    assert reader.whole(b'{"range_mm": 1' + b"0" * 400 + b"}") == []
+    assert reader.whole(said) == []
     assert reader.garbage == 1
+
+
+@pytest.mark.parametrize("unit", ["mm", "cm", "inch"])
+@pytest.mark.parametrize("said", [b"R99999", b'{"range_m": 1e-320}', b'{"range_mm": 3000000}'])
+def test_every_range_that_is_read_is_judged(unit: Literal["mm", "cm", "inch"], said: bytes) -> None:
+    """The largest and the smallest: no target, and no figure of the window."""
+    one, (range_m,) = sensor("log:x", present_below_m=2.2), LineReader(unit).whole(said)
+    windows, watch = SensorWindows(one), FaultWatch(one)
+    for i in range(100):
+        windows.add(Reading(100 * i, range_m))
+        watch.add(Reading(100 * i, range_m))
+    window = windows.close(0, 10_000, "up")
+    assert (window.readings, window.valid, window.present_ms, watch.fault(10_000, [])) == (100, 0, 0, None)
 
 
 def test_inches_are_inches() -> None:
