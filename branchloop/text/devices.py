@@ -51,6 +51,10 @@ _RULES: Sequence[tuple[str, str]] = (
         r"no reading for (\d+) s; (\d+) lines that are no readings came: check what the sensor sends",
         "{0} 秒无读数；收到 {1} 行非读数内容，请检查传感器发送的内容",
     ),
+    (
+        r"no reading for (\d+) s; all that came was kept by the broker from before \(retained\), which is no reading of now",
+        "{0} 秒无读数；仅收到代理服务器保留的旧消息（retained），不是当前读数",
+    ),
     (r"its process said nothing for (\d+) s", "其进程 {0} 秒无响应"),
     (r"its process ended with code (-?\d+); starting it anew", "其进程已终止（代码 {0}），正在重新启动"),
     (

@@ -216,6 +216,8 @@ class LiveSensor:
         serial_line = self._source.startswith("serial:")
         check = "baud rate and unit" if serial_line else "what the sensor sends"
         why = f"; {noise} lines that are no readings came: check {check}" if noise else ""
+        if self._reader.kept and not noise:
+            why = "; all that came was kept by the broker from before (retained), which is no reading of now"
         self._tell(state, f"no reading for {SILENT_S:.0f} s{why}")
 
     def _tell(self, state: DeviceState | None, detail: str) -> None:

@@ -27,6 +27,7 @@ class MqttPort:
         address, _, self._topic = sensor.source.removeprefix("mqtt:").partition("/")
         host, _, port = address.rpartition(":")
         self._payloads: list[bytes] = []
+        self._kept = 0
         self._refused: str | None = None
         self._client = mqtt.Client(
             CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311, reconnect_on_failure=False
@@ -40,7 +41,7 @@ class MqttPort:
             self._client.username_pw_set(user, password)
         self._client.on_connect = self._connected
         self._client.on_subscribe = self._subscribed
-        self._client.on_message = lambda _c, _d, message: self._payloads.append(bytes(message.payload))
+        self._client.on_message = self._heard
         try:
             self._client.connect(host.strip("[]"), int(port), keepalive=KEEPALIVE_S)
         except ValueError as error:
@@ -56,6 +57,7 @@ class MqttPort:
         self._check(self._client.loop_read(100))
         self.idle()
         payloads, self._payloads = self._payloads, []
+        reader.kept, self._kept = reader.kept + self._kept, 0
         return [reading for payload in payloads for reading in reader.whole(payload)]
 
     def idle(self) -> None:
@@ -91,6 +93,12 @@ class MqttPort:
             self._refused = f"the broker refuses the connection: {reason}"
         else:
             client.subscribe(self._topic, qos=0)
+
+    def _heard(self, _c: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+        if message.retain:  # said before the subscription, nobody knows when: its sensor may be dead
+            self._kept += 1
+        else:
+            self._payloads.append(bytes(message.payload))
 
     def _subscribed(self, _c: mqtt.Client, _data: Any, _mid: int, codes: Any, _more: Any) -> None:
         if any(code.is_failure for code in codes):

@@ -30,6 +30,8 @@ class LineReader:
         """Lines that were no reading, since the last one that was."""
         self.garbage = 0
         """Lines that were no reading, ever."""
+        self.kept = 0
+        """Messages that a broker had kept from before, since the last reading."""
         self._metres = METRES[unit]
         self._rest = b""
         self._skipping = False
@@ -60,7 +62,7 @@ class LineReader:
     def _take(self, line: bytes, readings: list[float | None]) -> None:
         try:
             readings.append(_json(line) if line.startswith(b"{") else self._ascii(line))
-            self.unreadable = 0
+            self.unreadable = self.kept = 0
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             self._spoil()
 

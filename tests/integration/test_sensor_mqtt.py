@@ -16,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from branchloop.processes import free_port
 from branchloop.site.site import Sensor
+from edge.doctor.sensor import examine_sensor
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading
@@ -49,24 +50,29 @@ def broker(kind: str, folder: Path, port: int) -> Iterator[None]:
 
 
 @contextmanager
-def publisher(port: int) -> Iterator[Callable[[bytes], None]]:
+def publisher(port: int, *, retain: bool = False) -> Iterator[Callable[[bytes], None]]:
     client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
     client.username_pw_set("sensors", "quiet")
     client.connect("127.0.0.1", port)
     client.loop_start()
     try:
-        yield lambda payload: client.publish("floor/door", payload, qos=1).wait_for_publish(SOON_S)
+        yield lambda payload: client.publish("floor/door", payload, qos=1, retain=retain).wait_for_publish(
+            SOON_S
+        )
     finally:
         client.disconnect()
         client.loop_stop()
 
 
-def live(port: int) -> LiveSensor:
-    sensor = Sensor(
+def sensor(port: int) -> Sensor:
+    return Sensor(
         id="door", source=f"mqtt:127.0.0.1:{port}/floor/door", credential_env="SENSOR_LOGIN",
         x_m=1.0, y_m=1.0, height_m=3.0,
     )  # fmt: skip
-    return LiveSensor(sensor, backoff=Backoff(0.05, 0.2, random.Random(1)))
+
+
+def live(port: int) -> LiveSensor:
+    return LiveSensor(sensor(port), backoff=Backoff(0.05, 0.2, random.Random(1)))
 
 
 def ranges(one: LiveSensor, say: Callable[[], None], count: int) -> list[float | None]:
@@ -115,6 +121,32 @@ def test_readings_come_and_come_again_after_the_broker_was_gone(
     finally:
         one.stop()
         one.next(0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_broker_kept_is_no_reading_of_now(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dead sensor's last word: it is not up, and the doctor says why; what it says while listened to counts, retained or not."""
+    monkeypatch.setenv("SENSOR_LOGIN", "sensors:quiet")
+    for module in ("doctor.sensor", "perceive.ultrasonic_live"):
+        monkeypatch.setattr(f"edge.{module}.SILENT_S", 1.0)
+    port = free_port()
+    with broker(kind, tmp_path, port), publisher(port, retain=True) as publish:
+        publish(b"R1500")
+        found = examine_sensor(sensor(port), tmp_path, running=False)
+        assert found["state"] == "bad"
+        assert "kept by the broker from before (retained)" in found["text"]
+        one = live(port)
+        try:
+            told = one.next(SOON_S)
+            assert isinstance(told, Event)
+            assert (told.state, "(retained)" in told.detail) == ("stalled", True)
+            assert ranges(one, lambda: publish(b"R0700"), 1) == pytest.approx([0.7])
+            assert one.state == "up"
+        finally:
+            one.stop()
+            one.next(0)
 
 
 def test_a_refused_login_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
