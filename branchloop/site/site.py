@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any, Literal
@@ -20,13 +19,11 @@ from branchloop.site.box import Box
 from branchloop.site.kiosk import Counter, Kiosk, Service
 from branchloop.site.opening import Opening, check_weekdays
 from branchloop.site.parts import Id, Metres, Text, camera_source, check_login
+from branchloop.site.wires import check_wires, sensor_source
 
 ZONE_KINDS = ("entrance", "queue", "waiting", "counter", "self-service", "desk", "staff", "other")
 
 PlanPoint = tuple[Metres, Metres]
-_SENSOR_SOURCE = re.compile(
-    r"log:.+|serial:[^@]+(@[1-9][0-9]{2,6})?|udp:[^\s]+:[0-9]{1,5}|mqtt:[^\s@/]+:[0-9]{1,5}/[^\s#+]+"
-)
 MAX_HEAT_CELLS = 1_000_000
 LOWEST_MOUNT_M = 2.2
 """A sensor that hangs lower, or looks across a counter, tells presence, but not where somebody stands."""
@@ -200,11 +197,7 @@ class Sensor(Part):
     @field_validator("source")
     @classmethod
     def _known(cls, source: str) -> str:
-        if not _SENSOR_SOURCE.fullmatch(source):
-            raise ValueError(
-                f"{source!r} is not a sensor source; write serial:DEVICE, serial:DEVICE@BAUD, udp:HOST:PORT, mqtt:HOST:PORT/TOPIC or log:FILE"
-            )
-        return source
+        return sensor_source(source)
 
     @property
     def looks_down(self) -> bool:
@@ -287,6 +280,7 @@ class Site(Opening):
                 if part.id in seen:
                     raise ValueError(f"two {what}s are called {part.id!r}; every id must be used once")
                 seen.add(part.id)
+        check_wires({sensor.id: sensor.source for sensor in self.sensors})
         offered = {service.id for service in self.services}
         for counter in self.counters:
             check_weekdays(counter.hours)

@@ -85,7 +85,7 @@ def test_one_stray_echo_is_not_what_a_sensor_says() -> None:
     [
         ("serial:/dev/none@9600", {}, ["No such file", "Is it there, this user's"]),
         ("udp:192.0.2.1:5905", {}, ["Is the host in `source` an address of this machine"]),
-        ("udp:127.0.0.1:0", {}, ["no reading for", "Does it send to the host and port in `source`"]),
+        ("udp:127.0.0.1:FREE", {}, ["no reading for", "Does it send to the host and port in `source`"]),
         ("mqtt:127.0.0.1:1/floor", {}, ["Is a broker at the host and port in `source`"]),
         ("mqtt:127.0.0.1:1/floor", {"credential_env": "NO_SUCH"}, ["NO_SUCH holds no user:password.", "`credential_env` names"]),
     ],
@@ -93,7 +93,7 @@ def test_one_stray_echo_is_not_what_a_sensor_says() -> None:
 def test_where_nothing_is_heard_the_remedy_is_that_of_the_wire(
     source: str, more: dict[str, object], words: list[str]
 ) -> None:
-    found = examined(source, **more)
+    found = examined(source.replace("FREE", str(free_port())), **more)
     assert found["state"] == "bad"
     for each in words:
         assert each in found["text"]

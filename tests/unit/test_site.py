@@ -14,6 +14,8 @@ from branchloop.site.site import Site, parse_site
 
 GOOD = share("configs/demo.toml").read_text(encoding="utf-8")
 
+LOG = 'source = "log:../sample_video/ultrasonic.csv"'
+
 
 def refused(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
@@ -117,7 +119,13 @@ def test_marks_on_one_line_are_refused() -> None:
             'credential_env = "HALL"\nsource = "../sample_video/kiosk.mp4',
             "has credential_env beside a source that takes no login",
         ),
-        ('source = "log:../sample_video/ultrasonic.csv"', 'source = "serial"', "is not a sensor source"),
+        (LOG, 'source = "serial"', "is not a sensor source"),
+        (LOG, 'source = "udp:127.0.0.1:99999"', "names port 99999; a port is 1 to 65535"),
+        (LOG, 'source = "udp:127.0.0.1:0"', "names port 0; a port is 1 to 65535"),
+        (LOG, 'source = "mqtt:127.0.0.1:0/floor/door"', "names port 0; a port is 1 to 65535"),
+        (LOG, 'source = "mqtt:127.0.0.1:99999/floor/door"', "names port 99999; a port is 1 to 65535"),
+        (LOG, 'source = "mqtt:127.0.0.1:1883/floor/+"', "has the wildcard + in its topic"),
+        (LOG, 'source = "mqtt:127.0.0.1:1883/floor/#"', "has the wildcard # in its topic"),
         (
             'source = "../sample_video/plaza.mp4"',
             'source = "rtsps://camera/1"',
@@ -178,3 +186,33 @@ def test_while_a_branch_is_open_nobody_is_staff_by_the_hour() -> None:
         assert {hour: site.is_staff_time(ms) for hour, ms in at.items()} == {
             8: True, 10: False, 17: evening, 18: False,
         }  # fmt: skip
+
+
+def of(*sources: str) -> str:
+    """The demo with a sensor more for each source."""
+    more = (
+        f'[[sensor]]\nid = "s{i}"\nsource = "{each}"\nx_m = 1\ny_m = 1\nheight_m = 3\n'
+        for i, each in enumerate(sources)
+    )
+    return GOOD + "\n" + "".join(more)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "wire"),
+    [
+        ("udp:127.0.0.1:5005", "udp:127.0.0.1:5005", "udp port 5005"),
+        ("udp:0.0.0.0:5005", "udp:10.0.0.9:5005", "udp port 5005"),
+        ("udp:10.0.0.9:5005", "udp:[::]:5005", "udp port 5005"),
+        ("serial:/dev/ttyUSB0", "serial:/dev/ttyUSB0@9600", "serial:/dev/ttyUSB0"),
+    ],
+)
+def test_two_sensors_on_a_wire_for_one_are_refused(one: str, other: str, wire: str) -> None:
+    """The second could never open it, and would be down for ever."""
+    assert f"sensors 's0' and 's1' are both on {wire}, which one alone can read" in refused(of(one, other))
+
+
+def test_sensors_on_wires_of_their_own_are_right() -> None:
+    """As are two that replay one log."""
+    own = ("udp:127.0.0.1:5005", "udp:127.0.0.1:65535", "udp:10.0.0.9:5005", "udp:[::1]:1", "udp:0.0.0.0:1")
+    lines = ("serial:/dev/ttyUSB0", "serial:/dev/ttyUSB1", "log:a.csv", "log:a.csv", "mqtt:b:1883/floor/1")
+    assert len(parse_site(of(*own, *lines)).sensors) == 11

@@ -18,6 +18,10 @@ from dashboard.setup import work as setup_work
 OWN = share("configs/demo.toml").read_text(encoding="utf-8")
 TEXT = publishable(OWN)
 MARK = UNKNOWN.partition("{")[0]
+TWO_ON_ONE_PORT = "".join(
+    f'\n[[sensor]]\nid = "s{i}"\nsource = "udp:10.0.0.9:5005"\nx_m = 1\ny_m = 1\nheight_m = 3\n'
+    for i in (1, 2)
+)
 
 
 def swap(old: str, new: str) -> Callable[[str], str]:
@@ -53,6 +57,9 @@ def swap(old: str, new: str) -> Callable[[str], str]:
             swap('source = "../sample_video/plaza.mp4"', 'source = "usb:0"\ncredential_env = "X"'),
             "不需要登录",
         ),
+        (swap("log:../sample_video/ultrasonic.csv", "udp:127.0.0.1:0"), "端口应为 1 至 65535"),
+        (swap("log:../sample_video/ultrasonic.csv", "mqtt:10.0.0.9:1883/floor/#"), "通配符 #"),
+        (lambda text: text + TWO_ON_ONE_PORT, "都使用 udp port 5005"),
         (swap("[plan]", "[plan"), "不是有效的 TOML"),
         (
             swap("[plan]", '[box]\nid = "box"\nbroker = "127.0.0.1"\ndata_dir = "data"\n[plan]'),

@@ -13,6 +13,7 @@ from typing import Literal
 import pytest
 from hypothesis import given, strategies as st
 
+from branchloop.processes import free_port
 from branchloop.site.site import Sensor
 from branchloop.wire.messages import DeviceState
 from edge.perceive.backoff import Backoff
@@ -117,7 +118,7 @@ def test_what_keeps_a_sensor_down_is_told_anew(tmp_path: Path, monkeypatch: pyte
 
 def test_nothing_but_noise_is_told_as_such() -> None:
     """Bytes that are no readings: stalled, and the reason says what to check, which is no baud rate where there is none."""
-    live = LiveSensor(sensor("udp:127.0.0.1:0"))
+    live = LiveSensor(sensor(f"udp:127.0.0.1:{free_port()}"))
     try:
         live.next(0.1)
         assert isinstance(live.port, UdpPort)
@@ -132,7 +133,7 @@ def test_nothing_but_noise_is_told_as_such() -> None:
 
 def test_datagrams_are_read_from_a_real_socket() -> None:
     """JSON in metres and millimetres, an ASCII reading, rubbish between them."""
-    live = LiveSensor(sensor("udp:127.0.0.1:0"))
+    live = LiveSensor(sensor(f"udp:127.0.0.1:{free_port()}"))
     try:
         live.next(0.1)
         assert isinstance(live.port, UdpPort)
