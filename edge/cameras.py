@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.errors import InputError
@@ -24,6 +25,13 @@ KILL_S = 15.0
 START_S = 90.0
 """It may take this long to begin: a small machine loads a detector slowly."""
 _STEADY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The process of `camera` was ended for another configuration: all that it told came before this."""
+
+    camera: str
 
 
 class CameraProcess:
@@ -88,7 +96,7 @@ class CameraProcess:
         return True
 
     def stop(self) -> None:
-        """End the process; returns when it is gone."""
+        """End the process; returns when it is gone, and all that it told is among the reports."""
         self._stopping.set()
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
@@ -132,7 +140,8 @@ class CameraProcess:
             try:
                 report = decode(line)
             except InputError as error:
-                self._tell("down", str(error))
+                if not self._stopping.is_set():  # else it was ended in the middle of a line
+                    self._tell("down", str(error))
                 return
             if isinstance(report, FrameReport):
                 self._up = True

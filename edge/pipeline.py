@@ -20,7 +20,7 @@ from branchloop.wire.commands import Reply
 from branchloop.wire.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
 from branchloop.wire.payload import Wire
 from branchloop.wire.status import DeviceLight
-from edge.cameras import CameraProcess, wiring
+from edge.cameras import CameraProcess, Ended, wiring
 from edge.clock_steps import ClockSteps
 from edge.configured import Configured
 from edge.crowding import CROWDING, Crowding
@@ -113,14 +113,17 @@ class Pipeline:
             camera.start()
         try:
             while not stop.is_set():
-                self._tick()
-                try:
-                    self.step(self._reports.get(timeout=0.1))
-                except queue.Empty:
-                    self._enter(self._floors.settle(self._now_ms(), self._readings))
-                self._succeed()
+                self._turn()
         finally:
             self._end()
+
+    def _turn(self) -> None:
+        self._tick()
+        try:
+            self.step(self._reports.get(timeout=0.1))
+        except queue.Empty:
+            self._enter(self._floors.settle(self._now_ms(), self._readings))
+        self._succeed()
 
     def _end(self) -> None:
         """Every step is taken, also when one before it fails: what was counted is kept and sent."""
@@ -133,11 +136,9 @@ class Pipeline:
             for camera in self._cameras.values():
                 last.callback(camera.stop)
 
-    def step(self, report: Report | SensorReport | Heard | DesiredHeard | Reply) -> None:
+    def step(self, report: Report | Ended | SensorReport | Heard | DesiredHeard | Reply) -> None:
         """Handle one report of a camera or sensor, a command, or an answer that was made aside."""
         match report:
-            case FrameReport(camera) | EventReport(camera) if camera not in self._cameras:
-                return  # the last words of a process that was ended: its camera would hold up the windows
             case FrameReport(device, t_ms) | SensorReport(device, Reading(t_ms)) if self._clock_steps.is_over(
                 device, t_ms, self._now_ms()
             ):
@@ -148,6 +149,9 @@ class Pipeline:
                 self._event(camera, "camera", event)
             case BackgroundReport():
                 self._pictures.background(report)
+            case Ended(camera):
+                self._floors.ended(camera)
+                self._pictures.forget(camera)
             case Heard(payload):
                 self._pictures.take(payload)
             case DesiredHeard():
@@ -216,9 +220,9 @@ class Pipeline:
         self._wired = site
 
     def _end_camera(self, camera: str) -> None:
+        """What it told and the core has not come to yet, however far behind it is, is taken first."""
         self._cameras.pop(camera).stop()
-        self._floors.state(camera, "starting")
-        self._pictures.forget(camera)
+        self._reports.put(Ended(camera))
 
     def _camera(self, camera: str) -> CameraProcess:
         self._lights[camera] = DeviceLight(id=camera, state="starting", since_ms=self._now_ms())

@@ -52,6 +52,7 @@ class _Eye:
     fault: CameraFault | None = None
     faulty: CameraFault | None = None
     """The fault that a window which is still open has seen, gone or not."""
+    ended: bool = False
 
 
 class Floor:
@@ -128,6 +129,12 @@ class Floor:
         if state != "up":
             self._end_all(eye)
 
+    def ended(self, camera: str) -> None:
+        """No more frames come of this camera: it holds up no window, and those that are open tell its last state."""
+        eye = self._eyes[camera]
+        eye.ended = True
+        self._end_all(eye)
+
     def settle(self, now_ms: int, sensors: Sensors, upto_ms: int | None = None) -> Settled:
         """Make final what is due at `now_ms` (only needed when no camera is up), or up to `upto_ms`, and close windows."""
         self._accounts.begin(now_ms)
@@ -198,8 +205,8 @@ class Floor:
 
     def due_ms(self, now_ms: int) -> int:
         """Up to when everything may become final: every camera that is up has looked long enough beyond."""
-        up = [eye.t_ms for eye in self._eyes.values() if eye.state == "up" and eye.t_ms is not None]
-        t_ms = min(up) if up else now_ms
+        looking = [eye for eye in self._eyes.values() if eye.state == "up" and not eye.ended]
+        t_ms = min((eye.t_ms for eye in looking if eye.t_ms is not None), default=now_ms)
         held_ms = t_ms - MAX_LOOKBACK_MS
         return max(held_ms + -held_ms % self._at_once_ms, window_start_ms(t_ms - self._lookback_ms))
 

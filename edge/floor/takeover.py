@@ -94,6 +94,14 @@ class Floors:
         for floor in self._watching(camera):
             floor.state(camera, state, fault)
 
+    def ended(self, camera: str) -> None:
+        """A camera's process was ended for the configuration that comes: it holds up no window."""
+        for floor in self._watching(camera):
+            if floor is self._floor and self._coming is not None:
+                floor.ended(camera)
+            else:
+                floor.state(camera, "starting")
+
     def settle(self, now_ms: int, sensors: Sensors) -> Settled:
         """Make final what is due and close windows; ends the take-over once the border is settled."""
         if self._coming is None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ import pytest
 from branchloop.errors import DependencyError
 from branchloop.processes import free_port, lock_directory
 from branchloop.share import share
+from branchloop.site import editing
+from branchloop.wire.desired import make
 from branchloop.wire.messages import CameraFault, DeviceState
 from branchloop.wire.status import Stuck
 from edge.cameras import CameraProcess
@@ -32,6 +35,7 @@ from edge.perceive.report import EventReport, FrameReport, Report, decode, encod
 from edge.perceive.ultrasonic import Reading
 from edge.pipeline import Pipeline
 from edge.sensors import SensorReport
+from edge.succession import DesiredHeard
 from edge.supervise import run_box
 
 T0_MS = 1_795_000_000_000
@@ -174,6 +178,20 @@ def test_a_camera_process_that_dies_comes_back(
     wait_for(camera, 30, None)
 
 
+def test_a_process_that_is_ended_in_the_middle_of_a_line_is_not_told_as_down(config: Path) -> None:
+    """What it told before is there when `stop` returns."""
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    whole = [encode(FrameReport("hall", t_ms, None)) for t_ms in range(50)]
+    told = "\n".join([*whole, '["hall", "fra'])
+    process._args = [sys.executable, "-c", f"print({told!r}, end='', flush=True); input()"]
+    process.start()
+    first = reports.get(timeout=30)
+    process.stop()
+    rest = [reports.get_nowait() for _ in range(reports.qsize())]
+    assert [encode(report) for report in (first, *rest)] == whole
+
+
 def messages(data_dir: Path) -> list[tuple[str, dict[str, Any]]]:
     """What the outbox holds."""
     db = sqlite3.connect(data_dir / "outbox.db")
@@ -209,20 +227,6 @@ def close(pipeline: Pipeline) -> None:
     pipeline._outbox.close()
     for end in (pipeline._link._wake, pipeline._link._woken):
         end.close()
-
-
-def test_a_last_frame_of_an_ended_camera_holds_up_nothing(config: Path) -> None:
-    """A process that is ended for another configuration has frames on their way: windows close by the clock all the same."""
-    data = config.parent / "data"
-    data.mkdir()
-    pipeline = Pipeline(read_configured(config), config, data)
-    for i in range(20):
-        pipeline.step(FrameReport("hall", T0_MS + 143 * i, box(300 + 4 * i)))
-    pipeline._end_camera("hall")
-    pipeline.step(FrameReport("hall", T0_MS + 143 * 20, box(380)))
-    windows = pipeline._floors.settle(T0_MS + 20_000, pipeline._readings).windows
-    close(pipeline)
-    assert [window.start_ms for window in windows] == [T0_MS, T0_MS + 5_000, T0_MS + 10_000]
 
 
 def test_a_clock_that_is_set_closes_the_window_and_is_told(config: Path) -> None:
@@ -436,6 +440,74 @@ def add_back(config: Path) -> None:
     end = text.index("\n[[", start)
     second = text[start:end].replace('id = "hall"', 'id = "back"')
     config.write_text(f"{text[:end]}\n{second}{text[end:]}", encoding="utf-8")
+
+
+@pytest.mark.parametrize("behind_s", [0.0, 8.0, 20.0])
+@pytest.mark.parametrize("goes", [True, False], ids=["goes", "changes"])
+def test_a_camera_that_leaves_is_counted_to_the_border_however_far_behind_the_core_is(
+    config: Path, monkeypatch: pytest.MonkeyPatch, goes: bool, behind_s: float
+) -> None:
+    """The core stands still about the border (a slow disk): what waits in it is the leaving configuration's all the same."""
+    monkeypatch.setattr(CameraProcess, "start", lambda _: None)
+    add_back(config)
+    data = config.parent / "data"
+    data.mkdir()
+    clocks = Clocks()
+    pipeline = Pipeline(read_configured(config), config, data, clocks.clock())
+    text = config.read_text(encoding="utf-8")
+    if goes:
+        text = editing.without_entry(text, "camera", "back")
+    else:
+        text = "analysed_fps = 2.0".join(text.rsplit("analysed_fps = 7.0", 1))
+    pipeline.step(DesiredHeard(make(text, "plaza", 2, 0, 1).to_json().encode()))
+    border_ms, before = pipeline._border_ms, pipeline._cameras["back"]
+    t_ms = T0_MS
+    while t_ms < border_ms + 20_000:
+        t_ms = clocks.go_on(0.25)
+        for camera in ("hall", "back") if pipeline._cameras.get("back") is before else ("hall",):
+            pipeline._reports.put(FrameReport(camera, t_ms, box(300)))
+        while not pipeline._reports.empty() and not 0 <= t_ms - (border_ms - 4_000) < behind_s * 1000:
+            pipeline._turn()
+    if goes:
+        pipeline.step(
+            FrameReport("back", t_ms, box(300))
+        )  # after the last word of the process that was ended
+    pipeline._enter(pipeline._floors.settle(t_ms + 10_000, pipeline._readings))
+    close(pipeline)
+    windows = {body["start_ms"]: body for kind, body in messages(data) if kind == "window"}
+    assert sorted(windows) == list(range(T0_MS, max(windows) + 1, 5_000))
+    assert max(windows) > border_ms + 5_000
+    for start_ms in range(T0_MS + 5_000, border_ms, 5_000):
+        assert [
+            (told["camera"], told["observed_ms"], told["frames"], told["state"])
+            for told in windows[start_ms]["cameras"]
+        ] == [("hall", 5_000, 20, "up"), ("back", 5_000, 20, "up")], start_ms - border_ms
+    after = [told["camera"] for told in windows[border_ms]["cameras"]]
+    assert (after, windows[border_ms]["config_version"]) == (["hall"] if goes else ["hall", "back"], 2)
+    assert pipeline._succession.coming is None
+
+
+def test_a_camera_that_is_down_holds_up_no_takeover(config: Path) -> None:
+    """It leaves without a word, and its windows say to the last that it was down."""
+    add_back(config)
+    data = config.parent / "data"
+    data.mkdir()
+    clocks = Clocks()
+    pipeline = Pipeline(read_configured(config), config, data, clocks.clock())
+    pipeline.step(EventReport("back", Event("state", T0_MS, state="down", detail="cannot be reached")))
+    text = editing.without_entry(config.read_text(encoding="utf-8"), "camera", "back")
+    pipeline.step(DesiredHeard(make(text, "plaza", 2, 0, 1).to_json().encode()))
+    border_ms = pipeline._border_ms
+    while clocks.go_on(0.25) < border_ms + 8_000:
+        pipeline._reports.put(FrameReport("hall", clocks.go_on(0), box(300)))
+        while not pipeline._reports.empty():
+            pipeline._turn()
+    close(pipeline)
+    windows = [body for kind, body in messages(data) if kind == "window"]
+    before = [window["cameras"] for window in windows if window["start_ms"] < border_ms]
+    assert {(told["observed_ms"], told["state"]) for _, told in before} == {(0, "down")}
+    assert windows[-1]["start_ms"] == border_ms
+    assert pipeline._succession.coming is None
 
 
 def test_the_end_of_a_complaint_is_said(config: Path) -> None:

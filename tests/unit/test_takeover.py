@@ -267,13 +267,17 @@ def test_a_camera_that_goes_holds_up_nothing() -> None:
         floors.frame("north", t_ms, boxes(places))
         if not border_ms or t_ms < border_ms + 1000:
             floors.frame("south", t_ms, boxes(places, "south"))
-        elif floors.border_ms is not None:
-            floors.state("south", "starting")
+        elif floors.border_ms is not None and t_ms < border_ms + 1000 + FRAME_MS:
+            floors.ended("south")
+        elif t_ms < border_ms + 1000 + 2 * FRAME_MS:
+            floors.frame("south", t_ms, boxes(places, "south"))
         windows += floors.settle(t_ms, no_sensors).windows
     assert floors.border_ms is None
     starts = sorted(window.start_ms for window in windows)
     assert starts == list(range(starts[0], starts[-1] + 1, WINDOW_MS))
     assert {len(w.cameras) for w in windows if w.start_ms >= border_ms} == {1}
+    last = next(w for w in windows if w.start_ms == border_ms - WINDOW_MS)
+    assert [(camera.camera, camera.state) for camera in last.cameras] == [("north", "up"), ("south", "up")]
     floors.frame("south", T0_MS + 60_000, boxes([]))  # a last frame of a process that is being ended
 
 
