@@ -21,6 +21,7 @@ from edge.perceive.ultrasonic import Reading, SensorWindows
 from edge.perceive.ultrasonic_fault import FaultWatch
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import LogSensor
+from edge.perceive.ultrasonic_moment import Moments
 
 _LOG = logging.getLogger(__name__)
 
@@ -143,13 +144,13 @@ class _Reader:
 
     def _read(self) -> None:
         """Whatever a driver stumbles over is told as `down`, and a new one takes its place."""
-        backoff, failed = Backoff(), False
+        backoff, moments, failed = Backoff(), Moments(), False
         while not self._stopping.is_set():
             try:
                 if failed:
                     self._anew()
                     failed = False
-                got = self._driver.next(1.0)
+                got = self._driver.next(moments.wait_s)
             except Exception as error:  # noqa: BLE001 - the thread's border: a sensor must not fall silent
                 _LOG.exception("sensor %s cannot be read", self.sensor.id)
                 self._lost(f"its reader failed ({type(error).__name__}: {error}); it is begun anew")
@@ -159,8 +160,13 @@ class _Reader:
             if got is not None:
                 backoff.succeeded()
                 self._failed = False
-                self._reports.put(SensorReport(self.sensor.id, got))
+            self._pass_on(moments.take(got))
+        self._pass_on(moments.take(None))
         _release(self._driver)
+
+    def _pass_on(self, all_got: Sequence[Reading | Event]) -> None:
+        for got in all_got:
+            self._reports.put(SensorReport(self.sensor.id, got))
 
     def _lost(self, detail: str) -> None:
         self._failed = True

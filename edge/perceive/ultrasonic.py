@@ -30,6 +30,8 @@ class Reading:
 
     t_ms: int
     range_m: float | None
+    of: int = 1
+    """So many came in its moment, if those were too many to take each: then it is the last of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@
 - *garbled*: a fifth of what comes is no reading at all.
 
 Each is judged over the last minute, or as long as `KEPT` readings take, and stays for a window after it has gone.
+Of readings that came in one moment, more than a sensor says, the last counts (`ultrasonic_moment`): a gateway's backlog is not of now.
 A range too near, or at the end of the reach, is no target: that may last for hours.
 """
 
@@ -18,18 +19,22 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice, pairwise
 from statistics import median
 
 from branchloop.site.site import Sensor
 from branchloop.wire.messages import SensorFault
 from edge.perceive.ultrasonic import NEAREST_M, Reading
+from edge.perceive.ultrasonic_moment import MOMENT_MS, MOST, moment
 
 HORIZON_MS = 60_000
 LONGEST_MS = 150_000
 STUCK_MS = 60_000
 KEPT = 24
 """So many readings are judged of a slow sensor, though they are older than a minute: down to 0.16 Hz."""
+MOST_KEPT = HORIZON_MS // MOMENT_MS * MOST
+"""No more come in a minute."""
 ENOUGH = 20
 ENOUGH_GARBAGE = 6
 FLOOR_M = 0.3
@@ -62,7 +67,7 @@ class FaultWatch:
 
     def __init__(self, sensor: Sensor) -> None:
         self._sensor = sensor
-        self._readings: deque[Reading] = deque()
+        self._readings: deque[Reading] = deque(maxlen=MOST_KEPT)
         self._garbage: deque[tuple[int, int]] = deque()
         self._same_since_ms: int | None = None
         self._same_m: float | None = None
@@ -72,7 +77,9 @@ class FaultWatch:
         """The next reading; a time before the last one means that the clock was set back."""
         if self._readings and reading.t_ms < self._readings[-1].t_ms:
             self.forget()
-        reading = Reading(reading.t_ms, self._target_m(reading.range_m))
+        reading = replace(reading, range_m=self._target_m(reading.range_m))
+        while reading.of > 1 and self._readings and moment(self._readings[-1].t_ms) == moment(reading.t_ms):
+            self._readings.pop()
         self._readings.append(reading)
         while self._is_old(reading.t_ms - self._readings[0].t_ms):
             self._readings.popleft()
@@ -127,13 +134,11 @@ class FaultWatch:
         return told
 
     def _judge(self, neighbours: Sequence[FaultWatch]) -> SensorFault | None:
-        garbage, readings = sum(pieces for _, pieces in self._garbage), len(self._readings)
-        if (
-            garbage >= max(ENOUGH_GARBAGE, GARBLED_SHARE * (garbage + readings))
-            and garbage + readings >= ENOUGH
-        ):
+        garbage = sum(pieces for _, pieces in self._garbage)
+        pieces = garbage + sum(reading.of for reading in self._readings)
+        if garbage >= max(ENOUGH_GARBAGE, GARBLED_SHARE * pieces) and pieces >= ENOUGH:
             return "garbled"
-        if readings < ENOUGH:
+        if len(self._readings) < ENOUGH:
             return None
         if self._is_stuck():
             return "stuck"

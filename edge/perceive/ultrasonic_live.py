@@ -12,6 +12,7 @@ import contextlib
 import select
 import socket
 import threading
+from collections import deque
 from typing import Protocol
 
 import serial
@@ -28,6 +29,7 @@ from edge.perceive.ultrasonic_wire import LineReader
 BAUD = 9_600
 _POLL_S = 0.2
 _CHUNK = 4_096
+_BATCH = 100
 
 
 class Port(Protocol):
@@ -110,8 +112,10 @@ class UdpPort:
         """Of all datagrams that wait."""
         found: list[float | None] = []
         with contextlib.suppress(BlockingIOError):
-            for _ in range(100):
+            for _ in range(_BATCH):
                 found += reader.whole(self._socket.recv(65_536))
+                if len(found) >= _BATCH:  # a datagram may hold thousands
+                    break
         return found
 
     def idle(self) -> None:
@@ -134,7 +138,7 @@ class LiveSensor:
         self._reader = LineReader(sensor.unit)
         self._port: Port | None = None
         self._retry_s = float("-inf")
-        self._ready: list[Reading] = []
+        self._ready: deque[Reading] = deque()
         self._events: list[Event] = []
         self._opened_s = 0.0
         self._stopping = threading.Event()
@@ -168,7 +172,7 @@ class LiveSensor:
             if self._events:
                 return self._events.pop(0)
             if self._ready:
-                return self._ready.pop(0)
+                return self._ready.popleft()
             now_s = self._clock.now_s()
             if self._stopping.is_set():
                 self._close()

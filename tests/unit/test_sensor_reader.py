@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import socket
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from edge import sensors as module
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading
 from edge.perceive.ultrasonic_live import UdpPort
+from edge.perceive.ultrasonic_moment import MOST, moment
 from edge.perceive.ultrasonic_wire import LineReader
 from edge.sensors import SensorReport, Sensors
 
@@ -132,3 +134,34 @@ def test_who_is_as_before_is_read_on_when_another_changes(tmp_path: Path) -> Non
     assert sum(window.readings for window in one) == heard["one"]
     assert 0 < sum(window.readings for window in two) <= heard["two"] - before["two"]
     assert (one[-1].state, one[-1].fault, two[-1].fault) == ("up", "garbled", None)
+
+
+def test_a_flood_does_not_reach_the_core(tmp_path: Path) -> None:
+    """Thousands of readings by UDP: ten or so pass in a tenth of a second, the last of all among them, and no window counts more."""
+    reports: queue.SimpleQueue[object] = queue.SimpleQueue()
+    port = free_port()
+    sensors = Sensors([sensor(port)], tmp_path, reports)
+    readings: list[Reading] = []
+
+    def pump() -> None:
+        while not reports.empty():
+            report = reports.get()
+            assert isinstance(report, SensorReport)
+            if isinstance(report.got, Reading):
+                readings.append(report.got)
+
+    def last(range_m: float) -> bool:
+        pump()
+        return bool(readings) and readings[-1].range_m == pytest.approx(range_m)
+
+    sensors.start()
+    try:
+        until(lambda: say(port, b"R1000\n") or last(1.0), "a reading", wait_s=20)
+        for _ in range(40):
+            say(port, b"R2000\n" * 5_000)
+        until(lambda: say(port, b"R3000\n") or last(3.0), "the last one", wait_s=20)
+    finally:
+        sensors.stop()
+    each = Counter(moment(reading.t_ms) for reading in readings)
+    assert max(each.values()) <= MOST + 1
+    assert max(reading.of for reading in readings) >= 5_000

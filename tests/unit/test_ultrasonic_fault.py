@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import random
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from hypothesis import given, settings, strategies as st
 from branchloop.share import share
 from branchloop.site.site import Sensor
 from branchloop.wire.messages import SensorFault
+from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading
 from edge.perceive.ultrasonic_fault import FaultWatch
 from edge.perceive.ultrasonic_log import read_log
+from edge.perceive.ultrasonic_moment import IDLE_S, Moments
 from edge.sensors import SensorReport, Sensors
 
 
@@ -190,6 +193,80 @@ def test_a_little_garbage_is_line_noise() -> None:
     one = watch(trembling)
     one.garbage(90_000, 5)
     assert fault(one) is None
+
+
+def said(one: FaultWatch, readings: Sequence[Reading], garbage: int = 0) -> list[SensorFault | None]:
+    """What was told in each window, of a sensor that is read by the box."""
+    moments, told, end_ms = Moments(), [], 5_000
+    for reading in readings:
+        for got in moments.take(reading):
+            while got.at_ms >= end_ms if isinstance(got, Event) else got.t_ms >= end_ms:
+                one.garbage(end_ms, garbage)
+                told.append(one.fault(end_ms, []))
+                end_ms += 5_000
+            if isinstance(got, Reading):
+                one.add(got)
+    return told
+
+
+@pytest.mark.parametrize("hz", [10, 1])
+@pytest.mark.parametrize("took_ms", [1, 40, 3_000])
+@pytest.mark.parametrize("kept", [300, 30_000])
+def test_a_backlog_in_one_moment_is_no_fault(hz: int, took_ms: int, kept: int) -> None:
+    """A gateway was cut off and delivers what it kept: somebody came and went each half minute. Only the last is of now."""
+    live = [Reading(1_000 * i // hz, trembling(i)) for i in range(180 * hz)]
+    late = [Reading(90_000 + i * took_ms // kept, 1.2 if i // 300 % 2 else trembling(i)) for i in range(kept)]
+    readings = sorted([*live[: 60 * hz], *late, *live[90 * hz :]], key=lambda one: one.t_ms)
+    assert set(said(FaultWatch(sensor()), readings)) == {None}
+
+
+def steady(i: int) -> float:
+    return 2.98 + 0.003 * (i * i % 11)
+
+
+def flood(seconds: int, ranges: Callable[[int], float | None] = steady) -> list[Reading]:
+    return [Reading(i // 2, ranges(i)) for i in range(2_000 * seconds)]
+
+
+def test_a_flood_is_judged_by_a_reading_in_a_tenth_of_a_second() -> None:
+    """Two thousand readings a second: sound, stuck, senseless and garbled ones are told apart."""
+    noise = random.Random(3)
+    assert set(said(FaultWatch(sensor()), flood(70))) == {None}
+    assert said(FaultWatch(sensor()), flood(70, lambda _: 1.234))[-1] == "stuck"
+    assert said(FaultWatch(sensor()), flood(20, lambda _: noise.uniform(0.3, 3.9)))[-1] == "spiking"
+    assert said(FaultWatch(sensor()), flood(20), garbage=1_000)[-1] is None, "a tenth"
+    assert said(FaultWatch(sensor()), flood(20), garbage=5_000)[-1] == "garbled"
+
+
+@pytest.mark.parametrize("hz", [0.5, 1, 10, 50, 100])
+def test_ordinary_rates_are_not_thinned(hz: float) -> None:
+    """Every reading passes as it comes; lines that come ten in a datagram as well."""
+    moments = Moments()
+    for i in range(500):
+        reading = Reading(round(1000 * i / hz), trembling(i))
+        assert moments.take(reading) == [reading]
+        assert moments.wait_s == IDLE_S
+    batch = [Reading(10_000_000, trembling(i)) for i in range(10)]
+    assert [got for reading in batch for got in moments.take(reading)] == batch
+
+
+def test_what_comes_all_at_once_is_its_first_and_its_last() -> None:
+    """The last once the moment is over, by a later reading, an event, or because nothing comes; and how many there were."""
+    for end in (None, Event("state", 200, state="stalled"), Reading(200, 3.0)):
+        moments = Moments()
+        passed = [got for i in range(500) for got in moments.take(Reading(100 + i // 50, i / 100))]
+        assert passed == [Reading(100, i / 100) for i in range(10)]
+        assert moments.wait_s < 0.2
+        assert moments.take(end) == [Reading(109, 4.99, of=500), *([] if end is None else [end])]
+        assert moments.take(None) == []
+
+
+def test_a_watch_keeps_no_more_than_a_minute_can_hold() -> None:
+    """Whoever feeds it: a verdict takes no time of the windows."""
+    one = watch(steady, 90, 2_000)
+    begin_s = time.process_time()
+    assert fault(one) is None
+    assert time.process_time() - begin_s < 4
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 10)), max_size=300))
