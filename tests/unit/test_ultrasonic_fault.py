@@ -119,6 +119,24 @@ def test_two_devices_on_one_topic_are_found_at_any_rate(hz: int) -> None:
     assert set(told[12:]) == {"spiking"}
 
 
+@pytest.mark.parametrize(
+    ("often", "seldom", "told"),
+    [(10, 5, "spiking"), (10, 2, "spiking"), (5, 1, "spiking"), (2, 1, "spiking"), (1, 0.5, "spiking"), (10, 1, None)],
+)  # fmt: skip
+def test_of_two_devices_one_may_speak_less(often: float, seldom: float, told: SensorFault | None) -> None:
+    """Down to one reading in ten, in five of slow ones: fewer are what a sound sensor has of strays."""
+    noise = random.Random(1)
+    readings = [
+        Reading(round(1000 * (i + noise.random() / 3) / hz), range_m + noise.gauss(0, 0.02))
+        for hz, range_m in ((often, 2.9), (seldom, 1.2))
+        for i in range(round(120 * hz))
+    ]
+    one = FaultWatch(sensor())
+    for reading in sorted(readings, key=lambda one: one.t_ms):
+        one.add(reading)
+    assert fault(one, now_ms=120_000) == told
+
+
 @pytest.mark.parametrize("hz", [10.0, 0.5])
 @pytest.mark.parametrize("range_m", [5.0, 4.5, 0.0, None])
 def test_nobody_in_reach_is_not_stuck(range_m: float | None, hz: float) -> None:
