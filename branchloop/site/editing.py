@@ -14,7 +14,7 @@ from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import Array, InlineTable, Table
 
 from branchloop.errors import ConfigError
-from branchloop.site import pieces
+from branchloop.site import pieces, rows
 from branchloop.site.pieces import Piece
 
 OF_THE_BOX = ("box", "kiosk")
@@ -204,20 +204,16 @@ def _update(table: Any, values: Mapping[str, Any]) -> None:
         elif key in table and _plain(table[key]) == _plain(value):
             continue
         elif key in table and isinstance(table[key], Array) and isinstance(value, Sequence):
-            _refill(table[key], value)
+            table[key] = _refilled(table[key], value)
         else:
             table[key] = _item(value)
 
 
-def _refill(array: Array, values: Sequence[Any]) -> None:
-    """Row by row, so that the remarks beside unchanged rows stay."""
-    for index, value in enumerate(values):
-        if index >= len(array):
-            array.append(_item(value))
-        elif _plain(array[index]) != _plain(value):
-            array[index] = _item(value)
-    while len(array) > len(values):
-        del array[len(array) - 1]
+def _refilled(array: Array, values: Sequence[Any]) -> Any:
+    """With other values; rows that stay keep the remarks beside them, and those that are removed take theirs along."""
+    wanted = [_plain(value) for value in values]
+    fresh = [tomlkit.item(_item(value)).as_string() for value in values]
+    return tomlkit.value(rows.refilled(array.as_string(), _plain(array), wanted, fresh))
 
 
 def _item(value: Any) -> Any:

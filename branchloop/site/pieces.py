@@ -13,15 +13,16 @@ from typing import Any, Literal
 import tomlkit
 
 Kind = Literal["head", "key", "remark", "blank"]
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r'"""(?:[^\\]|\\.)*?"""(?:"{0,2})'  # strings may hold whatever else is looked for here
     r"|'''.*?'''(?:'{0,2})"
     r'|"(?:[^"\\\n]|\\.)*"'
     r"|'[^'\n]*'"
     r"|\#[^\n]*"
-    r"|[\[{\]}\n]",
+    r"|[\[{\]},\n]",
     re.DOTALL,
 )
+"""Strings and remarks as wholes, and what a text is divided by outside of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def joined(pieces: Sequence[Piece]) -> str:
 def _pieces(text: str) -> list[Piece]:
     found: list[Piece] = []
     start = depth = 0
-    for token in _TOKEN.finditer(text):
+    for token in TOKEN.finditer(text):
         match token.group():
             case "[" | "{":
                 depth += 1

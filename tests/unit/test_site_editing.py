@@ -42,6 +42,98 @@ def test_a_calibration_keeps_its_remarks() -> None:
     assert [list(mark) for mark in parse_site(edited).cameras[0].calibration.points] == points
 
 
+MARKED = """# the hall
+[[camera]]
+id = "hall"
+[camera.calibration] # by Li
+points = [ # x_px, y_px, x_m, y_m
+  [210.0, 650.0, 2.0, 8.0],   # foot of pillar A
+  [500.0, 600.0, 4.0, 7.0],   # tile corner at the ATM
+  # the teller's side
+  [1080.0, 640.0, 10.0, 8.0], # door frame, "left", [1]
+  [890.0, 250.0, 9.5, 2.0], [380.0, 255.0, 2.5, 2.0] # tellers 3 and 1
+  # no more could be seen
+] # measured on 3 May
+focal_px = 900.0
+"""
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_mark_comes_and_goes_with_its_own_remark(end: str) -> None:
+    """Removed, added between, dragged, and the last of a line: of the text nothing else changes."""
+    marked = MARKED.replace("\n", end)
+    points = tomllib.loads(MARKED)["camera"][0]["calibration"]["points"]
+
+    def edited(wanted: list[list[float]]) -> str:
+        text = editing.with_calibration(marked, "hall", {"points": wanted})
+        assert tomllib.loads(text)["camera"][0]["calibration"] == {"points": wanted, "focal_px": 900.0}
+        assert text.count(end) == text.count("\n")
+        return text.replace(end, "\n")
+
+    atm = "  [500.0, 600.0, 4.0, 7.0],   # tile corner at the ATM\n"
+    door = '  [1080.0, 640.0, 10.0, 8.0], # door frame, "left", [1]\n'
+    last = "  [890.0, 250.0, 9.5, 2.0], [380.0, 255.0, 2.5, 2.0] # tellers 3 and 1\n"
+    new = [700.0, 500.0, 6.0, 5.0]
+    line = "  [700.0, 500.0, 6.0, 5.0],\n"
+    assert edited([points[0], *points[2:]]) == MARKED.replace(atm, "")
+    assert edited([*points[:2], *points[3:]]) == MARKED.replace(door, "")
+    assert edited([new, *points]) == MARKED.replace("  [210", line + "  [210")
+    assert edited([*points[:2], new, *points[2:]]) == MARKED.replace(atm, atm + line)
+    assert edited([*points, new]) == MARKED.replace("2.0] #", "2.0], #").replace(
+        "and 1\n", "and 1\n" + line.replace(",\n", "\n")
+    )
+    assert edited(points[:4]) == MARKED.replace(", [380.0, 255.0, 2.5, 2.0] # tellers 3 and 1", "")
+    assert edited([*points[:3], points[4]]) == MARKED.replace("[890.0, 250.0, 9.5, 2.0], ", "")
+    assert edited(points[:3]) == MARKED.replace(last, "").replace("8.0], # door", "8.0] # door")
+    dragged = [points[0], [510.0, 600.0, 4.0, 7.0], points[3], points[4]]
+    assert edited(dragged) == MARKED.replace(door, "").replace("[500.0", "[510.0")
+
+
+@st.composite
+def _arrays(draw: st.DrawFn) -> tuple[str, dict[int, str]]:
+    """The text of an array in some layout, and each number's remark beside it, if it has one."""
+    numbers = draw(st.lists(st.integers(0, 99), unique=True, max_size=6))
+    text = "[" + draw(st.sampled_from(["", " ", "\n  ", " # head\n  "]))
+    beside: dict[int, str] = {}
+    for at, number in enumerate(numbers):
+        last = at == len(numbers) - 1
+        text += f"[{number}, '#,']" + draw(st.sampled_from(["", " "]))
+        text += "," if not last or draw(st.booleans()) else ""
+        if draw(st.booleans()):
+            beside[number] = f"# of {number}."
+            text += " " + beside[number] + "\n" + draw(st.sampled_from(["", "\t", "  # apart\n  "]))
+        else:
+            text += draw(st.sampled_from(["", " ", "\n  ", "\n\n", "\n # apart\n"]))
+    return text + "]", beside
+
+
+@given(_arrays(), st.data())
+def test_every_row_that_stays_keeps_its_remark(
+    array: tuple[str, dict[int, str]], data: st.DataObject
+) -> None:
+    """Whatever the layout: rows are removed and added anywhere, and the text says what was asked."""
+    text, beside = array
+    end = data.draw(st.sampled_from(["\n", "\r\n"]))
+    text = f'[[zone]]\nid = "z"\nrows = {text} # below\nkind = "other"\n'.replace("\n", end)
+    old = tomllib.loads(text)["zone"][0]["rows"]
+    new = [row for row in old if data.draw(st.booleans())]
+    for number in data.draw(st.lists(st.integers(100, 199), unique=True, max_size=4)):
+        new.insert(data.draw(st.integers(0, len(new))), [number, "new"])
+    edited = editing.with_entry(text, "zone", {"id": "z", "rows": new})
+    assert tomllib.loads(edited) == {"zone": [{"id": "z", "rows": new, "kind": "other"}]}
+    assert edited.count("# apart") == text.count("# apart")
+    assert edited.count("# head") == text.count("# head")
+    assert edited.count("# below") == 1
+    assert edited.count(end) == edited.count("\n")
+    lines = edited.splitlines()
+    for number, remark in beside.items():
+        if [number, "#,"] in new:
+            (line,) = (line for line in lines if remark in line)
+            assert line.index(f"[{number}, ") < line.index(remark)
+    if new == old:
+        assert edited == text
+
+
 FRESH = """id = "b"
 [[camera]]
 id = "hall"
