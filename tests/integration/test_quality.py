@@ -272,7 +272,7 @@ def test_two_cameras_that_change_places_in_the_file_are_one_pair(tmp_path: Path)
 def test_what_was_told_of_a_removed_part_ends_whatever_else_has_its_name(tmp_path: Path) -> None:
     """A line may be called as a camera or a sensor is: each kind of alert is about one of them."""
     second = PARTS[PARTS.index("[[camera]]") : PARTS.index("[[sensor]]")].replace('"cam"', '"door"')
-    sensor = PARTS[PARTS.index("[[sensor]]") :].replace('"eye"', '"door"')
+    sensor = PARTS[PARTS.index("[[sensor]]") :].replace('"eye"', '"door"').replace(":9", ":10")
     ended = {("covered", "door"), ("camera_silent", "door"), ("stuck", "door"), ("cameras_apart", "cam/door")}
     lasting = {("line_history", "door"), ("covered", "cam"), ("sensor_silent", "eye")}
     with world(tmp_path, parts=PARTS + second + sensor) as hub:
