@@ -1,6 +1,6 @@
 """The floor from above, people removed: offline from clips, and for the box from its cameras' backgrounds.
 
-`python -m edge.birdseye CONFIG` is the box's way: backgrounds as JSON on standard input, a `Picture` as JSON
+`python -m edge.birdseye` is the box's way: its site and the backgrounds as JSON on standard input, a `Picture` as JSON
 on standard output. It is a process of its own, so that the core goes on counting meanwhile.
 """
 
@@ -22,7 +22,6 @@ from branchloop.errors import DependencyError, InputError, UsageError
 from branchloop.outfile import begins_with, check_place, write_whole
 from branchloop.site.site import Camera, Site
 from branchloop.wire.commands import MAX_PICTURE_BYTES, Picture, Seam
-from edge.configured import read_configured
 from edge.floor.calibration import FloorCalibration, calibrate
 from edge.perceive.backdrop import CHECK_FLOOR, CLEAR, Backdrop, Background, unpacked, without_people
 from edge.perceive.birdseye import Layout, Mask, View, lay_out, webp, with_alpha
@@ -191,13 +190,13 @@ def _make_folder(folder: Path) -> None:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
-def main(config: Path) -> None:
-    """Lay out the backgrounds on standard input on the plan of CONFIG."""
+def main() -> None:
+    """Lay out the backgrounds on standard input on the plan of the site that is there as well."""
     cv2.setNumThreads(1)  # the cameras need the other cores
-    configured = read_configured(config)
-    detector = load_detector(configured.box.detector, score_floor=CHECK_FLOOR)
-    sys.stdout.write(picture(configured.site, json.load(sys.stdin), detector).to_json())
+    told = json.load(sys.stdin)
+    site = Site.model_validate(told["site"])
+    detector = load_detector(site.box.detector if site.box else "nanodet", score_floor=CHECK_FLOOR)
+    sys.stdout.write(picture(site, told["backgrounds"], detector).to_json())
 
 
 if __name__ == "__main__":

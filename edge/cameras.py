@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import queue
 import subprocess
 import sys
@@ -11,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from branchloop.errors import InputError
-from branchloop.site.site import Camera
+from branchloop.site.site import Camera, Site
 from branchloop.wire.messages import DeviceState
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.health import Event
+from edge.perceive.orders import encode_site
 from edge.perceive.report import EventReport, FrameReport, Report, decode
 
 SILENT_S = 4.5
@@ -38,10 +41,19 @@ class CameraProcess:
     """One camera's process; its reports go into `reports`, its own death is reported as `down`."""
 
     def __init__(
-        self, config: Path, camera: str, reports: queue.SimpleQueue[Report], now_ms: Callable[[], int]
+        self,
+        config: Path,
+        site: Site,
+        camera: Camera,
+        reports: queue.SimpleQueue[Report],
+        now_ms: Callable[[], int],
     ) -> None:
-        self._args = [sys.executable, "-m", "edge.perceive.watch", str(config), camera]
-        self._camera = camera
+        """`site`: the configuration in force, whatever the files of `config` hold by the time that it starts."""
+        self._args = [sys.executable, "-m", "edge.perceive.watch", str(config), camera.id]
+        self._camera = camera.id
+        self._works_by = encode_site(site, camera)
+        self._beginning = threading.Lock()
+        """Held while a process is told what it works by, so that it has the last word of `follow`."""
         self._reports = reports
         self._now_ms = now_ms
         self._clock = Clock()
@@ -80,17 +92,22 @@ class CameraProcess:
         """
         return self._say(f"background {command} {expires_ms}")
 
-    def recalibrated(self) -> None:
-        """Its marks or the plan have changed: what it knows of its view belongs to the ones before."""
-        self._say("recalibrated")
+    def follow(self, site: Site, camera: Camera, *, recalibrated: bool) -> None:
+        """Another configuration has it wired as before: this one counts whenever it starts anew.
+
+        `recalibrated`: its marks or the plan have changed, and what it knows of its view belongs to the ones before.
+        """
+        with self._beginning:
+            self._works_by = encode_site(site, camera)
+            if recalibrated:
+                self._say(self._works_by)
 
     def _say(self, line: str) -> bool:
         process = self._process
-        if process is None or process.stdin is None or process.poll() is not None:
+        if process is None or process.poll() is not None:
             return False
         try:
-            process.stdin.write(line + "\n")
-            process.stdin.flush()
+            _write(process, line)
         except (OSError, ValueError):  # it has just ended
             return False
         return True
@@ -116,7 +133,10 @@ class CameraProcess:
             with subprocess.Popen(
                 self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as process:
-                self._process = process
+                with self._beginning:
+                    with contextlib.suppress(OSError):  # it has just ended: that is told below
+                        _write(process, self._works_by)
+                    self._process = process
                 if not self._stopping.is_set():  # else `stop` may have looked before there was a process
                     self._listen(process)
                 process.kill()
@@ -153,6 +173,12 @@ class CameraProcess:
     def _tell(self, state: DeviceState, detail: str) -> None:
         event = Event("state", self._now_ms(), state=state, detail=detail)
         self._reports.put(EventReport(self._camera, event))
+
+
+def _write(process: subprocess.Popen[str], line: str) -> None:
+    """Past the buffer: what a process that has ended did not take would fail anew where its pipe is closed."""
+    if process.stdin is not None:
+        os.write(process.stdin.fileno(), f"{line}\n".encode())
 
 
 def wiring(camera: Camera) -> dict[str, object]:

@@ -16,11 +16,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
 
+from branchloop.site.site import Site
 from branchloop.wire.commands import Background, Birdseye, Command, Picture, Reply
 from branchloop.wire.messages import DeviceState
 from branchloop.wire.status import DeviceLight
@@ -60,15 +60,15 @@ class Pictures:
 
     def __init__(
         self,
-        config: Path,
+        site: Callable[[], Site],
         cameras: Mapping[str, Camera],
         light: Callable[[str], DeviceLight],
         reply: Callable[[str], None],
         now_ms: Callable[[], int],
         later: Callable[[Reply], None],
     ) -> None:
-        """`reply` sends; `later` hands a reply made in another thread back to `answer`."""
-        self._config = config
+        """`site`: the configuration that the cameras run by; `reply` sends; `later` hands a reply made in another thread back to `answer`."""
+        self._site = site
         self._cameras = cameras
         self._light = light
         self._reply = reply
@@ -185,11 +185,13 @@ class Pictures:
             self._send(asked.command, _picture(asked.got[camera]))
         else:
             asked.laying_out = True
-            threading.Thread(target=self._lay_out, args=(asked,), name="birdseye", daemon=True).start()
+            threading.Thread(
+                target=self._lay_out, args=(asked, self._site()), name="birdseye", daemon=True
+            ).start()
 
-    def _lay_out(self, asked: _Open) -> None:
+    def _lay_out(self, asked: _Open, site: Site) -> None:
         """In a thread: the process does the work, this only waits for it."""
-        told = {
+        backgrounds = {
             camera: {
                 "jpeg": base64.b64encode(report.jpeg).decode("ascii"),
                 "blank_png": base64.b64encode(report.blank_png).decode("ascii"),
@@ -203,8 +205,9 @@ class Pictures:
         left_s = max(0.0, (asked.command.expires_ms - self._now_ms()) / 1000)
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "edge.birdseye", str(self._config)],
-                input=json.dumps(told), capture_output=True, text=True, timeout=left_s, check=False,
+                [sys.executable, "-m", "edge.birdseye"],
+                input=json.dumps({"site": site.model_dump(mode="json", by_alias=True), "backgrounds": backgrounds}),
+                capture_output=True, text=True, timeout=left_s, check=False,
             )  # fmt: skip
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]

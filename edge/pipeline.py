@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from branchloop import __version__
-from branchloop.site.site import Site
+from branchloop.site.site import Camera, Site
 from branchloop.wire.commands import Reply
 from branchloop.wire.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
 from branchloop.wire.payload import Wire
@@ -85,12 +85,12 @@ class Pipeline:
         """Sensors of the configuration that leaves: they still answer for windows before the border."""
         self._read: dict[int, list[SensorWindow]] = {}
         """Start of window -> what the sensors read in it: two floors may ask, a sensor tells once."""
-        self._cameras = {camera.id: self._camera(camera.id) for camera in site.cameras}
+        self._cameras = {camera.id: self._camera(site, camera) for camera in site.cameras}
         self._wired = site
         """The configuration that cameras and sensors run by: it changes at the border, before the windows do."""
         self._border_ms = 0
         self._pictures = Pictures(
-            config,
+            lambda: self._wired,
             self._cameras,
             self._lights.__getitem__,
             self._link.reply,
@@ -210,10 +210,11 @@ class Pipeline:
             self._end_camera(gone)
         for camera in site.cameras:
             if camera.id not in self._cameras:
-                self._cameras[camera.id] = self._camera(camera.id)
+                self._cameras[camera.id] = self._camera(site, camera)
                 self._cameras[camera.id].start()
-            elif camera.calibration != before[camera.id].calibration or site.plan != self._wired.plan:
-                self._cameras[camera.id].recalibrated()
+            else:
+                moved = camera.calibration != before[camera.id].calibration or site.plan != self._wired.plan
+                self._cameras[camera.id].follow(site, camera, recalibrated=moved)
         if site.sensors != self._wired.sensors:
             self._leaving, self._sensors = self._sensors, self._sensors.hand_on(site.sensors)
             self._sensors.start()
@@ -224,9 +225,9 @@ class Pipeline:
         self._cameras.pop(camera).stop()
         self._reports.put(Ended(camera))
 
-    def _camera(self, camera: str) -> CameraProcess:
-        self._lights[camera] = DeviceLight(id=camera, state="starting", since_ms=self._now_ms())
-        return CameraProcess(self._config, camera, self._reports, self._now_ms)
+    def _camera(self, site: Site, camera: Camera) -> CameraProcess:
+        self._lights[camera.id] = DeviceLight(id=camera.id, state="starting", since_ms=self._now_ms())
+        return CameraProcess(self._config, site, camera, self._reports, self._now_ms)
 
     def _light(self, site: Site) -> None:
         """Every device has a light, those that never spoke as well."""

@@ -2,13 +2,15 @@
 
 On command a background leaves it as well: a picture made of many frames, with the people removed.
 
-`python -m edge.perceive.watch CONFIG CAMERA` writes one report a line to standard output, an empty line while it waits
-for pictures, and ends when its standard input does.
+`python -m edge.perceive.watch CONFIG CAMERA` reads from standard input what it works by (see `edge.perceive.orders`), and
+ends when that does; CONFIG only says where its files are. It writes one report a line to standard output, and an empty
+line while it waits for pictures.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -22,7 +24,6 @@ from numpy.typing import NDArray
 from branchloop.errors import BranchloopError, UsageError
 from branchloop.site.site import Camera, Site
 from branchloop.wire.messages import CameraFault
-from edge.configured import read_configured
 from edge.floor.calibration import calibrate
 from edge.perceive.capture import Capture
 from edge.perceive.faults import judged, misfit
@@ -30,6 +31,7 @@ from edge.perceive.health import Event
 from edge.perceive.integrity import BLIND
 from edge.perceive.kept_view import KeptView
 from edge.perceive.motion import MotionGate
+from edge.perceive.orders import decode_site
 from edge.perceive.people import FAINT_SCORE, Detector, load_detector
 from edge.perceive.report import EventReport, FrameReport, encode
 from edge.perceive.sight import Sight
@@ -43,11 +45,9 @@ ANEW_MS = 10_000
 _WRITING = threading.Lock()
 
 
-def watch(config: Path, camera_id: str) -> None:
-    """Report the frames of one camera until standard input ends or the clip is over."""
-    base_dir = config.parent
-    site = read_configured(config).site
-    camera = _of(site, camera_id)
+def watch(site: Site, base_dir: Path) -> None:
+    """Report the frames of a site's only camera until standard input ends or the clip is over."""
+    (camera,) = site.cameras
     cv2.setNumThreads(1)
     detector = load_detector(
         site.box.detector if site.box else "nanodet", score_floor=min(FAINT_SCORE, site.tracking.low_score)
@@ -62,9 +62,9 @@ def watch(config: Path, camera_id: str) -> None:
     people: NDArray[np.float32] | None = None
     name = site.box.detector if site.box else "nanodet"
     taking = Taking(
-        camera_id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
+        camera.id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
     )
-    recalibrated = threading.Event()
+    recalibrated: queue.SimpleQueue[Site] = queue.SimpleQueue()
     threading.Thread(target=_hear, args=(taking, recalibrated), name="hints", daemon=True).start()
     capture.start()
     try:
@@ -74,10 +74,9 @@ def watch(config: Path, camera_id: str) -> None:
                 _write("")  # it lives: a process that is silent hangs
                 taking.offer(None, _now_ms())
                 continue
-            if recalibrated.is_set():
-                recalibrated.clear()
-                site = read_configured(config).site
-                camera = _of(site, camera_id)
+            if not recalibrated.empty():
+                site = recalibrated.get()
+                (camera,) = site.cameras
                 view = KeptView(site, camera, base_dir)
                 sight = _sight(detector, site, camera)
                 integrity = view.integrity()
@@ -91,11 +90,11 @@ def watch(config: Path, camera_id: str) -> None:
                     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
                 elif got.state == "up" and fault is not None:  # it is back, and its picture is as it was
                     got = judged(fault, got.at_ms, view.said)
-                _write(encode(EventReport(camera_id, got)))
+                _write(encode(EventReport(camera.id, got)))
                 if got.what == "cut":
                     was, integrity, fault = fault, view.integrity(), view.fault
                     if fault != was:
-                        _write(encode(EventReport(camera_id, judged(fault, got.at_ms, view.said))))
+                        _write(encode(EventReport(camera.id, judged(fault, got.at_ms, view.said))))
                 continue
             was_wrong, wrong = wrong, misfit((got.image.shape[1], got.image.shape[0]), camera)
             if wrong:
@@ -105,26 +104,26 @@ def watch(config: Path, camera_id: str) -> None:
                         capture.connect_anew()
                 if wrong != was_wrong or got.t_ms - told_ms >= TELL_MS:
                     told_ms = got.t_ms
-                    _write(encode(EventReport(camera_id, Event("state", got.t_ms, "stalled", wrong))))
+                    _write(encode(EventReport(camera.id, Event("state", got.t_ms, "stalled", wrong))))
                 taking.offer(got.image, got.t_ms)  # with a picture of this size it can be calibrated anew
                 continue
             if was_wrong:
-                _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))
+                _write(encode(EventReport(camera.id, judged(fault, got.t_ms, view.said))))
             was, fault = fault, integrity.observe(got.image, (got.t_ms - set_ms) / 1000, people)
             view.keep()
             if fault != was:
-                _write(encode(EventReport(camera_id, judged(fault, got.t_ms, view.said))))
+                _write(encode(EventReport(camera.id, judged(fault, got.t_ms, view.said))))
                 gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
             if fault in BLIND:
                 if got.t_ms - told_ms >= TELL_MS:  # the box takes a silent process for a hanging one
                     told_ms = got.t_ms
-                    _write(encode(EventReport(camera_id, judged(fault, got.t_ms))))
+                    _write(encode(EventReport(camera.id, judged(fault, got.t_ms))))
                 taking.offer(None, got.t_ms)
                 continue
             taking.offer(got.image, got.t_ms)
             boxes = sight.look(got.image, got.t_ms) if gate.observe(got.image, got.t_ms) else None
             people = people if boxes is None else boxes[:, :5]
-            _write(encode(FrameReport(camera_id, got.t_ms, boxes)))
+            _write(encode(FrameReport(camera.id, got.t_ms, boxes)))
     finally:
         capture.stop()
 
@@ -135,30 +134,20 @@ def _sight(detector: Detector, site: Site, camera: Camera) -> Sight:
     return Sight(detector, calibration, site.plan.width_m, site.plan.height_m)
 
 
-def _of(site: Site, camera_id: str) -> Camera:
-    camera = next((camera for camera in site.cameras if camera.id == camera_id), None)
-    if camera is None:
-        raise UsageError(f"no camera {camera_id!r} in the configuration.")
-    return camera
-
-
 def _write(line: str) -> None:
     with _WRITING:
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 
 
-def _hear(taking: Taking, recalibrated: threading.Event) -> None:
-    """The parent holds the other end: when it dies, by whatever signal, so does this process.
-
-    What it may say is `background COMMAND EXPIRES_MS` and `recalibrated`.
-    """
+def _hear(taking: Taking, recalibrated: queue.SimpleQueue[Site]) -> None:
+    """The parent holds the other end: when it dies, by whatever signal, so does this process."""
     while line := sys.stdin.readline():
         words = line.split()
         if len(words) == 3 and words[0] == "background" and words[2].isdecimal():
             taking.ask(words[1], _now_ms(), int(words[2]))
-        elif words == ["recalibrated"]:
-            recalibrated.set()
+        elif (site := decode_site(line)) is not None:
+            recalibrated.put(site)
     os._exit(0)
 
 
@@ -176,9 +165,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if len(sys.argv) != 3:
         raise UsageError("usage: python -m edge.perceive.watch CONFIG CAMERA")
-    config = Path(sys.argv[1])
     try:
-        watch(config, sys.argv[2])
+        site = decode_site(sys.stdin.readline())
+        if site is not None:
+            watch(site, Path(sys.argv[1]).parent)
     except BranchloopError as error:
         _write(encode(EventReport(sys.argv[2], Event("state", _now_ms(), "down", _without_name(error)))))
         sys.stderr.write(f"error: camera {sys.argv[2]}: {error}\n")

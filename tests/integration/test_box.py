@@ -57,11 +57,16 @@ def config(tmp_path: Path) -> Path:
 @pytest.fixture
 def camera(config: Path) -> Iterator[tuple[CameraProcess, queue.SimpleQueue[Report]]]:
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process = hall_of(config, reports)
     process.start()
     yield process, reports
     process.stop()
     assert process.pid is None
+
+
+def hall_of(config: Path, reports: queue.SimpleQueue[Report]) -> CameraProcess:
+    site = read_configured(config).site
+    return CameraProcess(config, site, site.cameras[0], reports, lambda: time.time_ns() // 1_000_000)
 
 
 def wait_for(
@@ -128,7 +133,7 @@ def test_a_process_that_hangs_while_its_camera_is_away_is_replaced(
     )
     config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process = hall_of(config, reports)
     process.start()
     try:
         wait_for((process, reports), 30, "down")
@@ -151,7 +156,7 @@ def test_a_camera_that_cannot_begin_says_why(config: Path) -> None:
     )
     config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process = hall_of(config, reports)
     process.start()
     try:
         told = [wait_for((process, reports), 30, "down")[0] for _ in range(2)]
@@ -181,7 +186,7 @@ def test_a_camera_process_that_dies_comes_back(
 def test_a_process_that_is_ended_in_the_middle_of_a_line_is_not_told_as_down(config: Path) -> None:
     """What it told before is there when `stop` returns."""
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    process = hall_of(config, reports)
     whole = [encode(FrameReport("hall", t_ms, None)) for t_ms in range(50)]
     told = "\n".join([*whole, '["hall", "fra'])
     process._args = [sys.executable, "-c", f"print({told!r}, end='', flush=True); input()"]
@@ -190,6 +195,39 @@ def test_a_process_that_is_ended_in_the_middle_of_a_line_is_not_told_as_down(con
     process.stop()
     rest = [reports.get_nowait() for _ in range(reports.qsize())]
     assert [encode(report) for report in (first, *rest)] == whole
+
+
+TOLD = """
+import sys
+from edge.perceive.orders import decode_site
+from edge.perceive.report import FrameReport, encode
+for line in sys.stdin:
+    site = decode_site(line)
+    print(encode(FrameReport(site.cameras[0].id, site.version, None)), flush=True)
+"""
+
+
+def test_a_process_is_told_what_it_works_by(config: Path) -> None:
+    """When it begins, when its marks change, and whenever it begins anew: what is in force by then, and its camera alone."""
+    reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
+    add_back(config)
+    site = read_configured(config).site
+    first, second, third = (site.model_copy(update={"version": version}) for version in (1, 2, 3))
+    process = CameraProcess(config, first, first.cameras[1], reports, lambda: T0_MS)
+    process._args = [sys.executable, "-c", TOLD]
+    process.start()
+    try:
+        told = [reports.get(timeout=30)]
+        process.follow(second, second.cameras[1], recalibrated=True)
+        told.append(reports.get(timeout=30))
+        process.follow(third, third.cameras[1], recalibrated=False)
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        wait_for((process, reports), 30, "down")
+        told.append(wait_for((process, reports), 30, None)[0])
+    finally:
+        process.stop()
+    assert [encode(report) for report in told] == [encode(FrameReport("back", v, None)) for v in (1, 2, 3)]
 
 
 def messages(data_dir: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -508,6 +546,27 @@ def test_a_camera_that_is_down_holds_up_no_takeover(config: Path) -> None:
     assert {(told["observed_ms"], told["state"]) for _, told in before} == {(0, "down")}
     assert windows[-1]["start_ms"] == border_ms
     assert pipeline._succession.coming is None
+
+
+def test_a_camera_that_starts_during_a_takeover_runs_by_what_is_in_force(config: Path) -> None:
+    """Its process dies while a configuration comes that has no such camera, or one with other marks."""
+    add_back(config)
+    data = config.parent / read_own(config)[1].data_dir
+    data.mkdir(parents=True)
+    pipeline = Pipeline(read_configured(config), config, data)
+    text = editing.without_entry(config.read_text(encoding="utf-8"), "camera", "back")
+    pipeline.step(DesiredHeard(make(text, "plaza", 2, 0, 1).to_json().encode()))
+    assert read_configured(config).site.version == 2, "a core that is killed now comes back with it"
+    back = pipeline._cameras["back"]
+    back.start()
+    try:
+        frame, _ = wait_for((back, pipeline._reports), 30, None)
+    finally:
+        back.stop()
+        close(pipeline)
+    assert isinstance(frame, FrameReport)
+    assert frame.camera == "back"
+    assert back.restarts == 0
 
 
 def test_the_end_of_a_complaint_is_said(config: Path) -> None:

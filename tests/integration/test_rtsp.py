@@ -19,6 +19,7 @@ import pytest
 from branchloop.share import share
 from branchloop.site.site import Calibration, Camera
 from edge.cameras import CameraProcess
+from edge.configured import read_configured
 from edge.perceive.anchor import Clock
 from edge.perceive.backoff import Backoff
 from edge.perceive.camera import Frame
@@ -293,7 +294,8 @@ def test_a_camera_of_another_size_is_up_once_it_is_set_right(server: Server, tmp
     config = tmp_path / "site.toml"
     config.write_text(re.sub(r"^(fps|loop) = .*\n", "", text, flags=re.MULTILINE), encoding="utf-8")
     reports: queue.SimpleQueue[Report] = queue.SimpleQueue()
-    process = CameraProcess(config, "hall", reports, lambda: time.time_ns() // 1_000_000)
+    site = read_configured(config).site
+    process = CameraProcess(config, site, site.cameras[0], reports, lambda: time.time_ns() // 1_000_000)
     process.start()
 
     def heard(state: str, words: str, seconds: float) -> None:

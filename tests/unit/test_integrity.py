@@ -24,6 +24,7 @@ from edge.perceive.faults import view_file
 from edge.perceive.health import Event
 from edge.perceive.integrity import FROZEN_S, Fault, Integrity
 from edge.perceive.kept_view import KeptView, store_view
+from edge.perceive.orders import encode_site
 from edge.perceive.report import EventReport, FrameReport, Report, decode
 from edge.perceive.viewpoint import Viewpoint
 
@@ -49,7 +50,11 @@ def watched(config: Path) -> list[Report]:
     command = [sys.executable, "-m", "edge.perceive.watch", str(config), "hall"]
     reports: list[Report] = []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
         assert process.stdout is not None
+        site = parse_site(config.read_text(encoding="utf-8"))
+        process.stdin.write(encode_site(site, site.cameras[0]) + "\n")
+        process.stdin.flush()
         for line in filter(str.strip, process.stdout):
             reports.append(decode(line))
             if isinstance(reports[-1], EventReport) and reports[-1].event.state == "ended":
@@ -106,16 +111,7 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     text = share("configs/demo.toml").read_text(encoding="utf-8")
     text = text.replace('"../sample_video/plaza.mp4"', '"c.mp4"').replace("fps = 7.0\n", "fps = 5.0\n", 1)
     (tmp_path / "site.toml").write_text(text.replace("loop = true", "loop = false", 1), encoding="utf-8")
-    command = [sys.executable, "-m", "edge.perceive.watch", str(tmp_path / "site.toml"), "hall"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        reports = []
-        for line in filter(str.strip, process.stdout):
-            report = decode(line)
-            reports.append(report)
-            if isinstance(report, EventReport) and report.event.state == "ended":
-                break
-        process.kill()
+    reports = watched(tmp_path / "site.toml")
     stalled = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and r.event.state == "stalled"]
     well = [i for i, r in enumerate(reports) if isinstance(r, EventReport) and "well again" in r.event.detail]
     assert len(stalled) >= 2, "told again, so that the box does not take the process for a hanging one"
@@ -153,7 +149,6 @@ def test_a_clock_that_is_set_changes_nothing_of_a_frozen_camera(
 ) -> None:
     """Not a second of it is observed until its pictures move again, and then it is told well. A cut judges afresh, and says so."""
     text = share("configs/demo.toml").read_text(encoding="utf-8")
-    (tmp_path / "site.toml").write_text(text, encoding="utf-8")
     images, t_ms = list(plaza(80)), 1_800_000_000_000
     told: list[Frame | Event] = [Event("state", t_ms, state="up")]
     pictures = [*images[:20], *[images[20]] * 140, *images[20:]]
@@ -169,7 +164,7 @@ def test_a_clock_that_is_set_changes_nothing_of_a_frozen_camera(
     monkeypatch.setattr(watch, "load_detector", lambda *_, **__: Nobody())
     monkeypatch.setattr(watch, "_write", lines.append)
     with pytest.raises(StopIteration):
-        watch.watch(tmp_path / "site.toml", "hall")
+        watch.watch(parse_site(text), tmp_path)
     reports = [decode(line) for line in lines]
     floor = Floor(parse_site(text, "site.toml"), prefix="t", method="test")
     seen = []
