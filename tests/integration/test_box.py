@@ -189,7 +189,11 @@ def test_a_process_that_is_ended_in_the_middle_of_a_line_is_not_told_as_down(con
     process = hall_of(config, reports)
     whole = [encode(FrameReport("hall", t_ms, None)) for t_ms in range(50)]
     told = "\n".join([*whole, '["hall", "fra'])
-    process._args = [sys.executable, "-c", f"print({told!r}, end='', flush=True); input()"]
+    process._args = [
+        sys.executable,
+        "-c",
+        f"import sys; print({told!r}, end='', flush=True); sys.stdin.read()",
+    ]
     process.start()
     first = reports.get(timeout=30)
     process.stop()
