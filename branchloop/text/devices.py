@@ -24,13 +24,18 @@ _RULES: Sequence[tuple[str, str]] = (
     ),
     (r"the very same picture for a minute\. Restart the camera\.", "画面持续一分钟完全相同，请重启摄像头"),
     (r"a recording is shown again and again\. Look at who feeds this camera's stream\.", "反复播放同一段录像，请检查该视频流的来源"),
-    (r"this is not the view that was calibrated\. .+", "视野与标定时不符，是否两台摄像头互换？请复位或重新标定"),
+    (r"this is not the view that was calibrated\. .+", "视野与标定时不符，是否两台摄像头互换，或画面倒置、镜像？请复位或重新标定"),
     (_MOVED + _BACK, "视野偏移 {0} 像素" + _ZH_BACK),
     (_MOVED + r", turned by (\d+)°" + _BACK, "视野偏移 {0} 像素，旋转 {1}°" + _ZH_BACK),
     (_MOVED + r", about ([\d.]+) m on the floor" + _BACK, "视野偏移 {0} 像素，地面上约 {1} 米" + _ZH_BACK),
     (
         _MOVED + r", turned by (\d+)°, about ([\d.]+) m on the floor" + _BACK,
         "视野偏移 {0} 像素，旋转 {1}°，地面上约 {2} 米" + _ZH_BACK,
+    ),
+    (_MOVED + r", zoomed by (\d+) %" + _BACK, "视野偏移 {0} 像素，缩放 {1} %" + _ZH_BACK),
+    (
+        _MOVED + r", zoomed by (\d+) %, about ([\d.]+) m on the floor" + _BACK,
+        "视野偏移 {0} 像素，缩放 {1} %，地面上约 {2} 米" + _ZH_BACK,
     ),
     (
         r"its pictures are (\d+×\d+) px, its marks are of (\d+×\d+) px\. Set the stream to that size, or calibrate it anew\.",

@@ -50,13 +50,15 @@ def said_moved(motion: Motion, camera: Camera, plan: Plan) -> str:
     """How far a camera's view has moved, in the picture and on the floor, and what to do."""
     if not motion.found:
         return (
-            "moved: this is not the view that was calibrated. Are two cameras swapped? Put it back, "
-            "or calibrate it anew."
+            "moved: this is not the view that was calibrated. Are two cameras swapped, or is the picture upside down "
+            "or mirrored? Put it back, or calibrate it anew."
         )
     width = camera.calibration.picture_px[0]
     parts = [f"{np.hypot(motion.right, motion.down) * width:.0f} px"]
     if motion.turn_deg:
         parts.append(f"turned by {abs(motion.turn_deg):.0f}°")
+    if motion.scale != 1:
+        parts.append(f"zoomed by {abs(motion.scale - 1) * 100:.0f} %")
     off_m = floor_error_m(motion, camera, plan)
     if off_m is not None:
         parts.append(f"about {off_m:.1f} m on the floor")

@@ -2,9 +2,10 @@
 
 A picture is reduced to the direction of its edges, 160 pixels wide, each judged against its surroundings: the
 light cancels out. People are left out while the view is learnt, and later cover too little of it. As long as the
-edges lie where they were, that is all that is computed. Only when they do not, all shifts and small turns are tried:
-a view found again elsewhere has *moved*; one that is found nowhere for a while is another camera's. A view that still
-fits best where it was, only worse, has other light, and is learnt as a further look of the same view.
+edges lie where they were, that is all that is computed. Only when they do not, all shifts, small turns and scales are
+tried: a view found again elsewhere has *moved*; one that is found nowhere for a while, or upside down or mirrored, is
+not the one that was calibrated. A view that still fits where it was, only worse, has other light, and is learnt as a
+further look of the same view.
 """
 
 from __future__ import annotations
@@ -39,18 +40,21 @@ _CLEARLY = 0.12
 _LEAST_LIKE = 0.3
 """So alike the same room is in any light; footage of other rooms reached .15 at best."""
 _UNLIKE = 0.2
+"""Less alike where it was, it is another view: a mirrored corridor reached .16, the same room in any light .35."""
 _USUAL = 0.6
 """Likeness to expect before any was measured."""
 _LEAST_SHIFT = 0.012
 """Share of the picture's width: smaller shifts are left to `calibrate verify`."""
 _TURNS_DEG = (0.0, -2.0, 2.0, -4.0, 4.0, -6.0, 6.0, -8.0, 8.0)
+_SCALES = (0.8, 0.85, 0.9, 0.95, 1.05, 1.1, 1.15, 1.2)
+_TRIALS = (*((turn, 1.0) for turn in _TURNS_DEG), *((0.0, scale) for scale in _SCALES))
 _EDGY = 0.15
 """A picture needs so much of the reference's edges to be judged at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Motion:
-    """How far the picture has moved since it was calibrated: shift as shares of its width, turn in degrees.
+    """How far the picture has moved since it was calibrated: shift as shares of its width, turn in degrees, scale about 1.
 
     `found` is False when the calibrated view is found nowhere in the picture.
     """
@@ -59,6 +63,13 @@ class Motion:
     down: float
     turn_deg: float
     found: bool = True
+    scale: float = 1.0
+
+    @property
+    def shifted(self) -> bool:
+        """Whether it is more than the picture of a camera that stands firm may be off."""
+        shift = float(np.hypot(self.right, self.down))
+        return shift >= _LEAST_SHIFT or abs(self.turn_deg) >= 1 or self.scale != 1
 
     def move(self, points_px: NDArray[np.float64], picture_px: tuple[int, int]) -> NDArray[np.float64]:
         """(n, 2) px as calibrated -> (n, 2) px where the same place is seen now."""
@@ -66,15 +77,23 @@ class Motion:
         centre = np.array([width / 2, height / 2])
         angle = np.deg2rad(self.turn_deg)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return np.asarray((points_px - centre) @ turn.T + centre + np.array([self.right, self.down]) * width)
+        return np.asarray(
+            (points_px - centre) @ turn.T * self.scale + centre + np.array([self.right, self.down]) * width
+        )
+
+
+_NOWHERE = Motion(0, 0, 0, found=False)
 
 
 class Viewpoint:
     """Judges the view of one camera, once a second. `learnt` is what an earlier run has learnt, if any."""
 
     def __init__(self, learnt: Sequence[Field] = ()) -> None:
-        self.looks: list[Field] = list(learnt)
+        self.looks: list[Field] = []
         """Edges of the calibrated view, in different light; the first one is the oldest."""
+        for look in learnt:  # earlier versions learnt other views, too, as other light
+            if not self.looks or _fit(self.looks, look) >= _UNLIKE:
+                self.looks.append(look)
         self.motion: Motion | None = None
         self.changed = False
         """Whether `looks` has grown since this was last set to False: then it is worth storing."""
@@ -106,6 +125,7 @@ class Viewpoint:
         if found is None:
             self._suspect, self.motion = None, None
             return None
+        self._light_s = None
         if self._suspect is None or not _alike(found, self._suspect):
             self._suspect, self._suspect_s = found, t_s
         elif t_s - self._suspect_s >= (SURE_S if found.found else ELSEWHERE_S):
@@ -133,7 +153,7 @@ class Viewpoint:
                 self.looks, self.changed = [learnt.astype(np.complex64)], True
 
     def _compare(self, grey: Grey, field: Field, t_s: float) -> Motion | None:
-        here = max(likeness(look, field) for look in self.looks)
+        here = _fit(self.looks, field)
         if here >= _AT_HOME * self._usual and here > _LEAST_LIKE:
             self._usual += (here - self._usual) * (0.2 if here > self._usual else 0.01)
             self._light_s = None
@@ -141,20 +161,17 @@ class Viewpoint:
         texture = float(np.abs(field).sum()) / max(1e-6, float(np.abs(self.looks[0]).sum()))
         if texture < _EDGY:
             return None  # too dark or too flat to say
-        best = here
         for look in self.looks:  # the oldest that can tell decides, so that a slow slide does not go unseen
             like, motion = search(look, grey)
-            best = max(best, like)
             if like >= _LEAST_LIKE:
-                shifted = (
-                    max(float(np.hypot(motion.right, motion.down)) / _LEAST_SHIFT, abs(motion.turn_deg)) >= 1
-                )
-                if shifted and like >= likeness(look, field) + _CLEARLY:
-                    self._light_s = None
+                if motion.shifted and like >= likeness(look, field) + _CLEARLY:
                     return motion
                 break
-        if best < _UNLIKE:
-            return Motion(0, 0, 0, found=False)
+        else:  # by chance a view fits somewhere in any picture, but hardly where it was
+            if here < _UNLIKE:
+                return _NOWHERE
+        if max(_fit(_turned_over(look), field) for look in self.looks) > here + _CLEARLY:
+            return _NOWHERE
         self._other_light(field, t_s)
         return None
 
@@ -188,17 +205,22 @@ def likeness(a: Field, b: Field) -> float:
     return float(np.vdot(a, b).real) / norm if norm > 0 else 0.0
 
 
+def _fit(looks: Sequence[Field], field: Field) -> float:
+    """How well a picture fits the best of them as it is."""
+    return max(likeness(look, field) for look in looks)
+
+
 def search(look: Field, grey: Grey) -> tuple[float, Motion]:
-    """Where in the picture `look` fits best, over shifts and small turns, and how well (a likeness)."""
+    """Where in the picture `look` fits best, over shifts with small turns or scales, and how well (a likeness)."""
     rows, columns = look.shape
     small = cv2.resize(grey, (columns, rows), interpolation=cv2.INTER_AREA)
     wanted = np.conj(np.fft.fft2(look))
     best, motion = -1.0, Motion(0, 0, 0)
-    for turn in _TURNS_DEG:
-        back = cv2.getRotationMatrix2D((columns / 2, rows / 2), turn, 1.0)
+    for turn, scale in _TRIALS:
+        back = cv2.getRotationMatrix2D((columns / 2, rows / 2), turn, 1 / scale)
         turned = (
             small
-            if turn == 0
+            if (turn, scale) == (0, 1)
             else cv2.warpAffine(small, back, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
         )
         field = edges(np.asarray(turned, np.uint8))
@@ -213,11 +235,16 @@ def search(look: Field, grey: Grey) -> tuple[float, Motion]:
             part_x, part_y = _peak(match, int(down), int(right))
             angle = np.deg2rad(turn)
             x, y = dx + part_x, dy + part_y
-            # Found in the picture turned back by `turn`: the shift is turned with it.
-            right_px = x * np.cos(angle) - y * np.sin(angle)
-            down_px = x * np.sin(angle) + y * np.cos(angle)
-            best, motion = like, Motion(right_px / columns, down_px / columns, turn)
+            # Found in the picture turned and scaled back: so is the shift.
+            right_px = (x * np.cos(angle) - y * np.sin(angle)) * scale
+            down_px = (x * np.sin(angle) + y * np.cos(angle)) * scale
+            best, motion = like, Motion(right_px / columns, down_px / columns, turn, scale=scale)
     return best, motion
+
+
+def _turned_over(look: Field) -> tuple[Field, Field, Field]:
+    """The same edges mirrored, head down, and turned by 180°."""
+    return -look.conj()[:, ::-1], look.conj()[::-1], -look[::-1, ::-1]
 
 
 def _overlap(look: Field, field: Field, dx: int, dy: int) -> tuple[Field, Field]:
@@ -244,4 +271,5 @@ def _peak(match: NDArray[np.float64], down: int, right: int) -> tuple[float, flo
 
 def _alike(a: Motion, b: Motion) -> bool:
     near = float(np.hypot(a.right - b.right, a.down - b.down)) < 0.02
-    return a.found == b.found and near and abs(a.turn_deg - b.turn_deg) <= 2
+    turned = abs(a.turn_deg - b.turn_deg) <= 2 and abs(a.scale - b.scale) < 0.06
+    return a.found == b.found and near and turned

@@ -24,9 +24,11 @@ MOTIONS = (
     Motion(0.0875, 0, 5),
     Motion(0.9, 0, 0),
     Motion(0.9, 0.9, 40),
+    Motion(0, 0, 0, scale=1.1),
+    Motion(0.9, 0.9, 0, scale=0.8),
     Motion(0, 0, 0, found=False),
 )
-"""Onto the floor and past it, turned and not, and not to be found at all."""
+"""Onto the floor and past it, turned, zoomed and neither, and not to be found at all."""
 AGREEMENTS = (
     replace(SOUND, clock_offset_s=0.8),
     replace(SOUND, clock_offset_s=-10.0, coherent=False),

@@ -21,9 +21,10 @@ from edge.perceive.camera import open_clip
 from edge.perceive.faults import floor_error_m, said_moved
 from edge.perceive.integrity import Integrity
 from edge.perceive.kept_view import read_view, store_view
-from edge.perceive.viewpoint import ELSEWHERE_S, Motion, Viewpoint
+from edge.perceive.viewpoint import ELSEWHERE_S, Motion, Viewpoint, edges
 
 Image = NDArray[np.uint8]
+Matrix = NDArray[np.float64]
 PEOPLE = ROOT / "data/people"
 REAL = {
     "plaza": (share("sample_video/plaza.mp4"), 7),
@@ -43,14 +44,21 @@ def clip(name: str, seconds: float = 1e9) -> Iterator[Image]:
     return (frame.image for frame in itertools.islice(frames, 0, int(min(seconds, 1e6) * fps), fps))
 
 
-def bumped(image: Image, pan: float = 0, tilt: float = 0, roll: float = 0) -> Image:
-    """What the camera sees after it was turned by so many degrees."""
-    height, width = image.shape[:2]
+def bump(
+    width: int, height: int, pan: float = 0, tilt: float = 0, roll: float = 0, zoom: float = 1
+) -> Matrix:
+    """Where what was seen is seen after the camera was turned by so many degrees, and its lens zoomed."""
     lens = np.array([[width, 0, width / 2], [0, width, height / 2], [0, 0, 1.0]])
     turn = np.eye(3)
     for axis, degrees in enumerate((tilt, pan, roll)):
         turn = turn @ cv2.Rodrigues(np.eye(3)[axis] * np.deg2rad(degrees))[0]
-    matrix = lens @ turn @ np.linalg.inv(lens)
+    return np.asarray(lens @ np.diag([zoom, zoom, 1]) @ turn @ np.linalg.inv(lens))
+
+
+def bumped(image: Image, **how: float) -> Image:
+    """What the camera sees after it."""
+    height, width = image.shape[:2]
+    matrix = bump(width, height, **how)
     return np.asarray(
         cv2.warpPerspective(image, matrix, (width, height), borderMode=cv2.BORDER_REFLECT), np.uint8
     )
@@ -74,8 +82,12 @@ def learnt(plaza: list[Image]) -> Viewpoint:
 
 
 @pytest.mark.parametrize(
-    "turn", [{"pan": 5}, {"pan": -5}, {"tilt": 5}, {"roll": 5}, {"pan": 2}, {"pan": 3, "tilt": -3, "roll": 2}]
-)
+    "turn",
+    [
+        {"pan": 5}, {"pan": -5}, {"tilt": 5}, {"roll": 5}, {"pan": 2}, {"pan": 3, "tilt": -3, "roll": 2},
+        {"zoom": 1.1}, {"zoom": 0.87}, {"zoom": 1.04}, {"zoom": 1.15, "pan": 4, "tilt": 2},
+    ],
+)  # fmt: skip
 def test_a_bump_is_found_within_seconds_and_forgiven_when_it_is_put_back(
     turn: dict[str, float], plaza: list[Image], learnt: Viewpoint
 ) -> None:
@@ -91,6 +103,11 @@ def test_a_bump_is_found_within_seconds_and_forgiven_when_it_is_put_back(
     assert motion.right == pytest.approx(np.tan(np.deg2rad(turn.get("pan", 0))), abs=0.02)
     assert motion.down == pytest.approx(np.tan(np.deg2rad(-turn.get("tilt", 0))), abs=0.02)
     assert motion.turn_deg == pytest.approx(turn.get("roll", 0), abs=2)
+    assert motion.scale == pytest.approx(turn.get("zoom", 1), abs=0.03)
+    height, width = plaza[0].shape[:2]
+    seen = np.array([[x * width, y * height] for x in (0.25, 0.75) for y in (0.25, 0.75)])
+    there = cv2.perspectiveTransform(seen[:, None], bump(width, height, **turn))[:, 0]
+    assert motion.move(seen, (width, height)) == pytest.approx(there, abs=0.02 * width)
     assert watch(integrity, plaza[50:60], 20)[3] is None
 
 
@@ -120,6 +137,43 @@ def test_another_cameras_view_is_told(plaza: list[Image], learnt: Viewpoint) -> 
     assert watch(integrity, images, 40)[-1] == "moved"
     assert integrity.motion is not None
     assert not integrity.motion.found
+
+
+@pytest.fixture(scope="module")
+def passage(plaza: list[Image]) -> list[Image]:
+    """A room with much the same on either side, above and below."""
+    rooms = []
+    for image in plaza:
+        half = np.concatenate([image[:, :384], image[:, 383::-1]], axis=1)
+        room = np.concatenate([half[:288], half[287::-1]])
+        room[430:], room[:, 576:] = image[430:], image[:, 576:]
+        rooms.append(room)
+    return rooms
+
+
+@pytest.mark.parametrize("over", [1, 0, -1], ids=["mirrored", "head down", "by 180 degrees"])
+@pytest.mark.parametrize("scene", ["kiosk", "passage"])
+def test_a_picture_turned_over_is_told_and_never_learnt(scene: str, over: int, passage: list[Image]) -> None:
+    """As long as it lasts, in a room that is much the same turned over as well; and forgiven when it is turned back."""
+    images = passage if scene == "passage" else list(clip(scene))
+    played = list(itertools.islice(itertools.cycle([*images, *images[::-1]]), 95))
+    view = Viewpoint()
+    integrity = Integrity(view)
+    watch(integrity, played[:25], 0)
+    turned = (np.asarray(cv2.flip(image, over), np.uint8) for image in played[25:])
+    verdicts = watch(integrity, turned, 25)
+    assert set(verdicts[round(ELSEWHERE_S) + 3 :]) == {"moved"}
+    assert len(view.looks) == 1
+    assert watch(integrity, played[:3], 95)[-1] is None
+
+
+def test_a_look_of_another_view_that_was_kept_is_forgotten(plaza: list[Image], learnt: Viewpoint) -> None:
+    """One in other light is not."""
+    greys = [
+        np.ascontiguousarray(image[..., 1]) for image in (plaza[0][::-1, ::-1], LIGHTS["dusk"](plaza[0]))
+    ]
+    other, dusk = (edges(grey) for grey in greys)
+    assert Viewpoint([learnt.looks[0], other, other, dusk]).looks == [learnt.looks[0], dusk]
 
 
 def _crowd(image: Image) -> Image:
@@ -203,6 +257,7 @@ def test_a_moved_view_is_told_in_metres() -> None:
     assert off_m is not None
     assert 0.5 < off_m < 4
     assert floor_error_m(Motion(0, 0, 0), camera, site.plan) == pytest.approx(0, abs=1e-6)
+    assert "zoomed by 10 %, about " in said_moved(Motion(0, 0, 0, scale=0.9), camera, site.plan)
     said = said_moved(Motion(0.0875, 0, 0), camera, site.plan)
     assert "67 px" in said
     assert f"{off_m:.1f} m on the floor" in said
