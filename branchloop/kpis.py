@@ -77,6 +77,7 @@ TAINTS: Mapping[str, tuple[str, ...]] = {
     "looped": _ALL,
     "moved": _PLACES,
     "stuck": ("filled_person_seconds",),
+    "deaf": ("filled_person_seconds",),
     "spiking": ("filled_person_seconds",),
     "garbled": ("filled_person_seconds",),
     "crosstalk": ("filled_person_seconds",),

@@ -69,6 +69,7 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"its reader failed \((.+)\); it is begun anew", "读取程序出错（{0}），正在重新开始"),
     (r"the clip is over", "录像已播完"),
     (r"the log is over", "记录已播完"),
+    (r"neither the floor nor anybody for a minute: its readings are not believed", "一分钟内既未测到地面也未测到人，不予采信"),
     (r"the same range for a minute: its readings are not believed", "读数持续一分钟不变，不予采信"),
     (r"ranges (?:far off those around them|that stand out alone): its readings are not believed", "读数中有远离前后读数的跳变，不予采信"),
     (r"it hears a neighbour's pings: stagger them; its readings are not believed", "收到相邻传感器的回波，请错开触发；读数不予采信"),

@@ -16,7 +16,7 @@ from branchloop.wire.payload import Count, Id, SignedCount, TimeMs, Wire
 DeviceState = Literal["up", "starting", "stalled", "down", "ended"]
 CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved"]
 """What may be wrong with a camera's picture; what each taints stands in `branchloop.kpis.TAINTS`."""
-SensorFault = Literal["stuck", "spiking", "garbled", "crosstalk"]
+SensorFault = Literal["stuck", "deaf", "spiking", "garbled", "crosstalk"]
 
 PairFault = Literal["cameras_apart", "clocks_apart", "cameras_disagree"]
 """Their people cannot be joined (one was moved, or two are swapped); their clocks differ; they place people apart."""

@@ -2,6 +2,7 @@
 
 - *stuck*: one and the same range for a minute. A real one trembles by millimetres; a sensor that speaks whole
   centimetres or inches may rest on the floor's echo for hours, so there only a range short of the floor counts.
+- *deaf*: nothing for a minute that can be there, of a sensor that looks down and reaches the floor: it would hear that.
 - *spiking*: one reading in ten, all the while, is more than half a metre off the median around it. What holds for .3 s
   may be somebody who passes; a sensor slower than 4 Hz may hear such a person once, so there it takes one in five.
   Of two ranges in turns (two devices on one topic) none is off the median of all, or each is: by how many are around. So
@@ -31,6 +32,8 @@ from edge.perceive.ultrasonic_moment import MOMENT_MS, MOST, moment
 HORIZON_MS = 60_000
 LONGEST_MS = 150_000
 STUCK_MS = 60_000
+DEAF_MS, DEAF_SHARE = 50_000, 0.1
+"""Of so long, fewer than this share of readings are of the floor or of what stands on it."""
 KEPT = 24
 """So many readings are judged of a slow sensor, though they are older than a minute: down to 0.16 Hz."""
 MOST_KEPT = HORIZON_MS // MOMENT_MS * MOST
@@ -56,6 +59,7 @@ CROSSTALK_SHARE = 0.6
 
 DETAILS: Mapping[SensorFault, str] = {
     "stuck": "the same range for a minute: its readings are not believed",
+    "deaf": "neither the floor nor anybody for a minute: its readings are not believed",
     "spiking": "ranges far off those around them: its readings are not believed",
     "crosstalk": "it hears a neighbour's pings: stagger them; its readings are not believed",
     "garbled": "much of what comes is no reading: check baud rate, unit and cable; its readings are not believed",
@@ -142,6 +146,8 @@ class FaultWatch:
             return None
         if self._is_stuck():
             return "stuck"
+        if self._is_deaf():
+            return "deaf"
         spikes = self.spikes()
         if not self._all_the_while(spikes):
             return None
@@ -202,3 +208,11 @@ class FaultWatch:
             return False
         short_of_floor = same_m < min(self._sensor.height_m, self._sensor.range_m) - FLOOR_M
         return short_of_floor or self._sensor.unit == "mm"
+
+    def _is_deaf(self) -> bool:
+        """Whether it hears neither the floor, which it reaches, nor anything above it."""
+        lowest_m = self._sensor.height_m + FLOOR_M
+        if not self._sensor.looks_down or self._sensor.range_m < lowest_m or self._span_ms() < DEAF_MS:
+            return False
+        heard = sum(one.range_m is not None and one.range_m <= lowest_m for one in self._readings)
+        return heard < DEAF_SHARE * len(self._readings)

@@ -73,6 +73,21 @@ def test_the_same_range_for_a_minute_is_stuck() -> None:
     assert fault(watch(lambda i: 1.234 + 0.001 * (i % 2))) is None
 
 
+@pytest.mark.parametrize(
+    "said", [lambda _: None, lambda _: 5.0, lambda _: 0.0, lambda i: 3.6 + 0.001 * (i % 2)]
+)
+def test_a_sensor_that_does_not_even_hear_the_floor_is_deaf(said: Callable[[int], float | None]) -> None:
+    """No echo, the end of its reach, no range, or what lies below the floor: it tells nobody's absence."""
+    assert fault(watch(said)) == "deaf"
+    assert fault(watch(lambda i: trembling(i) if i % 9 == 0 else said(i))) != "deaf"
+    assert fault(watch(said, seconds=45)) is None
+
+
+def test_who_does_not_reach_the_floor_or_looks_across_a_counter_may_hear_nothing_for_hours() -> None:
+    assert fault(watch(lambda _: None, range_m=3.2)) is None
+    assert fault(watch(lambda _: None, height_m=1.1)) is None
+
+
 def test_a_coarse_sensor_may_rest_on_the_floor_but_not_short_of_it() -> None:
     """Whole inches: the floor's echo stays the same for hours, a person's does not."""
     assert fault(watch(lambda _: 2.97, unit="inch")) is None
