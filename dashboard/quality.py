@@ -274,6 +274,9 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
             count=str(told.get("waiting", "")),
             reason=told.get("reason", ""),
         )
+    if kind == "box_behind":
+        late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
+        return say("quality.evidence.behind", language, late=late, left_out=left_out)
     if kind == "box_crashes":
         form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
         return say(form, language, count=str(told["count"]), error=told.get("error", ""))

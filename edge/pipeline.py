@@ -20,6 +20,7 @@ from branchloop.wire.commands import Reply
 from branchloop.wire.messages import CameraFault, DeviceState, Notice, SensorFault, SensorWindow
 from branchloop.wire.payload import Wire
 from branchloop.wire.status import DeviceLight
+from edge.backlog import Backlog
 from edge.cameras import CameraProcess, Ended, wiring
 from edge.clock_steps import ClockSteps
 from edge.configured import Configured
@@ -104,6 +105,7 @@ class Pipeline:
         self._dots_s = 0.0
         self._stuck = False
         self._stuck_told_s = 0.0
+        self._backlog = Backlog(self._clock)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then settle what is open and let the outbox drain for a while."""
@@ -143,6 +145,8 @@ class Pipeline:
                 device, t_ms, self._now_ms()
             ):
                 return  # stamped before the clock was set: not observed, neither then nor now
+            case FrameReport(camera, t_ms) if self._backlog.leaves_out(camera, t_ms):
+                return
             case FrameReport(camera, t_ms, boxes):
                 self._frame(camera, t_ms, boxes)
             case EventReport(camera, event):
@@ -327,7 +331,7 @@ class Pipeline:
             camera.watchdog()
         self._pictures.tick()
         now_s = self._clock.now_s()
-        if self._succession.counting(now_s):
+        if self._succession.counting(now_s) or self._backlog.is_news(now_s):
             self._link.status_changed()
         stuck = self._outbox.stuck is not None
         if stuck != self._stuck or (stuck and now_s - self._stuck_told_s >= STUCK_EVERY_S):
@@ -394,6 +398,7 @@ class Pipeline:
             "refused": self._succession.refused,
             "crashes": self._succession.crashes,
             "stuck": self._outbox.stuck,
+            "behind": self._backlog.behind,
             "cameras": [self._lights[camera.id] for camera in site.cameras],
             "sensors": [self._lights[sensor.id] for sensor in site.sensors],
         }

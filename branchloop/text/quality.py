@@ -189,6 +189,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.kiosk_silent": ("Kiosk not heard of", "签到机失联"),
     "alert.configuration_refused": ("Configuration not taken", "配置未被采用"),
     "alert.box_stuck": ("The box's disk takes nothing", "盒子磁盘无法写入"),
+    "alert.box_behind": ("The box cannot keep up with its cameras", "盒子处理不过来"),
     "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
     "alert.box_clock": ("The box's clock was set back", "盒子时钟被往回拨"),
     "alert.box_ahead": ("The box's clock is ahead", "盒子时钟偏快"),
@@ -218,6 +219,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.evidence.stuck": (
         "{count} messages waited in memory; {reason}",
         "内存中有 {count} 条消息等待写入；{reason}",
+    ),
+    "quality.evidence.behind": (
+        "{late} s late; {left_out} frames left out",
+        "滞后 {late} 秒；已略过 {left_out} 帧",
     ),
     "quality.evidence.crashes": ("{count} times within an hour; {error}", "一小时内 {count} 次；{error}"),
     "quality.evidence.crashes.mute": ("{count} times within an hour", "一小时内 {count} 次"),

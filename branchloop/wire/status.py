@@ -45,6 +45,13 @@ class Stuck(Wire):
     waiting: Count = Field(description="messages, when it was said")
 
 
+class Behind(Wire):
+    """The core takes frames in more slowly than they come."""
+
+    late_s: Count = Field(description="how long the frame waited that was taken in last, when it was said")
+    left_out: Count = Field(description="frames that it did without since it is late")
+
+
 class Status(Wire):
     """Birth (online) or last will (not online) of a box; retained.
 
@@ -62,6 +69,7 @@ class Status(Wire):
     refused: Refusal | None = None
     crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
     stuck: Stuck | None = Field(default=None, description="of a box whose disk takes nothing")
+    behind: Behind | None = Field(default=None, description="of a box that cannot keep up with its cameras")
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)

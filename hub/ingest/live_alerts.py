@@ -26,7 +26,12 @@ LASTS_MS = 600_000
 """Who tells of a wrong time is known by what comes, and may have nothing to send for a while."""
 _OF_MESSAGES = (("clone", CLONED), ("clock", CLOCK_BACK), ("future", CLOCK_AHEAD))
 """Alarm of a message -> kind of alert."""
-_TOLD = (("configuration_refused", "refused"), ("box_crashes", "crashes"), ("box_stuck", "stuck"))
+_TOLD = (
+    ("configuration_refused", "refused"),
+    ("box_crashes", "crashes"),
+    ("box_stuck", "stuck"),
+    ("box_behind", "behind"),
+)
 """Kind of alert -> where a box's status tells it."""
 _TROUBLE = (
     '"troubled":',

@@ -17,7 +17,8 @@ from edge.bench.floor import count, judge
 from edge.floor.tracking.attendance import NOBODY, Attendance
 from edge.floor.tracking.borders import Borders
 from edge.floor.tracking.dealing import Dealer
-from edge.floor.tracking.hindsight import reconsider
+from edge.floor.tracking.hindsight import MOST_LOOKS, MOST_PAIRS, _Search, reconsider
+from edge.floor.tracking.neighbours import nearest
 from edge.floor.tracking.switching import Switching
 from edge.floor.tracking.trail import Fixes, Trail
 
@@ -245,3 +246,54 @@ def test_an_endless_floor_ends_with_the_picture() -> None:
     assert Borders(calibration()).ahead_m(np.array([5.0, 4.0]), np.array([1.0, 0.0])) == pytest.approx(
         5, abs=0.3
     )
+
+
+def crowd(seed: int, count: int = 60, frames: int = 30) -> Walks:
+    """People who walk about a hall of 10 by 8 m, each at a pace of their own."""
+    random = np.random.default_rng(seed)
+    begin, way = random.uniform((0, 0), FLOOR_M, (count, 2)), random.normal(0, 0.15, (count, 2))
+    places = begin[:, None] + np.arange(frames)[None, :, None] * way[:, None]
+    return [[(frame, float(x), float(y)) for frame, (x, y) in enumerate(walk)] for walk in places]
+
+
+def test_of_few_every_two_are_asked_about_and_of_a_crowd_the_nearest() -> None:
+    trails, fixes = window(crowd(1, 17))
+    assert nearest(trails, fixes, MOST_PAIRS) == list(itertools.combinations(range(17), 2))
+    row = [[(frame, 0.5 * number, 3.0) for frame in range(5)] for number in range(30)]
+    trails, fixes = window([*row, []])
+    assert nearest(trails, fixes, 29) == list(itertools.pairwise(range(30)))
+
+
+def test_who_goes_on_for_another_is_near_to_them() -> None:
+    ends = [(frame, 5.0, 3.0) for frame in range(5)]
+    begins = [(frame, 5.3, 3.0) for frame in range(9, 12)]
+    others = [[(frame, 0.5 * number, 7.0) for frame in range(12)] for number in range(4)]
+    trails, fixes = window([ends, *others, begins])
+    assert nearest(trails, fixes, 1) == [(0, 5)]
+
+
+def test_two_who_were_mixed_up_in_a_crowd_are_told_apart() -> None:
+    """Thirty stand about, so that not every two are asked about."""
+    standing = [
+        [(frame, 1.5 * column, 1.6 * row) for frame in range(21)] for column in range(7) for row in range(5)
+    ]
+    right = [(frame, 4.0 + 0.2 * frame - 2.0, 4.1) for frame in range(21)]
+    left = [(frame, 6.0 - 0.2 * frame, 3.9) for frame in range(21)]
+    mixed = [right[:10] + left[10:], left[:10] + right[10:]]
+    trails, fixes = window([*standing, *mixed])
+    reconsider(trails, fixes, closely=False)
+    for trail in trails[-2:]:
+        steps = np.diff([x for x, _ in places(trail, fixes)])
+        assert (steps > 0).all() or (steps < 0).all()
+
+
+@pytest.mark.parametrize("closely", [False, True])
+def test_a_crowd_costs_no_more_looks_than_a_few(monkeypatch: pytest.MonkeyPatch, closely: bool) -> None:
+    """Sixty are 1,770 pairs, and every exchange would ask about 118 of them anew."""
+    asked: list[tuple[int, int]] = []
+    looks = _Search._best
+    monkeypatch.setattr(_Search, "_best", lambda self, *pair: (asked.append(pair), looks(self, *pair))[1])
+    trails, fixes = window(crowd(2))
+    reconsider(trails, fixes, closely=closely)
+    assert MOST_PAIRS <= len(asked) <= MOST_LOOKS + 2 * len(trails)
+    assert sorted(row for trail in trails for row in trail.walk) == list(range(len(fixes.t_ms)))

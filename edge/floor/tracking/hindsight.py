@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from edge.floor.tracking.attendance import Attendance
 from edge.floor.tracking.dealing import Dealer
 from edge.floor.tracking.habits import Habits
+from edge.floor.tracking.neighbours import nearest
 from edge.floor.tracking.straightness import Straightness, Walk
 from edge.floor.tracking.switching import Switching
 from edge.floor.tracking.trail import LONGEST_GAP_MS, Fixes, Trail, reach_m
@@ -57,6 +58,9 @@ LEAP = 4.0
 MOST_STRANGE = 4.0
 """Clothes speak against one walk by no more than this: light and shade change them too."""
 MOST_MOVES = 60
+MOST_PAIRS, MOST_LOOKS = 150, 400
+"""Of a crowd only the nearest pairs are asked about, and no more often than this: some seventeen people before one camera are
+asked about in full. More would take longer than the frames do to come."""
 HOPELESS = 20.0
 """A move whose walks gain less than the best by more than this is not looked at further."""
 
@@ -99,6 +103,7 @@ class _Search:
     ) -> None:
         self._trails = trails
         self._closely = closely
+        self._fixes = fixes
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._feet = fixes.feet_m
         self._at: list[complex] = (fixes.feet_m[:, 0] + 1j * fixes.feet_m[:, 1]).tolist()
@@ -118,16 +123,20 @@ class _Search:
         trails = self._trails
         if self._closely:
             trails.append(Trail(()))
-        best = {pair: self._best(*pair) for pair in itertools.combinations(range(len(trails)), 2)}
+        best = {pair: self._best(*pair) for pair in nearest(trails, self._fixes, MOST_PAIRS)}
+        looks = len(best)
+        crowded = 2 * looks < len(trails) * (len(trails) - 1)
         for _ in range(MOST_MOVES if best else 0):
+            if looks > MOST_LOOKS:
+                break
             pair = max(best, key=lambda pair: best[pair][0])
             gain, move = best[pair]
             changes: dict[int, Walk] = {}
             if move is not None and gain >= least:
                 changes = dict(zip(pair, (move.first, move.second), strict=True))
-            else:
+            elif not crowded:
                 gain, changes = self._handed_on()
-            if gain < least:
+            if gain < least or not changes:
                 break
             for index, walk in changes.items():
                 trails[index].walk, trails[index].changed = walk, True
@@ -136,8 +145,9 @@ class _Search:
                 trails.append(Trail(()))
                 touched.add(len(trails) - 1)
             for other in itertools.combinations(range(len(trails)), 2):
-                if touched & set(other):
+                if touched & set(other) and not (crowded and other not in best):
                     best[other] = self._best(*other)
+                    looks += 1
 
     def deal(self, least: float) -> None:
         """Deal out all fixes of two who are entangled at once, where no single move was better; of one, whether two walked there."""
