@@ -75,6 +75,7 @@ TAINTS: Mapping[str, tuple[str, ...]] = {
     "blurred": _ALL,
     "frozen": _ALL,
     "looped": _ALL,
+    "crowded": _ALL,
     "moved": _PLACES,
     "stuck": ("filled_person_seconds",),
     "deaf": ("filled_person_seconds",),

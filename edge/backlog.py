@@ -15,6 +15,8 @@ CAUGHT_UP_MS = 2_000
 THIN_MS = 400
 """Then a camera's frames need not be nearer to each other than this: fewer would cost counts."""
 MOST_LATE_MS = 60_000
+OTHER_CLOCK_MS = 3_600_000
+"""So long nothing waits: its stamp is of another clock, which is not looked into here."""
 TOLD_EVERY_S = 30.0
 
 
@@ -58,6 +60,8 @@ class Backlog:
         return True
 
     def _look(self, late_ms: int, now_s: float) -> None:
+        if late_ms > OTHER_CLOCK_MS:
+            return
         self._late_ms = late_ms
         if late_ms < (CAUGHT_UP_MS if self._behind else LATE_MS):
             self._behind, self._late_since_s = False, None

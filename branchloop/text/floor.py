@@ -44,6 +44,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fault.blurred": ("is blurred", "画面模糊"),
     "fault.frozen": ("shows a frozen picture", "画面冻结"),
     "fault.looped": ("shows a repeated recording", "画面循环播放"),
+    "fault.crowded": ("sees a crowd that hides people", "人群遮挡严重"),
     "fault.moved": ("was moved", "被移动"),
     "fault.stuck": ("always reads the same", "读数卡住"),
     "fault.deaf": ("hears nothing, not even the floor", "收不到任何回波"),

@@ -174,6 +174,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.blurred": ("Camera out of focus", "摄像头失焦"),
     "alert.frozen": ("Picture frozen", "画面冻结"),
     "alert.looped": ("Picture repeats itself", "画面循环播放"),
+    "alert.crowded": ("So many people that some are hidden", "人群遮挡，部分人未被看到"),
     "alert.moved": ("Camera moved", "摄像头被移动"),
     "alert.stuck": ("Sensor stuck", "传感器读数卡住"),
     "alert.deaf": ("Sensor hears nothing", "传感器收不到回波"),

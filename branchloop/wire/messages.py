@@ -14,8 +14,8 @@ from branchloop.clock import MINUTE_MS, WINDOW_MS
 from branchloop.wire.payload import Count, Id, SignedCount, TimeMs, Wire
 
 DeviceState = Literal["up", "starting", "stalled", "down", "ended"]
-CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved"]
-"""What may be wrong with a camera's picture; what each taints stands in `branchloop.kpis.TAINTS`."""
+CameraFault = Literal["covered", "blurred", "frozen", "looped", "moved", "crowded"]
+"""What may be wrong with a camera's picture, or too much for it; what each taints stands in `branchloop.kpis.TAINTS`."""
 SensorFault = Literal["stuck", "deaf", "spiking", "garbled", "crosstalk"]
 
 PairFault = Literal["cameras_apart", "clocks_apart", "cameras_disagree"]

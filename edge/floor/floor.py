@@ -18,6 +18,7 @@ from edge.floor.counting.zones import Visit
 from edge.floor.fusion.agreement import Agreement
 from edge.floor.fusion.people import Fusion, Stretch
 from edge.floor.observation import Observation
+from edge.floor.overlap import Overlap
 from edge.floor.sensors.occupancy import Occupancy
 from edge.floor.sight import sight
 from edge.floor.tracking.track import TrackerSettings
@@ -50,9 +51,16 @@ class _Eye:
     state: DeviceState = "starting"
     t_ms: int | None = None
     fault: CameraFault | None = None
+    """As the camera says; what the floor sees of it by itself, `overlap` tells."""
     faulty: CameraFault | None = None
     """The fault that a window which is still open has seen, gone or not."""
     ended: bool = False
+    overlap: Overlap = field(default_factory=Overlap)
+
+    @property
+    def faulty_now(self) -> CameraFault | None:
+        """What is wrong with its pictures at this moment."""
+        return self.fault or ("crowded" if self.overlap.crowded else None)
 
 
 class Floor:
@@ -93,6 +101,9 @@ class Floor:
             eye.tracker.hold(t_ms)
         else:
             eye.tracker.step(observation)
+            clear = observation.scores >= self._settings.high_score
+            eye.overlap.take(t_ms, observation.boxes_px[clear])
+            eye.faulty = eye.faulty or eye.faulty_now
         eye.t_ms, eye.state = t_ms, "up"
         return self._accounts.online(camera, t_ms, eye.tracker.present())
 
@@ -194,7 +205,7 @@ class Floor:
             pairs = [agreement.told() for agreement in self.agreements()]
             final.windows = [self._filled(window).model_copy(update={"pairs": pairs}) for window in closed]
             for eye in self._eyes.values():
-                eye.faulty = eye.fault
+                eye.faulty = eye.faulty_now
         return final
 
     def _filled(self, window: Window) -> Window:

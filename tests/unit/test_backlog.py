@@ -65,6 +65,12 @@ def test_what_is_too_late_is_done_without() -> None:
     assert core.takes(MOST_LATE_MS / 1000 - 1, 40) == [10, 10]
 
 
+def test_what_is_stamped_by_another_clock_is_not_late() -> None:
+    core = Core()
+    assert core.takes(7_200.0, 600) == [600, 600]
+    assert core.backlog.behind is None
+
+
 def test_a_camera_whose_time_was_set_back_is_taken_in_again() -> None:
     core = Core()
     core.takes(12.0, round(10 * PATIENCE_S) + 1)
