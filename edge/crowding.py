@@ -1,10 +1,12 @@
-"""How full the branch is today, for the kiosk's idle page: people now, and the mean of each hour so far. Pure."""
+"""How full the branch is today, for the kiosk's idle page: people now, and the mean of each hour so far."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from datetime import date
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from branchloop.clock import from_ms
@@ -44,3 +46,10 @@ class Crowding:
             if seen_ms
         ]
         return json.dumps({"at_ms": self._at_ms, "people": self._people, "hours": hours})
+
+    def keep(self, file: Path) -> None:
+        """Write it where the kiosk reads it."""
+        fresh = file.with_suffix(".new")
+        with contextlib.suppress(OSError):  # a full disk: the kiosk then shows no figure
+            fresh.write_text(self.text(), encoding="utf-8")
+            fresh.replace(file)

@@ -103,8 +103,7 @@ class Pipeline:
         self._crowding_file = data_dir / CROWDING
         self._serial = 0
         self._dots_s = 0.0
-        self._stuck = False
-        self._stuck_told_s = 0.0
+        self._stuck, self._stuck_told_s = False, 0.0
         self._backlog = Backlog(self._clock)
 
     def run(self, stop: threading.Event) -> None:
@@ -371,10 +370,7 @@ class Pipeline:
                 if standing and light.state == "up" and light.fault is None and light.detail not in standing:
                     self._state(light.id, "camera", light.state, standing[0])  # a fault had hidden it
         if self._site.kiosks and self._crowding.take(settled.windows):
-            fresh = self._crowding_file.with_suffix(".new")
-            with contextlib.suppress(OSError):  # a full disk: the kiosk then shows no figure
-                fresh.write_text(self._crowding.text(), encoding="utf-8")
-                fresh.replace(self._crowding_file)
+            self._crowding.keep(self._crowding_file)
 
     def _keep(self, kind: str, body: Wire) -> None:
         """Commit at once; what a full disk refuses waits in the outbox's memory for room."""
