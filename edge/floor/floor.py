@@ -29,7 +29,8 @@ from edge.floor.windows import CameraQuality, ClosedBy, Sensors
 AT_ONCE_MS = 1_000
 """So much that is held for long becomes final together: for each such step everybody's path, and who was who, is worked out anew.
 
-Less where the site looks back so long that it would be final too early.
+Less where the site looks back so long that it would be final too early, and frame by frame where frames are rare: it costs
+little there, and each tells much.
 """
 
 
@@ -219,7 +220,8 @@ class Floor:
         looking = [eye for eye in self._eyes.values() if eye.state == "up" and not eye.ended]
         t_ms = min((eye.t_ms for eye in looking if eye.t_ms is not None), default=now_ms)
         held_ms = t_ms - MAX_LOOKBACK_MS
-        return max(held_ms + -held_ms % self._at_once_ms, window_start_ms(t_ms - self._lookback_ms))
+        at_once_ms = 1 if all(eye.tracker.closely for eye in self._eyes.values()) else self._at_once_ms
+        return max(held_ms + -held_ms % at_once_ms, window_start_ms(t_ms - self._lookback_ms))
 
     def _eye(self, camera_id: str) -> _Eye:
         camera = next(camera for camera in self.site.cameras if camera.id == camera_id)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 from walkers import Walk, boxes, calibration, lab, present, straight
 
+from branchloop.clock import WINDOW_MS
 from branchloop.wire.messages import Window
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
@@ -344,3 +345,17 @@ def test_frames_wait_five_seconds_at_most_and_many_become_final_together(
         assert t_ms - 5_000 <= due_ms[-1] <= max(0, t_ms - 1_000 * lookback_s)
     assert due_ms == sorted(due_ms)
     assert lookback_s > 4 or len(set(due_ms)) <= 22
+
+
+@pytest.mark.parametrize(("fps", "past_windows_ms"), [(2, {0, 500}), (10, {0, 1_000})])
+def test_frames_become_final_second_by_second_and_rare_ones_one_by_one(
+    fps: int, past_windows_ms: set[int]
+) -> None:
+    """A second's worth at once is a second less to look back: of ten frames that is little, of two it is not."""
+    floor = Floor(lab(("north",)), prefix="test", method="test")
+    due_ms = set()
+    for number in range(30 * fps):
+        t_ms = round(1000 * number / fps)
+        floor.frame("north", t_ms, observe(t_ms, boxes([], "north"), calibration("north")))
+        due_ms.add(floor.due_ms(t_ms))
+    assert {due % WINDOW_MS for due in due_ms if due > 0} == past_windows_ms

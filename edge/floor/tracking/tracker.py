@@ -53,8 +53,6 @@ ALONE_M = 1.5
 REACH_MS = 800
 REACH_S = 1.0
 """Somebody left over is looked for so long, as far as one walks in so long."""
-
-
 NEWCOMER_OVERLAP = 0.4
 """A box that overlaps that of somebody known by more is a second one of the same person, not a newcomer's."""
 
@@ -127,6 +125,11 @@ class Tracker:
             self._past_ms.clear()
             self._spares.settle(self._t_ms)
             self._cut = False
+
+    @property
+    def closely(self) -> bool:
+        """Whether frames come so seldom that each is looked at in hindsight."""
+        return self._belief.closely
 
     def present(self) -> list[Person]:
         """The people believed in right now: the online view, before any correction."""
