@@ -268,12 +268,8 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
         reason = in_language(told["reason"], language)
         return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
     if kind == "box_stuck":
-        return say(
-            "quality.evidence.stuck",
-            language,
-            count=str(told.get("waiting", "")),
-            reason=told.get("reason", ""),
-        )
+        count, reason = str(told.get("waiting", "")), told.get("reason", "")
+        return say("quality.evidence.stuck", language, count=count, reason=reason)
     if kind == "box_behind":
         late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
         return say("quality.evidence.behind", language, late=late, left_out=left_out)

@@ -13,7 +13,7 @@ LATE_MS, PATIENCE_S = 10_000, 20.0
 """Frames that wait for so long, for so long: a stall alone is caught up with sooner."""
 CAUGHT_UP_MS = 2_000
 THIN_MS = 400
-"""Then a camera's frames need not be nearer to each other than this: fewer would cost counts."""
+"""Then a camera's frames need not come more often than this: fewer would cost counts."""
 MOST_LATE_MS = 60_000
 OTHER_CLOCK_MS = 3_600_000
 """So long nothing waits: its stamp is of another clock, which is not looked into here."""
@@ -29,7 +29,8 @@ class Backlog:
         self._late_ms = 0
         self._behind = False
         self._left_out = 0
-        self._taken: dict[str, int] = {}
+        self._due_ms: dict[str, int] = {}
+        """When the next frame of each camera is due, while others are left out."""
         self._told: tuple[bool, float] = (False, 0.0)
 
     @property
@@ -43,13 +44,19 @@ class Backlog:
         """Whether this frame is one too many."""
         now_s = self._clock.now_s()
         self._look(self._clock.utc_ms(now_s) - t_ms, now_s)
-        since_ms = t_ms - self._taken.get(camera, t_ms - THIN_MS)
-        out = self._behind and (self._late_ms > MOST_LATE_MS or 0 <= since_ms < THIN_MS)
+        due_ms = self._due_ms.get(camera, t_ms)
+        if not self._behind or due_ms - t_ms > THIN_MS:  # or its clock was set back
+            due_ms = t_ms
+        out = self._behind and (self._late_ms > MOST_LATE_MS or t_ms < due_ms)
         if out:
             self._left_out += 1
         else:
-            self._taken[camera] = t_ms
+            self._due_ms[camera] = max(due_ms + THIN_MS, t_ms)
         return out
+
+    def caught_up(self) -> None:
+        """Nothing waits, be it that no frames come any more."""
+        self._behind, self._late_since_s = False, None
 
     def is_news(self, now_s: float) -> bool:
         """Whether the status has something else to say of it than when this was last so."""
@@ -64,7 +71,7 @@ class Backlog:
             return
         self._late_ms = late_ms
         if late_ms < (CAUGHT_UP_MS if self._behind else LATE_MS):
-            self._behind, self._late_since_s = False, None
+            self.caught_up()
         elif self._late_since_s is None:
             self._late_since_s = now_s
         elif not self._behind and now_s - self._late_since_s >= PATIENCE_S:

@@ -64,7 +64,7 @@ class CameraProcess:
         """Why the camera is down, by the process's own last word."""
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
-        self._thread = threading.Thread(target=self._run, name=f"camera-{camera}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"camera-{camera.id}", daemon=True)
         self.restarts = 0
 
     @property

@@ -91,13 +91,9 @@ class Pipeline:
         """The configuration that cameras and sensors run by: it changes at the border, before the windows do."""
         self._border_ms = 0
         self._pictures = Pictures(
-            lambda: self._wired,
-            self._cameras,
-            self._lights.__getitem__,
-            self._link.reply,
-            self._now_ms,
+            lambda: self._wired, self._cameras, self._lights.__getitem__, self._link.reply, self._now_ms,
             self._reports.put,
-        )
+        )  # fmt: skip
         self._complaints = Complaints()
         self._crowding = Crowding(site.zone_info)
         self._crowding_file = data_dir / CROWDING
@@ -123,6 +119,7 @@ class Pipeline:
         try:
             self.step(self._reports.get(timeout=0.1))
         except queue.Empty:
+            self._backlog.caught_up()
             self._enter(self._floors.settle(self._now_ms(), self._readings))
         self._succeed()
 

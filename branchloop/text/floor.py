@@ -47,7 +47,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fault.crowded": ("sees a crowd that hides people", "人群遮挡严重"),
     "fault.moved": ("was moved", "被移动"),
     "fault.stuck": ("always reads the same", "读数卡住"),
-    "fault.deaf": ("hears nothing, not even the floor", "收不到任何回波"),
+    "fault.deaf": ("does not hear the floor", "测不到地面"),
     "fault.spiking": ("reads spikes", "读数跳变"),
     "fault.garbled": ("sends garbage", "数据乱码"),
     "fault.crosstalk": ("hears another sensor", "受其他传感器串扰"),

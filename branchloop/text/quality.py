@@ -177,7 +177,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.crowded": ("So many people that some are hidden", "人群遮挡，部分人未被看到"),
     "alert.moved": ("Camera moved", "摄像头被移动"),
     "alert.stuck": ("Sensor stuck", "传感器读数卡住"),
-    "alert.deaf": ("Sensor hears nothing", "传感器收不到回波"),
+    "alert.deaf": ("Sensor does not hear the floor", "传感器测不到地面"),
     "alert.spiking": ("Sensor spikes", "传感器读数跳变"),
     "alert.garbled": ("Sensor sends garbage", "传感器数据乱码"),
     "alert.crosstalk": ("Sensor hears another", "传感器串扰"),

@@ -139,6 +139,7 @@ class Floor:
         eye.state, eye.fault = state, fault
         eye.faulty = fault or eye.faulty
         if state != "up":
+            eye.overlap = Overlap()
             self._end_all(eye)
 
     def ended(self, camera: str) -> None:

@@ -19,6 +19,8 @@ OVERLAP = 0.2
 CROWD, NO_CROWD = 12.0, 9.0
 """So many who overlap, on an average of `SPAN_S`, are a crowd; fewer than the latter are none any more."""
 SPAN_S = 5.0
+LONGEST_S = 1.0
+"""No frame stands for longer: after a gap one alone says nothing of an average."""
 
 
 class Overlap:
@@ -31,7 +33,7 @@ class Overlap:
 
     def take(self, t_ms: int, boxes_px: Array) -> None:
         """(n, 4) boxes of people: x0, y0, x1, y1."""
-        passed_s = 0.0 if self._t_ms is None else (t_ms - self._t_ms) / 1000
+        passed_s = 0.0 if self._t_ms is None else min((t_ms - self._t_ms) / 1000, LONGEST_S)
         self._t_ms = t_ms
         self._many += (1 - math.exp(-max(0.0, passed_s) / SPAN_S)) * (overlapping(boxes_px) - self._many)
         self.crowded = self._many >= (NO_CROWD if self.crowded else CROWD)

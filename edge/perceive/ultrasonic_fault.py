@@ -41,6 +41,8 @@ MOST_KEPT = HORIZON_MS // MOMENT_MS * MOST
 ENOUGH = 20
 ENOUGH_GARBAGE = 6
 FLOOR_M = 0.3
+BEYOND_M = 0.5
+"""What is heard so far below the floor is no floor."""
 OUTLIER_M = 0.5
 PASSING_S = 0.3
 """Nobody crosses a cone faster."""
@@ -211,7 +213,7 @@ class FaultWatch:
 
     def _is_deaf(self) -> bool:
         """Whether it hears neither the floor, which it reaches, nor anything above it."""
-        lowest_m = self._sensor.height_m + FLOOR_M
+        lowest_m = self._sensor.height_m + BEYOND_M
         if not self._sensor.looks_down or self._sensor.range_m < lowest_m or self._span_ms() < DEAF_MS:
             return False
         heard = sum(one.range_m is not None and one.range_m <= lowest_m for one in self._readings)

@@ -41,6 +41,8 @@ _LEAST_LIKE = 0.3
 """So alike the same room is in any light; footage of other rooms reached .15 at best."""
 _UNLIKE = 0.2
 """Less alike where it was, it is another view: a mirrored corridor reached .16, the same room in any light .35."""
+_ITSELF = 0.45
+"""So alike it is the same room the same way up, in whatever light: mirrored, almost symmetrical ones reached .4."""
 _USUAL = 0.6
 """Likeness to expect before any was measured."""
 _LEAST_SHIFT = 0.012
@@ -170,7 +172,7 @@ class Viewpoint:
         else:  # by chance a view fits somewhere in any picture, but hardly where it was
             if here < _UNLIKE:
                 return _NOWHERE
-        if max(_fit(_turned_over(look), field) for look in self.looks) > here + _CLEARLY:
+        if here < _ITSELF and max(_fit(_turned_over(look), field) for look in self.looks) > here + _CLEARLY:
             return _NOWHERE
         self._other_light(field, t_s)
         return None

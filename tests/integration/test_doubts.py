@@ -191,6 +191,22 @@ def test_what_a_light_says_of_something_else_is_no_evidence(hub: World) -> None:
     assert "detail" not in alert["evidence"]
 
 
+def test_live_tells_of_a_fault_that_its_light_does_not_name_without_words_of_another(hub: World) -> None:
+    """A crowd is told by the windows; the light's last words were of something that is over."""
+    box = Box(hub)
+    over = "the picture is well again"
+    box.hello(1, cameras=[{"since_ms": box.now_ms, "state": "up", "id": "north", "detail": over}])
+    camera = {
+        "camera": "north", "state": "up", "observed_ms": 5_000, "frames": 9, "analysed": 9, "fault": "crowded",
+    }  # fmt: skip
+    seen = []
+    for bodies in ([], [{**window(0, 1), "cameras": [camera]}]):
+        pass_by(hub, box, bodies)
+        (told, _) = get(hub, "/hall/live", hub.token("staff", "hall")).json()["cameras"]
+        seen.append((told["fault"], told["detail"]))
+    assert seen == [(None, over), ("crowded", None)]
+
+
 def test_a_check_that_is_off_marks_the_figures_of_its_time(hub: World) -> None:
     """Two hours of in − out against the people seen: today is doubtful from its beginning, now too; yesterday is not."""
     site = hub.config.sites["hall"]

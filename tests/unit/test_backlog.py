@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from edge.backlog import MOST_LATE_MS, PATIENCE_S, Backlog
 from edge.perceive.anchor import Clock
 
@@ -51,9 +53,31 @@ def test_a_core_that_stays_late_goes_on_with_fewer_and_says_so_until_it_has_caug
     assert core.backlog.behind.late_s == 12
     assert 149 <= core.backlog.behind.left_out <= 152
     assert not core.backlog.is_news(core.now_s)
-    assert core.takes(5.0, 250) == [63, 63]
+    assert core.takes(5.0, 250) == [64, 64]
     assert core.backlog.is_news(core.now_s)  # with the figures of now
     assert core.takes(1.9, 100) == [100, 100]
+    assert core.backlog.behind is None
+    assert core.backlog.is_news(core.now_s)
+
+
+@pytest.mark.parametrize(("fps", "left"), [(2.0, 2.0), (2.4, 2.4), (2.6, 2.5), (3, 2.5), (7, 2.5), (15, 2.5)])
+def test_what_is_left_of_any_rate_is_enough_to_count(fps: float, left: float) -> None:
+    core = Core()
+    core.takes(12.0, round(10 * PATIENCE_S) + 1)
+    begun_s = core.now_s
+    taken = 0
+    for number in range(round(40 * fps)):
+        core.now_s = begun_s + number / fps
+        taken += not core.backlog.leaves_out("hall", round(1000 * (core.now_s - 12)))
+    assert taken / 40 == pytest.approx(left, abs=0.06)
+
+
+def test_where_nothing_waits_any_more_nothing_is_late() -> None:
+    """Its cameras are off: no frame comes that could tell."""
+    core = Core()
+    core.takes(12.0, round(10 * PATIENCE_S) + 1)
+    assert core.backlog.is_news(core.now_s)
+    core.backlog.caught_up()
     assert core.backlog.behind is None
     assert core.backlog.is_news(core.now_s)
 

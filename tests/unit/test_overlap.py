@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hall import HEIGHT_M, WIDTH_M, Moments, corner_eyes, run
+from hall import HEIGHT_M, WIDTH_M, Moments, corner_eyes, run, site
 
+from edge.floor.floor import Floor
+from edge.floor.observation import observe
 from edge.floor.overlap import Overlap, overlapping
 
 
@@ -45,6 +47,25 @@ def test_only_who_overlaps_another_counts() -> None:
     assert overlapping(boxes([*side_by_side, 5.0, 415.0])) == 4
     assert overlapping(boxes([0.0, 5.0] * 5)) == 0  # ten cannot be a crowd
     assert overlapping(boxes([])) == 0
+
+
+def test_one_frame_after_a_gap_is_no_crowd() -> None:
+    overlap = Overlap()
+    overlap.take(0, boxes([0.0]))
+    overlap.take(60_000, boxes([20.0 * number for number in range(18)]))
+    assert not overlap.crowded
+
+
+def test_a_camera_that_goes_down_in_a_crowd_is_not_crowded_while_it_is_away() -> None:
+    """Its windows then say why nothing is seen."""
+    floor, camera = Floor(site(corner_eyes(1)), prefix="hall", method="test"), corner_eyes(1)[0].id
+    crowd = np.concatenate([boxes([20.0 * number for number in range(18)]), np.full((18, 1), 0.9)], axis=1)
+    for number in range(40):
+        t_ms = 60_000 + 250 * number
+        floor.frame(camera, t_ms, observe(t_ms, crowd.astype(np.float32), floor.calibration(camera)))
+    assert floor._eyes[camera].faulty_now == "crowded"
+    floor.state(camera, "down")
+    assert floor._eyes[camera].faulty_now is None
 
 
 @pytest.mark.parametrize("fps", [2, 15])

@@ -74,7 +74,7 @@ def test_the_same_range_for_a_minute_is_stuck() -> None:
 
 
 @pytest.mark.parametrize(
-    "said", [lambda _: None, lambda _: 5.0, lambda _: 0.0, lambda i: 3.6 + 0.001 * (i % 2)]
+    "said", [lambda _: None, lambda _: 5.0, lambda _: 0.0, lambda i: 3.7 + 0.001 * (i % 2)]
 )
 def test_a_sensor_that_does_not_even_hear_the_floor_is_deaf(said: Callable[[int], float | None]) -> None:
     """No echo, the end of its reach, no range, or what lies below the floor: it tells nobody's absence."""
@@ -85,6 +85,9 @@ def test_a_sensor_that_does_not_even_hear_the_floor_is_deaf(said: Callable[[int]
 
 def test_who_does_not_reach_the_floor_or_looks_across_a_counter_may_hear_nothing_for_hours() -> None:
     assert fault(watch(lambda _: None, range_m=3.2)) is None
+    assert (
+        fault(watch(lambda i: 3.4 + 0.001 * (i % 2))) is None
+    )  # the floor, by a height that was measured badly
     assert fault(watch(lambda _: None, height_m=1.1)) is None
 
 

@@ -167,6 +167,33 @@ def test_a_picture_turned_over_is_told_and_never_learnt(scene: str, over: int, p
     assert watch(integrity, played[:3], 95)[-1] is None
 
 
+def sunlit(side: int) -> Image:
+    """A hall that is its own mirror image, with the sun in the windows of one side and on the floor."""
+    picture = np.full((360, 640), 150, np.uint8)
+    floor = np.array([(0, 360), (240, 180), (400, 180), (640, 360)], np.int32)
+    cv2.fillPoly(picture, [floor], 130)
+    cv2.rectangle(picture, (240, 80), (400, 180), 165, -1)
+    for number in range(4):
+        x, y = 260 - 40 * number, 200 + 35 * number
+        patch = np.array([(x, y), (x + 50 + 10 * number, y), (x + 30, y + 22), (x - 30, y + 22)], np.int32)
+        if side:
+            patch[:, 0] = 640 - patch[:, 0]
+        cv2.fillPoly(picture, [patch], 230)
+        left, top, low = 30 + 50 * number, 60 + 10 * number, 300 - 25 * number
+        for wall in range(2):
+            at = 610 - left if wall else left
+            cv2.rectangle(picture, (at, top), (at + 30, low), 235 if wall == side else 155, -1)
+    noise = np.random.default_rng(side).normal(0, 2, picture.shape)
+    return np.asarray(np.clip(picture + noise, 0, 255), np.uint8)
+
+
+def test_a_symmetric_hall_with_the_sun_from_the_other_side_is_the_same_hall() -> None:
+    view = Viewpoint()
+    told = [view.observe(sunlit(0 if second < 40 else 1), float(second)) for second in range(140)]
+    assert not any(told)
+    assert len(view.looks) == 2
+
+
 def test_a_look_of_another_view_that_was_kept_is_forgotten(plaza: list[Image], learnt: Viewpoint) -> None:
     """One in other light is not."""
     greys = [

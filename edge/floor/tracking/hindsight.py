@@ -154,7 +154,8 @@ class _Search:
         for _ in range(ROUNDS):
             if self._trails[-1].walk:
                 self._trails.append(Trail(()))
-            dealt = [self._dealt(a, b, least) for a, b in itertools.combinations(self._trails, 2)]
+            pairs = nearest(self._trails, self._fixes, MOST_PAIRS)
+            dealt = [self._dealt(self._trails[a], self._trails[b], least) for a, b in pairs]
             if not any(dealt):
                 break
 
