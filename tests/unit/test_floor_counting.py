@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 from walkers import lab
 
 from branchloop.site.site import Line, Site, Zone
@@ -143,11 +143,13 @@ def test_who_had_gone_and_comes_again_goes_out_again() -> None:
             (0.0, 2.5),
         ]
     ),
-    st.integers(-120, 120),
+    st.integers(-240, 240),
     st.sampled_from(range(8)),
 )
+@example((-0.1, 0.0), -10, 0)
+@example((0.05, 0.0), 5, 0)
 def test_who_passes_where_two_lines_meet_crosses_one(
-    ends: tuple[float, float], at_cm: int, turned: int
+    ends: tuple[float, float], at_half_cm: int, turned: int
 ) -> None:
     """A door drawn as two lines, straight on, with a little gap, over each other or with a bend, whichever of their ends meet."""
     gap_m, bend_m = ends
@@ -158,7 +160,7 @@ def test_who_passes_where_two_lines_meet_crosses_one(
             line["from"], line["to"] = line["to"], line["from"]
     lines = [Line.model_validate(line) for line in (first, second)][:: -1 if turned & 4 else 1]
     counters = [LineCounter(line, reach_m) for line, reach_m in zip(lines, reaches(lines), strict=True)]
-    path = [(x / 10, at_cm / 100) for x in range(-20, 41)]
+    path = [(x / 10, at_half_cm / 200) for x in range(-20, 41)]
     told = [counter.step(200 * i, 1, place) for i, place in enumerate(path) for counter in counters]
     assert [crossing.direction for crossing in told if crossing is not None] == ["in"]
 

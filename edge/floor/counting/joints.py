@@ -13,7 +13,8 @@ from branchloop.site.site import Line
 END_SLACK_M = 0.1
 """Who passes so close to an end has crossed, where nothing goes on."""
 _NOTHING_M = 1e-9
-"""Taken from the end of the later of two lines that share a point, which then belongs to the earlier one."""
+"""Taken from the end of the later of two lines that share a point, and half of it given to the earlier one, to which the point
+then belongs however it is rounded."""
 
 Reach = tuple[float, float]
 """Metres beyond `from` and beyond `to`."""
@@ -39,9 +40,7 @@ def _beyond(end: geometry.Point, lines: Sequence[Line], index: int) -> float:
     apart_m, is_first, other, line = min(others, key=lambda each: each[:2])
     over_m = _over(end, other, line) if apart_m < 2 * END_SLACK_M else 0.0
     shared_m = -over_m / 2 if over_m > 0 else apart_m / 2
-    if shared_m <= 0 and not is_first:
-        return shared_m - _NOTHING_M
-    return min(END_SLACK_M, shared_m)
+    return min(END_SLACK_M, shared_m + (_NOTHING_M / 2 if is_first else -_NOTHING_M))
 
 
 def _over(end: geometry.Point, other: geometry.Point, line: Line) -> float:
