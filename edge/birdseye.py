@@ -195,7 +195,7 @@ def main() -> None:
     cv2.setNumThreads(1)  # the cameras need the other cores
     told = json.load(sys.stdin)
     site = Site.model_validate(told["site"])
-    detector = load_detector(site.box.detector if site.box else "nanodet", score_floor=CHECK_FLOOR)
+    detector = load_detector(site.detector, score_floor=CHECK_FLOOR)
     sys.stdout.write(picture(site, told["backgrounds"], detector).to_json())
 
 

@@ -158,7 +158,7 @@ def replay(
     site, reels, corner = _footage(
         config, cameras, points, bounds, read_numbers("--fps", fps), read_numbers("--offset", offset)
     )
-    named = detector or (site.box.detector if site.box else "nanodet")
+    named = detector or site.detector
     model = load_detector(
         named,
         score_floor=min(FAINT_SCORE, site.tracking.low_score),
@@ -201,7 +201,7 @@ def birdseye(
     from edge.perceive.people import load_detector
 
     site, reels, corner = _footage(config, cameras, points, bounds, {}, {})
-    model = load_detector(detector or (site.box.detector if site.box else "nanodet"), score_floor=SCORE_FLOOR)
+    model = load_detector(detector or site.detector, score_floor=SCORE_FLOOR)
     read = (
         config,
         *map(Path, read_pairs("--points", points).values()),

@@ -9,6 +9,9 @@ from pydantic import AfterValidator, Field, model_validator
 from branchloop.config import Part
 from branchloop.site.parts import Id, broker_address
 
+DETECTOR = "nanodet"
+"""What finds people where no file names another."""
+
 
 class Tls(Part):
     """Certificates of the link; files are named, never contained."""
@@ -30,7 +33,7 @@ class Box(Part):
     credential_env: str | None = None
     tls: Tls | None = None
     outbox_max_mb: Annotated[float, Field(gt=0, le=100_000)] = 512.0
-    detector: str = "nanodet"
+    detector: str = DETECTOR
 
     @model_validator(mode="after")
     def _guarded(self) -> Box:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from branchloop import geometry
 from branchloop.config import Part, parse_config
-from branchloop.site.box import Box
+from branchloop.site.box import DETECTOR, Box
 from branchloop.site.kiosk import Counter, Kiosk, Service
 from branchloop.site.opening import Opening, check_weekdays
 from branchloop.site.parts import Id, Metres, Text, camera_source, check_login
@@ -254,6 +254,11 @@ class Site(Opening):
     kiosks: list[Kiosk] = Field(default_factory=list, max_length=20, alias="kiosk")
     box: Box | None = None
     tracking: Tracking = Tracking()
+
+    @property
+    def detector(self) -> str:
+        """What finds people in its cameras' pictures: a name or a model file."""
+        return self.box.detector if self.box else DETECTOR
 
     @property
     def entrances(self) -> list[Line]:

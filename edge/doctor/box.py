@@ -14,6 +14,7 @@ import numpy as np
 from branchloop.doctor_finding import Finding, bad, good
 from branchloop.errors import BranchloopError
 from branchloop.processes import owner
+from branchloop.site.box import DETECTOR
 from branchloop.site.site import Camera, Site
 from edge.doctor.broker import examine_broker
 from edge.doctor.sensor import examine_sensor
@@ -65,7 +66,7 @@ def opencv() -> Finding:
 
 
 def _model(site: Site | None) -> Finding:
-    name = site.box.detector if site is not None and site.box is not None else "nanodet"
+    name = DETECTOR if site is None else site.detector
     try:
         detector = load_detector(name)
     except BranchloopError as error:

@@ -221,7 +221,8 @@ class Floor:
         looking = [eye for eye in self._eyes.values() if eye.state == "up" and not eye.ended]
         t_ms = min((eye.t_ms for eye in looking if eye.t_ms is not None), default=now_ms)
         held_ms = t_ms - MAX_LOOKBACK_MS
-        at_once_ms = 1 if all(eye.tracker.closely for eye in self._eyes.values()) else self._at_once_ms
+        rare = bool(looking) and all(eye.tracker.closely for eye in looking)
+        at_once_ms = 1 if rare else self._at_once_ms
         return max(held_ms + -held_ms % at_once_ms, window_start_ms(t_ms - self._lookback_ms))
 
     def _eye(self, camera_id: str) -> _Eye:

@@ -49,9 +49,7 @@ def watch(site: Site, base_dir: Path) -> None:
     """Report the frames of a site's only camera until standard input ends or the clip is over."""
     (camera,) = site.cameras
     cv2.setNumThreads(1)
-    detector = load_detector(
-        site.box.detector if site.box else "nanodet", score_floor=min(FAINT_SCORE, site.tracking.low_score)
-    )
+    detector = load_detector(site.detector, score_floor=min(FAINT_SCORE, site.tracking.low_score))
     gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)
     capture = Capture(camera, base_dir)
     view = KeptView(site, camera, base_dir)
@@ -60,7 +58,7 @@ def watch(site: Site, base_dir: Path) -> None:
     fault: CameraFault | None = None
     wrong, anew_ms = "", 0
     people: NDArray[np.float32] | None = None
-    name = site.box.detector if site.box else "nanodet"
+    name = site.detector
     taking = Taking(
         camera.id, lambda floor: load_detector(name, score_floor=floor), lambda told: _write(encode(told))
     )

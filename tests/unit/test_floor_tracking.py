@@ -359,3 +359,13 @@ def test_frames_become_final_second_by_second_and_rare_ones_one_by_one(
         floor.frame("north", t_ms, observe(t_ms, boxes([], "north"), calibration("north")))
         due_ms.add(floor.due_ms(t_ms))
     assert {due % WINDOW_MS for due in due_ms if due > 0} == past_windows_ms
+
+
+def test_a_camera_that_shows_nothing_does_not_tell_how_rare_frames_are() -> None:
+    """One of two is down from the beginning: the other's rare frames become final one by one all the same."""
+    floor = Floor(lab(("north", "south")), prefix="test", method="test")
+    floor.state("south", "down")
+    for number in range(22):
+        t_ms = 500 * number
+        floor.frame("north", t_ms, observe(t_ms, boxes([], "north"), calibration("north")))
+    assert floor.due_ms(10_500) == 5_500

@@ -136,7 +136,7 @@ class _Search:
                 changes = dict(zip(pair, (move.first, move.second), strict=True))
             elif not crowded:
                 gain, changes = self._handed_on()
-            if gain < least or not changes:
+            if gain < least:
                 break
             for index, walk in changes.items():
                 trails[index].walk, trails[index].changed = walk, True
