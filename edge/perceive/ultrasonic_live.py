@@ -190,7 +190,7 @@ class LiveSensor:
                     return
                 self._port = _open(self._sensor)
                 self._reader.restart()
-                self._opened_s = now_s
+                self._opened_s = self._clock.now_s()
             if select.select([self._port.fileno()], [], [], wait_s)[0]:
                 self._take(self._port.readings(self._reader))
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,6 +60,22 @@ def publisher(port: int, *, retain: bool = False) -> Iterator[Callable[[bytes], 
         yield lambda payload: client.publish("floor/door", payload, qos=1, retain=retain).wait_for_publish(
             SOON_S
         )
+    finally:
+        client.disconnect()
+        client.loop_stop()
+
+
+def kept(port: int) -> bool:
+    """Whether who subscribes now is told what was retained: nats-server acknowledges a message before it keeps it."""
+    told = threading.Event()
+    client = mqtt.Client(CallbackAPIVersion.VERSION2, protocol=mqtt.MQTTv311)
+    client.username_pw_set("sensors", "quiet")
+    client.on_message = lambda _client, _data, message: told.set() if message.retain else None
+    client.on_connect = lambda *_: client.subscribe("floor/door", qos=0)
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    try:
+        return told.wait(1.0)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -130,10 +147,11 @@ def test_what_a_broker_kept_is_no_reading_of_now(
     """A dead sensor's last word: it is not up, and the doctor says why; what it says while listened to counts, retained or not."""
     monkeypatch.setenv("SENSOR_LOGIN", "sensors:quiet")
     for module in ("doctor.sensor", "perceive.ultrasonic_live"):
-        monkeypatch.setattr(f"edge.{module}.SILENT_S", 1.0)
+        monkeypatch.setattr(f"edge.{module}.SILENT_S", 3.0)
     port = free_port()
     with broker(kind, tmp_path, port), publisher(port, retain=True) as publish:
         publish(b"R1500")
+        until(lambda: kept(port), f"{kind} keeps the message")
         found = examine_sensor(sensor(port), tmp_path, running=False)
         assert found["state"] == "bad"
         assert "kept by the broker from before (retained)" in found["text"]
