@@ -80,3 +80,17 @@ def local_day_start_ms(day: date, zone: ZoneInfo) -> int:
 def local_day_end_ms(day: date, zone: ZoneInfo) -> int:
     """UTC ms at which the local calendar day ends (23, 24 or 25 hours after its start)."""
     return local_day_start_ms(day + timedelta(days=1), zone)
+
+
+def reached(moment: datetime) -> datetime:
+    """When the clock first shows this time; for one that it skips, the moment of the skip."""
+    zone = moment.tzinfo
+    first = moment.replace(fold=0)
+    shown = first.astimezone(UTC).astimezone(zone)
+    if shown == first:
+        return shown
+    while True:
+        before = (shown.astimezone(UTC) - timedelta(minutes=1)).astimezone(zone)
+        if before.utcoffset() != shown.utcoffset():
+            return shown
+        shown = before

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from branchloop.text.catalogue import Language, say
-
-_MINUTE = timedelta(minutes=1)
-
-
-def reached(moment: datetime) -> datetime:
-    """When the clock first shows this time; for one that it skips, the moment of the skip."""
-    zone = moment.tzinfo
-    first = moment.replace(fold=0)
-    shown = first.astimezone(UTC).astimezone(zone)
-    if shown == first:
-        return shown
-    while True:
-        before = (shown.astimezone(UTC) - _MINUTE).astimezone(zone)
-        if before.utcoffset() != shown.utcoffset():
-            return shown
-        shown = before
 
 
 def wall(text: str, zone: ZoneInfo, language: Language) -> str:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from dashboard import localtime
+from branchloop.clock import reached
 
 Period = Literal["day", "weekday", "week"]
 PERIODS: tuple[Period, ...] = ("day", "weekday", "week")
@@ -35,7 +35,7 @@ def spans(chosen: Sequence[date], first: int, last: int, zone: ZoneInfo) -> list
     found: list[Span] = []
     for day in chosen:
         start, end = (
-            localtime.reached(datetime.combine(day + timedelta(hour // 24), time(hour % 24), tzinfo=zone))
+            reached(datetime.combine(day + timedelta(hour // 24), time(hour % 24), tzinfo=zone))
             for hour in (first, last)
         )
         if start == end:
@@ -60,7 +60,7 @@ def so_far(period: Sequence[Span], now: datetime) -> list[Span]:
 def earlier(period: Sequence[Span], by_days: int) -> list[Span]:
     """The same hours of the clock, some days before; those that the clock skipped are left out."""
     step = timedelta(days=by_days)
-    found = [(localtime.reached(start - step), localtime.reached(end - step)) for start, end in period]
+    found = [(reached(start - step), reached(end - step)) for start, end in period]
     return [(start, end) for start, end in found if start != end]
 
 

@@ -9,9 +9,10 @@ from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from branchloop.clock import reached
 from branchloop.kpis import BY_KEY
 from branchloop.text.catalogue import Language, duration, label, say
-from dashboard import localtime, tiles
+from dashboard import tiles
 from dashboard.plan import named
 
 RECENT = timedelta(minutes=30)
@@ -40,7 +41,7 @@ class Then:
 def span_of(live: Mapping[str, Any], zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The half hour that ended at this minute of the branch's clock, a week ago."""
     now = datetime.fromisoformat(live["server_time"]).astimezone(zone).replace(second=0, microsecond=0)
-    end = localtime.reached(now - WEEK).astimezone(UTC)
+    end = reached(now - WEEK).astimezone(UTC)
     return end - RECENT, end
 
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from branchloop.acceptance.files import check_free, page_of
 from branchloop.acceptance.page import page
 from branchloop.acceptance.report import DECIMALS, digest, judge, overall, read_tree
 from branchloop.acceptance.signing import sign_report, verify_report
-from branchloop.clock import DAY_MS, iso
+from branchloop.clock import DAY_MS, from_ms, iso
 from branchloop.errors import InputError, UsageError
 from branchloop.keys.root import read_root
 from branchloop.keys.sealing import raw_public
@@ -330,7 +330,7 @@ def _camera(site: Site, camera_id: str, now_ms: int) -> dict[str, Any]:
     fitted = calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px)
     found: dict[str, Any] = {"camera": camera_id, "residual_mm": round(fitted.residual_m * 1000)}
     if marks.measured_on is not None:
-        today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+        today = from_ms(now_ms, site.zone_info).date()
         found |= {"measured_on": marks.measured_on.isoformat(), "age_days": _days(marks.measured_on, today)}
     return found
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from branchloop.clock import from_ms, local_day_start_ms, to_ms
+from branchloop.clock import from_ms, local_day_start_ms, reached, to_ms
 from branchloop.config import Part
 from branchloop.site.hours import spans_min
 from branchloop.site.kiosk import Counter
@@ -63,17 +63,17 @@ class Opening(Part):
             return []
         special = self.special_hours.get(day)
         if special is not None:
-            return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(special)]
-        text = self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
-        return [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+            return self._spans_ms(day, special)
+        return self._spans_ms(
+            day, self.hours.get(WEEKDAYS[day.weekday()], "closed" if self.hours else "00:00-24:00")
+        )
 
     def counter_spans_ms(self, counter: Counter, day: date) -> list[tuple[int, int]]:
         """When a counter is staffed on a local day: within the branch's opening spans, in UTC ms."""
         spans = self.open_spans_ms(day)
         if not counter.hours:
             return spans
-        text = counter.hours.get(WEEKDAYS[day.weekday()], "closed")
-        own = [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+        own = self._spans_ms(day, counter.hours.get(WEEKDAYS[day.weekday()], "closed"))
         both = [(max(a, c), min(b, d)) for a, b in spans for c, d in own]
         return [(start, end) for start, end in both if start < end]
 
@@ -85,16 +85,21 @@ class Opening(Part):
     def is_staff_time(self, t_ms: int) -> bool:
         """Whether whoever crosses an entrance at `t_ms` is taken for staff: never while the branch is open by hours that are given."""
         day = from_ms(t_ms, self.zone_info).date()
-        spans = spans_min(self.staff_hours.get(WEEKDAYS[day.weekday()], "closed"))
-        if not any(self._at(day, start) <= t_ms < self._at(day, end) for start, end in spans):
+        spans = self._spans_ms(day, self.staff_hours.get(WEEKDAYS[day.weekday()], "closed"))
+        if not any(start <= t_ms < end for start, end in spans):
             return False
         given = bool(self.hours) or day in self.special_hours
         return not (given and self.is_open(t_ms))
 
+    def _spans_ms(self, day: date, text: str) -> list[tuple[int, int]]:
+        """Hours on a local day in UTC ms; what lies wholly in an hour that the clock skips is none."""
+        spans = [(self._at(day, start), self._at(day, end)) for start, end in spans_min(text)]
+        return [(start, end) for start, end in spans if start < end]
+
     def _at(self, day: date, minutes: int) -> int:
         if minutes == 24 * 60:
             return local_day_start_ms(date.fromordinal(day.toordinal() + 1), self.zone_info)
-        return to_ms(datetime.combine(day, time(minutes // 60, minutes % 60), tzinfo=self.zone_info))
+        return to_ms(reached(datetime.combine(day, time(minutes // 60, minutes % 60), tzinfo=self.zone_info)))
 
 
 def check_weekdays(hours: Mapping[str, str]) -> None:

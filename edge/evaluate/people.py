@@ -32,6 +32,8 @@ PEOPLE = ("mota", "idf1", "hota")
 LEAST_BLOCK_FRAMES = 35
 """5 s at 7 frames a second; for files whose frame rate is not given."""
 WINDOW_S = 5.0
+MOST_FRAMES = 10_000_000
+"""11 days at 10 a second; what is beyond is a slip of the hand, and every frame up to it would be judged."""
 LEAST_CELL_M = 0.01
 LEAST_ON_FLOOR = 0.1
 """Share of the true places: with fewer on the grid, they are of another unit or origin."""
@@ -84,7 +86,7 @@ def evaluate_heat(
     """Heat grid against true floor places: t_s,id,x_m,y_m, or frame,id,x_m,y_m with the frame rate.
 
     Places beside the grid are in no figure and told as `places_beside`; raises InputError where nearly all are, as in
-    another unit.
+    another unit, and where most are of another time than the recording.
     Intervals need the grid's own windows, which `edge replay` and `edge simulate` write, and five blocks: `enough_s` is
     how long a recording would have those. `block` is the bootstrap's, in s; by default it follows how long people stay.
     """
@@ -104,6 +106,7 @@ def evaluate_heat(
     if windows is None:
         return said | bounds(dict.fromkeys(("r", "emd_m", "mass_ratio")))
     starts_s, grids = windows
+    _see_clock(truth, t_s, float(starts_s[0]), float(starts_s[-1]) + WINDOW_S)
     index = np.searchsorted(starts_s, t_s + 1e-9, side="right") - 1
     true = np.array(
         [
@@ -133,11 +136,12 @@ def read_judged(path: Path) -> tuple[Frames, set[tuple[int, int]]]:
             frame, person = int(float(row[0])), int(float(row[1]))
             box = [float(value) for value in row[2:6]]
             judged = len(row) < 7 or float(row[6]) != 0
-            if len(box) < 4 or not all(math.isfinite(value) for value in box):
+            if len(box) < 4 or not all(math.isfinite(value) for value in box) or abs(frame) > MOST_FRAMES:
                 raise ValueError
         except (ValueError, IndexError, OverflowError) as error:
             raise InputError(
-                f"{path}, row {number}: not frame,id,x,y,w,h.", hint="Mend or delete the row."
+                f"{path}, row {number}: not frame,id,x,y,w,h with a frame up to {MOST_FRAMES:,}.",
+                hint="Mend or delete the row.",
             ) from error
         if person in rows[frame]:
             raise InputError(
@@ -203,6 +207,16 @@ def _see_floor(
         f"that starts at {grid.x0_m:g}, {grid.y0_m:g}.",
         hint=f"Were they written in {units[0]}? Then they would lie on it. Write metres." if units else hint,
     )
+
+
+def _see_clock(path: Path, t_s: np.ndarray[Any, Any], begin_s: float, end_s: float) -> None:
+    beside = int(((t_s < begin_s) | (t_s >= end_s)).sum())
+    if beside > len(t_s) / 2:
+        raise InputError(
+            f"{beside} of {len(t_s)} places of {path} ({t_s.min():.0f} to {t_s.max():.0f} s) lie outside the recording "
+            f"({begin_s:.0f} to {end_s:.0f} s).",
+            hint="Write seconds since the recording began.",
+        )
 
 
 def _true_places(

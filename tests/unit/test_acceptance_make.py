@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tomllib
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 import pytest
 
 from branchloop.acceptance.signing import verify_report
+from branchloop.clock import to_ms
 from branchloop.errors import BranchloopError, InputError, UsageError
 from branchloop.keys.box import new_private, private_pem
 from branchloop.keys.root import read_root, write_private
@@ -22,6 +25,7 @@ from branchloop.keys.sealing import raw_public
 from branchloop.share import share
 from branchloop.site.site import parse_site
 from branchloop.wire.desired import make as make_desired
+from edge import acceptance
 from edge.acceptance import Measures, make
 from edge.configured import keep
 from edge.provenance import Made, is_of, made_with
@@ -85,6 +89,22 @@ def test_a_site_is_accepted_in_one_go(tmp_path: Path, key: Path) -> None:
     assert report.cameras[0].residual_mm < 200
     assert report.site == "plaza"
     assert door in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "days"),
+    [("Australia/Sydney", "2026-11-30T22:00Z", 0), ("America/Los_Angeles", "2026-12-02T01:00Z", 0),
+     ("UTC", "2026-12-02T01:00Z", 1)],
+)  # fmt: skip
+def test_a_calibration_is_as_old_as_the_branch_calendar_says(zone: str, now: str, days: int) -> None:
+    """Made this morning it is of today, wherever the day of UTC has got to."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8")
+    for key, value in (("timezone", f'"{zone}"'), ("measured_on", "2026-12-01")):
+        text = re.sub(rf"(?m)^{key} = .*$", f"{key} = {value}", text)
+    site = parse_site(text, "demo.toml")
+    assert (
+        acceptance._camera(site, site.cameras[0].id, to_ms(datetime.fromisoformat(now)))["age_days"] == days
+    )
 
 
 def test_own_limits_decide(tmp_path: Path, key: Path) -> None:

@@ -83,6 +83,7 @@ def test_boxes_that_the_truth_ignores_are_nobody(tmp_path: Path) -> None:
         "1,1,0,0,5,5\n1,1,0,0,5,5\n",
         "1,1,0,0,5,5,0\n",
         "inf,1,0,0,5,5\n",
+        "1,1,0,0,5,5\n20000000000,1,0,0,5,5\n",
         "\x00\xff",
     ],
 )
@@ -248,6 +249,12 @@ def test_heat_that_is_kept_by_window_has_intervals(tmp_path: Path) -> None:
     assert figures["r_low"] == pytest.approx(1)
     assert (figures["mass_ratio_low"], figures["mass_ratio_high"]) == (pytest.approx(1), pytest.approx(1))
     assert figures["emd_m_high"] == pytest.approx(0, abs=1e-6)
+    late = tmp_path / "late.csv"
+    late.write_text("t_s,id,x_m,y_m\n" + "".join(f"{1_000 + t},1,0.1,0.1\n" for t in range(100)))
+    with pytest.raises(
+        InputError, match=r"100 of 100 places of .*late.csv .* outside the recording \(0 to 100 s\)"
+    ):
+        evaluate_heat(heat, late, block=5)
     shifted = truth.read_text().replace(",1,0.1,", ",1,0.6,")
     truth.write_text(shifted)
     figures = evaluate_heat(heat, truth, block=5)

@@ -11,6 +11,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from branchloop.clock import from_ms
+from branchloop.site.opening import Opening
 from branchloop.text.catalogue import LANGUAGES, Language, say
 from dashboard import coverage_calendar, localtime, periods
 from dashboard.views.heat_hours import footfall_chart, gap_list
@@ -55,6 +57,22 @@ def test_hours_of_the_clock_are_all_that_the_day_has_of_them(
 ) -> None:
     """A skipped hour is none, and no empty stretch of time; an hour that comes twice is in it twice."""
     assert lasted_h(periods.spans([day], first, last, BERLIN)) == hours
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "hours", "expected"),
+    [
+        ("Europe/London", date(2026, 3, 29), "00:00-01:30,02:00-24:00", ["00:00-01:00", "01:00-23:00"]),
+        ("America/New_York", date(2026, 3, 8), "02:00-02:45,03:30-04:00", ["07:30-08:00"]),
+        ("Europe/London", date(2026, 10, 25), "01:00-02:00", ["00:00-02:00"]),
+    ],
+)
+def test_opening_hours_begin_and_end_when_the_clock_skips_their_border(
+    zone: str, day: date, hours: str, expected: list[str]
+) -> None:
+    """They never overlap, and what lies within the skipped hour is no time."""
+    spans = Opening(timezone=zone, special_hours={day: hours}).open_spans_ms(day)
+    assert [f"{from_ms(a):%H:%M}-{from_ms(b):%H:%M}" for a, b in spans] == expected
 
 
 @pytest.mark.parametrize("day", [SHORT, LONG])
