@@ -120,9 +120,9 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
         shape, tone = tiles.LIGHTS.get(part["state"], tiles.LIGHTS["unknown"])
         state = say(f"state.{part['state']}", language)
         if part["fault"] is not None:
-            shape, tone, state = "◐", "warn", _kind(part["fault"], language)
-        elif what == "camera" and part["id"] in at_odds:
-            shape, tone, state = "◐", "warn", say("quality.at_odds", language)
+            (shape, tone), state = tiles.FAULTY, _kind(part["fault"], language)
+        elif what == "camera" and part["state"] == "up" and part["id"] in at_odds:
+            (shape, tone), state = tiles.FAULTY, say("quality.at_odds", language)
         faults = say("quality.list", language).join(
             f"{_kind(each['fault'], language)} {duration(each['seconds'], language)}"
             for each in part["faults"]

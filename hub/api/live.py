@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from branchloop.clock import MINUTE_MS, bucket_start_ms, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site.site import Site
-from hub.api import figures, queues, taints
+from hub.api import box, figures, queues, taints
 from hub.api.alerts import alerted
 from hub.api.history import Through, covered_at
 from hub.api.models import answers as models
@@ -23,11 +22,6 @@ from hub.store.figures.sums import LineSums, ZoneSums
 
 STALE_MS = 15_000
 NOTICES = 20
-Device = tuple[bool | None, int, dict[str, Any]]
-"""(online, last heard of, last status)."""
-Lamp = tuple[models.Light, str | None, str | None, str | None]
-"""(state, since when, fault, what the box says of it)."""
-DARK: Lamp = ("unknown", None, None, None)
 TODAY = (
     "footfall", "crossings_in", "crossings_out", "zone_visits", "dwell_median", "dwell_p90", "wait_median",
     "wait_p90", "abandonment",
@@ -82,7 +76,7 @@ def summary(reader: Reader, site: Site) -> models.BranchSummary:
     now = now_ms()
     newest = Newest(reader.latest(site.id) or {})
     device = reader.device(site)
-    faults = taints.right_now(newest.body, _told(device), _keys(reader.open_alerts(site.id)))
+    faults = taints.right_now(newest.body, box.said(device, now), _keys(reader.open_alerts(site.id)))
     return models.BranchSummary(
         id=site.id,
         name=site.name,
@@ -110,8 +104,9 @@ def live(state: State, site: Site) -> models.Live:
         zones = reader.zones(site, today.span)
         analysed = reader.cameras(site, today.span)
         opened = reader.open_alerts(site.id)
-        faults = taints.right_now(newest.body, _told(device), _keys(opened))
+        faults = taints.right_now(newest.body, box.said(device, now), _keys(opened))
         waiting = queues.right_now(reader, site, newest, faults, now)
+    lamps = box.lamps(device, newest, now)
     through = today.through(site)
     dots = state.dots.of(site.id, now)
     return models.Live(
@@ -130,11 +125,11 @@ def live(state: State, site: Site) -> models.Live:
         lines=[_line(line.id, today) for line in site.lines],
         zones=[_zone(zone.id, newest, today, zones, faults) for zone in site.zones],
         queues=waiting,
-        cameras=_cameras(site, newest, _lights(device, "cameras"), analysed),
+        cameras=_cameras(site, newest, lamps, analysed),
         pairs=_pairs(newest),
-        sensors=_sensors(site, newest, _lights(device, "sensors")),
+        sensors=_sensors(site, newest, lamps),
         alerts=[alerted(alert) for alert in opened],
-        device=_device(device),
+        device=box.told(device),
         notices=[
             models.NoticeLine(**{k: v for k, v in notice.items() if k != "at_ms"}, at=iso(notice["at_ms"]))
             for notice in notices
@@ -178,21 +173,21 @@ def _zone(
 def _cameras(
     site: Site,
     newest: Newest,
-    lights: Mapping[str, Lamp],
+    lamps: Mapping[tuple[str, str], box.Lamp],
     analysed: Mapping[str, tuple[int, int, int]],
 ) -> list[models.CameraNow]:
     seen = newest.by_id("cameras", "camera")
     found = []
     for camera in site.cameras:
-        state, since, fault, detail = lights.get(camera.id, DARK)
+        lamp = lamps.get(("camera", camera.id), box.DARK)
         part = seen.get(camera.id)
         found.append(
             models.CameraNow(
                 id=camera.id,
-                state=state,
-                since=since,
-                fault=fault or (part or {}).get("fault"),
-                detail=detail if fault or not (part or {}).get("fault") else None,
+                state=lamp.state,
+                since=lamp.since,
+                fault=lamp.fault,
+                detail=lamp.detail,
                 coverage=None if part is None else min(1.0, part["observed_ms"] / newest.duration_ms),
                 calibration_residual_mm=(part or {}).get("calibration_residual_mm"),
                 calibration_age_days=(part or {}).get("calibration_age_days"),
@@ -202,21 +197,21 @@ def _cameras(
     return found
 
 
-def _sensors(site: Site, newest: Newest, lights: Mapping[str, Lamp]) -> list[models.SensorNow]:
+def _sensors(site: Site, newest: Newest, lamps: Mapping[tuple[str, str], box.Lamp]) -> list[models.SensorNow]:
     seen = newest.by_id("sensors", "sensor")
     found = []
     for sensor in site.sensors:
-        state, since, fault, detail = lights.get(sensor.id, DARK)
+        lamp = lamps.get(("sensor", sensor.id), box.DARK)
         read = seen.get(sensor.id, {})
         observed_ms, present_ms = read.get("observed_ms"), read.get("present_ms")
         valid, sum_mm = read.get("valid"), read.get("sum_mm")
         found.append(
             models.SensorNow(
                 id=sensor.id,
-                state=state,
-                since=since,
-                fault=fault or read.get("fault"),
-                detail=detail if fault or not read.get("fault") else None,
+                state=lamp.state,
+                since=lamp.since,
+                fault=lamp.fault,
+                detail=lamp.detail,
                 nearest_mm=read.get("nearest_mm"),
                 mean_mm=round(sum_mm / valid) if valid and sum_mm is not None else None,
                 present=present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
@@ -241,31 +236,6 @@ def _pairs(newest: Newest) -> list[models.PairNow]:
 
 def _keys(opened: Iterable[StoredAlert]) -> list[tuple[str, str]]:
     return [(alert.kind, alert.subject) for alert in opened]
-
-
-def _told(device: Device | None) -> dict[str, Any]:
-    """The last status; nothing is known of the lights of a box that is offline."""
-    return device[2] if device is not None and device[0] else {}
-
-
-def _lights(device: Device | None, kind: str) -> dict[str, Lamp]:
-    return {
-        light["id"]: (light["state"], iso(light["since_ms"]), light.get("fault"), light.get("detail"))
-        for light in _told(device).get(kind, [])
-    }
-
-
-def _device(device: Device | None) -> models.Device | None:
-    if device is None:
-        return None
-    online, heard_ms, status = device
-    return models.Device(
-        online=bool(online),
-        last_seen=iso(heard_ms),
-        version=status.get("version"),
-        config_version=status.get("config_version"),
-        outbox_depth=status.get("outbox_depth"),
-    )
 
 
 def _iso(t_ms: int | None) -> str | None:

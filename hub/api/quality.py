@@ -21,9 +21,10 @@ from branchloop.clock import (
     local_day_start_ms,
 )
 from branchloop.site.site import Site
-from hub.api import figures
+from hub.api import box, figures
 from hub.api.alerts import alerted
 from hub.api.models import answers as models, quality as answers
+from hub.api.newest import Newest
 from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
 from hub.loop.trust import trust
@@ -35,6 +36,7 @@ from hub.store.figures.alerts import Alerts
 from hub.store.figures.checking import Checker
 from hub.store.figures.evidence import Evidence, Part
 from hub.store.figures.proof import MOST_READ, proof
+from hub.store.figures.reading import Reader
 from hub.store.figures.stretch import Span, buckets
 
 MOST_ALERTS = 50
@@ -74,8 +76,9 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
             *(a for a in stored.since(site.id, span[0], MOST_ALERTS) if a.cleared_ms is not None),
         ]
         calendar = _calendar(evidence, site, opening, span, told_ms)
-        cameras = _parts(evidence, site, "camera", opening, span, newest, told_ms)
-        sensors = _parts(evidence, site, "sensor", opening, span, newest, told_ms)
+        lamps = box.lamps(Reader(db).device(site), Newest(newest), at_ms)
+        cameras = _parts(evidence, site, "camera", opening, span, lamps, told_ms)
+        sensors = _parts(evidence, site, "sensor", opening, span, lamps, told_ms)
         lately = _coverage(evidence, site, opening, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms)
         doors = _coverage(
             evidence, site, opening, (told_ms - TRUST_DAYS * DAY_MS, told_ms), told_ms, entrances=True
@@ -280,7 +283,7 @@ def _parts(
     part: Part,
     judged: _Opening,
     span: Span,
-    newest: Mapping[str, Any],
+    lamps: Mapping[tuple[str, str], box.Lamp],
     at_ms: int,
 ) -> list[dict[str, Any]]:
     opening = judged.spans(span)
@@ -294,17 +297,15 @@ def _parts(
     observed = evidence.observed(site.id, part, span)
     stored = evidence.totals(site.id, "hour", span).keys()
     faults = evidence.faults(site.id, "hour", span)
-    said = {each[part]: each for each in newest.get(f"{part}s", [])}
-    young = bool(newest) and at_ms - newest["start_ms"] < ALARM_AGE_MS
     found = []
     for each in site.cameras if part == "camera" else site.sensors:
-        told = said.get(each.id) if young else None
+        lamp = lamps.get((part, each.id), box.DARK)
         hours = observed.get(each.id, {})
         found.append(
             {
                 "id": each.id,
-                "state": "unknown" if told is None else told["state"],
-                "fault": None if told is None else told.get("fault"),
+                "state": lamp.state,
+                "fault": lamp.fault,
                 "coverage": _observed_share(hours, _while_there(hours, opened, stored)),
                 "coverage_day": _observed_share(hours, _while_there(hours, lately, stored)),
                 "faults": [

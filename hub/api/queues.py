@@ -7,11 +7,11 @@ from typing import TypedDict
 from branchloop.clock import MINUTE_MS, iso
 from branchloop.kpis import duration_quantile_s
 from branchloop.site.site import Site
-from hub.api import figures, taints
+from hub.api import box, figures, taints
 from hub.api.models import answers as models, figures as answers
 from hub.api.newest import Newest, figure_of
 from hub.api.question import Question, of_part, parts, place, quality
-from hub.api.state import State
+from hub.api.state import State, now_ms
 from hub.store.figures.reading import Reader, Sums
 from hub.store.figures.stretch import Span
 from hub.store.figures.sums import QueueSums, per_camera_ms
@@ -52,7 +52,7 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answer
         told = quality(reader, question, whole, FIGURES)
         newest, device = Newest(reader.latest(site.id) or {}), reader.device(site)
         opened = [(alert.kind, alert.subject) for alert in reader.open_alerts(site.id)]
-    faults = taints.right_now(newest.body, device[2] if device and device[0] else {}, opened)
+    faults = taints.right_now(newest.body, box.said(device, now_ms()), opened)
     items = []
     for queue in names(site):
         in_buckets = []
@@ -74,9 +74,9 @@ def queues(state: State, site: Site, from_: int, to: int, bucket: str) -> answer
     return answers.Queues(**told, bucket=level, items=items)
 
 
-def recent(now_ms: int) -> Span:
+def recent(at_ms: int) -> Span:
     """The last half hour, to the end of this minute."""
-    end_ms = now_ms - now_ms % MINUTE_MS + MINUTE_MS
+    end_ms = at_ms - at_ms % MINUTE_MS + MINUTE_MS
     return end_ms - RECENT_MS, end_ms
 
 

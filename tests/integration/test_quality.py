@@ -23,13 +23,14 @@ from test_api import get, window
 
 from branchloop.acceptance.report import DECIMALS, judge, overall
 from branchloop.acceptance.signing import sign_report
-from branchloop.clock import DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
+from branchloop.clock import ALARM_AGE_MS, DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.keys.box import new_private
 from branchloop.keys.sealing import encode, raw_public
 from branchloop.site.site import Site, parse_site
 from branchloop.wire.batches import Batch, Item
 from branchloop.wire.status import Behind, CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
+from hub.api.box import said
 from hub.api.state import now_ms
 from hub.ingest.alerting import take
 from hub.ingest.apply import Applier
@@ -335,6 +336,38 @@ def test_a_silent_box_is_told_while_the_hub_hears(hub: World) -> None:
         box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
         pass_by(405, 500, connected=True)
         assert alerts(hub) == [("box_silent", "box-1", False)]
+
+
+def test_lights_are_the_same_on_live_and_on_quality(hub: World) -> None:
+    """By the box's status while it is heard of: none of a box that has gone or is silent, however young its last window."""
+    box = Box(hub)
+    lights = {
+        f"{part}s": [{"id": name, "state": "up", "since_ms": box.now_ms}]
+        for part, name in (("camera", "cam"), ("sensor", "eye"))
+    }
+
+    def shown() -> list[tuple[str, str | None]]:
+        pages = [
+            get(hub, f"/hall/{page}", hub.token("manager", "hall")).json() for page in ("live", "quality")
+        ]
+        live, quality = (
+            [(e["state"], e["fault"]) for e in page["cameras"] + page["sensors"]] for page in pages
+        )
+        assert live == quality
+        return live
+
+    box.hello(1, **lights)
+    box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0), "covered"))
+    assert shown() == [("up", "covered"), ("up", None)]
+    box.hello(1, online=False)
+    assert shown() == [("unknown", None), ("unknown", None)]
+    box = Box(hub, "annex")
+    box.now_ms -= ALARM_AGE_MS
+    box.hello(1, cameras=[{"id": "cam", "state": "up", "since_ms": box.now_ms}])
+    with Reader.open(hub.config.data_dir) as reader:
+        device = reader.device(hub.config.sites["annex"])
+    assert said(device, box.now_ms)["cameras"]
+    assert said(device, now_ms()) == {}, "online, but not heard of any more"
 
 
 def test_a_box_that_was_away_before_it_counted_is_missed_no_longer(hub: World) -> None:

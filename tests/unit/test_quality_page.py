@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from branchloop.kpis import TAINTS
 from branchloop.text.catalogue import LANGUAGES, WORDS, Language, say
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
-from dashboard import acceptance, coverage_calendar, quality
+from dashboard import acceptance, coverage_calendar, quality, tiles
 from hub.api.models.quality import HourState
 from hub.loop.alerts import CHECKS, OF_BOXES
 from hub.loop.finding import Basis, Outcome, Reason
@@ -257,7 +257,17 @@ def test_what_is_beyond_its_limit_says_so_in_words() -> None:
     assert "400\N{NO-BREAK SPACE}days, too much" in html
     assert "6.0\N{NO-BREAK SPACE}cm, too much" not in html
     assert "Camera covered 120 min" in html
-    assert "◐" in html
+    assert tiles.FAULTY[0] in html
+
+
+def test_a_camera_that_is_not_heard_of_is_at_odds_with_nobody() -> None:
+    """As on Live: what it once did not fit together with is told of one that works."""
+    camera = {"id": "hall", "fault": None, "coverage": 0.9, "coverage_day": None, "faults": []}
+    apart = {"kind": "cameras_apart", "subject": "hall/door", "cleared": None}
+    for state, words in (("up", "disagrees with another"), ("unknown", "not heard of")):
+        html = quality.part_table(answer(cameras=[{**camera, "state": state}], alerts=[apart]), {}, "en")
+        assert ("disagrees with another" in html) == (state == "up")
+        assert words in html
 
 
 def test_a_report_shows_intervals_limits_and_its_end() -> None:
