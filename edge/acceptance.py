@@ -145,11 +145,11 @@ def make(
     read = [path for pair in measures.pairs() for path in pair]
     check_free(out, page_file, (config, key_file, *measures.clips, *read))
     key = read_root(key_file)
-    site, hash_in_force = read_in_force(config)
+    running = read_in_force(config)
     now_ms = time.time_ns() // 1_000_000
     body = report_body(
-        site,
-        hash_in_force,
+        running.site,
+        running.hash,
         measures,
         measured_by=measured_by,
         now_ms=now_ms,

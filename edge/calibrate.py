@@ -17,8 +17,8 @@ from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.finite import Finite
 from branchloop.floormap import Mark
 from branchloop.site.editing import with_calibration
-from branchloop.site.site import Calibration, Camera, Site, parse_site
-from edge.configured import read_text
+from branchloop.site.site import Calibration, Camera, Site
+from edge.configured import in_force, read_in_force, read_text
 from edge.unmarked import read_unmarked
 
 _FILE = click.Path(path_type=Path)
@@ -148,17 +148,19 @@ def checkerboard(
 @click.argument("config", type=_FILE)
 @_JSON
 def review(config: Path, as_json: bool) -> None:
-    """Judge every camera of the site file CONFIG."""
-    _, site = _read(config)
+    """Judge every camera of the site file CONFIG, by the configuration in force."""
+    running = read_in_force(config)
+    if not as_json:
+        exits.report(running.figures(), as_json=False)
     cameras: dict[str, Any] = {}
-    for camera in site.cameras if site else []:
-        verdict = _survey(camera, site)
+    for camera in running.site.cameras:
+        verdict = _survey(camera, running.site)
         cameras[camera.id] = survey.figures(verdict)
         if not as_json:
             click.echo(f"camera {camera.id}")
             _report(cameras[camera.id], verdict, camera.calibration.points, as_json=False)
     if as_json:
-        exits.report({"cameras": cameras}, as_json=True)
+        exits.report({**running.figures(), "cameras": cameras}, as_json=True)
 
 
 @cli.command()
@@ -167,12 +169,11 @@ def review(config: Path, as_json: bool) -> None:
 @click.option("--camera", required=True, help="the camera that FILE was measured in")
 @_JSON
 def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
-    """Compare marks measured anew with the calibration of --camera: whether it has moved or was swapped."""
+    """Compare marks measured anew with the calibration of --camera in force: whether it has moved or was swapped."""
     from edge.replay import read_points
 
-    _, site = _read(config)
-    if site is None:
-        raise UsageError("--site is missing.")
+    running = read_in_force(config)
+    site = running.site
     known, marks = _camera(site, camera), read_points(file)
     wrong = survey.fault(marks, known.calibration.picture_px)
     if wrong is not None:
@@ -195,6 +196,7 @@ def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
     exits.report(
         {
             "camera": camera,
+            **running.figures(),
             "holds": holds,
             "miss_cm": None if miss is None else round(miss * 100, 1),
             "limit_cm": round(limit * 100, 1),
@@ -210,7 +212,8 @@ def verify(file: Path, config: Path, camera: str, as_json: bool) -> None:
         )
     raise InputError(
         f"camera {camera!r} no longer looks where its calibration says.",
-        hint="Calibrate it again: `branchloop calibrate points`.",
+        hint="Calibrate it again: "
+        + ("on Set-up." if running.from_hub else "`branchloop calibrate points`."),
     )
 
 
@@ -254,19 +257,12 @@ def _said(doubt: survey.Suspicion) -> str:
     return f"{which} looks mistyped" if doubt.kind == "mistyped" else f"{which} look swapped with each other"
 
 
-def _read(config: Path | None) -> tuple[str | None, Site | None]:
-    if config is None:
-        return None, None
-    text = read_text(config)
-    return text, parse_site(text, str(config))
-
-
 def _read_to_write(
     config: Path | None, camera: str | None
 ) -> tuple[str | None, Site | None, Calibration | None]:
     """The site file, where one is named, and what it says of the camera's picture and lens, if anything yet.
 
-    Without a file a camera has nowhere to be written.
+    Without a file a camera has nowhere to be written. Without a camera only the plan matters, which is that in force.
     """
     if camera is not None and config is None:
         raise UsageError(
@@ -275,9 +271,11 @@ def _read_to_write(
     if config is None:
         return None, None, None
     text = read_text(config)
-    site, unsized = read_unmarked(text, str(config))
-    known = None if camera is None else _camera(site, camera)
-    return text, site, None if known is None or known.id in unsized else known.calibration
+    site, unsized, whole = read_unmarked(text, str(config))
+    if camera is None:
+        return text, in_force(config, whole).site, None
+    known = _camera(site, camera)
+    return text, site, None if known.id in unsized else known.calibration
 
 
 def _camera(site: Site, camera: str) -> Camera:
@@ -319,11 +317,19 @@ def _calibration(
 
 
 def _write(config: Path, text: str) -> str:
-    """Put the text in the file's place, whole or not at all. Raises ConfigError when it would be wrong but for missing marks.
+    """Put the text in the file's place, whole or not at all.
 
-    Where the name is a link, the file it leads to is written: the box reads that one.
+    Raises ConfigError when it would be wrong but for missing marks, and when the box would run a version from the
+    hub all the same. Where the name is a link, the file it leads to is written: the box reads that one.
     """
-    read_unmarked(text, str(config))
+    _, _, whole = read_unmarked(text, str(config))
+    running = in_force(config, whole)
+    if running.from_hub:
+        version = running.site.version
+        raise ConfigError(
+            f"{config} was left as it is: it would not count, the box runs version {version} from the hub.",
+            hint=f"Calibrate on Set-up; or raise `version` in the file above {version}, and all of the file counts.",
+        )
     try:
         target = config.resolve()
         fresh = target.with_name(target.name + ".new")

@@ -10,6 +10,7 @@ import errno
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -41,6 +42,19 @@ class Configured:
     own_text: str
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The site that counts, its hash, and whether its text is the hub's."""
+
+    site: Site
+    hash: str
+    from_hub: bool
+
+    def figures(self) -> dict[str, Any]:
+        """Which version that is, and whose, for a command's report."""
+        return {"config_version": self.site.version, "config_from": "hub" if self.from_hub else "file"}
+
+
 def read_text(config: Path) -> str:
     """A configuration file, without the mark that Windows puts before UTF-8. Raises ConfigError when it cannot be read."""
     try:
@@ -56,14 +70,29 @@ def read_site(config: Path) -> Site:
     return parse_site(read_text(config), str(config))
 
 
-def read_in_force(config: Path) -> tuple[Site, str]:
-    """The site that counts and its hash: as `read_configured`, or the file itself where it is no box's."""
-    text = read_text(config)
+def read_in_force(config: Path) -> InForce:
+    """What counts for a site file, as `in_force`."""
+    return in_force(config, read_text(config))
+
+
+def in_force(config: Path, text: str) -> InForce:
+    """What counts where the site file says `text`: as `read_configured`, or the text itself where it is no box's.
+
+    Raises ConfigError as `read_site`, DependencyError where what the box took from the hub cannot be looked at.
+    """
     own = parse_site(text, str(config))
     if own.box is None:
-        return own, config_hash(text)
-    configured = read_configured(config)
-    return configured.site, configured.hash
+        return InForce(own, config_hash(text), from_hub=False)
+    data_dir = config.parent / own.box.data_dir
+    try:
+        desired = _kept(data_dir)
+    except OSError as error:
+        raise DependencyError(
+            f"{data_dir / KEPT} cannot be read: {error.strerror}; it says whether the box runs a version from the hub.",
+            hint="Ask as the box's user, or as root.",
+        ) from error
+    running = _configured(own, own.box, text, desired)
+    return InForce(running.site, running.hash, from_hub=running.site is not own)
 
 
 def read_own(config: Path) -> tuple[Site, Box, str]:
@@ -80,13 +109,13 @@ def read_own(config: Path) -> tuple[Site, Box, str]:
 def read_configured(config: Path) -> Configured:
     """What the box of a site file runs. Raises ConfigError as `read_own`."""
     own, box, text = read_own(config)
-    desired = _kept(config.parent / box.data_dir)
-    if desired is not None and desired.version > own.version:
-        try:
-            return Configured(judge(desired, text), box, desired.hash, text)
-        except (RefusedError, ArithmeticError, ValueError) as error:
-            _LOG.warning("configuration %d is no longer taken: %s", desired.version, error)
-    return Configured(own, box, config_hash(text), text)
+    data_dir = config.parent / box.data_dir
+    try:
+        desired = _kept(data_dir)
+    except OSError as error:
+        desired = None
+        _pass_over(data_dir, error)
+    return _configured(own, box, text, desired)
 
 
 def read_box(config: Path) -> tuple[Site, Box]:
@@ -114,11 +143,25 @@ def put_whole(path: Path, text: str) -> None:
         ) from error
 
 
+def _configured(own: Site, box: Box, text: str, desired: Desired | None) -> Configured:
+    if desired is not None and desired.version > own.version:
+        try:
+            return Configured(judge(desired, text), box, desired.hash, text)
+        except (RefusedError, ArithmeticError, ValueError) as error:
+            _LOG.warning("configuration %d is no longer taken: %s", desired.version, error)
+    return Configured(own, box, config_hash(text), text)
+
+
 def _kept(data_dir: Path) -> Desired | None:
+    """What the box took, if anything that can be used. Raises OSError."""
     try:
         return Desired.model_validate_json((data_dir / KEPT).read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
-        _LOG.warning("%s cannot be used, the box's own file stands: %s", data_dir / KEPT, error)
+    except ValidationError as error:
+        _pass_over(data_dir, error)
         return None
+
+
+def _pass_over(data_dir: Path, error: Exception) -> None:
+    _LOG.warning("%s cannot be used, the box's own file stands: %s", data_dir / KEPT, error)

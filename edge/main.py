@@ -112,10 +112,14 @@ def outbox(config: Path, kiosk: str | None, as_json: bool) -> None:
 @click.argument("config", type=FILE, required=False)
 @JSON
 def doctor(config: Path | None, as_json: bool) -> None:
-    """Say whether this machine can be the box of the site CONFIG."""
-    from edge.doctor.box import examine
+    """Say whether this machine can be the box of the site CONFIG, by the configuration in force."""
+    from edge.doctor.box import configuration, examine
 
-    findings = examine(read_site(config) if config else None, config)
+    if config is None:
+        findings = examine(None, None)
+    else:
+        site, running = configuration(config)
+        findings = [running, *examine(site, config)]
     click.echo(
         json.dumps(findings) if as_json else "\n".join(f"{f['state']:>5}  {f['text']}" for f in findings)
     )

@@ -13,8 +13,8 @@ _MARKS = [[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1], [0, 1, 0, 1]]
 _PICTURE_PX = [16, 16]
 
 
-def read_unmarked(text: str, file: str) -> tuple[Site, frozenset[str]]:
-    """The site, with marks and a size that stand in where a camera has none, and the cameras whose size is such.
+def read_unmarked(text: str, file: str) -> tuple[Site, frozenset[str], str]:
+    """The site, with marks and a size that stand in where a camera has none, the cameras whose size is such, and its text.
 
     Raises ConfigError for every other fault of the text.
     """
@@ -29,7 +29,7 @@ def read_unmarked(text: str, file: str) -> tuple[Site, frozenset[str]]:
             unsized.add(camera)
         if stands_in:
             whole = with_calibration(whole, camera, stands_in)
-    return parse_site(whole, file), frozenset(unsized)
+    return parse_site(whole, file), frozenset(unsized), whole
 
 
 def _cameras(text: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 
 from branchloop.doctor_finding import Finding, bad, good
-from branchloop.errors import BranchloopError
+from branchloop.errors import BranchloopError, DependencyError
 from branchloop.processes import owner
 from branchloop.site.box import DETECTOR
 from branchloop.site.site import Camera, Site
+from edge.configured import read_in_force, read_site
 from edge.doctor.broker import examine_broker
 from edge.doctor.sensor import examine_sensor
 from edge.floor.sight import sight_of
@@ -27,6 +28,19 @@ from edge.perceive.source import resolve
 from edge.send.outbox import RESERVE_BYTES
 
 LEAST_FREE_GB = 2.0
+
+
+def configuration(config: Path) -> tuple[Site, Finding]:
+    """What the box of a site file runs, and which version that is. Raises ConfigError as `read_site`."""
+    try:
+        running = read_in_force(config)
+    except DependencyError as error:
+        return read_site(config), bad(str(error))
+    version = running.site.version
+    if not running.from_hub:
+        return running.site, good(f"configuration: version {version}, from {config.name}")
+    own = "its wiring, [box] and [[kiosk]] alone count"
+    return running.site, good(f"configuration: version {version}, from the hub; of {config.name} {own}")
 
 
 def examine(site: Site | None, config: Path | None) -> list[Finding]:

@@ -17,9 +17,11 @@ from click.testing import CliRunner
 
 from branchloop.errors import BranchloopError
 from branchloop.share import share
-from branchloop.site.editing import with_calibration
+from branchloop.site.editing import with_calibration, with_version
 from branchloop.site.site import parse_site
+from branchloop.wire.desired import make
 from edge.calibrate import cli
+from edge.configured import KEPT, keep
 
 Row = tuple[float, float, float, float]
 
@@ -306,6 +308,66 @@ def test_a_bumped_and_a_swapped_camera_are_told_apart(site: Path, tmp_path: Path
     assert "swapped" in said
 
 
+def published(site: Path, marks: list[Row], version: int = 2) -> Path:
+    """The hub published these marks of the hall, and the box took them; the file that says so."""
+    text = site.read_text(encoding="utf-8")
+    fresh = with_calibration(text, "hall", {"points": [list(mark) for mark in marks]})
+    data = site.parent / "data" / "box-1"
+    data.mkdir(parents=True, exist_ok=True)
+    keep(data, make(fresh, "plaza", version, 0, 1))
+    return data / KEPT
+
+
+def test_what_the_hub_published_is_what_marks_are_verified_against(site: Path, tmp_path: Path) -> None:
+    """The camera was turned and calibrated on Set-up: the file's own marks hold no more, those in force do."""
+    own = rows(site)
+    turned = [(m[0] - 67, m[1], m[2], m[3]) for m in own if m[0] > 67]
+    kept = published(site, turned)
+    where = ("--site", site, "--camera", "hall")
+    code, told, _ = run("verify", write(tmp_path, turned), *where)
+    assert (code, told["holds"], told["config_version"], told["config_from"]) == (0, True, 2, "hub")
+    code, told, said = run("verify", write(tmp_path, own), *where)
+    assert (code, told["holds"], "on Set-up" in said) == (4, False, True)
+    code, told, _ = run("review", site)
+    assert (told["config_version"], told["config_from"]) == (2, "hub")
+    assert len(told["cameras"]["hall"]["marks"]) == len(turned)
+    assert "config_from  hub" in CliRunner().invoke(cli, ["review", str(site)]).stdout
+    kept.unlink()
+    code, told, _ = run("verify", write(tmp_path, own), *where)
+    assert (code, told["config_version"], told["config_from"]) == (0, 1, "file")
+    kept.mkdir()
+    code, _, said = run("verify", write(tmp_path, own), *where)
+    assert (code, "Ask as the box's user" in said) == (5, True), "what cannot be read is not guessed"
+
+
+def test_marks_that_would_not_count_are_not_written(site: Path, tmp_path: Path) -> None:
+    """The box runs the hub's version until the file's is above it; then the file counts, and is written."""
+    own = rows(site)
+    published(site, own[:-1])
+    before = site.read_text(encoding="utf-8")
+    points = ("points", write(tmp_path, own[:-2]), "--site", site)
+    code, _, said = run(*points, "--camera", "hall")
+    assert code == 3
+    assert "the box runs version 2 from the hub. Calibrate on Set-up; or raise `version`" in said
+    assert site.read_text(encoding="utf-8") == before
+    assert run(*points, "--picture", "768x576")[0] == 0, "judged alone, nothing is to be written"
+    site.write_text(with_version(before, 3), encoding="utf-8")
+    code, told, said = run(*points, "--camera", "hall")
+    assert (code, told["written"]) == (0, str(site)), said
+    assert rows(site) == own[:-2]
+
+
+def test_marks_of_another_camera_s_without_do_not_count_either(site: Path, tmp_path: Path) -> None:
+    """The file is no site yet: when it is one, the box will run the hub's version."""
+    published(site, rows(site))
+    marks = write(tmp_path, rows(site))
+    text = site.read_text(encoding="utf-8").replace("[[line]]", BACK + "\n[[line]]", 1)
+    site.write_text(text, encoding="utf-8")
+    code, _, said = run("points", marks, "--site", site, "--camera", "hall")
+    assert (code, "version 2 from the hub" in said) == (3, True)
+    assert site.read_text(encoding="utf-8") == text
+
+
 Pose = tuple[float, float, float, float, float, float]
 """How a board is held: its turn (Rodrigues), and where its middle is from the lens (mm)."""
 
@@ -359,6 +421,10 @@ def test_a_lens_is_measured_from_a_board(site: Path, tmp_path: Path) -> None:
     assert "640 × 480" in said
     text = site.read_text(encoding="utf-8").replace("picture_px = [768, 576]", "picture_px = [640, 480]")
     site.write_text(text, encoding="utf-8")
+    kept = published(site, [mark for mark in rows(site) if mark[0] < 640 and mark[1] < 480])
+    code, _, said = run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")
+    assert (code, "version 2 from the hub" in said) == (3, True)
+    kept.unlink()
     assert run("checkerboard", *pictures, *board, "--site", site, "--camera", "hall")[0] == 0
     lens = parse_site(site.read_text(encoding="utf-8")).cameras[0].calibration
     assert lens.focal_px == pytest.approx(520, rel=0.01)

@@ -13,9 +13,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from branchloop.doctor_finding import good
 from branchloop.share import share
 from branchloop.site.site import parse_site
-from edge.doctor.box import examine
+from branchloop.wire.desired import make
+from edge.configured import KEPT, keep
+from edge.doctor.box import configuration, examine
 from edge.floor.floor import Floor
 from edge.floor.windows import no_sensors
 from edge.perceive import watch
@@ -215,6 +218,25 @@ def test_a_picture_of_another_size_than_the_marks_observes_nothing(tmp_path: Pat
     (finding,) = [each for each in found if "camera hall" in each["text"]]
     assert finding["state"] == "bad"
     assert said[0] in finding["text"]
+
+
+def test_the_doctor_looks_at_what_the_box_runs(tmp_path: Path) -> None:
+    """A sensor's height was corrected on Set-up: that one is judged by, and the version is said."""
+    text = share("configs/demo.toml").read_text(encoding="utf-8").replace("data/box-1", "box")
+    config = tmp_path / "site.toml"
+    config.write_text(text, encoding="utf-8")
+    (tmp_path / "box").mkdir()
+    site, said = configuration(config)
+    assert (site.version, said) == (1, good("configuration: version 1, from site.toml"))
+    own_m = site.sensors[0].height_m
+    keep(tmp_path / "box", make(text.replace(f"height_m = {own_m}", "height_m = 4.2"), "plaza", 2, 0, 1))
+    site, said = configuration(config)
+    assert (own_m != 4.2, site.sensors[0].height_m, site.box is not None) == (True, 4.2, True)
+    assert said["text"].startswith("configuration: version 2, from the hub; of site.toml its wiring")
+    (tmp_path / "box" / KEPT).unlink()
+    (tmp_path / "box" / KEPT).mkdir()
+    site, said = configuration(config)
+    assert (site.version, said["state"], "cannot be read" in said["text"]) == (1, "bad", True)
 
 
 def test_the_doctor_names_what_no_camera_sees() -> None:
