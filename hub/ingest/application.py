@@ -15,6 +15,7 @@ from branchloop.wire.messages import Notice, Window
 from branchloop.wire.status import Status
 from hub.ingest.checkins import FromKiosk, beyond_kiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
+from hub.ingest.device_clocks import DeviceClocks
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, Work, event_ms
 from hub.store.branches.configurations import Configurations
 from hub.store.branches.opening import Hours, OpeningHistory
@@ -59,6 +60,8 @@ class Applied:
     """What became of one payload."""
 
     ack: Ack | None = None
+    before: int | None = None
+    """Up to where its outbox was committed before."""
     stored: int = 0
     duplicates: int = 0
     quarantined: int = 0
@@ -74,13 +77,15 @@ class Application:
         now_ms: int,
         trust: Trust | None = None,
         latest_ms: int | None = None,
+        clocks: DeviceClocks | None = None,
     ) -> None:
-        """`latest_ms` is what the time is at most, where the hub's clock may be behind."""
+        """`latest_ms` is what the time is at most, where the hub's clock may be behind; `clocks` judges those of devices."""
         self._store = transaction
         self._trust = trust
         self._sites = sites
         self._now_ms = now_ms
         self._latest_ms = now_ms if latest_ms is None else latest_ms
+        self._clocks = clocks
         self._outboxes: dict[Outbox, Sequences] = {}
         self._fresh: dict[tuple[Outbox, int], Stored] = {}
         self._messages: list[Message] = []
@@ -103,8 +108,9 @@ class Application:
         seqs = self._outboxes[outbox]
         if delivery.site in self._sites:
             self._store.seen(delivery.site, delivery.device, delivery.arrived_ms)
+            self._judge_clock(delivery)
         self._skip_forgotten(delivery, seqs)
-        applied = Applied()
+        applied = Applied(before=seqs.upto)
         again: list[Prepared] = []
         self._remember_told(delivery)
         for message in delivery.messages:
@@ -151,6 +157,15 @@ class Application:
                 if fault is not None:
                     self._alarm(report, "certificate", "", fault)
         return Applied()
+
+    def _judge_clock(self, delivery: Delivery) -> None:
+        if self._clocks is None:
+            return
+        behind_ms = self._clocks.behind_ms(delivery.site, delivery.device)
+        self._store.put_behind(delivery.site, delivery.device, behind_ms)
+        if behind_ms:
+            shown = f"{iso(delivery.sent_ms)} when it was {iso(delivery.arrived_ms)}"
+            self._alarm(delivery, "past", "", f"sent a batch at {shown}; its clock is behind")
 
     def _note_configuration(self, report: Report, status: Status) -> None:
         site = self._sites.get(report.site)
@@ -372,7 +387,10 @@ class Application:
         self, site: str, device: str, event: Event, at_ms: int, body: Mapping[str, object] | str
     ) -> None:
         """To the feed, unless it is too old for anybody to wait for: a backlog is silent."""
-        if self._now_ms - at_ms < ALARM_AGE_MS:
+        behind_ms = 0
+        if self._clocks is not None and event in {"window", "notice"}:  # those are of the device's own time
+            behind_ms = self._clocks.behind_ms(site, device) or 0
+        if self._now_ms - behind_ms - at_ms < ALARM_AGE_MS:
             text = (
                 body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
             )

@@ -16,6 +16,7 @@ from branchloop.site.site import Site
 from branchloop.wire.batches import Ack, Batch, Item
 from hub.ingest.application import Application, Applied
 from hub.ingest.commands import Trust
+from hub.ingest.device_clocks import DeviceClocks
 from hub.ingest.parsing import (
     Delivery,
     Fault,
@@ -62,6 +63,7 @@ class Applier:
         self._sites = sites
         self._now_ms = now_ms
         self._clock = clock
+        self._clocks = DeviceClocks()
 
     def apply(self, topic: str, payload: bytes, arrived_ms: int) -> Ack | None:
         """Apply one payload; see `apply_many`."""
@@ -75,9 +77,21 @@ class Applier:
         """
         work = [read_payload(*payload, self._sites) for payload in payloads]
         for each in work:
-            if self._clock is not None and isinstance(each, Delivery):
-                self._clock.heard(each.sent_ms)
-        return [applied.ack for applied in self._commit(work)]
+            if isinstance(each, Delivery):
+                self._hear(each)
+        results = self._commit(work, self._clocks)
+        for each, applied in zip(work, results, strict=True):
+            if isinstance(each, Delivery) and applied.ack is not None and applied.before is not None:
+                self._clocks.acknowledged(each, applied.before, applied.ack.upto)
+        return [applied.ack for applied in results]
+
+    def _hear(self, delivery: Delivery) -> None:
+        if self._clock is not None:
+            self._clock.heard(delivery.sent_ms)
+            if not self._clock.is_believed():
+                self._clocks.forget()
+                return
+        self._clocks.heard(delivery)
 
     def apply_batches(self, site: str, device: str, batches: Sequence[Batch], arrived_ms: int) -> Counts:
         """Apply batches that did not come over the broker, in one transaction. Raises as `apply_many`."""
@@ -119,30 +133,35 @@ class Applier:
         item = Item(seq=aside.seq, kind=aside.kind, v=aside.v, body=json.loads(aside.body))
         return read_again(item, aside.outbox[0], self._sites)
 
-    def _commit(self, work: Sequence[Work]) -> list[Applied]:
+    def _commit(self, work: Sequence[Work], clocks: DeviceClocks | None = None) -> list[Applied]:
         try:
             with self._store.transaction() as transaction:
                 latest_ms = None if self._clock is None else self._clock.latest_ms()
-                application = Application(transaction, self._sites, self._now_ms(), self._trust, latest_ms)
+                application = Application(
+                    transaction, self._sites, self._now_ms(), self._trust, latest_ms, clocks
+                )
                 application.lock([(w.site, w.device, w.epoch) for w in work if isinstance(w, Delivery)])
                 results = [_take(application, each) for each in work]
                 application.finish()
         except Unstorable as error:
-            return self._commit_apart(work, error)
+            return self._commit_apart(work, clocks, error)
         return results
 
-    def _commit_apart(self, work: Sequence[Work], error: Unstorable) -> list[Applied]:
+    def _commit_apart(
+        self, work: Sequence[Work], clocks: DeviceClocks | None, error: Unstorable
+    ) -> list[Applied]:
         """One message among these cannot be stored: find it and put it, and only it, into quarantine."""
         if len(work) > 1:
-            return [applied for each in work for applied in self._commit([each])]
+            return [applied for each in work for applied in self._commit([each], clocks)]
         only = work[0]
         if not isinstance(only, Delivery):
             raise error
         if len(only.messages) > 1:
             total = Applied()
             for message in only.messages:
-                part = self._commit([replace(only, messages=(message,))])[0]
+                part = self._commit([replace(only, messages=(message,))], clocks)[0]
                 total.ack = part.ack
+                total.before = part.before if total.before is None else total.before
                 total.stored += part.stored
                 total.duplicates += part.duplicates
                 total.quarantined += part.quarantined
@@ -151,7 +170,7 @@ class Applier:
         if message.fault is not None:
             raise error
         faulty = replace(message, body=None, fault=Fault("cannot be stored", error.message[:500]))
-        return self._commit([replace(only, messages=(faulty,))])
+        return self._commit([replace(only, messages=(faulty,))], clocks)
 
 
 def _take(application: Application, work: Work) -> Applied:

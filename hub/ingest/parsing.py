@@ -64,6 +64,7 @@ class Delivery:
     sent_ms: int
     """By the box's clock."""
     messages: tuple[Prepared, ...]
+    boot: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def read_batch(site: str, device: str, batch: Batch, arrived_ms: int, sites: Col
     shapes: set[Shape] = set()
     unknown_site = None if site in sites else site
     messages = tuple(_prepare(item, unknown_site, shapes) for item in batch.items)
-    return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, batch.sent_ms, messages)
+    return Delivery(site, device, batch.epoch, batch.oldest, arrived_ms, batch.sent_ms, messages, batch.boot)
 
 
 def read_again(item: Item, site: str, sites: Collection[str]) -> Prepared:

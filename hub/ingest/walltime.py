@@ -67,6 +67,12 @@ class WallTime:
             wall, believed = self._look()
             return wall if wall >= believed else NEVER_MS
 
+    def is_believed(self) -> bool:
+        """Whether the wall clock goes on from where it stood."""
+        with self._lock:
+            wall, believed = self._look()
+            return wall == believed
+
     def heard(self, sent_ms: int) -> None:
         """A box has just sent something, by its own clock at `sent_ms`."""
         with self._lock:

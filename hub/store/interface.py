@@ -18,7 +18,17 @@ from branchloop.errors import InputError
 from hub.store.figures.sums import Bucket, Level, RollUp
 
 AlarmKind = Literal[
-    "clone", "clock", "future", "envelope", "quarantine", "gap", "holes", "certificate", "reply", "kiosk"
+    "clone",
+    "clock",
+    "future",
+    "past",
+    "envelope",
+    "quarantine",
+    "gap",
+    "holes",
+    "certificate",
+    "reply",
+    "kiosk",
 ]
 Fate = Literal["open", "confirmed", "withdrawn"]
 Treatment = Literal["applied", "future"]
@@ -243,6 +253,10 @@ class Transaction(Protocol):
 
     def seen(self, site: str, device: str, arrived_ms: int) -> None:
         """Something came from this device; an earlier time changes nothing."""
+        ...
+
+    def put_behind(self, site: str, device: str, behind_ms: int | None) -> None:
+        """Keep how far the clock of a device that was seen is behind the hub's; None where that is not known."""
         ...
 
     def status(self, site: str, device: str) -> StatusRow | None:

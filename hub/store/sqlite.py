@@ -184,6 +184,12 @@ class SqliteTransaction:
             (site, device, arrived_ms),
         )
 
+    def put_behind(self, site: str, device: str, behind_ms: int | None) -> None:
+        self._db.execute(
+            "UPDATE device_status SET behind_ms=? WHERE site=? AND device=? AND behind_ms IS NOT ?",
+            (behind_ms, site, device, behind_ms),
+        )
+
     def status(self, site: str, device: str) -> StatusRow | None:
         row = self._db.execute(
             "SELECT online, boot, connect_no, at_ms, arrived_ms, body FROM device_status "

@@ -259,6 +259,7 @@ def test_status_and_last_seen(store: Store) -> None:
         transaction.seen("hall", "box-1", T0_MS)
         assert transaction.status("hall", "box-1") is None
         transaction.put_status(birth)
+        transaction.put_behind("hall", "box-1", 3_600_000)
         transaction.seen("hall", "box-1", T0_MS - 5)
         assert transaction.status("hall", "box-1") == birth
     assert store.sites() == ["hall"]

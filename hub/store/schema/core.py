@@ -252,6 +252,12 @@ def m005_cause(db: Database) -> None:
         db.execute("UPDATE quarantine SET cause=? WHERE seq IS NOT NULL AND reason LIKE ?", (cause, reason))
 
 
+@hub_migrations()
+def m006_behind(db: Database) -> None:
+    """How far a device's clock is behind the hub's (0: not by more than a minute, NULL: not known)."""
+    db.execute("ALTER TABLE device_status ADD COLUMN behind_ms INTEGER")
+
+
 @audit_migrations()
 def m001_audit(db: Database) -> None:
     """The audit chain."""
