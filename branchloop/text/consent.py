@@ -115,6 +115,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "设备密钥已更换，无法解密原照片。",
     ),
     "consent.reason.expired": ("the branch's box did not answer in time.", "网点设备未及时响应。"),
+    "consent.reason.deleted": (
+        "the branch's box deleted what it had made of them too early.",
+        "网点设备提前删除了由照片生成的模板。",
+    ),
     "consent.reason.other": ("the box could not use them.", "设备无法使用这些照片。"),
     "consent.receipts": ("Receipts", "凭证"),
     "consent.receipt.given": ("Receipt of your consent", "同意凭证"),

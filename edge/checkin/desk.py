@@ -30,13 +30,15 @@ from edge.checkin.recognition import Recognition
 from edge.checkin.tickets import Tickets
 from edge.checkin.vault import Vault
 from edge.checkin.view import View
-from edge.kiosk.day import CLOCK_OFF_MS, Day
+from edge.kiosk.day import Day
+from edge.kiosk.hubtime import CLOCK_OFF_MS, HubTime
 from edge.kiosk.session import Give, Note, Session, Take
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import Image
 from edge.perceive.faces.padmodel import PadModel
 from edge.send.outbox import Outbox
 
+KEEP_HOUSE_S = 60.0
 _LOG = logging.getLogger(__name__)
 
 
@@ -78,14 +80,16 @@ class Desk:
         self._heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._decided_ms: int | None = None
         self._language: Language = kiosk.language
-        self._expired_ms = 0
+        self._time = HubTime(vault.kept_time(), clocks.now_s(), clocks.now_ms())
+        self._kept_house_s = float("-inf")
         self.day = Day(vault.given(clocks.now_ms()))
         self.session = Session(site.id, self.day, kiosk.recognise)
         self._recognition = Recognition(kiosk, vault, self.post)
         self.protection, self.engine = self._recognition.protection, self.eye.engine
         self._tickets = Tickets(kiosk, site.zone_info, self.day, self.session, vault, self.post)
         self._view = View(site, self.day, self.session, crowding)
-        self._resume()
+        self._tickets.resume()
+        self._keep_house(clocks.now_s(), clocks.now_ms())
 
     def hear(self, kind: str, payload: bytes) -> None:
         """A gallery or command came; called by the link's thread."""
@@ -101,7 +105,7 @@ class Desk:
                 _LOG.warning("%s The hub will say it again.", error)
         now_s, now_ms = self._clocks.now_s(), self._clocks.now_ms()
         with self.lock:
-            self._keep_house(now_ms)
+            self._keep_house(now_s, now_ms)
             self.session.tick(now_s)
             stage = self.session.stage
         if image is not None and stage in {"code", "number", "face", "enrol"}:
@@ -157,17 +161,6 @@ class Desk:
         self.eye.close()
         self.vault.close()
 
-    def _resume(self) -> None:
-        """After a crash: tickets that did not reach the outbox, and the day as it was."""
-        self._tickets.resume()
-        text = self.vault.kept_day()
-        if text is not None:
-            gallery = Gallery.model_validate_json(text)
-            if self._clocks.now_ms() < gallery.valid_until_ms:
-                self.day.take(gallery, gallery.made_ms)
-            else:
-                self.vault.keep_day(None)
-
     def _take(self, kind: str, payload: bytes) -> None:
         now_ms = self._clocks.now_ms()
         try:
@@ -185,13 +178,12 @@ class Desk:
 
     def _take_gallery(self, gallery: Gallery, now_ms: int) -> None:
         with self.lock:
+            self._time.heard(gallery.made_ms, self._clocks.now_s(), now_ms)
             was_off = abs(self.day.clock_off_ms) > CLOCK_OFF_MS
             if not self.day.take(gallery, now_ms):
                 return
             self.vault.keep_day(gallery.to_json())
-            gone = self.vault.reconcile(
-                set(gallery.consents), gallery.made_ms, self.post.outbox.oldest, now_ms
-            )
+            gone = self.vault.reconcile(set(gallery.consents), gallery.made_ms, self.post.outbox.oldest)
             if gone:
                 _LOG.info("%d template(s) erased: their consents hold no more", len(gone))
             if abs(self.day.clock_off_ms) > CLOCK_OFF_MS and not was_off:
@@ -199,13 +191,33 @@ class Desk:
                 self.post.note(off, self._clocks.now_ms())
             self.session.version += 1
 
-    def _keep_house(self, now_ms: int) -> None:
-        if self.day.close(now_ms):
-            self.vault.keep_day(None)
+    def _keep_house(self, now_s: float, now_ms: int) -> None:
+        """Once a minute, and when the day is over. What is deleted goes by the time that is sure."""
+        over = self.day.close(now_ms)
+        if not over and now_s - self._kept_house_s < KEEP_HOUSE_S:
+            return
+        self._kept_house_s = now_s
+        sure_ms = self._time.sure_ms(now_s, now_ms)
+        self.vault.keep_time(self._time.kept(now_s))
+        for consent in self.vault.expire(sure_ms):
+            self.post.note(Note("expired", consent=consent), now_ms)
+        if self.day.gallery is None:
+            self._resume_day(now_ms, sure_ms)
+        self.session.version += over
+
+    def _resume_day(self, now_ms: int, sure_ms: int) -> None:
+        """The day as it was kept, after a restart or a leap of the clock."""
+        text = self.vault.kept_day()
+        if text is None:
+            return
+        gallery = Gallery.model_validate_json(text)
+        if now_ms < gallery.valid_until_ms:
+            self.day.take(gallery, gallery.made_ms)
+            for given in self.vault.given(now_ms):
+                self.day.gave(given)
             self.session.version += 1
-        if now_ms - self._expired_ms > 60_000:
-            self._expired_ms = now_ms
-            self.vault.expire(now_ms)
+        elif sure_ms >= gallery.valid_until_ms:
+            self.vault.keep_day(None)
 
     def _look(self, image: Image, stage: str, now_s: float) -> None:
         self.eye.show(image)

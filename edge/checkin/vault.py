@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.keys.file import KEY_BYTES, kept, new_key, read_key
 from edge.kiosk.day import GIVEN_MS, Given
+from edge.kiosk.hubtime import KeptTime
 
 DATABASE = "kiosk.db"
 KEY_FILE = "template.key"
@@ -47,6 +48,9 @@ CREATE TABLE IF NOT EXISTS ticket (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS reply (id TEXT PRIMARY KEY, body TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS day (one INTEGER PRIMARY KEY CHECK (one = 1), sealed BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS time (
+  one INTEGER PRIMARY KEY CHECK (one = 1), hub_ms INTEGER, wall_ms INTEGER NOT NULL, stood_s REAL NOT NULL
+) STRICT;
 """
 
 
@@ -135,16 +139,19 @@ class Vault:
                 gone += self._db.execute("DELETE FROM part WHERE consent=?", (consent,)).rowcount
         return gone
 
-    def expire(self, now_ms: int) -> int:
-        """Delete what is past its time."""
+    def expire(self, now_ms: int) -> list[str]:
+        """Delete what is past its time, which is `now_ms` at least; the consents of what was deleted."""
         over = [row[0] for row in self._all("SELECT consent FROM template WHERE expires_ms<=?", now_ms)]
         over += [row[0] for row in self._all("SELECT consent FROM part WHERE expires_ms<=?", now_ms)]
         with self._writing():
             self._db.execute("DELETE FROM reply WHERE until_ms<=?", (now_ms,))
             self._db.execute("DELETE FROM ticket WHERE at_ms<=? AND sent=1", (now_ms - GIVEN_MS,))
-        return self.erase(dict.fromkeys(over)) if over else 0
+        gone = list(dict.fromkeys(over))
+        if gone:
+            self.erase(gone)
+        return gone
 
-    def reconcile(self, holding: set[str], made_ms: int, oldest_seq: int, now_ms: int) -> list[str]:
+    def reconcile(self, holding: set[str], made_ms: int, oldest_seq: int) -> list[str]:
         """Erase what no consent holds for any more, as a gallery of `made_ms` says; what was erased.
 
         A consent given here is not held against the customer before the hub can have heard of it.
@@ -152,7 +159,7 @@ class Vault:
         with self._writing():
             self._db.execute(
                 "UPDATE template SET known_ms=?, made_here_seq=NULL WHERE made_here_seq<?",
-                (now_ms, oldest_seq),
+                (made_ms, oldest_seq),
             )
         rows = self._all(
             "SELECT consent FROM template WHERE made_here_seq IS NULL AND coalesce(known_ms, 0) + 60000 < ?",
@@ -232,6 +239,19 @@ class Vault:
         rows = self._all("SELECT sealed FROM day")
         plain = _open_with(self._over, rows[0][0], "day") if rows else None
         return None if plain is None else plain.decode()
+
+    def keep_time(self, time: KeptTime) -> None:
+        """Keep what is known of the time."""
+        with self._writing():
+            self._db.execute(
+                "INSERT OR REPLACE INTO time (one, hub_ms, wall_ms, stood_s) VALUES (1,?,?,?)",
+                (time.hub_ms, time.wall_ms, time.stood_s),
+            )
+
+    def kept_time(self) -> KeptTime | None:
+        """What was known of the time."""
+        rows = self._all("SELECT hub_ms, wall_ms, stood_s FROM time")
+        return KeptTime(*rows[0]) if rows else None
 
     def close(self) -> None:
         """Release the file."""

@@ -9,7 +9,8 @@ from typing import Any
 from branchloop.clock import from_ms
 from branchloop.site.site import Site
 from edge.checkin.tickets import told_wait
-from edge.kiosk.day import CLOCK_OFF_MS, Day
+from edge.kiosk.day import Day
+from edge.kiosk.hubtime import CLOCK_OFF_MS
 from edge.kiosk.session import Session
 
 CROWDING_FRESH_MS = 60_000

@@ -24,7 +24,6 @@ FORECAST_FRESH_MS = 150_000
 """The hub tells its forecast once a minute at least; after this the kiosk tells its own estimate, and says so."""
 BOOKED_WITHIN_MS = 300_000
 """Whose appointment is this near, or over, waits as somebody appointed for now."""
-CLOCK_OFF_MS = 120_000
 GIVEN_MS = DAY_MS
 """A ticket is this kiosk's to know for so long: the branch may not close at midnight."""
 
@@ -68,7 +67,7 @@ class Day:
             return False
         self.gallery = gallery
         self.clock_off_ms = now_ms - gallery.made_ms
-        since_ms = now_ms - GIVEN_MS
+        since_ms = min(now_ms, gallery.made_ms) - GIVEN_MS
         self._given = {each.appointment: each for each in self._given.values() if each.at_ms > since_ms}
         return True
 

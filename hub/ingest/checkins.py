@@ -8,7 +8,7 @@ from branchloop.site.site import Site
 from branchloop.wire.arrivals import Attempt, Checkin, ConsentGiven, Walkin
 from branchloop.wire.batches import Dropped
 from branchloop.wire.messages import Notice
-from hub.ingest.commands import Trust, take_consent
+from hub.ingest.commands import Trust, take_consent, take_expired
 from hub.ingest.parsing import Body
 from hub.store.audit import AuditLog
 from hub.store.book.tickets import Due, Taken, due, note_attempt, pay, take_checkin, take_walkin
@@ -38,7 +38,7 @@ def take_from_kiosk(
         return Taken(fault=take_consent(db, trust, site.id, device, body, now_ms))
     if isinstance(body, Attempt):
         note_attempt(db, site.id, device, body, now_ms)
-        return Taken()
+        return Taken(alarm=take_expired(db, trust, site.id, device, body, now_ms))
     if trust.book is None:
         return Taken(fault="this hub keeps no appointments.")
     if isinstance(body, Walkin):

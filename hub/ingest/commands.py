@@ -18,7 +18,7 @@ from branchloop.errors import InputError
 from branchloop.keys.box import verify_box_key
 from branchloop.keys.sealing import decode, fingerprint
 from branchloop.wire import topics
-from branchloop.wire.arrivals import BoxCertificate, ConsentGiven
+from branchloop.wire.arrivals import Attempt, BoxCertificate, ConsentGiven
 from branchloop.wire.commands import Command, Reply
 from hub.config.hub import HubConfig
 from hub.loop.consent import Consent, end_of_retention_ms
@@ -125,6 +125,17 @@ def take_consent(
         return f"consent {given.consent!r} is another customer's."
     Consenting(db, trust.receipt_key).kiosk_gave(consent, device, now_ms)
     return None
+
+
+def take_expired(
+    db: sqlite3.Connection, trust: Trust, site: str, device: str, told: Attempt, now_ms: int
+) -> str | None:
+    """Hear of a template that a kiosk deleted as past its time; a sentence for an alarm when it was not."""
+    if told.outcome != "expired" or told.consent is None:
+        return None
+    if not Consenting(db, trust.receipt_key).deleted_early(told.consent, site, device, now_ms):
+        return None
+    return "deleted a template whose consent still holds: its customer must enrol anew; set its clock"
 
 
 class Outgoing:

@@ -20,7 +20,7 @@ from test_ingest_mqtt import Worker
 from branchloop.keys.box import new_private, sign_box_key
 from branchloop.keys.sealing import decode
 from branchloop.processes import free_port
-from branchloop.wire.arrivals import ConsentGiven
+from branchloop.wire.arrivals import Attempt, ConsentGiven
 from branchloop.wire.commands import Reply
 from hub.api.state import now_ms
 from hub.loop.consent import Consent
@@ -395,3 +395,22 @@ def test_a_consent_given_at_the_kiosk_is_kept_once(world: ConsentWorld, kiosk: B
     assert answer.json()["state"] == "pending"
     until(lambda: world.ask("SELECT state FROM consent") == [("withdrawn",)], "it is withdrawn")
     assert kiosk.templates == {}
+
+
+def test_a_template_that_a_kiosk_deleted_too_early_is_held_there_no_more(
+    world: ConsentWorld, kiosk: BoxPeer
+) -> None:
+    """Its customer may enrol anew, and an alarm says so; of a consent that ends anyway there is none."""
+    for seq, (consent, days) in enumerate([("c" * 32, 90), ("d" * 32, 0)], 1):
+        given = ConsentGiven(
+            id=f"k-{seq}", at_ms=now_ms(), consent=consent, appointment="a-1", text_version="2026-11",
+            language="zh", expires_ms=now_ms() + days * 86_400_000 + 600_000,
+        )  # fmt: skip
+        kiosk.report("consent", given, seq)
+    kiosk.report("attempt", Attempt(id="x-1", at_ms=now_ms(), outcome="expired", consent="d" * 32), 3)
+    kiosk.report("attempt", Attempt(id="x-2", at_ms=now_ms(), outcome="expired", consent="c" * 32), 4)
+    until(lambda: world.ask("SELECT detail FROM alarm WHERE what='kiosk'"), "an alarm tells of it")
+    holders = "SELECT state, reason FROM consent_holder ORDER BY consent"
+    assert world.ask(holders) == [("failed", "deleted"), ("enrolled", "")]
+    assert world.ask("SELECT count FROM alarm WHERE what='kiosk'") == [(1,)]
+    assert world.ask("SELECT state FROM consent") == [("given",), ("given",)]

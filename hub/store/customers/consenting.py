@@ -14,6 +14,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
+from branchloop.clock import HOUR_MS
 from branchloop.errors import InputError
 from branchloop.wire.arrivals import BoxCertificate
 from branchloop.wire.commands import Reply, Sealed
@@ -176,6 +177,21 @@ class Consenting:
             self.consents.put(consent)
             self._receipt("given", consent, now_ms)
             self.consents.set_holder(consent.id, consent.site, device, "enrolled", now_ms)
+
+    def deleted_early(self, consent_id: str, site: str, device: str, now_ms: int) -> bool:
+        """A box has deleted a template by its own clock; whether its customer must enrol there anew.
+
+        Not where the consent ends within the hour, nor where the box held none.
+        """
+        consent = self.consents.find(consent_id)
+        if consent is None or not consent.holds(now_ms + HOUR_MS):
+            return False
+        held = Holder(site, device, "enrolled")
+        found = [replace(each, reason="", at_ms=0) for each in self.consents.holders(consent_id)]
+        if held not in found:
+            return False
+        self.consents.set_holder(consent_id, site, device, "failed", now_ms, "deleted")
+        return True
 
     def _end(self, consent: Consent, state: State | None, now_ms: int) -> Consent:
         self.commands.cancel(consent.id, _ON_THE_WAY, now_ms)
