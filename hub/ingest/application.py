@@ -135,9 +135,10 @@ class Application:
         return applied
 
     def report(self, report: Report) -> Applied:
-        """Take a status, unless a newer one is known."""
-        self._store.seen(report.site, report.device, report.arrived_ms)
+        """Take a status, unless a newer one is known. A will is the broker's word, kept and told again: nothing was heard of the box."""
         status = report.status
+        if status.online:
+            self._store.seen(report.site, report.device, report.arrived_ms)
         if supersedes(status, self._store.status(report.site, report.device)):
             body = status.to_json()
             self._store.put_status(

@@ -476,6 +476,16 @@ def test_a_will_counts_only_for_its_own_connection(store: SqliteStore, applier: 
     assert rows(store, "SELECT boot, connect_no, online FROM device_status") == [("cd" * 8, 1, 1)]
 
 
+def test_a_will_that_is_told_again_is_no_word_of_the_box(store: SqliteStore, applier: Applier) -> None:
+    """The broker keeps it, and tells it whenever the hub begins: when the box was last heard of stays."""
+    topic, birth, _ = status(connect_no=1)
+    applier.apply(topic, birth, ARRIVED_MS)
+    _, will, _ = status(connect_no=1, online=False)
+    for later_ms in (15_000, 3_600_000):
+        applier.apply(topic, will, ARRIVED_MS + later_ms)
+    assert rows(store, "SELECT last_seen_ms, online FROM device_status") == [(ARRIVED_MS, 0)]
+
+
 def test_data_shows_that_a_box_lives_without_a_status(store: SqliteStore, applier: Applier) -> None:
     """Last-seen moves with every batch, also before the first status."""
     box = Box()
