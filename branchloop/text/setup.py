@@ -21,6 +21,13 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The box takes version {version} over within about 20 s.",
         "盒子将在约 20 秒内切换到版本 {version}。",
     ),
+    "setup.offline": ("The box has been offline since {time}.", "盒子自 {time} 起离线。"),
+    "setup.unheard": ("The box has not been heard of yet.", "尚未收到盒子的任何消息。"),
+    "setup.takes_over_later": (
+        "It takes version {version} over when it is back.",
+        "盒子上线后将切换到版本 {version}。",
+    ),
+    "setup.was_in_force": ("Version {version} was in force then.", "当时生效的是版本 {version}。"),
     "setup.in_force": ("Version {version} is in force.", "版本 {version} 已生效。"),
     "setup.refused": (
         "The box refused version {version}: {reason}",
@@ -99,6 +106,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "该网点尚无俯视底图，请向盒子请求。",
     ),
     "setup.asked.open": ("The box has not answered yet.", "盒子尚未答复。"),
+    "setup.asked.offline": (
+        "The box is offline. It is asked if it comes back within 10 minutes of the request.",
+        "盒子离线；若在请求后 10 分钟内恢复，将向其请求画面。",
+    ),
     "setup.asked.failed": ("The box could not make the picture: {reason}", "盒子未能生成画面：{reason}"),
     "setup.asked.expired": (
         "The box did not answer in time. Ask again.",
@@ -167,6 +178,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The box was asked; a picture without people takes half a minute to two. Load again then.",
         "已向盒子请求，生成无人画面约需半分钟至两分钟，请稍后刷新。",
     ),
+    "setup.asked_offline": (
+        "The box is offline; it is asked if it comes back within 10 minutes.",
+        "盒子离线；若在 10 分钟内恢复，将向其请求画面。",
+    ),
     "setup.reload": ("Load again", "刷新"),
     "setup.mark_how": (
         "Click a mark in the picture, then the same place on the plan. Or type both in the table.",
@@ -215,6 +230,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.state.saved": ("saved", "已保存"),
     "setup.state.published": ("published", "已发布"),
     "setup.state.runs": ("in force", "已生效"),
+    "setup.state.ran": ("in force when the box was last heard of", "盒子最后上报时生效"),
     "setup.rollback": ("Roll back to version", "回退到版本"),
     "setup.do_rollback": ("Roll back", "回退"),
     "setup.rollback_later": (

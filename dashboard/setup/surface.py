@@ -19,7 +19,7 @@ from dashboard.ground import place_of
 from dashboard.pad import pad
 from dashboard.plain import plain
 from dashboard.setup.draft import called
-from dashboard.setup.work import Work, note, plan_pad
+from dashboard.setup.work import Work, away, note, plan_pad
 
 PLAN, ABOVE = "plan", "above"
 
@@ -77,22 +77,23 @@ def asking(door: Hub, site_id: str, work: Work, site: Site, camera: str | None, 
         except Problem as problem:
             st.warning(say("setup.hub_refused", spoken, reason=plain(told(str(problem), spoken))))
         else:
-            st.info(say("setup.asked_picture", spoken))
+            st.info(say("setup.asked_offline" if away(work.newest) else "setup.asked_picture", spoken))
     if row.button(say("setup.reload", spoken)):
         if camera is None:
             session.forget_floor_picture()
         else:
             work.pictures.pop(camera, None)
-        _came(door, site_id, site, camera, spoken)
+        _came(door, site_id, work, site, camera, spoken)
 
 
-def _came(door: Hub, site_id: str, site: Site, camera: str | None, spoken: Language) -> None:
+def _came(door: Hub, site_id: str, work: Work, site: Site, camera: str | None, spoken: Language) -> None:
     """Why no newer picture is here, where that is so."""
     asked = next((each["asked"] for each in door.pictures(site_id) if each["camera"] == camera), None)
     if asked is not None and asked["state"] != "done":
         names = {each.id: called(each, spoken) for each in site.cameras}
         reason = reason_told(asked["code"], asked["detail"], spoken, names)
-        st.info(say(f"setup.asked.{asked['state']}", spoken, reason=plain(reason)))
+        state = "offline" if asked["state"] == "open" and away(work.newest) else asked["state"]
+        st.info(say(f"setup.asked.{state}", spoken, reason=plain(reason)))
 
 
 def background(door: Hub, site_id: str, work: Work, camera: str) -> bytes | None:

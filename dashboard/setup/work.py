@@ -126,6 +126,11 @@ class Work:
         self.redraw()
 
 
+def away(configuration: Mapping[str, Any]) -> bool:
+    """Whether the branch's box is not there now; a hub of before does not tell."""
+    return "device" in configuration and not (configuration["device"] or {}).get("online")
+
+
 def stored(configuration: Mapping[str, Any]) -> None:
     """Let the page say that its newest version is saved, or published."""
     wanted, version = configuration["wanted"], configuration["version"]

@@ -13,13 +13,13 @@ from branchloop.site.notes import notes
 from branchloop.site.site import Site, parse_site
 from branchloop.text.catalogue import Language, say
 from branchloop.text.faults import told
-from dashboard import session, tiles
+from dashboard import localtime, session, tiles
 from dashboard.client import Hub, Problem, Refused
 from dashboard.plain import plain
 from dashboard.setup.cameras import marks_of_cameras
 from dashboard.setup.draft import called, parts_of, site_of
 from dashboard.setup.floor import lines_and_zones, shape_called
-from dashboard.setup.work import Work, faults, note, stored
+from dashboard.setup.work import Work, away, faults, note, stored
 
 PARTS = ("plan", "camera", "text")
 OWN_FILE = "branch file"
@@ -104,14 +104,35 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
                 ]
             )
         )
-        refused = runs["refused"] if runs else None
-        if refused is not None:
-            reason = told(refused["reason"], spoken)
-            st.error(say("setup.refused", spoken, version=refused["version"], reason=plain(reason)))
-        elif wanted and runs and wanted["version"] > runs["version"]:
-            st.info(say("setup.takes_over", spoken, version=wanted["version"]))
-        elif wanted and runs and wanted["hash"] == runs["hash"]:
-            st.success(say("setup.in_force", spoken, version=runs["version"]))
+        _standing(configuration, spoken, zone)
+
+
+def _standing(configuration: dict[str, Any], spoken: Language, zone: ZoneInfo) -> None:
+    """Which version is in force, or comes to be: soon where the box is there, else once it is."""
+    wanted, runs = configuration["wanted"], configuration["reported"]
+    refused = runs["refused"] if runs else None
+    if refused is not None and wanted is not None and refused["version"] < wanted["version"]:
+        refused = None  # another is wanted since
+    comes = wanted is not None and refused is None and (runs is None or wanted["version"] > runs["version"])
+    same = wanted is not None and refused is None and runs is not None and wanted["hash"] == runs["hash"]
+    if refused is not None:
+        reason = told(refused["reason"], spoken)
+        st.error(say("setup.refused", spoken, version=refused["version"], reason=plain(reason)))
+    if away(configuration):
+        device = configuration["device"]
+        said = [say("setup.unheard", spoken)]
+        if device is not None:
+            said = [say("setup.offline", spoken, time=localtime.wall(device["last_seen"], zone, spoken))]
+        if comes:
+            said.append(say("setup.takes_over_later", spoken, version=wanted["version"]))
+        elif same:
+            said.append(say("setup.was_in_force", spoken, version=runs["version"]))
+        if device is not None or comes:
+            st.warning(("" if spoken == "zh" else " ").join(said))
+    elif comes and runs is not None:
+        st.info(say("setup.takes_over", spoken, version=wanted["version"]))
+    elif same:
+        st.success(say("setup.in_force", spoken, version=runs["version"]))
 
 
 def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo) -> None:
@@ -152,7 +173,7 @@ def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
             # Of its own file the box tells the hash of all of it, wiring too: there the version tells.
             own = each["author"] == OWN_FILE and runs and runs["version"] == each["version"]
             if runs and (own or runs["hash"] == each["hash"]):
-                state = "runs"
+                state = "ran" if away(configuration) else "runs"
             note = f" · {each['note']}" if each["note"] else ""
             author = say(AUTHORS[each["author"]], spoken) if each["author"] in AUTHORS else each["author"]
             rows.append(

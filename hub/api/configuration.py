@@ -11,6 +11,7 @@ from branchloop import survey
 from branchloop.clock import iso
 from branchloop.site.editing import publishable
 from branchloop.site.site import Site, parse_site
+from hub.api import box
 from hub.api.access import Configuring
 from hub.api.models import configuration as models
 from hub.api.problems import NotFoundError
@@ -20,6 +21,7 @@ from hub.store.book.stranded import stranded
 from hub.store.branches.configurations import Configurations, Reported, Saved
 from hub.store.branches.judging import judge_text, roll_back, save_text
 from hub.store.connection import opened, reading
+from hub.store.figures.reading import Reader
 
 Number = Annotated[int, Path(ge=1, le=2**31, description="a version")]
 
@@ -115,6 +117,7 @@ def _configuration(db: sqlite3.Connection, config: HubConfig, site: Site) -> mod
         text=newest.text if newest is not None and newer else publishable(own),
         wanted=None if wanted is None else _version(wanted),
         reported=_running(configurations, site.id),
+        device=box.told(Reader(db).device(site)),
         history=[_version(saved) for saved in configurations.history(site.id)],
     )
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -13,12 +16,16 @@ import streamlit as st
 from hubworld import World, world
 from streamlit.testing.v1 import AppTest
 
+from branchloop.clock import to_ms
 from branchloop.text.catalogue import say
 from branchloop.wire.commands import Reply
+from branchloop.wire.status import Status
 from dashboard.client import Hub, Unreachable
 from dashboard.setup.draft import Marks, Shape
 from dashboard.setup.work import Work, anew
+from dashboard.views import setup
 from hub.api.state import now_ms
+from hub.ingest.apply import Applier
 from hub.store.branches.pictures import Pictures
 from hub.store.commands import Commands
 from hub.store.connection import opened as opened_db
@@ -44,15 +51,37 @@ def setup_page() -> None:
     setup.page()
 
 
-@pytest.fixture
-def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    with world(tmp_path) as running:
+BOX = """
+[box]
+id = "box-1"
+broker = "mqtt://127.0.0.1:1883"
+data_dir = "box"
+credential_env = "BOX"
+"""
+
+
+@contextmanager
+def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: str = "") -> Iterator[World]:
+    with world(tmp_path, parts=parts) as running:
         config = tmp_path / "dashboard.toml"
         config.write_text(f'[dashboard]\napi = "{running.api}"\n')
         monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
         st.cache_resource.clear()
         yield running
         st.cache_resource.clear()
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    with shown(tmp_path, monkeypatch) as running:
+        yield running
+
+
+@pytest.fixture
+def boxed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    """The hall with a box and a camera."""
+    with shown(tmp_path, monkeypatch, BOX + CAMERA) as running:
+        yield running
 
 
 def opened(hub: World, branch: str) -> AppTest:
@@ -152,6 +181,66 @@ def test_why_a_box_makes_no_picture_is_told(hub: World, code: str, detail: str |
     reload.click().run()
     assert not page.exception
     assert say("setup.asked.failed", "zh", reason=words) in [each.value for each in page.info]
+
+
+def heard(hub: World, connect_no: int, *, online: bool, version: int = 1) -> None:
+    """The hall's box says which version it runs, or is gone: at 09:30 by the branch's clock."""
+    at_ms = to_ms(datetime(2026, 11, 30, 4, 0, tzinfo=UTC))
+    known = {each["version"]: each["hash"] for each in stored(hub, "hall")["history"]}
+    status = Status(
+        online=online, boot="ab" * 8, connect_no=connect_no, at_ms=at_ms, config_version=version,
+        config_hash=known.get(version, ""),
+    )  # fmt: skip
+    Applier(hub.store, hub.config.sites, now_ms).apply(
+        "branchloop/1/hall/box-1/status", status.to_json().encode(), at_ms
+    )
+
+
+def said(page: AppTest) -> list[str]:
+    """What the page tells of the branch's box."""
+    assert not page.exception
+    told = [each.value for each in (*page.info, *page.success, *page.warning)]
+    return [each for each in told if "盒子" in each or "生效" in each]
+
+
+def test_a_box_that_is_away_takes_nothing_over_soon(boxed: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Since when it is, and what it does when it is back; what it ran is told of then, and nothing is green."""
+    published(boxed, "hall", 3.0)
+    page = opened(boxed, "hall")
+    assert said(page) == ["尚未收到盒子的任何消息。盒子上线后将切换到版本 2。"]
+    heard(boxed, 1, online=True)
+    assert said(page.run()) == [say("setup.takes_over", "zh", version=2)]
+    heard(boxed, 1, online=False)
+    assert said(page.run()) == ["盒子自 11-30 09:30 起离线。盒子上线后将切换到版本 2。"]
+    heard(boxed, 2, online=True, version=2)
+    assert said(page.run()) == [say("setup.in_force", "zh", version=2)]
+    heard(boxed, 2, online=False, version=2)
+    assert said(page.run()) == ["盒子自 11-30 09:30 起离线。当时生效的是版本 2。"]
+    assert say("setup.state.ran", "zh") in " ".join(block.proto.body for block in page.get("html"))
+    english: list[str] = []
+    monkeypatch.setattr(setup.st, "warning", english.append)
+    setup._standing(stored(boxed, "hall"), "en", ZoneInfo("Asia/Kolkata"))
+    published(boxed, "hall", 4.0)
+    setup._standing(stored(boxed, "hall"), "en", ZoneInfo("Asia/Kolkata"))
+    since = "The box has been offline since 11-30 09:30."
+    assert english == [
+        f"{since} Version 2 was in force then.",
+        f"{since} It takes version 3 over when it is back.",
+    ]
+
+
+def test_a_box_that_is_away_is_asked_for_a_picture_when_it_is_back(boxed: World) -> None:
+    """That is all that is promised then, and told again to who looks whether it came."""
+    page = opened(boxed, "hall")
+    for connect_no, online in enumerate((False, True), 1):
+        heard(boxed, connect_no, online=online)
+        page.button_group[0].set_value("camera").run()
+        button(page, "setup.ask_picture").click().run()
+        assert (say("setup.asked_offline", "zh") in said(page)) != online
+        assert (say("setup.asked_picture", "zh") in said(page)) == online
+        button(page, "setup.reload").click().run()
+        assert (say("setup.asked.offline", "zh") in said(page)) != online
+        assert (say("setup.asked.open", "zh") in said(page)) == online
 
 
 def test_a_new_shape_does_not_take_the_place_of_another(hub: World) -> None:

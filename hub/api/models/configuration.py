@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from branchloop.wire.desired import MAX_TEXT
-from hub.api.models.answers import Answer, Moment
+from hub.api.models.answers import Answer, Device, Moment
 
 
 class SiteText(BaseModel):
@@ -116,4 +116,5 @@ class Configuration(Answer):
     text: str
     wanted: Version | None
     reported: RunningVersion | None
+    device: Device | None = Field(description="the box, as GET …/live tells of it; null: never heard of")
     history: list[Version]
