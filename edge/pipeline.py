@@ -32,7 +32,7 @@ from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
 from edge.perceive.ultrasonic import Reading
-from edge.perceive.ultrasonic_fault import DETAILS
+from edge.perceive.ultrasonic_fault import why
 from edge.pictures import Pictures
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
@@ -354,7 +354,7 @@ class Pipeline:
                         self._lights[sensor.id] = sensor.model_copy(update={"fault": read.fault})
                         self._link.status_changed()
                         continue
-                    said = DETAILS[read.fault] if read.fault else ""
+                    said = why(read, self._wired.sensors)
                     self._state(sensor.id, "sensor", sensor.state, said, sensor_fault=read.fault)
             for cameras, fault in self._complaints.news(self._floors.agreements()):
                 for light in (self._lights[camera] for camera in cameras if camera in self._lights):

@@ -70,6 +70,10 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"the clip is over", "录像已播完"),
     (r"the log is over", "记录已播完"),
     (r"neither the floor nor anybody for a minute: its readings are not believed", "一分钟内既未测到地面也未测到人，不予采信"),
+    (
+        r"ranges nearer to the ceiling than any head: check `unit`, `height_m` and what hangs before it; its readings are not believed",
+        "读数比任何人的头顶都更靠近天花板，请检查 `unit`（单位）、`height_m` 以及传感器前有无遮挡物；读数不予采信",
+    ),
     (r"the same range for a minute: its readings are not believed", "读数持续一分钟不变，不予采信"),
     (r"ranges (?:far off those around them|that stand out alone): its readings are not believed", "读数中有远离前后读数的跳变，不予采信"),
     (r"it hears a neighbour's pings: stagger them; its readings are not believed", "收到相邻传感器的回波，请错开触发；读数不予采信"),

@@ -11,12 +11,10 @@ from branchloop.errors import BranchloopError
 from branchloop.site.site import Sensor
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import NEAREST_M, SILENT_S, Reading
-from edge.perceive.ultrasonic_fault import BEYOND_M
+from edge.perceive.ultrasonic_fault import BEYOND_M, TALLEST_M
 from edge.perceive.ultrasonic_live import LiveSensor
 from edge.perceive.ultrasonic_log import read_log
 
-TALLEST_M = 2.1
-"""No head is higher: what a sensor under the ceiling hears above it is nobody."""
 DOWN: Mapping[str, str] = {
     "serial": "Is it there, this user's, and in no other program's hands?",
     "udp": "Is the host in `source` an address of this machine, and the port in no other program's hands?",

@@ -1,8 +1,9 @@
 """Why a sensor's readings are not to be believed: stuck, spiking, garbled, or hearing its neighbours. Pure.
 
+- *deaf*: nothing for a minute that can be there, of a sensor that looks down: it hears neither the floor, if it reaches
+  it, nor anybody. What is nearer to the ceiling than any head is neither: it speaks another unit, or a lamp hangs before it.
 - *stuck*: one and the same range for a minute. A real one trembles by millimetres; a sensor that speaks whole
   centimetres or inches may rest on the floor's echo for hours, so there only a range short of the floor counts.
-- *deaf*: nothing for a minute that can be there, of a sensor that looks down and reaches the floor: it would hear that.
 - *spiking*: one reading in ten, all the while, is more than half a metre off the median around it. What holds for .3 s
   may be somebody who passes; a sensor slower than 4 Hz may hear such a person once, so there it takes one in five.
   Of two ranges in turns (two devices on one topic) none is off the median of all, or each is: by how many are around. So
@@ -25,7 +26,7 @@ from itertools import islice, pairwise
 from statistics import median
 
 from branchloop.site.site import Sensor
-from branchloop.wire.messages import SensorFault
+from branchloop.wire.messages import SensorFault, SensorWindow
 from edge.perceive.ultrasonic import NEAREST_M, Reading
 from edge.perceive.ultrasonic_moment import MOMENT_MS, MOST, moment
 
@@ -33,7 +34,7 @@ HORIZON_MS = 60_000
 LONGEST_MS = 150_000
 STUCK_MS = 60_000
 DEAF_MS, DEAF_SHARE = 50_000, 0.1
-"""Of so long, fewer than this share of readings are of the floor or of what stands on it."""
+"""Of so long, fewer than this share of readings are of the floor or of who stands on it."""
 KEPT = 24
 """So many readings are judged of a slow sensor, though they are older than a minute: down to 0.16 Hz."""
 MOST_KEPT = HORIZON_MS // MOMENT_MS * MOST
@@ -43,6 +44,8 @@ ENOUGH_GARBAGE = 6
 FLOOR_M = 0.3
 BEYOND_M = 0.5
 """What is heard so far below the floor is no floor."""
+TALLEST_M = 2.1
+"""No head is higher: what a sensor under the ceiling hears above it is nobody."""
 OUTLIER_M = 0.5
 PASSING_S = 0.3
 """Nobody crosses a cone faster."""
@@ -66,6 +69,20 @@ DETAILS: Mapping[SensorFault, str] = {
     "crosstalk": "it hears a neighbour's pings: stagger them; its readings are not believed",
     "garbled": "much of what comes is no reading: check baud rate, unit and cable; its readings are not believed",
 }
+TOO_NEAR = (
+    "ranges nearer to the ceiling than any head: check `unit`, `height_m` and what hangs before it; "
+    "its readings are not believed"
+)
+"""Said of a deaf one that does hear something."""
+
+
+def why(read: SensorWindow, sensors: Sequence[Sensor]) -> str:
+    """Why the readings of a window are not believed, if so."""
+    if read.fault == "deaf" and read.sum_mm is not None:
+        head_m = next((one.height_m - TALLEST_M for one in sensors if one.id == read.sensor), 0.0)
+        if read.sum_mm < 1000 * head_m * read.valid:
+            return TOO_NEAR
+    return DETAILS[read.fault] if read.fault else ""
 
 
 class FaultWatch:
@@ -146,10 +163,10 @@ class FaultWatch:
             return "garbled"
         if len(self._readings) < ENOUGH:
             return None
-        if self._is_stuck():
-            return "stuck"
         if self._is_deaf():
             return "deaf"
+        if self._is_stuck():
+            return "stuck"
         spikes = self.spikes()
         if not self._all_the_while(spikes):
             return None
@@ -212,9 +229,15 @@ class FaultWatch:
         return short_of_floor or self._sensor.unit == "mm"
 
     def _is_deaf(self) -> bool:
-        """Whether it hears neither the floor, which it reaches, nor anything above it."""
-        lowest_m = self._sensor.height_m + BEYOND_M
-        if not self._sensor.looks_down or self._sensor.range_m < lowest_m or self._span_ms() < DEAF_MS:
+        """Whether it hears neither the floor nor anybody: nothing, though it reaches the floor, or only what is neither."""
+        if not self._sensor.looks_down or self._span_ms() < DEAF_MS:
             return False
-        heard = sum(one.range_m is not None and one.range_m <= lowest_m for one in self._readings)
-        return heard < DEAF_SHARE * len(self._readings)
+        head_m, lowest_m = self._sensor.height_m - TALLEST_M, self._sensor.height_m + BEYOND_M
+        heard = [one.range_m for one in self._readings if one.range_m is not None]
+        answers = len(self._readings)
+        if self._sensor.range_m < lowest_m:
+            # no echo is nobody: it is judged by what it hears, unless that is stray
+            if len(heard) < max(ENOUGH, DEAF_SHARE * answers):
+                return False
+            answers = len(heard)
+        return sum(head_m <= range_m <= lowest_m for range_m in heard) < DEAF_SHARE * answers

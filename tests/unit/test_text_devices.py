@@ -13,7 +13,7 @@ from branchloop.text.devices import told
 from branchloop.text.faults import UNKNOWN
 from edge.floor.fusion.agreement import Agreement
 from edge.perceive.faults import SAID, judged, misfit, said_moved
-from edge.perceive.ultrasonic_fault import DETAILS
+from edge.perceive.ultrasonic_fault import DETAILS, TOO_NEAR
 from edge.perceive.viewpoint import Motion
 
 MARK = UNKNOWN.partition("{")[0]
@@ -42,6 +42,7 @@ AGREEMENTS = (
     [
         *SAID.values(),
         *DETAILS.values(),
+        TOO_NEAR,
         *(said_moved(motion, SITE.cameras[0], SITE.plan) for motion in MOTIONS),
         *(str(agreement.fault) for agreement in AGREEMENTS),
         "no more complaint about hall and door",

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sonar
@@ -18,7 +19,7 @@ from branchloop.site.site import Sensor
 from branchloop.wire.messages import SensorFault
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import Reading
-from edge.perceive.ultrasonic_fault import FaultWatch
+from edge.perceive.ultrasonic_fault import DETAILS, TOO_NEAR, FaultWatch, why
 from edge.perceive.ultrasonic_log import read_log
 from edge.perceive.ultrasonic_moment import IDLE_S, Moments
 from edge.sensors import SensorReport, Sensors
@@ -81,6 +82,41 @@ def test_a_sensor_that_does_not_even_hear_the_floor_is_deaf(said: Callable[[int]
     assert fault(watch(said)) == "deaf"
     assert fault(watch(lambda i: trembling(i) if i % 9 == 0 else said(i))) != "deaf"
     assert fault(watch(said, seconds=45)) is None
+
+
+@pytest.mark.parametrize("hz", [10.0, 3.0, 1.0, 0.5])
+@pytest.mark.parametrize("times", [0.1, 1 / 25.4])
+@pytest.mark.parametrize("reach_m", [4.0, 3.2])
+def test_a_sensor_of_another_unit_is_deaf(times: float, hz: float, reach_m: float) -> None:
+    """Centimetres or inches where millimetres are read, whoever stands below: nobody's head is so near the ceiling."""
+
+    def ranges(i: int) -> float | None:
+        heard = trembling(i) if i / hz % 40 > 15 else 1.3 + 0.01 * (i % 7)
+        return heard and round(heard * times, 3)
+
+    one = watch(ranges, 150, hz, range_m=reach_m)
+    assert fault(one, now_ms=150_000) == "deaf"
+    assert fault(watch(lambda _: round(3.0 * times, 3), 150, hz), now_ms=150_000) == "deaf", (
+        "rather than stuck"
+    )
+
+
+def test_what_hangs_before_a_sensor_is_neither_floor_nor_anybody() -> None:
+    """A lamp half a metre below it, heard all the while; not one that is a stray echo, nor what it hears beside it."""
+    lamp = 0.5
+    assert fault(watch(lambda i: lamp + 0.001 * (i % 3))) == "deaf"
+    assert fault(watch(lambda i: trembling(i) if i % 9 == 0 else lamp + 0.001 * (i % 3))) != "deaf"
+    nobody: dict[str, Any] = {"range_m": 2.5}
+    assert fault(watch(lambda i: lamp + 0.001 * (i % 3) if i % 20 == 0 else None, **nobody)) is None
+    assert fault(watch(lambda i: lamp + 0.001 * (i % 3) if i % 4 == 0 else None, **nobody)) == "deaf"
+    assert fault(watch(lambda i: 1.3 + 0.001 * (i % 3) if i % 4 == 0 else None, **nobody)) is None
+
+
+@pytest.mark.parametrize("height_m", [2.1, 2.2, 2.3, 2.6, 3.0, 4.0])
+def test_the_tallest_who_stays_below_is_somebody(height_m: float) -> None:
+    """Two metres and a hat's brim; lower than 2.2 m a sensor looks across a counter, and anything may be near."""
+    near_m = max(0.05, height_m - 2.05)
+    assert fault(watch(lambda i: near_m + 0.001 * (i % 5), height_m=height_m, range_m=5.0)) is None
 
 
 def test_who_does_not_reach_the_floor_or_looks_across_a_counter_may_hear_nothing_for_hours() -> None:
@@ -318,9 +354,18 @@ def test_any_readings_get_a_verdict(ranges: Sequence[float | None]) -> None:
         assert found is None
 
 
-@pytest.mark.parametrize(("ranges", "told"), [(lambda _: 1.234, "stuck"), (trembling, None)])
+@pytest.mark.parametrize(
+    ("ranges", "told", "said"),
+    [
+        (lambda _: 1.234, "stuck", DETAILS["stuck"]),
+        (lambda i: 0.3 + 0.001 * (i % 3), "deaf", TOO_NEAR),
+        (lambda i: 0.3 if i % 50 == 0 else 3.8 + 0.001 * (i % 3), "deaf", DETAILS["deaf"]),
+        (lambda _: None, "deaf", DETAILS["deaf"]),
+        (trembling, None, ""),
+    ],
+)
 def test_the_window_says_why_and_leaves_presence_out(
-    ranges: Callable[[int], float | None], told: SensorFault | None, tmp_path: Path
+    ranges: Callable[[int], float | None], told: SensorFault | None, said: str, tmp_path: Path
 ) -> None:
     """Through the box's own sensors: fault in the window, presence absent rather than wrong."""
     one = sensor(present_below_m=2.2)
@@ -329,6 +374,6 @@ def test_the_window_says_why_and_leaves_presence_out(
         for i in range(window * 50, window * 50 + 50):
             sensors.take(SensorReport("one", Reading(100 * i, ranges(i))))
         (read,) = sensors.window(window * 5_000)
-    assert read.fault == told
+    assert (read.fault, why(read, [one])) == (told, said)
     assert (read.present_ms is None) == (told is not None)
     assert read.readings == 50
