@@ -43,7 +43,10 @@ _RULES: Sequence[tuple[str, str]] = (
     ),
     (r"the picture is well again", "画面已恢复正常"),
     (r"(\S+) cannot be reached \((.+)\); check address, power and network\.", "{0} 无法连接（{1}），请检查地址、电源与网络"),
-    (r"(\S+) answers but gives no video; check the path, the login and the stream's codec\.", "{0} 有应答但没有视频，请检查路径、登录信息与编码格式"),
+    (
+        r"(\S+) answers but gives no video; check the path, the login and the stream's codec(?:\.|, and that it gives a picture in two seconds at least\.)",
+        "{0} 有应答但没有视频，请检查路径、登录信息与编码格式，以及是否至少每两秒有一帧画面",
+    ),
     (r"(\S+) sent nothing for (\d+) s; connecting anew\.", "{0} 在 {1} 秒内未发送任何数据，正在重新连接"),
     (r"(\S+) ended the stream; connecting anew\.", "{0} 结束了视频流，正在重新连接"),
     (r"no picture for (\d+) s", "{0} 秒无画面"),

@@ -230,4 +230,7 @@ def _why_closed(url: str, shown: str) -> tuple[str]:
         socket.create_connection((parts.hostname or "", parts.port or usual_port(url)), timeout=1.0).close()
     except OSError as error:
         return (f"{shown} cannot be reached ({error.strerror or error}); check address, power and network.",)
-    return (f"{shown} answers but gives no video; check the path, the login and the stream's codec.",)
+    return (
+        f"{shown} answers but gives no video; check the path, the login and the stream's codec, "
+        "and that it gives a picture in two seconds at least.",
+    )

@@ -45,6 +45,7 @@ class HttpCamera(ThreadingHTTPServer):
     def __init__(self, asks: str, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), _Answer)
         self.asks = asks
+        self.pause_s = 0.04
         self.going = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -85,10 +86,12 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=cut")
         self.end_headers()
         head = f"--cut\r\nContent-Type: image/jpeg\r\nContent-Length: {len(PICTURE)}\r\n\r\n".encode()
-        while not camera.going.wait(0.04):
+        while True:
             try:
                 self.wfile.write(head + PICTURE + b"\r\n")
             except OSError:
+                return
+            if camera.going.wait(camera.pause_s):
                 return
 
     def log_message(self, *_: object) -> None:
@@ -179,6 +182,17 @@ def test_what_keeps_a_camera_down_is_told_anew(
     assert (event.state, one.state) == ("down", "down")
     asking.asks = "open"
     until(one, lambda event: event.state == "up")
+
+
+def test_a_camera_that_hardly_gives_a_picture_is_told_how_many_it_takes(
+    camera: Callable[..., HttpCamera], capture: Callable[..., Capture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One a minute: path, login and codec are right, so whoever reads it is told what else to look at."""
+    monkeypatch.setattr("edge.perceive.camera.OPEN_TIMEOUT_S", 1.0)
+    slow = camera("open")
+    slow.pause_s = 60.0
+    event = until(capture(slow.url), lambda event: event.state == "down")
+    assert event.detail.endswith("and that it gives a picture in two seconds at least.")
 
 
 def test_a_camera_is_looked_for_at_the_port_of_its_scheme(

@@ -50,6 +50,7 @@ AGREEMENTS = (
         misfit((640, 360), SITE.cameras[0]),
         "http://10.0.0.9:80/v.mjpg cannot be reached (Connection refused); check address, power and network.",
         "rtsp://10.0.0.9:554 answers but gives no video; check the path, the login and the stream's codec.",
+        "rtsp://10.0.0.9:554 answers but gives no video; check the path, the login and the stream's codec, and that it gives a picture in two seconds at least.",
         "rtsp://10.0.0.9:554 sent nothing for 4 s; connecting anew.",
         "rtsp://10.0.0.9:554 ended the stream; connecting anew.",
         "no picture for 3 s",
