@@ -23,6 +23,8 @@ class Part(BaseModel):
 KINDS: Mapping[str, str] = {"hub": "hub", "dashboard": "dashboard", "plan": "box"}
 """Table that only one kind of configuration has -> whose that is."""
 PartT = TypeVar("PartT", bound=Part)
+_OF_ITS_KEY = ("is ", "has ", "holds ", "crosses ")
+"""So begins what is said of a key itself; all else has a subject of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,15 @@ class Fault:
     key: str
     message: str
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether the message goes on from the key's name, which is its subject."""
+        return self.message.startswith(_OF_ITS_KEY)
+
     def __str__(self) -> str:
         """As one clause of an error."""
         where = f"key `{self.key}`" if self.key else "the file"
-        return f"{where} {self.message}" if self.message.startswith("is ") else f"{where}: {self.message}"
+        return f"{where} {self.message}" if self.goes_on else f"{where}: {self.message}"
 
 
 def parse_config(text: str, file: str, model: type[PartT]) -> PartT:

@@ -28,7 +28,9 @@ def read(text: str) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(_ended(text))
     except TOMLKitError as error:
-        raise ConfigError(f"the text is not valid TOML: {error}.", hint="Mend that line.") from error
+        what, at, line = str(error).rpartition(" at line ")
+        said = f"{what.rstrip('.')}{at}{line.rstrip('.')}"
+        raise ConfigError(f"the text is not valid TOML: {said}.", hint="Mend that line.") from error
 
 
 def publishable(text: str) -> str:

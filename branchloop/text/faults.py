@@ -1,4 +1,4 @@
-"""Faults of a site file in Chinese: judged in English, told in the reader's language.
+"""Faults of a site file in the reader's language: judged in English.
 
 A fault that no rule knows is told in English under a line that says so: half a translation would mislead.
 """
@@ -8,31 +8,36 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from branchloop.config import Fault
 from branchloop.text.catalogue import Language
 
 UNKNOWN = "（暂无中文说明，原文如下）{message}"
 _RULES: Sequence[tuple[str, str]] = (
     (r"is missing: add it", "缺少此项，请补充"),
     (r"is unknown: did you mean (`.+`)\?", "未知的键；是否应为 {0}？"),
-    (r"is (.+), which is there already: choose that one, or take another id", "当前为 {0}：该编号已存在；请选择它进行修改，或换一个编号"),
+    (r"is (.+), which is there already: choose that one, or take another id", "当前为 {0}，该编号已存在；请选择它进行修改，或换一个编号"),
     (r"is unknown: remove it, or use one of (.+)", "未知的键；请删除，或改用：{0}"),
-    (r"is (.+): an id has 1 to 32 of a-z, 0-9 and '-'", "当前为 {0}：编号为 1 至 32 个 a-z、0-9 或 - 字符"),
-    (r"(?:is|the text is) not valid TOML: (.+?)\.?(?: Mend that line\.)?", "不是有效的 TOML：{0}，请修正该行"),
-    (r"is (.+): input should be greater than or equal to (\S+)", "当前为 {0}：应不小于 {1}"),
-    (r"is (.+): input should be less than or equal to (\S+)", "当前为 {0}：应不大于 {1}"),
-    (r"is (.+): input should be greater than (\S+)", "当前为 {0}：应大于 {1}"),
-    (r"is (.+): input should be less than (\S+)", "当前为 {0}：应小于 {1}"),
-    (r"is (.+): input should be (?:a valid number|a finite number).*", "当前为 {0}：应为数字"),
-    (r"is (.+): input should be a valid integer.*", "当前为 {0}：应为整数"),
-    (r"is (.+): input should be a valid string", "当前为 {0}：应为文本（加引号）"),
-    (r"is (.+): input should be a valid boolean.*", "当前为 {0}：应为 true 或 false"),
-    (r"is (.+): input should be a valid (?:list|tuple)", "当前为 {0}：应为列表"),
-    (r"is (.+): input should be a valid (?:dictionary|table).*", "当前为 {0}：应为表"),
-    (r"is (.+): input should be ('.+)", "当前为 {0}：应为下列之一：{1}"),
-    (r"is (.+): string should have at least (\d+) characters?", "当前为 {0}：至少 {1} 个字符"),
-    (r"is (.+): string should have at most (\d+) characters?", "当前为 {0}：至多 {1} 个字符"),
-    (r"is (.+): (?:list|tuple) should have at least (\d+) items? after validation, not (\d+)", "当前为 {0}：至少 {1} 项，现有 {2} 项"),
-    (r"is (.+): (?:list|tuple) should have at most (\d+) items? after validation, not (\d+)", "当前为 {0}：至多 {1} 项，现有 {2} 项"),
+    (r"is (.+): an id has 1 to 32 of a-z, 0-9 and '-'", "当前为 {0}，编号为 1 至 32 个 a-z、0-9 或 - 字符"),
+    (r'(?:is|the text is) not valid TOML: Key (".+") already exists at line (\d+) col \d+\. .+', "文本第 {1} 行不是有效的 TOML：键 {0} 已存在，请更正或删除"),
+    (r'(?:is|the text is) not valid TOML: Key (".+") already exists\. .+', "文本不是有效的 TOML：键 {0} 重复，请更正或删除"),
+    (r"(?:is|the text is) not valid TOML: (.+) at line (\d+) col (\d+)\. .+", "文本第 {1} 行第 {2} 列不是有效的 TOML（{0}），请修正该行"),
+    (r"(?:is|the text is) not valid TOML: (.+?)\.?(?: Mend that line\.)?", "文本不是有效的 TOML（{0}），请修正"),
+    (r"is (.+): input should be greater than or equal to (\S+)", "当前为 {0}，应不小于 {1}"),
+    (r"is (.+): input should be less than or equal to (\S+)", "当前为 {0}，应不大于 {1}"),
+    (r"is (.+): input should be greater than (\S+)", "当前为 {0}，应大于 {1}"),
+    (r"is (.+): input should be less than (\S+)", "当前为 {0}，应小于 {1}"),
+    (r"is (.+): input should be (?:a valid number|a finite number).*", "当前为 {0}，应为数字"),
+    (r"is (.+): input should be a valid integer.*", "当前为 {0}，应为整数"),
+    (r"is (.+): input should be a valid string", "当前为 {0}，应为文本（加引号）"),
+    (r"is (.+): input should be a valid boolean.*", "当前为 {0}，应为 true 或 false"),
+    (r"is (.+): input should be a valid (?:list|tuple)", "当前为 {0}，应为列表"),
+    (r"is (.+): input should be a valid (?:dictionary|table).*", "当前为 {0}，应为表"),
+    (r"is (.+): input should be ('.+) or ('.+)", "当前为 {0}，应为下列之一：{1}, {2}"),
+    (r"is (.+): input should be ('.+)", "当前为 {0}，应为 {1}"),
+    (r"is (.+): string should have at least (\d+) characters?", "当前为 {0}，至少 {1} 个字符"),
+    (r"is (.+): string should have at most (\d+) characters?", "当前为 {0}，至多 {1} 个字符"),
+    (r"is (.+): (?:list|tuple) should have at least (\d+) items? after validation, not (\d+)", "当前为 {0}，至少 {1} 项，现有 {2} 项"),
+    (r"is (.+): (?:list|tuple) should have at most (\d+) items? after validation, not (\d+)", "当前为 {0}，至多 {1} 项，现有 {2} 项"),
     (r"has (\d+) heat cells, more than (\d+); choose a larger cell_m", "热力格共 {0} 个，超过 {1} 个；请增大 cell_m"),
     (r"(\d+) calibration points fix no floor(?:; give at least 4, better 8, not on one line|\. Give at least 4 that span the floor\.)", "{0} 个标定点无法确定地面；请给出至少 4 个（最好 8 个）不共线的点"),
     (r"the calibration points lie on one line in (pixels|metres); choose marks that span the floor", "标定点在{0}坐标中共线；请选择铺开地面的标记点"),
@@ -67,12 +72,13 @@ _RULES: Sequence[tuple[str, str]] = (
     (r"(.+) are not opening hours; write (.+)", "{0} 不是营业时间；请写如 09:00-17:00、09:00-12:00,13:00-17:00 或 closed"),
     (r"(.+) does not run forwards; write the spans in order, each earlier time first", "{0} 时间未递增；请按先后顺序书写各时段"),
     (r"the inline list (`.+`) has a remark after its last entry and no comma\. .+", "行内列表 {0} 的最后一项之后有注释而没有逗号；请在该项后加逗号"),
-    (r"two (\w+)s are called (.+); every id must be used once", "有两个 {0} 名为 {1}；每个编号只能使用一次"),
+    (r"two (\w+)s are called (.+); every id must be used once", "有两个{0}名为 {1}；每个编号只能使用一次"),
     (r"counter (.+) serves (.+), which is no service of this site; add it or take it out", "柜台 {0} 办理 {1}，但本网点没有该业务；请添加该业务或去掉此项"),
     (r"zone (.+) has served_in but is no queue; set kind to queue", "区域 {0} 有 served_in 但不是排队区；请将 kind 设为 queue"),
     (r"zone (.+) is served in (.+), which is no counter, desk or self-service zone", "区域 {0} 的 served_in 为 {1}，它不是 counter、desk 或 self-service 区域"),
+    (r"(\w+) (.+) has the point \((.+), (.+)\) outside the plan of (\S+) × (\S+) m; .+", "{0} {1} 的点（{2}，{3}）在 {4} × {5} 米的平面图之外；请移入，或增大 plan.width_m 与 plan.height_m"),
     (r"(.+) has the point \((.+), (.+)\) outside the plan of (\S+) × (\S+) m; .+", "{0} 的点（{1}，{2}）在 {3} × {4} 米的平面图之外；请移入，或增大 plan.width_m 与 plan.height_m"),
-    (r"it is for site (.+), this is (.+?)\.", "该配置属于网点 {0}，而本网点为 {1}"),
+    (r"(?:it|the text) is for site (.+), (?:this is|not for) (.+?)\.", "该配置属于网点 {0}，而本网点为 {1}"),
     (r"the time zone is (.+), not (.+?)\. .+", "时区为 {0}，不能改为 {1}：网点的日界不可移动；若原值有误，请在盒子自身的文件中修改"),
     (r"camera (.+) has pictures of (\d+) × (\d+) px, not (\d+) × (\d+)\. .+", "摄像头 {0} 的画面为 {1} × {2} 像素，不是 {3} × {4}；码流在盒子自身的文件中选择"),
     (r"this branch has no (camera|sensor) (.+?)\. .+", "本网点没有{0} {1}；请先在盒子自身的文件中接入"),
@@ -101,3 +107,17 @@ def told(message: str, spoken: Language) -> str:
         if match is not None:
             return words.format(*(_NAMES.get(each, each) for each in match.groups("—")))
     return UNKNOWN.format(message=message)
+
+
+def sentence(fault: Fault, spoken: Language) -> str:
+    """A judged fault as a whole sentence; that of a key goes on from its name."""
+    words = told(fault.message, spoken)
+    if not words.endswith((".", "?", "!", "。", "？", "！")):
+        words += "。" if spoken == "zh" else "."
+    if spoken == "zh":
+        return f"：{words}" if fault.key else words
+    if fault.key:
+        return f" {words}" if fault.goes_on else f": {words}"
+    if fault.goes_on:
+        return f"The text {words}"
+    return re.sub(r"^[a-z]+(?= )", lambda first: first[0].capitalize(), words)  # not the name of a key

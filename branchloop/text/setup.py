@@ -63,7 +63,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "sensor {sensor!r} hangs {height_m} m up and has present_below_m = {below_m}: it takes the empty floor for somebody. Set present_below_m well below height_m.",
         "传感器 {sensor!r} 距地 {height_m} 米，而 present_below_m 为 {below_m}：空地也会被当作有人。请将 present_below_m 设得明显小于 height_m。",
     ),
-    "setup.whole": ("the text", "全文"),
     "setup.what": ("What to draw", "绘制对象"),
     "setup.new_line": ("A new line", "新计数线"),
     "setup.new_zone": ("A new zone", "新区域"),

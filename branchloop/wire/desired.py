@@ -85,7 +85,7 @@ def judge(desired: Desired, own_text: str) -> Site:
     except ConfigError as error:
         raise RefusedError("faulty", error.message, hint=error.hint) from error
     if (desired.site, site.id) != (own.id, own.id):
-        raise RefusedError("other_site", f"it is for site {site.id!r}, this is {own.id!r}.")
+        raise RefusedError("other_site", f"the text is for site {site.id!r}, not for {own.id!r}.")
     if site.version != desired.version:
         raise RefusedError("wrong_version", f"its text says version {site.version}, not {desired.version}.")
     if site.timezone != own.timezone:

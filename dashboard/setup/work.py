@@ -16,7 +16,7 @@ from branchloop.homography import Point
 from branchloop.site.editing import publishable, with_version
 from branchloop.site.site import Site
 from branchloop.text.catalogue import Language, say
-from branchloop.text.faults import told
+from branchloop.text.faults import sentence
 from dashboard.drawing import as_data
 from dashboard.pad import pad
 from dashboard.plan import PX_PER_M
@@ -154,11 +154,11 @@ def note(text: str) -> None:
 
 
 def faults(found: Sequence[Fault], spoken: Language) -> None:
-    """Every fault at its key; nothing when there is none."""
+    """Every fault as a sentence, with its key where it has one; nothing when there is none."""
     if not found:
         return
     items = "".join(
-        f"<li><code>{escape(fault.key or say('setup.whole', spoken))}</code> {escape(told(fault.message, spoken))}</li>"
+        f"<li>{f'<code>{escape(fault.key)}</code>' if fault.key else ''}{escape(sentence(fault, spoken))}</li>"
         for fault in found
     )
     st.html(

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from branchloop.config import Fault, find_faults
+from branchloop.errors import ConfigError
 from branchloop.share import share
 from branchloop.site.editing import publishable
 from branchloop.site.site import Site, parse_site
 from branchloop.text.catalogue import LANGUAGES
-from branchloop.text.faults import UNKNOWN, told
+from branchloop.text.faults import UNKNOWN, sentence, told
 from branchloop.wire.desired import RefusedError, judge, make, marks_fault
 from dashboard.setup import work as setup_work
 
@@ -116,12 +117,43 @@ def test_what_no_rule_knows_is_told_whole() -> None:
     assert told("something {new} happened", "zh") == f"{MARK}something {{new}} happened"
     assert (
         told("two lines are called '{x}'; every id must be used once", "zh")
-        == "有两个 计数线 名为 '{x}'；每个编号只能使用一次"
+        == "有两个计数线名为 '{x}'；每个编号只能使用一次"
     )
     assert told("two lines are called '{x}'; every id must be used once", "en").startswith("two")
     assert "IndexError: {0}" in told(
         "the core ended 3 times within 600 s of work by it, the last time with IndexError: {0}.", "zh"
     )
+
+
+@pytest.mark.parametrize(("key", "message", "english", "chinese"), [
+    ("plan.width_m", "is -1: input should be greater than 0", " is -1: input should be greater than 0.", "：当前为 -1，应大于 0。"),
+    ("plan.widht_m", "is unknown: did you mean `width_m`?", " is unknown: did you mean `width_m`?", "：未知的键；是否应为 `width_m`？"),
+    ("zone[0].polygon", "has no area; give at least three corners that span it", " has no area; give at least three corners that span it.", "：面积为零；请给出至少三个能围成区域的角点。"),
+    ("timezone", "'X' is not a time zone; write one such as Asia/Shanghai", ": 'X' is not a time zone; write one such as Asia/Shanghai.", "：'X' 不是时区；请写如 Asia/Shanghai。"),
+    ("", "points 14 and 15 are the same place in the picture. Remove one of them.", "Points 14 and 15 are the same place in the picture. Remove one of them.", "第 14 点与第 15 点在画面中位置相同；请删除其一。"),
+    ("", "this branch has no camera 'a'. Wire it into the box's own file first.", "This branch has no camera 'a'. Wire it into the box's own file first.", "本网点没有摄像头 'a'；请先在盒子自身的文件中接入。"),
+    ("", "is not valid TOML: Cannot overwrite a value", "The text is not valid TOML: Cannot overwrite a value.", "文本不是有效的 TOML（Cannot overwrite a value），请修正。"),
+    ("", "zone 'w' has the point (9, 8) outside the plan of 2 × 25 m; move it inside", "Zone 'w' has the point (9, 8) outside the plan of 2 × 25 m; move it inside.", "区域 'w' 的点（9，8）在 2 × 25 米的平面图之外；请移入，或增大 plan.width_m 与 plan.height_m。"),
+    ("", "plan.walls[0] has the point (9, 8) outside the plan of 2 × 25 m; move it inside", "plan.walls[0] has the point (9, 8) outside the plan of 2 × 25 m; move it inside.", "plan.walls[0] 的点（9，8）在 2 × 25 米的平面图之外；请移入，或增大 plan.width_m 与 plan.height_m。"),
+    ("zone[0].kind", "is 'q': input should be 'queue', 'desk' or 'staff'", " is 'q': input should be 'queue', 'desk' or 'staff'.", "：当前为 'q'，应为下列之一：'queue', 'desk', 'staff'。"),
+])  # fmt: skip
+def test_a_fault_is_a_whole_sentence(key: str, message: str, english: str, chinese: str) -> None:
+    """What is said of a key goes on from its name; all else begins as a sentence does."""
+    assert (sentence(Fault(key, message), "en"), sentence(Fault(key, message), "zh")) == (english, chinese)
+
+
+@pytest.mark.parametrize(("turn", "english", "chinese"), [
+    (swap("[plan]", "[plan"), "The text is not valid TOML: Unexpected character: '\\n' at line 20 col 5. Mend that line.", "文本第 20 行第 5 列不是有效的 TOML（Unexpected character: '\\n'），请修正该行。"),
+    (swap("width_m = 22.5", "width_m = 2\nwidth_m = 3"), 'The text is not valid TOML: Key "width_m" already exists. Mend that line.', '文本不是有效的 TOML：键 "width_m" 重复，请更正或删除。'),
+    (lambda text: f"a = 1\na.b = 2\n{text}", 'The text is not valid TOML: Key "a" already exists at line 3 col 0. Mend that line.', '文本第 3 行不是有效的 TOML：键 "a" 已存在，请更正或删除。'),
+])  # fmt: skip
+def test_a_text_that_cannot_be_read_is_one_sentence(
+    turn: Callable[[str], str], english: str, chinese: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        publishable(turn(TEXT))
+    fault = Fault("", str(error.value))
+    assert (sentence(fault, "en"), sentence(fault, "zh")) == (english, chinese)
 
 
 def test_the_page_tells_them_in_its_language(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,3 +164,7 @@ def test_the_page_tells_them_in_its_language(monkeypatch: pytest.MonkeyPatch) ->
         setup_work.faults([Fault("plan.width_m", "is missing: add it")], spoken)
     assert ["缺少此项" in each for each in shown] == [spoken == "zh" for spoken in LANGUAGES]
     assert ["is missing" in each for each in shown] == [spoken == "en" for spoken in LANGUAGES]
+    setup_work.faults(
+        [Fault("", "points 1 and 2 are the same place in the picture. Remove one of them.")], "en"
+    )
+    assert "<li>Points 1 and 2 are" in shown[-1]

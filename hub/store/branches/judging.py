@@ -59,7 +59,9 @@ def save_text(
     """Keep a text as the next version. Raises InputError for one that the box would refuse, ConflictError."""
     faults = judge_text(config, site, text).faults
     if faults:
-        said = "; ".join(f"{fault.key} {fault.message}".strip().rstrip(".") for fault in faults[:MOST_SAID])
+        said = "; ".join(
+            (str(fault) if fault.key else fault.message).rstrip(".") for fault in faults[:MOST_SAID]
+        )
         more = f" (and {len(faults) - MOST_SAID} more)" if len(faults) > MOST_SAID else ""
         raise InputError(f"the configuration is wrong: {said}{more}.", hint="Mend it; nothing was saved.")
     own_text = site_text(config, site.id)
