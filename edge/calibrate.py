@@ -19,6 +19,7 @@ from branchloop.floormap import Mark
 from branchloop.site.editing import with_calibration
 from branchloop.site.site import Calibration, Camera, Site
 from edge.configured import in_force, read_in_force, read_text
+from edge.durable import replace_whole
 from edge.unmarked import read_unmarked
 
 _FILE = click.Path(path_type=Path)
@@ -332,14 +333,13 @@ def _write(config: Path, text: str) -> str:
         )
     try:
         target = config.resolve()
-        fresh = target.with_name(target.name + ".new")
-        fresh.write_text(text, encoding="utf-8")
-        with contextlib.suppress(OSError):  # another's file: the content counts
-            fresh.chmod(target.stat().st_mode & 0o777)
-        fresh.replace(target)
+        mode = target.stat().st_mode & 0o777
+        replace_whole(target, text.encode(), mode)
+        with contextlib.suppress(OSError):  # what this user's umask leaves out; the content counts
+            target.chmod(mode)
     except OSError as error:
         raise ConfigError(
-            f"{config} cannot be written: {error.strerror}.", hint="Check its folder."
+            f"{config} cannot be written: {error.strerror}.", hint="Check its folder and the disk."
         ) from error
     return str(config)
 

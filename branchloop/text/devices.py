@@ -63,6 +63,7 @@ _RULES: Sequence[tuple[str, str]] = (
         r"no reading for (\d+) s; all that came was kept by the broker from before \(retained\), which is no reading of now",
         "{0} 秒无读数；仅收到代理服务器保留的旧消息（retained），不是当前读数",
     ),
+    (r"(\S+): the device was unplugged, or another program reads it too", "{0}：设备已被拔出，或另有程序在读取"),
     (r"its process said nothing for (\d+) s", "其进程 {0} 秒无响应"),
     (r"its process ended with code (-?\d+); starting it anew", "其进程已终止（代码 {0}），正在重新启动"),
     (

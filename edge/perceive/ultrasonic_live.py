@@ -30,6 +30,8 @@ BAUD = 9_600
 _POLL_S = 0.2
 _CHUNK = 4_096
 _BATCH = 100
+_UNPLUGGED = "the device was unplugged, or another program reads it too"
+"""The tty says that there is something to read, and there is nothing."""
 
 
 class Port(Protocol):
@@ -71,9 +73,9 @@ class SerialPort:
         try:
             data = self._port.read(_CHUNK)
         except serial.SerialException as error:
-            raise OSError(str(error)) from error
+            raise OSError(_UNPLUGGED) from error
         if not data:
-            raise OSError("the device was unplugged")
+            raise OSError(_UNPLUGGED)
         return reader.feed(data)
 
     def idle(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -135,6 +136,20 @@ def test_a_link_to_the_site_file_stays_one(site: Path, tmp_path: Path) -> None:
     assert rows(site) == marks
     assert site.stat().st_mode & 0o777 == 0o640
     assert [file.name for file in link.parent.iterdir()] == ["link.toml"]
+
+
+def test_a_full_disk_leaves_the_site_file_and_nothing_else(site: Path, tmp_path: Path) -> None:
+    marks, before = write(tmp_path, rows(site)[:-1]), site.read_text(encoding="utf-8")
+    there = sorted(tmp_path.iterdir())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, hard))
+    try:
+        code, _, said = run("points", marks, "--site", site, "--camera", "hall")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (code, "cannot be written: File too large" in said) == (3, True)
+    assert site.read_text(encoding="utf-8") == before
+    assert sorted(tmp_path.iterdir()) == there
 
 
 def test_a_mistyped_mark_is_named_aloud(site: Path, tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ AGREEMENTS = (
         "no reading for 5 s; 12 lines that are no readings came: check baud rate and unit",
         "no reading for 5 s; 12 lines that are no readings came: check what the sensor sends",
         "no reading for 5 s; all that came was kept by the broker from before (retained), which is no reading of now",
+        "serial:/dev/ttyUSB0: the device was unplugged, or another program reads it too",
         "its process said nothing for 5 s",
         "its process ended with code -9; starting it anew",
         "the environment variable HALL_CAMERA_LOGIN holds no login. Set HALL_CAMERA_LOGIN to user:password for this process.",

@@ -83,7 +83,9 @@ def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
         os.close(first)
         os.close(tty)
         _, events = gather(live, told("down"))
-        assert events[-1].detail
+        assert (
+            events[-1].detail == f"serial:{name}: the device was unplugged, or another program reads it too"
+        )
         again, tty = os.openpty()
         name.symlink_to(os.ttyname(tty))
         until_s = time.monotonic() + SOON_S
