@@ -31,7 +31,7 @@ from edge.checkin.tickets import Tickets
 from edge.checkin.vault import Vault
 from edge.checkin.view import View
 from edge.kiosk.day import Day
-from edge.kiosk.hubtime import CLOCK_OFF_MS, HubTime
+from edge.kiosk.hubtime import HubTime
 from edge.kiosk.session import Give, Note, Session, Take
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import Image
@@ -76,20 +76,21 @@ class Desk:
         self.camera_up = False
         self.post = Post(kiosk.id, outbox)
         self.eye = Eye(kiosk, pad)
-        self._clocks = clocks
+        self._machine = clocks
+        self._time = HubTime(vault.kept_time(), clocks.now_s(), clocks.now_ms())
+        self._clocks = Clocks(clocks.now_s, lambda: self._time.now_ms(clocks.now_s(), clocks.now_ms()))
         self._heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._decided_ms: int | None = None
         self._language: Language = kiosk.language
-        self._time = HubTime(vault.kept_time(), clocks.now_s(), clocks.now_ms())
         self._kept_house_s = float("-inf")
-        self.day = Day(vault.given(clocks.now_ms()))
+        self.day = Day(vault.given(self._clocks.now_ms()))
         self.session = Session(site.id, self.day, kiosk.recognise)
         self._recognition = Recognition(kiosk, vault, self.post)
         self.protection, self.engine = self._recognition.protection, self.eye.engine
         self._tickets = Tickets(kiosk, site.zone_info, self.day, self.session, vault, self.post)
         self._view = View(site, self.day, self.session, crowding)
         self._tickets.resume()
-        self._keep_house(clocks.now_s(), clocks.now_ms())
+        self._keep_house(self._clocks.now_s(), self._clocks.now_ms())
 
     def hear(self, kind: str, payload: bytes) -> None:
         """A gallery or command came; called by the link's thread."""
@@ -154,7 +155,10 @@ class Desk:
         """What the page shows."""
         now_ms = self._clocks.now_ms()
         with self.lock:
-            return self._view.show(now_ms, connected=self.post.connected, camera=self.camera_up)
+            return self._view.show(
+                now_ms, self._machine.now_ms(), clock_off=self._time.is_off, connected=self.post.connected,
+                camera=self.camera_up,
+            )  # fmt: skip
 
     def close(self) -> None:
         """Release the landmarker and the vault."""
@@ -162,32 +166,31 @@ class Desk:
         self.vault.close()
 
     def _take(self, kind: str, payload: bytes) -> None:
-        now_ms = self._clocks.now_ms()
         try:
             if kind == "gallery":
                 sealed = Sealed.model_validate_json(payload)
                 plain = unseal(self.key, sealed, gallery_context(self.site, self.device))
-                self._take_gallery(Gallery.model_validate_json(plain), now_ms)
+                self._take_gallery(Gallery.model_validate_json(plain))
             else:
                 with self.lock:  # the page's requests use the same vault
-                    reply = answer(self, Command.model_validate_json(payload), now_ms)
+                    reply = answer(self, Command.model_validate_json(payload), self._clocks.now_ms())
                 if self.post.link is not None:
                     self.post.link.reply(reply.to_json())
         except (ValidationError, InputError) as error:
             _LOG.warning("the hub sent a %s that cannot be used: %s", kind, error)
 
-    def _take_gallery(self, gallery: Gallery, now_ms: int) -> None:
+    def _take_gallery(self, gallery: Gallery) -> None:
         with self.lock:
-            self._time.heard(gallery.made_ms, self._clocks.now_s(), now_ms)
-            was_off = abs(self.day.clock_off_ms) > CLOCK_OFF_MS
-            if not self.day.take(gallery, now_ms):
+            was_off = self._time.is_off
+            self._time.heard(gallery.made_ms, self._machine.now_s(), self._machine.now_ms())
+            if not self.day.take(gallery, self._clocks.now_ms()):
                 return
             self.vault.keep_day(gallery.to_json())
             gone = self.vault.reconcile(set(gallery.consents), gallery.made_ms, self.post.outbox.oldest)
             if gone:
                 _LOG.info("%d template(s) erased: their consents hold no more", len(gone))
-            if abs(self.day.clock_off_ms) > CLOCK_OFF_MS and not was_off:
-                off = Note("clock_off", detail=f"by {self.day.clock_off_ms} ms of the hub's")
+            if self._time.is_off and not was_off:
+                off = Note("clock_off", detail=f"by {self._time.off_ms} ms of the hub's")
                 self.post.note(off, self._clocks.now_ms())
             self.session.version += 1
 
@@ -197,12 +200,15 @@ class Desk:
         if not over and now_s - self._kept_house_s < KEEP_HOUSE_S:
             return
         self._kept_house_s = now_s
-        sure_ms = self._time.sure_ms(now_s, now_ms)
-        self.vault.keep_time(self._time.kept(now_s))
-        for consent in self.vault.expire(sure_ms):
-            self.post.note(Note("expired", consent=consent), now_ms)
-        if self.day.gallery is None:
-            self._resume_day(now_ms, sure_ms)
+        sure_ms = self._time.sure_ms(now_s, self._machine.now_ms())
+        try:
+            self.vault.keep_time(self._time.kept(now_s))
+            for consent in self.vault.expire(sure_ms):
+                self.post.note(Note("expired", consent=consent), now_ms)
+            if self.day.gallery is None:
+                self._resume_day(now_ms, sure_ms)
+        except DependencyError as error:
+            _LOG.warning("%s It is tried again in a minute.", error)
         self.session.version += over
 
     def _resume_day(self, now_ms: int, sure_ms: int) -> None:

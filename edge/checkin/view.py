@@ -10,7 +10,6 @@ from branchloop.clock import from_ms
 from branchloop.site.site import Site
 from edge.checkin.tickets import told_wait
 from edge.kiosk.day import Day
-from edge.kiosk.hubtime import CLOCK_OFF_MS
 from edge.kiosk.session import Session
 
 CROWDING_FRESH_MS = 60_000
@@ -26,8 +25,10 @@ class View:
         self._session = session
         self._crowding = crowding
 
-    def show(self, now_ms: int, *, connected: bool, camera: bool) -> dict[str, Any]:
-        """What the page shows now."""
+    def show(
+        self, now_ms: int, machine_ms: int, *, clock_off: bool, connected: bool, camera: bool
+    ) -> dict[str, Any]:
+        """What the page shows now; `machine_ms` is by the machine's clock, which the box's core goes by."""
         session = self._session
         ticket, target = session.ticket, session.target
         view: dict[str, Any] = {
@@ -38,7 +39,7 @@ class View:
             "hub": connected,
             "camera": camera,
             "known": self._day.gallery is not None,
-            "clock_off": abs(self._day.clock_off_ms) > CLOCK_OFF_MS,
+            "clock_off": clock_off,
         }
         if session.stage == "confirm" and target is not None:
             view["who"] = {
@@ -54,7 +55,7 @@ class View:
                 "may_enrol": ticket.may_enrol,
             }  # fmt: skip
         if session.stage in {"idle", "service"}:
-            view["crowding"] = self._crowd(now_ms)
+            view["crowding"] = self._crowd(machine_ms)
             view["queues"] = [
                 {
                     "id": each.id,
@@ -65,13 +66,13 @@ class View:
             ]
         return view
 
-    def _crowd(self, now_ms: int) -> dict[str, Any] | None:
+    def _crowd(self, machine_ms: int) -> dict[str, Any] | None:
         """What the box last counted; None when it has not for a minute."""
         try:
             told: dict[str, Any] = json.loads(self._crowding.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        return told if now_ms - int(told.get("at_ms", 0)) <= CROWDING_FRESH_MS else None
+        return told if machine_ms - int(told.get("at_ms", 0)) <= CROWDING_FRESH_MS else None
 
     def _service(self, service: str) -> dict[str, str]:
         found = next((each for each in self._branch.services if each.id == service), None)

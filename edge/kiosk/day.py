@@ -58,7 +58,6 @@ class Day:
 
     def __init__(self, given: Collection[Given] = ()) -> None:
         self.gallery: Gallery | None = None
-        self.clock_off_ms = 0
         self._given = {each.appointment: each for each in given}
 
     def take(self, gallery: Gallery, now_ms: int) -> bool:
@@ -66,7 +65,6 @@ class Day:
         if self.gallery is not None and gallery.made_ms <= self.gallery.made_ms:
             return False
         self.gallery = gallery
-        self.clock_off_ms = now_ms - gallery.made_ms
         since_ms = min(now_ms, gallery.made_ms) - GIVEN_MS
         self._given = {each.appointment: each for each in self._given.values() if each.at_ms > since_ms}
         return True

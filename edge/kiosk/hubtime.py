@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from branchloop.clock import DAY_MS
+
 CLOCK_OFF_MS = 120_000
 STANDS_S = 86_400.0
+OFF_MS = 14 * DAY_MS
+"""So long a machine is switched off or asleep; a clock that goes on by more has leapt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +28,60 @@ class KeptTime:
 
 
 class HubTime:
-    """Compares this machine's clock with the hub's time. Times of a clock that nobody sets are in seconds, others UTC ms."""
+    """Compares this machine's clock with the hub's time. Times of a clock that nobody sets are in seconds, others UTC ms.
+
+    Serves any thread; it is told by one.
+    """
 
     def __init__(self, kept: KeptTime | None, now_s: float, wall_ms: int) -> None:
         """The time for which the machine was off is not known: the hub's goes on from where it stood."""
-        self._at_s, self._told_s = now_s, now_s
-        self._told_ms = None if kept is None else kept.hub_ms
+        self.off_ms = 0
+        """How far this machine's clock was ahead when the hub was last heard."""
+        self._told = None if kept is None or kept.hub_ms is None else (kept.hub_ms, now_s)
+        self._at_s = now_s
         self._wall_ms = wall_ms if kept is None else kept.wall_ms
         self._stood_s = 0.0 if kept is None else kept.stood_s
         self.sure_ms(now_s, wall_ms)
 
+    @property
+    def is_off(self) -> bool:
+        """Whether this machine's clock must be set."""
+        return abs(self.off_ms) > CLOCK_OFF_MS
+
     def heard(self, made_ms: int, now_s: float, wall_ms: int) -> None:
         """The hub has said something at `made_ms`, by its own clock."""
         hub_ms = self._hub_ms(now_s)
+        self.off_ms = wall_ms - made_ms
         moved = hub_ms is not None and abs(made_ms - hub_ms) > CLOCK_OFF_MS
-        if moved or wall_ms - made_ms > CLOCK_OFF_MS:
+        if moved or self.off_ms > CLOCK_OFF_MS:
             self._stood_s = 0.0
-        self._told_ms, self._told_s = made_ms, now_s
+        self._told = (made_ms, now_s)
+
+    def now_ms(self, now_s: float, wall_ms: int) -> int:
+        """The time as far as is known: the hub's where this machine's clock is behind it.
+
+        What the hub says may be long on its way, so its time is later still, and only a clock that is behind can be told from a delay.
+        """
+        hub_ms = self._hub_ms(now_s)
+        return hub_ms if hub_ms is not None and hub_ms - wall_ms > CLOCK_OFF_MS else wall_ms
 
     def sure_ms(self, now_s: float, wall_ms: int) -> int:
         """A time that has certainly come; 0 as long as none is known."""
         hub_ms = self._hub_ms(now_s)
-        apart = hub_ms is None or abs(wall_ms - hub_ms) > CLOCK_OFF_MS
-        set_back = wall_ms < self._wall_ms - CLOCK_OFF_MS
-        self._stood_s = self._stood_s + now_s - self._at_s if apart and not set_back else 0.0
+        passed_s = now_s - self._at_s
+        leapt_ms = wall_ms - self._wall_ms - passed_s * 1000
+        stands = hub_ms is None or abs(wall_ms - hub_ms) > CLOCK_OFF_MS
+        stands = stands and -CLOCK_OFF_MS <= leapt_ms <= OFF_MS
+        self._stood_s = self._stood_s + passed_s if stands else 0.0
         self._at_s, self._wall_ms = now_s, wall_ms
-        if self._stood_s < STANDS_S:
-            return 0 if hub_ms is None else min(wall_ms, hub_ms)
-        if hub_ms is None or wall_ms > hub_ms:
-            self._told_ms, self._told_s = wall_ms, now_s
-            return wall_ms
-        return hub_ms
+        if self._stood_s >= STANDS_S:
+            return max(wall_ms, hub_ms or 0)
+        return 0 if hub_ms is None else min(wall_ms, hub_ms)
 
     def kept(self, now_s: float) -> KeptTime:
         """What to keep for a restart."""
         return KeptTime(self._hub_ms(now_s), self._wall_ms, self._stood_s)
 
     def _hub_ms(self, now_s: float) -> int | None:
-        return None if self._told_ms is None else self._told_ms + round((now_s - self._told_s) * 1000)
+        told = self._told
+        return None if told is None else told[0] + round((now_s - told[1]) * 1000)

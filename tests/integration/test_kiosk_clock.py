@@ -11,17 +11,21 @@ import pytest
 from bookworld import BookWorld, book_world, site_of
 
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from branchloop.errors import DependencyError
 from branchloop.keys.box import new_private
 from branchloop.keys.sealing import gallery_context, raw_public, seal
-from branchloop.wire.arrivals import Attempt
+from branchloop.wire.arrivals import Attempt, ConsentGiven, Walkin
 from edge.checkin import desk as desks
 from edge.checkin.desk import Clocks, Desk
 from edge.checkin.vault import Vault
 from edge.perceive.faces.engine import FaceEngine
 from edge.send.outbox import Outbox
 from hub.ingest.gallery import build
-from hub.store.book.tickets import assign_series
-from hub.store.connection import opened
+from hub.ingest.releasing import Releasing
+from hub.store.book.entries import Wanted
+from hub.store.book.tickets import assign_series, take_walkin
+from hub.store.connection import connect_readonly, opened
+from hub.store.schema.core import DATABASE
 
 KIOSK = """
 [[kiosk]]
@@ -96,9 +100,36 @@ class KioskAtWork:
         return seal(public, made.to_json().encode(), gallery_context("north", "kiosk-1")).to_json().encode()
 
     def told(self) -> list[Attempt]:
+        return [Attempt.model_validate_json(body) for body in self.said("attempt")]
+
+    def said(self, kind: str) -> list[str]:
         self.outbox.flush()
         entries = self.outbox.take(self.outbox.epoch, 0, 1_000, 10**6)
-        return [Attempt.model_validate_json(each.body) for each in entries if each.kind == "attempt"]
+        return [each.body for each in entries if each.kind == kind]
+
+    def walk_in(self) -> str:
+        """The number that somebody is given."""
+        self.desk.act("home")
+        self.desk.act("choose", "walk_in")
+        self.desk.act("service", ["cash", "en"])
+        number: str = self.desk.view()["ticket"]["number"]
+        return number
+
+    def arrives(self) -> list[tuple[str, int]]:
+        """All tickets reach the hub now; number and how long (ms) its customer has waited, in the order of being there."""
+        site = self.world.site
+        with opened(self.world.data_dir) as db:
+            for body in self.said("walkin"):
+                told = Walkin.model_validate_json(body)
+                assert take_walkin(db, self.world.book, site, "kiosk-1", told, self.at_ms).fault is None
+        reader = connect_readonly(self.world.data_dir / DATABASE)
+        Releasing(self.world.store, reader, self.world.book, {"north": site}).tick(self.at_ms)
+        found = reader.execute(
+            "SELECT number, ? - arrived_ms FROM appointment WHERE state='arrived' ORDER BY arrived_ms",
+            (self.at_ms,),
+        ).fetchall()
+        reader.close()
+        return found
 
 
 @pytest.fixture
@@ -177,3 +208,81 @@ def test_a_hub_whose_clock_leaps_deletes_nothing_by_its_word(kiosk: KioskAtWork)
     kiosk.at_ms, kiosk.off_ms = kiosk.at_ms - 100 * DAY_MS, 0
     kiosk.goes(DAY_MS, 6 * HOUR_MS)
     assert kiosk.vault.consents() == [SOON, LATER]
+
+
+@pytest.mark.parametrize("behind_ms", [45 * MINUTE_MS, DAY_MS, 3 * DAY_MS])
+def test_a_ticket_counts_from_when_it_was_given_although_the_clock_is_behind(
+    kiosk: KioskAtWork, behind_ms: int
+) -> None:
+    """Neither does it pass who came before, nor is its customer of yesterday; what waited for the hub keeps its age."""
+    kiosk.goes(MINUTE_MS)
+    first = kiosk.walk_in()
+    kiosk.goes(10 * MINUTE_MS, MINUTE_MS)
+    kiosk.off_ms = -behind_ms
+    kiosk.goes(MINUTE_MS)
+    second = kiosk.walk_in()
+    kiosk.hub = False
+    kiosk.goes(5 * MINUTE_MS, MINUTE_MS)
+    third = kiosk.walk_in()
+    kiosk.goes(20 * MINUTE_MS, MINUTE_MS)
+    assert kiosk.arrives() == [(first, 36 * MINUTE_MS), (second, 25 * MINUTE_MS), (third, 20 * MINUTE_MS)]
+    assert kiosk.desk.view()["clock_off"]
+
+
+def test_no_ticket_is_moved_by_what_was_long_on_its_way(kiosk: KioskAtWork) -> None:
+    """A gallery that comes half an hour late makes no right clock wrong."""
+    kiosk.goes(MINUTE_MS)
+    late = kiosk.gallery()
+    kiosk.hub = False
+    kiosk.goes(30 * MINUTE_MS, MINUTE_MS)
+    kiosk.desk.hear("gallery", late)
+    kiosk.desk.step(None)
+    given = kiosk.walk_in()
+    kiosk.goes(MINUTE_MS)
+    assert kiosk.arrives() == [(given, MINUTE_MS)]
+
+
+def test_a_start_without_the_hub_goes_on_from_where_its_time_stood(kiosk: KioskAtWork) -> None:
+    """A power cut and an empty battery: the kept day's tickets are hardly older than they say."""
+    kiosk.goes(2 * MINUTE_MS)
+    kiosk.stop(off_ms=3 * MINUTE_MS)
+    kiosk.off_ms, kiosk.hub = -400 * DAY_MS, False
+    kiosk.start()
+    given = kiosk.walk_in()
+    kiosk.goes(10 * MINUTE_MS, MINUTE_MS)
+    ((number, waited_ms),) = kiosk.arrives()
+    assert number == given
+    assert 13 * MINUTE_MS <= waited_ms <= 15 * MINUTE_MS
+
+
+def test_who_enrols_at_a_kiosk_whose_clock_is_behind_is_enrolled_for_the_whole_time(
+    kiosk: KioskAtWork,
+) -> None:
+    kiosk.off_ms = -100 * DAY_MS
+    kiosk.goes(MINUTE_MS)
+    desk, site = kiosk.desk, kiosk.world.site
+    with opened(kiosk.world.data_dir) as db:
+        wanted = Wanted("cash", kiosk.world.at("10:00"), "Ann Lee")
+        kiosk.world.book.book(db, site, wanted, kiosk.at_ms)
+    kiosk.goes(MINUTE_MS)
+    assert desk.day.gallery is not None
+    (expected,) = desk.day.gallery.appointments
+    assert desk._recognition.enrol([UNIT], expected, "en", desk._clocks.now_ms())
+    (body,) = kiosk.said("consent")
+    given = ConsentGiven.model_validate_json(body)
+    assert (given.at_ms, given.expires_ms) == (
+        kiosk.at_ms,
+        kiosk.at_ms + site.kiosks[0].consent_days * DAY_MS,
+    )
+
+
+def test_a_disk_that_is_full_stops_no_kiosk(kiosk: KioskAtWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise DependencyError("the disk is full.")
+
+    monkeypatch.setattr(kiosk.vault, "keep_time", full)
+    kiosk.hub = False
+    kiosk.goes(2 * MINUTE_MS)
+    monkeypatch.undo()
+    kiosk.goes(2 * MINUTE_MS)
+    assert kiosk.vault.kept_time() is not None
