@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
+from branchloop.clock import HOUR_MS
 from branchloop.kpis import TAINTS
 from branchloop.text import devices as text_devices
 from branchloop.text.catalogue import WORDS, Language, duration, label, say
@@ -273,6 +274,8 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     if kind == "box_behind":
         late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
         return say("quality.evidence.behind", language, late=late, left_out=left_out)
+    if kind == "box_clock_behind" and told.get("behind_ms"):
+        return say("quality.evidence.clock_behind", language, time=_behind(told["behind_ms"], language))
     if kind == "box_crashes":
         form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
         return say(form, language, count=str(told["count"]), error=told.get("error", ""))
@@ -293,6 +296,14 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
         counts = {key: _number(numbers[key]) for key in ("went_in", "went_out", "seen")}
         line += f" ({say('quality.evidence.counts', language, **counts)})"
     return line
+
+
+def _behind(behind_ms: int, language: Language) -> str:
+    hours = behind_ms / HOUR_MS
+    if hours < 2:
+        return duration(behind_ms / 1000, language)
+    unit, number = ("unit.h", hours) if hours < 48 else ("unit.days", hours / 24)
+    return f"{number:.0f} {say(unit, language)}"
 
 
 def apart(pair: Mapping[str, Any], language: Language) -> str:

@@ -92,6 +92,8 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "unit.person_s": ("person·s", "人·秒"),
     "unit.s": ("s", "秒"),
     "unit.min": ("min", "分钟"),
+    "unit.h": ("h", "小时"),
+    "unit.days": ("days", "天"),
     "sign_in": ("Sign in", "登录"),
     "sign_in.token": ("Access token", "访问令牌"),
     "sign_in.hint": ("Ask your administrator for a token.", "请向管理员索取访问令牌。"),

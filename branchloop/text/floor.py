@@ -57,6 +57,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "fault.balance": ("in − out does not fit the people seen", "进出差与在店人数不符"),
     "fault.overnight": ("in − out at closing does not come to zero", "闭店时进出差不为零"),
     "fault.tickets": ("more tickets than people who came in", "取号数多于进店人数"),
+    "fault.box_clock_behind": ("has a clock that is behind", "时钟偏慢"),
     "fault.sensor_disagrees": ("does not fit the cameras", "与摄像头不符"),
     "pair": ("{first} and {second}", "{first}与{second}"),
     "light.pair": ("disagrees with {other}", "与{other}不一致"),

@@ -194,6 +194,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
     "alert.box_clock": ("The box's clock was set back", "盒子时钟被往回拨"),
     "alert.box_ahead": ("The box's clock is ahead", "盒子时钟偏快"),
+    "alert.box_clock_behind": ("The box's clock is behind", "盒子时钟偏慢"),
     "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.at_odds": ("disagrees with another", "与另一台不一致"),
     "alerts.open": ("Open alerts", "未消除的告警"),
@@ -224,6 +225,11 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.evidence.behind": (
         "{late} s late; {left_out} frames left out",
         "滞后 {late} 秒；已略过 {left_out} 帧",
+    ),
+    "quality.evidence.clock_behind": (
+        "{time} behind the hub's, so what it counts lies under earlier hours: let it set its clock by the network (NTP), at its "
+        "start too; replace an empty clock battery",
+        "比中心慢 {time}，计数被记入更早的时段：请让盒子通过网络（NTP）校时，启动时也要校；时钟电池没电请更换",
     ),
     "quality.evidence.crashes": ("{count} times within an hour; {error}", "一小时内 {count} 次；{error}"),
     "quality.evidence.crashes.mute": ("{count} times within an hour", "一小时内 {count} 次"),

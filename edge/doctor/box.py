@@ -1,4 +1,4 @@
-"""Whether this machine can be a branch's box: libraries, model, cameras, sensors, kiosks, broker, disk."""
+"""Whether this machine can be a branch's box: libraries, model, cameras, sensors, kiosks, clock, broker, disk."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from branchloop.site.box import DETECTOR
 from branchloop.site.site import Camera, Site
 from edge.configured import read_in_force, read_site
 from edge.doctor.broker import examine_broker
+from edge.doctor.clock import examine_clock
 from edge.doctor.sensor import examine_sensor
 from edge.floor.sight import sight_of
 from edge.floor.watch import Watch
@@ -58,6 +59,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
         findings += [examine_sensor(sensor, base_dir, running=running is not None) for sensor in site.sensors]
         findings.append(_disk(base_dir, site))
         if site.box is not None:
+            findings += examine_clock()
             findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
             if site.kiosks:
                 from edge.doctor.kiosk import examine_kiosks  # loads the models of faces: seconds

@@ -17,6 +17,7 @@ from hub.broker.probe import answers
 from hub.config.hub import HubConfig, split_address
 from hub.deafness import deaf
 from hub.doctor.address import address_missing
+from hub.doctor.clocks import examine_clocks
 from hub.doctor.documents import examine_documents
 from hub.doctor.named import examine_named
 from hub.doctor.tls import examine_served, examine_tls
@@ -37,7 +38,7 @@ def examine(config: HubConfig | None) -> list[Finding]:
         )
         findings += _taken(config)
         findings += [*examine_backup(config), examine_tls(config), *examine_named(config)]
-        findings += examine_documents(config)
+        findings += [*examine_documents(config), *examine_clocks(config)]
         missing = address_missing(config)
         findings += [warn(missing)] if missing is not None else []
     return findings

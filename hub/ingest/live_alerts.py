@@ -1,4 +1,7 @@
-"""Alerts on what is the case now: faults and silence, from events younger than two minutes."""
+"""Alerts on what is the case now: faults and silence, from events younger than two minutes.
+
+A box whose clock is behind stamps what happens now as of a time that is over: its events are taken at their time by the hub's clock.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
-from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
+from branchloop.clock import ALARM_AGE_MS, MINUTE_MS, WINDOW_MS
 from branchloop.site.site import Site
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
 from hub.ingest.alerting import Look, belongs, gone, take
 from hub.ingest.resting import Resting
-from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLONED, Watch, rule_of, step
+from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLOCK_BEHIND, CLONED, Watch, rule_of, step
 from hub.store.connection import as_errors
 from hub.store.figures.alerts import Alerts
 from hub.store.figures.evidence import Evidence
@@ -24,7 +27,12 @@ SITES_A_TRANSACTION = 200
 FEED_ROWS = 20_000
 LASTS_MS = 600_000
 """Who tells of a wrong time is known by what comes, and may have nothing to send for a while."""
-_OF_MESSAGES = (("clone", CLONED), ("clock", CLOCK_BACK), ("future", CLOCK_AHEAD))
+_OF_MESSAGES = (
+    ("clone", CLONED),
+    ("clock", CLOCK_BACK),
+    ("future", CLOCK_AHEAD),
+    ("past", CLOCK_BEHIND),
+)
 """Alarm of a message -> kind of alert."""
 _TOLD = (
     ("configuration_refused", "refused"),
@@ -64,7 +72,7 @@ class LiveAlerts:
         """
         with as_errors():
             watched = Alerts(self._db).watched_sites(CHECKS)
-            concerned = self._fresh(watched) | watched
+            concerned = self._fresh(watched) | self._late() | watched
             hears = self._hears(at_ms)
             if hears:
                 concerned |= self._silent(at_ms)
@@ -109,10 +117,10 @@ class LiveAlerts:
         return {site for _, site, body in rows if site in watched or any(word in body for word in _TROUBLE)}
 
     def _devices(self, site: Site, at_ms: int) -> list[Look]:
-        newest = Evidence(self._db).newest(site.id)
+        newest, behind_ms = Evidence(self._db).newest_told(site.id)
         if newest is None:
             return []
-        end_ms = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1)
+        end_ms = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1) + behind_ms
         if at_ms - end_ms >= ALARM_AGE_MS:
             return []
         found: list[Look] = []
@@ -142,23 +150,29 @@ class LiveAlerts:
 
     def _boxes(self, site: Site, at_ms: int) -> list[Look]:
         rows = self._db.execute(
-            "SELECT s.device, s.last_seen_ms, s.online, l.device IS NOT NULL, s.body FROM device_status s"
-            " LEFT JOIN latest l ON l.site = s.site AND l.device = s.device"
-            " WHERE s.site=? AND s.body IS NOT NULL",
+            "SELECT s.device, s.last_seen_ms, s.online, l.device IS NOT NULL, s.body, s.behind_ms FROM device_status s"
+            " LEFT JOIN latest l ON l.site = s.site AND l.device = s.device WHERE s.site=?",
             (site.id,),
         ).fetchall()
         found: list[Look] = []
         alarms = {kind: self._alarms(site.id, what) for what, kind in _OF_MESSAGES}
-        for device, seen_ms, online, counted, body in rows:
+        for device, seen_ms, online, counted, body, behind_ms in rows:
             if not belongs(site, device):
                 continue  # it was replaced
             counts = bool(counted) or (site.box is not None and device == site.box.id)
             for kind, alarmed in alarms.items():
                 last_ms, times = alarmed.get(device, (0, 0))
-                heard = at_ms - last_ms < LASTS_MS
-                if kind == CLOCK_AHEAD and not counts:
+                heard: bool | None = at_ms - last_ms < LASTS_MS
+                if kind in {CLOCK_AHEAD, CLOCK_BEHIND} and not counts:
                     heard = False  # what a kiosk tells counts nevertheless
-                found.append(((kind, device), heard, at_ms, {"last_ms": last_ms, "times": times}))
+                evidence: dict[str, Any] = {"last_ms": last_ms, "times": times}
+                if kind == CLOCK_BEHIND and heard:
+                    heard = None if behind_ms is None else behind_ms > 0
+                    if behind_ms:
+                        evidence |= {"behind_ms": behind_ms, "span": [at_ms - behind_ms - MINUTE_MS, at_ms]}
+                found.append(((kind, device), heard, at_ms, evidence))
+            if body is None:
+                continue  # it sends, and has not said that it is there
             silent = not online or (bool(counted) and seen_ms < at_ms - SILENT_MS)
             holds = None if silent and not site.is_open(at_ms) else silent
             kind, other = ("box_silent", "kiosk_silent") if counts else ("kiosk_silent", "box_silent")
@@ -185,6 +199,13 @@ class LiveAlerts:
             (at_ms - SILENT_MS,),
         )
         return {site for (site,) in rows}
+
+    def _late(self) -> set[str]:
+        """An alarm that goes on is in the feed only once."""
+        return {
+            site
+            for (site,) in self._db.execute("SELECT DISTINCT site FROM device_status WHERE behind_ms > 0")
+        }
 
     def _hears(self, at_ms: int) -> bool:
         """Whether ingest is connected: else the silence is the hub's own."""

@@ -60,7 +60,9 @@ CLOCK_BACK = "box_clock"
 """A box tells of times that it has told of already: which telling has the right time nobody knows."""
 CLOCK_AHEAD = "box_ahead"
 """A box tells of times that have not come: nothing of it is counted."""
-OF_MESSAGES = frozenset({CLONED, CLOCK_BACK, CLOCK_AHEAD})
+CLOCK_BEHIND = "box_clock_behind"
+"""A box tells of what happens as of a time that is over: it counts under the wrong hours."""
+OF_MESSAGES = frozenset({CLONED, CLOCK_BACK, CLOCK_AHEAD, CLOCK_BEHIND})
 """Kinds that are known by what a box sends."""
 OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
@@ -72,8 +74,8 @@ WARNINGS = frozenset(
     {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
 )
 """Kinds that ask for a look, and prove nothing wrong: an unusual hour may be a true one."""
-PROOFS = frozenset(CHECKS) - WARNINGS
-"""Checks of finished hours and days that mark the figures of their time: what does not add up is wrong somewhere."""
+PROOFS = (frozenset(CHECKS) - WARNINGS) | {CLOCK_BEHIND}
+"""What marks the figures of the time that it concerns: checks of finished hours and days, since what does not add up is wrong somewhere, and a clock by which hours are wrong."""
 _COUNTS = ("footfall", "crossings_in", "crossings_out", "occupancy")
 _PLACED = TAINTS["moved"]
 _EVERYTHING = TAINTS["covered"]
@@ -87,6 +89,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     CLONED: _EVERYTHING,
     CLOCK_BACK: _EVERYTHING,
     CLOCK_AHEAD: _EVERYTHING,
+    CLOCK_BEHIND: _EVERYTHING,
     "balance": _COUNTS,
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),

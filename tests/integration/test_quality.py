@@ -32,6 +32,7 @@ from branchloop.wire.status import Behind, CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.box import said
 from hub.api.state import now_ms
+from hub.doctor.clocks import examine_clocks
 from hub.ingest.alerting import take
 from hub.ingest.apply import Applier
 from hub.ingest.drift_alerts import DriftAlerts
@@ -81,15 +82,17 @@ class Box:
         self._seq = 0
         self._applier = Applier(hub.store, hub.config.sites, lambda: self.now_ms)
         self.now_ms = now_ms()
+        self.behind_ms = 0
 
-    def send(self, *windows: dict[str, Any]) -> None:
-        """One batch, that arrives at `now_ms`."""
+    def send(self, *windows: dict[str, Any], oldest: int | None = None) -> None:
+        """One batch, that arrives at `now_ms`; all before are acknowledged."""
         for first in range(0, len(windows), 200):
-            items = []
+            items, known = [], self._seq + 1 if oldest is None else oldest
             for body in windows[first : first + 200]:
                 self._seq += 1
                 items.append(Item(seq=self._seq, kind="window", body=body))
-            batch = Batch(epoch="ab" * 16, boot="ab" * 16, oldest=1, sent_ms=self.now_ms, items=items)
+            sent_ms = self.now_ms - self.behind_ms
+            batch = Batch(epoch="ab" * 16, boot="ab" * 16, oldest=known, sent_ms=sent_ms, items=items)
             topic = f"branchloop/1/{self._site}/box-1/data"
             assert self._applier.apply(topic, batch.to_json().encode(), self.now_ms) is not None
 
@@ -432,6 +435,69 @@ def test_who_tells_of_a_wrong_time_is_an_alert(hub: World, kind: str) -> None:
             box.send(with_parts(window(box.now_ms - box.now_ms % 5_000, 0)))
             pass_by(later_s, later_s + 15)
         assert alerts(hub) == [(kind, "box-1", False)]
+
+
+def test_a_clock_that_is_behind_is_told_and_hides_no_fault(hub: World) -> None:
+    """Up an hour behind: the alert, the figures of the hours concerned, the feed, and its covered camera; until it is set right."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 5_000
+    box.behind_ms = HOUR_MS
+    manager = hub.token("manager", "hall")
+
+    def tainted(from_ms: int) -> list[tuple[str, str]]:
+        span = {"from": iso(from_ms - from_ms % 60_000), "to": iso(from_ms - from_ms % 60_000 + 600_000)}
+        found = get(hub, "/hall/footfall", manager, bucket="minute", **span).json()["tainted"]
+        return [(each["fault"], each["subject"]) for each in found if each["part"] == "check"]
+
+    with looking(hub) as (live, _):
+
+        def pass_by(first: int, last: int, fault: str | None) -> None:
+            for number in range(first, last):
+                box.now_ms = start_ms + 5_000 * number + 1_000
+                at_ms = start_ms - box.behind_ms + 5_000 * (number - 1)
+                box.send(with_parts(window(at_ms, 1), fault, "stalled" if fault else "up"))
+                looked_at(hub, live, box.now_ms, 0, 5)
+
+        box.hello(1)
+        pass_by(0, 1, None)
+        assert alerts(hub) == []
+        pass_by(1, 2, None)
+        assert alerts(hub) == [("box_clock_behind", "box-1", True)]
+        pass_by(2, 8, "covered")
+        assert set(alerts(hub)) == {("covered", "cam", True), ("box_clock_behind", "box-1", True)}
+        items = get(hub, "/hall/alerts", manager).json()["items"]
+        (answer,) = (item for item in items if item["kind"] == "box_clock_behind")
+        assert answer["evidence"]["behind_ms"] == HOUR_MS
+        assert {"footfall", "occupancy"} <= set(answer["tainted"])
+        assert {item["raised"] > iso(start_ms) for item in items} == {True}, "by the hub's clock"
+        trust = get(hub, "/hall/quality", manager).json()["trust"]
+        assert (trust["verdict"], "alert" in trust["reasons"]) == ("no", True)
+        assert "box-1" in examine_clocks(hub.config)[0]["text"]
+        box.behind_ms = 0
+        pass_by(8, 30, None)
+        assert set(alerts(hub)) == {("covered", "cam", False), ("box_clock_behind", "box-1", False)}
+        assert examine_clocks(hub.config) == []
+    concerned = [("box_clock_behind", "box-1")]
+    assert [tainted(start_ms - ago_ms) for ago_ms in (3 * HOUR_MS, HOUR_MS)] == [[], concerned]
+    assert {(each["change"], each["kind"]) for each in told(hub)} == {
+        (change, kind) for change in ("raised", "cleared") for kind in ("covered", "box_clock_behind")
+    }
+
+
+def test_what_the_broker_kept_for_the_hub_is_a_backlog_and_no_slow_clock(hub: World) -> None:
+    """Ten minutes of a covered camera arrive at once: silent, and the clock of their box is right."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 5_000
+    with looking(hub) as (live, _):
+        box.hello(1)
+        for number in range(60):
+            box.now_ms = start_ms + 600_000
+            box.behind_ms = 600_000 - 5_000 * number  # it was sent then
+            body = with_parts(window(start_ms - 5_000 + 5_000 * number, 1), "covered", "stalled")
+            box.send(body, oldest=1)
+            looked_at(hub, live, box.now_ms, 0, 5)
+        assert alerts(hub) == []
+        assert examine_clocks(hub.config) == []
 
 
 def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:

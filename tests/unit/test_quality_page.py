@@ -233,12 +233,17 @@ def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
         {**told, "kind": "configuration_refused", "evidence": {"version": 7, "code": "crashed", "reason": reason}},
         {**told, "kind": "box_crashes", "evidence": {"count": 4, "error": "IndexError: <x>"}},
         {**told, "kind": "box_crashes", "evidence": {"count": 5, "error": ""}},
+        *({**told, "kind": "box_clock_behind", "evidence": {"behind_ms": hours * 3_600_000}} for hours in (1, 30, 720)),
     ]  # fmt: skip
     english = quality.alert_list(answer(alerts=alerts), {}, "en", ZONE)
     assert f"version 7: {reason}" in english
     assert "4 times within an hour; IndexError: &lt;x&gt;" in english
     assert "5 times within an hour<" in english
-    assert "在 3600 秒内终止 3 次" in quality.alert_list(answer(alerts=alerts), {}, "zh", ZONE)
+    for behind in ("60 min", "30 h", "30 days"):
+        assert f"{behind} behind the hub&#x27;s, so what it counts lies under earlier hours" in english
+    chinese = quality.alert_list(answer(alerts=alerts), {}, "zh", ZONE)
+    assert "在 3600 秒内终止 3 次" in chinese
+    assert "比中心慢 30 小时" in chinese
 
 
 def test_what_is_beyond_its_limit_says_so_in_words() -> None:

@@ -37,7 +37,7 @@ class Fault(Answer):
 
     part: Part
     subject: str = Field(
-        description="of a pair FIRST/SECOND; of a check a sensor, or empty where it is of the whole branch"
+        description="of a pair FIRST/SECOND; of a check a sensor, a box, or empty where it is of the whole branch"
     )
     fault: str
     seconds: float | None = Field(description="for how long within the figure's time; null: right now")

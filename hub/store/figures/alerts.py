@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from branchloop.clock import DAY_MS, HOUR_MS
-from hub.loop.alerts import PROOFS, Watch
+from hub.loop.alerts import CLOCK_BEHIND, PROOFS, Watch
 from hub.store.figures.stretch import Span
 
 Key = tuple[str, str]
@@ -101,15 +101,15 @@ class Alerts:
         )
 
     def proofs(self, site: str, span: Span, now_ms: int) -> dict[Key, int]:
-        """(kind, subject) of checks that prove figures of a stretch wrong -> how much of it they concern (ms).
+        """(kind, subject) of what proves figures of a stretch wrong -> how much of it that concerns (ms).
 
-        An alert concerns all from the start of the time that was checked until it was cleared.
+        An alert concerns all from the start of the time that was checked, or that a clock showed, until it was cleared.
         """
         marks = ",".join("?" * len(PROOFS))
         found: dict[Key, list[Span]] = {}
         for alert in self._alerts(
-            f"site=? AND raised_ms < ? AND (cleared_ms IS NULL OR cleared_ms > ?) AND kind IN ({marks})",
-            (site, span[1] + CHECKED_MS, span[0], *sorted(PROOFS)),
+            f"site=? AND (raised_ms < ? OR kind = ?) AND (cleared_ms IS NULL OR cleared_ms > ?) AND kind IN ({marks})",
+            (site, span[1] + CHECKED_MS, CLOCK_BEHIND, span[0], *sorted(PROOFS)),
             1_000,
         ):
             since_ms = alert.evidence.get("span", (alert.raised_ms,))[0]

@@ -1,0 +1,33 @@
+"""Which boxes' clocks are behind, as ingest judged them last."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+from branchloop.doctor_finding import Finding, warn
+from branchloop.errors import DependencyError
+from hub.config.hub import HubConfig
+from hub.ingest.alerting import belongs
+from hub.store.connection import connect_readonly
+from hub.store.schema.core import DATABASE
+
+
+def examine_clocks(config: HubConfig) -> list[Finding]:
+    """One finding for each device that is behind; none where there is no database yet."""
+    try:
+        with closing(connect_readonly(config.data_dir / DATABASE)) as db:
+            rows = db.execute(
+                "SELECT site, device, behind_ms FROM device_status WHERE behind_ms > 0 ORDER BY site, device"
+            ).fetchall()
+    except (DependencyError, sqlite3.Error):
+        return []
+    return [
+        warn(
+            f"{site}: the clock of {device} is {behind_ms / 1000:.0f} s behind this hub's, so what it tells lies under "
+            "earlier hours; let it set its clock by the network (NTP), at its start too, and replace an empty clock "
+            "battery (if all branches are behind, look at this machine's clock)"
+        )
+        for site, device, behind_ms in rows
+        if site in config.sites and belongs(config.sites[site], device)
+    ]
