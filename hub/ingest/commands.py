@@ -148,8 +148,13 @@ class Outgoing:
         trust: Trust,
         publish: Publish,
         unwrap: Unwrap | None = None,
+        sure_ms: Callable[[], int] | None = None,
     ) -> None:
-        """`db` reads what `store` writes. Without `unwrap` (a hub without keyring) photos wait."""
+        """`db` reads what `store` writes. Without `unwrap` (a hub without keyring) photos wait.
+
+        `sure_ms` tells a time that has certainly come: nothing is ended by another.
+        """
+        self._sure_ms = sure_ms
         self._store = store
         self._db = db
         self._trust = trust
@@ -159,9 +164,9 @@ class Outgoing:
 
     def tick(self, now_ms: int) -> None:
         """Publish open commands whose time has come; end what is past its time. Raises DependencyError."""
-        if now_ms - self._looked_ms >= EXPIRE_EVERY_MS:
+        if not 0 <= now_ms - self._looked_ms < EXPIRE_EVERY_MS:
             self._looked_ms = now_ms
-            self._end_what_is_over(now_ms)
+            self._end_what_is_over(now_ms if self._sure_ms is None else self._sure_ms())
         with as_errors():
             due = Commands(self._db).due(now_ms)
         if not due:

@@ -36,8 +36,14 @@ MAX_PLAIN = 350_000
 """So much fits into one sealed message."""
 
 
-def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: int) -> Gallery:
-    """The gallery of one kiosk, now. Consents are read with the appointments, in one moment of the store."""
+def build(
+    db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: int, sure_ms: int | None = None
+) -> Gallery:
+    """The gallery of one kiosk, now. Consents are read with the appointments, in one moment of the store.
+
+    Templates are deleted whose consent is not in it: `sure_ms` has certainly come, where the hub's clock may be ahead.
+    """
+    over_ms = now_ms if sure_ms is None else sure_ms
     consents = Consents(db)
     salt = secrets.token_urlsafe(24)
     return Gallery(
@@ -47,7 +53,7 @@ def build(db: sqlite3.Connection, book: Book, site: Site, device: str, now_ms: i
         valid_until_ms=valid_until_ms(site, now_ms),
         salt=salt,
         appointments=expected(db, book, site, now_ms, salt, consents.enrolled(site.id, device, now_ms)),
-        consents=sorted(consent.id for consent in consents.holding(site.id, now_ms)),
+        consents=sorted(consent.id for consent in consents.holding(site.id, over_ms)),
         tickets=ticket_range(db, site, device, now_ms),
         queues=with_waits(db, book, site, queues(db, site, now_ms), now_ms),
     )
@@ -83,8 +89,10 @@ class Galleries:
         sites: Mapping[str, Site],
         publish: Publish,
         say: Callable[[str], None],
+        sure_ms: Callable[[], int] | None = None,
     ) -> None:
-        """`db` reads what `store` writes."""
+        """`db` reads what `store` writes; `sure_ms` tells a time that has certainly come."""
+        self._sure_ms = sure_ms
         self._store = store
         self._db = db
         self._book = book
@@ -141,7 +149,8 @@ class Galleries:
     def _send(self, site: Site, device: str, certificate: BoxCertificate, now_ms: int) -> bool:
         self._db.execute("BEGIN")
         try:
-            made = build(self._db, self._book, site, device, now_ms)
+            sure_ms = None if self._sure_ms is None else self._sure_ms()
+            made = build(self._db, self._book, site, device, now_ms, sure_ms)
         finally:
             self._db.execute("ROLLBACK")
         plain = made.to_json().encode()

@@ -193,8 +193,8 @@ def main(config: Path) -> None:
         releasing = Releasing(store, reader, book, settings.sites)
         applier = Applier(store, settings.sites, now_ms, trust, clock)
         ticks = [
-            Outgoing(store, reader, trust, source.publish, keyring.photo).tick,
-            Galleries(store, reader, book, settings.sites, source.publish, say).tick,
+            Outgoing(store, reader, trust, source.publish, keyring.photo, clock.sure_ms).tick,
+            Galleries(store, reader, book, settings.sites, source.publish, say, clock.sure_ms).tick,
             DesiredOut(reader, settings.sites, source.publish).tick,
             Auditing(store, reader, audit).tick,
             TakingUp(reader, applier, settings.sites, say, whole).tick,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from bookworld import BookWorld, book_world, site_of
 
+from branchloop.agreement.consent import PURPOSE, consent_text
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from branchloop.errors import DependencyError
 from branchloop.keys.box import new_private
@@ -20,11 +21,15 @@ from edge.checkin.desk import Clocks, Desk
 from edge.checkin.vault import Vault
 from edge.perceive.faces.engine import FaceEngine
 from edge.send.outbox import Outbox
+from hub.ingest.commands import Outgoing, Trust
 from hub.ingest.gallery import build
 from hub.ingest.releasing import Releasing
+from hub.loop.consent import Consent
 from hub.store.book.entries import Wanted
 from hub.store.book.tickets import assign_series, take_walkin
 from hub.store.connection import connect_readonly, opened
+from hub.store.customers.consenting import Consenting
+from hub.store.customers.receiptkey import receipt_key
 from hub.store.schema.core import DATABASE
 
 KIOSK = """
@@ -286,3 +291,30 @@ def test_a_disk_that_is_full_stops_no_kiosk(kiosk: KioskAtWork, monkeypatch: pyt
     monkeypatch.undo()
     kiosk.goes(2 * MINUTE_MS)
     assert kiosk.vault.kept_time() is not None
+
+
+def test_a_hub_whose_clock_leaps_ends_no_consent(kiosk: KioskAtWork) -> None:
+    """Nor does a gallery of that minute leave one out, by which every kiosk deletes; when it has come it ends."""
+    store, sure_ms = kiosk.world.store, kiosk.at_ms
+    trust = Trust(None, receipt_key(kiosk.world.data_dir), 90)
+    text = consent_text("en", 90)
+    given = Consent(
+        SOON, "c-1", "north", text.version, text.sha256, PURPOSE, "en", "kiosk", kiosk.at_ms,
+        kiosk.at_ms + 90 * DAY_MS, guardian=False,
+    )  # fmt: skip
+    with store.transaction() as transaction:
+        Consenting(transaction.db, trust.receipt_key).kiosk_gave(given, "kiosk-1", kiosk.at_ms)
+    reader = connect_readonly(kiosk.world.data_dir / DATABASE)
+    outgoing = Outgoing(store, reader, trust, lambda *_: True, sure_ms=lambda: sure_ms)
+
+    def after(leap_ms: int) -> tuple[str, list[str]]:
+        outgoing.tick(kiosk.at_ms + leap_ms)
+        book, site, at_ms = kiosk.world.book, kiosk.world.site, kiosk.at_ms + leap_ms
+        consents = build(reader, book, site, "kiosk-1", at_ms, sure_ms).consents
+        (state,) = reader.execute("SELECT state FROM consent").fetchone()
+        return state, consents
+
+    assert after(100 * DAY_MS) == ("given", [SOON])
+    sure_ms += 91 * DAY_MS
+    assert after(91 * DAY_MS) == ("expired", []), "the clock was set back meanwhile"
+    reader.close()
