@@ -275,7 +275,10 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
         late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
         return say("quality.evidence.behind", language, late=late, left_out=left_out)
     if kind == "box_clock_behind" and told.get("behind_ms"):
-        return say("quality.evidence.clock_behind", language, time=_behind(told["behind_ms"], language))
+        return say("quality.evidence.clock_behind", language, time=_lasting(told["behind_ms"], language))
+    if kind == "kiosk_clock" and told.get("by_ms"):
+        form = "quality.evidence.kiosk_" + ("ahead" if told["by_ms"] > 0 else "behind")
+        return say(form, language, time=_lasting(abs(told["by_ms"]), language))
     if kind == "box_crashes":
         form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
         return say(form, language, count=str(told["count"]), error=told.get("error", ""))
@@ -298,10 +301,10 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     return line
 
 
-def _behind(behind_ms: int, language: Language) -> str:
-    hours = behind_ms / HOUR_MS
+def _lasting(off_ms: int, language: Language) -> str:
+    hours = off_ms / HOUR_MS
     if hours < 2:
-        return duration(behind_ms / 1000, language)
+        return duration(off_ms / 1000, language)
     unit, number = ("unit.h", hours) if hours < 48 else ("unit.days", hours / 24)
     return f"{number:.0f} {say(unit, language)}"
 

@@ -195,6 +195,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_clock": ("The box's clock was set back", "盒子时钟被往回拨"),
     "alert.box_ahead": ("The box's clock is ahead", "盒子时钟偏快"),
     "alert.box_clock_behind": ("The box's clock is behind", "盒子时钟偏慢"),
+    "alert.kiosk_clock": ("The kiosk's clock is off", "签到机时钟不准"),
     "alert.box_crashes": ("Box ends again and again", "盒子反复异常终止"),
     "quality.at_odds": ("disagrees with another", "与另一台不一致"),
     "alerts.open": ("Open alerts", "未消除的告警"),
@@ -230,6 +231,15 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{time} behind the hub's, so what it counts lies under earlier hours: let it set its clock by the network (NTP), at its "
         "start too; replace an empty clock battery",
         "比中心慢 {time}，计数被记入更早的时段：请让盒子通过网络（NTP）校时，启动时也要校；时钟电池没电请更换",
+    ),
+    "quality.evidence.kiosk_behind": (
+        "{time} behind the hub's, whose time it goes by as long as it hears it now and then: let its machine set its clock by the network (NTP), at its start too; "
+        "replace an empty clock battery",
+        "比中心慢 {time}，与中心连通期间按中心时间工作：请让该机通过网络（NTP）校时，启动时也要校；时钟电池没电请更换",
+    ),
+    "quality.evidence.kiosk_ahead": (
+        "{time} ahead of the hub's, so customers may be told that they are too late: let its machine set its clock by the network (NTP)",
+        "比中心快 {time}，可能误告客户已过时：请让该机通过网络（NTP）校时",
     ),
     "quality.evidence.crashes": ("{count} times within an hour; {error}", "一小时内 {count} 次；{error}"),
     "quality.evidence.crashes.mute": ("{count} times within an hour", "一小时内 {count} 次"),

@@ -52,6 +52,12 @@ class Behind(Wire):
     left_out: Count = Field(description="frames that it did without since it is late")
 
 
+class ClockOff(Wire):
+    """The clock of a kiosk's machine is over two minutes off."""
+
+    by_ms: int = Field(description="how far it is ahead of what the hub said last; negative: behind")
+
+
 class Status(Wire):
     """Birth (online) or last will (not online) of a box; retained.
 
@@ -70,6 +76,7 @@ class Status(Wire):
     crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")
     stuck: Stuck | None = Field(default=None, description="of a box whose disk takes nothing")
     behind: Behind | None = Field(default=None, description="of a box that cannot keep up with its cameras")
+    clock_off: ClockOff | None = Field(default=None, description="of a kiosk whose clock must be set")
     outbox_depth: Count | None = None
     cameras: list[DeviceLight] = Field(default_factory=list, max_length=64)
     sensors: list[DeviceLight] = Field(default_factory=list, max_length=256)

@@ -23,6 +23,7 @@ from branchloop.site.kiosk import Kiosk
 from branchloop.site.site import Site
 from branchloop.text.catalogue import Language
 from branchloop.wire.commands import Command, Gallery, Sealed
+from branchloop.wire.status import ClockOff
 from edge.checkin.answering import answer
 from edge.checkin.eye import Eye
 from edge.checkin.post import Post
@@ -31,7 +32,7 @@ from edge.checkin.tickets import Tickets
 from edge.checkin.vault import Vault
 from edge.checkin.view import View
 from edge.kiosk.day import Day
-from edge.kiosk.hubtime import HubTime
+from edge.kiosk.hubtime import CLOCK_OFF_MS, HubTime
 from edge.kiosk.session import Give, Note, Session, Take
 from edge.perceive.faces.attempt import Attempt
 from edge.perceive.faces.engine import Image
@@ -82,6 +83,7 @@ class Desk:
         self._heard: queue.SimpleQueue[tuple[str, bytes]] = queue.SimpleQueue()
         self._decided_ms: int | None = None
         self._language: Language = kiosk.language
+        self._told_off_ms = 0
         self._kept_house_s = float("-inf")
         self.day = Day(vault.given(self._clocks.now_ms()))
         self.session = Session(site.id, self.day, kiosk.recognise)
@@ -160,6 +162,10 @@ class Desk:
                 camera=self.camera_up,
             )  # fmt: skip
 
+    def status(self) -> dict[str, Any]:
+        """What the hub is told of this kiosk besides its camera; for the link's thread."""
+        return {"clock_off": ClockOff(by_ms=self._told_off_ms)} if self._told_off_ms else {}
+
     def close(self) -> None:
         """Release the landmarker and the vault."""
         self.eye.close()
@@ -181,18 +187,24 @@ class Desk:
 
     def _take_gallery(self, gallery: Gallery) -> None:
         with self.lock:
-            was_off = self._time.is_off
             self._time.heard(gallery.made_ms, self._machine.now_s(), self._machine.now_ms())
+            self._tell_clock()
             if not self.day.take(gallery, self._clocks.now_ms()):
                 return
             self.vault.keep_day(gallery.to_json())
             gone = self.vault.reconcile(set(gallery.consents), gallery.made_ms, self.post.outbox.oldest)
             if gone:
                 _LOG.info("%d template(s) erased: their consents hold no more", len(gone))
-            if self._time.is_off and not was_off:
-                off = Note("clock_off", detail=f"by {self._time.off_ms} ms of the hub's")
-                self.post.note(off, self._clocks.now_ms())
             self.session.version += 1
+
+    def _tell_clock(self) -> None:
+        off_ms = self._time.off_ms if self._time.is_off else 0
+        if abs(off_ms - self._told_off_ms) <= CLOCK_OFF_MS:
+            return
+        self._told_off_ms = off_ms
+        self.post.status_changed()
+        if off_ms:
+            self.post.note(Note("clock_off", detail=f"by {off_ms} ms of the hub's"), self._clocks.now_ms())
 
     def _keep_house(self, now_s: float, now_ms: int) -> None:
         """Once a minute, and when the day is over. What is deleted goes by the time that is sure."""

@@ -41,6 +41,11 @@ class Post:
         self.outbox.append("attempt", line)
         self.urgent()
 
+    def status_changed(self) -> None:
+        """What this kiosk says of itself is another."""
+        if self.link is not None:
+            self.link.status_changed()
+
     def urgent(self) -> None:
         """Somebody waits for what was committed."""
         if self.link is not None:

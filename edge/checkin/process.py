@@ -67,7 +67,12 @@ def run_kiosk(config: Path, site: Site, box: Box, kiosk: Kiosk) -> None:
             "certificate": signed,
         }
         hears = {kind: _hearing(desk, kind) for kind in ("gallery", "command")}
-        link = Link(outbox, kiosk_link(site, box, kiosk, base), lambda: {**told, "cameras": [light]}, hears)
+        link = Link(
+            outbox,
+            kiosk_link(site, box, kiosk, base),
+            lambda: {**told, **desk.status(), "cameras": [light]},
+            hears,
+        )
         desk.post.link = link
         capture = Capture(kiosk_camera(kiosk), base)
         server = _serve(desk, kiosk, base)

@@ -39,6 +39,7 @@ _TOLD = (
     ("box_crashes", "crashes"),
     ("box_stuck", "stuck"),
     ("box_behind", "behind"),
+    ("kiosk_clock", "clock_off"),
 )
 """Kind of alert -> where a box's status tells it."""
 _TROUBLE = (
@@ -164,7 +165,9 @@ class LiveAlerts:
                 last_ms, times = alarmed.get(device, (0, 0))
                 heard: bool | None = at_ms - last_ms < LASTS_MS
                 if kind in {CLOCK_AHEAD, CLOCK_BEHIND} and not counts:
-                    heard = False  # what a kiosk tells counts nevertheless
+                    heard = (
+                        False  # what a kiosk tells counts nevertheless; it says itself that its clock is off
+                    )
                 evidence: dict[str, Any] = {"last_ms": last_ms, "times": times}
                 if kind == CLOCK_BEHIND and heard:
                     heard = None if behind_ms is None else behind_ms > 0

@@ -16,6 +16,7 @@ from branchloop.errors import DependencyError
 from branchloop.keys.box import new_private
 from branchloop.keys.sealing import gallery_context, raw_public, seal
 from branchloop.wire.arrivals import Attempt, ConsentGiven, Walkin
+from branchloop.wire.status import ClockOff
 from edge.checkin import desk as desks
 from edge.checkin.desk import Clocks, Desk
 from edge.checkin.vault import Vault
@@ -232,6 +233,12 @@ def test_a_ticket_counts_from_when_it_was_given_although_the_clock_is_behind(
     kiosk.goes(20 * MINUTE_MS, MINUTE_MS)
     assert kiosk.arrives() == [(first, 36 * MINUTE_MS), (second, 25 * MINUTE_MS), (third, 20 * MINUTE_MS)]
     assert kiosk.desk.view()["clock_off"]
+    assert kiosk.desk.status() == {"clock_off": ClockOff(by_ms=-behind_ms)}
+    assert [each.outcome for each in kiosk.told()] == ["clock_off"]
+    kiosk.off_ms, kiosk.hub = 0, True
+    kiosk.goes(MINUTE_MS)
+    assert kiosk.desk.status() == {}
+    assert not kiosk.desk.view()["clock_off"]
 
 
 def test_no_ticket_is_moved_by_what_was_long_on_its_way(kiosk: KioskAtWork) -> None:

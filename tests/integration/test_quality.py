@@ -28,7 +28,7 @@ from branchloop.keys.box import new_private
 from branchloop.keys.sealing import encode, raw_public
 from branchloop.site.site import Site, parse_site
 from branchloop.wire.batches import Batch, Item
-from branchloop.wire.status import Behind, CoreCrashes, Refusal, Status, Stuck
+from branchloop.wire.status import Behind, ClockOff, CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.box import said
 from hub.api.state import now_ms
@@ -517,10 +517,12 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
             crashes=CoreCrashes(count=3, error="IndexError: x"),
             stuck=Stuck(reason="the disk is full.", waiting=7),
             behind=Behind(late_s=31, left_out=400),
+            clock_off=ClockOff(by_ms=-2_700_000),
         )
         pass_by(10, 15)
         both = {
-            (kind, "box-1") for kind in ("configuration_refused", "box_crashes", "box_stuck", "box_behind")
+            (kind, "box-1")
+            for kind in ("configuration_refused", "box_crashes", "box_stuck", "box_behind", "kiosk_clock")
         }
         assert set(alerts(hub)) == {(*key, True) for key in both}
         answer = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
@@ -529,6 +531,7 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
         assert evidence["box_crashes"] == {"count": 3, "error": "IndexError: x"}
         assert evidence["box_stuck"] == {"reason": "the disk is full.", "waiting": 7}
         assert evidence["box_behind"] == {"late_s": 31, "left_out": 400}
+        assert evidence["kiosk_clock"] == {"by_ms": -2_700_000}
         assert "footfall" in next(item["tainted"] for item in answer if item["kind"] == "box_crashes")
         box.hello(2, online=False)
         box.now_ms = start_ms + 40_000
@@ -538,7 +541,7 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
         box.hello(4)
         pass_by(130, 200)
         assert set(alerts(hub)) == {(*key, False) for key in both}
-    assert len(told(hub)) == 8
+    assert len(told(hub)) == 10
 
 
 def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:

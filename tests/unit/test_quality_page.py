@@ -234,6 +234,7 @@ def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
         {**told, "kind": "box_crashes", "evidence": {"count": 4, "error": "IndexError: <x>"}},
         {**told, "kind": "box_crashes", "evidence": {"count": 5, "error": ""}},
         *({**told, "kind": "box_clock_behind", "evidence": {"behind_ms": hours * 3_600_000}} for hours in (1, 30, 720)),
+        *({**told, "kind": "kiosk_clock", "evidence": {"by_ms": by_ms}} for by_ms in (-2_700_000, 2_700_000)),
     ]  # fmt: skip
     english = quality.alert_list(answer(alerts=alerts), {}, "en", ZONE)
     assert f"version 7: {reason}" in english
@@ -241,6 +242,8 @@ def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
     assert "5 times within an hour<" in english
     for behind in ("60 min", "30 h", "30 days"):
         assert f"{behind} behind the hub&#x27;s, so what it counts lies under earlier hours" in english
+    assert "45 min behind the hub&#x27;s, whose time it goes by" in english
+    assert "45 min ahead of the hub&#x27;s" in english
     chinese = quality.alert_list(answer(alerts=alerts), {}, "zh", ZONE)
     assert "在 3600 秒内终止 3 次" in chinese
     assert "比中心慢 30 小时" in chinese
