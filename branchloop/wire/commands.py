@@ -82,7 +82,9 @@ class Gallery(Wire):
     v: Count = WIRE_VERSION
     site: Id
     device: Id
-    made_ms: TimeMs = Field(description="an older one never replaces a newer one")
+    made_ms: TimeMs = Field(
+        description="an older one never replaces a newer one, unless that is of a time to come"
+    )
     valid_until_ms: TimeMs = Field(description="closing time; the kiosk then forgets all of it")
     salt: Annotated[str, Field(min_length=16, max_length=64)]
     appointments: list[Expected] = Field(max_length=2_000)

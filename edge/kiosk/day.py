@@ -16,6 +16,7 @@ from branchloop.codes import code_digest
 from branchloop.errors import ConflictError
 from branchloop.waiting import expected_wait_s
 from branchloop.wire.commands import Expected, Gallery
+from edge.kiosk.hubtime import CLOCK_OFF_MS
 
 Refusal = Literal["cancelled", "served", "too_early", "too_late", "no_gallery"]
 QUEUE_FRESH_MS = 900_000
@@ -61,8 +62,9 @@ class Day:
         self._given = {each.appointment: each for each in given}
 
     def take(self, gallery: Gallery, now_ms: int) -> bool:
-        """Take a newer gallery; False for an older one."""
-        if self.gallery is not None and gallery.made_ms <= self.gallery.made_ms:
+        """Take a newer gallery; False for an older one, unless the one here is of a time that a hub's clock had leapt to."""
+        last_ms = now_ms + CLOCK_OFF_MS
+        if self.gallery is not None and gallery.made_ms <= self.gallery.made_ms <= last_ms:
             return False
         self.gallery = gallery
         since_ms = min(now_ms, gallery.made_ms) - GIVEN_MS

@@ -209,9 +209,18 @@ def test_without_the_hub_a_template_ends_although_the_clock_is_behind(kiosk: Kio
 
 def test_a_hub_whose_clock_leaps_deletes_nothing_by_its_word(kiosk: KioskAtWork) -> None:
     kiosk.goes(2 * MINUTE_MS)
+    older = kiosk.gallery()
     kiosk.at_ms, kiosk.off_ms = kiosk.at_ms + 100 * DAY_MS, -100 * DAY_MS
     kiosk.goes(2 * MINUTE_MS)
     kiosk.at_ms, kiosk.off_ms = kiosk.at_ms - 100 * DAY_MS, 0
+    kiosk.stop()
+    kiosk.start()
+    kiosk.goes(MINUTE_MS)
+    assert kiosk.desk.day.gallery is not None
+    assert kiosk.desk.day.gallery.made_ms == kiosk.at_ms, "not of the day that the hub had leapt to"
+    kiosk.desk.hear("gallery", older)
+    kiosk.desk.step(None)
+    assert kiosk.desk.day.gallery.made_ms == kiosk.at_ms
     kiosk.goes(DAY_MS, 6 * HOUR_MS)
     assert kiosk.vault.consents() == [SOON, LATER]
 
