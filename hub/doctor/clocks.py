@@ -7,6 +7,7 @@ from contextlib import closing
 
 from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
+from branchloop.site.site import Site
 from hub.config.hub import HubConfig
 from hub.ingest.alerting import belongs
 from hub.store.connection import connect_readonly
@@ -23,11 +24,16 @@ def examine_clocks(config: HubConfig) -> list[Finding]:
     except (DependencyError, sqlite3.Error):
         return []
     return [
-        warn(
-            f"{site}: the clock of {device} is {behind_ms / 1000:.0f} s behind this hub's, so what it tells lies under "
-            "earlier hours; let it set its clock by the network (NTP), at its start too, and replace an empty clock "
-            "battery (if all branches are behind, look at this machine's clock)"
-        )
+        _behind(config.sites[site], device, behind_ms)
         for site, device, behind_ms in rows
         if site in config.sites and belongs(config.sites[site], device)
     ]
+
+
+def _behind(site: Site, device: str, behind_ms: int) -> Finding:
+    counts = "" if site.has_kiosk(device) else ", so what it counts lies under earlier hours"
+    return warn(
+        f"{site.id}: the clock of {device} is {behind_ms / 1000:.0f} s behind this hub's{counts}; let it set its clock by "
+        "the network (NTP), at its start too, and replace an empty clock battery (if all branches are behind, look at this "
+        "machine's clock)"
+    )

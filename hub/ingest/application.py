@@ -388,10 +388,9 @@ class Application:
         self, site: str, device: str, event: Event, at_ms: int, body: Mapping[str, object] | str
     ) -> None:
         """To the feed, unless it is too old for anybody to wait for: a backlog is silent."""
-        behind_ms = 0
-        if self._clocks is not None and event in {"window", "notice"}:  # those are of the device's own time
-            behind_ms = self._clocks.behind_ms(site, device) or 0
-        if self._now_ms - behind_ms - at_ms < ALARM_AGE_MS:
+        own = event in {"window", "notice"}  # those are of the device's own time
+        behind_ms = self._clocks.behind_ms(site, device) if own and self._clocks is not None else None
+        if self._now_ms - (behind_ms or 0) - at_ms < ALARM_AGE_MS:
             text = (
                 body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
             )

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, get_args
 
-from branchloop.clock import ALARM_AGE_MS, MINUTE_MS, WINDOW_MS
+from branchloop.clock import ALARM_AGE_MS, MINUTE_MS
 from branchloop.site.site import Site
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
 from hub.ingest.alerting import Look, belongs, gone, take
@@ -18,7 +18,7 @@ from hub.ingest.resting import Resting
 from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLOCK_BEHIND, CLONED, Watch, rule_of, step
 from hub.store.connection import as_errors
 from hub.store.figures.alerts import Alerts
-from hub.store.figures.evidence import Evidence
+from hub.store.figures.newest import newest_window
 from hub.store.interface import Store
 
 SILENT_MS = 120_000
@@ -118,10 +118,10 @@ class LiveAlerts:
         return {site for _, site, body in rows if site in watched or any(word in body for word in _TROUBLE)}
 
     def _devices(self, site: Site, at_ms: int) -> list[Look]:
-        newest, behind_ms = Evidence(self._db).newest_told(site.id)
-        if newest is None:
+        newest_now = newest_window(self._db, site.id, at_ms)
+        if newest_now is None:
             return []
-        end_ms = newest["start_ms"] + WINDOW_MS * newest.get("slots", 1) + behind_ms
+        newest, end_ms = newest_now
         if at_ms - end_ms >= ALARM_AGE_MS:
             return []
         found: list[Look] = []

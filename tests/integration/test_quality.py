@@ -484,6 +484,28 @@ def test_a_clock_that_is_behind_is_told_and_hides_no_fault(hub: World) -> None:
     }
 
 
+@pytest.mark.parametrize("told_before", [False, True], ids=["a time not told", "a time told before"])
+def test_a_machine_that_comes_up_at_an_earlier_time_hides_no_fault(hub: World, *, told_before: bool) -> None:
+    """It counted until now by a right clock, and starts an hour back: what it told by the other clock is not of now."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 60_000
+    counted_ms = 2 * HOUR_MS if told_before else 600_000
+    for body in minutes(start_ms - counted_ms, start_ms - 60_000, 0):
+        box.now_ms = body["start_ms"] + 61_000
+        box.send(body)
+    with looking(hub) as (live, _):
+        box.now_ms = start_ms
+        box.hello(1)
+        box.behind_ms = HOUR_MS
+        for number in range(1, 10):
+            box.now_ms = start_ms + 5_000 * number + 1_000
+            at_ms = start_ms - HOUR_MS + 5_000 * (number - 1)
+            box.send(with_parts(window(at_ms, 1), "covered", "stalled"))
+            looked_at(hub, live, box.now_ms, 0, 5)
+    kinds = {"covered", "box_clock_behind"} | ({"box_clock"} if told_before else set())
+    assert {kind for kind, _, opened in alerts(hub) if opened} == kinds
+
+
 def test_what_the_broker_kept_for_the_hub_is_a_backlog_and_no_slow_clock(hub: World) -> None:
     """Ten minutes of a covered camera arrive at once: silent, and the clock of their box is right."""
     box = Box(hub)

@@ -94,6 +94,19 @@ def test_a_clock_that_is_behind_from_the_start_is_told_with_the_second_batch(sto
     assert detail.endswith("its clock is behind")
 
 
+def test_what_a_slow_clock_tells_of_now_is_news_and_a_backlog_is_not(store: SqliteStore) -> None:
+    """Of an hour ago by its own clock; what came before that was known, and what really is as old, is silent."""
+    way = Way(store, behind_ms=HOUR_MS)
+    way.goes(10)
+    way.outbox.produce("window", window(window_start_ms(way.box_ms()) - HOUR_MS))
+    way.sends([3])
+    way.arrives()
+    way.goes(5)
+    news = "SELECT json_extract(body, '$.start_ms') FROM feed WHERE event='window' ORDER BY id"
+    first_ms = window_start_ms(T0_MS + 20_000) - HOUR_MS - 5_000
+    assert [start_ms for (start_ms,) in store._db.execute(news)] == [first_ms + 10_000, first_ms + 15_000]
+
+
 @pytest.mark.parametrize("behind_ms", [-30_000, 0, BEHIND_LIMIT_MS])
 def test_a_clock_within_the_limit_is_right(store: SqliteStore, behind_ms: int) -> None:
     way = Way(store, behind_ms=behind_ms)

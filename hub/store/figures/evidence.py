@@ -204,16 +204,6 @@ class Evidence:
         ).fetchone()
         return None if row is None else json.loads(row[0])
 
-    def newest_told(self, site: str) -> tuple[dict[str, Any] | None, int]:
-        """The same by the hub's clock, and how far that of its device is behind it (ms)."""
-        row = self._db.execute(
-            "SELECT l.body, coalesce(s.behind_ms, 0) FROM latest l LEFT JOIN device_status s"
-            " ON s.site = l.site AND s.device = l.device WHERE l.site=?"
-            " ORDER BY l.end_ms + coalesce(s.behind_ms, 0) DESC LIMIT 1",
-            (site,),
-        ).fetchone()
-        return (None, 0) if row is None else (json.loads(row[0]), row[1])
-
     def newest_ends(self) -> dict[str, int]:
         """Site -> end of its newest window."""
         return dict(self._db.execute("SELECT site, max(end_ms) FROM latest GROUP BY site").fetchall())
