@@ -22,7 +22,9 @@ from quiet import quiet
 
 from branchloop.text.catalogue import Language, say
 from branchloop.wire.commands import Picture, Reply
+from branchloop.wire.status import Status
 from hub.api.state import now_ms
+from hub.ingest.apply import Applier
 from hub.store.branches.pictures import Pictures, What
 from hub.store.commands import Commands
 from hub.store.connection import opened
@@ -59,6 +61,13 @@ class Branch:
 
     hub: World
     pages: str
+
+    def hello(self) -> None:
+        """The branch's box is there."""
+        birth = Status(online=True, boot="ab" * 8, connect_no=1, at_ms=now_ms())
+        Applier(self.hub.store, self.hub.config.sites, now_ms).apply(
+            "branchloop/1/hall/box-1/status", birth.to_json().encode(), now_ms()
+        )
 
     def answer(self, what: What, camera: str, media: str, image: bytes, **more: object) -> None:
         """Let the branch's box send a picture, which somebody asked for."""
@@ -236,6 +245,9 @@ def test_a_picture_from_above_is_asked_for_and_drawn_on(branch: Branch, page: Pa
     page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
     draw_on(page, say("setup.on.above", "en"), "en")
     expect(page.get_by_text(say("setup.no_above", "en"))).to_be_visible()
+    page.get_by_role("button", name="Ask for a picture").click()
+    expect(page.get_by_text(say("setup.asked_offline", "en"))).to_be_visible()
+    branch.hello()
     page.get_by_role("button", name="Ask for a picture").click()
     expect(page.get_by_text("The box was asked")).to_be_visible()
     page.get_by_role("button", name="Load again").click()
