@@ -46,6 +46,8 @@ class Branch:
     api: str
     token: str
     box: subprocess.Popen[bytes] = field(init=False)
+    before: int = field(init=False)
+    """The last message of the box before it began."""
 
     @property
     def folder(self) -> Path:
@@ -53,6 +55,8 @@ class Branch:
 
     def begin(self) -> None:
         """Start the box."""
+        with sqlite3.connect(self.folder / "data" / "hub.db") as db:
+            (self.before,) = db.execute("SELECT coalesce(max(id), 0) FROM message").fetchone()
         with (self.folder / "box.log").open("ab") as log:
             self.box = subprocess.Popen(
                 [sys.executable, "-m", "edge.main", "run", str(self.site)], stdout=log, stderr=log
@@ -83,8 +87,11 @@ class Branch:
         return self.ask("POST", "/configuration", {"text": text, "base": base, "publish": True})
 
     def windows(self) -> list[dict[str, Any]]:
+        """Since the box began: the slot in which it was stopped and started has one of each run."""
         with sqlite3.connect(self.folder / "data" / "hub.db") as db:
-            rows = db.execute("SELECT body FROM message WHERE kind='window' ORDER BY event_ms").fetchall()
+            rows = db.execute(
+                "SELECT body FROM message WHERE kind='window' AND id > ? ORDER BY event_ms", (self.before,)
+            ).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def camera(self, camera: str) -> psutil.Process:
