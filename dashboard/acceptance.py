@@ -8,8 +8,9 @@ from typing import Any
 
 from branchloop.acceptance.report import lines_counted
 from branchloop.text.catalogue import WORDS, Language, say
+from dashboard.evidence import NARROW
 from dashboard.plan import named
-from dashboard.quality import NARROW, table
+from dashboard.quality import table
 from dashboard.standing import decisive
 
 REPORTS: Mapping[str, tuple[str, str]] = {

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from branchloop import theme
 from branchloop.text.catalogue import Language, say
 from dashboard import localtime
-from dashboard.quality import percent
+from dashboard.evidence import percent
 
 MOST_GAPS = 8
 _HOURS_W, _CELL_H, _LEFT, _TOP = 600.0, 18.0, 84.0, 22.0

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 
 from branchloop.text import devices as text_devices
 from branchloop.text.catalogue import Language, say
-from dashboard import quality, tiles
+from dashboard import tiles
+from dashboard.evidence import apart, percent
 from dashboard.plan import named
 
 
@@ -32,7 +33,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
     at_odds = disagreeing(live)
     for camera in live["cameras"]:
         coverage = None if live["stale"] else camera.get("coverage")
-        detail = "" if coverage is None else say("coverage.value", spoken, value=quality.percent(coverage))
+        detail = "" if coverage is None else say("coverage.value", spoken, value=percent(coverage))
         rows.append(
             tiles.light(
                 names.get(camera["id"], camera["id"]), camera["state"], spoken, detail, camera["fault"],
@@ -45,7 +46,7 @@ def lights(branch: Mapping[str, Any], live: Mapping[str, Any], spoken: Language)
         rows.append(
             f'<div class="bl-light"><span class="bl-{tone}" aria-hidden="true">{shape}</span> '
             f"{escape(tiles.fault_words(told, names, spoken))} "
-            f'<span class="bl-note">{escape(quality.apart(pair, spoken))}</span></div>'
+            f'<span class="bl-note">{escape(apart(pair, spoken))}</span></div>'
         )
     return rows + [
         tiles.light(

@@ -8,13 +8,11 @@ from html import escape
 from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
-from branchloop.clock import HOUR_MS
 from branchloop.kpis import TAINTS
-from branchloop.text import devices as text_devices
 from branchloop.text.catalogue import WORDS, Language, duration, label, say
-from branchloop.text.faults import told as in_language
-from branchloop.wire.messages import PairFault, SensorFault
+from branchloop.wire.messages import SensorFault
 from dashboard import localtime, tiles
+from dashboard.evidence import ABOVE, NARROW, PAIRS, Names, evidence, measured, number, percent
 from dashboard.plan import named
 from dashboard.standing import decisive
 
@@ -31,17 +29,7 @@ OUTCOMES: Mapping[str, tuple[str, str]] = {
     "off": ("✕", "bad"),
     "unknown": ("?", "muted"),
 }
-Names = Mapping[tuple[str, str], str]
-"""("camera", "sensor" or "line", its id) -> its name: a line and a camera may share an id."""
-PAIRS = frozenset(get_args(PairFault))
-PERCENT = frozenset({"sensor_disagrees"})
-PER_SECOND = frozenset({"camera_history"})
-MILLIMETRES = frozenset({"calibration_residual"})
-DAYS = frozenset({"calibration_age"})
-ABOVE = frozenset({"calibration_residual", "calibration_age"})
-"""Checks whose tolerance is a limit."""
 MOST_ALERTS = 12
-NARROW = "\N{NO-BREAK SPACE}"
 
 
 def names_of(branch: Mapping[str, Any], language: Language) -> Names:
@@ -85,7 +73,7 @@ def figures(answer: Mapping[str, Any], language: Language) -> list[str]:
             "quality.left_over.note",
             language,
             date=_local_day(told[0]["from"], answer),
-            tolerance=_number(told[0]["tolerance"]),
+            tolerance=number(told[0]["tolerance"]),
         )
     report, until = say("quality.report.none", language), ""
     if (said := decisive(answer)) is not None:
@@ -159,13 +147,13 @@ def balance_table(answer: Mapping[str, Any], language: Language) -> str:
     for day in answer["balance"]:
         numbers = day["numbers"]
         counts = [
-            _number(numbers[key]) if day["value"] is not None else "—"
+            number(numbers[key]) if day["value"] is not None else "—"
             for key in ("went_in", "went_out", "seen")
         ]
         if day["value"] is None:
             left, allowed = "—", "—"
         else:
-            left, allowed = _signed(day["value"]), f"±{NARROW}{_number(day['tolerance'])}"
+            left, allowed = _signed(day["value"]), f"±{NARROW}{number(day['tolerance'])}"
         cells = "".join(f"<td>{cell}</td>" for cell in (*counts, left, allowed))
         rows.append(
             f'<tr><th scope="row">{_local_day(day["from"], answer)}</th>{cells}<td>{_outcome(day, language)}</td></tr>'
@@ -194,9 +182,9 @@ def check_table(answer: Mapping[str, Any], names: Names, language: Language) -> 
             continue
         sign = "≤" if check in ABOVE else "±"
         cells = [
-            _measured(check, finding["value"], language),
-            "—" if check in ABOVE else _measured(check, finding["expected"], language),
-            f"{sign}{NARROW}{_measured(check, finding['tolerance'], language)}",
+            measured(check, finding["value"], language),
+            "—" if check in ABOVE else measured(check, finding["expected"], language),
+            f"{sign}{NARROW}{measured(check, finding['tolerance'], language)}",
             say(f"quality.basis.{finding['basis']}", language),
         ]
         rows.append(
@@ -257,69 +245,6 @@ def alert_list(answer: Mapping[str, Any], names: Names, language: Language, zone
     return "".join(rows)
 
 
-def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
-    """What was found when an alert was raised, in one line; of cameras and sensors what their box said."""
-    told, kind = alert["evidence"], alert["kind"]
-    if kind in PAIRS:
-        return apart(told, language)
-    if told.get("detail"):
-        cameras = {part: name for (what, part), name in names.items() if what == "camera"}
-        return text_devices.told(told["detail"], language, cameras)
-    if kind == "configuration_refused":
-        reason = in_language(told["reason"], language)
-        return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
-    if kind == "box_stuck":
-        count, reason = str(told.get("waiting", "")), told.get("reason", "")
-        return say("quality.evidence.stuck", language, count=count, reason=reason)
-    if kind == "box_behind":
-        late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
-        return say("quality.evidence.behind", language, late=late, left_out=left_out)
-    if kind == "box_clock_behind" and told.get("behind_ms"):
-        return say("quality.evidence.clock_behind", language, time=_lasting(told["behind_ms"], language))
-    if kind == "kiosk_clock" and told.get("by_ms"):
-        form = "quality.evidence.kiosk_" + ("ahead" if told["by_ms"] > 0 else "behind")
-        return say(form, language, time=_lasting(abs(told["by_ms"]), language))
-    if kind == "box_crashes":
-        form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
-        return say(form, language, count=str(told["count"]), error=told.get("error", ""))
-    if told.get("value") is None:
-        return ""
-    value, tolerance = _measured(kind, told["value"], language), _measured(kind, told["tolerance"], language)
-    if kind in ABOVE:
-        return say("quality.evidence.above", language, value=value, most=tolerance)
-    line = say(
-        "quality.evidence",
-        language,
-        value=value,
-        expected=_measured(kind, told["expected"], language),
-        tolerance=f"±{NARROW}{tolerance}",
-    )
-    numbers = told.get("numbers", {})
-    if {"went_in", "went_out", "seen"} <= set(numbers):
-        counts = {key: _number(numbers[key]) for key in ("went_in", "went_out", "seen")}
-        line += f" ({say('quality.evidence.counts', language, **counts)})"
-    return line
-
-
-def _lasting(off_ms: int, language: Language) -> str:
-    hours = off_ms / HOUR_MS
-    if hours < 2:
-        return duration(off_ms / 1000, language)
-    unit, number = ("unit.h", hours) if hours < 48 else ("unit.days", hours / 24)
-    return f"{number:.0f} {say(unit, language)}"
-
-
-def apart(pair: Mapping[str, Any], language: Language) -> str:
-    """How far two cameras place the same people apart, and how far their clocks are."""
-    distance, clock = pair.get("disagreement_mm"), pair.get("clock_ms")
-    return say(
-        "quality.evidence.pair",
-        language,
-        distance="—" if distance is None else f"{distance / 1000:.1f}{NARROW}m",
-        clock="—" if clock is None else f"{abs(clock) / 1000:.1f}{NARROW}s",
-    )
-
-
 def _outcome(finding: Mapping[str, Any], language: Language) -> str:
     shape, tone = OUTCOMES[finding["outcome"]]
     words = (
@@ -376,31 +301,9 @@ def _figures(keys: Sequence[str], language: Language) -> str:
     return say("quality.list", language).join(label(key, language).lower() for key in keys)
 
 
-def _measured(check: str, value: float, language: Language) -> str:
-    if check in PERCENT:
-        return f"{100 * value:.0f}{NARROW}%"
-    if check in PER_SECOND:
-        return f"{value:.1f}/s"
-    if check in MILLIMETRES:
-        return say("quality.cm", language, value=f"{value / 10:.1f}")
-    if check in DAYS:
-        return say("quality.age.days", language, value=f"{value:.0f}")
-    return _number(value)
-
-
-def _number(value: float) -> str:
-    rough = round(value, 1)
-    return f"{value:,.0f}" if abs(rough) >= 10 or rough == round(rough) else f"{rough:.1f}"
-
-
 def _signed(value: float) -> str:
-    shown = _number(abs(value))
+    shown = number(abs(value))
     return "0" if shown == "0" else f"{'+' if value > 0 else '−'}{shown}"
-
-
-def percent(share: float) -> str:
-    """Never rounded up to a hundred: a gap stays visible."""
-    return "100" if share >= 1 else f"{min(99.9, 100 * share):.1f}"
 
 
 def shown_share(share: float | None) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
-from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from branchloop.site.editing import with_calibration
 from branchloop.site.site import Calibration, Camera, Site
 from edge.configured import in_force, read_in_force, read_text
 from edge.durable import replace_whole
+from edge.lens_options import lens_of, numbers_of, size_of
 from edge.unmarked import read_unmarked
 
 _FILE = click.Path(path_type=Path)
@@ -59,12 +58,12 @@ def points(
     from edge.replay import read_points
 
     text, site, before = _read_to_write(config, camera)
-    size = _size(picture) if picture else before.picture_px if before else None
+    size = size_of(picture) if picture else before.picture_px if before else None
     if size is None:
         raise UsageError(
             "--picture is missing.", hint="Give the size of the picture the pixels were read in."
         )
-    bent, focal = _lens(before, size, focal_px, _numbers(distortion) if distortion else None)
+    bent, focal = lens_of(before, size, focal_px, numbers_of(distortion) if distortion else None)
     marks = read_points(file)
     wrong = survey.fault(marks, size, site.plan if site else None)
     if wrong is not None:
@@ -346,55 +345,6 @@ def _write(config: Path, text: str) -> str:
 
 def _today() -> date:
     return datetime.now(UTC).astimezone().date()
-
-
-def _size(text: str) -> tuple[int, int]:
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError as error:
-        raise UsageError(f"--picture {text!r} is not WxH, such as 1280x720.") from error
-    if width < 16 or height < 16:
-        raise UsageError(f"--picture {text!r} is no picture.", hint="Give WxH in pixels, such as 1280x720.")
-    return width, height
-
-
-def _lens(
-    before: Calibration | None,
-    size: tuple[int, int],
-    focal_px: float | None,
-    distortion: Sequence[float] | None,
-) -> tuple[Sequence[float], float | None]:
-    """The distortion that marks in pictures of this size are judged with, and the focal length it needs.
-
-    As given, or that of the file, whose focal length shrinks with the picture. Raises UsageError for half a lens.
-    """
-    known = before if before is not None and before.distortion else None
-    if distortion is None and focal_px is not None and known is not None:
-        raise UsageError(
-            "--distortion is missing: the one in the site file belongs to its own focal length.",
-            hint="Give both, as `branchloop calibrate checkerboard` prints them.",
-        )
-    bent = distortion if distortion is not None else known.distortion if known else []
-    if focal_px is not None or known is None or known.focal_px is None or not bent:
-        return bent, focal_px
-    was = known.picture_px
-    if abs(size[1] * was[0] - size[0] * was[1]) > max(*size, *was):
-        raise UsageError(
-            f"the lens in the site file is that of pictures of {was[0]} × {was[1]} px; "
-            f"{size[0]} × {size[1]} px is another shape.",
-            hint="Measure it anew with `branchloop calibrate checkerboard`, and give --focal-px and --distortion.",
-        )
-    return bent, round(known.focal_px * size[0] / was[0], 2)
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",")]
-        if not all(map(math.isfinite, values)):
-            raise ValueError
-    except ValueError as error:
-        raise UsageError(f"--distortion {text!r} is not K1,K2,P1,P2,K3.") from error
-    return values
 
 
 if __name__ == "__main__":

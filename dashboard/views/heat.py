@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 
 from branchloop.text.catalogue import Language, label, say
-from dashboard import difference, flow, heat, periods, plan, quality, session, tiles
+from dashboard import difference, flow, heat, periods, plan, session, tiles
 from dashboard.client import Hub, Problem
 from dashboard.devices import device_names
+from dashboard.evidence import percent
 from dashboard.plain import plain
 from dashboard.views import heat_hours, heat_tables
 
@@ -133,7 +134,7 @@ def figures(
             {"value": covered, "unit": "%", **common},
             spoken,
             zone,
-            shown=None if covered is None else (quality.percent(covered), "%"),
+            shown=None if covered is None else (percent(covered), "%"),
             note=mean,
         ),
     ]

@@ -17,6 +17,7 @@ from hub.ingest.checkins import FromKiosk, beyond_kiosk, take_from_kiosk
 from hub.ingest.commands import Trust, take_certificate, take_reply
 from hub.ingest.device_clocks import DeviceClocks
 from hub.ingest.parsing import Delivery, Fault, Prepared, Refused, Replied, Report, Work, event_ms
+from hub.ingest.superseding import supersedes
 from hub.store.branches.configurations import Configurations
 from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.commands import Commands
@@ -395,19 +396,3 @@ class Application:
                 body if isinstance(body, str) else json.dumps(body, separators=(",", ":"), ensure_ascii=False)
             )
             self._feed.append(FeedEvent(site, device, event, at_ms, text))
-
-
-def supersedes(status: Status, known: StatusRow | None) -> bool:
-    """Whether a status replaces the one known.
-
-    A will was written when its connection began, so it counts only for that very connection; and
-    a connection whose will was heard is over.
-    """
-    if known is None:
-        return True
-    same_boot = status.boot == known.boot
-    if not status.online:
-        return same_boot and status.connect_no == known.connect_no
-    if not same_boot or status.connect_no > known.connect_no:
-        return True
-    return status.connect_no == known.connect_no and known.online

@@ -11,8 +11,7 @@ from pathlib import Path
 
 from branchloop.errors import DependencyError
 from hub.store.connection import BUSY_TIMEOUT_MS, connect, prepare
-from hub.store.figures import sqlite_rollups
-from hub.store.figures.rekeying import ASIDE
+from hub.store.figures import sqlite_pruning, sqlite_rollups
 from hub.store.figures.sums import Bucket, Level, RollUp
 from hub.store.interface import (
     ALARM_SILENCE_MS,
@@ -40,14 +39,6 @@ _OF_A_DEVICE = (
     "cursor", "message", "quarantine", "known_gap", "alarm", "notice", "latest", "device_status", "feed",
     "imported", *sqlite_rollups.ROLLUP_TABLES,
 )  # fmt: skip
-_AGE = {
-    "message": ("message", "event_ms"),
-    "quarantine": ("quarantine", "arrived_ms"),
-    "notice": ("notice", "at_ms"),
-    "alarm": ("alarm", "last_ms"),
-    "gap": ("known_gap", "at_ms"),
-    "feed": ("feed", "at_ms"),
-}
 
 
 class SqliteTransaction:
@@ -240,26 +231,7 @@ class SqliteTransaction:
         return [row[0] for row in rows]
 
     def prune(self, what: Prunable, site: str, before_ms: int) -> int:
-        if what in ("minute", "hour"):
-            levels = [what, ASIDE["hour"]] if what == "hour" else [what]
-            deleted = sum(
-                self._db.execute(
-                    f"DELETE FROM {table} WHERE site=? AND level=? AND start_ms<?", (site, level, before_ms)
-                ).rowcount
-                for table in sqlite_rollups.ROLLUP_TABLES
-                for level in levels
-            )
-        else:
-            table, age = _AGE[what]
-            deleted = self._db.execute(
-                f"DELETE FROM {table} WHERE site=? AND {age}<?", (site, before_ms)
-            ).rowcount
-        self._db.execute(
-            "INSERT INTO pruned (what, before_ms) VALUES (?,?) ON CONFLICT DO UPDATE SET "
-            "before_ms = max(before_ms, excluded.before_ms)",
-            (what, before_ms),
-        )
-        return deleted
+        return sqlite_pruning.prune(self._db, what, site, before_ms)
 
     def mend_marks(self, now_ms: int) -> None:
         self._db.execute("UPDATE pruned SET before_ms=? WHERE before_ms>?", (now_ms, now_ms))

@@ -12,7 +12,7 @@ from hypothesis import given, strategies as st
 from branchloop.kpis import TAINTS
 from branchloop.text.catalogue import LANGUAGES, WORDS, Language, say
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
-from dashboard import acceptance, coverage_calendar, quality, tiles
+from dashboard import acceptance, coverage_calendar, evidence, quality, tiles
 from hub.api.models.quality import HourState
 from hub.loop.alerts import CHECKS, OF_BOXES
 from hub.loop.finding import Basis, Outcome, Reason
@@ -77,7 +77,7 @@ def test_every_code_of_the_hub_has_words() -> None:
 @given(st.floats(0, 1))
 def test_a_gap_is_never_rounded_away(share: float) -> None:
     """Only full coverage is 100 %."""
-    assert (quality.percent(share) == "100") == (share >= 1)
+    assert (evidence.percent(share) == "100") == (share >= 1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
