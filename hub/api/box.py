@@ -35,11 +35,12 @@ def said(device: Device | None, now_ms: int) -> dict[str, Any]:
 
 
 def lamps(device: Device | None, newest: Newest, now_ms: int) -> Mapping[tuple[str, str], Lamp]:
-    """("camera" or "sensor", its id) -> its light: by the status, with the fault of the newest window where that alone has one."""
+    """("camera" or "sensor", its id) -> its light: by the status, with the fault of a window of now where that alone has one."""
     status = said(device, now_ms)
+    young = newest.end_ms is not None and now_ms - newest.end_ms < ALARM_AGE_MS
     found = {}
     for part in ("camera", "sensor"):
-        seen = newest.by_id(f"{part}s", part)
+        seen = newest.by_id(f"{part}s", part) if young else {}
         for light in status.get(f"{part}s", []):
             fault, detail = light.get("fault"), light.get("detail")
             if not fault and (counted := seen.get(light["id"], {}).get("fault")):

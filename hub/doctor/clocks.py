@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from contextlib import closing
 
+from branchloop.clock import DAY_MS, HOUR_MS
 from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
 from branchloop.site.site import Site
@@ -15,11 +17,13 @@ from hub.store.schema.core import DATABASE
 
 
 def examine_clocks(config: HubConfig) -> list[Finding]:
-    """One finding for each device that is behind; none where there is no database yet."""
+    """One finding for each device that was behind when it was heard of today; none where there is no database yet."""
     try:
         with closing(connect_readonly(config.data_dir / DATABASE)) as db:
             rows = db.execute(
-                "SELECT site, device, behind_ms FROM device_status WHERE behind_ms > 0 ORDER BY site, device"
+                "SELECT site, device, behind_ms FROM device_status WHERE behind_ms > 0 AND last_seen_ms > ?"
+                " ORDER BY site, device",
+                (time.time_ns() // 1_000_000 - DAY_MS,),
             ).fetchall()
     except (DependencyError, sqlite3.Error):
         return []
@@ -31,9 +35,17 @@ def examine_clocks(config: HubConfig) -> list[Finding]:
 
 
 def _behind(site: Site, device: str, behind_ms: int) -> Finding:
+    hours = behind_ms / HOUR_MS
+    lasting = (
+        f"{behind_ms / 1000:.0f} s"
+        if hours < 2
+        else f"{hours:.0f} h"
+        if hours < 48
+        else f"{hours / 24:.0f} days"
+    )
     counts = "" if site.has_kiosk(device) else ", so what it counts lies under earlier hours"
     return warn(
-        f"{site.id}: the clock of {device} is {behind_ms / 1000:.0f} s behind this hub's{counts}; let it set its clock by "
+        f"{site.id}: the clock of {device} is {lasting} behind this hub's{counts}; let it set its clock by "
         "the network (NTP), at its start too, and replace an empty clock battery (if all branches are behind, look at this "
         "machine's clock)"
     )

@@ -73,7 +73,7 @@ class LiveAlerts:
         """
         with as_errors():
             watched = Alerts(self._db).watched_sites(CHECKS)
-            concerned = self._fresh(watched) | self._late() | watched
+            concerned = self._fresh(watched) | self._late(at_ms) | watched
             hears = self._hears(at_ms)
             if hears:
                 concerned |= self._silent(at_ms)
@@ -203,12 +203,13 @@ class LiveAlerts:
         )
         return {site for (site,) in rows}
 
-    def _late(self) -> set[str]:
+    def _late(self, at_ms: int) -> set[str]:
         """An alarm that goes on is in the feed only once."""
-        return {
-            site
-            for (site,) in self._db.execute("SELECT DISTINCT site FROM device_status WHERE behind_ms > 0")
-        }
+        rows = self._db.execute(
+            "SELECT DISTINCT site FROM device_status WHERE behind_ms > 0 AND last_seen_ms > ?",
+            (at_ms - LASTS_MS,),
+        )
+        return {site for (site,) in rows}
 
     def _hears(self, at_ms: int) -> bool:
         """Whether ingest is connected: else the silence is the hub's own."""

@@ -43,6 +43,7 @@ from hub.loop.finding import CountError
 from hub.store.branches.opening import OpeningHistory
 from hub.store.connection import connect_readonly
 from hub.store.figures.alerts import Alerts
+from hub.store.figures.newest import newest_window
 from hub.store.figures.proof import proof
 from hub.store.figures.reading import Reader
 from hub.store.schema.core import DATABASE
@@ -76,9 +77,10 @@ def hub(tmp_path: Path) -> Iterator[World]:
 class Box:
     """A box that sends windows of its own clock through the hub's own apply."""
 
-    def __init__(self, hub: World, site: str = "hall") -> None:
+    def __init__(self, hub: World, site: str = "hall", device: str = "box-1") -> None:
         self._hub = hub
         self._site = site
+        self._device = device
         self._seq = 0
         self._applier = Applier(hub.store, hub.config.sites, lambda: self.now_ms)
         self.now_ms = now_ms()
@@ -93,14 +95,16 @@ class Box:
                 items.append(Item(seq=self._seq, kind="window", body=body))
             sent_ms = self.now_ms - self.behind_ms
             batch = Batch(epoch="ab" * 16, boot="ab" * 16, oldest=known, sent_ms=sent_ms, items=items)
-            topic = f"branchloop/1/{self._site}/box-1/data"
+            topic = f"branchloop/1/{self._site}/{self._device}/data"
             assert self._applier.apply(topic, batch.to_json().encode(), self.now_ms) is not None
 
-    def hello(self, connect_no: int, *, online: bool = True, device: str = "box-1", **said: Any) -> None:
+    def hello(self, connect_no: int, *, online: bool = True, device: str | None = None, **said: Any) -> None:
         """Birth or will."""
         status = Status(online=online, boot="cd" * 16, connect_no=connect_no, at_ms=self.now_ms, **said)
         self._applier.apply(
-            f"branchloop/1/{self._site}/{device}/status", status.to_json().encode(), self.now_ms
+            f"branchloop/1/{self._site}/{device or self._device}/status",
+            status.to_json().encode(),
+            self.now_ms,
         )
 
 
@@ -373,6 +377,16 @@ def test_lights_are_the_same_on_live_and_on_quality(hub: World) -> None:
     assert said(device, now_ms()) == {}, "online, but not heard of any more"
 
 
+def test_a_fault_of_hours_ago_is_none_of_now(hub: World) -> None:
+    """A box that has come back says that all is well, and its backlog is of this morning."""
+    box = Box(hub)
+    box.hello(1, cameras=[{"id": "cam", "state": "up", "since_ms": box.now_ms}])
+    box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 3 * HOUR_MS, 0), "covered"))
+    for page in ("live", "quality"):
+        (camera,) = get(hub, f"/hall/{page}", hub.token("manager", "hall")).json()["cameras"]
+        assert (camera["state"], camera["fault"]) == ("up", None), page
+
+
 def test_a_box_that_was_away_before_it_counted_is_missed_no_longer(hub: World) -> None:
     """Nobody can tell it from a kiosk then; once it counts it is known for a box that is there."""
     site = hub.config.sites["hall"]
@@ -482,6 +496,56 @@ def test_a_clock_that_is_behind_is_told_and_hides_no_fault(hub: World) -> None:
     assert {(each["change"], each["kind"]) for each in told(hub)} == {
         (change, kind) for change in ("raised", "cleared") for kind in ("covered", "box_clock_behind")
     }
+
+
+def test_a_clock_that_begins_years_ago_marks_no_history(hub: World) -> None:
+    """15 s with an empty clock battery: what it showed then and what lacks since concern themselves, not all between."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 60_000
+    yesterday_ms = start_ms - DAY_MS
+    for body in minutes(yesterday_ms, yesterday_ms + 600_000, 1):
+        box.now_ms = body["start_ms"] + 61_000
+        box.send(body)
+    with looking(hub) as (live, _):
+        box.now_ms = start_ms
+        box.hello(1)
+        for number in range(1, 30):
+            box.behind_ms = 400 * DAY_MS if number < 4 else 0
+            box.now_ms = start_ms + 5_000 * number + 1_000
+            box.send(with_parts(window(start_ms - box.behind_ms + 5_000 * (number - 1), 1)))
+            looked_at(hub, live, box.now_ms, 0, 5)
+    assert alerts(hub) == [("box_clock_behind", "box-1", False)]
+    manager = hub.token("manager", "hall")
+    marked = []
+    for first_ms in (yesterday_ms, start_ms - 400 * DAY_MS):
+        span = {"from": iso(first_ms), "to": iso(first_ms + 600_000)}
+        answer = get(hub, "/hall/footfall", manager, bucket="minute", **span).json()
+        marked.append([each["fault"] for each in answer["tainted"] if each["part"] == "check"])
+    assert marked == [[], ["box_clock_behind"]]
+
+
+def test_how_far_a_box_was_behind_that_is_gone_hides_nothing(hub: World) -> None:
+    """It ended with an empty clock battery; next day the one in its place tells of a covered camera."""
+    box = Box(hub)
+    box.now_ms -= 3 * DAY_MS
+    start_ms = box.now_ms - box.now_ms % 60_000
+    box.behind_ms = 400 * DAY_MS
+    with looking(hub) as (live, _):
+        box.hello(1)
+        for number in range(1, 4):
+            box.now_ms = start_ms + 5_000 * number + 1_000
+            box.send(with_parts(window(start_ms - box.behind_ms + 5_000 * (number - 1), 1)))
+        assert live._late(box.now_ms) == {"hall"}
+        box.hello(1, online=False)
+        new = Box(hub, device="box-2")
+        new.now_ms = box.now_ms + DAY_MS
+        new.hello(1)
+        new.send(with_parts(window(new.now_ms - new.now_ms % 5_000 - 5_000, 1), "covered", "stalled"))
+        found = newest_window(live._db, "hall", new.now_ms)
+        assert found is not None
+        assert found[0]["cameras"][0]["fault"] == "covered"
+        assert live._late(new.now_ms) == set()
+    assert examine_clocks(hub.config) == []
 
 
 @pytest.mark.parametrize("told_before", [False, True], ids=["a time not told", "a time told before"])

@@ -103,7 +103,8 @@ class Alerts:
     def proofs(self, site: str, span: Span, now_ms: int) -> dict[Key, int]:
         """(kind, subject) of what proves figures of a stretch wrong -> how much of it that concerns (ms).
 
-        An alert concerns all from the start of the time that was checked, or that a clock showed, until it was cleared.
+        An alert concerns all from the start of the time that was checked until it was cleared; of a clock that was behind
+        the time that it showed, and that in which it showed another.
         """
         marks = ",".join("?" * len(PROOFS))
         found: dict[Key, list[Span]] = {}
@@ -114,9 +115,13 @@ class Alerts:
         ):
             since_ms = alert.evidence.get("span", (alert.raised_ms,))[0]
             until_ms = now_ms if alert.cleared_ms is None else alert.cleared_ms
-            both = max(since_ms, span[0]), min(until_ms, span[1])
-            if both[0] < both[1]:
-                found.setdefault((alert.kind, alert.subject), []).append(both)
+            told = [(since_ms, until_ms)]
+            if alert.kind == CLOCK_BEHIND:
+                told = [(since_ms, until_ms - alert.evidence["behind_ms"]), (alert.raised_ms, until_ms)]
+            for first_ms, last_ms in told:
+                both = max(first_ms, span[0]), min(last_ms, span[1])
+                if both[0] < both[1]:
+                    found.setdefault((alert.kind, alert.subject), []).append(both)
         return {key: _together_ms(spans) for key, spans in found.items()}
 
     def forget(self, before_ms: int) -> int:

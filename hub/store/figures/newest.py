@@ -9,9 +9,11 @@ from typing import Any
 from branchloop.clock import ALARM_AGE_MS, WINDOW_MS
 
 _NOW = """
-SELECT body FROM message
-  WHERE site=:site AND event_ms>:its_ms - :age_ms AND event_ms<=:its_ms AND device=:device AND kind='window'
-    AND treatment='applied' AND arrived_ms >= event_ms + :behind_ms
+SELECT body FROM (
+  SELECT body FROM message
+    WHERE site=:site AND event_ms>:its_ms - :age_ms AND event_ms<=:its_ms AND device=:device AND kind='window'
+      AND treatment='applied' AND arrived_ms >= event_ms + :behind_ms
+    ORDER BY event_ms DESC LIMIT 1)
 UNION ALL
 SELECT CAST(body AS TEXT) FROM quarantine
   WHERE arrived_ms>:its_ms + :behind_ms - :age_ms AND site=:site AND device=:device AND kind='window' AND cause='clock'
@@ -22,13 +24,13 @@ def newest_window(db: sqlite3.Connection, site: str, at_ms: int) -> tuple[dict[s
     """The window (its JSON) and when it ended (UTC ms); None where there is none.
 
     Where the clock of its device is behind, a window of before it was so may be newer by its own time, and one of now may
-    be put aside, since that time was told already.
+    be put aside, since that time was told already. How far one is behind that is heard of no more tells nothing.
     """
     row = db.execute(
         "SELECT l.body, l.end_ms, l.device, coalesce(s.behind_ms, 0) FROM latest l LEFT JOIN device_status s"
-        " ON s.site = l.site AND s.device = l.device WHERE l.site=?"
+        " ON s.site = l.site AND s.device = l.device AND s.last_seen_ms > ? WHERE l.site=?"
         " ORDER BY l.end_ms + coalesce(s.behind_ms, 0) DESC LIMIT 1",
-        (site,),
+        (at_ms - ALARM_AGE_MS, site),
     ).fetchone()
     if row is None:
         return None
