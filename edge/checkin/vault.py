@@ -154,13 +154,15 @@ class Vault:
     def reconcile(self, holding: set[str], made_ms: int, oldest_seq: int) -> list[str]:
         """Erase what no consent holds for any more, as a gallery of `made_ms` says; what was erased.
 
-        A consent given here is not held against the customer before the hub can have heard of it.
+        A consent given here is not held against the customer before the hub can have heard of it, by the hub's time as
+        it is now: since when the hub has it may have been told by a clock that was ahead.
         """
         with self._writing():
             self._db.execute(
                 "UPDATE template SET known_ms=?, made_here_seq=NULL WHERE made_here_seq<?",
                 (made_ms, oldest_seq),
             )
+            self._db.execute("UPDATE template SET known_ms=? WHERE known_ms>?", (made_ms, made_ms))
         rows = self._all(
             "SELECT consent FROM template WHERE made_here_seq IS NULL AND coalesce(known_ms, 0) + 60000 < ?",
             made_ms,

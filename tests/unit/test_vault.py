@@ -78,6 +78,14 @@ def test_a_consent_given_here_is_kept_until_the_hub_can_have_heard_of_it(vault: 
     assert vault.reconcile(set(), NOW_MS + 120_000, 8) == ["c-1"]
 
 
+def test_a_consent_given_here_ends_although_the_hub_had_it_by_a_clock_that_was_ahead(vault: Vault) -> None:
+    """Not by one gallery that was made before it and came late; by the next one."""
+    vault.keep("c-1", unit(1), NOW_MS * 2, seq=7)
+    assert vault.reconcile({"c-1"}, NOW_MS + 100 * 86_400_000, 8) == []
+    assert vault.reconcile(set(), NOW_MS, 8) == []
+    assert vault.reconcile(set(), NOW_MS + 61_000, 8) == ["c-1"]
+
+
 def test_parts_make_a_template_once_all_are_there(vault: Vault) -> None:
     assert [vault.keep_part("c-1", at, unit(at), NOW_MS) for at in (0, 2, 2)] == [1, 2, 2]
     assert len(vault.parts("c-1")) == 2
