@@ -153,7 +153,7 @@ class Day:
         queue = next((q for q in self.gallery.queues if q.service == service), None) if self.gallery else None
         if queue is None or now_ms - queue.as_of_ms > QUEUE_FRESH_MS:
             return None
-        since = self._given_since(queue.as_of_ms, service, besides)
+        since = self._given_since(queue.as_of_ms, now_ms, service, besides)
         near = start_ms is not None and start_ms - now_ms <= BOOKED_WITHIN_MS
         middle_s, low_s, high_s = (
             (queue.booked_s, queue.booked_low_s, queue.booked_high_s)
@@ -172,10 +172,11 @@ class Day:
         told = self.wait(service, now_ms, besides)
         return None if told is None else told.wait_s
 
-    def _given_since(self, as_of_ms: int, service: str, besides: str) -> int:
+    def _given_since(self, as_of_ms: int, now_ms: int, service: str, besides: str) -> int:
+        last_ms = now_ms + CLOCK_OFF_MS  # not those of a time that a hub's clock had leapt to
         services = {each.id: each.service for each in self._all()}
         return sum(
-            each.at_ms > as_of_ms and (each.service or services.get(each.appointment)) == service
+            as_of_ms < each.at_ms <= last_ms and (each.service or services.get(each.appointment)) == service
             for each in self._given.values()
             if each.appointment != besides
         )
