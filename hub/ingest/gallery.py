@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -90,9 +91,11 @@ class Galleries:
         publish: Publish,
         say: Callable[[str], None],
         sure_ms: Callable[[], int] | None = None,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`db` reads what `store` writes; `sure_ms` tells a time that has certainly come."""
+        """`db` reads what `store` writes; `sure_ms` tells a time that has certainly come; `now_s` is of a clock that nobody sets."""
         self._sure_ms = sure_ms
+        self._now_s = now_s
         self._store = store
         self._db = db
         self._book = book
@@ -104,7 +107,8 @@ class Galleries:
         self._looked_ms = 0
 
     def tick(self, now_ms: int) -> None:
-        """Send what is due. Raises DependencyError."""
+        """Send what is due, each with the time at which it is made: a kiosk takes it for now. Raises DependencyError."""
+        begun_s = self._now_s()
         if 0 <= now_ms - self._looked_ms < LOOK_MS:
             return
         self._looked_ms = now_ms
@@ -115,7 +119,8 @@ class Galleries:
                 del self._sent[place]
             for (site, device), connection in online.items():
                 version = (versions.get(site, 0), book_version(self._db, site))
-                self._look(self._sites[site], device, connection, version, now_ms)
+                since_ms = round((self._now_s() - begun_s) * 1000)
+                self._look(self._sites[site], device, connection, version, now_ms + since_ms)
 
     def _online(self) -> dict[tuple[str, str], str]:
         rows = self._db.execute(
