@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from branchloop.clock import DAY_MS
+from branchloop.clock import DAY_MS, HOUR_MS
 
 CLOCK_OFF_MS = 120_000
 STANDS_S = 86_400.0
 OFF_MS = 14 * DAY_MS
 """So long a machine is switched off or asleep; a clock that goes on by more has leapt."""
+LATE_MS = HOUR_MS
+"""No word is so long on its way; a hub that falls back by more had leapt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class HubTime:
         """The time for which the machine was off is not known: the hub's goes on from where it stood."""
         self.off_ms = 0
         """How far this machine's clock was ahead when the hub was last heard."""
-        self._told = None if kept is None or kept.hub_ms is None else (kept.hub_ms, now_s)
+        self._kept = None if kept is None or kept.hub_ms is None else (kept.hub_ms, now_s)
+        self._words: tuple[tuple[int, float], ...] = ()
         self._at_s = now_s
         self._wall_ms = wall_ms if kept is None else kept.wall_ms
         self._stood_s = 0.0 if kept is None else kept.stood_s
@@ -49,13 +52,19 @@ class HubTime:
         return abs(self.off_ms) > CLOCK_OFF_MS
 
     def heard(self, made_ms: int, now_s: float, wall_ms: int) -> None:
-        """The hub has said something at `made_ms`, by its own clock."""
+        """The hub has said something at `made_ms`, by its own clock.
+
+        Of its last two words the one counts that says the later time: the other was longer on its way. By a single word no clock is ahead.
+        """
         hub_ms = self._hub_ms(now_s)
-        self.off_ms = wall_ms - made_ms
-        moved = hub_ms is not None and abs(made_ms - hub_ms) > CLOCK_OFF_MS
-        if moved or self.off_ms > CLOCK_OFF_MS:
+        others = (wall_ms,) if hub_ms is None else (wall_ms, hub_ms)
+        if any(abs(made_ms - each) > CLOCK_OFF_MS for each in others):
             self._stood_s = 0.0
-        self._told = (made_ms, now_s)
+        leapt = hub_ms is not None and hub_ms - made_ms > LATE_MS
+        before = () if leapt else self._words[-1:]
+        self._words = (*before, (made_ms, now_s))
+        off_ms = wall_ms - max(_on(word, now_s) for word in self._words)
+        self.off_ms = off_ms if before else min(off_ms, 0)
 
     def now_ms(self, now_s: float, wall_ms: int) -> int:
         """The time as far as is known: the hub's where this machine's clock is behind it.
@@ -83,5 +92,11 @@ class HubTime:
         return KeptTime(self._hub_ms(now_s), self._wall_ms, self._stood_s)
 
     def _hub_ms(self, now_s: float) -> int | None:
-        told = self._told
-        return None if told is None else told[0] + round((now_s - told[1]) * 1000)
+        words = self._words or (() if self._kept is None else (self._kept,))
+        return max((_on(word, now_s) for word in words), default=None)
+
+
+def _on(word: tuple[int, float], now_s: float) -> int:
+    """The hub's time now, by one word."""
+    made_ms, heard_s = word
+    return made_ms + round((now_s - heard_s) * 1000)

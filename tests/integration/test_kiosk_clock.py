@@ -185,6 +185,17 @@ def test_a_start_with_a_clock_that_is_ahead_deletes_nothing(kiosk: KioskAtWork) 
     assert kiosk.vault.consents() == [LATER]
 
 
+@pytest.mark.parametrize("hub", [True, False])
+def test_a_leap_after_days_of_a_clock_that_was_behind_deletes_nothing(kiosk: KioskAtWork, hub: bool) -> None:
+    """The hub has contradicted it all the while, so it has not stood."""
+    kiosk.off_ms = -10 * MINUTE_MS
+    kiosk.goes(DAY_MS + HOUR_MS, 10 * MINUTE_MS)
+    kiosk.hub = hub
+    kiosk.off_ms = 10 * DAY_MS
+    kiosk.goes(75_000, 25_000)
+    assert kiosk.vault.consents() == [SOON, LATER]
+
+
 def test_without_the_hub_a_right_clock_is_believed_although_the_kiosk_is_off_at_night(
     kiosk: KioskAtWork,
 ) -> None:
@@ -225,6 +236,19 @@ def test_a_hub_whose_clock_leaps_deletes_nothing_by_its_word(kiosk: KioskAtWork)
     assert kiosk.vault.consents() == [SOON, LATER]
 
 
+def test_tickets_of_the_minute_in_which_the_hub_had_leapt_make_no_wait_long(kiosk: KioskAtWork) -> None:
+    kiosk.goes(2 * MINUTE_MS)
+    none_s = kiosk.desk.day.wait_s("cash", kiosk.at_ms)
+    kiosk.at_ms, kiosk.off_ms = kiosk.at_ms + 100 * DAY_MS, -100 * DAY_MS
+    kiosk.goes(MINUTE_MS)
+    for _ in range(3):
+        kiosk.walk_in()
+    kiosk.at_ms, kiosk.off_ms = kiosk.at_ms - 100 * DAY_MS, 0
+    kiosk.goes(MINUTE_MS)
+    assert none_s is not None
+    assert kiosk.desk.day.wait_s("cash", kiosk.at_ms) == none_s
+
+
 @pytest.mark.parametrize("behind_ms", [45 * MINUTE_MS, DAY_MS, 3 * DAY_MS])
 def test_a_ticket_counts_from_when_it_was_given_although_the_clock_is_behind(
     kiosk: KioskAtWork, behind_ms: int
@@ -261,6 +285,53 @@ def test_no_ticket_is_moved_by_what_was_long_on_its_way(kiosk: KioskAtWork) -> N
     given = kiosk.walk_in()
     kiosk.goes(MINUTE_MS)
     assert kiosk.arrives() == [(given, MINUTE_MS)]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_one_late_gallery_makes_no_clock_ahead(kiosk: KioskAtWork, heard: bool) -> None:
+    """Nor at a start, when it is the first; two say so."""
+    if heard:
+        kiosk.goes(MINUTE_MS)
+    late = kiosk.gallery()
+    kiosk.hub = False
+    kiosk.goes(3 * MINUTE_MS, MINUTE_MS)
+    kiosk.desk.hear("gallery", late)
+    kiosk.desk.step(None)
+    assert (kiosk.desk.status(), kiosk.desk.view()["clock_off"], kiosk.told()) == ({}, False, [])
+    kiosk.off_ms, kiosk.hub = 3 * MINUTE_MS, True
+    kiosk.goes(80_000)
+    assert kiosk.desk.status() == {"clock_off": ClockOff(by_ms=3 * MINUTE_MS)}
+
+
+@pytest.mark.parametrize("newest", [True, False])
+def test_a_late_gallery_takes_no_kiosk_back_whose_clock_is_behind(kiosk: KioskAtWork, newest: bool) -> None:
+    """An older one is no hub that was set right either."""
+    kiosk.off_ms = -45 * MINUTE_MS
+    kiosk.goes(MINUTE_MS)
+    kiosk.hub = False
+    kiosk.goes(40_000)
+    late = kiosk.gallery()
+    kiosk.hub = not newest
+    kiosk.goes(5 * MINUTE_MS, MINUTE_MS)
+    kiosk.hub = False
+    kiosk.desk.hear("gallery", late)
+    kiosk.desk.step(None)
+    assert kiosk.desk._clocks.now_ms() == kiosk.at_ms
+    assert kiosk.desk.status() == {"clock_off": ClockOff(by_ms=-45 * MINUTE_MS)}
+    assert kiosk.desk.day.gallery is not None
+    assert kiosk.desk.day.gallery.made_ms == kiosk.at_ms - (5 * MINUTE_MS if newest else 0)
+
+
+def test_a_hub_that_was_set_right_is_believed_by_a_kiosk_whose_clock_is_behind(kiosk: KioskAtWork) -> None:
+    """At its second word where the first may have been late."""
+    kiosk.off_ms = -45 * MINUTE_MS
+    for leap_ms, words in ((100 * DAY_MS, 1), (30 * MINUTE_MS, 2)):
+        kiosk.at_ms, kiosk.off_ms = kiosk.at_ms + leap_ms, kiosk.off_ms - leap_ms
+        kiosk.goes(MINUTE_MS)
+        kiosk.at_ms, kiosk.off_ms = kiosk.at_ms - leap_ms, kiosk.off_ms + leap_ms
+        kiosk.goes(words * 40_000)
+        assert kiosk.desk.day.gallery is not None
+        assert kiosk.desk.day.gallery.made_ms == kiosk.desk._clocks.now_ms() == kiosk.at_ms
 
 
 def test_a_start_without_the_hub_goes_on_from_where_its_time_stood(kiosk: KioskAtWork) -> None:
