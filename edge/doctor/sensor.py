@@ -55,8 +55,7 @@ def _live(sensor: Sensor) -> Finding:
                 break
         elif heard is not None and heard.state in {"down", "stalled"}:
             broken = heard
-    live.stop()
-    live.next(0)
+    live.close()
     if reading is not None:
         return _heard(sensor, reading.range_m)
     if broken is not None and broken.state == "down":

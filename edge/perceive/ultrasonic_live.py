@@ -164,6 +164,12 @@ class LiveSensor:
         """Let `next` return soon from now on; the port is released by its last call."""
         self._stopping.set()
 
+    def close(self) -> None:
+        """Stop, and let go of the port and of what has come and nobody asked for."""
+        self.stop()
+        while self.next(0) is not None:
+            pass
+
     def next(self, timeout_s: float) -> Reading | Event | None:
         """The next reading or event; None when nothing came in time."""
         until_s = self._clock.now_s() + timeout_s

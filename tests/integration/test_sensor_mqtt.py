@@ -136,8 +136,7 @@ def test_readings_come_and_come_again_after_the_broker_was_gone(
         with broker(kind, tmp_path, port), publisher(port) as publish:
             assert ranges(one, lambda: publish(b"R0700"), 1) == pytest.approx([0.7])
     finally:
-        one.stop()
-        one.next(0)
+        one.close()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -163,8 +162,7 @@ def test_what_a_broker_kept_is_no_reading_of_now(
             assert ranges(one, lambda: publish(b"R0700"), 1) == pytest.approx([0.7])
             assert one.state == "up"
         finally:
-            one.stop()
-            one.next(0)
+            one.close()
 
 
 def test_a_refused_login_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,5 +173,4 @@ def test_a_refused_login_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setenv("SENSOR_LOGIN", login)
             one = live(port)
             assert complaint in event(one, "down").detail
-            one.stop()
-            one.next(0)
+            one.close()

@@ -63,8 +63,7 @@ def test_a_serial_range_finder_is_read_through_a_real_tty() -> None:
         assert [reading.range_m for reading in readings] == pytest.approx([1.234, 2.0, None, 0.85])
         assert [event.state for event in events] == ["up"]
     finally:
-        live.stop()
-        live.next(0)
+        live.close()
         os.close(master)
         os.close(slave)
 
@@ -98,8 +97,7 @@ def test_an_unplugged_sensor_is_down_and_comes_back(tmp_path: Path) -> None:
         os.close(again)
         os.close(tty)
     finally:
-        live.stop()
-        live.next(0)
+        live.close()
 
 
 def test_what_keeps_a_sensor_down_is_told_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,8 +112,7 @@ def test_what_keeps_a_sensor_down_is_told_anew(tmp_path: Path, monkeypatch: pyte
         assert "No such file" in events[-1].detail
         assert "No such file" not in more[-1].detail
     finally:
-        live.stop()
-        live.next(0)
+        live.close()
 
 
 def test_nothing_but_noise_is_told_as_such() -> None:
@@ -129,8 +126,7 @@ def test_nothing_but_noise_is_told_as_such() -> None:
             _, events = gather(live, told("stalled"))
         assert "no readings came: check what the sensor sends" in events[-1].detail
     finally:
-        live.stop()
-        live.next(0)
+        live.close()
 
 
 def test_datagrams_are_read_from_a_real_socket() -> None:
@@ -148,8 +144,7 @@ def test_datagrams_are_read_from_a_real_socket() -> None:
             readings, _ = gather(live, lambda got, _: len(got) == 4)
         assert [reading.range_m for reading in readings] == pytest.approx([1.5, 2.25, None, 0.7])
     finally:
-        live.stop()
-        live.next(0)
+        live.close()
 
 
 @given(st.lists(st.integers(0, 65_535), max_size=20), st.data())
