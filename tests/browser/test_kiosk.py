@@ -33,6 +33,7 @@ from branchloop.keys.sealing import decode, encode, raw_public
 from branchloop.processes import free_port
 from branchloop.wire.arrivals import BoxCertificate
 from edge.checkin.vault import Vault, template_key
+from edge.crowding import CROWDING
 from hub.api.state import now_ms
 from hub.broker.passwords import ensure_password
 
@@ -385,6 +386,40 @@ def test_every_stage_is_accessible(page: Page, kiosk: KioskWorld, language: str)
     page.locator("#staff").click()
     page.locator('body[data-stage="staff"]').wait_for()
     assert not Axe().run(page).response["violations"]
+    page.locator("#back").click()
+
+
+HEARD = """people => new Promise(done => {
+  const events = new EventSource("/api/events");
+  events.onmessage = (event) => {
+    if (JSON.parse(event.data).crowding?.people !== people) return;
+    events.close();
+    setTimeout(done, 200);
+  };
+})"""
+
+
+@pytest.mark.parametrize("by", ["keyboard", "finger"])
+def test_a_door_opens_although_the_page_is_drawn_anew_meanwhile(
+    page: Page, kiosk: KioskWorld, by: str
+) -> None:
+    """The box counts somebody while a hand goes to Enter, or a finger is on the glass."""
+    page.goto(kiosk.url)
+    door, people = page.locator("#door-code-large"), {"keyboard": 7, "finger": 8}[by]
+    door.focus()
+    if by == "finger":
+        door.hover()
+        page.mouse.down()
+    told = {"at_ms": now_ms(), "people": people, "hours": []}
+    (kiosk.data.parent / CROWDING).write_text(json.dumps(told), encoding="utf-8")
+    page.evaluate(HEARD, people)
+    if by == "finger":
+        page.mouse.up()
+    else:
+        expect(page.locator("#crowding")).to_have_text(f"In branch now: {people} people")
+        page.keyboard.press("Enter")
+    page.locator("#typed").wait_for()
+    (kiosk.data.parent / CROWDING).unlink()
     page.locator("#back").click()
 
 

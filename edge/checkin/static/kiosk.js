@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 const about = await (await fetch("/about.json")).json();
 let language = about.language;
 let shown = "";
+let pressed = false;
 let view = null;
 
 const say = (key, values = {}) => {
@@ -149,13 +150,19 @@ function show() {
   note();
   const moving = ["face", "enrol"].includes(view.stage);
   const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0 }]);
-  if (now !== shown) {
+  // A button that goes while a finger is on it was never touched.
+  if (now !== shown && !(pressed && document.body.dataset.stage === view.stage)) {
     shown = now;
-    const typed = document.body.dataset.stage === view.stage ? $("typed")?.value : "";
+    // What is half typed, and where the keyboard is, outlives the new day, a poster, the other language.
+    const same = document.body.dataset.stage === view.stage;
+    const typed = same ? $("typed")?.value : "";
+    const held = same && $("main").contains(document.activeElement) ? document.activeElement.id : "";
     $("main").replaceChildren(...stages[view.stage]());
-    if (typed) $("typed").value = typed;  // what is half typed outlives the new day, a poster, the other language
+    if (typed) $("typed").value = typed;
     document.body.dataset.stage = view.stage;
-    if (view.stage !== "idle") (document.querySelector("#typed") ?? $("main")).focus();
+    const again = held && $(held);
+    if (again) again.focus();
+    else if (view.stage !== "idle") ($("typed") ?? $("main")).focus();
   }
   if (moving) {
     const words = view.action ? say(`kiosk.do.${view.action}`) : say(`kiosk.look.${view.why || "no_face"}`);
@@ -164,6 +171,10 @@ function show() {
   }
 }
 
+addEventListener("pointerdown", () => { pressed = true; });
+for (const end of ["pointerup", "pointercancel"]) {
+  addEventListener(end, () => { pressed = false; setTimeout(() => view && show()); });
+}
 $("language").onclick = () => { language = language === "zh" ? "en" : "zh"; act("touch"); show(); };
 $("back").onclick = () => act("home");
 $("door-code").onclick = () => act("choose", "code");
