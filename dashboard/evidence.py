@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from branchloop.clock import HOUR_MS
 from branchloop.text import devices as text_devices
-from branchloop.text.catalogue import Language, duration, say
+from branchloop.text.catalogue import Language, lasting, say
 from branchloop.text.faults import told as in_language
 from branchloop.wire.messages import PairFault
 
@@ -41,10 +40,10 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
         late, left_out = (str(told.get(key, "")) for key in ("late_s", "left_out"))
         return say("quality.evidence.behind", language, late=late, left_out=left_out)
     if kind == "box_clock_behind" and told.get("behind_ms"):
-        return say("quality.evidence.clock_behind", language, time=_lasting(told["behind_ms"], language))
+        return say("quality.evidence.clock_behind", language, time=lasting(told["behind_ms"], language))
     if kind == "kiosk_clock" and told.get("by_ms"):
         form = "quality.evidence.kiosk_" + ("ahead" if told["by_ms"] > 0 else "behind")
-        return say(form, language, time=_lasting(abs(told["by_ms"]), language))
+        return say(form, language, time=lasting(abs(told["by_ms"]), language))
     if kind == "box_crashes":
         form = "quality.evidence.crashes" + ("" if told.get("error") else ".mute")
         return say(form, language, count=str(told["count"]), error=told.get("error", ""))
@@ -65,14 +64,6 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
         counts = {key: number(numbers[key]) for key in ("went_in", "went_out", "seen")}
         line += f" ({say('quality.evidence.counts', language, **counts)})"
     return line
-
-
-def _lasting(off_ms: int, language: Language) -> str:
-    hours = off_ms / HOUR_MS
-    if hours < 2:
-        return duration(off_ms / 1000, language)
-    unit, number = ("unit.h", hours) if hours < 48 else ("unit.days", hours / 24)
-    return f"{number:.0f} {say(unit, language)}"
 
 
 def apart(pair: Mapping[str, Any], language: Language) -> str:

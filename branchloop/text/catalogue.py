@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
+from branchloop.clock import HOUR_MS
 from branchloop.kpis import BY_KEY
 from branchloop.text import acceptance, board, cards, consent, floor, journeys, kiosk, quality, service, setup
 
@@ -156,3 +157,12 @@ def duration(seconds: float | None, language: Language) -> str:
     if seconds < 90:
         return f"{seconds:.0f} {say('unit.s', language)}"
     return f"{seconds / 60:.0f} {say('unit.min', language)}"
+
+
+def lasting(ms: int, language: Language) -> str:
+    """The same of what may be very long: in hours from two on, in days from two on."""
+    hours = ms / HOUR_MS
+    if hours < 2:
+        return duration(ms / 1000, language)
+    unit, shown = ("unit.h", hours) if hours < 48 else ("unit.days", hours / 24)
+    return f"{shown:.0f} {say(unit, language)}"

@@ -6,10 +6,11 @@ import sqlite3
 import time
 from contextlib import closing
 
-from branchloop.clock import DAY_MS, HOUR_MS
+from branchloop.clock import DAY_MS
 from branchloop.doctor_finding import Finding, warn
 from branchloop.errors import DependencyError
 from branchloop.site.site import Site
+from branchloop.text.catalogue import lasting
 from hub.config.hub import HubConfig
 from hub.ingest.alerting import belongs
 from hub.store.connection import connect_readonly
@@ -35,17 +36,9 @@ def examine_clocks(config: HubConfig) -> list[Finding]:
 
 
 def _behind(site: Site, device: str, behind_ms: int) -> Finding:
-    hours = behind_ms / HOUR_MS
-    lasting = (
-        f"{behind_ms / 1000:.0f} s"
-        if hours < 2
-        else f"{hours:.0f} h"
-        if hours < 48
-        else f"{hours / 24:.0f} days"
-    )
     counts = "" if site.has_kiosk(device) else ", so what it counts lies under earlier hours"
     return warn(
-        f"{site.id}: the clock of {device} is {lasting} behind this hub's{counts}; let it set its clock by "
+        f"{site.id}: the clock of {device} is {lasting(behind_ms, 'en')} behind this hub's{counts}; let it set its clock by "
         "the network (NTP), at its start too, and replace an empty clock battery (if all branches are behind, look at this "
         "machine's clock)"
     )

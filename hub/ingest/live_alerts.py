@@ -165,9 +165,7 @@ class LiveAlerts:
                 last_ms, times = alarmed.get(device, (0, 0))
                 heard: bool | None = at_ms - last_ms < LASTS_MS
                 if kind in {CLOCK_AHEAD, CLOCK_BEHIND} and not counts:
-                    heard = (
-                        False  # what a kiosk tells counts nevertheless; it says itself that its clock is off
-                    )
+                    heard = False  # what a kiosk tells counts nevertheless, and it tells its own clock
                 evidence: dict[str, Any] = {"last_ms": last_ms, "times": times}
                 if kind == CLOCK_BEHIND and heard:
                     heard = None if behind_ms is None else behind_ms > 0

@@ -37,6 +37,13 @@ minutes = 10
 waitlist = false
 {tables}
 """
+KIOSK = """
+[[kiosk]]
+id = "kiosk-1"
+x_m = 1.0
+y_m = 1.0
+source = "usb:0"
+"""
 HOURS = 'hours = { tue = "09:00-12:00", wed = "09:00-17:00" }'
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bookworld import BookWorld, book_world, site_of
+from bookworld import KIOSK, BookWorld, book_world, site_of
 
 from branchloop.agreement.consent import PURPOSE, consent_text
 from branchloop.clock import DAY_MS, HOUR_MS, MINUTE_MS
@@ -33,13 +33,6 @@ from hub.store.customers.consenting import Consenting
 from hub.store.customers.receiptkey import receipt_key
 from hub.store.schema.core import DATABASE
 
-KIOSK = """
-[[kiosk]]
-id = "kiosk-1"
-x_m = 1.0
-y_m = 1.0
-source = "usb:0"
-"""
 SOON, LATER = "c" * 32, "d" * 32
 UNIT = np.eye(1, 128, dtype=np.float32)[0]
 
@@ -104,6 +97,13 @@ class KioskAtWork:
         made = made.model_copy(update={"consents": [SOON, LATER]})
         public = raw_public(self.key.public_key())  # type: ignore[attr-defined]
         return seal(public, made.to_json().encode(), gallery_context("north", "kiosk-1")).to_json().encode()
+
+    def hears_late(self, ms: int) -> None:
+        """A gallery comes that was made so long ago; meanwhile the hub is away."""
+        late, self.hub = self.gallery(), False
+        self.goes(ms, MINUTE_MS)
+        self.desk.hear("gallery", late)
+        self.desk.step(None)
 
     def told(self) -> list[Attempt]:
         return [Attempt.model_validate_json(body) for body in self.said("attempt")]
@@ -277,11 +277,7 @@ def test_a_ticket_counts_from_when_it_was_given_although_the_clock_is_behind(
 def test_no_ticket_is_moved_by_what_was_long_on_its_way(kiosk: KioskAtWork) -> None:
     """A gallery that comes half an hour late makes no right clock wrong."""
     kiosk.goes(MINUTE_MS)
-    late = kiosk.gallery()
-    kiosk.hub = False
-    kiosk.goes(30 * MINUTE_MS, MINUTE_MS)
-    kiosk.desk.hear("gallery", late)
-    kiosk.desk.step(None)
+    kiosk.hears_late(30 * MINUTE_MS)
     given = kiosk.walk_in()
     kiosk.goes(MINUTE_MS)
     assert kiosk.arrives() == [(given, MINUTE_MS)]
@@ -292,11 +288,7 @@ def test_one_late_gallery_makes_no_clock_ahead(kiosk: KioskAtWork, heard: bool) 
     """Nor at a start, when it is the first; two say so."""
     if heard:
         kiosk.goes(MINUTE_MS)
-    late = kiosk.gallery()
-    kiosk.hub = False
-    kiosk.goes(3 * MINUTE_MS, MINUTE_MS)
-    kiosk.desk.hear("gallery", late)
-    kiosk.desk.step(None)
+    kiosk.hears_late(3 * MINUTE_MS)
     assert (kiosk.desk.status(), kiosk.desk.view()["clock_off"], kiosk.told()) == ({}, False, [])
     kiosk.off_ms, kiosk.hub = 3 * MINUTE_MS, True
     kiosk.goes(80_000)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from bookworld import DAY, HOURS, BookWorld, book_world, site_of
+from bookworld import DAY, HOURS, KIOSK, BookWorld, book_world, site_of
 
 from branchloop.clock import HOUR_MS, MINUTE_MS, from_ms, to_ms
 from branchloop.keys.box import new_private, sign_box_key
@@ -32,13 +32,6 @@ from hub.store.customers.consents import Consents
 from hub.store.schema.core import DATABASE
 
 NEXT = DAY + timedelta(days=1)
-KIOSK = """
-[[kiosk]]
-id = "kiosk-1"
-x_m = 1.0
-y_m = 1.0
-source = "usb:0"
-"""
 OVER_MIDNIGHT = 'hours = { tue = "20:00-24:00", wed = "00:00-02:00,09:00-17:00" }'
 SHUT_AT_MIDNIGHT = 'hours = { tue = "20:00-24:00", wed = "09:00-17:00" }'
 

@@ -150,11 +150,11 @@ function show() {
   note();
   const moving = ["face", "enrol"].includes(view.stage);
   const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0 }]);
+  const same = document.body.dataset.stage === view.stage;
   // A button that goes while a finger is on it was never touched.
-  if (now !== shown && !(pressed && document.body.dataset.stage === view.stage)) {
+  if (now !== shown && !(pressed && same)) {
     shown = now;
     // What is half typed, and where the keyboard is, outlives the new day, a poster, the other language.
-    const same = document.body.dataset.stage === view.stage;
     const typed = same ? $("typed")?.value : "";
     const held = same && $("main").contains(document.activeElement) ? document.activeElement.id : "";
     $("main").replaceChildren(...stages[view.stage]());

@@ -186,9 +186,8 @@ class Consenting:
         consent = self.consents.find(consent_id)
         if consent is None or not consent.holds(now_ms + HOUR_MS):
             return False
-        held = Holder(site, device, "enrolled")
-        found = [replace(each, reason="", at_ms=0) for each in self.consents.holders(consent_id)]
-        if held not in found:
+        held = (site, device, "enrolled")
+        if held not in {(each.site, each.device, each.state) for each in self.consents.holders(consent_id)}:
             return False
         self.consents.set_holder(consent_id, site, device, "failed", now_ms, "deleted")
         return True
