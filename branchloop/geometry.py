@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 Point = tuple[float, float]
 Polygon = Sequence[Point]
@@ -66,6 +67,22 @@ def shared_area(one: Polygon, other: Polygon) -> float:
         for j in range(_CELLS)
     )
     return sum(contains(one, p) and contains(other, p) for p in middles) * step_x * step_y
+
+
+def area_beside(polygon: Polygon, a: Point, b: Point, p: Point) -> float:
+    """Area in m² of the part of a polygon that lies on the same side of the line through `a` and `b` as `p`."""
+    facing = side_sign(a, b, p)
+    kept: list[Point] = []
+    for corner, after in pairwise([*polygon, polygon[0]]):
+        here, there = (facing * side(a, b, point) for point in (corner, after))
+        if here >= 0:
+            kept.append(corner)
+        if here * there < 0:
+            share = here / (here - there)
+            kept.append(
+                (corner[0] + share * (after[0] - corner[0]), corner[1] + share * (after[1] - corner[1]))
+            )
+    return area(kept) if kept else 0.0
 
 
 def is_simple(polygon: Polygon) -> bool:

@@ -12,14 +12,16 @@ from typing import Literal
 
 from branchloop import geometry
 from branchloop.site.serving import SERVING, ceded, serving_zones
-from branchloop.site.site import PRESENT_SLACK_M, Site
+from branchloop.site.site import PRESENT_SLACK_M, Line, Site
 from branchloop.text.catalogue import Language, say
 
 LEAST_M2 = 0.05
 """Two zones that share less than this only touch: corners are drawn to a few centimetres."""
 OF_CUSTOMERS = ("queue", "waiting", *SERVING)
 """Where customers stay for long enough to be taken for staff."""
-Kind = Literal["serving", "queue", "staff", "unserved", "entrance", "inside", "floor"]
+BESIDE, FEW = 0.25, 0.1
+"""An entrance leads into more of the plan than this, and into more of the floor that was drawn for customers than this."""
+Kind = Literal["serving", "queue", "staff", "unserved", "entrance", "inside", "outward", "floor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,17 @@ def _lines(site: Site) -> Iterator[Note]:
         if not site.plan.holds(line.inside):
             x_m, y_m = line.inside
             yield Note("inside", {"line": line.id, "x_m": f"{x_m:g}", "y_m": f"{y_m:g}"})
+        elif line.entrance and _leads_out(line, site):
+            yield Note("outward", {"line": line.id})
+
+
+def _leads_out(line: Line, site: Site) -> bool:
+    """Whether `inside` is where hardly any of the branch is: of the floor that is drawn for customers, or else of the plan."""
+    wide_m, high_m = site.plan.width_m, site.plan.height_m
+    drawn = [zone.polygon for zone in site.zones if zone.kind in OF_CUSTOMERS]
+    floor = drawn or [[(0.0, 0.0), (wide_m, 0.0), (wide_m, high_m), (0.0, high_m)]]
+    beside_m2 = sum(geometry.area_beside(part, line.from_, line.to, line.inside) for part in floor)
+    return beside_m2 < (FEW if drawn else BESIDE) * sum(map(geometry.area, floor))
 
 
 def _sensors(site: Site) -> Iterator[Note]:

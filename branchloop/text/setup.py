@@ -59,6 +59,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "the point `inside` of line {line!r} ({x_m}, {y_m}) lies off the plan: look on which side inside is, for whoever crosses towards that point comes in.",
         "计数线 {line!r} 的 inside 点（{x_m}，{y_m}）在平面图之外：请核对哪一侧是内侧，朝该点穿越即计为进入。",
     ),
+    "setup.doubt.outward": (
+        "entrance {line!r} leads where hardly any of the branch is: whoever comes in counts as going out. Move its point `inside` to the other side, unless the hall is there.",
+        "出入口 {line!r} 的 inside 一侧几乎没有营业区域：进店的人会计为离店。请将 inside 点移到线的另一侧，除非营业厅确在该侧。",
+    ),
     "setup.doubt.floor": (
         "sensor {sensor!r} hangs {height_m} m up and has present_below_m = {below_m}: it takes the empty floor for somebody. Set present_below_m well below height_m.",
         "传感器 {sensor!r} 距地 {height_m} 米，而 present_below_m 为 {below_m}：空地也会被当作有人。请将 present_below_m 设得明显小于 height_m。",

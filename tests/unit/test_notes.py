@@ -95,7 +95,28 @@ def test_an_inside_off_the_plan_is_noted() -> None:
     inside = "inside = [6.0, 6.0]"
     found = noted((inside, "inside = [6.0, 9.5]"))
     assert found == [("inside", {"line": "door", "x_m": "6", "y_m": "9.5"})]
-    assert noted((inside, "inside = [6.0, 9.0]")) == []
+    assert [kind for kind, _ in noted((inside, "inside = [6.0, 9.0]"))] == ["outward"]
+
+
+def test_an_entrance_that_leads_out_of_the_branch_is_noted() -> None:
+    """By the floor that is drawn for customers, or by the plan where none is; a line that is no entrance leads anywhere."""
+    outward = ("inside = [6.0, 6.0]", "inside = [6.0, 8.9]")
+    told = [("outward", {"line": "door"})]
+    assert noted(outward) == told
+    assert noted(outward, ("entrance = true", "entrance = false")) == [("entrance", {})]
+    head, _, rest = TEMPLATE.partition("[[zone]]")
+    undrawn = head + rest[rest.index("[box]") :]
+    assert notes(parse_site(undrawn)) == []
+    assert [note.kind for note in notes(parse_site(undrawn.replace(*outward)))] == ["outward"]
+
+
+def test_a_door_within_the_branch_leads_either_way() -> None:
+    """Where customers stay on both sides of it nobody is told anything."""
+    (door,) = parse_site(TEMPLATE).entrances
+    lobby = '[[zone]]\nid = "lobby"\nkind = "self-service"\npolygon = [[1.0, 8.5], [9.0, 8.5], [9.0, 9.0], [1.0, 9.0]]\n'
+    assert door.from_[1] == door.to[1] < 8.5
+    for inside in ("[6.0, 6.0]", "[6.0, 8.9]"):
+        assert noted(("inside = [6.0, 6.0]", f"inside = {inside}"), more=lobby) == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from walkers import lab
 
 from branchloop import geometry
@@ -277,3 +277,27 @@ def test_shared_area_of_a_corner() -> None:
     """A triangle and a square, to a hundredth."""
     triangle, square = [(0.0, 0.0), (4.0, 0.0), (0.0, 4.0)], [(1.0, 1.0), (5.0, 1.0), (5.0, 5.0), (1.0, 5.0)]
     assert geometry.shared_area(triangle, square) == pytest.approx(2.0, rel=0.02)
+
+
+POINTS = st.tuples(st.floats(-1.0, 5.0), st.floats(-1.0, 5.0))
+
+
+@given(POINTS, POINTS, st.sampled_from([(0.5, 0.5), (4.5, 3.5)]))
+def test_a_line_parts_an_area_in_two(a: geometry.Point, b: geometry.Point, p: geometry.Point) -> None:
+    """Of a room with a corner, wherever the line runs."""
+    assume(geometry.distance(a, b) > 0.2 and abs(geometry.side(a, b, p)) > 0.05)
+    room = [(0.0, 0.0), (4.0, 0.0), (4.0, 1.0), (1.0, 1.0), (1.0, 3.0), (0.0, 3.0)]
+    dx, dy = b[0] - a[0], b[1] - a[1]
+    away = -geometry.side(a, b, p) / (dx * dx + dy * dy) ** 0.5
+    mirrored = (p[0] - 2 * away * dy, p[1] + 2 * away * dx)
+    parts = [geometry.area_beside(room, a, b, point) for point in (p, mirrored)]
+    assert sum(parts) == pytest.approx(geometry.area(room))
+    assert all(part >= 0 for part in parts)
+
+
+def test_the_area_beside_a_line() -> None:
+    """Of a room with a corner, left of a line through both of its arms."""
+    room = [(0.0, 0.0), (4.0, 0.0), (4.0, 1.0), (1.0, 1.0), (1.0, 3.0), (0.0, 3.0)]
+    assert geometry.area_beside(room, (0.5, 0.0), (0.5, 3.0), (0.0, 1.0)) == pytest.approx(1.5)
+    assert geometry.area_beside(room, (0.5, 0.0), (0.5, 3.0), (9.0, 1.0)) == pytest.approx(4.5)
+    assert geometry.area_beside(room, (0.0, 9.0), (1.0, 9.0), (0.0, 10.0)) == 0.0
