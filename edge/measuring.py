@@ -266,16 +266,31 @@ def bench_checkin(frames: int, as_json: bool) -> None:
 @click.option("--peer", metavar="PYTHON", help="an interpreter with trackers and supervision")
 @click.option("--jobs", default=1, show_default=True, help="processes")
 @click.option("--worst", default=10, show_default=True, help="how many cells to list")
+@click.option(
+    "--table", type=FILE, help="a CSV of cells: those in it are not counted again, all others are added"
+)
 @JSON
 def bench_floor(
-    cells: tuple[str, ...], crossings: int, peer: str | None, jobs: int, worst: int, as_json: bool
+    cells: tuple[str, ...],
+    crossings: int,
+    peer: str | None,
+    jobs: int,
+    worst: int,
+    table: Path | None,
+    as_json: bool,
 ) -> None:
-    """Counting errors on a grid of simulated conditions, beside ByteTrack and LineZone."""
+    """Counting errors on a grid of simulated conditions, beside ByteTrack and LineZone.
+
+    The whole grid takes many hours; with --table it may be ended and begun again, and nothing that was counted is lost.
+    """
+    from edge.bench.cell_table import CellTable
     from edge.bench.floor import bench_floor, grid, tell
 
     if min(crossings, jobs) < 1 or worst < 0:
         raise UsageError("--crossings and --jobs must be 1 or more, --worst 0 or more.")
-    figures = bench_floor(grid(cells), crossings, peer, jobs, tell)
+    if table and peer:
+        raise UsageError("a --table holds our counts alone.", hint="Leave out --table or --peer.")
+    figures = bench_floor(grid(cells), crossings, peer, jobs, tell, CellTable(table) if table else None)
     if not as_json:
         for row in figures["rows"][:worst]:
             click.echo(json.dumps(row))

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
@@ -25,6 +25,7 @@ from branchloop.errors import DependencyError, UsageError
 from edge.accuracy import counting_scene as scene
 from edge.accuracy.counting_scene import Cell, Footage
 from edge.accuracy.crossings import CountError, Event, compare
+from edge.bench.cell_table import CellTable, code
 from edge.floor.floor import Floor, Settled
 from edge.floor.observation import observe
 from edge.floor.windows import no_sensors
@@ -58,16 +59,23 @@ def bench_floor(
     peer: str | None,
     jobs: int,
     progress: Progress,
+    table: CellTable | None = None,
 ) -> dict[str, Any]:
     """Every cell's error, ours and the peer's; a summary with the worst cells.
 
+    A cell that stands in the `table` is not counted again, and each that was counted is added to it.
     Raises DependencyError when the peer's interpreter cannot run it.
     """
-    tasks = [(cell, crossings, peer) for cell in cells]
-    rows: list[dict[str, Any]] = []
-    for done, row in enumerate(_run(tasks, jobs), 1):
-        rows.append(row)
-        progress(done, len(cells), _line(row))
+    known = [row for cell in cells if table and (row := table.counted(cell.name, crossings))]
+    names = {row["cell"] for row in known}
+    tasks = [(cell, crossings, peer) for cell in cells if cell.name not in names]
+    rows: list[dict[str, Any]] = [*known]
+    now = code()
+    for row in _run(tasks, jobs):
+        rows.append({**row, "code": now})
+        if table:
+            table.add(rows[-1], crossings)
+        progress(len(rows), len(cells), _line(row))
     rows.sort(key=lambda row: (-(row["error"] or 0.0), row["cell"]))
     errors, by_walker = (
         [row[key] for row in rows if row[key] is not None] for key in ("error", "walker_error")
@@ -84,7 +92,9 @@ def bench_floor(
         "turned": sum(row["turned"] for row in rows),
         "worst_walker_error": max(by_walker, default=None),
         "walker_cells_over_limit": sum(error > LIMIT for error in by_walker),
+        "wrong": sum(row["missed"] + row["extra"] for row in rows),
         "limit": LIMIT,
+        "cells_of_other_code": sum(row["code"] != now for row in rows),
         "peer": "absent" if peer is None else "ByteTrack (trackers) + LineZone (supervision)",
     }
     if peer is not None:
@@ -132,7 +142,11 @@ def _run(tasks: Sequence[tuple[Cell, int, str | None]], jobs: int) -> Iterator[d
         yield from map(_cell, tasks)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        yield from pool.map(_cell, tasks)
+        try:
+            for ended in as_completed([pool.submit(_cell, task) for task in tasks]):
+                yield ended.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _cell(task: tuple[Cell, int, str | None]) -> dict[str, Any]:
