@@ -63,6 +63,9 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     if {"went_in", "went_out", "seen"} <= set(numbers):
         counts = {key: number(numbers[key]) for key in ("went_in", "went_out", "seen")}
         line += f" ({say('quality.evidence.counts', language, **counts)})"
+    if told.get("turned"):
+        door = names.get(("line", told["turned"]), told["turned"])
+        line += say("quality.evidence.turned", language, line=door)
     return line
 
 

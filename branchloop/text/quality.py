@@ -214,6 +214,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "{went_in} in, {went_out} out, {seen} seen",
         "进 {went_in}，出 {went_out}，见到 {seen}",
     ),
+    "quality.evidence.turned": (
+        ". It would fit if the point inside of line {line} were on its other side: look in Set-up",
+        "。若将计数线 {line} 的 inside 点移到另一侧则相符，请在“网点配置”页核对",
+    ),
     "quality.evidence.pair": (
         "people {distance} apart, clocks {clock} apart",
         "同一人相距 {distance}，时钟相差 {clock}",

@@ -357,6 +357,7 @@ def _told(finding: Finding) -> answers.FindingAnswer:
         tolerance=finding.tolerance,
         basis=finding.basis,
         numbers=dict(finding.numbers),
+        turned=finding.turned,
     )
 
 

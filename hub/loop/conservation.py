@@ -6,8 +6,8 @@ A gap is never taken for a quiet hour: what fell into unobserved time widens the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from hub.loop.finding import CountError, Finding, Span, judged, unknown
 
@@ -18,6 +18,8 @@ LEAST_SEEN = 0.2
 FEWEST_CROSSINGS = 10
 FEWEST_LEVELS = 20
 """Earlier comparisons from which the share of people that the cameras see is learnt."""
+EXPLAINED = 0.25
+"""An entrance that is turned round explains what does not fit where no more than this share of it is left then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,19 @@ def balance(passage: Passage, began: Level, now: Level, error: CountError, share
         went_in=passage.went_in, went_out=passage.went_out, began=began.people, seen=now.people,
         coverage=passage.coverage, missed=passage.missed, share_seen=share, error_share=error.share,
     )  # fmt: skip
+
+
+def explained(balance: Finding, lines: Mapping[str, tuple[int, int]]) -> Finding:
+    """A balance that is off, with the one entrance that explains it when each of its crossings was the other way; `lines` are (in, out) of each."""
+    if balance.value is None or balance.expected is None:
+        return balance
+    off = balance.value - balance.expected
+    fits = [
+        line
+        for line, (went_in, went_out) in lines.items()
+        if abs(off - 2 * (went_in - went_out)) <= EXPLAINED * abs(off)
+    ]
+    return replace(balance, turned=fits[0] if len(fits) == 1 else "")
 
 
 def overnight(

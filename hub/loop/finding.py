@@ -57,6 +57,8 @@ class Finding:
     basis: Basis | None = None
     numbers: Mapping[str, float] = field(default_factory=dict)
     """What it was computed from, by name."""
+    turned: str = ""
+    """Of what does not fit, the one entrance that explains it if its `inside` is on the wrong side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -712,6 +712,24 @@ def test_the_balance_alert_goes_when_the_figures_agree_again(hub: World) -> None
     ]
 
 
+def test_a_door_whose_inside_is_on_the_wrong_side_is_named(hub: World) -> None:
+    """Forty went in and are seen, and all of it was counted the other way."""
+    site = hub.config.sites["hall"]
+    box = Box(hub)
+    start_ms, _ = site.open_spans_ms(day_of(site, 1))[0]
+    day = opened_day(site, 1, 0, 0)
+    day[1]["lines"] = [{"line": "door", "in": 20, "out": 60}]
+    for body in day:
+        body["person_ms"] = 60_000 * 40
+    with looking(hub) as (_, drift):
+        for hour in range(3):
+            box.send(*day[60 * hour : 60 * hour + 60])
+            drift.tick(start_ms + HOUR_MS * (hour + 1))
+    answer = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()
+    (alert,) = (each for each in answer["items"] if each["kind"] == "balance")
+    assert (alert["evidence"]["value"], alert["evidence"]["turned"]) == (-40.0, "door")
+
+
 @pytest.mark.parametrize(
     ("change", "days"), [("no_entrance", 1), ("never_closes", 0), ("open_at_midnight", 5)]
 )

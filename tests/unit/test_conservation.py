@@ -12,6 +12,7 @@ from hub.loop.conservation import (
     Level,
     Passage,
     balance,
+    explained,
     overnight,
     seen_share,
     tickets,
@@ -135,6 +136,31 @@ def test_the_balance_compares_with_the_people_seen() -> None:
     for seen, outcome in ((30.0, "ok"), (27.0, "ok"), (0.0, "off"), (60.0, "off")):
         finding = balance(passage, Level(0.0), Level(seen), BUILT)
         assert (finding.value, finding.outcome) == (30.0, outcome), seen
+
+
+def test_a_door_that_is_turned_round_explains_what_does_not_fit() -> None:
+    """The one whose crossings must each be the other way; a door that misses people, or two that both would do, explain nothing."""
+
+    def turned(lines: dict[str, tuple[int, int]], seen: float) -> str:
+        went_in, went_out = (sum(line[way] for line in lines.values()) for way in (0, 1))
+        finding = balance(Passage(SPAN, went_in, went_out, 1.0), Level(0.0), Level(seen), BUILT)
+        assert finding.outcome == "off"
+        return explained(finding, lines).turned
+
+    assert turned({"door": (50, 80)}, 30.0) == "door"
+    assert turned({"door": (50, 80)}, 27.0) == "door"
+    assert turned({"door": (60, 20), "yard": (40, 10)}, 10.0) == "yard"
+    assert turned({"door": (50, 80)}, 0.0) == ""
+    assert turned({"door": (80, 50)}, 0.0) == ""
+    assert turned({"door": (20, 30), "yard": (20, 30)}, 0.0) == ""
+
+
+def test_what_fits_is_not_explained() -> None:
+    """And no more what was not told."""
+    fits = balance(Passage(SPAN, 80, 50, 1.0), Level(0.0), Level(30.0), BUILT)
+    unseen = balance(Passage(SPAN, 80, 50, 0.5), Level(0.0), Level(30.0), BUILT)
+    assert explained(fits, {"door": (80, 50)}) == fits
+    assert explained(unseen, {"door": (80, 50)}) == unseen
 
 
 def test_a_corner_that_no_camera_sees_is_learnt_and_told() -> None:

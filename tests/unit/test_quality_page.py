@@ -200,6 +200,18 @@ def test_an_alert_shows_its_evidence() -> None:
     assert "11-23 09:00 to 11-23 10:00" in html
 
 
+def test_a_door_that_is_turned_round_is_named() -> None:
+    """In the evidence of what does not fit, and where to mend it."""
+    told = {
+        "kind": "balance", "subject": "", "raised": "2026-11-23T01:00:00Z", "cleared": None, "tainted": [],
+        "evidence": finding("balance", value=-40.0, expected=40.0, turned="door"),
+    }  # fmt: skip
+    names = {("line", "door"): "Main <door>"}
+    html = quality.alert_list(answer(alerts=[told]), names, "en", ZONE)
+    assert "It would fit if the point inside of line Main &lt;door&gt; were on its other side" in html
+    assert "请在“网点配置”页核对" in quality.alert_list(answer(alerts=[told]), names, "zh", ZONE)
+
+
 def test_an_alert_that_tells_of_another_camera_names_it() -> None:
     """By its name where the hub knows it; a line of the same id has another one."""
     alert = {"kind": "camera_silent", "subject": "cam", "raised": "2026-11-23T01:00:00Z", "cleared": None, "tainted": [],

@@ -86,6 +86,9 @@ class FindingAnswer(Answer):
     tolerance: float | None
     basis: Basis | None = Field(description="what the tolerance rests on")
     numbers: dict[str, float]
+    turned: str = Field(
+        description="of what does not fit, the one entrance that explains it if its `inside` is on the wrong side, or empty"
+    )
 
 
 class Alerts(Answer):

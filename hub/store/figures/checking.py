@@ -121,7 +121,10 @@ class Checker:
         began = self._began(from_ms(so_far[0], self._zone).date())
         share = self._seen_share(so_far[0])
         now = self._level(so_far[1])
-        return conservation.balance(self._passage(so_far, totals), began, now, self._error, share)
+        found = conservation.balance(self._passage(so_far, totals), began, now, self._error, share)
+        if found.outcome != "off":
+            return found
+        return conservation.explained(found, self._evidence.passed(self._site.id, self._entrances, so_far))
 
     def _tickets(self, so_far: Span) -> Finding:
         if not self._entrances:

@@ -100,6 +100,16 @@ class Evidence:
             for start_ms, bucket in found.items()
         }
 
+    def passed(self, site: str, lines: Collection[str], span: Span) -> dict[str, tuple[int, int]]:
+        """Line -> crossings (in, out) of some lines in a stretch of whole hours, staff included."""
+        rows = self._db.execute(
+            "SELECT line, sum(crossings_in + staff_in), sum(crossings_out + staff_out) FROM rollup_line"
+            f" WHERE site=? AND level='hour' AND start_ms>=? AND start_ms<? AND line IN ({','.join('?' * len(lines))})"
+            " GROUP BY line",
+            (site, *span, *lines),
+        )
+        return {line: (went_in, went_out) for line, went_in, went_out in rows}
+
     def open_watched(self, site: str, now: Collection[str], span: Span) -> dict[int, int]:
         """Start of hour -> observed opening time (ms) of the entrances, where there were any."""
         found = entered(self._db, site, now, "hour", span)
