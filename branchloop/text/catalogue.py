@@ -47,6 +47,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "heat.footfall": ("Visitors by hour", "分时客流"),
     "gaps": ("Gaps", "数据缺口"),
     "gaps.none": ("No gaps in this time.", "该时段无数据缺口。"),
+    "gaps.early": ("Before {time} the branch was not observed yet.", "{time} 之前网点尚未启用观测。"),
     "gaps.item": ("{start} to {end}: not observed", "{start} 至 {end}：未观测"),
     "zones": ("Zones", "区域"),
     "zone": ("zone", "区域"),

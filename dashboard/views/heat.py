@@ -229,7 +229,8 @@ def _beside(
         session.head(say("taint.stretch", spoken))
         st.html(tiles.taint_list(tainted, device_names(branch, spoken), spoken))
     session.head(say("gaps", spoken))
-    st.html(heat_hours.gap_list([gap for answer in seen for gap in answer["gaps"]], spoken, zone))
+    gaps = [gap for answer in seen for gap in answer["gaps"]]
+    st.html(heat_hours.gap_list(gaps, spoken, zone, seen[0].get("begun")))
 
 
 def _floor(

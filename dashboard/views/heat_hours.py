@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from html import escape
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -49,10 +50,15 @@ def footfall_chart(
     return chart
 
 
-def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo) -> str:
-    """The times that nobody observed."""
-    if not gaps:
-        return f'<div class="bl-note">{escape(say("gaps.none", spoken))}</div>'
+def gap_list(
+    gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo, begun: str | None = None
+) -> str:
+    """The times that nobody observed; those before the branch was `begun` to be observed are no gaps, and told in one line."""
+    missed = [gap for gap in gaps if begun is None or _before(begun, gap["from"])]
+    early = "" if begun is None or missed == gaps else localtime.wall(begun, zone, spoken)
+    told = f'<div class="bl-note">{escape(say("gaps.early", spoken, time=early))}</div>' if early else ""
+    if not missed:
+        return told + f'<div class="bl-note">{escape(say("gaps.none", spoken))}</div>'
     rows = [
         say(
             "gaps.item",
@@ -60,9 +66,13 @@ def gap_list(gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo
             start=localtime.wall(gap["from"], zone, spoken),
             end=localtime.wall(gap["to"], zone, spoken),
         )
-        for gap in gaps[:MOST_GAPS]
+        for gap in missed[:MOST_GAPS]
     ]
-    rest = len(gaps) - MOST_GAPS
+    rest = len(missed) - MOST_GAPS
     if rest > 0:
         rows.append(f"+ {rest}")
-    return "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
+    return told + "".join(f'<div class="bl-light">▨ {escape(row)}</div>' for row in rows)
+
+
+def _before(one: str, other: str) -> bool:
+    return datetime.fromisoformat(one) <= datetime.fromisoformat(other)

@@ -39,6 +39,7 @@ def heat(
         level = figures.gap_level(span, reader.kept(site))
         from_ms = bucket_start_ms(span[0], level, site.zone_info)
         observed = reader.observed(site, (from_ms, span[1]), level)
+        begun_ms = reader.begun_ms(site)
         told = quality(reader, question, sums, FIGURES[layer])
     cells = np.zeros((site.plan.rows, site.plan.cols), np.int64)
     if grid is not None:
@@ -63,6 +64,7 @@ def heat(
         open_coverage=sums.open_observed_ms / sums.open_expected_ms if sums.open_expected_ms else None,
         left_out_person_seconds=left_out / 1000,
         gaps=[models.Gap(from_=iso(start), to=iso(end)) for start, end in gaps],
+        begun=None if begun_ms is None else iso(begun_ms),
         method=methods,
         simulated=site.simulated,
     )

@@ -101,8 +101,10 @@ def test_a_gap_is_a_gap(hub: World, base: int) -> None:
     heat = get(hub, "/hall/heat", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
     assert heat["coverage"] == pytest.approx(120 / 3600)
     assert heat["gaps"] == [{"from": iso(base + 2 * MINUTE), "to": iso(base + 3_600_000)}]
+    assert heat["begun"] == iso(base)
     empty = get(hub, "/annex/heat", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
     assert (empty["total"], empty["max"], empty["coverage"], empty["as_of"]) == (None, None, 0.0, None)
+    assert empty["begun"] is None
     zones = get(hub, "/annex/zones", headers, **{"from": iso(base), "to": iso(base + 3_600_000)}).json()
     assert (zones["floor_person_seconds"], zones["items"][0]["share"]) == (None, None)
     nothing = get(hub, "/annex/live", headers).json()

@@ -104,6 +104,21 @@ def test_the_second_of_two_like_times_is_named(language: Language) -> None:
     assert say("clock.second", language, time="10-25 02:10") in told
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_time_before_a_branch_was_observed_is_no_gap(language: Language) -> None:
+    """It is told in one line, and what was missed since then as gaps; a branch without any history has gaps alone."""
+    hours = [f"2026-11-2{day}T0{hour}:00:00Z" for day in (3, 4, 5) for hour in (8, 9)]
+    gaps = [{"from": start, "to": end} for start, end in zip(hours[::2], hours[1::2], strict=True)]
+    early = say("gaps.early", language, time="11-24 10:30")
+    told = gap_list(gaps, language, BERLIN, "2026-11-24T09:30:00.000Z")
+    assert early in told
+    assert [f"11-2{day}" in told.replace(early, "") for day in (3, 4, 5)] == [False, False, True]
+    only = gap_list(gaps[:2], language, BERLIN, "2026-11-24T09:30:00.000Z")
+    assert early in only
+    assert say("gaps.none", language) in only
+    assert gap_list(gaps, language, BERLIN, "2026-11-23T08:00:00.000Z") == gap_list(gaps, language, BERLIN)
+
+
 @pytest.mark.parametrize(("day", "bars"), [(SHORT, 23), (LONG, 25)])
 def test_every_hour_of_the_day_has_a_bar_of_its_own(day: date, bars: int) -> None:
     """An hour of the same name would be drawn over the first one."""

@@ -57,6 +57,9 @@ class Heat(Stretch):
         description="stored for another cell size or floor plan, not in the cells"
     )
     gaps: list[Gap]
+    begun: Moment | None = Field(
+        description="since when the branch's hours can be told: nothing was missed before; null: nothing was ever observed"
+    )
     method: list[str]
     simulated: bool
 

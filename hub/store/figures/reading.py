@@ -19,6 +19,7 @@ from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.connection import connect_readonly
 from hub.store.figures import entrances
 from hub.store.figures.alerts import Alerts, StoredAlert
+from hub.store.figures.evidence import Evidence
 from hub.store.figures.grid import Grid, unpack
 from hub.store.figures.sqlite_rollups import GRID_TABLES
 from hub.store.figures.stretch import Kept, Run, Span, runs
@@ -86,6 +87,10 @@ class Reader:
             marks = dict(self._db.execute("SELECT what, before_ms FROM pruned").fetchall())
             self._kept = Kept(marks.get("minute", 0), marks.get("hour", 0))
         return self._kept.of(site.zone_info)
+
+    def begun_ms(self, site: Site) -> int | None:
+        """Since when a site's hours can be told: see `Evidence.first_ms`."""
+        return Evidence(self._db).first_ms(site.id)
 
     def hours(self, site: Site, now_ms: int) -> Hours:
         """A site's opening hours over time."""
