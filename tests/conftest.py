@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import gc
 import os
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from hypothesis import settings
 
 # Reading the certificates of the world takes 50 ms, for each of thousands of questions over loopback: once will do.
 transports.create_ssl_context = functools.lru_cache(transports.create_ssl_context)
+
+# All that is imported and collected stays until the end, and each full collection of garbage would walk through it: a
+# tenth of the time of what computes in these processes. What the tests themselves leave is collected as ever.
+gc.disable()
 
 # How long an example takes is the machine's doing, and the tests of a run share it.
 settings.register_profile("branchloop", deadline=None)
@@ -76,6 +81,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     turn = {ROOT / "tests" / name: number for number, name in enumerate(FIRST)}
     assert all(path.exists() for path in turn), "FIRST names a file that is gone"
     items.sort(key=lambda item: turn.get(item.path, len(turn)))
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, without what stays."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

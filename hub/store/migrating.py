@@ -1,7 +1,7 @@
 """sqlite-utils for schema and migrations, without what it loads for nothing.
 
-It takes in pandas where that is installed, for one table of types that nothing here asks: with pyarrow behind it
-that is a quarter of the start of every process of a hub, and most of its memory.
+It takes in numpy and pandas where they are installed, for one table of types that nothing here asks: with pyarrow
+behind pandas that is a quarter of the start of every process of a hub, and most of its memory.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def _absent(module: str) -> Iterator[None]:
         del sys.modules[module]
 
 
-with _absent("pandas"):
+with _absent("numpy"), _absent("pandas"):
     from sqlite_utils import Database, Migrations
 
 
