@@ -6,6 +6,7 @@ Not to be seen in plain view and not to be seen behind somebody are two things: 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 
 from edge.floor.tracking.trail import Fixes
 
@@ -23,29 +24,40 @@ class Hiding:
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
         self._boxes: list[list[float]] = fixes.boxes_px.tolist()
+        self._shown: defaultdict[int, list[list[float]]] = defaultdict(list)
+        for t_ms, box in zip(self._t_ms, self._boxes, strict=True):
+            self._shown[t_ms].append(box)
         self._known: dict[tuple[int, int], int] = {}
 
     def frames(self, before: int, after: int) -> int:
         """How many frames between two fixes may have shown another instead."""
         if (before, after) not in self._known:
-            first, last = self._t_ms[before], self._t_ms[after]
-            between = self._frames[bisect_right(self._frames, first) : bisect_left(self._frames, last)]
-            hidden = (self._hidden(before, after, t_ms) for t_ms in between)
-            self._known[before, after] = sum(hidden)
+            self._known[before, after] = self._hidden(before, after)
         return self._known[before, after]
 
-    def _hidden(self, before: int, after: int, t_ms: int) -> bool:
-        share = (t_ms - self._t_ms[before]) / (self._t_ms[after] - self._t_ms[before])
-        box = [a + share * (b - a) for a, b in zip(self._boxes[before], self._boxes[after], strict=True)]
-        others = self._boxes[bisect_left(self._t_ms, t_ms) : bisect_right(self._t_ms, t_ms)]
-        return any(other[3] >= box[3] - NEARER_PX and _overlap(box, other) > COVERS_IOU for other in others)
+    def _hidden(self, before: int, after: int) -> int:
+        first, last = self._t_ms[before], self._t_ms[after]
+        one, other = self._boxes[before], self._boxes[after]
+        left, right = min(one[0], other[0]), max(one[2], other[2])
+        hidden = 0
+        for t_ms in self._frames[bisect_right(self._frames, first) : bisect_left(self._frames, last)]:
+            near = [shown for shown in self._shown.get(t_ms, ()) if shown[0] < right and shown[2] > left]
+            if near:
+                share = (t_ms - first) / (last - first)
+                box = [a + share * (b - a) for a, b in zip(one, other, strict=True)]
+                hidden += any(_hides(shown, box) for shown in near)
+        return hidden
 
 
-def _overlap(one: list[float], other: list[float]) -> float:
-    """IoU of two boxes; one at a time, since there are few and often."""
-    wide = min(one[2], other[2]) - max(one[0], other[0])
-    high = min(one[3], other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
-    return wide * high / (sum(areas) - wide * high)
+def _hides(nearer: list[float], box: list[float]) -> bool:
+    """Whether one box may hide the other; one at a time, since there are few and often."""
+    if nearer[3] < box[3] - NEARER_PX:
+        return False
+    wide = min(nearer[2], box[2]) - max(nearer[0], box[0])
+    if wide <= 0:
+        return False
+    high = min(nearer[3], box[3]) - max(nearer[1], box[1])
+    if high <= 0:
+        return False
+    areas = (box[2] - box[0]) * (box[3] - box[1]) + (nearer[2] - nearer[0]) * (nearer[3] - nearer[1])
+    return wide * high / (areas - wide * high) > COVERS_IOU
