@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from edge.floor.tracking.borders import FARTHEST_M
 from edge.floor.tracking.habits import Habits
 from edge.floor.tracking.hiding import Hiding
+from edge.floor.tracking.pairwise import Remembered
 from edge.floor.tracking.straightness import Walk
 from edge.floor.tracking.trail import Fixes, Trail
 
@@ -46,6 +47,8 @@ class Attendance:
         self._noise_m = np.sqrt(np.trace(fixes.cov_m2, axis1=1, axis2=2))
         self._t_ms: list[int] = fixes.t_ms.tolist()
         self._frames = list(fixes.frames_ms)
+        self.shown = np.searchsorted(np.array(self._frames, dtype=np.int64), fixes.t_ms, side="right")
+        """(n,): how many frames there were by each fix."""
         seen = sum(len(trail.walk) for trail in trails)
         could = seen + sum(self._plain(trail.walk) for trail in trails)
         share = (seen + habits.frames * habits.share) / (could + habits.frames)
@@ -61,7 +64,7 @@ class Attendance:
         self._goes: list[float] = np.minimum(goes + unseen, most_goes).tolist()
         self._come_bounds, self._go_bounds = (comes, most_comes), (goes, most_goes)
         self._ways: dict[tuple[int, int], float | None] = {}
-        self._between: dict[tuple[int, int], float] = {}
+        self._between = Remembered(self._between_two)
 
     def value(self, trail: Trail, walk: Walk) -> float:
         """Of a walk, were it that of `trail`."""
@@ -79,17 +82,29 @@ class Attendance:
         """What it costs that somebody was first seen so, and then so."""
         return self._priced(self.comes[first], self._ahead_m(second, first), *self._come_bounds)
 
+    def came_so(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
+        """`came` of several at once."""
+        self._look((second, first) for first, second in pairs)
+        return [self.came(*pair) for pair in pairs]
+
     def since(self, before: int, last: int, t_ms: int) -> float:
         """Of who was seen last so, and before it so, in the frames up to `t_ms`: gone, or there and not seen.
 
         Who was seen but once, and before it `NOBODY`, hardly ever goes where people come.
         """
         after = bisect_right(self._frames, t_ms) - bisect_right(self._frames, self._t_ms[last])
-        if not after:
-            return 0.0
+        return max(after * self.unseen, self.gone(before, last)) if after else 0.0
+
+    def gone(self, before: int, last: int) -> float:
+        """Of who was seen last so, and before it so, or `NOBODY`: that they are gone."""
         once = before == NOBODY
         ahead_m, turned = (FARTHEST_M, ONCE_TURNED) if once else (self._ahead_m(before, last), TURNED)
-        return max(after * self.unseen, -self._priced(self._goes[last], ahead_m, *self._go_bounds, turned))
+        return -self._priced(self._goes[last], ahead_m, *self._go_bounds, turned)
+
+    def gone_so(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
+        """`gone` of several at once."""
+        self._look(pairs)
+        return [self.gone(*pair) for pair in pairs]
 
     def _priced(
         self, anyhow: float, ahead_m: float | None, least: float, most: float, turned: float = TURNED
@@ -102,29 +117,53 @@ class Attendance:
 
     def _ahead_m(self, before: int, here: int) -> float | None:
         """How far from one fix a border is on the way that leads there from another, later or earlier one; None where no way shows."""
+        if not self._by_way:
+            return None
         if (before, here) not in self._ways:
-            way = self._fixes.feet_m[here] - self._fixes.feet_m[before]
-            far_m = float(np.hypot(*way))
-            step_s = abs(self._t_ms[here] - self._t_ms[before]) / 1000
-            noise_m = STRIDE_SIGMAS * (self._noise_m[here] + self._noise_m[before])
-            strides = far_m >= max(noise_m, STRIDE_M_S * step_s, LEAST_STRIDE_M)
-            borders, feet = self._fixes.borders, self._fixes.feet_m[here]
-            self._ways[before, here] = borders.ahead_m(feet, way / far_m) if strides else None
+            self._look([(before, here)])
         return self._ways[before, here]
+
+    def learn(self, walks: Iterable[Walk]) -> None:
+        """Look where walks may have come from and may go, all at once."""
+        if self._by_way:
+            long = {walk for walk in walks if len(walk) > 1}
+            self._look(way for walk in long for way in ((walk[1], walk[0]), (walk[-2], walk[-1])))
+
+    def _look(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Look along the ways that lead from one fix to another, all at once; from `NOBODY` none does."""
+        fresh = list({pair for pair in pairs if pair[0] != NOBODY and pair not in self._ways})
+        if not fresh or not self._by_way:
+            return
+        before, here = np.array(fresh).T
+        feet = self._fixes.feet_m[here]
+        way = feet - self._fixes.feet_m[before]
+        far_m = np.hypot(*way.T)
+        step_s = np.abs(self._fixes.t_ms[here] - self._fixes.t_ms[before]) / 1000
+        noise_m = STRIDE_SIGMAS * (self._noise_m[here] + self._noise_m[before])
+        strides = far_m >= np.maximum(np.maximum(noise_m, STRIDE_M_S * step_s), LEAST_STRIDE_M)
+        self._ways.update(dict.fromkeys(fresh))
+        ahead_m = self._fixes.borders.ahead_m(feet[strides], way[strides] / far_m[strides, None])
+        striding = itertools.compress(fresh, strides.tolist())
+        self._ways.update(zip(striding, ahead_m.tolist(), strict=True))
 
     def between(self, before: int, after: int) -> float:
         """Of who was seen so, and next so, in the frames between."""
-        if (before, after) not in self._between:
-            plain, hidden = self._missed(before, after)
-            lost = self._by_way and plain and (plain + 1) * self._step_ms > PLAIN_MS
-            self._between[before, after] = plain * self.unseen + hidden * HIDDEN - LOST * bool(lost)
         return self._between[before, after]
+
+    def between_so(self, pairs: Sequence[tuple[int, int]]) -> list[float]:
+        """`between` of several."""
+        return [self._between[pair] for pair in pairs]
+
+    def _between_two(self, before: int, after: int) -> float:
+        plain, hidden = self._missed(before, after)
+        lost = self._by_way and plain and (plain + 1) * self._step_ms > PLAIN_MS
+        return plain * self.unseen + hidden * HIDDEN - LOST * bool(lost)
 
     def _unseen(self, walk: Walk) -> float:
         """Of a walk, in the frames that do not show it from the first fix to the last."""
         if not self._by_way:
             return self._plain(walk) * self.unseen
-        return sum(itertools.starmap(self.between, itertools.pairwise(walk)))
+        return sum(map(self._between.__getitem__, itertools.pairwise(walk)))
 
     def _plain(self, walk: Walk) -> int:
         """Frames from the first fix to the last that do not show somebody in plain view."""

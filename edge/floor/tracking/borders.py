@@ -34,12 +34,12 @@ class Borders:
             inside = np.minimum(inside, np.minimum(feet_m, np.array(self.floor_m) - feet_m).min(axis=1))
         return np.asarray(np.maximum(np.nan_to_num(inside, nan=0.0), 0.0))
 
-    def ahead_m(self, foot_m: Array, way: Array) -> float:
-        """How far somebody at (2,) walks the way (2,), of length 1, before a border is met; at most `FARTHEST_M`."""
+    def ahead_m(self, foot_m: Array, way: Array) -> Array:
+        """(…,) m that somebody at (…, 2) walks the way (…, 2), of length 1, before a border is met; at most `FARTHEST_M`."""
         steps = np.arange(STEP_M, FARTHEST_M + STEP_M, STEP_M)
-        points = foot_m + steps[:, None] * way
-        feet_px = self.calibration.to_picture(points)
-        out = ~((feet_px >= 0) & (feet_px <= np.array(self.calibration.picture_px))).all(axis=1)
+        points = foot_m[..., None, :] + steps[:, None] * way[..., None, :]
+        feet_px = self.calibration.to_picture(points).reshape(points.shape)
+        out = ~((feet_px >= 0) & (feet_px <= np.array(self.calibration.picture_px))).all(axis=-1)
         if self.floor_m is not None:
-            out |= ((points < 0) | (points > np.array(self.floor_m))).any(axis=1)
-        return float(steps[np.argmax(out)] - STEP_M / 2) if out.any() else FARTHEST_M
+            out |= ((points < 0) | (points > np.array(self.floor_m))).any(axis=-1)
+        return np.where(out.any(axis=-1), steps[np.argmax(out, axis=-1)] - STEP_M / 2, FARTHEST_M)

@@ -123,7 +123,7 @@ class _Search:
         trails = self._trails
         if self._closely:
             trails.append(Trail(()))
-        best = {pair: self._best(*pair) for pair in nearest(trails, self._fixes, MOST_PAIRS)}
+        best = self._bests(nearest(trails, self._fixes, MOST_PAIRS))
         looks = len(best)
         crowded = 2 * looks < len(trails) * (len(trails) - 1)
         for _ in range(MOST_MOVES if best else 0):
@@ -144,10 +144,13 @@ class _Search:
             if self._closely and trails[-1].walk:
                 trails.append(Trail(()))
                 touched.add(len(trails) - 1)
-            for other in itertools.combinations(range(len(trails)), 2):
-                if touched & set(other) and not (crowded and other not in best):
-                    best[other] = self._best(*other)
-                    looks += 1
+            again = [
+                other
+                for other in itertools.combinations(range(len(trails)), 2)
+                if touched & set(other) and not (crowded and other not in best)
+            ]
+            best |= self._bests(again)
+            looks += len(again)
 
     def deal(self, least: float) -> None:
         """Deal out all fixes of two who are entangled at once, where no single move was better; of one, whether two walked there."""
@@ -155,8 +158,10 @@ class _Search:
             if self._trails[-1].walk:
                 self._trails.append(Trail(()))
             pairs = nearest(self._trails, self._fixes, MOST_PAIRS)
-            dealt = [self._dealt(self._trails[a], self._trails[b], least) for a, b in pairs]
-            if not any(dealt):
+            twos = [(self._trails[a], self._trails[b]) for a, b in pairs]
+            self._dealer.learn([two for two in twos if self._tangled(*two)])
+            taken = [self._dealt(*two, least) for two in twos]
+            if not any(taken):
                 break
 
     def _dealt(self, a: Trail, b: Trail, least: float) -> bool:
@@ -239,17 +244,18 @@ class _Search:
             any(self._apart(fix, other) <= self._near_m for fix in one) for other in (ended[-1], begun[0])
         )
 
-    def _best(self, one: int, other: int) -> tuple[float, _Move | None]:
-        """The best exchange between two trails, and its gain."""
-        a, b = self._trails[one], self._trails[other]
-        if not self._meet(a, b):
-            return -np.inf, None
-        moves = list(self._moves(a, b))
-        if not moves:
-            return -np.inf, None
-        pieces = {walk for move in moves for walk in (*move.joined, *move.parted)}
+    def _bests(self, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], tuple[float, _Move | None]]:
+        """The best exchange between the two trails of each pair, and its gain; what all of them ask is learnt at once."""
+        moves = {(a, b): list(self._moves(self._trails[a], self._trails[b])) for a, b in pairs}
+        every = list(itertools.chain(*moves.values()))
+        pieces = {walk for move in every for walk in (*move.joined, *move.parted)}
         self._straight.learn(part for walk in pieces for part in (*walk, sum(walk, ())))
-        before = self._value(a, a.walk) + self._value(b, b.walk)
+        self._attendance.learn(walk for move in every for walk in (move.first, move.second))
+        return {pair: self._best(*pair, found) for pair, found in moves.items()}
+
+    def _best(self, one: int, other: int, moves: Sequence[_Move]) -> tuple[float, _Move | None]:
+        a, b = self._trails[one], self._trails[other]
+        before = self._value(a, a.walk) + self._value(b, b.walk) if moves else 0.0
         best, found = -np.inf, None
         for move in moves:
             if _seams(move.joined) > _seams(move.parted) and not self._plausible(move):
@@ -281,6 +287,8 @@ class _Search:
         return known
 
     def _moves(self, a: Trail, b: Trail) -> Iterator[_Move]:
+        if not self._meet(a, b):
+            return
         free = [*a.walk[a.final :], *b.walk[b.final :]]
         moments = sorted({self._t_ms[fix] for fix in free})
         times_a, times_b = ([self._t_ms[fix] for fix in trail.walk] for trail in (a, b))

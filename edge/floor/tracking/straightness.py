@@ -7,6 +7,7 @@ mixture of both, each in closed form: Rasmussen and Williams, *Gaussian Processe
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,17 +30,19 @@ _DENSITIES = np.array([density for _, density in MODES])[:, None, None, None]
 class Straightness:
     """Log evidence of walks through given fixes: `t_s` (n,), `feet_m` (n, 2), `cov_m2` (n, 2, 2)."""
 
+    at_once: ClassVar[int] = 64
+    """So many walks are worked out at once, those of about the same length."""
+
     def __init__(self, t_s: Array, feet_m: Array, cov_m2: Array) -> None:
         self._t_s, self._feet, self._cov = t_s, feet_m, cov_m2
         self._known: dict[Walk, float] = {(): 0.0}
 
     def learn(self, walks: Iterable[Walk]) -> None:
-        """Work out those that are not known yet, all at once."""
-        fresh = list({walk for walk in walks if walk not in self._known})
-        if not fresh:
-            return
-        for walk, value in zip(fresh, self._evidence(fresh).tolist(), strict=True):
-            self._known[walk] = value
+        """Work out those that are not known yet, many at once."""
+        fresh = sorted({walk for walk in walks if walk not in self._known}, key=len)
+        for start in range(0, len(fresh), self.at_once):
+            some = fresh[start : start + self.at_once]
+            self._known |= zip(some, self._evidence(some).tolist(), strict=True)
 
     def __getitem__(self, walk: Walk) -> float:
         """Of a walk that was learnt. Raises KeyError for another."""

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.floor.tracking.straightness import PLACE_M, SPEED_M_S, Array, Straightness, Walk
 
@@ -29,139 +30,170 @@ SHUFFLES_M2_S = 0.005
 BRAKES_S = 0.12
 """Standard deviation of the time by which somebody stops sooner or later than a halt at once would say."""
 
-_HERE = np.eye(4)
-_PLACE = np.diag([1.0, 1.0, 0.0, 0.0])
-_WAY = np.eye(4, k=2)
-_BENDS = np.stack([_PLACE, _WAY + _WAY.T, _HERE - _PLACE]).reshape(3, 16)
-
 
 class Filters(NamedTuple):
-    """k walkers, each in all three ways: mean (k, 3, 4) m and m/s, covariance (k, 3, 4, 4), log weight (k, 3) with the evidence."""
+    """k walkers, each in all three ways: mean (4, 3, k) m and m/s, covariance (4, 4, 3, k), log weight (3, k) with the evidence.
+
+    Whoever stands has the speed that they may set off with: in the mean none.
+
+    Walkers are last, so that each figure of all of them lies in one piece and is reckoned with at once.
+    """
 
     mean: Array
     cov: Array
     weight: Array
 
+    def at(self, numbers: NDArray[np.intp]) -> Filters:
+        """Some of them, or one several times."""
+        return Filters(*(part.take(numbers, axis=-1) for part in self))
+
+    def put(self, numbers: NDArray[np.intp], others: Filters) -> None:
+        """Others in the place of some."""
+        for part, fresh in zip(self, others, strict=True):
+            part[..., numbers] = fresh
+
+    @property
+    def evidence(self) -> Array:
+        """(k,): in whichever way."""
+        most = self.weight.max(axis=0)
+        return np.asarray(most + np.log(np.exp(self.weight - most).sum(axis=0)))
+
+
+def nobody(count: int) -> Filters:
+    """Walkers of whom nothing is known."""
+    ways = len(BEGINS)
+    return Filters(np.zeros((4, ways, count)), np.zeros((4, 4, ways, count)), np.zeros((ways, count)))
+
 
 def begin(feet_m: Array, cov_m2: Array) -> Filters:
     """Walkers seen for the first time at (k, 2), covariance (k, 2, 2)."""
-    count, ways = len(feet_m), len(BEGINS)
-    mean, cov = np.zeros((count, ways, 4)), np.zeros((count, ways, 4, 4))
-    mean[..., :2] = feet_m[:, None]
-    cov[..., :2, :2] = cov_m2[:, None]
-    cov[:, :STANDS, 2, 2] = cov[:, :STANDS, 3, 3] = SPEED_M_S**2
+    mean, cov, _ = nobody(len(feet_m))
+    mean[:2] = feet_m.T[:, None]
+    cov[:2, :2] = cov_m2.T[:, :, None]
+    cov[2, 2] = cov[3, 3] = SPEED_M_S**2
     volume = np.log(np.linalg.det(cov_m2 + PLACE_M**2 * np.eye(2)))
-    return Filters(mean, cov, BEGINS - np.log(2 * np.pi) - 0.5 * volume[:, None])
+    return Filters(mean, cov, BEGINS[:, None] - np.log(2 * np.pi) - 0.5 * volume)
 
 
 def go_on(walkers: Filters, step_s: Array, feet_m: Array, cov_m2: Array) -> Filters:
     """Walkers seen again so many seconds (k,) later at (k, 2), covariance (k, 2, 2)."""
     mean, cov, weight = _ahead(walkers, step_s)
-    spread, off = cov[..., :2, :2] + cov_m2[:, None], feet_m[:, None] - mean[..., :2]
-    inverse, volume = _inverted(spread)
-    gain = cov[..., :2] @ inverse
-    strange = (off[..., None, :] @ inverse @ off[..., None])[..., 0, 0]
-    return Filters(
-        mean + (gain @ off[..., None])[..., 0],
-        cov - gain @ cov[..., :2, :],
-        weight - 0.5 * (strange + np.log(volume)) - np.log(2 * np.pi),
-    )
+    off_x, off_y = feet_m.T[:, None] - mean[:2]
+    (wide, across), (_, high) = cov[:2, :2] + cov_m2.T[:, :, None]
+    volume = wide * high - across**2
+    gain_x = (cov[0] * high - cov[1] * across) / volume
+    gain_y = (cov[1] * wide - cov[0] * across) / volume
+    strange = (off_x**2 * high - 2 * off_x * off_y * across + off_y**2 * wide) / volume
+    mean += gain_x * off_x + gain_y * off_y
+    told = gain_x[:, None] * cov[0]
+    told += gain_y[:, None] * cov[1]
+    cov -= told
+    weight -= 0.5 * (strange + np.log(volume)) + np.log(2 * np.pi)
+    return Filters(mean, cov, weight)
 
 
 class Switching(Straightness):
     """Log evidence of walks, step by step."""
+
+    at_once: ClassVar[int] = 10_000
 
     def _evidence(self, walks: Sequence[Walk]) -> Array:
         return step_by_step(self._t_s, self._feet, self._cov, walks)[:, -1]
 
 
 def step_by_step(t_s: Array, feet_m: Array, cov_m2: Array, walks: Sequence[Walk]) -> Array:
-    """(k, longest): log evidence of the first fixes of each walk, one more in each column; beyond its end, of all of it."""
+    """(k, longest): log evidence of the first fixes of each walk, one more in each column; beyond its end, of all of it.
+
+    Walks that begin alike are one as long as they do.
+    """
     lengths = np.array([len(walk) for walk in walks])
     order = np.argsort(-lengths, kind="stable")
     fixes = np.zeros((len(walks), lengths.max()), dtype=np.intp)
     for row, number in enumerate(order.tolist()):
         fixes[row, : lengths[number]] = walks[number]
-    first = fixes[:, 0]
+    first, shared = np.unique(fixes[:, 0], return_inverse=True)
     walkers = begin(feet_m[first], cov_m2[first])
     told = np.empty(fixes.shape)
-    told[order, 0] = np.logaddexp.reduce(walkers.weight, axis=1)
+    told[:, 0] = walkers.evidence[shared]
     for step in range(1, fixes.shape[1]):
         going = int(np.count_nonzero(lengths > step))
-        before, now = fixes[:going, step - 1], fixes[:going, step]
-        ahead = go_on(
-            Filters(*(part[:going] for part in walkers)),
-            t_s[now] - t_s[before], feet_m[now], cov_m2[now],
-        )  # fmt: skip
-        for part, fresh in zip(walkers, ahead, strict=True):
-            part[:going] = fresh
-        told[order, step] = np.logaddexp.reduce(walkers.weight, axis=1)
-    return told
+        begun = shared[:going] * len(t_s) + fixes[:going, step]
+        _, rows, then = np.unique(begun, return_index=True, return_inverse=True)
+        before, now = fixes[rows, step - 1], fixes[rows, step]
+        walkers = go_on(walkers.at(shared[rows]), t_s[now] - t_s[before], feet_m[now], cov_m2[now])
+        shared = then
+        told[:going, step] = walkers.evidence[shared]
+        told[going:, step] = told[going:, step - 1]
+    return told[np.argsort(order)]
 
 
 def _ahead(walkers: Filters, step_s: Array) -> Filters:
     """Where walkers are expected so many seconds (k,) later, before they are seen there."""
-    both = walkers.weight[:, :, None] + np.log(_changed(step_s))
-    weight = np.logaddexp.reduce(both, axis=1)
-    share = np.exp(both - weight[:, None]).swapaxes(1, 2)
-    free = walkers.cov.copy()
-    free[:, STANDS, 2, 2] = free[:, STANDS, 3, 3] = SPEED_M_S**2
-    mean, cov = np.empty_like(walkers.mean), np.empty_like(walkers.cov)
-    far = _HERE + step_s[:, None, None, None] * _WAY
-    walked, spread = _mixed(share[:, :STANDS], walkers.mean, free)
-    mean[:, :STANDS] = (far @ walked[..., None])[..., 0]
-    cov[:, :STANDS] = far @ spread @ far.swapaxes(-1, -2) + _bent(step_s)
-    mean[:, STANDS:], cov[:, STANDS:] = _mixed(share[:, STANDS:], *_halted(walkers, step_s))
-    return Filters(mean, cov, weight)
+    most = walkers.weight.max(axis=0)
+    both = np.exp(walkers.weight - most)[:, None] * _changed(step_s)
+    total = both[0] + both[1] + both[2]
+    share = both / total
+    mean, cov = np.zeros_like(walkers.mean), np.zeros_like(walkers.cov)
+    cov[2, 2] = cov[3, 3] = SPEED_M_S**2
+    walked, spread = _mixed(share[:, :STANDS], walkers.mean, walkers.cov)
+    walked[:2] += step_s * walked[2:]
+    spread[:2] += step_s * spread[2:]
+    spread[:, :2] += step_s * spread[:, 2:]
+    _bend(spread, step_s)
+    mean[:, :STANDS], cov[:, :, :STANDS] = walked, spread
+    mean[:2, STANDS:], cov[:2, :2, STANDS:] = _mixed(share[:, STANDS:], *_halted(walkers, step_s))
+    return Filters(mean, cov, most + np.log(total))
 
 
 def _changed(step_s: Array) -> Array:
-    """(k, 3, 3): the probability to be in one way (column) after so long, from another (row)."""
+    """(3, 3, k): the probability to be in one way (column) after so long, from another (row)."""
     speeds, shares = _chain(tuple(map(tuple, CHANGES_HZ.tolist())))
-    changed = np.exp(step_s[:, None] * speeds) @ shares
-    return np.asarray(np.maximum(changed, 1e-12).reshape(-1, *CHANGES_HZ.shape))
+    first, second, third = np.exp(speeds[:, None] * step_s)
+    changed = shares[0] * first + shares[1] * second + shares[2] * third
+    return np.asarray(np.maximum(changed, 1e-12))
 
 
 @lru_cache(maxsize=4)
 def _chain(changes_hz: tuple[tuple[float, ...], ...]) -> tuple[Array, Array]:
-    """Eigenvalues (3,) of the changes, and what each adds to their shares (3, 9); all real, since who leaves one way comes back to it."""
+    """Eigenvalues (3,) of the changes, and what each adds to their shares (3, 3, 3, 1); all real, since who leaves one way comes back to it."""
     rates = np.array(changes_hz)
     speeds, ways = np.linalg.eig(rates - np.diag(rates.sum(axis=1)))
     back = np.linalg.inv(ways.real)
-    return speeds.real, (ways.real.T[:, :, None] * back[:, None, :]).reshape(len(rates), -1)
+    return speeds.real, (ways.real.T[:, :, None] * back[:, None, :])[..., None]
 
 
 def _mixed(share: Array, mean: Array, cov: Array) -> tuple[Array, Array]:
-    """One normal distribution for each way, of those who are in it by now: `share` (k, m, 3), (k, 3, 4), (k, 3, 4, 4)."""
+    """One normal distribution for each way, of those who are in it by now: `share` (3, m, k), (d, 3, k), (d, d, 3, k)."""
     off = mean - mean[:, :1]
-    mixed = share @ off
-    square = (cov + off[..., :, None] * off[..., None, :]).reshape(*off.shape[:2], -1)
-    spread = (share @ square).reshape(*mixed.shape, -1) - mixed[..., :, None] * mixed[..., None, :]
-    return mixed + mean[:, :1], spread
+    square = off[:, None] * off
+    square += cov
+    mixed = share[1] * off[:, 1:2] + share[2] * off[:, 2:]
+    spread = share[0] * square[:, :, :1]
+    spread += share[1] * square[:, :, 1:2]
+    spread += share[2] * square[:, :, 2:]
+    spread -= mixed[:, None] * mixed
+    mixed += mean[:, :1]
+    return mixed, spread
 
 
 def _halted(walkers: Filters, step_s: Array) -> tuple[Array, Array]:
-    """Walkers who came to stand at some moment of a step: at once, after all of it, or in between."""
-    half = _PLACE + step_s[:, None, None, None] / 2 * _WAY
-    speed, quick = walkers.mean[..., 2:], walkers.cov[..., 2:, 2:]
-    when_s2 = (step_s**2 / 12 + BRAKES_S**2)[:, None, None, None]
-    mean, cov = (half @ walkers.mean[..., None])[..., 0], half @ walkers.cov @ half.swapaxes(-1, -2)
-    cov[..., :2, :2] += (quick + speed[..., :, None] * speed[..., None, :]) * when_s2
-    cov[:, STANDS, :2, :2] += SHUFFLES_M2_S * step_s[:, None, None] * np.eye(2)
-    return mean, cov
+    """Where walkers (2, 3, k) are who came to stand at some moment of a step: at once, after all of it, or in between."""
+    half, speed, quick = step_s / 2, walkers.mean[2:, :STANDS], walkers.cov[2:, 2:, :STANDS]
+    place, cov = walkers.mean[:2].copy(), walkers.cov[:2, :2].copy()
+    place[:, :STANDS] += half * speed
+    ahead = walkers.cov[:2, :, :STANDS] + half * walkers.cov[2:, :, :STANDS]
+    cov[:, :, :STANDS] = ahead[:, :2] + half * ahead[:, 2:]
+    cov[:, :, :STANDS] += (quick + speed[:, None] * speed) * (step_s**2 / 12 + BRAKES_S**2)
+    cov[0, 0, STANDS] += SHUFFLES_M2_S * step_s
+    cov[1, 1, STANDS] += SHUFFLES_M2_S * step_s
+    return place, cov
 
 
-def _bent(step_s: Array) -> Array:
-    """(k, 2, 4, 4): what white acceleration of each density adds to a covariance."""
-    powers = np.stack([step_s**3 / 3, step_s**2 / 2, step_s], axis=1)
-    return np.asarray(DENSITIES[:, None, None] * (powers @ _BENDS).reshape(-1, 1, 4, 4))
-
-
-def _inverted(spread: Array) -> tuple[Array, Array]:
-    """Inverse and determinant of symmetric (…, 2, 2)."""
-    wide, high, across = spread[..., 0, 0], spread[..., 1, 1], spread[..., 0, 1]
-    volume = wide * high - across**2
-    inverse = np.empty_like(spread)
-    inverse[..., 0, 0], inverse[..., 1, 1] = high / volume, wide / volume
-    inverse[..., 0, 1] = inverse[..., 1, 0] = -across / volume
-    return inverse, volume
+def _bend(cov: Array, step_s: Array) -> None:
+    """Add to covariances (4, 4, 2, k) what white acceleration of each density does."""
+    place, both, speed = (DENSITIES[:, None] * power for power in (step_s**3 / 3, step_s**2 / 2, step_s))
+    for x, vx in ((0, 2), (1, 3)):
+        cov[x, x] += place
+        cov[x, vx] += both
+        cov[vx, x] += both
+        cov[vx, vx] += speed
