@@ -20,6 +20,7 @@ from edge.configured import read_in_force, read_site
 from edge.doctor.broker import examine_broker
 from edge.doctor.clock import examine_clock
 from edge.doctor.sensor import examine_sensor
+from edge.doctor.waiting import examine_waiting
 from edge.floor.sight import sight_of
 from edge.floor.watch import Watch
 from edge.perceive.camera import open_clip, stream_size
@@ -61,6 +62,8 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
         if site.box is not None:
             findings += examine_clock()
             findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
+            if running is not None:
+                findings += examine_waiting(base_dir / site.box.data_dir / "outbox.db")
             if site.kiosks:
                 from edge.doctor.kiosk import examine_kiosks  # loads the models of faces: seconds
 

@@ -62,8 +62,10 @@ def _foretold(found: Finding, link: BoxLink) -> Finding:
         end = served_until(link.host, link.port, link.tls)
     except ssl.SSLCertVerificationError as error:  # a running box learns it when it connects anew
         return bad(f"{found['text']}; its certificate is not believed any more ({error.verify_message})")
-    except OSError:
-        return found
+    except (ssl.SSLError, ConnectionError) as error:
+        return bad(f"{found['text']}, but what answers there speaks no TLS ({error})")
+    except OSError as error:
+        return warn(f"{found['text']}; whether its certificate holds is not known ({error})")
     if end - datetime.now(UTC) >= SOON:
         return found
     return warn(f"{found['text']}; its certificate expires on {end:%Y-%m-%d}, the hub has to renew it before")

@@ -12,7 +12,7 @@ from branchloop.site.site import Sensor
 from edge.perceive.health import Event
 from edge.perceive.ultrasonic import NEAREST_M, SILENT_S, Reading
 from edge.perceive.ultrasonic_fault import BEYOND_M, TALLEST_M
-from edge.perceive.ultrasonic_live import LiveSensor
+from edge.perceive.ultrasonic_live import LiveSensor, serial_device
 from edge.perceive.ultrasonic_log import read_log
 
 DOWN: Mapping[str, str] = {
@@ -32,6 +32,8 @@ def examine_sensor(sensor: Sensor, base_dir: Path, *, running: bool) -> Finding:
     """A live one is left to the box that runs."""
     if not sensor.source.startswith("log:"):
         if running:
+            if (device := serial_device(sensor.source)) is not None and not Path(device).exists():
+                return bad(f"sensor {sensor.id}: {device} is not there. Is it unplugged?")
             return good(f"sensor {sensor.id}: {sensor.source} is in use by the box, and was not opened")
         return _live(sensor)
     try:

@@ -54,6 +54,11 @@ class Port(Protocol):
         ...
 
 
+def serial_device(source: str) -> str | None:
+    """The device file of `serial:DEVICE@BAUD`; None for another source."""
+    return source.removeprefix("serial:").partition("@")[0] if source.startswith("serial:") else None
+
+
 class SerialPort:
     """A range finder on a serial line, 8N1."""
 

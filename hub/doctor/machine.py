@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 import subprocess
 
 from branchloop.credentials import HUB_API, HUB_INGEST
-from branchloop.doctor_finding import Finding, bad, warn
+from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.errors import DependencyError
 from branchloop.processes import listen_once, owner
 from hub.backup.latest import examine_backup
@@ -32,10 +33,12 @@ def examine(config: HubConfig | None) -> list[Finding]:
     if config is None or config.external_broker is None:
         findings.append(_program())
     if config is not None:
-        findings += [_disk(config), _port("API", config.hub.listen)]
-        findings += (
-            _external(config) if config.external_broker else [_port("broker", config.hub.broker_listen)]
-        )
+        running = owner(config.data_dir) is not None
+        findings += [_disk(config), _port("API", config.hub.listen, running=running)]
+        if config.external_broker:
+            findings += _external(config)
+        else:
+            findings.append(_port("broker", config.hub.broker_listen, running=running))
         findings += _taken(config)
         findings += [*examine_backup(config), examine_tls(config), *examine_named(config)]
         findings += [*examine_documents(config), *examine_clocks(config)]
@@ -68,17 +71,21 @@ def _disk(config: HubConfig) -> Finding:
     )
 
 
-def _port(what: str, address: str) -> Finding:
+def _port(what: str, address: str, *, running: bool) -> Finding:
     host, port = split_address(address)
     if not port:
-        return Finding(state="good", text=f"{what}: a free port of {host} is chosen at the first start")
+        return good(f"{what}: a free port of {host} is chosen at the first start")
     try:
         listen_once(host, port)
     except OSError as error:
-        return Finding(
-            state="warn", text=f"{what} address {address} is taken: {error.strerror} (is the hub running?)"
+        if running and error.errno == errno.EADDRINUSE:
+            return good(f"{what} address {address} is in use while the hub runs")
+        if error.errno == errno.EACCES:  # the service may have the right that whoever asks has not
+            return warn(f"{what} address {address} may not be listened on by this user: {error.strerror}")
+        return bad(
+            f"{what} address {address} cannot be listened on: {error.strerror}; end the program that has it, or name another"
         )
-    return Finding(state="good", text=f"{what} address {address} is free")
+    return good(f"{what} address {address} is free")
 
 
 def _external(config: HubConfig) -> list[Finding]:

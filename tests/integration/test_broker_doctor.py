@@ -108,6 +108,8 @@ def test_doctor_says_what_is_wrong_with_tls(tmp_path: Path, kind: str) -> None:
         own = (plain.config.credentials_dir / "north--box-1").resolve()
         found = examined(f"mqtts://localhost:{plain.port}", own, tls=trusted)
         assert found["state"] == "bad", found
+        held = examined(f"mqtts://localhost:{plain.port}", own, tls=trusted, running_box=True)
+        assert (held["state"], "speaks no TLS" in held["text"]) == ("bad", True), held
         assert "check scheme and port" in found["text"]
     away = examined(f"mqtt://127.0.0.1:{broker.port}", own)
     assert away["state"] == "warn"

@@ -23,7 +23,7 @@ from brokers import KINDS, Client, box_link, running, until, write_certificate, 
 from certificates import Authority, day
 
 from branchloop.credentials import HUB_INGEST
-from branchloop.processes import free_port
+from branchloop.processes import free_port, lock_directory
 from branchloop.wire.batches import Ack
 from branchloop.wire.messages import Notice
 from edge.send.link import Link
@@ -31,6 +31,7 @@ from edge.send.outbox import Outbox
 from hub.broker.passwords import read_password
 from hub.broker.probe import answers
 from hub.config.hub import read_config
+from hub.doctor.machine import examine
 from hub.ingest.apply import Applier
 from hub.store.branches.opening import OpeningNotes
 from hub.store.connection import connect_readonly
@@ -304,9 +305,15 @@ def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path, key: str) -
         address = f"127.0.0.1:{other.getsockname()[1]}"
         config.write_text(config.read_text().replace(f'\n{key} = "127.0.0.1:0"', f'\n{key} = "{address}"'))
         refused = started_in_vain(config)
+        read = read_config(config)
+        (found,) = (each for each in examine(read) if address in each["text"])
+        with lock_directory(read.data_dir):
+            (held,) = (each for each in examine(read) if address in each["text"])
     assert refused.returncode == 5
     assert address in refused.stderr
     assert "Traceback" not in refused.stderr
+    assert (found["state"], "end the program that has it" in found["text"]) == ("bad", True)
+    assert (held["state"], "in use while the hub runs" in held["text"]) == ("good", True)
 
 
 @pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="this machine has no IPv6")

@@ -113,3 +113,14 @@ def test_who_sends_what_is_no_reading_is_told_what_one_is() -> None:
 def test_a_log_says_itself_what_is_wrong() -> None:
     found = examined("log:none.csv")
     assert (found["state"], "none.csv cannot be read" in found["text"]) == ("bad", True)
+
+
+def test_a_running_box_s_serial_line_that_is_gone_is_told(tmp_path: Path) -> None:
+    """It is not opened, but whether it is there can be seen."""
+    there = tmp_path / "ttyUSB0"
+    fields = {"id": "door", "source": f"serial:{there}@9600", "x_m": 1.0, "y_m": 1.0, "height_m": 3.0}
+    sensor = Sensor.model_validate(fields)
+    gone = examine_sensor(sensor, Path(), running=True)
+    assert (gone["state"], gone["text"]) == ("bad", f"sensor door: {there} is not there. Is it unplugged?")
+    there.touch()
+    assert examine_sensor(sensor, Path(), running=True)["state"] == "good"
