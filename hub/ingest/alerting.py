@@ -11,7 +11,18 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from branchloop.site.site import Site
-from hub.loop.alerts import CHECKS, OF_BOXES, OF_LINES, OF_PAIRS, OF_SENSORS, Watch, rule_of, step, tainted
+from hub.loop.alerts import (
+    CHECKS,
+    OF_BOXES,
+    OF_LINES,
+    OF_PAIRS,
+    OF_SENSORS,
+    RENEWED,
+    Watch,
+    rule_of,
+    step,
+    tainted,
+)
 from hub.store.figures.alerts import Alerts, Key
 from hub.store.interface import FeedEvent, Transaction
 
@@ -25,6 +36,8 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
     watches = alerts.watches(site.id)
     for key, holds, seen_ms, evidence in [*looks, *gone(site, watches, at_ms)]:
         before = watches.get(key, Watch())
+        if renewed(key[0], before, holds):
+            alerts.renew(site.id, key, evidence)
         after, change = step(before, rule_of(key[0]), holds=holds, at_ms=seen_ms)
         if after == before:
             continue
@@ -44,6 +57,11 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
             }
             text = json.dumps(body, separators=(",", ":"))
             transaction.feed([FeedEvent(site.id, "hub", "alarm", seen_ms, text)])
+
+
+def renewed(kind: str, watch: Watch, holds: bool | None) -> bool:
+    """Whether an alert that is open already is to tell what is found now."""
+    return kind in RENEWED and bool(holds) and watch.phase in {"open", "falling"}
 
 
 def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int, *, checks: bool = False) -> list[Look]:

@@ -13,9 +13,19 @@ from typing import Any, get_args
 from branchloop.clock import ALARM_AGE_MS, MINUTE_MS
 from branchloop.site.site import Site
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
-from hub.ingest.alerting import Look, belongs, gone, take
+from hub.ingest.alerting import Look, belongs, gone, renewed, take
 from hub.ingest.resting import Resting
-from hub.loop.alerts import CHECKS, CLOCK_AHEAD, CLOCK_BACK, CLOCK_BEHIND, CLONED, Watch, rule_of, step
+from hub.loop.alerts import (
+    CHECKS,
+    CLOCK_AHEAD,
+    CLOCK_BACK,
+    CLOCK_BEHIND,
+    CLONED,
+    RENEWED,
+    Watch,
+    rule_of,
+    step,
+)
 from hub.store.connection import as_errors
 from hub.store.figures.alerts import Alerts
 from hub.store.figures.newest import newest_window
@@ -95,14 +105,19 @@ class LiveAlerts:
         return found
 
     def _moving(self, site: Site, at_ms: int, *, hears: bool) -> list[Look]:
-        """Looks that change where a condition stands."""
-        watches = Alerts(self._db).watches(site.id)
+        """Looks that change where a condition stands, or what its alert tells."""
+        alerts = Alerts(self._db)
+        watches = alerts.watches(site.id)
+        told = {}
+        if any(kind in RENEWED for kind, _ in watches):
+            told = {(alert.kind, alert.subject): alert.evidence for alert in alerts.open_alerts(site.id)}
         looks = self._devices(site, at_ms) + (self._boxes(site, at_ms) if hears else [])
         return [
             look
             for look in [*looks, *gone(site, watches, at_ms)]
             if (watch := watches.get(look[0], Watch()))
             != step(watch, rule_of(look[0][0]), holds=look[1], at_ms=look[2])[0]
+            or (renewed(look[0][0], watch, look[1]) and told.get(look[0], look[3]) != look[3])
         ]
 
     def _fresh(self, watched: set[str]) -> set[str]:

@@ -54,6 +54,8 @@ CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
 SILENCES = frozenset({"box_silent", "kiosk_silent"})
 TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes", "box_stuck", "box_behind", "kiosk_clock"})
+RENEWED = frozenset({"configuration_refused"})
+"""Kinds whose evidence is that of the newest look: a box may refuse another version while the alert is open."""
 CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
 CLOCK_BACK = "box_clock"

@@ -630,6 +630,35 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
     assert len(told(hub)) == 10
 
 
+def test_the_alert_of_a_refusal_tells_the_newest(hub: World) -> None:
+    """A second version is refused for another reason while the alert of the first is open: that is what is to be mended."""
+    box = Box(hub)
+    with looking(hub) as (live, _):
+        pass_by = partial(looked_at, hub, live, box.now_ms)
+
+        def evidence() -> list[Any]:
+            items = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+            return [(item["evidence"], item["cleared"] is None) for item in items]
+
+        first = {"version": 3, "code": "marks", "reason": "camera 'cam': the marks fix no floor."}
+        second = {"version": 4, "code": "picture_changed", "reason": "camera 'cam' has other pictures."}
+        box.hello(1, refused=Refusal(**first))
+        pass_by(0, 10)
+        assert evidence() == [(first, True)]
+        box.hello(2, refused=Refusal(**second))
+        pass_by(10, 20)
+        assert evidence() == [(second, True)]
+        box.hello(3)
+        pass_by(20, 30)
+        box.hello(4, refused=Refusal(**first))
+        pass_by(30, 40)
+        assert evidence() == [(first, True)], "it was about to clear"
+        box.hello(5)
+        pass_by(40, 130)
+        assert evidence() == [(first, False)]
+    assert [each["change"] for each in told(hub)] == ["raised", "cleared"]
+
+
 def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:
     """What it left open ends, and its silence is no news; the Live page tells of the branch's box, not of a kiosk."""
     parts = (

@@ -21,7 +21,7 @@ _ALERT = "id, kind, subject, raised_ms, cleared_ms, evidence, tainted"
 
 @dataclass(frozen=True, slots=True)
 class StoredAlert:
-    """One alert; open while `cleared_ms` is None. `evidence` is what was found when it was raised."""
+    """One alert; open while `cleared_ms` is None. `evidence` is what was found when it was raised, of RENEWED kinds what was found last."""
 
     id: int
     kind: str
@@ -81,6 +81,13 @@ class Alerts:
                 (at_ms, site, *key),
             ).rowcount
             == 1
+        )
+
+    def renew(self, site: str, key: Key, evidence: Mapping[str, Any]) -> None:
+        """Let the open alert tell what is found now; nothing where none is open."""
+        self._db.execute(
+            "UPDATE alert SET evidence=? WHERE site=? AND kind=? AND subject=? AND cleared_ms IS NULL",
+            (json.dumps(evidence, separators=(",", ":")), site, *key),
         )
 
     def open_alerts(self, site: str) -> list[StoredAlert]:
