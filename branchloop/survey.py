@@ -15,7 +15,7 @@ from typing import Any, Literal
 from branchloop import geometry
 from branchloop.floormap import FloorMap, Mark
 from branchloop.homography import Point
-from branchloop.site.site import Calibration, Plan
+from branchloop.site.site import FEWEST_MARKS, Calibration, Plan
 
 LOW_PX = 30.0
 """People lower than this are missed by every detector that was measured."""
@@ -92,6 +92,11 @@ class Survey:
     marks: tuple[MarkFit, ...]
     suspicion: Suspicion | None
     reach: Reach | None
+
+    @property
+    def always_fits(self) -> bool:
+        """Whether there are so few marks that no residual tells anything of them."""
+        return len(self.marks) == FEWEST_MARKS
 
     @property
     def sees_nothing(self) -> bool:

@@ -97,6 +97,7 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
     """Cameras and sensors: state, coverage, time with faults, calibration."""
     rows = []
     checks = {(each["check"], each["subject"]): each["outcome"] for each in answer["findings"]}
+    unmeasured = {each["subject"] for each in answer["findings"] if each["reason"] == "four_marks"}
     at_odds = {
         camera
         for alert in answer["alerts"]
@@ -117,6 +118,8 @@ def part_table(answer: Mapping[str, Any], names: Names, language: Language) -> s
             for each in part["faults"]
         )
         residual, age = part.get("calibration_residual_mm"), part.get("calibration_age_days")
+        if what == "camera" and part["id"] in unmeasured:
+            residual = None  # the zero of marks that always fit
         cells = [
             f'<th scope="row">{escape(names.get((what, part["id"]), part["id"]))}</th>',
             f'<td><span class="bl-{tone}" aria-hidden="true">{shape}</span>{NARROW}{escape(state)}</td>',

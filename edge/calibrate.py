@@ -235,7 +235,7 @@ def _report(told: dict[str, Any], verdict: survey.Survey, marks: list[Mark], *, 
         click.echo(f"warning: mark {said}: without that they fit to {doubt['rest_cm']:.1f} cm.", err=True)
     elif verdict.residual_m > survey.GOOD_M:
         click.echo("warning: the marks do not fit well together; measure them again.", err=True)
-    if len(marks) == 4:
+    if verdict.always_fits:
         click.echo("warning: four marks always fit: nothing tells a mistyped one. Give eight.", err=True)
     if told["mirrored"]:
         click.echo(

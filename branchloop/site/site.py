@@ -62,6 +62,10 @@ class Plan(Part):
         return 0 <= p[0] <= self.width_m and 0 <= p[1] <= self.height_m
 
 
+FEWEST_MARKS = 4
+"""A homography needs as many, and goes through as many wherever they are."""
+
+
 class Calibration(Part):
     """Pixel↔metre points of a camera: `[x_px, y_px, x_m, y_m]` of at least four marks on the floor."""
 
@@ -74,9 +78,9 @@ class Calibration(Part):
     @field_validator("points")
     @classmethod
     def _enough(cls, points: list[tuple[float, float, float, float]]) -> Any:
-        if len(points) < 4:
+        if len(points) < FEWEST_MARKS:
             raise ValueError(
-                f"{len(points)} calibration points fix no floor; give at least 4, better 8, not on one line"
+                f"{len(points)} calibration points fix no floor; give at least {FEWEST_MARKS}, better 8, not on one line"
             )
         for name, marks in (
             ("pixels", [(p[0], p[1]) for p in points]),
@@ -94,6 +98,11 @@ class Calibration(Part):
         if self.distortion and self.focal_px is None:
             raise ValueError("distortion needs focal_px; add the focal length in pixels")
         return self
+
+    @property
+    def always_fits(self) -> bool:
+        """Whether there are so few marks that they fit whatever was typed: their residual then tells nothing."""
+        return len(self.points) == FEWEST_MARKS
 
 
 class Camera(Part):

@@ -162,6 +162,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "quality.why.hardly_seen": ("cameras see hardly anybody of those inside", "摄像头几乎看不到店内的人"),
     "quality.why.not_reported": ("not reported by the box", "盒子未上报"),
     "quality.why.no_date": ("the calibration has no date", "标定未注明日期"),
+    "quality.why.four_marks": ("four marks always fit", "四个标记点总能吻合，无从检验"),
     "alert.balance": ("In − out against people seen", "进出差与在店人数"),
     "alert.overnight": ("In − out at closing", "闭店进出差"),
     "alert.tickets": ("Tickets against visitors", "取号数与进店客流"),

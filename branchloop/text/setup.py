@@ -214,6 +214,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "The marks span little of what the camera sees; the rest is extrapolated.",
         "标记点仅覆盖画面的小部分，其余为外推。",
     ),
+    "setup.four_marks": (
+        "Four marks always fit: nothing tells a mistyped one. Give eight.",
+        "四个标记点总能吻合，输错也看不出来；请给出八个。",
+    ),
     "setup.marks_apply": ("Use these marks", "采用这些标记点"),
     "setup.text": ("Site file (TOML; comments stay)", "网点配置文件（TOML，保留注释）"),
     "setup.note": ("What changed, in a few words", "变更说明"),

@@ -112,10 +112,11 @@ def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoke
         faults([Fault("", " ".join(wrong or ()))], spoken)
         return
     told = survey.figures(verdict)
+    residual = "—" if verdict.always_fits else f"{told['residual_cm']:.1f} cm"
     st.html(
         tiles.row(
             [
-                tiles.count(say("setup.residual", spoken), f"{told['residual_cm']:.1f} cm"),
+                tiles.count(say("setup.residual", spoken), residual),
                 tiles.count(say("setup.seen", spoken), f"{told['seen_percent']:.0f} %"),
                 tiles.count(say("setup.too_far", spoken), f"{told['too_far_m2']:.0f} m²"),
             ]
@@ -124,6 +125,8 @@ def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoke
     if told["suspicion"]:
         doubt = told["suspicion"]
         st.warning(say(f"setup.{doubt['kind']}", spoken, marks=", ".join(map(str, doubt["marks"]))))
+    if verdict.always_fits:
+        st.warning(say("setup.four_marks", spoken))
     if told["mirrored"]:
         st.warning(say("setup.mirrored", spoken))
     if told["spans_little"]:
@@ -132,7 +135,7 @@ def _verdict(verdict: survey.Survey | None, wrong: tuple[str, str] | None, spoke
     rows = [
         [
             str(mark["mark"]),
-            f"{mark['miss_cm']:.1f}",
+            "—" if verdict.always_fits else f"{mark['miss_cm']:.1f}",
             "—" if mark["left_out_cm"] is None else f"{mark['left_out_cm']:.1f}",
         ]
         for mark in told["marks"]

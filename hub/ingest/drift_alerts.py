@@ -24,7 +24,7 @@ LOOK_BACK_MS = 2 * DAY_MS
 """Of a branch never looked at, so much of the past."""
 SITES_A_LOOK = 50
 HOURS_A_LOOK = 24
-_ENDED = frozenset({"no_entrance", "no_kiosk", "never_closes", "no_date"})
+_ENDED = frozenset({"no_entrance", "no_kiosk", "never_closes", "no_date", "four_marks"})
 """Reasons for which a branch is not checked any more: what was found before has ended. For others it is not known for now."""
 WEEK_DAYS = 7
 NEWS_MS = HOUR_MS

@@ -128,11 +128,22 @@ def sensor_agreement(sensor: str, span: Span, present_ms: int, told_ms: int, con
 
 
 def calibration(
-    camera: str, at_ms: int, residual_mm: int | None, age_days: int | None, *, dated: bool = True
+    camera: str,
+    at_ms: int,
+    residual_mm: int | None,
+    age_days: int | None,
+    *,
+    dated: bool = True,
+    always_fits: bool = False,
 ) -> list[Finding]:
-    """Residual and age of a camera's calibration against what floor figures can bear; `dated` where the site says its day."""
+    """Residual and age of a camera's calibration against what floor figures can bear.
+
+    `dated` where the site says its day; `always_fits` where its marks are four, whose residual is zero whatever was typed.
+    """
+    unchecked: Reason = "four_marks" if always_fits else "not_reported"
+    residual_mm = None if always_fits else residual_mm
     checks: tuple[tuple[Check, int | None, int, Reason], ...] = (
-        ("calibration_residual", residual_mm, LARGE_RESIDUAL_MM, "not_reported"),
+        ("calibration_residual", residual_mm, LARGE_RESIDUAL_MM, unchecked),
         ("calibration_age", age_days, OLD_DAYS, "not_reported" if dated else "no_date"),
     )
     span = (at_ms, at_ms)

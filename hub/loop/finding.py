@@ -31,6 +31,7 @@ Reason = Literal[
     "hardly_seen",
     "not_reported",
     "no_date",
+    "four_marks",
 ]
 """Why a check could not be made."""
 Basis = Literal["design", "acceptance", "history", "sampling", "threshold"]

@@ -55,7 +55,7 @@ hours = { mon = "09:00-17:00", tue = "09:00-17:00", wed = "09:00-17:00", thu = "
 [[camera]]
 id = "cam"
 source = "usb:0"
-calibration = { points = [[0, 0, 0, 0], [100, 0, 2, 0], [100, 100, 2, 1], [0, 100, 0, 1]], picture_px = [100, 100] }
+calibration = { points = [[0, 0, 0, 0], [100, 0, 2, 0], [100, 100, 2, 1], [0, 100, 0, 1], [50, 50, 1, 0.5]], picture_px = [100, 100] }
 [[sensor]]
 id = "eye"
 source = "udp:127.0.0.1:9"
@@ -835,6 +835,32 @@ def test_the_age_of_a_calibration_that_has_no_date_any_more_alarms_nobody(hub: W
             drift.tick(now_ms())
     lasting = {kind: lasts for kind, _, lasts in alerts(hub)}
     assert lasting == {"calibration_age": False, "calibration_residual": True}
+
+
+def test_four_marks_agree_with_nothing(tmp_path: Path) -> None:
+    """The box tells of no residual at all, since they always fit: no check, and what five marks were alarmed for has ended."""
+    with world(tmp_path, parts=PARTS.replace(", [50, 50, 1, 0.5]", "")) as hub:
+        site = hub.config.sites["hall"]
+        start_ms, _ = site.open_spans_ms(day_of(site, 1))[0]
+        key = ("calibration_residual", "cam")
+        with hub.store.transaction() as transaction:
+            assert Alerts(transaction.db).open("hall", key, start_ms, {}, [])
+            Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms, start_ms))
+        box = Box(hub)
+        with looking(hub) as (_, drift):
+            for hour in range(4):
+                windows = minutes(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS, 0)
+                for body in windows:
+                    body["cameras"][0]["calibration_residual_mm"] = 0
+                box.send(*windows)
+                drift.tick(now_ms())
+        assert {kind: lasts for kind, _, lasts in alerts(hub)} == {"calibration_residual": False}
+        answer = get(hub, "/hall/quality", hub.token("manager", "hall"), days="2").json()
+        found = {each["check"]: each for each in answer["findings"]}
+        residual = found["calibration_residual"]
+        assert (residual["outcome"], residual["reason"]) == ("unknown", "four_marks")
+        assert residual["value"] is None
+        assert found["calibration_age"]["outcome"] == "ok"
 
 
 def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:

@@ -243,6 +243,22 @@ def test_a_box_that_is_away_is_asked_for_a_picture_when_it_is_back(boxed: World)
         assert (say("setup.asked.open", "zh") in said(page)) == online
 
 
+@pytest.mark.parametrize("fifth", ["", ", [40, 30, 1, 0.5]"])
+def test_four_marks_are_not_told_as_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fifth: str
+) -> None:
+    """They fit whatever was typed: a warning, and no zero for a residual; a fifth mark is a check."""
+    camera = CAMERA.replace("[0, 60, 0, 1]]", f"[0, 60, 0, 1]{fifth}]")
+    with shown(tmp_path, monkeypatch, BOX + camera) as hub:
+        page = opened(hub, "hall")
+        page.button_group[0].set_value("camera").run()
+        assert not page.exception
+        html = " ".join(block.proto.body for block in page.get("html"))
+        assert say("setup.residual", "zh") in html
+        warned = say("setup.four_marks", "zh") in [each.value for each in page.warning]
+        assert (warned, "0.0 cm" in html, "<td>0.0</td>" in html) == (not fifth, bool(fifth), bool(fifth))
+
+
 def test_a_new_shape_does_not_take_the_place_of_another(hub: World) -> None:
     """Its id is taken: that is said, and the old one stays."""
     page = opened(hub, "hall")

@@ -119,6 +119,14 @@ def test_a_calibration_is_held_against_time_and_residual() -> None:
     assert [f.reason for f in calibration("hall", 5, None, None, dated=False)] == ["not_reported", "no_date"]
 
 
+def test_four_marks_are_no_check_of_themselves() -> None:
+    """They fit whatever was typed: a residual of zero agrees with nothing, and none is told; the age is what it was."""
+    for residual_mm in (0, None):
+        residual, age = calibration("hall", 5, residual_mm, 20, always_fits=True)
+        assert (residual.outcome, residual.reason, residual.value) == ("unknown", "four_marks", None)
+        assert age.outcome == "ok"
+
+
 @given(
     st.floats(0, 5), st.floats(0, 4), st.floats(0, 3), st.floats(0, 1),
 )  # fmt: skip

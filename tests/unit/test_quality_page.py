@@ -280,6 +280,22 @@ def test_what_is_beyond_its_limit_says_so_in_words() -> None:
     assert tiles.FAULTY[0] in html
 
 
+def test_the_zero_of_four_marks_is_no_residual() -> None:
+    """They always fit: the table shows a dash, and the check stands among those that could not be made."""
+    camera = {"id": "hall", "state": "up", "fault": None, "coverage": 0.9, "coverage_day": None,
+              "faults": [], "calibration_residual_mm": 0, "calibration_age_days": 20}  # fmt: skip
+    unmade = finding("calibration_residual", subject="hall", outcome="unknown", reason="four_marks",
+                     value=None, expected=None, tolerance=None, basis=None)  # fmt: skip
+    told = answer(cameras=[camera], findings=[unmade, finding("calibration_age", subject="hall", value=20.0)])
+    html = quality.part_table(told, {}, "en")
+    assert "cm" not in html
+    assert "<td>—</td><td>20\N{NO-BREAK SPACE}days</td>" in html
+    shown = quality.check_table(told, {("camera", "hall"): "Hall"}, "en")
+    assert "? Four marks always fit: Calibration residual · Hall" in shown
+    assert "四个标记点总能吻合" in quality.check_table(told, {}, "zh")
+    assert "0.0\N{NO-BREAK SPACE}cm" in quality.part_table(answer(cameras=[camera]), {}, "en")
+
+
 def test_a_camera_that_is_not_heard_of_is_at_odds_with_nobody() -> None:
     """As on Live: what it once did not fit together with is told of one that works."""
     camera = {"id": "hall", "fault": None, "coverage": 0.9, "coverage_day": None, "faults": []}

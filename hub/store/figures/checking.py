@@ -98,6 +98,7 @@ class Checker:
                 said.get(camera.id, {}).get("calibration_residual_mm"),
                 said.get(camera.id, {}).get("calibration_age_days"),
                 dated=camera.calibration.measured_on is not None,
+                always_fits=camera.calibration.always_fits,
             )
         ]
 
