@@ -113,8 +113,19 @@ def _reading(sensor: Mapping[str, Any], spoken: Language) -> str:
     if sensor["nearest_mm"] is not None:
         parts.append(say("sensor.range", spoken, value=f"{sensor['nearest_mm'] / 1000:.2f}"))
     if sensor["present"] is not None:
-        parts.append(say("sensor.present" if sensor["present"] else "sensor.clear", spoken))
+        parts.append(_presence(sensor, spoken))
     return " · ".join(parts)
+
+
+def _presence(sensor: Mapping[str, Any], spoken: Language) -> str:
+    present_s, observed_s = sensor.get("present_s"), sensor.get("observed_s")  # an older hub tells neither
+    if present_s is None or observed_s is None or present_s in {0, observed_s}:
+        return say("sensor.present" if sensor["present"] else "sensor.clear", spoken)
+    return say("sensor.at_times", spoken, value=_seconds(max(0.1, present_s)), whole=_seconds(observed_s))
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def notices(

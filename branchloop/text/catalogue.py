@@ -65,6 +65,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "sensor": ("sensor", "传感器"),
     "sensor.range": ("{value} m to the nearest", "最近 {value} 米"),
     "sensor.present": ("somebody is here", "有人"),
+    "sensor.at_times": ("somebody for {value} of {whole} s", "{whole} 秒中有 {value} 秒有人"),
     "sensor.clear": ("clear", "无人"),
     "state.up": ("works", "正常"),
     "state.starting": ("starting", "启动中"),

@@ -215,6 +215,8 @@ def _sensors(site: Site, newest: Newest, lamps: Mapping[tuple[str, str], box.Lam
                 nearest_mm=read.get("nearest_mm"),
                 mean_mm=round(sum_mm / valid) if valid and sum_mm is not None else None,
                 present=present_ms * 2 >= observed_ms if observed_ms and present_ms is not None else None,
+                present_s=None if present_ms is None else present_ms / 1000,
+                observed_s=None if observed_ms is None else observed_ms / 1000,
                 coverage=None if observed_ms is None else min(1.0, observed_ms / newest.duration_ms),
             )
         )

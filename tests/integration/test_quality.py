@@ -837,6 +837,20 @@ def test_the_age_of_a_calibration_that_has_no_date_any_more_alarms_nobody(hub: W
     assert lasting == {"calibration_age": False, "calibration_residual": True}
 
 
+def test_how_long_a_sensor_had_somebody_before_it_is_told(hub: World) -> None:
+    """As the box measured it: whether that is much or little is for who reads it."""
+    box = Box(hub)
+    start_ms = box.now_ms - box.now_ms % 5_000 - 5_000
+    box.send(with_parts(window(start_ms, 1), present_ms=1_700, nearest_mm=1_290, sum_mm=100_000))
+    (eye,) = get(hub, "/hall/live", hub.token("manager", "hall")).json()["sensors"]
+    assert (eye["present"], eye["present_s"], eye["observed_s"], eye["nearest_mm"]) == (
+        False,
+        1.7,
+        5.0,
+        1_290,
+    )
+
+
 def test_four_marks_agree_with_nothing(tmp_path: Path) -> None:
     """The box tells of no residual at all, since they always fit: no check, and what five marks were alarmed for has ended."""
     with world(tmp_path, parts=PARTS.replace(", [50, 50, 1, 0.5]", "")) as hub:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo
 
+import pytest
 from test_dashboard_layers import BRANCH, figure, live, queue, then
 
 from dashboard import waiting
@@ -37,6 +38,27 @@ def test_a_box_that_is_not_heard_of_has_no_green_counts_and_no_readings() -> Non
     mixed = summary({**told, "cameras": [camera, {**camera, "state": "up"}]}, "en")
     assert '<span class="bl-good" aria-hidden="true">●</span> 1 camera ' in mixed
     assert "1 camera: not heard of" in mixed
+
+
+@pytest.mark.parametrize(
+    ("present_s", "english", "chinese"),
+    [
+        (0.0, "1.29 m to the nearest · clear", "最近 1.29 米 · 无人"),
+        (0.02, "1.29 m to the nearest · somebody for 0.1 of 5 s", "最近 1.29 米 · 5 秒中有 0.1 秒有人"),
+        (1.7, "1.29 m to the nearest · somebody for 1.7 of 5 s", "最近 1.29 米 · 5 秒中有 1.7 秒有人"),
+        (3.0, "1.29 m to the nearest · somebody for 3 of 5 s", "最近 1.29 米 · 5 秒中有 3 秒有人"),
+        (5.0, "1.29 m to the nearest · somebody is here", "最近 1.29 米 · 有人"),
+    ],
+)
+def test_a_sensor_before_which_somebody_stood_for_a_while_says_for_how_long(
+    present_s: float, english: str, chinese: str
+) -> None:
+    """Neither clear, beside a distance at which somebody was, nor somebody here."""
+    sensor = {"id": "s", "state": "up", "fault": None, "detail": None, "nearest_mm": 1_290,
+              "present": present_s >= 2.5, "present_s": present_s, "observed_s": 5.0}  # fmt: skip
+    told = {"cameras": [], "sensors": [sensor], "pairs": [], "device": None, "stale": False}
+    assert english in lights(BRANCH, told, "en")[-1]
+    assert chinese in lights(BRANCH, told, "zh")[-1]
 
 
 def test_what_was_true_is_not_told_of_now() -> None:

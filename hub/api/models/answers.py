@@ -233,7 +233,9 @@ class SensorNow(Answer):
     detail: str | None = Field(description="what its box says of its state, in English")
     nearest_mm: int | None
     mean_mm: int | None
-    present: bool | None
+    present: bool | None = Field(description="whether somebody was there for at least half of `observed_s`")
+    present_s: float | None = Field(description="how long somebody was there")
+    observed_s: float | None = Field(description="how long it gave readings")
     coverage: Share | None
 
 
