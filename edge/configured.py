@@ -1,7 +1,7 @@
 """Which configuration a box runs: its own file, or the newer one that the hub desired and the box took.
 
-A desired configuration is kept whole in the data directory, and believed only while the box's own file still
-agrees with it. Whoever raises the version in the own file above it has the last word.
+A desired configuration is kept whole in the data directory. Wiring and time zone are those that the box's own file says
+by now. Whoever raises the version in the own file above it has the last word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pydantic import ValidationError
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.site.box import Box
 from branchloop.site.site import Site, config_hash, parse_site
-from branchloop.wire.desired import Desired, RefusedError, judge
+from branchloop.wire.desired import Desired, RefusedError, judge_taken
+from branchloop.wire.status import Refusal
 from edge.durable import replace_whole
 
 KEPT = "desired.json"
@@ -33,13 +34,25 @@ _LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class PassedOver:
+    """What the box took once and cannot run by its own file as it is now, and why."""
+
+    desired: Desired
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
 class Configured:
-    """A site and its box as they run; `hash` is of the own file, or of the desired text in force."""
+    """A site and its box as they run; `hash` is of the own file, or of the desired text in force.
+
+    That text's hash stays the hub's where the own file wires its cameras in another way: by it both know that text.
+    """
 
     site: Site
     box: Box
     hash: str
     own_text: str
+    passed_over: PassedOver | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,7 @@ class InForce:
     site: Site
     hash: str
     from_hub: bool
+    passed_over: PassedOver | None = None
 
     def figures(self) -> dict[str, Any]:
         """Which version that is, and whose, for a command's report."""
@@ -92,7 +106,7 @@ def in_force(config: Path, text: str) -> InForce:
             hint="Ask as the box's user, or as root.",
         ) from error
     running = _configured(own, own.box, text, desired)
-    return InForce(running.site, running.hash, from_hub=running.site is not own)
+    return InForce(running.site, running.hash, running.site is not own, running.passed_over)
 
 
 def read_own(config: Path) -> tuple[Site, Box, str]:
@@ -144,12 +158,19 @@ def put_whole(path: Path, text: str) -> None:
 
 
 def _configured(own: Site, box: Box, text: str, desired: Desired | None) -> Configured:
+    passed_over = None
     if desired is not None and desired.version > own.version:
         try:
-            return Configured(judge(desired, text), box, desired.hash, text)
+            return Configured(judge_taken(desired, text), box, desired.hash, text)
         except (RefusedError, ArithmeticError, ValueError) as error:
-            _LOG.warning("configuration %d is no longer taken: %s", desired.version, error)
-    return Configured(own, box, config_hash(text), text)
+            code = error.code if isinstance(error, RefusedError) else "faulty"
+            refusal = Refusal(version=desired.version, code=code, reason=str(error)[:500])
+            passed_over = PassedOver(desired, refusal)
+            _LOG.warning(
+                "configuration %d is no longer taken, version %d of the box's own file counts: %s",
+                desired.version, own.version, error,
+            )  # fmt: skip
+    return Configured(own, box, config_hash(text), text, passed_over)
 
 
 def _kept(data_dir: Path) -> Desired | None:

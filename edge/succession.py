@@ -48,7 +48,12 @@ class Succession:
         self._crashed = {refusal.version: refusal for refusal in self._trial.refused()}
         newest = self._crashed.get(max(self._crashed, default=0))
         newer = newest is not None and newest.version > configured.site.version
+        self._passed_over = configured.passed_over
         self.refused: Refusal | None = newest if newer else None
+        if self._passed_over is not None and (
+            self.refused is None or self._passed_over.refusal.version > self.refused.version
+        ):
+            self.refused = self._passed_over.refusal
         self.crashes: CoreCrashes | None = self._trial.crashes.lately()
         """Of the last hour, where they are many; so told until the core has worked for an hour."""
         self._began_s: float | None = None
@@ -81,6 +86,13 @@ class Succession:
             return None
         if desired.version in self._crashed:
             self.refused = self._crashed[desired.version]
+            return None
+        passed = self._passed_over
+        if passed is not None and (desired.version, desired.hash) == (
+            passed.desired.version,
+            passed.desired.hash,
+        ):
+            self.refused = passed.refusal  # judged as one that was taken, not as one that comes anew
             return None
         try:
             site = judge(desired, self._own_text)

@@ -7,6 +7,7 @@ kiosks and the wiring of its cameras and sensors is the branch's business and st
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -72,6 +73,37 @@ def judge(desired: Desired, own_text: str) -> Site:
     Raises RefusedError: another site or hash, a fault of the text, pictures of another size, wiring that
     is not the branch's, marks that fix no floor.
     """
+    own, site = _read(desired, own_text)
+    if site.timezone != own.timezone:
+        raise RefusedError(
+            "timezone_changed", f"the time zone is {own.timezone}, not {site.timezone}.",
+            hint="A branch's days cannot move; change the box's own file if it was wrong.",
+        )  # fmt: skip
+    _same_wiring("camera", site.cameras, own.cameras, WIRING)
+    _same_wiring("sensor", site.sensors, own.sensors, WIRING)
+    _judge_cameras(site, own)
+    return site
+
+
+def judge_taken(desired: Desired, own_text: str) -> Site:
+    """The site of a version that the box took before, under the wiring and the time zone of its own file as it is now.
+
+    Raises RefusedError as `judge`: for pictures of another size too, since its marks are of the old ones.
+    """
+    own, site = _read(desired, own_text)
+    site = site.model_copy(
+        update={
+            "timezone": own.timezone,
+            "cameras": _rewired("camera", site.cameras, own.cameras),
+            "sensors": _rewired("sensor", site.sensors, own.sensors),
+        }
+    )
+    _judge_cameras(site, own)
+    return site
+
+
+def _read(desired: Desired, own_text: str) -> tuple[Site, Site]:
+    """The box's own site, and the desired one with its tables; wiring and marks are not judged yet."""
     own = parse_site(own_text)
     if desired.hash != config_hash(desired.text):
         raise RefusedError("wrong_hash", "the text does not match its hash.", hint="Publish it again.")
@@ -88,16 +120,7 @@ def judge(desired: Desired, own_text: str) -> Site:
         raise RefusedError("other_site", f"the text is for site {site.id!r}, not for {own.id!r}.")
     if site.version != desired.version:
         raise RefusedError("wrong_version", f"its text says version {site.version}, not {desired.version}.")
-    if site.timezone != own.timezone:
-        raise RefusedError(
-            "timezone_changed", f"the time zone is {own.timezone}, not {site.timezone}.",
-            hint="A branch's days cannot move; change the box's own file if it was wrong.",
-        )  # fmt: skip
-    _same_wiring("camera", site.cameras, own.cameras, WIRING)
-    _same_wiring("sensor", site.sensors, own.sensors, WIRING)
-    for camera in site.cameras:
-        _judge_camera(camera, next(each for each in own.cameras if each.id == camera.id), site.plan)
-    return site
+    return own, site
 
 
 def marks_fault(camera: Camera, plan: Plan) -> tuple[str, str] | None:
@@ -107,6 +130,11 @@ def marks_fault(camera: Camera, plan: Plan) -> tuple[str, str] | None:
     if wrong is None and not survey.fixes_floor(calibration):
         return survey.BEYOND_HORIZON
     return wrong
+
+
+def _judge_cameras(site: Site, own: Site) -> None:
+    for camera in site.cameras:
+        _judge_camera(camera, next(each for each in own.cameras if each.id == camera.id), site.plan)
 
 
 def _judge_camera(camera: Camera, own: Camera, plan: Plan) -> None:
@@ -124,6 +152,25 @@ def _judge_camera(camera: Camera, own: Camera, plan: Plan) -> None:
 
 def _same_wiring(kind: str, wanted: list[Any], own: list[Any], keys: tuple[str, ...]) -> None:
     """A login goes only where the branch's own file sends it, and no file or port is opened from afar."""
+    for part, mine in _paired(kind, wanted, own):
+        for key in keys:
+            if getattr(part, key) != getattr(mine, key):
+                raise RefusedError(
+                    "wiring_changed", f"{kind} {part.id!r} has another `{key}` in the box's own file.",
+                    hint="Sources and logins are changed at the box.",
+                )  # fmt: skip
+
+
+def _rewired(kind: str, taken: list[Any], own: list[Any]) -> list[Any]:
+    """The parts of a version with the wiring of the box's own file."""
+    return [
+        part.model_copy(update={key: getattr(mine, key) for key in WIRING})
+        for part, mine in _paired(kind, taken, own)
+    ]
+
+
+def _paired(kind: str, wanted: list[Any], own: list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each part with the one of the box's own file. Raises RefusedError where that has none."""
     known: dict[str, Camera | Sensor] = {part.id: part for part in own}
     for part in wanted:
         if part.id not in known:
@@ -131,12 +178,7 @@ def _same_wiring(kind: str, wanted: list[Any], own: list[Any], keys: tuple[str, 
                 f"unknown_{kind}", f"this branch has no {kind} {part.id!r}.",
                 hint="Wire it into the box's own file first.",
             )  # fmt: skip
-        for key in keys:
-            if getattr(part, key) != getattr(known[part.id], key):
-                raise RefusedError(
-                    "wiring_changed", f"{kind} {part.id!r} has another `{key}` in the box's own file.",
-                    hint="Sources and logins are changed at the box.",
-                )  # fmt: skip
+        yield part, known[part.id]
 
 
 def _keep_out(text: str) -> None:

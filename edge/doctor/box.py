@@ -39,6 +39,12 @@ def configuration(config: Path) -> tuple[Site, Finding]:
     except DependencyError as error:
         return read_site(config), bad(str(error))
     version = running.site.version
+    if running.passed_over is not None:
+        refused = running.passed_over.refusal
+        return running.site, bad(
+            f"configuration: version {refused.version} from the hub is not taken any more: {refused.reason} "
+            f"Version {version} of {config.name} counts instead, all of it; undo that there, or publish one that fits"
+        )
     if not running.from_hub:
         return running.site, good(f"configuration: version {version}, from {config.name}")
     own = "its wiring, [box] and [[kiosk]] alone count"

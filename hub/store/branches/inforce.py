@@ -102,8 +102,12 @@ class SitesInForce(Mapping[str, Site]):
 
 
 def with_own_tables(text: str, file: Site) -> Site:
-    """A published text as a site, with the box and the kiosks of the hub's own file."""
-    return parse_site(text).model_copy(update={"box": file.box, "kiosks": file.kiosks})
+    """A published text as a site, with the box, the kiosks and the time zone of the hub's own file.
+
+    A box runs a version that it took by the time zone of its own file too, where that was corrected since.
+    """
+    own = {"box": file.box, "kiosks": file.kiosks, "timezone": file.timezone}
+    return parse_site(text).model_copy(update=own)
 
 
 def follow(config: HubConfig) -> HubConfig:
