@@ -47,7 +47,7 @@ def configuration(config: Path) -> tuple[Site, Finding]:
         )
     if not running.from_hub:
         return running.site, good(f"configuration: version {version}, from {config.name}")
-    own = "its wiring, [box] and [[kiosk]] alone count"
+    own = "its wiring, time zone, [box] and [[kiosk]] alone count"
     return running.site, good(f"configuration: version {version}, from the hub; of {config.name} {own}")
 
 
