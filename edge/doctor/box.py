@@ -13,6 +13,7 @@ import numpy as np
 
 from branchloop.doctor_finding import Finding, bad, good
 from branchloop.errors import BranchloopError, DependencyError
+from branchloop.exposed_key import examine_private_key
 from branchloop.processes import owner
 from branchloop.site.box import DETECTOR
 from branchloop.site.site import Camera, Site
@@ -68,6 +69,7 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
         if site.box is not None:
             findings += examine_clock()
             findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
+            findings += _keys(site, base_dir)
             if running is not None:
                 findings += examine_waiting(base_dir / site.box.data_dir / "outbox.db")
             if site.kiosks:
@@ -75,6 +77,16 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
 
                 findings += examine_kiosks(site, site.box, base_dir)
     return findings
+
+
+def _keys(site: Site, base_dir: Path) -> list[Finding]:
+    """Who may read or write the private keys of the link and of the kiosks' pages."""
+    links = [site.box.tls] if site.box is not None and site.box.tls is not None else []
+    named = [
+        *(tls.key_file or tls.cert_file for tls in links),
+        *(kiosk.tls_key_file for kiosk in site.kiosks),
+    ]
+    return [finding for name in named if name is not None for finding in examine_private_key(base_dir / name)]
 
 
 def opencv() -> Finding:

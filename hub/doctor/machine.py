@@ -21,7 +21,7 @@ from hub.doctor.address import address_missing
 from hub.doctor.clocks import examine_clocks
 from hub.doctor.documents import examine_documents
 from hub.doctor.named import examine_named
-from hub.doctor.tls import examine_served, examine_tls
+from hub.doctor.tls import examine_key, examine_served, examine_tls
 from hub.room import shortage
 
 LEAST_FREE_GB = 2.0
@@ -40,8 +40,8 @@ def examine(config: HubConfig | None) -> list[Finding]:
         else:
             findings.append(_port("broker", config.hub.broker_listen, running=running))
         findings += _taken(config)
-        findings += [*examine_backup(config), examine_tls(config), *examine_named(config)]
-        findings += [*examine_documents(config), *examine_clocks(config)]
+        findings += [*examine_backup(config), examine_tls(config), *examine_key(config)]
+        findings += [*examine_named(config), *examine_documents(config), *examine_clocks(config)]
         missing = address_missing(config)
         findings += [warn(missing)] if missing is not None else []
     return findings

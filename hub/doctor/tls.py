@@ -10,6 +10,7 @@ from pathlib import Path
 from cryptography import x509
 
 from branchloop.doctor_finding import Finding, bad, good, warn
+from branchloop.exposed_key import examine_private_key
 from branchloop.served_certificate import SOON, served_until
 from hub.config.hub import HubConfig, split_address
 
@@ -26,6 +27,14 @@ def examine_tls(config: HubConfig) -> Finding:
         return good("no TLS: broker and boxes share this machine")
     trouble = _unusable(config)
     return bad(trouble) if trouble is not None else _validity(config)
+
+
+def examine_key(config: HubConfig) -> list[Finding]:
+    """Who may read or write the private key of [hub.tls], which may lie in the certificate's own file."""
+    tls = config.hub.tls
+    if tls is None or tls.cert_file is None:
+        return []
+    return examine_private_key(config.path.parent / (tls.key_file or tls.cert_file))
 
 
 def examine_served(config: HubConfig) -> Finding:

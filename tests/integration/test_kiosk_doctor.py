@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from branchloop.doctor_finding import Finding
+from branchloop.doctor_finding import Finding, warn
 from branchloop.keys.box import new_private, sign_box_key
 from branchloop.keys.sealing import encode, raw_public
 from branchloop.processes import free_port, lock_directory, owner
@@ -73,6 +73,31 @@ def folder(tmp_path: Path) -> Path:
 
 def of_kiosk(config: Path) -> list[Finding]:
     return [each for each in examine(read_own(config)[0], config) if each["text"].startswith("kiosk kiosk-1")]
+
+
+def test_keys_that_everybody_may_read_are_told(folder: Path) -> None:
+    """The box's own of its link, and that of the kiosk's page; a warning each, until they are guarded."""
+    config = written(folder, kiosk='tls_cert_file = "cert.pem"\ntls_key_file = "page.key"')
+    link = f'{config.read_text()}[box.tls]\nca_file = "ca.pem"\ncert_file = "box.pem"\nkey_file = "box.key"\n'
+    config.write_text(link, encoding="utf-8")
+    keys = [folder / "box.key", folder / "page.key"]
+    for key in keys:
+        key.write_text("key\n")
+        key.chmod(0o644)
+
+    def told() -> list[Finding]:
+        found = examine(read_own(config)[0], config)
+        return [each for each in found if each["text"].startswith("private key")]
+
+    assert told() == [
+        warn(
+            f"private key {key} may be read by everybody; guard it: chmod 600 {key} (640 if a group must read it)"
+        )
+        for key in keys
+    ]
+    keys[0].chmod(0o600)
+    keys[1].chmod(0o646)
+    assert [(each["state"], str(keys[1]) in each["text"]) for each in told()] == [("bad", True)]
 
 
 def test_a_kiosk_that_can_work_is_told_what_is_still_to_do(folder: Path) -> None:

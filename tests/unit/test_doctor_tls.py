@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 
 from branchloop.doctor_finding import Finding
 from hub.config.hub import read_config
-from hub.doctor.tls import examine_tls, forewarning
+from hub.doctor.machine import examine
+from hub.doctor.tls import examine_key, examine_tls, forewarning
 
 TLS = '[hub.tls]\nca_file = "ca.pem"\ncert_file = "cert.pem"\nkey_file = "key.pem"\n'
 CUT_OFF = "neither the boxes nor ingest get to the broker"
@@ -85,3 +86,43 @@ def test_a_key_with_a_password_is_not_asked_for(tmp_path: Path, authority: Autho
     finding, said = found(tmp_path)
     assert (finding["state"], said) == ("bad", None)
     assert finding["text"].startswith("[hub.tls] cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "state", "by"),
+    [
+        (0o600, None, ""),
+        (0o400, None, ""),
+        (0o640, None, ""),
+        (0o644, "warn", "read by everybody"),
+        (0o604, "warn", "read by everybody"),
+        (0o660, "warn", "written by its group"),
+        (0o666, "bad", "written by everybody"),
+        (0o602, "bad", "written by everybody"),
+    ],
+)
+def test_who_may_read_or_write_the_key_is_told_with_the_command_that_mends_it(
+    tmp_path: Path, authority: Authority, mode: int, state: str | None, by: str
+) -> None:
+    authority.sign()
+    key = tmp_path / "key.pem"
+    key.chmod(mode)
+    config = read_config(tmp_path / "hub.toml")
+    told = [each for each in examine(config) if each["text"].startswith("private key")]
+    text = f"private key {key} may be {by}; guard it: chmod 600 {key} (640 if a group must read it)"
+    assert told == ([] if state is None else [{"state": state, "text": text}])
+
+
+def test_a_key_in_the_file_of_its_certificate_is_looked_at_there(
+    tmp_path: Path, authority: Authority
+) -> None:
+    authority.sign()
+    both = tmp_path / "cert.pem"
+    both.write_bytes(both.read_bytes() + (tmp_path / "key.pem").read_bytes())
+    both.chmod(0o644)
+    path = tmp_path / "hub.toml"
+    text = path.read_text().replace('key_file = "key.pem"\n', "")
+    path.write_text(text.replace('broker = "embedded"', 'broker = "mqtts://127.0.0.1:1"'))
+    (finding,) = examine_key(read_config(path))
+    assert finding["state"] == "warn"
+    assert f"chmod 600 {both} " in finding["text"]
