@@ -17,7 +17,8 @@ from branchloop.errors import ConfigError, UsageError
 from branchloop.finite import Finite
 from branchloop.site.kiosk import Kiosk
 from branchloop.site.site import Site
-from edge.configured import read_box, read_site
+from edge.configured import InForce, read_box, read_site
+from edge.counted_by import IN_FORCE, counted_by
 from edge.measuring import acceptance, bench, evaluate
 from edge.options import FILE, JSON, progress, read_bounds, read_numbers, read_pairs, read_size
 
@@ -129,6 +130,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("config", type=FILE, required=False)
+@IN_FORCE
 @click.option("--camera", "cameras", multiple=True, metavar="ID=VIDEO", help="clip of a camera; repeat it")
 @click.option("--points", multiple=True, metavar="ID=CSV", help="calibration: x_px,y_px,x_m,y_m")
 @click.option("--fps", multiple=True, metavar="ID=F", help="true frame rate where the header is wrong")
@@ -143,6 +145,7 @@ def doctor(config: Path | None, as_json: bool) -> None:
 @JSON
 def replay(
     config: Path | None,
+    by_box: bool,
     cameras: tuple[str, ...],
     points: tuple[str, ...],
     fps: tuple[str, ...],
@@ -159,8 +162,8 @@ def replay(
     from edge.provenance import made_with
     from edge.replay import replay
 
-    site, reels, corner = _footage(
-        config, cameras, points, bounds, read_numbers("--fps", fps), read_numbers("--offset", offset)
+    site, reels, corner, running = _footage(
+        config, by_box, cameras, points, bounds, read_numbers("--fps", fps), read_numbers("--offset", offset)
     )
     named = detector or site.detector
     model = load_detector(
@@ -169,19 +172,21 @@ def replay(
         input_size=read_size(input_size),
     )
     made = None
-    if config and not points:
-        made = made_with(config, site.version, named, [reel.clip.path for reel in reels])
+    if running is not None and not points:
+        made = made_with(running, named, [reel.clip.path for reel in reels])
     started_s = time.monotonic()
     figures = replay(
         site, reels, model, out_dir, origin_m=corner, until_s=until_s, progress=progress, made=made
     )
     progress(0, None)
     spent_s = time.monotonic() - started_s
-    exits.report({**figures, "seconds": round(spent_s, 3), "out": str(out_dir)}, as_json=as_json)
+    by = running.figures() if running is not None and by_box else {}
+    exits.report({**by, **figures, "seconds": round(spent_s, 3), "out": str(out_dir)}, as_json=as_json)
 
 
 @cli.command()
 @click.argument("config", type=FILE, required=False)
+@IN_FORCE
 @click.option("--camera", "cameras", multiple=True, metavar="ID=VIDEO", help="clip of a camera; repeat it")
 @click.option("--points", multiple=True, metavar="ID=CSV", help="calibration: x_px,y_px,x_m,y_m")
 @click.option("--bounds", metavar="X0,Y0,X1,Y1", help="the floor in metres, without CONFIG")
@@ -191,6 +196,7 @@ def replay(
 @JSON
 def birdseye(
     config: Path | None,
+    by_box: bool,
     cameras: tuple[str, ...],
     points: tuple[str, ...],
     bounds: str | None,
@@ -204,7 +210,7 @@ def birdseye(
     from edge.perceive.backdrop import SCORE_FLOOR
     from edge.perceive.people import load_detector
 
-    site, reels, corner = _footage(config, cameras, points, bounds, {}, {})
+    site, reels, corner, _ = _footage(config, by_box, cameras, points, bounds, {}, {})
     model = load_detector(detector or site.detector, score_floor=SCORE_FLOOR)
     read = (
         config,
@@ -238,10 +244,10 @@ def simulate(config: Path, tracks: Path, out_dir: Path, as_json: bool) -> None:
 
 
 def _footage(
-    config: Path | None, cameras: tuple[str, ...], points: tuple[str, ...], bounds: str | None,
+    config: Path | None, by_box: bool, cameras: tuple[str, ...], points: tuple[str, ...], bounds: str | None,
     fps: Mapping[str, float], offsets_s: Mapping[str, float],
-) -> tuple[Site, list[Reel], tuple[float, float]]:  # fmt: skip
-    """The site that clips are run through, the clips, and where its plan's corner lies in the user's metres."""
+) -> tuple[Site, list[Reel], tuple[float, float], InForce | None]:  # fmt: skip
+    """The site that clips are run through, the clips, where its plan's corner lies in the user's metres, and by what."""
     from edge.replay import bare_site, open_reels, site_of
 
     videos = {camera: Path(video) for camera, video in read_pairs("--camera", cameras).items()}
@@ -252,13 +258,16 @@ def _footage(
             "--bounds goes without CONFIG, whose plan says how large the floor is.",
             hint="Leave one of them out.",
         )
+    if config is None and by_box:
+        raise UsageError("--in-force needs CONFIG.", hint="Name the site file of the box.")
     marks = {camera: Path(file) for camera, file in read_pairs("--points", points).items()}
-    site = read_site(config) if config else None
+    running = counted_by(config, by_box=by_box) if config else None
+    site = running.site if running else None
     reels = open_reels(videos, fps, offsets_s, site)
     if site is None:
         site, corner = bare_site(marks, reels, read_bounds(bounds))
-        return site, reels, corner
-    return site_of(site, list(videos), marks, reels), reels, (0.0, 0.0)
+        return site, reels, corner, None
+    return site_of(site, list(videos), marks, reels), reels, (0.0, 0.0), running
 
 
 def _kiosk(site: Site, kiosk: str) -> Kiosk:

@@ -12,8 +12,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from branchloop.errors import InputError, UsageError
-from branchloop.site.site import Site, config_hash
-from edge.configured import read_text
+from branchloop.site.site import Site
+from edge.configured import InForce
 from edge.tables import read_records
 
 EVENT = "made"
@@ -31,11 +31,11 @@ class Made(BaseModel):
     clips: tuple[str, ...]
 
 
-def made_with(config: Path, version: int, detector: str, clips: Iterable[Path]) -> Made:
-    """The record of a replay that goes by the file `config` as it is."""
+def made_with(running: InForce, detector: str, clips: Iterable[Path]) -> Made:
+    """The record of a replay that goes by this configuration."""
     return Made(
-        config_version=version,
-        config_hash=config_hash(read_text(config)),
+        config_version=running.site.version,
+        config_hash=running.hash,
         detector=detector,
         clips=tuple(sha256(clip)[1] for clip in clips),
     )
@@ -100,7 +100,10 @@ def is_of(path: Path, site: Site, hash_in_force: str, clips: Collection[str]) ->
 
 
 def _refuse(
-    path: Path, others: str, ours: str, hint: str = "Run `edge replay` with what is to be accepted."
+    path: Path,
+    others: str,
+    ours: str,
+    hint: str = "Run `edge replay --in-force` with what is to be accepted.",
 ) -> None:
     raise InputError(f"{path} was made with {others}; {ours}.", hint=hint)
 

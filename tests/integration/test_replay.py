@@ -18,9 +18,11 @@ from click.testing import CliRunner
 from reference import PETS, RETAIL, needs_reference
 from restamped import write_mp4
 
-from branchloop.errors import BranchloopError, InputError
+from branchloop.errors import BranchloopError, DependencyError, InputError
 from branchloop.share import share
 from branchloop.site.site import config_hash
+from branchloop.wire.desired import make
+from edge.configured import KEPT, keep
 from edge.main import cli
 
 CLIP = share("sample_video/plaza.mp4")
@@ -75,6 +77,42 @@ def test_two_replays_are_byte_identical(replayed: tuple[Path, dict[str, Any]], t
     with np.load(out / "heat.npz") as heat:
         assert {"event": "made", **json.loads(str(heat["made"]))} == made
     assert first["crossings"] == second["crossings"]
+
+
+def test_what_was_published_is_replayed_where_that_is_asked_for(tmp_path: Path) -> None:
+    """The box runs version 2 of the hub, with another name for a line: by the file alone only with a warning."""
+    site, box = tmp_path / "branch.toml", tmp_path / "box"
+    own = SITE.read_text(encoding="utf-8").replace("data/box-1", "box")
+    site.write_text(own, encoding="utf-8")
+    box.mkdir()
+    wanted = make(own.replace('id = "street"', 'id = "drawn"'), "plaza", 2, 0, 1)
+    where = ["replay", str(site), "--camera", f"hall={CLIP}", "--fps", "hall=7", "--until", "6", "--json"]
+
+    def told(*more: str) -> tuple[set[str], dict[str, Any], dict[str, Any], str]:
+        """Lines that were watched, how the results were made, what is reported and said."""
+        done = CliRunner().invoke(cli, [*where, "--out", str(tmp_path / "out"), *more])
+        assert done.exit_code == 0, done.output
+        rows = list(map(json.loads, (tmp_path / "out/events.ndjson").read_text("utf-8").splitlines()))
+        window = next(row for row in rows if row["event"] == "window")
+        lines = {line["line"] for line in window["lines"]}
+        return lines, rows[0], json.loads(done.stdout.strip().splitlines()[-1]), done.stderr
+
+    _, made, _, said = told()
+    assert (made["config_version"], "from the hub" in said) == (1, False), "nothing was published yet"
+    keep(box, wanted)
+    lines, made, _, said = told()
+    assert ({"street", "drawn"} & lines, made["config_version"]) == ({"street"}, 1)
+    assert "the box runs version 2 from the hub" in said
+    assert "--in-force" in said
+    lines, made, report, said = told("--in-force")
+    assert ({"street", "drawn"} & lines, "warning" in said) == ({"drawn"}, False)
+    assert (made["config_version"], made["config_hash"]) == (2, wanted.hash)
+    assert (report["config_version"], report["config_from"]) == (2, "hub")
+    (box / KEPT).unlink()
+    (box / KEPT).mkdir()
+    assert "cannot be read" in told()[3]
+    unread = CliRunner().invoke(cli, [*where, "--out", str(tmp_path / "out"), "--in-force"])
+    assert isinstance(unread.exception, DependencyError), "what cannot be read is not guessed"
 
 
 def test_nobody_is_observed_in_a_hole_of_a_recording(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ from branchloop.keys.box import new_private, private_pem
 from branchloop.keys.root import read_root, write_private
 from branchloop.keys.sealing import raw_public
 from branchloop.share import share
-from branchloop.site.site import parse_site
+from branchloop.site.site import config_hash, parse_site
 from branchloop.wire.desired import make as make_desired
 from edge import acceptance
 from edge.acceptance import Measures, make
-from edge.configured import keep
+from edge.configured import InForce, keep
 from edge.provenance import Made, is_of, made_with
 from edge.results import Results
 
@@ -249,7 +249,7 @@ def test_results_of_another_configuration_are_refused(tmp_path: Path, key: Path)
                 events.write(json.dumps(row) + "\n")
         return tmp_path / name
 
-    ours = made_with(CONFIG, site.version, site.box.detector, [clip])
+    ours = made_with(InForce(site, config_hash(text), from_hub=False), site.box.detector, [clip])
     right = replayed(ours, "right")
     measures = Measures(counts=[(right / "events.ndjson", hand)], clips=[clip])
     assert accept(key, measures, out)["verdict"] == "pass"
