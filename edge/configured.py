@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.site.box import Box
+from branchloop.site.content import content_hash
 from branchloop.site.site import Site, config_hash, parse_site
 from branchloop.wire.desired import Desired, RefusedError, judge_taken
 from branchloop.wire.status import Refusal
@@ -43,7 +44,7 @@ class PassedOver:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """A site and its box as they run; `hash` is of the own file, or of the desired text in force.
+    """A site and its box as they run; `hash` and `content` are of the own file, or of the desired text in force.
 
     That text's hash stays the hub's where the own file wires its cameras in another way: by it both know that text.
     """
@@ -51,6 +52,7 @@ class Configured:
     site: Site
     box: Box
     hash: str
+    content: str
     own_text: str
     passed_over: PassedOver | None = None
 
@@ -161,7 +163,7 @@ def _configured(own: Site, box: Box, text: str, desired: Desired | None) -> Conf
     passed_over = None
     if desired is not None and desired.version > own.version:
         try:
-            return Configured(judge_taken(desired, text), box, desired.hash, text)
+            return Configured(judge_taken(desired, text), box, desired.hash, content_hash(desired.text), text)
         except (RefusedError, ArithmeticError, ValueError) as error:
             code = error.code if isinstance(error, RefusedError) else "faulty"
             refusal = Refusal(version=desired.version, code=code, reason=str(error)[:500])
@@ -170,7 +172,7 @@ def _configured(own: Site, box: Box, text: str, desired: Desired | None) -> Conf
                 "configuration %d is no longer taken, version %d of the box's own file counts: %s",
                 desired.version, own.version, error,
             )  # fmt: skip
-    return Configured(own, box, config_hash(text), text, passed_over)
+    return Configured(own, box, config_hash(text), content_hash(text), text, passed_over)
 
 
 def _kept(data_dir: Path) -> Desired | None:

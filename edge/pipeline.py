@@ -387,6 +387,7 @@ class Pipeline:
         return {
             "version": __version__,
             "config_hash": self._succession.hash,
+            "config_content": self._succession.content,
             "config_version": site.version,
             "refused": self._succession.refused,
             "crashes": self._succession.crashes,

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from branchloop.clock import HOUR_MS
 from branchloop.errors import ConfigError, DependencyError
+from branchloop.site.content import content_hash
 from branchloop.site.site import Site
 from branchloop.wire.desired import Desired, RefusedError, judge
 from branchloop.wire.status import CoreCrashes, Refusal
@@ -43,7 +44,7 @@ class Succession:
     def __init__(self, configured: Configured, data_dir: Path, prefix: str) -> None:
         """`prefix` begins the ids of notices."""
         self.site = configured.site
-        self.hash = configured.hash
+        self.hash, self.content = configured.hash, configured.content
         self._trial = Trial(data_dir)
         self._crashed = {refusal.version: refusal for refusal in self._trial.refused()}
         newest = self._crashed.get(max(self._crashed, default=0))
@@ -127,7 +128,9 @@ class Succession:
         """What came is in force now; what was heard meanwhile, if anything, to be heard again."""
         if self.coming is not None:
             self._since_s = None
-            self.site, self.hash, self.coming = self.coming.site, self.coming.desired.hash, None
+            desired = self.coming.desired
+            self.hash, self.content = desired.hash, content_hash(desired.text)
+            self.site, self.coming = self.coming.site, None
         waiting, self._waiting = self._waiting, None
         return waiting
 

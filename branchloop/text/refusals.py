@@ -12,6 +12,7 @@ from branchloop.text.rules import compiled, told_by
 _RULES = compiled((
     (r"version (\d+) was saved meanwhile; this was made from (\d+)\. .+", "他人已保存版本 {0}，而您的修改基于版本 {1}；请先留存您的文本，放弃修改以载入新版本，再重新修改。"),
     (r"version (\d+) of (\S+) is published, (\d+) is older\. .+", "已发布版本 {0}，版本 {2} 较旧；版本号只增不减，请回滚到该版本，回滚会生成新版本。"),
+    (r"the box runs another text of version (\d+) than the hub holds, and publishing would undo it\. Set version = (\d+) .+", "盒子运行的版本 {0} 与中心保存的版本 {0} 内容不同，发布会覆盖盒子上的内容。请在盒子的网点文件中将 version 设为 {1}，重启盒子，将该文件复制到中心并重启中心；若以中心的文件为准，请在中心的文件中将 version 设为 {1} 并重启中心。"),
     (r"there is no version (\d+)\. .+", "没有版本 {0}；请从版本列表中选择。"),
     (r"figures by hour are no longer kept before (\S+)\. .+", "{0} 之前的分时数据已不再保留；请选择更近的时段，或按日查看。"),
     (r"figures by minute are no longer kept before (\S+)\. .+", "{0} 之前的分钟数据已不再保留；请选择更近的时段，或按小时、按日查看。"),

@@ -29,6 +29,12 @@ WORDS: Mapping[str, tuple[str, str]] = {
     ),
     "setup.was_in_force": ("Version {version} was in force then.", "当时生效的是版本 {version}。"),
     "setup.in_force": ("Version {version} is in force.", "版本 {version} 已生效。"),
+    "setup.differs": (
+        "The box runs another text of version {version} than the hub holds: what was changed at the box, such as marks, is not in the text here, and nothing can be published from it. "
+        "Set version = {next} in the box's branch file, restart the box, carry that file to the hub and restart the hub; or, if the hub's file is the right one, set version = {next} there and restart the hub.",
+        "盒子运行的版本 {version} 与中心保存的版本 {version} 内容不同：盒子上的修改（如标记点）不在此文本中，因此不能发布。"
+        "请在盒子的网点文件中将 version 设为 {next}，重启盒子，将该文件复制到中心并重启中心；若以中心的文件为准，请在中心的文件中将 version 设为 {next} 并重启中心。",
+    ),
     "setup.refused": (
         "The box refused version {version}: {reason}",
         "盒子拒绝了版本 {version}：{reason}",

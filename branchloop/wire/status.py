@@ -71,6 +71,11 @@ class Status(Wire):
     epoch: Hex | None = None
     version: str = Field(default="", max_length=40)
     config_hash: str = Field(default="", max_length=64)
+    config_content: str = Field(
+        default="",
+        max_length=64,
+        description="digest of what the text in force says but for [box], [[kiosk]] and version, however it is written",
+    )
     config_version: Count = 0
     refused: Refusal | None = None
     crashes: CoreCrashes | None = Field(default=None, description="of a box that ends again and again")

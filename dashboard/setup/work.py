@@ -92,8 +92,8 @@ class Work:
         A version that holds what was sent is one's own, and is told to be stored.
         """
         version, text = self.newest["version"], self.newest["text"]
-        if version == self.base:
-            return False
+        if version == self.base and text == self.saved:
+            return False  # a file that was carried to the hub may have the same version
         mine = next((sent for sent in self.sent if with_version(publishable(sent), version) == text), None)
         if mine is not None:
             self.text = text if self.text == mine else self.text

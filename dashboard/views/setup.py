@@ -110,6 +110,9 @@ def _status(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInf
 def _standing(configuration: dict[str, Any], spoken: Language, zone: ZoneInfo) -> None:
     """Which version is in force, or comes to be: soon where the box is there, else once it is."""
     wanted, runs = configuration["wanted"], configuration["reported"]
+    other = configuration.get("differs")
+    if other is not None:
+        st.error(say("setup.differs", spoken, version=other["version"], next=other["next"]))
     refused = runs["refused"] if runs else None
     if refused is not None and wanted is not None and refused["version"] < wanted["version"]:
         refused = None  # another is wanted since
@@ -172,6 +175,7 @@ def _history(door: Hub, site_id: str, spoken: Language, zone: ZoneInfo) -> None:
             state = "published" if each["published"] else "saved"
             # Of its own file the box tells the hash of all of it, wiring too: there the version tells.
             own = each["author"] == OWN_FILE and runs and runs["version"] == each["version"]
+            own = own and not configuration.get("differs")
             if runs and (own or runs["hash"] == each["hash"]):
                 state = "ran" if away(configuration) else "runs"
             note = f" · {each['note']}" if each["note"] else ""

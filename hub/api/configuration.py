@@ -19,6 +19,7 @@ from hub.api.state import State, now_ms
 from hub.config.hub import HubConfig, site_text
 from hub.store.book.stranded import stranded
 from hub.store.branches.configurations import Configurations, Reported, Saved
+from hub.store.branches.differing import differing, require_same
 from hub.store.branches.judging import judge_text, roll_back, save_text
 from hub.store.connection import opened, reading
 from hub.store.figures.reading import Reader
@@ -52,12 +53,17 @@ def routes() -> APIRouter:
 
     @router.post("", status_code=201)
     def save(request: Request, caller: Configuring, site_id: str, body: models.Save) -> models.Configuration:
-        """Keep a text as the next version; publish it when asked. A faulty text is refused."""
+        """Keep a text as the next version; publish it when asked.
+
+        A faulty text is refused, and to publish while the box runs another text than the hub holds.
+        """
         state: State = request.app.state.hub
         site = caller.enter(
             site_id, f"configuration: save on {body.base}{', publish' if body.publish else ''}"
         )
         with opened(state.data_dir) as db:
+            if body.publish:
+                require_same(db, state.config, site)
             saved = save_text(db, state.config, site, body.text, body.base, caller.name, body.note)
             if body.publish:
                 Configurations(db).publish(saved, now_ms())
@@ -69,7 +75,10 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"configuration: publish {version}")
         with opened(state.data_dir) as db:
-            Configurations(db).publish(_found(db, site, version), now_ms())
+            saved = _found(db, site, version)
+            if saved.published_ms is None:
+                require_same(db, state.config, site)
+            Configurations(db).publish(saved, now_ms())
             return _configuration(db, state.config, site)
 
     @router.post("/{version}/rollback", status_code=201)
@@ -80,6 +89,7 @@ def routes() -> APIRouter:
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"configuration: roll back to {version}")
         with opened(state.data_dir) as db:
+            require_same(db, state.config, site)
             roll_back(db, state.config, site, _found(db, site, version), caller.name)
             return _configuration(db, state.config, site)
 
@@ -111,12 +121,14 @@ def _configuration(db: sqlite3.Connection, config: HubConfig, site: Site) -> mod
     newest, wanted = configurations.newest(site.id), configurations.wanted(site.id)
     own = site_text(config, site.id)
     own_version = parse_site(own).version
+    other = differing(db, config, site)
     newer = newest is not None and newest.version > own_version
     return models.Configuration(
         version=newest.version if newest is not None and newer else own_version,
         text=newest.text if newest is not None and newer else publishable(own),
         wanted=None if wanted is None else _version(wanted),
         reported=_running(configurations, site.id),
+        differs=None if other is None else models.Differing(version=other.version, next=other.next),
         device=box.told(Reader(db).device(site)),
         history=[_version(saved) for saved in configurations.history(site.id)],
     )

@@ -40,7 +40,10 @@ def fill(db: sqlite3.Connection, branches: int) -> None:
         site = f"b{number}"
         values = (site, 2, TEXT.format(id=site), "0" * 16, "bench", "", 1, 0, 1)
         db.execute("INSERT INTO configuration VALUES (?,?,?,?,?,?,?,?,?)", values)
-        db.execute("INSERT INTO configuration_report VALUES (?,?,?,?,?,NULL)", (site, "box", 2, "0" * 16, 1))
+        db.execute(
+            "INSERT INTO configuration_report (site, device, version, hash, at_ms) VALUES (?,?,?,?,?)",
+            (site, "box", 2, "0" * 16, 1),
+        )
         db.execute(
             "INSERT INTO device_status (site, device, last_seen_ms, online, boot, connect_no, at_ms, arrived_ms)"
             " VALUES (?,?,1,1,?,1,1,1)",

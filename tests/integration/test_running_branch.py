@@ -213,6 +213,7 @@ def test_a_box_takes_over_without_losing_a_window(branch: Branch) -> None:
     until(lambda: branch.runs(2), "the box runs version 2", wait_s=TAKEOVER_S)
     told = branch.configuration()["reported"]
     assert told["known"] is True
+    assert branch.configuration()["differs"] is None
     assert told["refused"] is None
     until(lambda: branch.windows()[-1]["config_version"] == 2, "a window of version 2", wait_s=TAKEOVER_S)
     windows = branch.windows()

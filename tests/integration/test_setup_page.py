@@ -17,6 +17,9 @@ from hubworld import World, world
 from streamlit.testing.v1 import AppTest
 
 from branchloop.clock import to_ms
+from branchloop.site.content import content_hash
+from branchloop.site.site import config_hash
+from branchloop.text import refusals
 from branchloop.text.catalogue import say
 from branchloop.wire.commands import Reply
 from branchloop.wire.status import Status
@@ -194,6 +197,58 @@ def heard(hub: World, connect_no: int, *, online: bool, version: int = 1) -> Non
     Applier(hub.store, hub.config.sites, now_ms).apply(
         "branchloop/1/hall/box-1/status", status.to_json().encode(), at_ms
     )
+
+
+def test_a_stale_copy_is_not_published_over_what_was_measured(
+    boxed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hub and box both have version 1, the box with marks of its own: said in both languages, refused until it is mended."""
+    headers = boxed.token("manager", "hall")
+    at = f"{boxed.api}/api/v1/branches/hall/configuration"
+    own = boxed.config.site_files["hall"]
+    stale = own.read_text(encoding="utf-8")
+    measured = stale.replace("[80, 60, 2, 1]", "[79, 60, 2, 1]")
+
+    def runs(text: str, version: int, connect_no: int) -> None:
+        status = Status(
+            online=True, boot="ab" * 8, connect_no=connect_no, at_ms=now_ms(), config_version=version,
+            config_hash=config_hash(text), config_content=content_hash(text),
+        )  # fmt: skip
+        Applier(boxed.store, boxed.config.sites, now_ms).apply(
+            "branchloop/1/hall/box-1/status", status.to_json().encode(), now_ms()
+        )
+
+    def publish() -> httpx.Response:
+        now = stored(boxed, "hall")
+        body = {"text": now["text"].replace('"Hall"', '"Big hall"'), "base": now["version"], "publish": True}
+        return httpx.post(at, headers=headers, json=body)
+
+    runs(measured, 1, 1)
+    assert stored(boxed, "hall")["differs"] == {"version": 1, "next": 2}
+    page = opened(boxed, "hall")
+    (told,) = (each.value for each in page.error)
+    assert told == say("setup.differs", "zh", version=1, next=2)
+    english: list[str] = []
+    monkeypatch.setattr(setup.st, "error", english.append)
+    setup._standing(stored(boxed, "hall"), "en", ZoneInfo("Asia/Kolkata"))
+    assert english == [say("setup.differs", "en", version=1, next=2)]
+    monkeypatch.undo()
+    refused = publish()
+    assert refused.status_code == 409
+    assert refused.json()["detail"].startswith("the box runs another text of version 1 than the hub holds")
+    assert "Set version = 2 in the box's branch file" in refused.json()["hint"]
+    assert "请在盒子的网点文件中" in refusals.told(
+        f"{refused.json()['detail']} {refused.json()['hint']}", "zh"
+    )
+    assert stored(boxed, "hall")["history"] == []
+    carried = measured.replace('id = "hall"', 'id = "hall"\nversion = 2', 1)
+    own.write_text(carried, encoding="utf-8")
+    runs(carried, 2, 2)
+    assert stored(boxed, "hall")["differs"] is None
+    answer = publish()
+    assert answer.status_code == 201, answer.text
+    assert "[79, 60, 2, 1]" in stored(boxed, "hall")["text"]
+    assert "Big hall" in stored(boxed, "hall")["text"]
 
 
 def said(page: AppTest) -> list[str]:

@@ -14,6 +14,7 @@ import pytest
 from branchloop.errors import DependencyError
 from branchloop.share import share
 from branchloop.site import editing
+from branchloop.site.content import content_hash
 from branchloop.site.site import config_hash
 from branchloop.text import faults as text_faults
 from branchloop.wire.desired import MAX_TEXT, Desired, RefusedError, judge, make
@@ -96,8 +97,10 @@ def test_what_was_kept_runs_until_the_own_file_is_newer(config: Path) -> None:
     running = read_configured(config)
     assert (running.site.version, running.site.lines[-1].id) == (2, "new")
     assert running.hash == desired(editing.with_entry(OWN, "line", LINE)).hash
+    assert running.content == content_hash(editing.with_entry(OWN, "line", LINE)) != content_hash(OWN)
     config.write_text(editing.with_version(config.read_text(encoding="utf-8"), 3), encoding="utf-8")
     assert read_configured(config).site.version == 3
+    assert read_configured(config).content == content_hash(OWN)
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{", b"\xff\xfe", b'{"site": "plaza"}'])

@@ -109,6 +109,13 @@ class RunningVersion(Answer):
     refused: RefusedVersion | None
 
 
+class Differing(Answer):
+    """The box runs another text of a version than the hub holds; nothing is published until one of them is above it."""
+
+    version: int
+    next: int = Field(description="the version for the right one of the two texts")
+
+
 class Configuration(Answer):
     """A branch's configuration: the newest text, what is wanted of the box, and what it runs."""
 
@@ -116,5 +123,8 @@ class Configuration(Answer):
     text: str
     wanted: Version | None
     reported: RunningVersion | None
+    differs: Differing | None = Field(
+        description="null: the box runs what the hub holds, or has not said what it runs"
+    )
     device: Device | None = Field(description="the box, as GET …/live tells of it; null: never heard of")
     history: list[Version]

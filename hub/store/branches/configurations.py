@@ -52,6 +52,7 @@ class Reported:
     hash: str
     at_ms: int
     refused: Refusal | None
+    content: str = ""
 
 
 class Configurations:
@@ -138,25 +139,26 @@ class Configurations:
     def heard(self, site: str, device: str, status: Status, now_ms: int) -> None:
         """A box told what it runs and what it refused."""
         self._db.execute(
-            "INSERT INTO configuration_report (site, device, version, hash, at_ms, refused) VALUES (?,?,?,?,?,?) "
+            "INSERT INTO configuration_report (site, device, version, hash, at_ms, refused, content) VALUES (?,?,?,?,?,?,?) "
             "ON CONFLICT (site) DO UPDATE SET device=excluded.device, version=excluded.version, "
-            "hash=excluded.hash, at_ms=excluded.at_ms, refused=excluded.refused",
+            "hash=excluded.hash, at_ms=excluded.at_ms, refused=excluded.refused, content=excluded.content",
             (
                 site, device, status.config_version, status.config_hash, now_ms,
-                None if status.refused is None else status.refused.to_json(),
+                None if status.refused is None else status.refused.to_json(), status.config_content,
             ),
         )  # fmt: skip
 
     def reported(self, site: str) -> Reported | None:
         """What the branch's box said last."""
         row = self._db.execute(
-            "SELECT device, version, hash, at_ms, refused FROM configuration_report WHERE site=?", (site,)
+            "SELECT device, version, hash, at_ms, refused, content FROM configuration_report WHERE site=?",
+            (site,),
         ).fetchone()
         if row is None:
             return None
-        device, version, digest, at_ms, refused = row
+        device, version, digest, at_ms, refused, content = row
         found = None if refused is None else Refusal.model_validate_json(refused)
-        return Reported(device, version, digest, at_ms, found)
+        return Reported(device, version, digest, at_ms, found, content)
 
     def runs(self, site: Site, version: int, digest: str) -> bool:
         """Whether a branch runs this very configuration; by its version alone while its box told no hash of it."""

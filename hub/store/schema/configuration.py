@@ -82,3 +82,9 @@ CREATE TABLE opening_hours (          -- which opening hours a branch had from w
 def m003_opening_hours(db: Database) -> None:
     """Opening hours over time, by which the past is judged."""
     run(db, _OPENING)
+
+
+@configuration_migrations()
+def m004_content(db: Database) -> None:
+    """What the text that a box runs says, however it is written; empty: it did not tell."""
+    db.execute("ALTER TABLE configuration_report ADD COLUMN content TEXT NOT NULL DEFAULT ''")
