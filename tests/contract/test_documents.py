@@ -31,6 +31,8 @@ from branchloop.wire.messages import (
 from branchloop.wire.schema import documents
 from branchloop.wire.status import HubStatus, Status
 from dashboard.config import DashboardFile
+from edge.bench.cell_table import CellTable
+from edge.bench.floor import FPS, grid
 from hub.api.event_schema import text as event_schema_text
 from hub.api.openapi import text as openapi_text
 from hub.config.hub import HubFile
@@ -222,3 +224,20 @@ def test_links_in_the_docs_lead_somewhere() -> None:
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_counting_grid_is_told_as_its_table_has_it() -> None:
+    """docs/accuracy-counting.md sums docs/counting-grid.csv up by frame rate, and every row is a cell of the grid."""
+    page = (ROOT / "docs/accuracy-counting.md").read_text(encoding="utf-8")
+    table, known = CellTable(ROOT / "docs/counting-grid.csv"), 0
+    for fps in FPS:
+        cells = [cell.name for cell in grid() if cell.fps == fps]
+        rows = [row for cell in cells if (row := table.counted(cell, 500))]
+        asked, wrong = (
+            sum(row[key] for row in rows for key in keys) for keys in (["asked"], ["missed", "extra"])
+        )
+        worst = [f"{max((row[key] for row in rows), default=0.0):.1%}" for key in ("error", "walker_error")]
+        line = f"| {fps:g} | {len(rows)} of {len(cells)} | {asked:,} | {wrong} | {' | '.join(worst)} |"
+        assert not rows or line in page, line
+        known += len(rows)
+    assert known == len((ROOT / "docs/counting-grid.csv").read_text(encoding="utf-8").splitlines()) - 1
