@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import mul
 from typing import Any
 
 Point = tuple[float, float]
@@ -27,6 +28,11 @@ _STEPS, _FLAT = 6, 0.02
 
 def fit(source: Sequence[Point], target: Sequence[Point]) -> Matrix | None:
     """The 3×3 matrix that takes `source` to `target` (least squares), of norm 1; None when they fix none, or flatten the plane."""
+    return _fitted(tuple((p[0], p[1]) for p in source), tuple((q[0], q[1]) for q in target))
+
+
+@lru_cache(maxsize=256)
+def _fitted(source: tuple[Point, ...], target: tuple[Point, ...]) -> Matrix | None:
     move_s, move_t = _normaliser(source), _normaliser(target)
     if len(source) < 4 or move_s is None or move_t is None:
         return None
@@ -166,13 +172,13 @@ def _right_singular(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[
     width = len(rows[0])
     columns = [[row[j] for row in rows] for j in range(width)]
     vectors = [[1.0 if i == j else 0.0 for i in range(width)] for j in range(width)]
+    squares = [_dot(column, column) for column in columns]
     for _ in range(_SWEEPS):
         turned = False
         for i in range(width - 1):
             for j in range(i + 1, width):
-                a, b = columns[i], columns[j]
-                alpha, beta = sum(v * v for v in a), sum(v * v for v in b)
-                gamma = sum(v * w for v, w in zip(a, b, strict=True))
+                alpha, beta = squares[i], squares[j]
+                gamma = _dot(columns[i], columns[j])
                 if abs(gamma) <= 1e-15 * math.sqrt(alpha * beta) or gamma == 0:
                     continue
                 turned = True
@@ -180,11 +186,16 @@ def _right_singular(rows: Sequence[Sequence[float]]) -> tuple[list[float], list[
                 t = math.copysign(1.0, zeta) / (abs(zeta) + math.hypot(1.0, zeta))
                 c = 1 / math.hypot(1.0, t)
                 s = c * t
-                for pair in ((columns, i, j), (vectors, i, j)):
-                    of, m, n = pair
-                    first, second = of[m], of[n]
-                    of[m] = [c * v - s * w for v, w in zip(first, second, strict=True)]
-                    of[n] = [s * v + c * w for v, w in zip(first, second, strict=True)]
+                for of in (columns, vectors):
+                    pair = list(zip(of[i], of[j], strict=True))
+                    of[i] = [c * v - s * w for v, w in pair]
+                    of[j] = [s * v + c * w for v, w in pair]
+                squares[i], squares[j] = _dot(columns[i], columns[i]), _dot(columns[j], columns[j])
         if not turned:
             break
-    return [math.sqrt(sum(v * v for v in column)) for column in columns], vectors
+    return [math.sqrt(square) for square in squares], vectors
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    total: float = sum(map(mul, a, b))
+    return total

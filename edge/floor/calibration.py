@@ -114,7 +114,9 @@ def calibrate(
 
 
 def _apply(homography: Array, points: Array, facing: float) -> Array:
-    mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
+    homogeneous = np.ones((len(points), 3))
+    homogeneous[:, :2] = points
+    mapped = homogeneous @ homography.T
     depth = mapped[:, 2:3] * facing
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(depth > 1e-9, mapped[:, :2] / mapped[:, 2:3], np.nan)
