@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from branchloop.config import Fault
@@ -140,6 +139,8 @@ def stored(configuration: Mapping[str, Any]) -> None:
 
 def table(work: Work, key: str, columns: Sequence[str], rows: Sequence[Sequence[float]]) -> list[list[float]]:
     """Rows to be typed as well; drawn from `rows` when the table was not on the page before."""
+    import pandas as pd  # a third of the start of the pages, and many never show a table to type in
+
     if work.laid[0] != key or key not in st.session_state:
         work.laid = (key, rows)
     shown = pd.DataFrame(list(work.laid[1]), columns=list(columns), dtype=float)

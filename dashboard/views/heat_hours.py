@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from html import escape
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
-
-import altair as alt
-import pandas as pd
 
 from branchloop import theme
 from branchloop.text.catalogue import Language, label, say
 from dashboard import localtime
+
+if TYPE_CHECKING:
+    import altair as alt
 
 MOST_GAPS = 6
 Bucket = Literal["hour", "day"]
@@ -26,6 +26,9 @@ def footfall_chart(
 
     Bars of one name would be drawn over each other: the second of an hour that comes twice has a name of its own.
     """
+    import altair as alt  # with pandas half the start of the pages, of which one shows a chart
+    import pandas as pd
+
     table = pd.DataFrame(
         {
             "hour": [
