@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from grain import Grain
 from numpy.typing import NDArray
 
 from branchloop.share import share
@@ -163,28 +164,6 @@ def planar(still: Image, seed: int) -> tuple[str, Show]:
     return name, show
 
 
-class CameraNoise:
-    """Noise of 1.5 grey levels, another at every frame: a part, somewhere, of one field drawn once.
-
-    To draw each frame's anew took longer than to look for a face in it.
-    """
-
-    MARGIN_PX = 160
-
-    def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
-        self._field = np.empty((0, 0, 3), np.float32)
-
-    def over(self, image: Image) -> Image:
-        height, width = image.shape[:2]
-        if self._field.shape[0] < height or self._field.shape[1] < width:
-            shape = (height + self.MARGIN_PX, width + self.MARGIN_PX, 3)
-            self._field = 1.5 * self._rng.standard_normal(shape, np.float32)
-        y = self._rng.integers(self._field.shape[0] - height)
-        x = self._rng.integers(self._field.shape[1] - width)
-        return np.clip(image + self._field[y : y + height, x : x + width], 0, 255).astype(np.uint8)
-
-
 def attempt(
     show: Show,
     engine: FaceEngine,
@@ -195,11 +174,11 @@ def attempt(
     actions: int = 2,
 ) -> State:
     """What the kiosk makes of a presentation, frame by frame at the camera's rate, with noise of the camera."""
-    noise = CameraNoise(seed)
+    grain = Grain(1.5, seed)
     attempt = Attempt(engine, landmarker, challenge=Challenge(random.Random(seed), actions), pad=pad)
     state = attempt.state
     for i in range(round(SECONDS * 2 * FPS)):
-        state = attempt.feed(noise.over(show(i / FPS, state.action)), i / FPS)
+        state = attempt.feed(grain.over(show(i / FPS, state.action)), i / FPS)
         if state.kind in {"done", "rejected"}:
             break
     return state

@@ -84,7 +84,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """From here on garbage is collected, without what stays."""
+    """From here on garbage is collected, without what stays; and what Streamlit looks for at every page is looked for once."""
+    if "streamlit" in sys.modules:
+        from streamlit.components.v2 import manifest_scanner as scanner
+
+        # Components among all installed packages, whose metadata it reads one by one for every page that is tested.
+        scanner.scan_component_manifests = functools.lru_cache(scanner.scan_component_manifests)
     gc.freeze()
     gc.enable()
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from grain import Grain
 from numpy.typing import NDArray
 from reference import ROOT
 
@@ -24,14 +26,15 @@ needs_reference = [
 
 
 def hall(width: int = 384, height: int = 288) -> NDArray[np.float64]:
-    """An empty floor with some texture."""
+    """An empty floor with some texture; the caller's own."""
+    return _floor(width, height).copy()
+
+
+@cache
+def _floor(width: int, height: int) -> NDArray[np.float64]:
     rng = np.random.default_rng(3)
     coarse = rng.uniform(70, 150, (9, 12, 3)).astype(np.float32)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float64)
-
-
-def noisy(picture: NDArray[np.float64], sigma: float, rng: np.random.Generator) -> Picture:
-    return np.clip(picture + rng.normal(0, sigma, picture.shape), 0, 255).astype(np.uint8)
 
 
 def share_open(gate: MotionGate, pictures: Iterator[Picture]) -> float:
@@ -42,20 +45,20 @@ def share_open(gate: MotionGate, pictures: Iterator[Picture]) -> float:
 @pytest.mark.parametrize("sigma", [0.0, 2.0, 6.0, 15.0])
 def test_an_empty_hall_opens_only_to_refresh(sigma: float) -> None:
     """Sensor noise, even a dark camera's, opens nothing; once a second the detector looks all the same."""
-    rng = np.random.default_rng(1)
+    grain = Grain(sigma, 1)
     gate = MotionGate(7)
-    list(itertools.islice((gate.observe(noisy(hall(), sigma, rng)) for _ in range(14)), 14))
-    share = share_open(gate, (noisy(hall(), sigma, rng) for _ in range(140)))
+    list(itertools.islice((gate.observe(grain.over(hall())) for _ in range(14)), 14))
+    share = share_open(gate, (grain.over(hall()) for _ in range(140)))
     assert share == pytest.approx(1 / 7, abs=0.01)
 
 
 def test_slow_and_sudden_light_is_not_motion() -> None:
     """A cloud (40 % in 20 s), and a lamp that brightens everything at once, open no more than the refresh."""
-    rng = np.random.default_rng(1)
+    grain = Grain(2, 1)
     gate = MotionGate(7)
-    cloud = (noisy(hall() * (1 - 0.4 * i / 140), 2, rng) for i in range(140))
+    cloud = (grain.over(hall() * (1 - 0.4 * i / 140)) for i in range(140))
     assert share_open(gate, cloud) <= 1 / 7 + 0.03
-    lamp = (noisy(hall() * 0.6 + (25 if i > 70 else 0), 2, rng) for i in range(140))
+    lamp = (grain.over(hall() * 0.6 + (25 if i > 70 else 0)) for i in range(140))
     assert share_open(gate, lamp) <= 1 / 7 + 0.05
 
 
@@ -63,7 +66,7 @@ def test_slow_and_sudden_light_is_not_motion() -> None:
 @pytest.mark.parametrize("contrast", [-40, 30])
 def test_a_far_person_who_walks_keeps_it_open(size: tuple[int, int], contrast: float) -> None:
     """Somebody 24 px tall in 384 (as small as a detector can see), walking, is never missed."""
-    rng = np.random.default_rng(2)
+    grain = Grain(3, 2)
     gate = MotionGate(7)
     width, height = size
     tall = 24 * width // 384
@@ -74,18 +77,18 @@ def test_a_far_person_who_walks_keeps_it_open(size: tuple[int, int], contrast: f
             picture = hall(width, height)
             x = round(20 * width / 384 + i * 0.2 * tall)  # 0.35 m between frames: 2.4 m/s at most
             picture[height // 3 : height // 3 + tall, x : x + wide] += contrast
-            yield noisy(picture, 3, rng)
+            yield grain.over(picture)
 
     assert share_open(gate, walk()) == 1.0
 
 
 def test_a_person_who_stands_is_seen_again_every_second() -> None:
     """Standing still shuts the gate after a moment, but never for longer than a second."""
-    rng = np.random.default_rng(2)
+    grain = Grain(2, 2)
     gate = MotionGate(10)
     picture = hall()
     picture[100:200, 150:190] = 20
-    opened = [gate.observe(noisy(picture, 2, rng)) for _ in range(100)]
+    opened = [gate.observe(grain.over(picture)) for _ in range(100)]
     gaps = np.diff([i for i, is_open in enumerate(opened) if is_open])
     assert gaps.max() == 10
     assert sum(opened) < 20
