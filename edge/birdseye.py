@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import cv2
@@ -27,7 +27,9 @@ from edge.perceive.backdrop import CHECK_FLOOR, CLEAR, Backdrop, Background, unp
 from edge.perceive.birdseye import Layout, Mask, View, lay_out, webp, with_alpha
 from edge.perceive.nobody import Detector
 from edge.perceive.people import load_detector
-from edge.replay import Progress, Reel
+
+if TYPE_CHECKING:  # with the whole floor behind it: more than half of the start of the box's process
+    from edge.replay import Progress, Reel
 
 SAMPLES = 32
 Bounds = tuple[float, float, float, float]
