@@ -32,7 +32,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "setup.differs": (
         "The box runs another text of version {version} than the hub holds: what was changed at the box, such as marks, is not in the text here, and nothing can be published from it. "
         "Set version = {next} in the box's branch file, restart the box, carry that file to the hub and restart the hub; or, if the hub's file is the right one, set version = {next} there and restart the hub.",
-        "盒子运行的版本 {version} 与中心保存的版本 {version} 内容不同：盒子上的修改（如标记点）不在此文本中，因此不能发布。"
+        "盒子运行的版本 {version} 与中心保存的同一版本内容不同：盒子上的修改（如标记点）不在此文本中，因此不能发布。"
         "请在盒子的网点文件中将 version 设为 {next}，重启盒子，将该文件复制到中心并重启中心；若以中心的文件为准，请在中心的文件中将 version 设为 {next} 并重启中心。",
     ),
     "setup.refused": (
