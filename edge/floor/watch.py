@@ -64,20 +64,8 @@ class Watch:
 
 
 def _within(zone: Zone, centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    inside = _inside(zone.polygon, centres)
+    inside = np.array([geometry.contains(zone.polygon, (x, y)) for x, y in centres])
     return centres[inside] if inside.any() else np.array(zone.polygon, dtype=np.float64)
-
-
-def _inside(polygon: geometry.Polygon, places: NDArray[np.float64]) -> Mask:
-    """`geometry.contains` of (n, 2) places at once."""
-    x, y = places.T
-    inside = np.zeros(len(places), dtype=np.bool_)
-    x0, y0 = polygon[-1]
-    for x1, y1 in polygon:
-        if y0 != y1:
-            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) * (x1 - x0) / (y1 - y0))
-        x0, y0 = x1, y1
-    return inside
 
 
 def _beside(line: Line, cell_m: float) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -153,6 +153,18 @@ def minutes(start_ms: int, end_ms: int, inside: float, **more: Any) -> list[dict
         )
         for at_ms in range(start_ms, end_ms, 60_000)
     ]  # fmt: skip
+
+
+def four_hours(
+    box: Box, drift: DriftAlerts, start_ms: int, changed: Callable[[dict[str, Any]], object]
+) -> None:
+    """Hour by hour, and each looked at, with the camera's part of every window changed."""
+    for hour in range(4):
+        windows = minutes(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS, 0)
+        for body in windows:
+            changed(body["cameras"][0])
+        box.send(*windows)
+        drift.tick(now_ms())
 
 
 def day_of(site: Site, back: int) -> date:
@@ -834,12 +846,12 @@ def test_the_age_of_a_calibration_that_has_no_date_any_more_alarms_nobody(hub: W
             Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms, start_ms))
     box = Box(hub)
     with looking(hub) as (_, drift):
-        for hour in range(4):
-            windows = minutes(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS, 0)
-            for body in windows:
-                del body["cameras"][0]["calibration_age_days"], body["cameras"][0]["calibration_residual_mm"]
-            box.send(*windows)
-            drift.tick(now_ms())
+        four_hours(
+            box,
+            drift,
+            start_ms,
+            lambda camera: (camera.pop("calibration_age_days"), camera.pop("calibration_residual_mm")),
+        )
     lasting = {kind: lasts for kind, _, lasts in alerts(hub)}
     assert lasting == {"calibration_age": False, "calibration_residual": True}
 
@@ -869,12 +881,7 @@ def test_four_marks_agree_with_nothing(tmp_path: Path) -> None:
             Alerts(transaction.db).put_watch("hall", key, Watch("open", start_ms, start_ms))
         box = Box(hub)
         with looking(hub) as (_, drift):
-            for hour in range(4):
-                windows = minutes(start_ms + hour * HOUR_MS, start_ms + (hour + 1) * HOUR_MS, 0)
-                for body in windows:
-                    body["cameras"][0]["calibration_residual_mm"] = 0
-                box.send(*windows)
-                drift.tick(now_ms())
+            four_hours(box, drift, start_ms, lambda camera: camera.update(calibration_residual_mm=0))
         assert {kind: lasts for kind, _, lasts in alerts(hub)} == {"calibration_residual": False}
         answer = get(hub, "/hall/quality", hub.token("manager", "hall"), days="2").json()
         found = {each["check"]: each for each in answer["findings"]}
