@@ -33,6 +33,9 @@ def evidence(alert: Mapping[str, Any], names: Names, language: Language) -> str:
     if kind == "configuration_refused":
         reason = in_language(told["reason"], language)
         return say("quality.evidence.refused", language, version=str(told["version"]), reason=reason)
+    if kind == "configuration_differs":
+        version, following = str(told.get("version", "")), str(told.get("next", ""))
+        return say("quality.evidence.differs", language, version=version, next=following)
     if kind == "box_stuck":
         count, reason = str(told.get("waiting", "")), told.get("reason", "")
         return say("quality.evidence.stuck", language, count=count, reason=reason)

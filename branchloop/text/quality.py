@@ -190,6 +190,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.box_silent": ("Box not heard of", "盒子失联"),
     "alert.kiosk_silent": ("Kiosk not heard of", "签到机失联"),
     "alert.configuration_refused": ("Configuration not taken", "配置未被采用"),
+    "alert.configuration_differs": (
+        "Hub and box hold two texts of one version",
+        "中心与盒子的同一版本内容不同",
+    ),
     "alert.box_stuck": ("The box's disk takes nothing", "盒子磁盘无法写入"),
     "alert.box_behind": ("The box cannot keep up with its cameras", "盒子处理不过来"),
     "alert.box_cloned": ("Two boxes speak under this name", "有两台盒子使用同一身份"),
@@ -224,6 +228,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "同一人相距 {distance}，时钟相差 {clock}",
     ),
     "quality.evidence.refused": ("version {version}: {reason}", "版本 {version}：{reason}"),
+    "quality.evidence.differs": (
+        "of version {version}: pages show what the hub holds, the box counts by its own. Set version = {next} in the right one of the two branch files: see Set-up",
+        "版本 {version}：页面按中心保存的内容显示，盒子按自己的内容计数。请在两份网点文件中正确的一份内将 version 设为 {next}，详见“网点配置”页",
+    ),
     "quality.evidence.stuck": (
         "{count} messages waited in memory; {reason}",
         "内存中有 {count} 条消息等待写入；{reason}",

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from branchloop import exits
-from branchloop.errors import ConfigError, InputError
+from branchloop.errors import ConfigError, ConflictError, InputError
 from branchloop.site.site import Site
 from hub.config.hub import HubConfig, read_config
 
@@ -86,8 +86,9 @@ def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None
 @click.option("--site", "only", multiple=True, help="only this branch; repeat it")
 @_JSON
 def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> None:
-    """Publish what is staged for branches of ring 0 to --ring."""
+    """Publish what is staged for branches of ring 0 to --ring, except where the box runs another text than the hub holds."""
     from hub.store.branches.configurations import Configurations
+    from hub.store.branches.differing import differing
     from hub.store.connection import opened
 
     settings = _prepared(config)
@@ -98,7 +99,7 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
         )
     for site in only:
         _site(settings, site)
-    published, later = [], []
+    published, later, held = [], [], []
     with _auditing(settings) as audit:
         for site in sorted(set(only) or settings.sites):
             with opened(settings.data_dir) as db:  # one each: ingest waits for none of them for long
@@ -109,10 +110,19 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
                 if settings.rollout.ring_of(site) > ring:
                     later.append(site)
                     continue
+                if differing(db, settings, settings.sites[site]) is not None:
+                    held.append(site)
+                    continue
                 audit(site, f"publish {newest.version}")
                 configurations.publish(newest, _now_ms())
                 published.append(site)
-    exits.report({"published": published, "staged_for_later_rings": later}, as_json=as_json)
+    told = {"published": published, "staged_for_later_rings": later, "held_by_another_text": held}
+    exits.report(told, as_json=as_json)
+    if held:
+        raise ConflictError(
+            f"not published to {', '.join(held[:5])}{' and others' if len(held) > 5 else ''}: the box runs another text of its version than the hub holds.",
+            hint="Set-up says of each branch how to make them one.",
+        )
 
 
 @desired.command()
@@ -123,6 +133,7 @@ def publish(config: Path, ring: int, only: tuple[str, ...], as_json: bool) -> No
 def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
     """Publish the text of an old VERSION of SITE as a new one."""
     from hub.store.branches.configurations import Configurations
+    from hub.store.branches.differing import require_same
     from hub.store.branches.judging import roll_back
     from hub.store.connection import opened
 
@@ -131,6 +142,7 @@ def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
     with _auditing(settings) as audit:
         audit(site, f"roll back to {version}")
     with opened(settings.data_dir) as db:
+        require_same(db, settings, known)
         old = Configurations(db).find(site, version)
         if old is None:
             raise InputError(

@@ -14,6 +14,7 @@ from branchloop.clock import ALARM_AGE_MS, MINUTE_MS
 from branchloop.site.site import Site
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
 from hub.ingest.alerting import Look, belongs, gone, renewed, take
+from hub.ingest.differing_texts import DifferingTexts
 from hub.ingest.resting import Resting
 from hub.loop.alerts import (
     CHECKS,
@@ -22,6 +23,7 @@ from hub.loop.alerts import (
     CLOCK_BEHIND,
     CLONED,
     RENEWED,
+    TWO_TEXTS,
     Watch,
     rule_of,
     step,
@@ -68,12 +70,14 @@ class LiveAlerts:
         db: sqlite3.Connection,
         sites: Mapping[str, Site],
         say: Callable[[str], None] = lambda _: None,
+        texts: DifferingTexts | None = None,
     ) -> None:
-        """`db` reads what `store` writes; `say` is told of branches that cannot be looked at."""
+        """`db` reads what `store` writes; `say` is told of branches that cannot be looked at; without `texts` nothing is said of them."""
         self._resting = Resting(say, "")
         self._store = store
         self._db = db
         self._sites = sites
+        self._texts = texts
         self._head: int | None = None
 
     def tick(self, at_ms: int) -> None:
@@ -84,6 +88,8 @@ class LiveAlerts:
         with as_errors():
             watched = Alerts(self._db).watched_sites(CHECKS)
             concerned = self._fresh(watched) | self._late(at_ms) | watched
+            if self._texts is not None:
+                concerned |= self._texts.tick()
             hears = self._hears(at_ms)
             if hears:
                 concerned |= self._silent(at_ms)
@@ -198,6 +204,9 @@ class LiveAlerts:
                 told = json.loads(body)
                 for kind, key in _TOLD:
                     found.append(((kind, device), key in told, at_ms, told.get(key, {})))
+                if counts and self._texts is not None:
+                    two = self._texts.holds(site.id)
+                    found.append(((TWO_TEXTS, device), two, at_ms, self._texts.versions(site.id)))
         return found
 
     def _alarms(self, site: str, what: str) -> dict[str, tuple[int, int]]:

@@ -10,6 +10,7 @@ from contextlib import closing
 
 from branchloop.errors import BranchloopError
 from hub.config.hub import HubConfig
+from hub.ingest.differing_texts import DifferingTexts
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.mqtt import now_ms, say
@@ -41,7 +42,7 @@ def watch_quality(
                 closing(connect_readonly(config.data_dir / DATABASE)) as db,
             ):
                 live, drift = (
-                    LiveAlerts(store, db, config.sites, say),
+                    LiveAlerts(store, db, config.sites, say, DifferingTexts(db, config, config.sites)),
                     DriftAlerts(store, db, config.sites, say),
                 )
                 notes = OpeningNotes(store, config.sites, say)

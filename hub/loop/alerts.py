@@ -54,7 +54,9 @@ CHECKS = tuple(_BY_CHECK)
 """Kinds that come of finished hours and days; all others come of what is the case now."""
 SILENCES = frozenset({"box_silent", "kiosk_silent"})
 TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes", "box_stuck", "box_behind", "kiosk_clock"})
-RENEWED = frozenset({"configuration_refused"})
+TWO_TEXTS = "configuration_differs"
+"""The box runs another text of a version than the hub holds: its pages draw, and its names are, what the box does not count by."""
+RENEWED = frozenset({"configuration_refused", TWO_TEXTS})
 """Kinds whose evidence is that of the newest look: a box may refuse another version while the alert is open."""
 CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
@@ -66,7 +68,7 @@ CLOCK_BEHIND = "box_clock_behind"
 """A box tells of what happens as of a time that is over: it counts under the wrong hours."""
 OF_MESSAGES = frozenset({CLONED, CLOCK_BACK, CLOCK_AHEAD, CLOCK_BEHIND})
 """Kinds that are known by what a box sends."""
-OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES
+OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES | {TWO_TEXTS}
 """Kinds whose subject is a device that speaks to the hub, and no part of it."""
 OF_SENSORS = frozenset({"sensor_silent", "sensor_disagrees", *get_args(SensorFault)})
 OF_PAIRS = frozenset(get_args(PairFault))
@@ -108,7 +110,7 @@ def rule_of(kind: str) -> Rule:
     for check, rule in _BY_CHECK.items():
         if check == kind:
             return rule
-    if kind in TOLD_BY_BOXES | OF_MESSAGES:
+    if kind in TOLD_BY_BOXES | OF_MESSAGES | {TWO_TEXTS}:
         return TOLD
     return BOX if kind in SILENCES else DEVICE
 

@@ -26,15 +26,18 @@ from branchloop.acceptance.signing import sign_report
 from branchloop.clock import ALARM_AGE_MS, DAY_MS, HOUR_MS, from_ms, iso, local_day_start_ms
 from branchloop.keys.box import new_private
 from branchloop.keys.sealing import encode, raw_public
+from branchloop.site.content import content_hash
 from branchloop.site.site import Site, parse_site
 from branchloop.wire.batches import Batch, Item
 from branchloop.wire.status import Behind, ClockOff, CoreCrashes, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.box import said
 from hub.api.state import now_ms
+from hub.config.hub import site_text
 from hub.doctor.clocks import examine_clocks
 from hub.ingest.alerting import take
 from hub.ingest.apply import Applier
+from hub.ingest.differing_texts import DifferingTexts
 from hub.ingest.drift_alerts import DriftAlerts
 from hub.ingest.live_alerts import LiveAlerts
 from hub.ingest.resting import REST_MS
@@ -676,6 +679,45 @@ def test_the_alert_of_a_refusal_tells_the_newest(hub: World) -> None:
         pass_by(40, 130)
         assert evidence() == [(first, False)]
     assert [each["change"] for each in told(hub)] == ["raised", "cleared"]
+
+
+def test_two_texts_of_one_version_are_told_until_they_are_one(tmp_path: Path) -> None:
+    """The box was measured anew and its number left as it was: the hub goes by what it holds, and says so."""
+    parts = '[box]\nid = "box-1"\nbroker = "mqtt://127.0.0.1:1883"\ndata_dir = "d"\ncredential_env = "C"\n'
+    with world(tmp_path, parts=PARTS + parts) as hub:
+        told_of_two_texts(hub)
+
+
+def told_of_two_texts(hub: World) -> None:
+    box, own = Box(hub), site_text(hub.config, "hall")
+    version = hub.config.sites["hall"].version
+    same: dict[str, Any] = {
+        "config_version": version, "config_hash": "a" * 16, "config_content": content_hash(own)
+    }  # fmt: skip
+    other: dict[str, Any] = {
+        "config_version": version, "config_hash": "b" * 16,
+        "config_content": content_hash(own.replace('en = "Hall"', 'en = "Plaza"')),
+    }  # fmt: skip
+    assert same["config_content"] != other["config_content"]
+    with contextlib.closing(connect_readonly(hub.config.data_dir / DATABASE)) as db:
+        sites = hub.config.sites
+        live = LiveAlerts(hub.store, db, sites, texts=DifferingTexts(db, hub.config, sites))
+        pass_by = partial(looked_at, hub, live, box.now_ms)
+        box.hello(1, **same)
+        box.send(with_parts(window(box.now_ms - box.now_ms % 5_000 - 5_000, 0)))
+        pass_by(0, 10)
+        assert alerts(hub) == []
+        box.hello(2, **other)
+        pass_by(10, 20)
+        assert alerts(hub) == [("configuration_differs", "box-1", True)]
+        (answer,) = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+        assert answer["evidence"] == {"version": version, "next": version + 1}
+        box.hello(2, online=False, **other)
+        pass_by(20, 100)
+        assert ("configuration_differs", "box-1", True) in alerts(hub), "it is away, and nothing was mended"
+        box.hello(3, **same)
+        pass_by(100, 200)
+        assert ("configuration_differs", "box-1", False) in alerts(hub)
 
 
 def test_a_box_that_was_replaced_is_not_missed(tmp_path: Path) -> None:

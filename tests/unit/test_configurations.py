@@ -7,12 +7,14 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from brokers import write_hub
 from click.testing import CliRunner, Result
 
 from branchloop.errors import ConfigError, ConflictError
+from branchloop.site.content import content_hash
 from branchloop.site.site import parse_site
 from branchloop.wire.desired import Desired
 from branchloop.wire.status import Refusal, Status
@@ -202,10 +204,10 @@ def run(config: HubConfig, *args: str) -> Result:
     return CliRunner().invoke(cli, ["desired", args[0], str(config.path), *args[1:], "--json"])
 
 
-def told(config: HubConfig, *args: str) -> dict[str, object]:
+def told(config: HubConfig, *args: str) -> dict[str, Any]:
     result = run(config, *args)
     assert result.exit_code == 0, result.exception
-    answer: dict[str, object] = json.loads(result.output)
+    answer: dict[str, Any] = json.loads(result.output)
     return answer
 
 
@@ -216,10 +218,12 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
         file.write_text(text(config, site, 5.0), encoding="utf-8")
         assert told(config, "stage", site, str(file))["version"] == 2
     assert told(config, "publish", "--ring", "0") == {
-        "published": ["north"], "staged_for_later_rings": ["south", "west"]
+        "published": ["north"], "staged_for_later_rings": ["south", "west"], "held_by_another_text": []
     }  # fmt: skip
     assert told(config, "publish", "--ring", "1", "--site", "south")["published"] == ["south"]
-    assert told(config, "publish", "--ring", "9") == {"published": ["west"], "staged_for_later_rings": []}
+    assert told(config, "publish", "--ring", "9") == {
+        "published": ["west"], "staged_for_later_rings": [], "held_by_another_text": []
+    }  # fmt: skip
     file.write_text(text(config, "north", 6.0), encoding="utf-8")
     told(config, "stage", "north", str(file))
     told(config, "publish", "--ring", "0")
@@ -235,6 +239,28 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
     bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
     assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
     assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
+
+
+def test_the_command_line_undoes_nothing_that_was_changed_at_a_box(
+    db: sqlite3.Connection, config: HubConfig, tmp_path: Path
+) -> None:
+    """One box of two runs another text than the hub holds: the other branch is published to, this one is named."""
+    for site in ("north", "south"):
+        file = tmp_path / "next.toml"
+        file.write_text(text(config, site, 5.0), encoding="utf-8")
+        told(config, "stage", site, str(file))
+    measured = content_hash(text(config, "north", 3.0))
+    Configurations(db).heard("north", "box-1", status(1, "b" * 16, config_content=measured), 1)
+    result = run(config, "publish", "--ring", "9")
+    assert isinstance(result.exception, ConflictError)
+    assert "not published to north: the box runs another text" in str(result.exception)
+    assert json.loads(result.output) == {
+        "published": ["south"], "staged_for_later_rings": [], "held_by_another_text": ["north"]
+    }  # fmt: skip
+    assert isinstance(run(config, "rollback", "north", "1").exception, ConflictError)
+    listed = told(config, "list")
+    assert (listed["north"]["saved"], listed["north"]["published"]) == (2, None)
+    assert listed["south"]["published"] == 2
 
 
 @pytest.mark.parametrize(

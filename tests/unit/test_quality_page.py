@@ -243,6 +243,7 @@ def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
     reason = "the core ended 3 times within 3600 s of work by it, without a word."
     alerts = [
         {**told, "kind": "configuration_refused", "evidence": {"version": 7, "code": "crashed", "reason": reason}},
+        {**told, "kind": "configuration_differs", "evidence": {"version": 3, "next": 5}},
         {**told, "kind": "box_crashes", "evidence": {"count": 4, "error": "IndexError: <x>"}},
         {**told, "kind": "box_crashes", "evidence": {"count": 5, "error": ""}},
         *({**told, "kind": "box_clock_behind", "evidence": {"behind_ms": hours * 3_600_000}} for hours in (1, 30, 720)),
@@ -250,6 +251,10 @@ def test_what_a_box_says_of_itself_is_told_with_its_reason() -> None:
     ]  # fmt: skip
     english = quality.alert_list(answer(alerts=alerts), {}, "en", ZONE)
     assert f"version 7: {reason}" in english
+    assert (
+        "of version 3: pages show what the hub holds, the box counts by its own. Set version = 5 in"
+        in english
+    )
     assert "4 times within an hour; IndexError: &lt;x&gt;" in english
     assert "5 times within an hour<" in english
     for behind in ("60 min", "30 h", "30 days"):
