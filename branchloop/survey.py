@@ -217,7 +217,7 @@ def compare(calibration: Calibration, marks: Sequence[Mark]) -> float | None:
 def figures(verdict: Survey) -> dict[str, Any]:
     """A survey as JSON: centimetres, square metres, percent."""
     told: dict[str, Any] = {
-        "residual_cm": round(verdict.residual_m * 100, 2),
+        "residual_cm": None if verdict.always_fits else round(verdict.residual_m * 100, 2),
         "marks": [
             {
                 "mark": i,

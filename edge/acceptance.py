@@ -328,7 +328,8 @@ def _known(found: Iterable[str], known: Sequence[str], what: str, said_by: Path 
 def _camera(site: Site, camera_id: str, now_ms: int) -> dict[str, Any]:
     marks = next(camera for camera in site.cameras if camera.id == camera_id).calibration
     fitted = calibrate(marks.points, marks.picture_px, marks.distortion, marks.focal_px)
-    found: dict[str, Any] = {"camera": camera_id, "residual_mm": round(fitted.residual_m * 1000)}
+    residual_mm = None if marks.always_fits else round(fitted.residual_m * 1000)
+    found: dict[str, Any] = {"camera": camera_id, "residual_mm": residual_mm}
     if marks.measured_on is not None:
         today = from_ms(now_ms, site.zone_info).date()
         found |= {"measured_on": marks.measured_on.isoformat(), "age_days": _days(marks.measured_on, today)}

@@ -186,8 +186,11 @@ def _cameras(report: Report, language: Language) -> str:
     rows = ["<tr>", *(f'<th scope="col">{say(key, language)}</th>' for key in keys), "</tr>"]
     for camera in report.cameras:
         age = "—" if camera.age_days is None else say("acceptance.days", language, value=camera.age_days)
+        residual = f"— ({say('quality.why.four_marks', language)})"
+        if camera.residual_mm is not None:
+            residual = f"{camera.residual_mm / 10:.1f} cm"
         rows.append(
-            f"<tr><td>{escape(_named([camera.camera], report.names.cameras, language))}</td><td>{camera.residual_mm / 10:.1f} cm</td>"
+            f"<tr><td>{escape(_named([camera.camera], report.names.cameras, language))}</td><td>{escape(residual)}</td>"
             f"<td>{camera.measured_on or '—'}</td><td>{age}</td></tr>"
         )
     return _table("acceptance.cameras", rows, language)

@@ -64,7 +64,8 @@ class MeasuredCamera(Wire):
     """How well one camera's calibration fitted, and how old it was."""
 
     camera: Id
-    residual_mm: Count
+    residual_mm: Count | None
+    """None where four marks fit whatever was typed."""
     measured_on: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
     age_days: Annotated[int, Field(ge=-1, le=100_000)] | None = None
 

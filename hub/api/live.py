@@ -189,7 +189,9 @@ def _cameras(
                 fault=lamp.fault,
                 detail=lamp.detail,
                 coverage=None if part is None else min(1.0, part["observed_ms"] / newest.duration_ms),
-                calibration_residual_mm=(part or {}).get("calibration_residual_mm"),
+                calibration_residual_mm=None
+                if camera.calibration.always_fits
+                else (part or {}).get("calibration_residual_mm"),
                 calibration_age_days=(part or {}).get("calibration_age_days"),
                 frames_analysed=analysed[camera.id][2] if camera.id in analysed else None,
             )

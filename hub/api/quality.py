@@ -20,7 +20,7 @@ from branchloop.clock import (
     local_day_end_ms,
     local_day_start_ms,
 )
-from branchloop.site.site import Site
+from branchloop.site.site import Camera, Site
 from hub.api import box, figures
 from hub.api.alerts import alerted
 from hub.api.models import answers as models, quality as answers
@@ -106,7 +106,12 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         ),
         coverage=_covered([cell for _, cells in calendar for cell in cells]),
         days=[_day(day, cells, site, hours, told_ms) for day, cells in calendar],
-        cameras=[answers.CameraQuality(**part, **_calibrated(newest, part["id"])) for part in cameras],
+        cameras=[
+            answers.CameraQuality(**part, **_calibrated(newest, camera))
+            for part in cameras
+            for camera in site.cameras
+            if camera.id == part["id"]
+        ],
         sensors=[answers.PartQuality(**part) for part in sensors],
         balance=[_told(finding) for finding in balance],
         findings=[_told(finding) for finding in found],
@@ -338,10 +343,12 @@ def _observed_share(hours: Mapping[int, int], opened: Mapping[int, int]) -> floa
     return _share(seen_ms, sum(opened.values()))
 
 
-def _calibrated(newest: Mapping[str, Any], camera: str) -> dict[str, int | None]:
+def _calibrated(newest: Mapping[str, Any], camera: Camera) -> dict[str, int | None]:
+    """As its newest window says; the zero of marks that fit whatever was typed is no residual."""
     said: Iterable[Mapping[str, Any]] = newest.get("cameras", [])
-    told = next((each for each in said if each["camera"] == camera), {})
-    return {key: told.get(key) for key in ("calibration_residual_mm", "calibration_age_days")}
+    told = next((each for each in said if each["camera"] == camera.id), {})
+    residual_mm = None if camera.calibration.always_fits else told.get("calibration_residual_mm")
+    return {"calibration_residual_mm": residual_mm, "calibration_age_days": told.get("calibration_age_days")}
 
 
 def _told(finding: Finding) -> answers.FindingAnswer:

@@ -931,6 +931,10 @@ def test_four_marks_agree_with_nothing(tmp_path: Path) -> None:
         assert (residual["outcome"], residual["reason"]) == ("unknown", "four_marks")
         assert residual["value"] is None
         assert found["calibration_age"]["outcome"] == "ok"
+        assert [camera["calibration_residual_mm"] for camera in answer["cameras"]] == [None]
+        assert isinstance(answer["cameras"][0]["calibration_age_days"], int)
+        now = get(hub, "/hall/live", hub.token("manager", "hall")).json()
+        assert [camera["calibration_residual_mm"] for camera in now["cameras"]] == [None]
 
 
 def test_two_workers_and_a_crash_raise_an_alert_once(hub: World) -> None:

@@ -86,6 +86,7 @@ def test_a_site_is_accepted_in_one_go(tmp_path: Path, key: Path) -> None:
     assert {file.role for file in report.evidence} == {"tracks", "truth", "counts"}
     digests = {file.name: file.sha256 for file in report.evidence}
     assert digests["hand.csv"] == hashlib.sha256(hand.read_bytes()).hexdigest()
+    assert report.cameras[0].residual_mm is not None
     assert report.cameras[0].residual_mm < 200
     assert report.site == "plaza"
     assert door in (tmp_path / "report.html").read_text(encoding="utf-8")

@@ -266,3 +266,14 @@ def test_verify_answers_with_its_exit_code(tmp_path: Path) -> None:
     done = acceptance("verify", report, *public)
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
     assert "tampered" in done.stderr
+
+
+def test_four_marks_have_no_residual_to_tell() -> None:
+    """They fit whatever was typed: the page says so in both languages, and has no zero."""
+    text = sign_report(KEY, body(cameras=[{"camera": "hall", "residual_mm": None}]))
+    report = verify_report(text, PUBLIC, NOW_MS)
+    assert report.cameras[0].residual_mm is None
+    shown = page(report, digest(read_tree(text)))
+    assert "— (four marks always fit)" in shown
+    assert "— （四个标记点总能吻合" in shown or "— (四个标记点总能吻合" in shown
+    assert "0.0 cm" not in shown

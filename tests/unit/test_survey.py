@@ -115,6 +115,7 @@ def test_four_marks_accuse_nobody() -> None:
     """Four always fit: nothing may be claimed about them."""
     verdict = judged(marks(PLACES[:3] + PLACES[4:5]))
     assert verdict.residual_m < 1e-9
+    assert survey.figures(verdict)["residual_cm"] is None
     assert all(mark.left_out_m is None for mark in verdict.marks)
 
 

@@ -53,7 +53,7 @@ class JudgedCamera(Answer):
     """What a camera's marks are worth."""
 
     camera: str
-    residual_cm: float
+    residual_cm: float | None
     marks: list[JudgedMark]
     suspicion: Suspected | None
     mirrored: bool = Field(
