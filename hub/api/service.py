@@ -71,9 +71,7 @@ def _figures(
     closed = row.came is None
     lengths = rules.lengths([] if closed else visits)
     error = rules.error(told)
-    few = small and (
-        error.waits < SMALL or any(0 < count < SMALL for count in (error.no_wait, error.no_wait_wrong))
-    )
+    few = small and (error.waits < SMALL or any(map(_few, _by_service(told))))
     return models.ServiceFigures(
         service=None if service is None else service.id,
         name=None if service is None else service.name,
@@ -94,6 +92,18 @@ def _figures(
         ),
         absent="small" if closed else None,
     )  # fmt: skip
+
+
+def _by_service(told: Sequence[rules.Told]) -> list[rules.Error]:
+    """The total less what is told of the others would tell a service of which too few were judged."""
+    return [
+        rules.error(each for each in told if each.service == service)
+        for service in {each.service for each in told}
+    ]
+
+
+def _few(error: rules.Error) -> bool:
+    return any(0 < count < SMALL for count in (error.waits, error.no_wait, error.no_wait_wrong))
 
 
 def _floor(

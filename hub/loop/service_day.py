@@ -7,9 +7,9 @@ would tell one by subtraction.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -131,20 +131,40 @@ def released(rows: Sequence[Counts], rest: Counts, whole: Counts) -> tuple[list[
     """The rows and the total as anybody may see them; `rest` is in the total and in no row.
 
     One small count closes its whole row: what the others of a row leave over would tell it. The total less
-    the rows tells what one that is closed, or the rest, had.
+    the rows tells what one that is closed, or the rest, had: it is closed, too, and since other answers tell such
+    a total (the funnel), with every small count the smallest other of its column, where none is closed yet.
     """
-    shown = [hidden() if _small(row) else row for row in rows]
-    return shown, hidden() if any(_small(each) for each in (*rows, rest, whole)) else whole
+    told = [_columns(row) for row in rows]
+    closed = {at for at, row in enumerate(told) if _small(row)}
+    if not closed and not _small(_columns(rest)):
+        return list(rows), hidden() if _small(_columns(whole)) else whole
+    beside = _columns(rest)
+    for column in beside:
+        counted = [row[column] for row in told]
+        unseen = [*(counted[at] for at in closed), beside[column]]
+        others = [count for at, count in enumerate(counted) if at not in closed and count]
+        if any(unseen) and max(unseen) < SMALL and others:
+            closed |= {at for at, count in enumerate(counted) if count == min(others)}
+    return [hidden() if at in closed else row for at, row in enumerate(rows)], hidden()
 
 
-def _small(row: Counts) -> bool:
-    told = (
-        row.waiting, row.serving, row.parked, row.served, row.left, row.sent_on, row.missed, row.booked_came,
-        row.sent_here, (row.came or 0) - (row.booked_came or 0) - (row.sent_here or 0),
-        *(row.outcomes or {}).values(),
-        (row.served or 0) - sum((row.outcomes or {}).values()),
-    )  # fmt: skip
-    return any(count is not None and 0 < count < SMALL for count in told)
+def _columns(row: Counts) -> dict[str, int]:
+    """What is counted of a row, and what would tell more of it by subtraction."""
+    came, booked, sent, served = (
+        count or 0 for count in (row.came, row.booked_came, row.sent_here, row.served)
+    )
+    outcomes: dict[Outcome, int] = row.outcomes or {}
+    return {
+        "waiting": row.waiting or 0, "serving": row.serving or 0, "parked": row.parked or 0, "served": served,
+        "left": row.left or 0, "sent_on": row.sent_on or 0, "missed": row.missed or 0, "booked_came": booked,
+        "sent_here": sent, "walked_in": came - booked - sent, "arrived": came - sent,
+        "judged": sum(outcomes.values()), "unjudged": served - sum(outcomes.values()),
+        **{outcome: outcomes.get(outcome, 0) for outcome in get_args(Outcome)},
+    }  # fmt: skip
+
+
+def _small(columns: Mapping[str, int]) -> bool:
+    return any(0 < count < SMALL for count in columns.values())
 
 
 def hidden() -> Counts:

@@ -13,8 +13,8 @@ from hubworld import NOON, World, world
 from tables import service
 from test_api import send, window
 
-from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
-from hub.api.service import day as service_day
+from branchloop.clock import MINUTE_MS, from_ms, iso, local_day_end_ms
+from hub.api.service import _figures, day as service_day
 from hub.api.state import now_ms
 from hub.loop.service_day import Counts, Told, Visit, counts, error, hidden, lengths, released, total
 from hub.store import journeys
@@ -291,7 +291,20 @@ def test_walk_ins_are_not_told_by_subtracting_who_booked_and_who_was_sent_on() -
     assert told(*b, walk_in) == ([counts(a), hidden()], hidden())
     few = [visit("served", outcome="done", service="b", kind="walk_in")] * 4
     shown, whole = released([counts(a)], counts(few), total([*a, *few]))
-    assert (shown, whole) == ([counts(a)], hidden())  # of a service that the branch has no more
+    assert (shown, whole) == ([hidden()], hidden())  # of a service that the branch has no more
+
+
+def test_with_a_small_row_goes_the_smallest_other_that_was_counted() -> None:
+    """Another answer tells the total (the funnel 9 arrivals): beside six and two services of nobody it is three of the last."""
+    six, three, nobody = (counts([visit("arrived", kind="walk_in")] * many) for many in (6, 3, 0))
+    seven = counts([visit("arrived", kind="walk_in")] * 7)
+    shown, whole = released([six, nobody, three, seven, nobody], nobody, total([]))
+    assert (shown, whole) == ([hidden(), nobody, hidden(), seven, nobody], hidden())
+    booked = counts([visit("missed", came=False)] * 5)  # closed it would hide no arrival
+    shown, _ = released([booked, six, three], nobody, total([]))
+    assert shown == [booked, hidden(), hidden()]
+    shown, _ = released([seven, seven, three], nobody, total([]))  # which of two went would tell an order
+    assert shown == [hidden()] * 3
 
 
 def test_a_service_that_the_branch_has_no_more_is_not_told_by_the_total(tmp_path: Path) -> None:
@@ -307,7 +320,37 @@ def test_a_service_that_the_branch_has_no_more_is_not_told_by_the_total(tmp_path
             queueing.walk_in(db, made.state.book, site, "desk", "", "en", at_ms)
         told = service_day(made.state, fewer, today, at_ms, small=True)
     assert (alone.services[0].came, alone.total.came) == (5, 5)
-    assert (told.services[0].came, told.total.came, told.total.absent) == (5, None, "small")
+    assert (told.services[0].came, told.total.came, told.total.absent) == (None, None, "small")
+
+
+def test_two_answers_together_tell_head_office_no_small_count(tmp_path: Path) -> None:
+    """The funnel tells the week's arrivals by channel: the day must not tell all of them but three."""
+    parts = PARTS + service("advice", minutes=20)
+    with world(tmp_path, parts=parts, book=True, zone=NOON) as made:
+        at_ms = now_ms()
+        with opened(made.config.data_dir) as db:
+            for name in ("loan",) * 6 + ("advice",) * 3:
+                queueing.walk_in(db, made.state.book, made.config.sites["hall"], name, "", "en", at_ms)
+        day = ask(made, "head_office")
+        funnel = httpx.get(
+            f"{made.api}/api/v1/branches/hall/funnel",
+            params={"from": iso(at_ms - 60_000), "to": iso(at_ms + 60_000), "by": "channel"},
+            headers=made.token("head_office"),
+        ).json()
+    arrived = next(each for each in funnel["total"]["stages"] if each["stage"] == "arrived")
+    assert arrived["journeys"] == 9
+    assert [each["came"] for each in day["services"]] == [None, 0, None]
+
+
+def test_the_forecasts_of_one_service_are_not_told_by_those_of_all() -> None:
+    judged = [*[Told("loan", 0, 10, 20, 20)] * 9, *[Told("desk", 0, 10, 20, 20)] * 3]
+
+    def waits(told: list[Told], *, small: bool) -> int | None:
+        return _figures(None, counts([]), [], told, None, small=small).error.waits
+
+    assert waits(judged, small=False) == 12
+    assert waits(judged, small=True) is None
+    assert waits(judged[:9], small=True) == 9
 
 
 def test_error_and_lengths_of_nobody_are_none() -> None:
