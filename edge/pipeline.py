@@ -28,6 +28,7 @@ from edge.crowding import CROWDING, Crowding
 from edge.floor.floor import Settled
 from edge.floor.fusion.agreement import Complaints
 from edge.floor.takeover import Floors
+from edge.outboxes import open_outbox
 from edge.perceive.anchor import Clock
 from edge.perceive.health import Event
 from edge.perceive.report import BackgroundReport, EventReport, FrameReport, Report
@@ -36,7 +37,6 @@ from edge.perceive.ultrasonic_fault import why
 from edge.pictures import Pictures
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
-from edge.send.outbox import Outbox
 from edge.sensors import SensorReport, Sensors
 from edge.succession import DesiredHeard, Succession
 
@@ -68,7 +68,7 @@ class Pipeline:
         self._clock = clock or Clock()
         self._clock_steps = ClockSteps()
         self._reports: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._outbox = Outbox(data_dir / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
+        self._outbox = open_outbox(site, box, data_dir, box.id)
         self._lights: dict[str, DeviceLight] = {}
         self._known: dict[str, tuple[DeviceState, CameraFault | None]] = {}
         """What cameras said of themselves last, for a floor that comes."""

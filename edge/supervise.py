@@ -8,6 +8,7 @@ from pathlib import Path
 from branchloop import exits
 from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 from edge.configured import read_box
+from edge.outboxes import refusals
 from edge.send.boxlink import BoxLink
 
 STEADY_S = 3600.0
@@ -18,13 +19,14 @@ LONGEST_PAUSE_S = 120.0
 def run_box(config: Path) -> None:
     """Supervise the box of a site file until SIGTERM or SIGINT.
 
-    Raises ConfigError before it begins, and DependencyError where its data directory cannot be used or is in use: a core
+    Raises ConfigError before it begins, also where what waits to be sent is another's, and DependencyError where its data directory cannot be used or is in use: a core
     that is begun again and again mends neither.
     """
     site, box = read_box(config)
     BoxLink.of(site.id, box, config.parent)
     with lock_directory(config.parent / box.data_dir):
-        pass
+        for wrong in refusals(site, box, config.parent / box.data_dir):
+            raise wrong
     stop = stop_event()
     core = Child(
         "core",

@@ -21,13 +21,13 @@ from edge.checkin.desk import Clocks, Desk
 from edge.checkin.page import create_page
 from edge.checkin.vault import Vault, template_key
 from edge.crowding import CROWDING
+from edge.outboxes import open_outbox
 from edge.perceive.anchor import Clock
 from edge.perceive.camera import Frame
 from edge.perceive.capture import Capture
 from edge.perceive.faces.padmodel import PadModel
 from edge.send.boxlink import BoxLink
 from edge.send.link import Link
-from edge.send.outbox import Outbox
 
 FPS = 15.0
 DRAIN_S = 5.0
@@ -48,7 +48,7 @@ def run_kiosk(config: Path, site: Site, box: Box, kiosk: Kiosk) -> None:
         pad = None
         if liveness.pad_models:
             pad = PadModel([base / name for name in liveness.pad_models], liveness.pad_sha256)
-        outbox = Outbox(folder / "outbox.db", max_bytes=round(box.outbox_max_mb * 1e6))
+        outbox = open_outbox(site, box, base / box.data_dir, kiosk.id)
         desk = Desk(
             site,
             kiosk,

@@ -36,8 +36,7 @@ def glance(path: Path) -> Glance:
             sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=BUSY_S)
         ) as db:
             db.execute("BEGIN")
-            tables = list(rows.tables(db))
-            waiting = sum(rows.produced(db, table) - rows.oldest(db, table) + 1 for table in tables)
+            waiting = rows.held(db)
             (epoch,) = db.execute("SELECT epoch FROM source WHERE messages = ?", (CURRENT,)).fetchone()
             return Glance(rows.produced(db, CURRENT), waiting, str(epoch))
     except sqlite3.Error as error:

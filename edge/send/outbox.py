@@ -28,6 +28,7 @@ from branchloop.wire.payload import Wire
 from branchloop.wire.status import Stuck
 from edge.send import rows
 from edge.send.outboxfile import CURRENT, OutboxFile
+from edge.send.owner import Owner
 from edge.send.room import Room, used_bytes
 
 GROUP = 20
@@ -79,14 +80,20 @@ class Outbox:
     """
 
     def __init__(
-        self, path: Path, max_bytes: int = 512_000_000, *, reserve_bytes: int = RESERVE_BYTES
+        self,
+        path: Path,
+        max_bytes: int = 512_000_000,
+        *,
+        owner: Owner | None = None,
+        reserve_bytes: int = RESERVE_BYTES,
     ) -> None:
+        """Raises ConfigError where what waits in the file is not `owner`'s."""
         self.path = path
         self.refused = 0
         """Messages that could not be committed: each is a gap."""
         self._max_bytes = max_bytes
         self._reserve_bytes = reserve_bytes
-        self._file = OutboxFile(path)
+        self._file = OutboxFile(path, None if owner is None else owner.settle)
         self._room = Room()
         self._using = threading.RLock()
         self._appended = threading.Condition()
@@ -207,11 +214,7 @@ class Outbox:
     @property
     def depth(self) -> int:
         """How many messages are held, former epochs included."""
-
-        def count(db: sqlite3.Connection) -> int:
-            return sum(rows.produced(db, table) - rows.oldest(db, table) + 1 for table in rows.tables(db))
-
-        return self._read(count)
+        return self._read(rows.held)
 
     @property
     def held_bytes(self) -> int:

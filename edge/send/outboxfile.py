@@ -38,8 +38,10 @@ class OutboxFile:
     `remarks` collects sentences about the file that somebody should read; whoever reports them empties it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, claim: Callable[[sqlite3.Connection, Path], None] | None = None) -> None:
+        """`claim` looks at each file before it is used, in a transaction; what it raises, the file is left by."""
         self.path = path
+        self._claim = claim
         self.remarks: list[str] = []
         self._inode: tuple[int, int] | None = None
         self._db: sqlite3.Connection | None = None
@@ -137,6 +139,8 @@ class OutboxFile:
             self.remarks.append(
                 f"the outbox {self.path.name} of epoch {former[:8]} is a copy or was restored: a new epoch begins"
             )
+        if self._claim is not None:
+            self._claim(db, self.path)
 
     def _replace(self, fault: str) -> sqlite3.Connection:
         """Set the damaged file aside, unless another process has done so, and begin a new one."""

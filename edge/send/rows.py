@@ -143,6 +143,11 @@ def tables(db: sqlite3.Connection) -> list[str]:
     return [row[0] for row in db.execute("SELECT messages FROM source ORDER BY no").fetchall()]
 
 
+def held(db: sqlite3.Connection) -> int:
+    """How many messages are held, former epochs included."""
+    return sum(produced(db, table) - oldest(db, table) + 1 for table in tables(db))
+
+
 def produced(db: sqlite3.Connection, table: str) -> int:
     """The highest seq ever given in a table."""
     row = db.execute("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).fetchone()
