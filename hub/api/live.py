@@ -12,7 +12,7 @@ from hub.api import box, figures, queues, taints
 from hub.api.alerts import alerted
 from hub.api.history import Through, covered_at
 from hub.api.models import answers as models
-from hub.api.newest import Newest, figure_of
+from hub.api.newest import Newest, figure_of, stale
 from hub.api.question import of_part
 from hub.api.state import State, now_ms
 from hub.store.figures.alerts import StoredAlert
@@ -20,7 +20,6 @@ from hub.store.figures.reading import Crossings, Reader, Sums
 from hub.store.figures.stretch import Span
 from hub.store.figures.sums import LineSums, ZoneSums
 
-STALE_MS = 15_000
 NOTICES = 20
 TODAY = (
     "footfall", "crossings_in", "crossings_out", "zone_visits", "dwell_median", "dwell_p90", "wait_median",
@@ -113,7 +112,7 @@ def live(state: State, site: Site) -> models.Live:
         as_of=_iso(newest.end_ms),
         server_time=iso(now),
         timezone=site.timezone,
-        stale=newest.end_ms is None or now - newest.end_ms > STALE_MS,
+        stale=stale(newest.end_ms, now),
         simulated=site.simulated,
         occupancy=newest.figure(
             newest.body.get("people_end"), newest.coverage, taints.of_figure("occupancy", faults)

@@ -10,6 +10,8 @@ from branchloop.clock import WINDOW_MS, iso
 from hub.api.models.answers import Fault, Figure
 from hub.store.figures.sums import per_camera_ms
 
+STALE_MS = 15_000
+
 
 @dataclass(frozen=True, slots=True)
 class Newest:
@@ -54,6 +56,11 @@ class Newest:
     def figure(self, value: float | None, coverage: float | None, tainted: Sequence[Fault] = ()) -> Figure:
         """A number of people in this window, or in a part of it."""
         return figure_of(value, "people", coverage, self.end_ms, tainted)
+
+
+def stale(end_ms: int | None, now_ms: int) -> bool:
+    """Whether a newest window that ended then is too old to be told of now."""
+    return end_ms is None or now_ms - end_ms > STALE_MS
 
 
 def figure_of(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 
-from branchloop.clock import from_ms, iso, local_day_end_ms, local_day_start_ms
+from branchloop.clock import from_ms, iso, local_day_end_ms, local_day_start_ms, to_ms
 from branchloop.site.kiosk import Service
 from branchloop.site.serving import fellow_queues
 from branchloop.site.site import Site
 from hub.api import queues
 from hub.api.models import figures as models_figures, service as models
+from hub.api.newest import stale
 from hub.api.state import State
 from hub.loop import service_day as rules
 from hub.loop.forecast import Wait
@@ -38,7 +39,8 @@ def day(state: State, site: Site, asked: date, now_ms: int, *, small: bool) -> m
         offered = {service.id for service in site.services}
         rest = rules.counts(each for each in visits if each.service not in offered)
         rows, whole = rules.released(rows, rest, whole)
-    floor = [] if start_ms > now_ms else _floor(state, site, start_ms, end_ms, is_today=is_today)
+    told_of_ms = now_ms if is_today else None
+    floor = [] if start_ms > now_ms else _floor(state, site, start_ms, end_ms, told_of_ms)
     return models.ServiceDay(
         day=asked.isoformat(),
         as_of=iso(now_ms),
@@ -107,17 +109,22 @@ def _few(error: rules.Error) -> bool:
 
 
 def _floor(
-    state: State, site: Site, start_ms: int, end_ms: int, *, is_today: bool
+    state: State, site: Site, start_ms: int, end_ms: int, now_ms: int | None
 ) -> list[models.FloorQueue]:
     names: Mapping[str, object] = {zone.id: zone.name for zone in site.zones}
     seen = queues.queues(state, site, start_ms, end_ms, "day").items
-    return [_queue(queue, names[queue.id], is_today=is_today) for queue in seen]
+    return [_queue(queue, names[queue.id], start_ms, now_ms) for queue in seen]
 
 
-def _queue(queue: models_figures.QueueFigures, name: object, *, is_today: bool) -> models.FloorQueue:
+def _queue(
+    queue: models_figures.QueueFigures, name: object, start_ms: int, now_ms: int | None
+) -> models.FloorQueue:
+    waiting = queue.waiting_now
+    end_ms = None if waiting.as_of is None else to_ms(datetime.fromisoformat(waiting.as_of))
+    is_now = now_ms is not None and end_ms is not None and end_ms > start_ms and not stale(end_ms, now_ms)
     return models.FloorQueue.model_validate(
         {
-            "id": queue.id, "name": name, "waiting_now": queue.waiting_now.value if is_today else None,
+            "id": queue.id, "name": name, "waiting_now": waiting.value if is_now else None,
             "joined": queue.joined, "served": queue.served, "abandoned": queue.abandoned,
             "abandonment": queue.abandonment, "wait_median_s": queue.wait_median_s, "coverage": queue.coverage,
         }

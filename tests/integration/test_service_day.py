@@ -13,7 +13,7 @@ from hubworld import NOON, World, world
 from tables import service
 from test_api import send, window
 
-from branchloop.clock import MINUTE_MS, from_ms, iso, local_day_end_ms
+from branchloop.clock import MINUTE_MS, from_ms, iso, local_day_end_ms, local_day_start_ms
 from hub.api.service import _figures, day as service_day
 from hub.api.state import now_ms
 from hub.loop.service_day import Counts, Told, Visit, counts, error, hidden, lengths, released, total
@@ -150,6 +150,25 @@ def test_joins_of_queues_of_one_counter_are_not_added(
         told = ask(made, "manager")
     assert [each["joined"] for each in told["floor"]] == [5, 2]
     assert {key: told["beside"][key] for key in beside} == beside
+
+
+def test_who_waits_is_told_of_now_alone(tmp_path: Path) -> None:
+    """As on Live: nothing of a window that is old, or ended with the day before."""
+    with world(tmp_path, parts=PARTS, book=True, zone=NOON) as made:
+        site = made.config.sites["hall"]
+        today = from_ms(now_ms(), site.zone_info).date()
+        queues = [{"queue": "queue", "person_ms": 0, "waiting_end": 4, "joined": 4}]
+
+        def waiting(at_ms: int) -> float | None:
+            return service_day(made.state, site, today, at_ms, small=False).floor[0].waiting_now
+
+        midnight_ms = local_day_start_ms(today, site.zone_info)
+        send(made, "hall", [("window", window(midnight_ms - 5_000, 4, queues=queues))])
+        assert waiting(midnight_ms + 5_000) is None
+        start_ms = now_ms() // 5_000 * 5_000 - 60_000
+        send(made, "hall", [("window", window(start_ms, 4, queues=queues))], first=2)
+        assert waiting(start_ms + 15_000) == 4
+        assert waiting(start_ms + 3 * 3_600_000) is None
 
 
 def test_time_at_a_counter_is_no_wait_for_who_is_sent_on_or_parked(tmp_path: Path) -> None:

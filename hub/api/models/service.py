@@ -58,7 +58,9 @@ class FloorQueue(Answer):
 
     id: str
     name: Text | None
-    waiting_now: float | None
+    waiting_now: float | None = Field(
+        description="of today and heard of lately, as `stale` of the live answer has it; otherwise null"
+    )
     joined: int | None
     served: int | None
     abandoned: int | None
