@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from branchloop.text.catalogue import WORDS, Language, duration, say
 from dashboard import tiles
@@ -29,6 +31,22 @@ def figures(answer: Mapping[str, Any], spoken: Language) -> list[str]:
             say("journeys.cost.none", spoken) if cost is None else "",
         ),
     ]
+
+
+def weeks(
+    answer: Mapping[str, Any], start: datetime, until: datetime, zone: ZoneInfo, spoken: Language
+) -> str:
+    """The days that the answer is about, where the hub widened what was asked to whole weeks; until is now."""
+    first, end = (datetime.fromisoformat(answer[key]) for key in ("from", "to"))
+    if first >= start and end <= until:
+        return ""
+    last = (end - timedelta(milliseconds=1)).astimezone(zone)
+    return say(
+        "journeys.weeks.open" if end > until else "journeys.weeks",
+        spoken,
+        start=f"{first.astimezone(zone):%Y-%m-%d}",
+        end=f"{last:%Y-%m-%d}",
+    )
 
 
 def table(group: Mapping[str, Any], spoken: Language) -> str:

@@ -8,6 +8,14 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "page.journeys": ("Journeys & value", "旅程与价值"),
     "journeys.days": ("Journeys that began in the last", "旅程开始于最近"),
     "journeys.days.value": ("{value} days", "{value} 天"),
+    "journeys.weeks": (
+        "Whole weeks by the branch's calendar: {start} to {end}.",
+        "按网点日历的整周统计：{start} 至 {end}。",
+    ),
+    "journeys.weeks.open": (
+        "Whole weeks by the branch's calendar: {start} to {end}, the last of which is not over yet.",
+        "按网点日历的整周统计：{start} 至 {end}，最后一周尚未结束。",
+    ),
     "journeys.by": ("Grouped by", "分组"),
     "journeys.by.channel": ("channel", "渠道"),
     "journeys.by.scene": ("scene", "场景"),

@@ -50,6 +50,9 @@ def page() -> None:
         answer = door.funnel(site, start.isoformat(), until.isoformat(), by or GROUPS[0])
         st.title(f"{plain(branch['name'][spoken])} · {say('page.journeys', spoken)}")
         session.ribbon(branch)
+        weeks = funnel.weeks(answer, start, until, ZoneInfo(branch["timezone"]), spoken)
+        if weeks:
+            st.html(f'<div class="bl-note">{weeks}</div>')
         if not answer["groups"]:
             st.info(say("journeys.none", spoken))
             return

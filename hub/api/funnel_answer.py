@@ -162,7 +162,7 @@ def _group(name: str | None, told: Mapping[str, Told], tally: Tally, value: Valu
                 if before is None or hidden
                 else share(counts[f"both:{stage}"], counts[before]),
                 median_s=None if hidden else tally.median_s(stage),
-                absent="small" if hidden or counts[f"entered:{stage}"] is None else None,
+                absent="small" if hidden else None,
                 at_least=told[stage].at_least if counts[stage] is None else None,
             )
         )
@@ -177,7 +177,9 @@ def _group(name: str | None, told: Mapping[str, Told], tally: Tally, value: Valu
         cost_per_served=None if spent is None or not served else spent / served,
         value=_worth(served, counts["cross_sold"], value),
         cross_sold=counts["cross_sold"],
-        absent="small" if None in counts.values() else None,
+        absent="small"
+        if any(count is None and not column.startswith("entered:") for column, count in counts.items())
+        else None,
     )
 
 

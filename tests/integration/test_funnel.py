@@ -34,6 +34,11 @@ def test_manager_sees_small_counts_and_head_office_does_not(tmp_path: Path) -> N
         assert [group["stages"][6]["journeys"] for group in told["groups"]] == [None, None]
         assert [group["cost"] for group in told["groups"]] == [None, None]
         assert told["total"]["stages"][6]["journeys"] == 11
+        whole, cash = told["total"], told["groups"][0]
+        assert (whole["absent"], whole["stages"][6]["absent"]) == (None, None)  # it is told
+        assert (cash["absent"], cash["stages"][6]["absent"]) == ("small", "small")
+        stages = {**QUERY, "format": "csv"}
+        assert "*,served,11,,,,,\r\n" in httpx.get(url, params=stages, headers=head).text
         table = httpx.get(url, params={**QUERY, "format": "csv"}, headers=manager)
         assert "loan,served,3,0," in table.text
         over = httpx.get(f"{hub.api}/api/v1/funnel", params={**QUERY, "by": "branch"}, headers=head).json()

@@ -91,6 +91,13 @@ def heat_page() -> None:
     heat.page()
 
 
+def journeys_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import journeys
+
+    journeys.page()
+
+
 def opened(page: Callable[[], None], headers: dict[str, str]) -> AppTest:
     """A page, shown to the one of these headers."""
     shown = AppTest.from_function(page, default_timeout=60)
@@ -152,6 +159,13 @@ def test_heat_shows_where_the_sensors_are(hall: World) -> None:
     assert 'class="cone"' not in drawn(page)
     other = opened(heat_page, hall.token("manager", "annex"))
     assert "heat-sensors" not in {each.key for each in other.checkbox}
+
+
+def test_whole_weeks_are_told_to_whom_they_are_given(hall: World) -> None:
+    """Head office asks for 28 days and is answered up to the end of a week that is not over."""
+    told = words(opened(journeys_page, hall.token("head_office")))
+    assert re.search(r"整周统计：\d{4}-\d\d-\d\d 至 \d{4}-\d\d-\d\d，最后一周尚未结束", told)
+    assert "整周" not in words(opened(journeys_page, hall.token("manager", "hall")))
 
 
 def test_heat_of_hours_that_the_clock_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

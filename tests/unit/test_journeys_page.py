@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, get_args
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -41,6 +43,27 @@ def test_what_is_not_told_is_no_zero_and_has_no_bar() -> None:
     html = funnel.table(answer(booked=None)["total"], "en")
     assert "withheld" in html
     assert html.count("bl-bar") == len(STAGES) - 1
+
+
+def test_a_period_that_was_widened_to_whole_weeks_is_told_as_it_is() -> None:
+    """Of seven days that head office asks for it is told two weeks, the second not over; who gets what they asked reads nothing."""
+    zone = ZoneInfo("Asia/Shanghai")
+    start, until = (
+        datetime.fromisoformat("2026-11-20T04:00:00Z"),
+        datetime.fromisoformat("2026-11-27T04:00:00Z"),
+    )
+
+    def weeks(first: str, end: str, spoken: Language = "en") -> str:
+        return funnel.weeks({"from": first, "to": end}, start, until, zone, spoken)
+
+    assert weeks("2026-11-20T04:00:00.000Z", "2026-11-27T04:00:00.000Z") == ""
+    told = weeks("2026-11-15T16:00:00.000Z", "2026-11-29T16:00:00.000Z")
+    assert "Whole weeks" in told
+    assert "2026-11-16 to 2026-11-29, the last of which is not over yet" in told
+    assert "2026-11-16 至 2026-11-29，最后一周尚未结束" in weeks(
+        "2026-11-15T16:00:00.000Z", "2026-11-29T16:00:00.000Z", "zh"
+    )
+    assert "over yet" not in weeks("2026-11-15T16:00:00.000Z", "2026-11-22T16:00:00.000Z")
 
 
 def test_what_nobody_records_is_not_measured() -> None:
