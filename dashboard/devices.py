@@ -148,7 +148,7 @@ def notices(
         )
         tag = "s" if notice["fate"] == "withdrawn" else "span"
         rows.append(
-            f'<div class="bl-light"><span class="bl-note">{tiles.clock(notice["at"], zone)}</span> '
+            f'<div class="bl-light"><span class="bl-note">{tiles.clock(notice["at"], zone, live.get("server_time"))}</span> '
             f"<{tag}>{escape(words)}</{tag}></div>"
         )
     return "".join(rows) or f'<div class="bl-note">{escape(say("notices.none", spoken))}</div>'

@@ -38,7 +38,7 @@ def floor_svg(
     parts += layers
     parts += [_path(wall, PLAN_LINE, 4) for wall in plan["walls"]]
     font = max(9.0, min(20.0, width / 45))
-    parts += [_line(line, language, font) for line in branch["lines"]]
+    parts += [_line(line, language, font, width) for line in branch["lines"]]
     parts += [_label(zone, language, font, width) for zone in branch["zones"]]
     if sensors is not None:
         parts += [_sensor(sensor, sensors.get(sensor["id"])) for sensor in branch["sensors"]]
@@ -92,13 +92,16 @@ def _label(zone: Mapping[str, Any], language: Language, font: float, width: floa
     return _words(x, y, named(zone, language), font, INK, anchor)
 
 
-def _line(line: Mapping[str, Any], language: Language, font: float) -> str:
+def _line(line: Mapping[str, Any], language: Language, font: float, width: float) -> str:
+    """The line, and its name beside its middle, on the side and below the edge that keep it on the plan."""
     (x0, y0), (x1, y1) = line["from"], line["to"]
-    x, y = (x0 + x1) / 2 * PX_PER_M + 8, (y0 + y1) / 2 * PX_PER_M - 8
+    middle = (x0 + x1) / 2 * PX_PER_M
+    x, anchor = (middle - 8, "end") if middle > 0.7 * width else (middle + 8, "start")
+    y = max((y0 + y1) / 2 * PX_PER_M - 8, font * 1.2)
     dash = "" if line["entrance"] else ' stroke-dasharray="10 8"'
     return (
         f'<polyline points="{_points([line["from"], line["to"]])}" stroke="{ACCENT}" stroke-width="3"{dash}/>'
-        + _words(x, y, named(line, language), font * 0.9, ACCENT, "start")
+        + _words(x, y, named(line, language), font * 0.9, ACCENT, anchor)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from html import escape
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -12,6 +12,8 @@ from branchloop.text.catalogue import WORDS, Language, duration, label, say
 
 AS_OF_AFTER_S = 10.0
 """A value older than this shows its time."""
+OUTDATED = timedelta(days=1)
+"""What is stale by more than this is of another day, and no figure of now."""
 MOST_FAULTS = 2
 SEPARATOR: Mapping[Language, str] = {"en": "; ", "zh": "；"}
 LIGHTS: Mapping[str, tuple[str, str]] = {
@@ -40,13 +42,17 @@ def tile(
     shown: tuple[str, str] | None = None,
     change: str = "",
     names: Mapping[str, str] | None = None,
+    now: str | None = None,
 ) -> str:
     """HTML of one figure: {"value", "unit", "coverage", "as_of", "tainted"}.
 
     `why` tells why there is no value; `shown` are value and unit in other words; `change` is HTML of
-    `change`; `names` are those of devices.
+    `change`; `names` are those of devices. `now` is the hub's time: what is `stale` by more than a day is not told.
     """
     value, coverage, as_of = figure["value"], figure.get("coverage"), figure.get("as_of")
+    outdated = stale and as_of is not None and _outdated(as_of, now)
+    if outdated:
+        value, coverage, note = None, None, ""
     text = f"{value:,.{digits}f}" if value is not None else "—"
     unit = (
         say(UNITS[figure["unit"]], language) if figure.get("unit") in UNITS else str(figure.get("unit") or "")
@@ -54,10 +60,10 @@ def tile(
     if shown is not None and value is not None:
         text, unit = shown
     below = [note] if note else []
-    if value is None:
+    if value is None and not outdated:
         below.append(why or say("not_measured", language))
     if stale and as_of:
-        below.append(f"🕒 {say('stale', language)} · {say('as_of', language, time=clock(as_of, zone))}")
+        below.append(f"🕒 {say('stale', language)} · {say('as_of', language, time=clock(as_of, zone, now))}")
     bar = ""
     if coverage is not None:
         percent = round(100 * coverage)
@@ -202,6 +208,14 @@ def scrolled(wide: str) -> str:
     return f'<div class="bl-scroll" tabindex="0">{wide}</div>'
 
 
-def clock(text: str, zone: ZoneInfo) -> str:
-    """A moment of the API as the branch's wall clock."""
-    return datetime.fromisoformat(text).astimezone(zone).strftime("%H:%M:%S")
+def clock(text: str, zone: ZoneInfo, now: str | None = None) -> str:
+    """A moment of the API as the branch's wall clock, with its day where that is not the one of `now`."""
+    at = datetime.fromisoformat(text).astimezone(zone)
+    today = at if now is None else datetime.fromisoformat(now).astimezone(zone)
+    if at.date() == today.date():
+        return at.strftime("%H:%M:%S")
+    return at.strftime("%m-%d %H:%M:%S" if at.year == today.year else "%Y-%m-%d %H:%M:%S")
+
+
+def _outdated(as_of: str, now: str | None) -> bool:
+    return now is not None and datetime.fromisoformat(now) - datetime.fromisoformat(as_of) > OUTDATED

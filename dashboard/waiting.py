@@ -27,11 +27,11 @@ class Then:
     end: datetime
     answer: Mapping[str, Any]
 
-    def words(self, zone: ZoneInfo, spoken: Language) -> str:
-        """That time as people say it."""
+    def words(self, zone: ZoneInfo, spoken: Language, key: str = "change.last") -> str:
+        """That time as people say it; `key` has its words."""
         start, end = self.start.astimezone(zone), self.end.astimezone(zone)
         day = say(f"day.{start.weekday()}", spoken)
-        return say("change.last", spoken, day=day, start=f"{start:%H:%M}", end=f"{end:%H:%M}")
+        return say(key, spoken, day=day, start=f"{start:%H:%M}", end=f"{end:%H:%M}")
 
     def of(self, queue: str) -> Mapping[str, Any] | None:
         """One queue of then."""
@@ -60,6 +60,9 @@ def tiles_of(
     # What is no longer known of now has not changed since then.
     before = then.of(queue["id"]) if then is not None and not live["stale"] else None
     words = then.words(zone, spoken) if then is not None else ""
+    mean = (
+        then.words(zone, spoken, "change.mean") if then is not None else ""
+    )  # a moment against half an hour
     labels = [label("queue_length", spoken), label("wait_median", spoken)]
     if len(live["queues"]) > 1:
         name = zone_names(branch, spoken).get(queue["id"], queue["id"])
@@ -77,11 +80,12 @@ def tiles_of(
                 length["value"],
                 before["length_mean"] if before else None,
                 BY_KEY["queue_length"].better,
-                words,
+                mean,
                 spoken,
                 lambda people: f"{people:.1f}".removesuffix(".0"),
             ),
             names=names,
+            now=live["server_time"],
         ),
         tiles.tile(
             labels[1],
@@ -101,6 +105,7 @@ def tiles_of(
                 lambda seconds: duration(seconds, spoken),
             ),
             names=names,
+            now=live["server_time"],
         ),
     ]
 

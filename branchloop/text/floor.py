@@ -27,6 +27,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "change.vs": ("{change} vs {period}", "{change}，较{period}"),
     "change.same": ("as {period}", "与{period}持平"),
     "change.last": ("last {day} {start}–{end}", "上{day} {start}–{end}"),
+    "change.mean": ("the average of last {day} {start}–{end}", "上{day} {start}–{end} 的平均值"),
     "day.0": ("Mon", "周一"),
     "day.1": ("Tue", "周二"),
     "day.2": ("Wed", "周三"),

@@ -93,10 +93,12 @@ def figures(
     zone: ZoneInfo,
 ) -> list[str]:
     """The tiles of the first row; `then` is the same time a week ago, where that is known."""
-    stale = bool(live["stale"])
+    stale, now = bool(live["stale"]), live["server_time"]
     went_in, went_out = live["in_today"], live["out_today"]
     return [
-        tiles.tile(label("occupancy", spoken), live["occupancy"], spoken, zone, stale=stale, names=names),
+        tiles.tile(
+            label("occupancy", spoken), live["occupancy"], spoken, zone, stale=stale, names=names, now=now
+        ),
         *waiting.tiles_of(branch, live, then, names, spoken, zone),
         tiles.tile(
             label("footfall", spoken),
@@ -106,6 +108,7 @@ def figures(
             stale=stale,
             note=say("since_opening", spoken),
             names=names,
+            now=now,
         ),
         tiles.tile(
             say("in_out", spoken),
@@ -115,6 +118,7 @@ def figures(
             stale=stale,
             shown=(f"{_count(went_in['value'])} / {_count(went_out['value'])}", ""),
             names=names,
+            now=now,
         ),
     ]
 

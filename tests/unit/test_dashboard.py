@@ -75,6 +75,22 @@ def test_the_floor_is_a_picture_with_words() -> None:
     assert base64.b64decode(encoded[1]).decode() == svg
 
 
+def test_the_name_of_a_line_stays_on_the_plan() -> None:
+    """An entrance at the right edge has its name to the left; one at the top has it below the edge."""
+
+    def words(start: list[float], end: list[float]) -> tuple[float, float, str]:
+        door = {"id": "door", "name": {"en": "Door", "zh": "门"}, "from": start, "to": end, "entrance": True}
+        svg = plan.floor_svg({**BRANCH, "zones": [], "lines": [door]}, "en")
+        found = re.search(r'<text x="(-?\d+)" y="(-?\d+)" [^>]*text-anchor="(\w+)"[^>]*>Door<', svg)
+        assert found is not None
+        return float(found[1]), float(found[2]), found[3]
+
+    width = BRANCH["plan"]["width_m"]
+    assert words([width, 0.5], [width, 1.5])[2] == "end"
+    assert words([0, 0.5], [0, 1.5])[2] == "start"
+    assert words([0.2, 0], [1, 0])[1] > 0
+
+
 def test_a_tile_tells_value_coverage_and_gap() -> None:
     """A value with its bar; an em dash and why; stale with its time."""
     good = tiles.tile(

@@ -257,12 +257,14 @@ def test_a_wait_is_told_as_a_range_and_against_last_week() -> None:
     length, wait = waiting.tiles_of(BRANCH, live(queue()), then(), {}, "en", ZONE)
     assert "~8<small> min (5–12)" in wait
     assert 'bl-good">▼ 2 min vs last Fri 10:00–10:30' in wait
-    assert 'bl-bad">▲ 2 vs last Fri 10:00–10:30' in length
+    assert 'bl-bad">▲ 2 vs the average of last Fri 10:00–10:30' in length  # a moment against half an hour
     chinese = waiting.tiles_of(BRANCH, live(queue()), then(), {}, "zh", ZONE)[1]
     assert "约 8<small> 分钟（5–12）" in chinese
     assert "较上周五 10:00–10:30" in chinese
     same = waiting.tiles_of(BRANCH, live(queue()), then(length_mean=6.0), {}, "en", ZONE)[0]
-    assert "as last Fri" in same
+    assert "as the average of last Fri" in same
+    means = [waiting.tiles_of(BRANCH, live(queue()), then(), {}, "zh", ZONE)[at] for at in (0, 1)]
+    assert ["较上周五 10:00–10:30 的平均值" in each for each in means] == [True, False]
     unknown = waiting.tiles_of(BRANCH, live(queue()), then(length_mean=None), {}, "en", ZONE)[0]
     assert "last Fri" not in unknown
 

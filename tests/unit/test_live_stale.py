@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from test_dashboard_layers import BRANCH, figure, live, queue, then
 
-from dashboard import waiting
+from dashboard import tiles, waiting
 from dashboard.devices import lights, summary
 from dashboard.views import live as live_page
 
@@ -78,3 +78,28 @@ def test_what_was_true_is_not_told_of_now() -> None:
     assert ">6<" not in waiting.now_table(BRANCH, old, "en")
     assert "▲" in "".join(waiting.tiles_of(BRANCH, fresh, then(), {}, "en", ZONE))
     assert not re.search("▲|▼|bl-change", "".join(waiting.tiles_of(BRANCH, old, then(), {}, "en", ZONE)))
+
+
+def test_what_is_of_another_day_says_so_and_after_a_day_there_is_no_figure() -> None:
+    """By the branch's clock: ten seconds after its midnight, 17:20:45 is of the day before."""
+    old = figure(41, as_of="2026-11-26T09:20:45Z")  # 17:20:45 there
+
+    def tile(now: str, **more: bool) -> str:
+        return tiles.tile("In branch now", old, "en", ZONE, **{"stale": True, **more}, now=now)
+
+    assert "as of 17:20:45" in tile("2026-11-26T15:59:50Z")
+    midnight = tile("2026-11-26T16:00:10Z")
+    assert "as of 11-26 17:20:45" in midnight
+    assert ">41<" in midnight
+    days = tile("2026-11-29T09:20:46Z")
+    assert ">—<" in days
+    assert "41" not in days
+    assert "not measured" not in days
+    assert "as of 11-26 17:20:45" in days
+    assert "as of 2026-11-26 17:20:45" in tile("2027-01-02T09:20:46Z")
+    assert ">41<" in tile("2026-11-29T09:20:46Z", stale=False)
+    told = {**live(queue(waiting=old)), "stale": True, "server_time": "2026-11-29T09:20:46Z"}
+    assert "11-26 17:20:45" in waiting.tiles_of(BRANCH, told, None, {}, "en", ZONE)[0]
+    through = {f"{way}_today": figure(None) for way in ("in", "out", "footfall")}
+    shown = live_page.figures(BRANCH, {**told, "occupancy": old, **through}, None, {}, "en", ZONE)
+    assert "11-26 17:20:45" in shown[0]
