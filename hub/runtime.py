@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import paho.mqtt.client as mqtt
-
+from branchloop import exits
+from branchloop.certificates import CurrentCertificates
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.outfile import write_whole
 from branchloop.processes import free_port, listen_once
@@ -48,21 +48,27 @@ class Runtime:
         """The host by which this machine reaches the broker."""
         return _ANY.get(self.broker_host, self.broker_host)
 
-    def secure(self, client: mqtt.Client, config: HubConfig) -> None:
-        """Have an MQTT client check the broker's certificate, where there is TLS.
+    def certificates(self, config: HubConfig) -> CurrentCertificates | None:
+        """By which an MQTT client checks the broker's certificate; None where there is no TLS.
 
         The embedded broker runs on this machine under whatever name its certificate has: the chain is
-        checked, the name is not. Raises ConfigError when the certificate cannot be read.
+        checked, the name is not. Raises ConfigError when they cannot be read.
         """
         if not self.broker_tls or config.ca_file is None:
-            return
-        try:
-            client.tls_set(ca_certs=config.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"{config.path}: key `hub.tls.ca_file`: {config.ca_file} cannot be used: {error}."
-            ) from error
-        client.tls_insecure_set(config.external_broker is None)
+            return None
+        return CurrentCertificates(lambda: _context(config), exits.log)
+
+
+def _context(config: HubConfig) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = config.external_broker is not None
+    try:
+        context.load_verify_locations(config.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"{config.path}: key `hub.tls.ca_file`: {config.ca_file} cannot be used: {error}."
+        ) from error
+    return context
 
 
 def decide(config: HubConfig) -> Runtime:

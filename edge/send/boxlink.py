@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from branchloop.certificates import CurrentCertificates
 from branchloop.credentials import client_id, username
 from branchloop.errors import ConfigError
 from branchloop.site.box import Box, Tls
 
 PLAIN_PORT = 1883
 TLS_PORT = 8883
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class BoxLink:
             port if port is not None else TLS_PORT if secure else PLAIN_PORT,
             username(site, box.id),
             _password(box, base_dir, keys),
-            _context(box.tls, base_dir) if secure else None,
+            CurrentCertificates(lambda: _context(box.tls, base_dir), _LOG.warning) if secure else None,
         )
 
     @property

@@ -49,7 +49,9 @@ class Dots:
             protocol=mqtt.MQTTv311,
         )
         client.username_pw_set(HUB_API, password)
-        runtime.secure(client, config)
+        certificates = runtime.certificates(config)
+        if certificates is not None:
+            client.tls_set_context(certificates)
         client.reconnect_delay_set(1, 20)
         client.on_connect = self._subscribe
         client.on_message = self._take

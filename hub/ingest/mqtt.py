@@ -68,6 +68,7 @@ class MqttSource:
         self._since_s = 0.0
         self._config = config
         self._runtime = runtime
+        self._certificates = runtime.certificates(config)
         self._boot = secrets.token_hex(16)
         self._arrived: queue.Queue[Arrived] = queue.Queue(QUEUED)
         self._answered = threading.Event()
@@ -191,7 +192,8 @@ class MqttSource:
         client.username_pw_set(HUB_INGEST, password)
         client.max_inflight_messages_set(200)
         client.will_set(topics.HUB_STATUS, self._status(online=False), qos=1, retain=True)
-        self._runtime.secure(client, self._config)
+        if self._certificates is not None:
+            client.tls_set_context(self._certificates)
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
