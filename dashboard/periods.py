@@ -98,6 +98,11 @@ def coverage(answers: Sequence[Answer], parts: Sequence[Answer] | None = None) -
     return float(sum(share for share, _ in known) / len(known)) if known else None
 
 
+def opened_s(answers: Sequence[Answer]) -> float:
+    """Opening time so far of the answers together, in seconds."""
+    return float(sum(answer["opened_s"] for answer in answers))
+
+
 def widened(answers: Sequence[Answer], asked: Sequence[Span]) -> bool:
     """Whether the hub answered about longer times than it was asked: of old times it keeps no hours."""
     return any(

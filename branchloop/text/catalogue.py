@@ -35,6 +35,11 @@ _PAGES: Mapping[str, tuple[str, str]] = {
         "No data for this time: the branch was not observed. Choose another time.",
         "该时段没有数据：网点未被观测。请选择其他时段。",
     ),
+    "heat.closed": ("The branch was closed in this time.", "该时段内网点未营业。"),
+    "heat.not_open_yet": (
+        "The branch has not been open in this time so far.",
+        "该时段内网点至今尚未营业。",
+    ),
     "heat.unobserved15": (
         "The branch was not observed in these 15 minutes.",
         "最近 15 分钟内网点未被观测。",
@@ -47,6 +52,11 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "heat.footfall": ("Visitors by hour", "分时客流"),
     "gaps": ("Gaps", "数据缺口"),
     "gaps.none": ("No gaps in this time.", "该时段无数据缺口。"),
+    "gaps.partly": ("Cameras were out for part of this time.", "该时段有摄像头曾中断。"),
+    "gaps.camera": (
+        "{name}: {time} not observed, between {start} and {end}",
+        "{name}：{start} 至 {end} 间累计 {time}未观测",
+    ),
     "gaps.early": ("Before {time} the branch was not observed yet.", "{time} 之前网点尚未启用观测。"),
     "gaps.item": ("{start} to {end}: not observed", "{start} 至 {end}：未观测"),
     "zones": ("Zones", "区域"),

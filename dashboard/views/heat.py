@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from html import escape
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -99,6 +99,9 @@ def figures(
     }
     beside = " · ".join(_beside_total(filled, left_out(seen), spoken))
     elsewhere_alone = periods.total(seen, "total") is None and left_out(seen) > 0  # it was measured
+    entered = periods.coverage(footfall)
+    apart = entered is not None and (covered is None or percent(entered) != percent(covered))
+    why = why_unseen(seen, spoken) if periods.opened_s(seen) == 0 else ""
     mean = say("period.mean", spoken, value=len(seen)) if len(seen) > 1 else ""
     return [
         tiles.tile(
@@ -113,7 +116,7 @@ def figures(
             zone,
             digits=1,
             note="" if elsewhere_alone else beside,
-            why=beside if elsewhere_alone else "",
+            why=beside if elsewhere_alone else why,
             names=names,
         ),
         tiles.tile(
@@ -121,12 +124,16 @@ def figures(
             {
                 "value": periods.total(footfall, "total_visitors"),
                 "unit": "people",
-                "coverage": periods.coverage(footfall),
+                "coverage": entered,
                 "as_of": periods.as_of(footfall),
                 "tainted": tainted["footfall"],
             },
             spoken,
             zone,
+            note=say("coverage.value", spoken, value=percent(entered))
+            if apart and entered is not None
+            else "",
+            why=why,
             names=names,
         ),
         tiles.tile(
@@ -136,8 +143,17 @@ def figures(
             zone,
             shown=None if covered is None else (percent(covered), "%"),
             note=mean,
+            why=why,
         ),
     ]
+
+
+def why_unseen(seen: Sequence[Mapping[str, Any]], spoken: Language) -> str:
+    """Why there is nothing of a time: nobody looked, or the branch was not open."""
+    if periods.opened_s(seen) > 0:
+        return say("heat.no_data", spoken)
+    to_come = any(datetime.fromisoformat(answer["to"]) > datetime.now(UTC) for answer in seen)
+    return say("heat.not_open_yet" if to_come else "heat.closed", spoken)
 
 
 def left_out(answers: Sequence[Mapping[str, Any]]) -> float:
@@ -223,14 +239,13 @@ def _beside(
     if any(item["visitors"] is not None for item in items):
         st.altair_chart(heat_hours.footfall_chart(items, spoken, zone, bucket), width="stretch")
     else:  # a chart of nothing is a frame without a word, to whoever hears it read
-        st.html(f'<div class="bl-note">— {escape(say("heat.no_data", spoken))}</div>')
+        st.html(f'<div class="bl-note">— {escape(why_unseen(seen, spoken))}</div>')
     tainted = periods.tainted(seen, footfall, zones)
     if tainted:
         session.head(say("taint.stretch", spoken))
         st.html(tiles.taint_list(tainted, device_names(branch, spoken), spoken))
     session.head(say("gaps", spoken))
-    gaps = [gap for answer in seen for gap in answer["gaps"]]
-    st.html(heat_hours.gap_list(gaps, spoken, zone, seen[0].get("begun")))
+    st.html(heat_hours.gaps_of(seen, spoken, zone, device_names(branch, spoken), why_unseen(seen, spoken)))
 
 
 def _floor(
@@ -273,7 +288,7 @@ def _presence(
     if scale.empty and elsewhere > 0:
         return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
     if periods.total(seen, "total") is None:
-        return say("heat.no_data", spoken)
+        return why_unseen(seen, spoken)
     if scale.empty:
         return say("heat.nobody", spoken)
     layers.append(heat.layer(per_m2, scale, cell_m))

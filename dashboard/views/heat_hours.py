@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from zoneinfo import ZoneInfo
 
 from branchloop import theme
-from branchloop.text.catalogue import Language, label, say
-from dashboard import localtime
+from branchloop.clock import WINDOW_MS
+from branchloop.text.catalogue import Language, label, lasting, say
+from dashboard import localtime, periods
 
 if TYPE_CHECKING:
     import altair as alt
 
 MOST_GAPS = 6
+A_GAP_S = 60.0
+"""What is missing of coverage is a gap from a minute on: the newest windows are still on their way."""
 Bucket = Literal["hour", "day"]
 
 
@@ -53,15 +56,66 @@ def footfall_chart(
     return chart
 
 
-def gap_list(
-    gaps: Sequence[Mapping[str, str]], spoken: Language, zone: ZoneInfo, begun: str | None = None
+def gaps_of(
+    seen: Sequence[Mapping[str, Any]],
+    spoken: Language,
+    zone: ZoneInfo,
+    names: Mapping[str, str],
+    unseen: str,
 ) -> str:
-    """The times that nobody observed; those before the branch was `begun` to be observed are no gaps, and told in one line."""
+    """The times that nobody observed, and cameras that were out while others were not; `unseen` is why nothing was."""
+    gaps = [gap for answer in seen for gap in answer["gaps"]]
+    out = cameras_out(
+        [each for answer in seen for each in answer.get("cameras_out", ())], spoken, zone, names
+    )
+    covered, opened_s = periods.coverage(seen), periods.opened_s(seen)
+    if covered is None:
+        none = unseen
+    elif out or (1 - covered) * opened_s >= A_GAP_S:
+        none = say("gaps.partly", spoken)
+    else:
+        none = say("gaps.none", spoken)
+    return gap_list(gaps, spoken, zone, seen[0].get("begun"), none) + out
+
+
+def cameras_out(
+    outs: Sequence[Mapping[str, Any]], spoken: Language, zone: ZoneInfo, names: Mapping[str, str]
+) -> str:
+    """HTML of how long each camera did not observe, and when; nothing where none missed more than a window."""
+    rows = []
+    for camera in dict.fromkeys(each["camera"] for each in outs):
+        of_it = [each for each in outs if each["camera"] == camera]
+        seconds = sum(each["seconds"] for each in of_it)
+        if seconds > WINDOW_MS / 1000:
+            words = say(
+                "gaps.camera",
+                spoken,
+                name=names.get(camera, camera),
+                time=lasting(round(1000 * seconds), spoken),
+                start=localtime.wall(min(each["from"] for each in of_it), zone, spoken),
+                end=localtime.wall(max(each["to"] for each in of_it), zone, spoken),
+            )
+            rows.append(f'<div class="bl-light">◐ {escape(words)}</div>')
+    return "".join(rows)
+
+
+def gap_list(
+    gaps: Sequence[Mapping[str, str]],
+    spoken: Language,
+    zone: ZoneInfo,
+    begun: str | None = None,
+    none: str | None = None,
+) -> str:
+    """The times that nobody observed; those before the branch was `begun` to be observed are no gaps, and told in one line.
+
+    `none` are the words where there is no gap.
+    """
     missed = [gap for gap in gaps if begun is None or _before(begun, gap["from"])]
     early = "" if begun is None or missed == gaps else localtime.wall(begun, zone, spoken)
     told = f'<div class="bl-note">{escape(say("gaps.early", spoken, time=early))}</div>' if early else ""
     if not missed:
-        return told + f'<div class="bl-note">{escape(say("gaps.none", spoken))}</div>'
+        words = say("gaps.none", spoken) if none is None else none
+        return told + (f'<div class="bl-note">{escape(words)}</div>' if words else "")
     rows = [
         say(
             "gaps.item",

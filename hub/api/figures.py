@@ -109,6 +109,22 @@ def gaps(site: Site, opening: Sequence[Span], now_ms: int, observed: Collection[
     return found
 
 
+def missed(site: Site, opening: Sequence[Span], by_bucket: Mapping[int, int], level: Level) -> tuple[int, Span] | None:  # fmt: skip
+    """How much (ms) of the opening time was missed, and from when to when any of it was; None when nothing was.
+
+    `by_bucket` is the missed time by the start of its bucket, in order: of one that was open in part, no more than that part.
+    """
+    total_ms, found = 0, []
+    for at_ms, missed_ms in by_bucket.items():
+        end_ms = at_ms + MINUTE_MS if level == "minute" else bucket_end_ms(at_ms, level, site.zone_info)
+        inside = [
+            (max(at_ms, start), min(end_ms, end)) for start, end in opening if start < end_ms and at_ms < end
+        ]
+        total_ms += min(missed_ms, sum(end - start for start, end in inside))
+        found += inside
+    return (total_ms, (found[0][0], found[-1][1])) if found else None
+
+
 def factor(plan: Plan, cell_m: float | None) -> int:
     """How many cells of the plan a cell of `cell_m` is wide. Raises InputError when that is no whole number."""
     if cell_m is None:

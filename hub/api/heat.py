@@ -39,7 +39,11 @@ def heat(
         level = figures.gap_level(span, reader.kept(site))
         from_ms = bucket_start_ms(span[0], level, site.zone_info)
         observed = reader.observed(site, (from_ms, span[1]), level)
-        begun_ms = reader.begun_ms(site)
+        begun_ms = reader.evidence().first_ms(site.id)
+        # Of a whole day nobody knows any more which part of it was open.
+        missed = (
+            {} if level == "day" else reader.evidence().cameras_missed(site.id, level, (from_ms, span[1]))
+        )
         told = quality(reader, question, sums, FIGURES[layer])
     cells = np.zeros((site.plan.rows, site.plan.cols), np.int64)
     if grid is not None:
@@ -64,6 +68,11 @@ def heat(
         open_coverage=sums.open_observed_ms / sums.open_expected_ms if sums.open_expected_ms else None,
         left_out_person_seconds=left_out / 1000,
         gaps=[models.Gap(from_=iso(start), to=iso(end)) for start, end in gaps],
+        cameras_out=[
+            models.CameraOut(camera=camera, seconds=out[0] / 1000, from_=iso(out[1][0]), to=iso(out[1][1]))
+            for camera, by_bucket in missed.items()
+            if (out := figures.missed(site, question.opening, by_bucket, level)) is not None
+        ],
         begun=None if begun_ms is None else iso(begun_ms),
         method=methods,
         simulated=site.simulated,

@@ -151,6 +151,27 @@ def test_a_line_and_a_zone_that_came_later_cover_their_own_part(hub: World) -> N
         assert told(after, "footfall", day_ms(site, 2), bucket="day")["coverage"] == 1.0
 
 
+def test_a_camera_that_was_out_is_named_with_its_time(hub: World) -> None:
+    """Of opening time alone: all night long and for three hours of the day, while the other one looked."""
+    site = hub.config.sites["hall"]
+    start_ms, end_ms = site.open_spans_ms(day_of(site, 1))[0]
+    back_ms, box = start_ms + 3 * HOUR_MS, Box(hub)
+    for span, seen_ms in (((start_ms - HOUR_MS, back_ms), 0), ((back_ms, end_ms), 60_000)):
+        windows = minutes(*span, 0, expected_ms=120_000, observed_ms=60_000 + seen_ms)
+        for body in windows:
+            one = {**body["cameras"][0], "observed_ms": 60_000}
+            body["cameras"] = [one, {**one, "camera": "two", "observed_ms": seen_ms}]
+        box.send(*windows)
+    out = {"camera": "two", "seconds": 10_800.0, "from": iso(start_ms), "to": iso(back_ms)}
+    day = told(hub, "heat", day_ms(site, 1))
+    assert (day["gaps"], day["coverage"], day["cameras_out"]) == ([], 0.8125, [out])
+    assert told(hub, "heat", (back_ms, end_ms))["cameras_out"] == []
+    (hour,) = told(hub, "heat", (start_ms + HOUR_MS, start_ms + 2 * HOUR_MS))["cameras_out"]
+    assert hour["seconds"] == 3_600.0
+    month = told(hub, "heat", (start_ms - 30 * DAY_MS, end_ms))  # by hours
+    assert month["cameras_out"] == [out]
+
+
 def test_a_door_is_observed_by_the_cameras_that_see_it(hub: World) -> None:
     """Two cameras, one of them out for three of eight hours: the door that it watched has no count of then, the other is whole."""
     site = hub.config.sites["hall"]

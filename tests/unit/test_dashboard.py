@@ -21,7 +21,8 @@ from dashboard.client import Hub, Unreachable, connections
 from dashboard.config import read_config, read_token
 from dashboard.devices import notices
 from dashboard.views import board as board_view
-from dashboard.views.heat_hours import footfall_chart, gap_list
+from dashboard.views.heat import why_unseen
+from dashboard.views.heat_hours import footfall_chart, gap_list, gaps_of
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BRANCH: dict[str, Any] = {
@@ -128,6 +129,45 @@ def test_gaps_are_listed_and_unobserved_hours_are_breaks() -> None:
     chart = footfall_chart(items, "en", ZONE)
     assert chart.data["visitors"].isna().tolist() == [True, False]
     assert chart.to_dict()["encoding"]["x"]["sort"] == chart.data["hour"].tolist()
+
+
+HALF: dict[str, Any] = {
+    "from": "2026-11-23T01:00:00Z", "to": "2026-11-23T09:00:00Z", "opened_s": 28_800.0, "coverage": 0.5,
+    "gaps": [], "begun": None,
+    "cameras_out": [{"camera": "hall", "seconds": 28_800.0, "from": "2026-11-23T01:00:00Z", "to": "2026-11-23T09:00:00Z"}],
+}  # fmt: skip
+
+
+def test_no_gaps_are_told_at_full_coverage_alone() -> None:
+    """One of two cameras out all day is no gap of the branch; it is told with its name and its time."""
+
+    def told(*answers: dict[str, Any], spoken: Language = "en") -> str:
+        return gaps_of(answers, spoken, ZONE, {"hall": "Hall camera"}, "closed")
+
+    assert "Cameras were out for part of this time." in told(HALF)
+    assert "Hall camera: 8 h not observed, between 11-23 09:00 and 11-23 17:00" in told(HALF)
+    assert "Hall camera：11-23 09:00 至 11-23 17:00 间累计 8 小时未观测" in told(HALF, spoken="zh")
+    assert "No gaps" not in told(HALF)
+    assert "16 h not observed" in told(HALF, HALF)
+    assert "Cameras were out" in told({**HALF, "cameras_out": []})  # which is not known
+    whole = {**HALF, "coverage": 1.0, "cameras_out": []}
+    assert "No gaps in this time." in told(whole)
+    assert "No gaps" in told({**whole, "coverage": 1 - 10 / 28_800})  # the newest windows are on their way
+    gap = [{"from": "2026-11-23T01:00:00Z", "to": "2026-11-23T02:30:00Z"}]
+    both = told({**HALF, "gaps": gap})
+    assert "11-23 09:00 to 11-23 10:30" in both
+    assert "Hall camera" in both
+    assert "closed" in told({**HALF, "coverage": None, "cameras_out": []})
+
+
+def test_a_closed_day_is_no_outage() -> None:
+    """Nobody looked, the branch was closed, or has not opened: three things."""
+    shut = {**HALF, "opened_s": 0.0}
+    assert "not observed" in why_unseen([HALF], "en")
+    assert why_unseen([shut], "en") == "The branch was closed in this time."
+    assert "未营业" in why_unseen([shut], "zh")
+    assert "so far" in why_unseen([{**shut, "to": "2199-01-01T00:00:00Z"}], "en")
+    assert "not observed" in why_unseen([HALF, shut], "en")
 
 
 def test_withdrawn_notices_are_struck_out() -> None:

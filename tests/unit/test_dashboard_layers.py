@@ -200,6 +200,18 @@ def test_the_heat_page_shows_the_hubs_totals() -> None:
         )[0]
     )
     assert "99.9<" in figures([{**seen, "coverage": 0.9999}], [footfall], "en", ZONE, names)[2]
+    apart = figures([seen], [{**footfall, "coverage": 0.5}], "en", ZONE, names)
+    assert ["coverage 50.0 %<" in each or "coverage 50.0 % ·" in each for each in apart] == [
+        False,
+        True,
+        False,
+    ]
+    shut = {"opened_s": 0.0, "coverage": None, "to": "2026-11-27T09:00:00Z"}
+    unseen = figures(
+        [{**seen, **shut, "total": None}], [{**footfall, **shut, "total_visitors": None}], "en", ZONE, names
+    )
+    assert all("The branch was closed in this time." in each for each in unseen)
+    assert not any("not measured" in each for each in unseen)
     assert ">30.0<" in closed_alone  # seen while the branch was closed, nothing while it was open
 
 

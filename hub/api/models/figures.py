@@ -28,6 +28,15 @@ class Gap(Answer):
     to: Moment
 
 
+class CameraOut(Answer):
+    """Opening time that a camera did not observe, though it was there."""
+
+    camera: str
+    seconds: float
+    from_: Moment = Field(alias="from", description="before the first of it")
+    to: Moment = Field(description="after the last of it")
+
+
 class Heat(Stretch):
     """Person·seconds per cell of the floor plan, rows from the top.
 
@@ -57,6 +66,9 @@ class Heat(Stretch):
         description="stored for another cell size or floor plan, not in the cells"
     )
     gaps: list[Gap]
+    cameras_out: list[CameraOut] = Field(
+        description="cameras that missed some of the opening time; empty of days of which no hours are kept"
+    )
     begun: Moment | None = Field(
         description="since when the branch's hours can be told: nothing was missed before; null: nothing was ever observed"
     )

@@ -140,6 +140,18 @@ class Evidence:
             found.setdefault(start_ms, {})[camera] = CameraHour(*sums)
         return found
 
+    def cameras_missed(self, site: str, level: Level, span: Span) -> dict[str, dict[int, int]]:
+        """Camera -> start of bucket -> ms of its windows that it did not observe; a camera that missed nothing is absent."""
+        found: dict[str, dict[int, int]] = {}
+        for camera, start_ms, missed_ms in self._db.execute(
+            "SELECT camera, start_ms, sum(windows_ms - observed_ms) AS missed_ms FROM rollup_camera"
+            " WHERE site=? AND level=? AND start_ms>=? AND start_ms<? GROUP BY camera, start_ms HAVING missed_ms > 0"
+            " ORDER BY camera, start_ms",
+            (site, level, *span),
+        ):
+            found.setdefault(camera, {})[start_ms] = missed_ms
+        return found
+
     def sensors_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, SensorHour]]:
         """Start of hour -> sensor -> what it told."""
         found: dict[int, dict[str, SensorHour]] = {}

@@ -88,9 +88,9 @@ class Reader:
             self._kept = Kept(marks.get("minute", 0), marks.get("hour", 0))
         return self._kept.of(site.zone_info)
 
-    def begun_ms(self, site: Site) -> int | None:
-        """Since when a site's hours can be told: see `Evidence.first_ms`."""
-        return Evidence(self._db).first_ms(site.id)
+    def evidence(self) -> Evidence:
+        """What the checks rest on, of the same moment."""
+        return Evidence(self._db)
 
     def hours(self, site: Site, now_ms: int) -> Hours:
         """A site's opening hours over time."""
