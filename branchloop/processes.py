@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from branchloop import exits
 from branchloop.errors import DependencyError
 
 _PR_SET_PDEATHSIG = 1
+_PR_GET_PDEATHSIG = 2
 STEADY_S = 60.0
 FIRST_DELAY_S = 0.3
 LONGEST_DELAY_S = 20.0
@@ -39,7 +41,7 @@ def lock_directory(path: Path) -> Iterator[int]:
     """Own a data directory while this process lives; yields the descriptor that holds the lock.
 
     Children that inherit the descriptor (`Child.fds`) hold the lock too, so nobody else begins while
-    children of a killed owner are still ending; nor while an owner is that ends because its own parent was killed.
+    children of a killed owner are still ending; nor while an owner is that dies with its parent, which was killed.
     Raises DependencyError when another one owns it, or its disk is full.
     """
     try:
@@ -53,9 +55,10 @@ def lock_directory(path: Path) -> Iterator[int]:
         until_s = time.monotonic() + ORPHANS_S
         while not _locked(file.fileno()):
             file.seek(0)
-            if _goes_on(file.read().decode(errors="replace")):
+            owner_line = file.read().decode(errors="replace")
+            if _goes_on(owner_line):
                 raise DependencyError(
-                    f"{path} is in use: this is running already.",
+                    f"{path} is in use: this is running already (process {owner_line.split()[0]}).",
                     hint="Stop the other one or name another directory.",
                 )
             if time.monotonic() > until_s:
@@ -67,7 +70,7 @@ def lock_directory(path: Path) -> Iterator[int]:
             time.sleep(0.1)
         try:
             file.truncate(0)
-            file.write(f"{os.getpid()} {os.getppid()}".encode())
+            file.write(_own_line().encode())
         except OSError as error:
             raise DependencyError(
                 f"{path} cannot be written: {error.strerror}.", hint="Make room on its disk."
@@ -107,24 +110,47 @@ def _holders(lock: Path) -> list[int]:
 
 
 def _goes_on(owner: str) -> bool:
-    """Whether the process of a lock file ("pid parent") lives, and its parent too as far as the system tells."""
-    pid, _, parent = owner.partition(" ")
+    """Whether the process of a lock file ("pid parent begun") lives and is not ending, as far as the system tells.
+
+    `parent` is 0 where it goes on without, as a hub does whose shell was closed; who dies with it is ending once that is gone.
+    """
+    pid, parent, begun = (*owner.split(), "", "", "")[:3]
     try:
         os.kill(int(pid), 0)
     except (ValueError, ProcessLookupError):
         return False
     except PermissionError:
+        pass
+    now = _stat(pid)
+    if now is None or not begun:  # begun is missing where a version before wrote the file
         return True
+    return now.state not in "ZX" and now.begun == begun and parent in {"0", now.parent}
+
+
+class _Stat(NamedTuple):
+    """Of /proc/PID/stat; `begun` in ticks since the machine was booted."""
+
+    state: str
+    parent: str
+    begun: str
+
+
+def _stat(pid: str | int) -> _Stat | None:
     try:
-        now = (
-            Path(f"/proc/{pid}/stat")
-            .read_text(encoding="utf-8", errors="replace")
-            .rpartition(")")[2]
-            .split()[1]
-        )
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        fields = text.rpartition(")")[2].split()
+        return _Stat(fields[0], fields[1], fields[19])
     except (OSError, IndexError):
-        return True
-    return not parent or now == parent
+        return None
+
+
+def _own_line() -> str:
+    """Of this process, as `_goes_on` reads it."""
+    signal_then = ctypes.c_int(0)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_GET_PDEATHSIG, ctypes.byref(signal_then))
+    now = _stat(os.getpid())
+    return f"{os.getpid()} {os.getppid() if signal_then.value else 0} {now.begun if now else ''}".rstrip()
 
 
 def die_with_parent(parent: int) -> None:

@@ -119,6 +119,61 @@ def test_orphans_hold_the_lock_until_they_end(tmp_path: Path) -> None:
     orphan.wait()
 
 
+ADOPTED = """
+import os, sys, time
+from pathlib import Path
+from branchloop.processes import lock_directory
+with lock_directory(Path(sys.argv[1])):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+"""
+
+
+def test_who_was_started_by_a_shell_that_ended_is_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with nohup, or a terminal that was closed: adopted by another, it serves on, and is not to be killed."""
+    monkeypatch.setattr("branchloop.processes.ORPHANS_S", 0.2)
+    shell = subprocess.Popen(
+        ["sh", "-c", '"$@" & read line', "sh", sys.executable, "-c", ADOPTED, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert shell.stdout is not None
+    pid = int(shell.stdout.readline())
+    try:
+        shell.kill()
+        shell.wait()
+        until(lambda: psutil.Process(pid).ppid() != shell.pid, "another adopts it")
+        said = rf"this is running already \(process {pid}\)"
+        with pytest.raises(DependencyError, match=said) as refused, lock_directory(tmp_path):
+            pass
+        assert "kill" not in str(refused.value)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        for pipe in (shell.stdin, shell.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+def test_another_process_under_the_owner_s_number_is_no_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Numbers are given out again: the moment at which it began tells them apart."""
+    monkeypatch.setattr("branchloop.processes.ORPHANS_S", 0.2)
+    with lock_directory(tmp_path) as lock:
+        line = (tmp_path / ".lock").read_text().split()
+        orphan = subprocess.Popen(SLEEP, pass_fds=(lock,))
+    assert line[:2] == [str(os.getpid()), "0"]
+    (tmp_path / ".lock").write_text(f"{line[0]} 0 {int(line[2]) - 1}")
+    with pytest.raises(DependencyError, match=f"left running: process {orphan.pid}"):
+        lock_directory(tmp_path).__enter__()
+    (tmp_path / ".lock").write_text(" ".join(line))
+    with pytest.raises(DependencyError, match="running already"):
+        lock_directory(tmp_path).__enter__()
+    orphan.kill()
+    orphan.wait()
+
+
 def test_an_orphan_that_does_not_end_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody runs that could be stopped: what holds the directory has a number."""
     monkeypatch.setattr("branchloop.processes.ORPHANS_S", 0.2)
