@@ -12,6 +12,7 @@ import click
 
 from branchloop import exits
 from branchloop.cli import Program, replace
+from branchloop.config import read_text
 from branchloop.errors import ConfigError
 from branchloop.homography import turns_back_px
 from branchloop.site.notes import notes
@@ -23,12 +24,7 @@ from branchloop.wire.desired import marks_fault
 @click.argument("file", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
     """Say whether a site, hub or dashboard FILE is right; exit with 3 and the remedy if not."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    text = read_text(file)
     room = room_of(text)
     if room != "edge":
         replace(Program(f"{room}.main", ("check-config",), ""), (str(file),))

@@ -1,11 +1,13 @@
-"""Configuration from TOML text: frozen models, and faults that name file, key and remedy."""
+"""Configuration files, and their TOML text: frozen models, and faults that name file, key and remedy."""
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -43,6 +45,21 @@ class Fault:
         """As one clause of an error."""
         where = f"key `{self.key}`" if self.key else "the file"
         return f"{where} {self.message}" if self.goes_on else f"{where}: {self.message}"
+
+
+def read_text(path: Path) -> str:
+    """A configuration file, without the mark that Windows puts before UTF-8. Raises ConfigError when it cannot be read."""
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(
+            mode
+        ):  # a pipe that nobody writes to is waited for without end
+            raise ConfigError(f"{path} is no regular file.", hint="Give a file.")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
 
 
 def parse_config(text: str, file: str, model: type[PartT]) -> PartT:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import click
 
 from branchloop import __version__, exits
+from branchloop.check import room_of
 from branchloop.cli import installed
+from branchloop.config import read_text
+from branchloop.errors import ConfigError
+from branchloop.site.site import parse_site
 
 MARKS = {"good": "ok  ", "warn": "warn", "bad": "BAD "}
 
@@ -28,7 +31,9 @@ def doctor(config: Path | None, as_json: bool) -> None:
             "text": f"branchloop {__version__}, Python {sys.version.split()[0]}",
         }
     ]
-    asked = _room_of(config) if config is not None else None
+    asked, wrong = _asked(config) if config is not None else (None, None)
+    if wrong is not None:
+        findings.append({"room": "branchloop", "state": "bad", "text": wrong})
     for room in ("edge", "hub"):
         if not installed(room):
             findings.append({"room": room, "state": "warn" if asked != room else "bad",
@@ -60,11 +65,21 @@ def _read(room: str, shown: subprocess.CompletedProcess[str]) -> list[dict[str, 
         return [{"room": room, "state": "bad", "text": text}]
 
 
-def _room_of(config: Path) -> str:
+def _asked(config: Path) -> tuple[str | None, str | None]:
+    """The room that a file is for, or what is wrong with it."""
     try:
-        return "hub" if "hub" in tomllib.loads(config.read_text(encoding="utf-8-sig")) else "edge"
-    except (OSError, ValueError):
-        return "edge"
+        text = read_text(config)
+        room = room_of(text)
+        if room == "edge":
+            parse_site(text, str(config))
+    except ConfigError as error:
+        return None, str(error)
+    if room == "dashboard":
+        return None, (
+            f"{config} is the configuration of a dashboard; doctor takes that of a box or hub. "
+            f"Run: branchloop check-config {config}"
+        )
+    return room, None
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from branchloop.config import Part, parse_config
+from branchloop.config import Part, parse_config, read_text
 from branchloop.errors import ConfigError
 
 
@@ -28,11 +28,7 @@ class DashboardFile(Part):
 
 def read_config(path: Path) -> Dashboard:
     """Read dashboard.toml. Raises ConfigError naming file, key and remedy."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    return parse_config(text, str(path), DashboardFile).dashboard
+    return parse_config(read_text(path), str(path), DashboardFile).dashboard
 
 
 def read_token(config: Dashboard, base_dir: Path) -> str | None:
@@ -43,6 +39,10 @@ def read_token(config: Dashboard, base_dir: Path) -> str | None:
     try:
         if path.stat().st_mode & 0o077:
             raise ConfigError(f"{path} may be read by others.", hint=f"chmod 600 {path}")
-        return path.read_text(encoding="utf-8").strip()
+        return path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check token_file.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{path} holds no token.", hint="Write what `branchloop hub token` showed into it, as text."
+        ) from error

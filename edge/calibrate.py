@@ -11,12 +11,13 @@ import click
 from pydantic import ValidationError
 
 from branchloop import exits, survey
+from branchloop.config import read_text
 from branchloop.errors import ConfigError, InputError, UsageError
 from branchloop.finite import Finite
 from branchloop.floormap import Mark
 from branchloop.site.editing import with_calibration
 from branchloop.site.site import Calibration, Camera, Site
-from edge.configured import in_force, read_in_force, read_text
+from edge.configured import in_force, read_in_force
 from edge.durable import replace_whole
 from edge.lens_options import lens_of, numbers_of, size_of
 from edge.unmarked import read_unmarked

@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from branchloop.config import read_text
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.site.box import Box
 from branchloop.site.content import content_hash
@@ -69,16 +70,6 @@ class InForce:
     def figures(self) -> dict[str, Any]:
         """Which version that is, and whose, for a command's report."""
         return {"config_version": self.site.version, "config_from": "hub" if self.from_hub else "file"}
-
-
-def read_text(config: Path) -> str:
-    """A configuration file, without the mark that Windows puts before UTF-8. Raises ConfigError when it cannot be read."""
-    try:
-        return config.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{config} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{config} is not UTF-8 text.", hint="Save it as UTF-8.") from error
 
 
 def read_site(config: Path) -> Site:

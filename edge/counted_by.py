@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from branchloop.config import read_text
 from branchloop.errors import DependencyError
 from branchloop.site.site import config_hash, parse_site
-from edge.configured import InForce, in_force, read_text
+from edge.configured import InForce, in_force
 
 IN_FORCE = click.option(
     "--in-force",

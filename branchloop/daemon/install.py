@@ -15,6 +15,7 @@ import click
 from branchloop import exits
 from branchloop.check import room_of
 from branchloop.cli import ROOM_NEEDS, installed
+from branchloop.config import read_text
 from branchloop.daemon import start as service_start
 from branchloop.daemon.image import sysusers, tmpfiles
 from branchloop.daemon.needs import Needs
@@ -125,8 +126,8 @@ def _absolute(path: Path) -> Path:
 def _judged(room: str, config: Path, *, quiet: bool) -> Needs:
     """What the service of a configuration needs; whatever is wrong with it ends this command as `check-config` does."""
     try:
-        own: str = room_of(config.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError):
+        own: str = room_of(read_text(config))
+    except ConfigError:
         own = room  # check-config says what is wrong
     if own != room:
         raise ConfigError(

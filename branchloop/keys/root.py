@@ -10,6 +10,8 @@ import importlib.util
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,21 +148,29 @@ def show(file: Path, as_json: bool) -> None:
         from branchloop.keys.sealing import raw_public
 
         found["what"] = "private key"
-        raw = raw_public(read_private(text.encode()).public_key())
+        with _named(file):
+            raw = raw_public(read_private(text.encode()).public_key())
     elif text.startswith("{"):
         tree = _json(text, file)
         if "signature" in tree:
             certificate = read_certificate(text, file)
             found |= {"what": "certificate", "site": certificate.site, "device": certificate.device}
             found["not_after"] = iso(certificate.not_after_ms)
-            raw = decode(certificate.public)
+            public = certificate.public
         else:
             asked = read_request(file)
             found |= {"what": "request", "site": asked.site, "device": asked.device}
-            raw = decode(asked.public)
+            public = asked.public
+        with _named(file):
+            raw = decode(public)
     else:
         found["what"] = "public key"
-        raw = decode(text)
+        try:
+            raw = decode(text)
+        except InputError as error:
+            raise InputError(
+                f"{file} is neither key nor request nor certificate.", hint="Give a .pem, .pub or .json file."
+            ) from error
     check_point(raw, file)
     short = fingerprint(raw)
     exits.report(found | {"fingerprint": short, "shown": shown_fingerprint(short)}, as_json=as_json)
@@ -195,10 +205,8 @@ def read_root(path: Path) -> EllipticCurvePrivateKey:
     text = _read(path)
     if path.stat().st_mode & 0o077:
         raise InputError(f"{path} may be read by others.", hint=f"Guard it: chmod 600 {path}.")
-    try:
+    with _named(path):
         return read_private(text.encode())
-    except InputError as error:
-        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def read_request(path: Path) -> KeyRequest:
@@ -218,7 +226,9 @@ def read_request(path: Path) -> KeyRequest:
             f"{path} is not a kiosk's request: {_first(error)}.",
             hint='It holds {"site", "device", "public"}; carry it over again.',
         ) from error
-    check_point(decode(asked.public), path)
+    with _named(path):
+        raw = decode(asked.public)
+    check_point(raw, path)
     return asked
 
 
@@ -267,6 +277,15 @@ def _read(path: Path) -> str:
         raise InputError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not text.", hint="Give a .pem, .pub or .json file.") from error
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what a file holds is said with its name."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", hint=error.hint) from error
 
 
 def _json(text: str, path: Path) -> dict[str, object]:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from branchloop.config import Part, parse_config
+from branchloop.config import Part, parse_config, read_text
 from branchloop.errors import ConfigError, UsageError
 from branchloop.site.box import Tls
 from branchloop.site.parts import Id, broker_address
@@ -239,12 +239,12 @@ def _meet(one: str, other: str) -> bool:
 
 def read_config(path: Path) -> HubConfig:
     """Read hub.toml and its sites. Raises ConfigError naming file, key and remedy."""
-    file = parse_config(_text(path), str(path), HubFile)
+    file = parse_config(read_text(path), str(path), HubFile)
     sites: dict[str, Site] = {}
     files: dict[str, Path] = {}
     for name in file.hub.sites:
         site_path = path.parent / name
-        site = parse_site(_text(site_path), str(site_path))
+        site = parse_site(read_text(site_path), str(site_path))
         if site.id in sites:
             raise ConfigError(
                 f"{path}: key `hub.sites`: two files describe site {site.id!r}.", hint="Give each its own id."
@@ -312,13 +312,4 @@ def _webhooks(
 
 def site_text(config: HubConfig, site: str) -> str:
     """The text of a site's own file, as it is now. Raises ConfigError."""
-    return _text(config.site_files[site])
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror}.", hint="Check the name.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 text.", hint="Save it as UTF-8.") from error
+    return read_text(config.site_files[site])

@@ -53,14 +53,16 @@ class Tokens:
         if role not in ROLES:
             raise UsageError(f"{role!r} is not a role.", hint=f"Choose one of {', '.join(ROLES)}.")
         if role in ALL_SITES and sites:
-            raise UsageError(f"a {role} sees every site.", hint="Leave --site out.")
+            raise UsageError(f"a token of role {role} is for every site.", hint="Leave --site out.")
         if (role == "partner") != (partner is not None) or (role == "partner" and sites):
             raise UsageError(
                 "a token of role partner names its partner, and no site; others name no partner.",
                 hint="Give --role partner --partner ID.",
             )
         if role not in ALL_SITES and role != "partner" and not sites:
-            raise UsageError(f"a {role} sees only named sites.", hint="Give --site once per site.")
+            raise UsageError(
+                f"a token of role {role} is for named sites only.", hint="Give --site once per site."
+            )
         token = secrets.token_urlsafe(32)
         row = (_sha256(token), name, role, json.dumps(sorted(set(sites))), now_ms, partner)
         self._run(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from branchloop.config import read_text
 from branchloop.share import share
-from edge.configured import read_text
 from hub.config.hub import read_config
 
 CONFIG = share("configs/demo.toml")
