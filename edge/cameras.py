@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from branchloop.errors import InputError
@@ -59,6 +59,12 @@ class CameraProcess:
         self._clock = Clock()
         self._heard_s = self._clock.now_s()
         self._up = False
+        self._standing: Event | None = None
+        """The state `up` that the process itself told last, with what is wrong with its picture."""
+        self._hung = False
+        """Whether the watchdog has told it as stalled since."""
+        self._telling = threading.Lock()
+        """Held while a state is told: what the watchdog tells and what the process says take turns."""
         self._spoke = False
         self._reason: str | None = None
         """Why the camera is down, by the process's own last word."""
@@ -78,11 +84,13 @@ class CameraProcess:
 
     def watchdog(self) -> None:
         """Call it often: tells a hanging process as stalled, and replaces it after a while."""
-        silent_s = self._clock.now_s() - self._heard_s
-        if self._up and silent_s > SILENT_S:
-            self._up = False
-            self._tell("stalled", f"its process said nothing for {silent_s:.0f} s")
-        elif silent_s > (KILL_S if self._spoke else START_S) and self._process is not None:
+        with self._telling:
+            silent_s = self._clock.now_s() - self._heard_s
+            if self._up and silent_s > SILENT_S:
+                self._up, self._hung = False, True
+                self._tell("stalled", f"its process said nothing for {silent_s:.0f} s")
+                return
+        if silent_s > (KILL_S if self._spoke else START_S) and self._process is not None:
             self._process.kill()
 
     def ask_background(self, command: str, expires_ms: int) -> bool:
@@ -128,8 +136,8 @@ class CameraProcess:
         backoff = Backoff()
         while not self._stopping.is_set():
             begun_s = self._heard_s = self._clock.now_s()
-            self._spoke = False
-            self._reason = None
+            self._spoke = self._hung = False
+            self._reason = self._standing = None
             with subprocess.Popen(
                 self._args, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
             ) as process:
@@ -163,12 +171,23 @@ class CameraProcess:
                 if not self._stopping.is_set():  # else it was ended in the middle of a line
                     self._tell("down", str(error))
                 return
-            if isinstance(report, FrameReport):
-                self._up = True
-            elif isinstance(report, EventReport) and report.event.what == "state":
-                self._up = report.event.state == "up"
-                self._reason = report.event.detail if report.event.state == "down" else None
-            self._reports.put(report)
+            with self._telling:
+                self._heard(report)
+
+    def _heard(self, report: Report) -> None:
+        """Pass on what the process says. One that hung and goes on says no state of its own: the one before is told again."""
+        if isinstance(report, EventReport) and report.event.what == "state":
+            self._hung = False
+            self._up = report.event.state == "up"
+            self._standing = report.event if self._up else None
+            self._reason = report.event.detail if report.event.state == "down" else None
+        else:
+            if self._hung:
+                before = self._standing or Event("state", 0, state="up")
+                self._reports.put(EventReport(self._camera, replace(before, at_ms=self._now_ms())))
+                self._hung, self._up = False, True
+            self._up = self._up or isinstance(report, FrameReport)
+        self._reports.put(report)
 
     def _tell(self, state: DeviceState, detail: str) -> None:
         event = Event("state", self._now_ms(), state=state, detail=detail)

@@ -291,7 +291,8 @@ class Pipeline:
         before = light.state
         if (before, light.detail) == (state, detail[:300] or None):
             return
-        since_ms = light.since_ms if before == state == "down" else now_ms  # for another reason than before
+        same = before == state and (state == "down" or (fault == light.fault == "moved"))
+        since_ms = light.since_ms if same else now_ms  # for another reason than before, or further
         self._lights[source] = DeviceLight(
             id=source,
             state=state,

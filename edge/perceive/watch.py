@@ -34,6 +34,7 @@ from edge.perceive.motion import MotionGate
 from edge.perceive.orders import decode_site
 from edge.perceive.people import FAINT_SCORE, Detector, load_detector
 from edge.perceive.report import EventReport, FrameReport, encode
+from edge.perceive.retelling import Retelling
 from edge.perceive.sight import Sight
 from edge.perceive.taking import Taking
 
@@ -56,6 +57,7 @@ def watch(site: Site, base_dir: Path) -> None:
     sight = _sight(detector, site, camera)
     integrity, told_ms, set_ms = view.integrity(), 0, 0
     fault: CameraFault | None = None
+    retelling = Retelling()
     wrong, anew_ms = "", 0
     people: NDArray[np.float32] | None = None
     name = site.detector
@@ -107,8 +109,12 @@ def watch(site: Site, base_dir: Path) -> None:
                 continue
             if was_wrong:
                 _write(encode(EventReport(camera.id, judged(fault, got.t_ms, view.said))))
-            was, fault = fault, integrity.observe(got.image, (got.t_ms - set_ms) / 1000, people)
+            t_s = (got.t_ms - set_ms) / 1000
+            was, fault = fault, integrity.observe(got.image, t_s, people)
             view.keep()
+            anew = retelling.due(integrity.motion, got.image.shape[1], t_s)
+            if fault == was == "moved" and anew:
+                _write(encode(EventReport(camera.id, judged(fault, got.t_ms, view.said))))
             if fault != was:
                 _write(encode(EventReport(camera.id, judged(fault, got.t_ms, view.said))))
                 gate = MotionGate(camera.analysed_fps, refresh_s=REFRESH_S)

@@ -36,7 +36,7 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
     watches = alerts.watches(site.id)
     for key, holds, seen_ms, evidence in [*looks, *gone(site, watches, at_ms)]:
         before = watches.get(key, Watch())
-        if renewed(key[0], before, holds):
+        if renewed(key[0], before, holds, evidence):
             alerts.renew(site.id, key, evidence)
         after, change = step(before, rule_of(key[0]), holds=holds, at_ms=seen_ms)
         if after == before:
@@ -59,9 +59,18 @@ def take(transaction: Transaction, site: Site, looks: Iterable[Look], at_ms: int
             transaction.feed([FeedEvent(site.id, "hub", "alarm", seen_ms, text)])
 
 
-def renewed(kind: str, watch: Watch, holds: bool | None) -> bool:
-    """Whether an alert that is open already is to tell what is found now."""
-    return kind in RENEWED and bool(holds) and watch.phase in {"open", "falling"}
+def renewed(kind: str, watch: Watch, holds: bool | None, evidence: Mapping[str, Any]) -> bool:
+    """Whether an alert that is open already is to tell what is found now.
+
+    How far a view has moved says the camera's light alone: while that is not known, what was told stays.
+    """
+    known = kind != "moved" or "detail" in evidence
+    return kind in RENEWED and known and bool(holds) and watch.phase in {"open", "falling"}
+
+
+def differs(kind: str, told: Mapping[str, Any], found: Mapping[str, Any]) -> bool:
+    """Whether what was found says another thing than what an alert tells; of a moved view its sentence is what counts."""
+    return told.get("detail") != found.get("detail") if kind == "moved" else told != found
 
 
 def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int, *, checks: bool = False) -> list[Look]:

@@ -13,7 +13,7 @@ from typing import Any, get_args
 from branchloop.clock import ALARM_AGE_MS, MINUTE_MS
 from branchloop.site.site import Site
 from branchloop.wire.messages import CameraFault, PairFault, SensorFault
-from hub.ingest.alerting import Look, belongs, gone, renewed, take
+from hub.ingest.alerting import Look, belongs, differs, gone, renewed, take
 from hub.ingest.differing_texts import DifferingTexts
 from hub.ingest.resting import Resting
 from hub.loop.alerts import (
@@ -123,7 +123,10 @@ class LiveAlerts:
             for look in [*looks, *gone(site, watches, at_ms)]
             if (watch := watches.get(look[0], Watch()))
             != step(watch, rule_of(look[0][0]), holds=look[1], at_ms=look[2])[0]
-            or (renewed(look[0][0], watch, look[1]) and told.get(look[0], look[3]) != look[3])
+            or (
+                renewed(look[0][0], watch, look[1], look[3])
+                and differs(look[0][0], told.get(look[0], look[3]), look[3])
+            )
         ]
 
     def _fresh(self, watched: set[str]) -> set[str]:

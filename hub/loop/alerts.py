@@ -56,8 +56,8 @@ SILENCES = frozenset({"box_silent", "kiosk_silent"})
 TOLD_BY_BOXES = frozenset({"configuration_refused", "box_crashes", "box_stuck", "box_behind", "kiosk_clock"})
 TWO_TEXTS = "configuration_differs"
 """The box runs another text of a version than the hub holds: its pages draw, and its names are, what the box does not count by."""
-RENEWED = frozenset({"configuration_refused", TWO_TEXTS})
-"""Kinds whose evidence is that of the newest look: a box may refuse another version while the alert is open."""
+RENEWED = frozenset({"configuration_refused", TWO_TEXTS, "moved"})
+"""Kinds whose evidence is that of the newest look: a box may refuse another version while the alert is open, a view slide on."""
 CLONED = "box_cloned"
 """Two devices speak under one name: whose window of a moment came first counted, and nobody knows whether it was the right one."""
 CLOCK_BACK = "box_clock"

@@ -29,7 +29,7 @@ from branchloop.keys.sealing import encode, raw_public
 from branchloop.site.content import content_hash
 from branchloop.site.site import Site, parse_site
 from branchloop.wire.batches import Batch, Item
-from branchloop.wire.status import Behind, ClockOff, CoreCrashes, Refusal, Status, Stuck
+from branchloop.wire.status import Behind, ClockOff, CoreCrashes, DeviceLight, Refusal, Status, Stuck
 from edge.accuracy.counting import poisson_interval
 from hub.api.box import said
 from hub.api.state import now_ms
@@ -650,6 +650,35 @@ def test_what_a_box_refuses_and_how_it_crashes_is_told(hub: World) -> None:
         pass_by(130, 200)
         assert set(alerts(hub)) == {(*key, False) for key in both}
     assert len(told(hub)) == 10
+
+
+def test_the_alert_of_a_view_that_slides_on_tells_how_far_it_is_by_now(hub: World) -> None:
+    """Its light says another distance while the alert is open; where the box is away, what was told stays."""
+    box = Box(hub)
+    start_ms = box.now_ms // 5_000 * 5_000
+    with looking(hub) as (live, _):
+
+        def seen(first_s: int, last_s: int, said: str | None, observed_ms: int = 5_000) -> list[Any]:
+            if said is not None:
+                light = DeviceLight(id="cam", state="up", since_ms=start_ms, detail=said, fault="moved")
+                box.hello(first_s + 1, cameras=[light])
+            for at_s in range(first_s, last_s, 5):
+                box.now_ms = start_ms + 1_000 * at_s
+                body = with_parts(window(box.now_ms - 5_000, 0), "moved")
+                body["cameras"][0]["observed_ms"] = observed_ms
+                box.send(body)
+                looked_at(hub, live, start_ms, at_s, at_s + 1)
+            items = get(hub, "/hall/alerts", hub.token("manager", "hall")).json()["items"]
+            return [item["evidence"] for item in items if item["kind"] == "moved"]
+
+        (first,) = seen(0, 40, "off by 11 px")
+        assert first["detail"] == "off by 11 px"
+        assert seen(40, 50, None, 4_000) == [first], "only what is said of the view is news"
+        (second,) = seen(50, 60, "off by 44 px")
+        assert second["detail"] == "off by 44 px"
+        box.hello(100, online=False)
+        assert seen(60, 70, None) == [second]
+    assert [each["change"] for each in told(hub)].count("raised") == 1
 
 
 def test_the_alert_of_a_refusal_tells_the_newest(hub: World) -> None:
