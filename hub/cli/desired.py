@@ -58,7 +58,7 @@ def list_(config: Path, as_json: bool) -> None:
 def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None:
     """Save FILE as the next configuration of SITE; its box takes it over once it is published."""
     from hub.store.branches.configurations import Configurations
-    from hub.store.branches.judging import save_text
+    from hub.store.branches.judging import require_right, save_text
     from hub.store.connection import opened
 
     settings = _prepared(config)
@@ -67,6 +67,7 @@ def stage(config: Path, site: str, file: Path, note: str, as_json: bool) -> None
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read: {error}.", hint="Give a UTF-8 site file.") from error
+    require_right(settings, known, text)
     with _auditing(settings) as audit:
         audit(site, "stage")
     with opened(settings.data_dir) as db:
@@ -134,13 +135,11 @@ def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
     """Publish the text of an old VERSION of SITE as a new one."""
     from hub.store.branches.configurations import Configurations
     from hub.store.branches.differing import require_same
-    from hub.store.branches.judging import roll_back
+    from hub.store.branches.judging import require_right, roll_back
     from hub.store.connection import opened
 
     settings = _prepared(config)
     known = _site(settings, site)
-    with _auditing(settings) as audit:
-        audit(site, f"roll back to {version}")
     with opened(settings.data_dir) as db:
         require_same(db, settings, known)
         old = Configurations(db).find(site, version)
@@ -148,6 +147,9 @@ def rollback(config: Path, site: str, version: int, as_json: bool) -> None:
             raise InputError(
                 f"there is no version {version} of {site}.", hint="The Set-up page lists those kept."
             )
+        require_right(settings, known, old.text)
+        with _auditing(settings) as audit:
+            audit(site, f"roll back to {version}")
         saved = roll_back(db, settings, known, old, AUTHOR)
     exits.report({"site": site, "version": saved.version, "text_of": version}, as_json=as_json)
 
@@ -171,7 +173,7 @@ def _site(settings: HubConfig, site: str) -> Site:
 
 @contextmanager
 def _auditing(settings: HubConfig) -> Iterator[Callable[[str, str], object]]:
-    """Notes what is done, before it is: (branch, what)."""
+    """Notes what is done, before it is, and once it is known to be right: (branch, what)."""
     from hub.store.audit import AuditLog
 
     with closing(AuditLog(settings.data_dir)) as log:

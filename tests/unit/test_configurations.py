@@ -239,6 +239,9 @@ def test_a_roll_out_goes_ring_by_ring(config: HubConfig, tmp_path: Path) -> None
     bad.write_text(text(config, "north").replace("width_m", "widht_m"), encoding="utf-8")
     assert "widht_m" in str(run(config, "stage", "north", str(bad)).exception)
     assert "no version 99" in str(run(config, "rollback", "north", "99").exception)
+    with sqlite3.connect(config.data_dir / "audit.db") as audit:
+        after = audit.execute("SELECT site, detail FROM audit WHERE action='configure'").fetchall()
+    assert after == lines, "what was refused was not done"
 
 
 def test_the_command_line_undoes_nothing_that_was_changed_at_a_box(

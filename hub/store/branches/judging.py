@@ -53,10 +53,8 @@ def judge_text(config: HubConfig, site: Site, text: str) -> Judged:
     return judged
 
 
-def save_text(
-    db: sqlite3.Connection, config: HubConfig, site: Site, text: str, base: int, author: str, note: str
-) -> Saved:
-    """Keep a text as the next version. Raises InputError for one that the box would refuse, ConflictError."""
+def require_right(config: HubConfig, site: Site, text: str) -> None:
+    """Raise InputError for a text that the box would refuse."""
     faults = judge_text(config, site, text).faults
     if faults:
         said = "; ".join(
@@ -64,6 +62,13 @@ def save_text(
         )
         more = f" (and {len(faults) - MOST_SAID} more)" if len(faults) > MOST_SAID else ""
         raise InputError(f"the configuration is wrong: {said}{more}.", hint="Mend it; nothing was saved.")
+
+
+def save_text(
+    db: sqlite3.Connection, config: HubConfig, site: Site, text: str, base: int, author: str, note: str
+) -> Saved:
+    """Keep a text as the next version. Raises InputError as `require_right`, ConflictError."""
+    require_right(config, site, text)
     own_text = site_text(config, site.id)
     above, ring, now_ms = parse_site(own_text).version, config.rollout.ring_of(site.id), _now_ms()
     configurations = Configurations(db)
