@@ -27,6 +27,7 @@ from hub.backup.snapshot import (
 )
 from hub.backup.workspace import sync, workspace
 from hub.config.hub import HubConfig
+from hub.room import shortage
 from hub.store.audit import AuditLog, walk
 from hub.store.customers import forgotten
 from hub.store.customers.keyring import DATABASE as KEYS, KEY_FILE, Keyring, key_path
@@ -75,10 +76,11 @@ def _gather(config: HubConfig, folder: Path, say: Say) -> Manifest:
     hub.db: what the others hold of later is of nobody in that copy, or was ended since.
     """
     data_dir, now_ms = config.data_dir, time.time_ns() // 1_000_000
-    path = forgotten.ensure(data_dir)
-    keyring = Keyring.of(config)
-    with closing(AuditLog(data_dir)) as log:
-        log.append(now_ms, "operator", "command line", "backup", None, "a copy of everything")
+    with _own_disk(data_dir):
+        path = forgotten.ensure(data_dir)
+        keyring = Keyring.of(config)
+        with closing(AuditLog(data_dir)) as log:
+            log.append(now_ms, "operator", "command line", "backup", None, "a copy of everything")
     journal = forgotten.read(path)
     await_writers(data_dir / DATABASE)  # whoever had written into the journal has committed, or never will
     say(f"copying {DATABASE} ({(data_dir / DATABASE).stat().st_size / 1e6:.1f} MB)")
@@ -154,6 +156,21 @@ def _name(fresh: Path, out: Path) -> None:
             raise
         fresh.rename(out)  # a disk without links
     sync(out.absolute().parent)
+
+
+@contextmanager
+def _own_disk(data_dir: Path) -> Iterator[None]:
+    """What the hub's own disk does not take is said as the backup's: one that is not in the audit log is not made."""
+    try:
+        yield
+    except DependencyError as error:
+        why = shortage(data_dir)
+        if why is not None:
+            raise DependencyError(
+                f"no backup was made: nothing can be written in {data_dir} ({why}).",
+                hint=f"Make room on the disk of {data_dir}.",
+            ) from error
+        raise DependencyError(f"no backup was made: {error.message}", hint="Check its disk.") from error
 
 
 @contextmanager

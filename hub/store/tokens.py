@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from branchloop.errors import DependencyError, UsageError
+from hub.room import shortage
 from hub.store.connection import connect, prepare
 from hub.store.customers.forgotten import note
 from hub.store.schema.core import DATABASE
@@ -22,6 +23,7 @@ Role = Literal["device", "kiosk", "staff", "manager", "core", "head_office", "au
 ROLES: tuple[Role, ...] = get_args(Role)
 ALL_SITES: tuple[Role, ...] = ("head_office", "auditor")
 """Roles that see every site; the others name theirs."""
+_OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Tokens:
 
     def revoke(self, name: str, now_ms: int) -> int:
         """Revoke every token of that name; returns how many."""
-        with self._lock, _as_errors():
+        with self._lock, self._as_errors():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 found = self._db.execute(
@@ -112,16 +114,20 @@ class Tokens:
     def _run(
         self, sql: str, values: tuple[object, ...]
     ) -> list[tuple[str, Role, str, int, int | None, str | None]]:
-        with self._lock, _as_errors():
+        with self._lock, self._as_errors():
             return self._db.execute(sql, values).fetchall()
 
-
-@contextmanager
-def _as_errors() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise DependencyError(f"the token table cannot be used: {error}.", hint="Try again.") from error
+    @contextmanager
+    def _as_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            may_be_full = getattr(error, "sqlite_errorcode", 0) & 0xFF in _OF_THE_DISK
+            full = may_be_full and shortage(self._data_dir) is not None
+            raise DependencyError(
+                f"the token table cannot be used: {error}.",
+                hint=f"Make room on the disk of {self._data_dir}." if full else "Try again.",
+            ) from error
 
 
 def _token(row: tuple[str, Role, str, int, int | None, str | None]) -> Token:

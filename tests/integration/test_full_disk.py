@@ -16,6 +16,7 @@ from brokers import write_hub
 
 from branchloop.errors import DependencyError
 from branchloop.processes import lock_directory, owner
+from hub.backup.making import make_backup
 from hub.config.hub import HubConfig, read_config
 from hub.doctor.machine import examine
 from hub.ingest import watching
@@ -24,7 +25,9 @@ from hub.ingest.live_alerts import LiveAlerts
 from hub.room import LEAST_BYTES, shortage
 from hub.runtime import decide, read
 from hub.store.connection import prepare
+from hub.store.customers import forgotten
 from hub.store.customers.keyring import Keyring
+from hub.store.tokens import Tokens
 
 
 @pytest.fixture
@@ -128,3 +131,33 @@ def test_hours_are_judged_once_they_are_whole(config: HubConfig, monkeypatch: py
     monkeypatch.setattr(DriftAlerts, "tick", finished)
     watching.watch_quality(config, stop, whole)
     assert looks == ["live", "live", "live", "finished"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_backup_says_that_the_hub_s_own_disk_is_full(
+    config: HubConfig, tmp_path: Path, begun: bool
+) -> None:
+    """With or without a journal of who was forgotten; nothing is left behind."""
+    prepare(config.data_dir)
+    if begun:
+        forgotten.ensure(config.data_dir)
+    (tmp_path / "out").mkdir()
+    with room_of(0), pytest.raises(DependencyError) as error:
+        make_backup(config, tmp_path / "out" / "backup", print)
+    assert error.value.message.startswith(
+        f"no backup was made: nothing can be written in {config.data_dir} ("
+    )
+    assert error.value.hint == f"Make room on the disk of {config.data_dir}."
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_token_that_a_full_disk_does_not_take_is_told(config: HubConfig) -> None:
+    """Trying again helps only once there is room."""
+    tokens = Tokens(config.data_dir)
+    try:
+        with room_of(0), pytest.raises(DependencyError, match="token table cannot be used") as error:
+            tokens.add("mei", "head_office", [], 0)
+        assert error.value.hint == f"Make room on the disk of {config.data_dir}."
+        assert tokens.all() == []
+    finally:
+        tokens.close()
