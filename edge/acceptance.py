@@ -23,7 +23,7 @@ from branchloop.keys.root import read_root
 from branchloop.keys.sealing import raw_public
 from branchloop.outfile import write_whole
 from branchloop.site.site import Camera, Line, Site, Zone
-from branchloop.text.catalogue import LANGUAGES, say
+from edge.acceptance_method import bootstrapped, said, without_truth
 from edge.accuracy.counting import most_extra, poisson_interval
 from edge.configured import read_in_force
 from edge.evaluate.counts import evaluate_counts, evaluate_dwell
@@ -85,16 +85,17 @@ def report_body(
     limits = _limits(measures.limits)
     for pairs in (measures.people, measures.heat, measures.counts, measures.dwell):
         check_once(pairs)
+    clips = [sha256(clip)[1] for clip in measures.clips]
+    made = dict.fromkeys(made for made, _ in measures.pairs())
+    unknown = [path.name for path in made if not is_of(path, site, hash_in_force, clips)]
     figures, method, not_counted, not_timed = _measure(site, measures, limits)
     if not figures:
         raise UsageError(
             "nothing is to be measured.",
             hint="Give --people, --heat, --counts or --dwell with two files each.",
         )
-    clips = [sha256(clip)[1] for clip in measures.clips]
-    made = dict.fromkeys(made for made, _ in measures.pairs())
-    if unknown := [path.name for path in made if not is_of(path, site, hash_in_force, clips)]:
-        method.append(_said("acceptance.how.unknown", files=", ".join(dict.fromkeys(unknown))[:60]))
+    if unknown:
+        method.append(said("acceptance.how.unknown", files=", ".join(dict.fromkeys(unknown))[:60]))
     body: dict[str, Any] = {
         "site": site.id,
         "name": site.name.model_dump(),
@@ -203,19 +204,28 @@ def _measure(
     """Figures, how they were measured, and the lines nobody counted and the zones nobody timed where others were."""
     figures = _Figures(limits)
     method: list[dict[str, str]] = []
+    without: list[tuple[Path, dict[str, Any]]] = []
     for tracks, truth in measures.people:
         people = evaluate_people(tracks, truth, measures.fps)
         subject = _camera_of(tracks)
         for name in PEOPLE:
             figures.add(f"people.{name}", "share", people, people["truth_boxes"], "boxes", subject)
-        method.append(_bootstrapped("people", people, "mota"))
+        method.append(bootstrapped("people", people, "mota"))
+        if people["every"] != 1:
+            method.append(said("acceptance.how.some_frames"))
+        if people["without_truth_many"]:
+            without.append((truth, people))
+    if without:
+        method.append(without_truth(without))
     for grid, truth in measures.heat:
         heat = evaluate_heat(grid, truth, measures.fps)
         for name, unit in (("r", "share"), ("emd_m", "m"), ("mass_ratio", "share")):
             figures.add(f"heat.{name}", unit, heat, heat["places"], "places", None)
-        method.append(_bootstrapped("heat", heat, "mass_ratio"))
+        method.append(bootstrapped("heat", heat, "mass_ratio"))
         if heat["emd_m_low"] is not None:
-            method.append(_said("acceptance.how.distance"))
+            method.append(said("acceptance.how.distance"))
+        if heat["places_outside"]:
+            method.append(said("acceptance.how.outside", places=heat["places_outside"]))
     not_counted = _counts(figures, method, site, measures, limits)
     zones, timed = [zone.id for zone in site.zones], set[str]()
     for visits, truth in measures.dwell:
@@ -226,9 +236,9 @@ def _measure(
         for zone, part in dwelt["zones"].items():
             for name in ("visits_error", "median_error", "p90_error"):
                 figures.add(f"dwell.{name}", "share", part, part["true_visits"], "visits", zone)
-        method.append(_said("acceptance.how.dwell"))
+        method.append(said("acceptance.how.dwell"))
     not_timed = [zone for zone in zones if zone not in timed] if measures.dwell else []
-    return figures.rows, list({said["en"]: said for said in method}.values()), not_counted, not_timed
+    return figures.rows, list({words["en"]: words for words in method}.values()), not_counted, not_timed
 
 
 def _counts(
@@ -257,15 +267,15 @@ def _counts(
         if len(counted["lines"]) > 1:
             _count(figures, counted, None, limit, matched=counted["matched"])
         method.append(
-            _said(
+            said(
                 "acceptance.how.counts",
                 tolerance=f"{counted['tolerance_s']:g}",
                 shift=f"{counted['shift_s']:g}",
             )
             if counted["matched"]
-            else _said("acceptance.how.sums")
+            else said("acceptance.how.sums")
         )
-        method.append(_said(f"acceptance.how.{'everybody' if counted['staff_included'] else 'visitors'}"))
+        method.append(said(f"acceptance.how.{'everybody' if counted['staff_included'] else 'visitors'}"))
     return [line for line in known if line not in by_hand] if measures.counts else []
 
 
@@ -366,32 +376,6 @@ def _camera_of(tracks: Path) -> str | None:
     """`tracks-ID.txt`, as `edge replay` names it, is about camera ID."""
     named = re.fullmatch(r"tracks-([a-z0-9-]{1,32})\.txt", tracks.name)
     return named[1] if named else None
-
-
-def _said(key: str, **values: object) -> dict[str, str]:
-    return {language: say(key, language, **values) for language in LANGUAGES}
-
-
-def _bootstrapped(what: str, figures: Mapping[str, Any], figure: str) -> dict[str, str]:
-    """How the interval of `figure` was made, or that there is none."""
-    said: dict[str, str] = {}
-    for language in LANGUAGES:
-        name = say(f"acceptance.what.{what}", language)
-        if figures.get(f"{figure}_low") is None:
-            said[language] = (
-                say("acceptance.how.short", language, what=name, block=figures["block"],
-                    minutes=math.ceil(figures["enough_s"] / 60))
-                if "enough_s" in figures
-                else say("acceptance.how.none", language, what=name)
-            )  # fmt: skip
-            continue
-        frames = figures["block_unit"] == "frames"
-        said[language] = say(
-            "acceptance.how.bootstrap", language, what=name, block=figures["block"],
-            unit=say("acceptance.frames" if frames else "unit.s", language), draws=figures["replicates"],
-            seed=figures["seed"],
-        )  # fmt: skip
-    return said
 
 
 def _rounded(value: float | None) -> float | None:

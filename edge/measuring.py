@@ -49,7 +49,20 @@ def people(tracks: Path, truth: Path, fps: float | None, block_s: float | None, 
     """Tracking: MOTA, IDF1, HOTA with 95 % intervals, over the frames that the truth spans."""
     from edge.evaluate.people import evaluate_people
 
-    exits.report(evaluate_people(tracks, truth, fps, block_s), as_json=as_json)
+    figures = evaluate_people(tracks, truth, fps, block_s)
+    exits.report(figures, as_json=as_json)
+    if figures["every"] != 1:
+        click.echo(
+            f"note: {figures['frames']} frames of {truth} are labelled and judged; those between are in no figure.",
+            err=True,
+        )
+    if figures["without_truth_many"]:
+        first, last = figures["without_truth_longest"]
+        click.echo(
+            f"warning: {figures['without_truth']} frames without truth have tracks and are judged as empty, the longest stretch "
+            f"{first} to {last}; if nobody labelled these, cut the truth there and measure the parts.",
+            err=True,
+        )
 
 
 @evaluate.command()
@@ -62,7 +75,13 @@ def heat(heat: Path, truth: Path, fps: float | None, block_s: float | None, as_j
     """Heat: correlation, earth mover's distance and mass, with 95 % intervals."""
     from edge.evaluate.people import evaluate_heat
 
-    exits.report(evaluate_heat(heat, truth, fps, block_s), as_json=as_json)
+    figures = evaluate_heat(heat, truth, fps, block_s)
+    exits.report(figures, as_json=as_json)
+    if figures["places_outside"]:
+        click.echo(
+            f"warning: {figures['places_outside']} places of {truth} lie outside the recording and are in no figure.",
+            err=True,
+        )
 
 
 @evaluate.command()

@@ -27,6 +27,9 @@ DECIMALS = 4
 MAX_BYTES = 1_000_000
 CONFIDENCE = 0.95
 
+HELD = ("counts.", "heat.emd_m")
+"""Figures whose interval holds them by the way it is made; a bootstrap's percentiles may lie beside a figure."""
+
 Verdict = Literal["pass", "fail", "undecided", "stated"]
 """*undecided*: the figure meets its limit, but its interval does not, or was not measured; *stated*: no limit."""
 Real = Annotated[float, Field(allow_inf_nan=False)]
@@ -55,6 +58,9 @@ class ReportFigure(Wire):
     def _consistent(self) -> ReportFigure:
         if self.low is not None and self.high is not None and self.low > self.high:
             raise ValueError(f"the interval of {self.key} ends before it begins")
+        ends = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        if self.value is not None and self.key.startswith(HELD) and not ends[0] <= self.value <= ends[1]:
+            raise ValueError(f"{self.key} lies outside its interval")
         if self.verdict != judge(self.value, self.low, self.high, self.at_least, self.at_most):
             raise ValueError(f"the verdict on {self.key} does not follow from its figures")
         return self

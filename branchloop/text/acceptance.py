@@ -72,6 +72,19 @@ WORDS: Mapping[str, tuple[str, str]] = {
         " needed: a recording of {minutes} min or more would do",
         "{what}：无置信区间。漏检的人在其整个停留期间都被漏检，故此处每块取 {block} 秒，且至少需要五块：录像须达 {minutes} 分钟以上",
     ),
+    "acceptance.how.some_frames": (
+        "tracking: the truth has labels on some frames only; those between are in no figure",
+        "跟踪：真值仅标注了部分帧，其间各帧不计入任何指标",
+    ),
+    "acceptance.how.without_truth": (
+        "tracking: {frames} frames without truth have tracks and are judged as empty, the longest stretch {first} to {last}"
+        " of {name}; if nobody labelled these, the figures do not hold",
+        "跟踪：{frames} 帧无真值但有轨迹，按无人评判，最长一段为 {name} 的第 {first} 至 {last} 帧；若这些帧并未标注，则指标不成立",
+    ),
+    "acceptance.how.outside": (
+        "heatmap: {places} labelled places lie outside the recording and are in no figure",
+        "热力图：{places} 个标注位置在录像时间之外，不计入任何指标",
+    ),
     "acceptance.how.distance": (
         "heatmap displacement: interval by leaving out stretches of time (jackknife)",
         "热力图位移：按时间段留一法（刀切法）估计区间",

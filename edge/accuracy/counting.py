@@ -139,6 +139,12 @@ def best_shift_s(
     return max(shifts, key=fit)
 
 
+def matches(counted: Sequence[float], true: Sequence[float], tolerance_s: float) -> int:
+    """How many crossings of one line and direction are in both."""
+    found = _compare(sorted(counted), sorted(true), tolerance_s)
+    return len(found.true) - len(found.missed)
+
+
 def poisson_interval(events: int) -> Interval:
     """The exact 95 % interval of a rare event's expected number."""
     low = float(gammaincinv(events, _TAIL)) if events else 0.0

@@ -184,6 +184,8 @@ def _clear(steps: list[_Step]) -> tuple[Array, Array]:
     ever: dict[int, int] = {}
     previous: dict[int, int] = {}
     for frame, step in enumerate(steps):
+        if not step.truth or not step.tracks:
+            continue  # as TrackEval has it: the pairs of the frame before go on beyond an empty one
         score = step.overlap.copy()
         for i, truth in enumerate(step.truth):
             for j, track in enumerate(step.tracks):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,24 +18,15 @@ from edge.accuracy.counting import (
     total_accuracy,
 )
 from edge.accuracy.dwelling import Visits, dwell_accuracy
+from edge.evaluate.clocks import see_recording, see_shift, see_spans
 from edge.evaluate.people import bounds
 from edge.tables import read_records, read_rows, read_seconds
 
 Found = TypeVar("Found")
 TOLERANCE_S = 3.0
 """A hand at a counter is late by a second or two."""
-LONGEST_S = 7 * 86_400.0
-"""Times farther apart are of two clocks: seconds since the start, and since 1970."""
-ANOTHER_DAY_S = 3 * 3_600.0
-"""Spans of times that lie so far apart are of two clocks, where there are `ENOUGH` in both: the time of day, and seconds since the start."""
-ANOTHER_START_S = 600.0
-"""A watch is off by no more."""
-ENOUGH = 5
-HARDLY, MOST = 0.2, 0.8
-"""Shares of the crossings that match as they stand, and that would if a clock were set."""
 CLAIM = 0.05
 """Error rate whose proof `needed` counts crossings for."""
-ONE_CLOCK = "Write both on the same clock, such as seconds since the recording began."
 STAFF, VISITOR = {"yes", "true", "1", "x", "staff", "是"}, {"", "no", "false", "0", "否"}
 """What a column `staff` may hold."""
 
@@ -75,11 +65,12 @@ def evaluate_counts(
         by_hand, left_out = _lines(all_times, true, watched, truth)
         counted = _of(by_hand, all_times)
         moments = [[t_s for times in table.values() for t_s in times] for table in (counted, true)]
-        _one_clock(counts, truth, *moments)
+        see_spans(counts, truth, *moments)
         shift_s = best_shift_s(counted, true, tolerance_s, align_s) if align_s else 0.0
         moved = {key: [t - shift_s for t in true.get(key, ())] for key in true.keys() | _either(by_hand)}
         every, lines = count_accuracy(counted, moved, tolerance_s, claim)
-        _see_shift(every, counted, true, tolerance_s)
+        see_shift(every, counted, true, tolerance_s)
+        see_recording(counts, truth, moments[1], tolerance_s + align_s)
         sums, true_sums = ({key: len(times) for key, times in table.items()} for table in (counted, true))
         said = {"matched": True, "tolerance_s": tolerance_s, "shift_s": shift_s}
     apart = _apart(sums, true_sums)
@@ -103,7 +94,7 @@ def evaluate_dwell(visits: Path, truth: Path) -> dict[str, Any]:
         raise InputError(f"{truth} holds no visit.", hint="Write one row per visit: zone,start_s,dwell_s.")
     measured = {zone: seen.get(zone, ()) for zone in true}
     starts = [[start_s for found in table.values() for start_s, _ in found] for table in (measured, true)]
-    _one_clock(visits, truth, *starts)
+    see_spans(visits, truth, *starts)
     zones = {}
     for zone, figures in dwell_accuracy(measured, true).items():
         zones[zone] = {
@@ -162,38 +153,6 @@ def read_visits(path: Path) -> Visits:
             raise InputError(f"{path}, row {number}: the visit ends before it begins.", hint="Mend it.")
         found[str(row["zone"]).strip()].append((start_s, dwell_s))
     return found
-
-
-def _one_clock(made: Path, truth: Path, made_s: Sequence[float], true_s: Sequence[float]) -> None:
-    both = [*made_s, *true_s]
-    if both and max(both) - min(both) > LONGEST_S:
-        raise InputError(f"the times of {made} and {truth} lie more than a week apart.", hint=ONE_CLOCK)
-    if min(len(made_s), len(true_s)) < ENOUGH:
-        return
-    if max(min(made_s) - max(true_s), min(true_s) - max(made_s)) > ANOTHER_DAY_S:
-        raise InputError(
-            f"the times of {made} ({min(made_s):.0f} to {max(made_s):.0f} s) and {truth} ({min(true_s):.0f} to "
-            f"{max(true_s):.0f} s) have nothing in common.",
-            hint=ONE_CLOCK,
-        )
-
-
-def _see_shift(every: CountAccuracy, counted: Times, true: Times, tolerance_s: float) -> None:
-    """Raises InputError where hardly a crossing matches, and most would if one of the clocks were set.
-
-    Most of what the box counted, too: among many that it invented some shift always suits the few true ones.
-    """
-    if every.missed is None or every.true < ENOUGH or every.true - every.missed > HARDLY * every.true:
-        return
-    shift_s = best_shift_s(counted, true, tolerance_s, ANOTHER_START_S)
-    moved = {key: [t - shift_s for t in times] for key, times in true.items()}
-    then, _ = count_accuracy(counted, moved, tolerance_s, CLAIM)
-    if then.missed is not None and then.true - then.missed >= MOST * max(then.true, then.counted):
-        raise InputError(
-            f"{every.true - every.missed} of {every.true} crossings match, and {then.true - then.missed} would if the "
-            f"hand's clock were {abs(shift_s):g} s {'ahead' if shift_s > 0 else 'behind'}.",
-            hint=f"If it was, give --align-s {math.ceil(abs(shift_s))}; if not, mend the times.",
-        )
 
 
 def _direction(row: Mapping[str, Any], path: Path, number: int) -> str:

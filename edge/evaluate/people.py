@@ -25,6 +25,7 @@ from edge.accuracy.bootstrap import (
 )
 from edge.accuracy.heat import Grid, heat_accuracy, heat_intervals, on_floor, truth_grid
 from edge.accuracy.mot import Frames, Tally, without
+from edge.evaluate.labelled import Labelled, Without
 from edge.tables import numbered_rows, read_rows
 
 MAX_TRUTH_GAP_S = 1.0
@@ -34,6 +35,7 @@ LEAST_BLOCK_FRAMES = 35
 WINDOW_S = 5.0
 MOST_FRAMES = 10_000_000
 """11 days at 10 a second; what is beyond is a slip of the hand, and every frame up to it would be judged."""
+_SAME_S = 1e-9
 LEAST_CELL_M = 0.01
 LEAST_ON_FLOOR = 0.1
 """Share of the true places: with fewer on the grid, they are of another unit or origin."""
@@ -44,26 +46,30 @@ def evaluate_people(
 ) -> dict[str, Any]:
     """Tracking accuracy of a MOT file against another, over the frames that the truth spans.
 
-    Frames after the truth's last are left out: nothing is known of them. So are true boxes of confidence 0, which
-    MOTChallenge marks as not to be judged, with the tracks on them. `block` is the bootstrap's, in s, or in
-    frames where `fps` is not given.
+    Frames after the truth's last are left out: nothing is known of them. So are those between labels that stand on
+    every third or fifth frame (`every`; None where their step is not constant), and true boxes of confidence 0, which
+    MOTChallenge marks as not to be judged, with the tracks on them. Frames without truth in which there are tracks are
+    judged as empty and told: how many, their longest stretch, and whether these are `many`. `block` is the
+    bootstrap's, in s, or in frames where `fps` is not given.
     """
     labelled, aside = read_judged(truth)
     found = read_mot(tracks)
     if not labelled:
         raise InputError(f"{truth} holds no box.", hint="Write frame,id,x,y,w,h,conf,-1,-1,-1.")
-    frames = list(range(min(labelled), max(labelled) + 1))
+    judged = Labelled.of(labelled)
+    frames, span = judged.frames, len(judged.frames) * judged.step
     true_frames, ignored = (_chosen(labelled, aside, ignored=ignored) for ignored in (False, True))
     if not true_frames:
         raise InputError(
             f"{truth} holds only boxes of confidence 0.", hint="Write 1 where a box is to be judged."
         )
     if block is None:
-        block = block_s(len(frames) / fps) if fps else max(LEAST_BLOCK_FRAMES, len(frames) // 30)
-    length = max(1, round(block * (fps or 1)))
+        block = block_s(span / fps) if fps else max(LEAST_BLOCK_FRAMES, span // 30)
+    length = max(1, round(block * (fps or 1) / judged.step))
     tally = Tally(true_frames, without(found, true_frames, ignored), frames)
     figures = tally.accuracy()
     found_intervals = intervals(tally.weighted, len(frames), length)
+    empty = Without.of(judged, labelled, found)
     return {
         "mota": figures.mota,
         "idf1": figures.idf1,
@@ -75,8 +81,12 @@ def evaluate_people(
         "misses": figures.misses,
         "truth_boxes": figures.truth_boxes,
         "frames": figures.frames,
+        "every": judged.every,
+        "without_truth": empty.frames,
+        "without_truth_longest": empty.longest,
+        "without_truth_many": empty.many,
         **bounds({name: found_intervals[name] for name in PEOPLE}),
-        **_bootstrap(length, "frames"),
+        **_bootstrap(round(length * judged.step), "frames"),
     }
 
 
@@ -86,28 +96,31 @@ def evaluate_heat(
     """Heat grid against true floor places: t_s,id,x_m,y_m, or frame,id,x_m,y_m with the frame rate.
 
     Places beside the grid are in no figure and told as `places_beside`; raises InputError where nearly all are, as in
-    another unit, and where most are of another time than the recording.
-    Intervals need the grid's own windows, which `edge replay` and `edge simulate` write, and five blocks: `enough_s` is
+    another unit. Places of a time that was not recorded neither (`places_outside`); raises InputError where most are.
+    Their time and intervals need the grid's own windows, which `edge replay` and `edge simulate` write, and five blocks: `enough_s` is
     how long a recording would have those. `block` is the bootstrap's, in s; by default it follows how long people stay.
     """
     measured, windows = _read_heat(heat)
     places, seconds, t_s, stays_s = _true_places(truth, fps)
     on = on_floor(measured, places)
     _see_floor(truth, measured, places, on)
-    figures = heat_accuracy(measured, truth_grid(measured, places, seconds))
+    index = np.zeros(len(t_s), dtype=np.intp) if windows is None else _window_of(t_s, windows[0])
+    recorded = index >= 0
+    if windows is not None:
+        _see_clock(truth, t_s, recorded, windows[0])
+    figures = heat_accuracy(measured, truth_grid(measured, places[recorded], seconds[recorded]))
     said: dict[str, Any] = {
         "r": figures.r,
         "emd_m": figures.emd_m,
         "mass_ratio": figures.mass_ratio,
         "person_seconds": float(measured.person_seconds.sum()),
-        "places": int(on.sum()),
-        "places_beside": int((~on).sum()),
+        "places": int((on & recorded).sum()),
+        "places_beside": int((~on & recorded).sum()),
+        "places_outside": None if windows is None else int((~recorded).sum()),
     }
     if windows is None:
         return said | bounds(dict.fromkeys(("r", "emd_m", "mass_ratio")))
-    starts_s, grids = windows
-    _see_clock(truth, t_s, float(starts_s[0]), float(starts_s[-1]) + WINDOW_S)
-    index = np.searchsorted(starts_s, t_s + 1e-9, side="right") - 1
+    grids = windows[1]
     true = np.array(
         [
             truth_grid(measured, places[index == i], seconds[index == i]).person_seconds
@@ -124,18 +137,25 @@ def evaluate_heat(
 
 def read_mot(path: Path) -> Frames:
     """Read frame,id,x,y,w,h,… (MOTChallenge). Raises InputError naming file and row."""
-    return read_judged(path)[0]
+    return _read_mot(path, labelled=False)[0]
 
 
 def read_judged(path: Path) -> tuple[Frames, set[tuple[int, int]]]:
-    """The same, and frame and id of those boxes whose confidence is 0: a truth does not want them judged."""
+    """The same of a truth, and frame and id of those boxes whose confidence is 0: it does not want them judged.
+
+    Raises InputError for a detector's scores, too: those are what a box made.
+    """
+    return _read_mot(path, labelled=True)
+
+
+def _read_mot(path: Path, *, labelled: bool) -> tuple[Frames, set[tuple[int, int]]]:
     rows: defaultdict[int, dict[int, list[float]]] = defaultdict(dict)
     aside = set[tuple[int, int]]()
     for number, row in numbered_rows(path):
         try:
             frame, person = int(float(row[0])), int(float(row[1]))
             box = [float(value) for value in row[2:6]]
-            judged = len(row) < 7 or float(row[6]) != 0
+            confidence = float(row[6]) if len(row) > 6 else 1.0
             if len(box) < 4 or not all(math.isfinite(value) for value in box) or abs(frame) > MOST_FRAMES:
                 raise ValueError
         except (ValueError, IndexError, OverflowError) as error:
@@ -148,7 +168,12 @@ def read_judged(path: Path) -> tuple[Frames, set[tuple[int, int]]]:
                 f"{path}, row {number}: id {person} stands twice in frame {frame}.", hint="Delete one."
             )
         rows[frame][person] = box
-        if not judged:
+        if labelled and not confidence.is_integer():
+            raise InputError(
+                f"{path}, row {number}: the confidence {row[6].strip()[:12]} is a score, as the box's tracks have it; a truth says 1 or 0.",
+                hint="Give what the box made as tracks, and what people labelled as truth: 1 where a box is to be judged.",
+            )
+        if confidence == 0:
             aside.add((frame, person))
     return {frame: (list(boxes), np.array(list(boxes.values()))) for frame, boxes in rows.items()}, aside
 
@@ -209,12 +234,23 @@ def _see_floor(
     )
 
 
-def _see_clock(path: Path, t_s: np.ndarray[Any, Any], begin_s: float, end_s: float) -> None:
-    beside = int(((t_s < begin_s) | (t_s >= end_s)).sum())
+def _window_of(t_s: np.ndarray[Any, Any], starts_s: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """(n,) times -> (n,): the window that each lies in, -1 where there is none."""
+    index = np.searchsorted(starts_s, t_s + _SAME_S, side="right") - 1
+    return np.where(t_s + _SAME_S < starts_s[index] + WINDOW_S, index, -1)
+
+
+def _see_clock(
+    path: Path,
+    t_s: np.ndarray[Any, Any],
+    recorded: np.ndarray[Any, np.dtype[np.bool_]],
+    starts_s: np.ndarray[Any, Any],
+) -> None:
+    beside = int((~recorded).sum())
     if beside > len(t_s) / 2:
         raise InputError(
             f"{beside} of {len(t_s)} places of {path} ({t_s.min():.0f} to {t_s.max():.0f} s) lie outside the recording "
-            f"({begin_s:.0f} to {end_s:.0f} s).",
+            f"({starts_s[0]:.0f} to {starts_s[-1] + WINDOW_S:.0f} s).",
             hint="Write seconds since the recording began.",
         )
 

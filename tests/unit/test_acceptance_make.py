@@ -375,6 +375,27 @@ def test_nothing_but_an_older_report_is_overwritten(tmp_path: Path, key: Path) -
         accept(key, measures, other)
 
 
+def test_a_report_says_which_frames_its_truth_speaks_of(tmp_path: Path, key: Path) -> None:
+    """Labels on every third frame, a hole that may be nobody, and a truth that is the box's own tracks."""
+    row = "{},1,{},0,10,20,{},-1,-1,-1\n"
+
+    def mot(name: str, frames: list[int], score: float = 1) -> Path:
+        path = tmp_path / name
+        path.write_text("".join(row.format(i, i % 50, score) for i in frames), encoding="utf-8")
+        return path
+
+    tracks = mot("tracks-hall.txt", list(range(1, 400)), 0.8)
+    third = mot("third.txt", list(range(1, 400, 3)))
+    hole = mot("hole.txt", [*range(1, 100), *range(300, 400)])
+    accept(key, Measures(people=[(tracks, third), (tracks, hole)]), tmp_path / "r.json")
+    said = " ".join(words["en"] for words in json.loads((tmp_path / "r.json").read_text("utf-8"))["method"])
+    assert "labels on some frames only" in said
+    assert "200 frames without truth" in said
+    assert "100 to 299 of hole.txt" in said
+    with pytest.raises(InputError, match="is a score, as the box's tracks have it"):
+        accept(key, Measures(people=[(third, tracks)]), tmp_path / "r.json")
+
+
 def test_heat_without_windows_says_that_it_has_no_interval(tmp_path: Path, key: Path) -> None:
     """An older grid still has figures; nothing is passed on its strength."""
     heat, truth = tmp_path / "heat.npz", tmp_path / "floor.csv"

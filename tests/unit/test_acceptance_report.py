@@ -183,6 +183,7 @@ def test_the_worst_figure_decides() -> None:
         {"evidence": []},
         {"figures": [{**body()["figures"][0], "verdict": "undecided"}]},
         {"figures": [{**body()["figures"][0], "high": 0.001}]},
+        {"figures": [{**body()["figures"][0], "low": 0.02}]},
         {"figures": [{**body()["figures"][0], "value": 0.123456}]},
         {"note": float("nan")},
     ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from branchloop.errors import InputError, UsageError
 from branchloop.share import share
@@ -14,6 +16,7 @@ from branchloop.site.site import parse_site
 from edge.accuracy.heat import Grid, earth_mover_m, heat_accuracy, truth_grid
 from edge.accuracy.mot import tracking_accuracy
 from edge.evaluate.people import evaluate_heat, evaluate_people, read_mot
+from edge.measuring import evaluate
 from edge.options import RATE, read_bounds
 from edge.simulate import simulate
 
@@ -52,6 +55,17 @@ def test_figures_equal_those_of_trackeval() -> None:
     assert figures.assa == pytest.approx(0.2896752613857877)
 
 
+@pytest.mark.parametrize("empty", ["truth", "tracks"])
+def test_pairs_go_on_beyond_an_empty_frame_as_in_trackeval(empty: str) -> None:
+    """Nobody is switched by a frame without truth or without tracks; TrackEval 1.3.0 gives these numbers."""
+    truth = frames([[1, 2]] * 3, [[0, 3]] * 3)
+    tracks = frames([[7, 8]] * 3, [[0, 3], [0, 3], [2, 1]])
+    del {"truth": truth, "tracks": tracks}[empty][2]
+    figures = tracking_accuracy(truth, tracks, [1, 2, 3])
+    wrong = (0, 2, 0) if empty == "truth" else (0, 0, 2)
+    assert (figures.id_switches, figures.false_positives, figures.misses) == wrong
+
+
 def test_only_the_frames_of_the_truth_count(tmp_path: Path) -> None:
     """Tracks after the last true frame are neither right nor wrong."""
     truth = share("sample_video/plaza_truth.txt")
@@ -72,6 +86,62 @@ def test_boxes_that_the_truth_ignores_are_nobody(tmp_path: Path) -> None:
         assert (figures["truth_boxes"], figures["misses"], figures["false_positives"]) == (8, 0, 0)
     tracks.write_text(found + row.format(1, 8, 300, 1))
     assert evaluate_people(tracks, truth)["false_positives"] == 1
+
+
+def labelled(path: Path, judged: Sequence[int], confidence: float = 1) -> Path:
+    path.write_text("".join(f"{i},1,{i % 50},0,10,20,{confidence:g},-1,-1,-1\n" for i in judged))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("at", "every"),
+    [
+        (range(1, 400, 5), 5),
+        ([i for i in range(2, 400, 3) if not 100 < i < 160], 3),
+        ([i * 7 // 2 for i in range(100)], None),
+        (range(1, 400), 1),
+    ],
+)
+def test_frames_that_nobody_labelled_are_not_judged(
+    tmp_path: Path, at: Sequence[int], every: int | None
+) -> None:
+    """Every fifth frame, every third with nobody there for a while, twice a second of seven."""
+    tracks = labelled(tmp_path / "tracks.txt", [i for i in range(400) if not 100 < i < 160], 0.9)
+    figures = evaluate_people(tracks, labelled(tmp_path / "truth.txt", at), fps=7)
+    assert (figures["every"], figures["without_truth"]) == (every, 0)
+    seen = 59 if every == 1 else len([i for i in at if 100 < i < 160])
+    assert (figures["false_positives"], figures["misses"]) == (0, seen)
+    assert (figures["mota_low"] is None, figures["block_unit"]) == (False, "frames")
+    assert figures["block"] == pytest.approx(35, abs=2), "5 s of frames, however few are labelled"
+
+
+def test_a_hole_in_the_truth_is_told(tmp_path: Path) -> None:
+    """Nobody there, or nobody who labelled: the file does not tell, so both its frames and a warning stand there."""
+    whole = range(1, 401)
+    tracks = labelled(tmp_path / "tracks.txt", whole, 0.9)
+    truth = labelled(tmp_path / "truth.txt", [i for i in whole if i not in range(100, 300)])
+    figures = evaluate_people(tracks, truth)
+    assert (figures["without_truth"], figures["without_truth_longest"]) == (200, (100, 299))
+    assert figures["without_truth_many"]
+    assert figures["false_positives"] == 200
+    told = CliRunner().invoke(evaluate, ["people", "--tracks", str(tracks), "--truth", str(truth), "--json"])
+    assert "the longest stretch 100 to 299" in told.stderr
+    looked = "".join(f"{i},0,0,0,0,0,0,-1,-1,-1\n" for i in range(100, 300))
+    truth.write_text(truth.read_text() + looked)
+    figures = evaluate_people(tracks, truth)
+    assert (figures["without_truth"], figures["without_truth_many"]) == (0, False), "said to be empty"
+    assert figures["false_positives"] == 200
+
+
+def test_what_the_box_made_is_no_truth(tmp_path: Path) -> None:
+    """Scores are a detector's. Held against each other the wrong way round, the figures would be somebody else's."""
+    tracks, truth = (
+        labelled(tmp_path / name, range(1, 50), score) for name, score in (("t.txt", 0.873), ("gt.txt", 1))
+    )
+    assert evaluate_people(tracks, truth)["mota"] == 1
+    with pytest.raises(InputError, match=r"t\.txt, row 1: the confidence 0\.873 is a score") as told:
+        evaluate_people(truth, tracks)
+    assert "what people labelled as truth" in told.value.hint
 
 
 @pytest.mark.parametrize(
@@ -255,6 +325,15 @@ def test_heat_that_is_kept_by_window_has_intervals(tmp_path: Path) -> None:
         InputError, match=r"100 of 100 places of .*late.csv .* outside the recording \(0 to 100 s\)"
     ):
         evaluate_heat(heat, late, block=5)
+    rows = truth.read_text().splitlines()[1:]
+    moved = [row.split(",", 1) for row in rows]
+    for by, outside in ((-40, 40), (40, 40), (0, 0)):
+        beside = tmp_path / "beside.csv"
+        beside.write_text("t_s,id,x_m,y_m\n" + "".join(f"{int(t) + by},{rest}\n" for t, rest in moved))
+        figures = evaluate_heat(heat, beside, block=5)
+        assert (figures["places"], figures["places_outside"]) == (100 - outside, outside)
+        assert figures["mass_ratio"] == pytest.approx(100 / (100 - outside))
+        assert figures["mass_ratio_low"] - 1e-9 <= figures["mass_ratio"] <= figures["mass_ratio_high"] + 1e-9
     shifted = truth.read_text().replace(",1,0.1,", ",1,0.6,")
     truth.write_text(shifted)
     figures = evaluate_heat(heat, truth, block=5)

@@ -351,11 +351,53 @@ def test_a_hand_that_wrote_the_time_of_day_is_told(tmp_path: Path) -> None:
     assert "--align-s 25" in told.value.hint
     assert evaluate_counts(box, counts("hand.csv", 24.5), align_s=25)["missed"] == 0
     assert evaluate_counts(box, counts("hand.csv", 32_400, 4))["missed"] == 4  # as few may be all there were
-    assert evaluate_counts(box, counts("hand.csv", 3_600))["missed"] == 10  # its camera may have gone blind
+    for shift_s, said in ((3_600, "1:00:00 ahead"), (-1_020, "0:17:00 behind"), (3_624.5, "1:00:24 ahead")):
+        with pytest.raises(InputError, match=f"0 of 10 crossings match, and 10 would .* {said}") as told:
+            evaluate_counts(box, counts("hand.csv", shift_s))
+        assert "earlier" in told.value.hint or shift_s < 0
+    others = "".join(f"{3_600 + 7.3 * t_s % 180},door,in\n" for t_s in at_s)
+    blind = write(tmp_path / "hand.csv", f"t_s,line,direction\n{others}")
+    assert evaluate_counts(box, blind)["missed"] == 10  # its camera may have gone blind
     visits = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s},5\n" for t_s in at_s)
     late = "zone,start_s,dwell_s\n" + "".join(f"queue,{t_s + 32_400},5\n" for t_s in at_s)
     with pytest.raises(InputError, match="have nothing in common"):
         evaluate_dwell(write(tmp_path / "seen.csv", visits), write(tmp_path / "late.csv", late))
+
+
+def test_summer_time_is_told_in_a_busy_morning(tmp_path: Path) -> None:
+    """Three hours overlap when a watch is an hour off, and on a busy line many match by chance: that is no count."""
+    rng = np.random.default_rng(2)
+    at_s = np.sort(rng.uniform(0, 4 * 3_600, 1_200))
+    found = at_s[rng.random(len(at_s)) > 0.04] + 0.4
+
+    def table(name: str, times: np.ndarray) -> Path:
+        return write(
+            tmp_path / name, "t_s,line,direction\n" + "".join(f"{t_s:.1f},door,in\n" for t_s in times)
+        )
+
+    box = table("box.csv", found)
+    with pytest.raises(InputError, match=r"1:00:00 (ahead|behind)"):
+        evaluate_counts(box, table("hand.csv", at_s + 3_600))
+    assert (evaluate_counts(box, table("hand.csv", at_s))["wrong_rate"] or 0) < 0.1
+
+
+def test_a_count_of_no_time_that_was_recorded_is_refused(tmp_path: Path) -> None:
+    """The box's windows say what was recorded: another hour's people were not there to be counted."""
+    rows = [{"event": "window", "t_s": t_s} for t_s in range(0, 1_800, 5)]
+    rows += [{"event": "crossing", "t_s": t_s, "line": "door", "direction": "in"} for t_s in (60, 400, 900)]
+    box = write(tmp_path / "events.ndjson", "".join(f"{json.dumps(row)}\n" for row in rows))
+    rng = np.random.default_rng(4)
+
+    def hand(begin_s: float) -> Path:
+        times = "".join(f"{t_s:.1f},door,in\n" for t_s in rng.uniform(begin_s, begin_s + 1_800, 60))
+        return write(tmp_path / "hand.csv", f"t_s,line,direction\n{times}")
+
+    with pytest.raises(
+        InputError,
+        match=r"60 of 60 crossings .* outside the recording \(0 to 1800 s\).* about 0:\d\d:\d\d ahead",
+    ):
+        evaluate_counts(box, hand(3_000))
+    assert evaluate_counts(box, hand(0))["crossings"] == 60
 
 
 @given(st.integers(0, 1_000))
