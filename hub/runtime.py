@@ -13,6 +13,7 @@ from branchloop.certificates import CurrentCertificates
 from branchloop.errors import ConfigError, DependencyError
 from branchloop.outfile import write_whole
 from branchloop.processes import free_port, listen_once
+from branchloop.tls_files import tls_fault
 from hub.config.hub import HubConfig, split_address
 
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what to dial for what listens everywhere
@@ -65,6 +66,11 @@ def _context(config: HubConfig) -> ssl.SSLContext:
     try:
         context.load_verify_locations(config.ca_file)
     except (OSError, ssl.SSLError) as error:
+        fault = tls_fault(Path(), str(config.ca_file), None, None)
+        if fault is not None:
+            raise ConfigError(
+                f"{config.path}: key `hub.tls.ca_file`: {fault.said}.", hint=fault.hint
+            ) from error
         raise ConfigError(
             f"{config.path}: key `hub.tls.ca_file`: {config.ca_file} cannot be used: {error}."
         ) from error

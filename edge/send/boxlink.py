@@ -12,6 +12,7 @@ from branchloop.certificates import CurrentCertificates
 from branchloop.credentials import client_id, username
 from branchloop.errors import ConfigError
 from branchloop.site.box import Box, Tls
+from branchloop.tls_files import tls_fault
 
 PLAIN_PORT = 1883
 TLS_PORT = 8883
@@ -97,8 +98,12 @@ def _context(tls: Tls | None, base_dir: Path) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(base_dir / tls.ca_file) if tls else None)
         if tls is not None and tls.cert_file is not None:
             key_file = str(base_dir / tls.key_file) if tls.key_file else None
-            context.load_cert_chain(str(base_dir / tls.cert_file), key_file)
+            context.load_cert_chain(
+                str(base_dir / tls.cert_file), key_file, password=str
+            )  # it is not asked for
     except (OSError, ssl.SSLError) as error:
+        if tls is not None and (fault := tls_fault(base_dir, tls.ca_file, tls.cert_file, tls.key_file)):
+            raise ConfigError(f"key `box.tls.{fault.key}`: {fault.said}.", hint=fault.hint) from error
         raise ConfigError(
             f"key `box.tls`: the certificates cannot be used: {error}.",
             hint="Check ca_file, cert_file and key_file: PEM files, relative to the site file.",

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from branchloop.errors import ConfigError, DependencyError, UsageError
+from branchloop.tls_files import tls_fault
 from hub.broker import mosquitto, nats
 from hub.broker.grants import Grant, grants
 from hub.broker.passwords import ensure_password
@@ -93,12 +94,12 @@ def _server_tls(config: HubConfig) -> tuple[str, str] | None:
             f"{config.path}: key `hub.tls` lacks cert_file or key_file.", hint="The broker needs both."
         )
     base = config.path.parent.resolve()
-    for key, name in (("ca_file", tls.ca_file), ("cert_file", tls.cert_file), ("key_file", tls.key_file)):
-        if not (base / name).is_file():
-            raise ConfigError(
-                f"{config.path}: key `hub.tls.{key}`: there is no file {base / name}.",
-                hint="Put the certificate there, or name another file.",
-            )
+    fault = tls_fault(base, tls.ca_file, tls.cert_file, tls.key_file)
+    if fault is not None:
+        raise ConfigError(
+            f"{config.path}: key `hub.tls.{fault.key}`: {fault.said}.",
+            hint=fault.hint,
+        )
     return str(base / tls.cert_file), str(base / tls.key_file)
 
 

@@ -12,6 +12,7 @@ from cryptography import x509
 from branchloop.doctor_finding import Finding, bad, good, warn
 from branchloop.exposed_key import examine_private_key
 from branchloop.served_certificate import SOON, served_until
+from branchloop.tls_files import tls_fault
 from hub.config.hub import HubConfig, split_address
 
 Dated = tuple[Path, x509.Certificate]
@@ -63,14 +64,8 @@ def _unusable(config: HubConfig) -> str | None:
     tls, base = config.hub.tls, config.path.parent
     if tls is None:
         return None
-    for name in (tls.ca_file, tls.cert_file, tls.key_file):
-        if name is not None and not (base / name).is_file():
-            return f"[hub.tls] names {base / name}, which is not there"
-    try:
-        _ends(config)
-    except (OSError, ssl.SSLError) as error:
-        return f"[hub.tls] cannot be used: {error}"
-    return None
+    fault = tls_fault(base, tls.ca_file, tls.cert_file, tls.key_file)
+    return None if fault is None else f"[hub.tls] cannot be used: {fault.said}; {fault.remedy}"
 
 
 def _ends(config: HubConfig) -> tuple[ssl.SSLContext, ssl.SSLContext | None]:
