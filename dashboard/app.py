@@ -26,14 +26,15 @@ def main() -> None:
     session.choose_language()
     offered = navigation.pages(session.permissions(), session.language())
     page = st.navigation(offered, position="hidden")
-    branch = session.branch()
-    navigation.offer(place, offered, branch)
+    held = navigation.addresses(offered)
+    navigation.offer(place, offered, held)
     if session.hub() is None:
         session.sign_in()
         return
     page.run()
-    if session.branch() != branch:
-        navigation.offer(place, offered, session.branch())
+    left = navigation.addresses(offered)
+    if left != held:
+        navigation.offer(place, offered, left)
     session.offer_sign_out()
 
 

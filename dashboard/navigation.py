@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.navigation.page import StreamlitPage
 
 from branchloop.text.catalogue import Language, say
+from dashboard import address, session
 from dashboard.views import board, heat, journeys, live, quality, service, setup
 
 _PAGES: tuple[tuple[str, Callable[[], None], str | None], ...] = (
@@ -37,9 +38,17 @@ def pages(may: Collection[str] | None, spoken: Language) -> list[StreamlitPage]:
     ]
 
 
-def offer(place: DeltaGenerator, offered: Sequence[StreamlitPage], branch: str | None) -> None:
-    """The links, with the branch in view in their address: a page that adds it makes a second step of the browser's history."""
+def addresses(offered: Sequence[StreamlitPage]) -> dict[str, dict[str, str]]:
+    """What the link to each page holds: the branch in view, the language as the address has it, and how the page was left."""
+    shared = session.shared()
+    return {page.url_path: {**shared, **address.of(page.url_path)} for page in offered}
+
+
+def offer(
+    place: DeltaGenerator, offered: Sequence[StreamlitPage], held: Mapping[str, Mapping[str, str]]
+) -> None:
+    """The links with their addresses: a page that adds to its own makes a second step of the browser's history."""
     with place.container(gap="small"):
         for page in offered:
             if page.visibility == "visible":
-                st.page_link(page, query_params={"branch": branch} if branch else None)
+                st.page_link(page, query_params=held[page.url_path] or None)

@@ -22,6 +22,8 @@ from dashboard.config import Dashboard, read_config, read_token
 from dashboard.plain import plain
 
 PICTURE_S = 120.0
+MOST_ASKED = 40
+"""So much of what an address says is repeated on the page."""
 
 
 @st.cache_resource
@@ -44,10 +46,11 @@ def language() -> Language:
 
 
 def choose_language() -> None:
-    """The switch in the side bar; `?lang=en` opens a page in English."""
+    """The switch in the side bar, and in the address: `?lang=en` opens a page in English."""
     asked = st.query_params.get("lang")
-    if "language" not in st.session_state and asked in LANGUAGES:
+    if asked in LANGUAGES and asked != st.session_state.get("lang"):
         st.session_state["language"] = asked
+    st.session_state["lang"] = asked
     st.sidebar.segmented_control(
         "Language / 语言",
         LANGUAGES,
@@ -55,7 +58,13 @@ def choose_language() -> None:
         key="language",
         required=True,
         default=None if "language" in st.session_state else LANGUAGES[0],
+        on_change=_language_chosen,
     )
+
+
+def _language_chosen() -> None:
+    chosen = st.session_state["language"]
+    st.query_params["lang"] = st.session_state["lang"] = chosen
 
 
 def hub() -> Hub | None:
@@ -118,6 +127,15 @@ def branch() -> str | None:
     return st.query_params.get("branch", st.session_state.get("branch"))
 
 
+def shared() -> dict[str, str]:
+    """What the links from page to page hold: the branch in view, and the language where the address has it."""
+    spoken = st.query_params.get("lang")
+    return {
+        **({"branch": seen} if (seen := branch()) else {}),
+        **({"lang": spoken} if spoken in LANGUAGES else {}),
+    }
+
+
 def choose_branch(door: Hub) -> str | None:
     """The branch in view, kept in the address as `?branch=` and from page to page; None when there is none in scope."""
     branches = {item["id"]: item for item in door.branches()}
@@ -126,6 +144,9 @@ def choose_branch(door: Hub) -> str | None:
         return None
     ids = list(branches)
     asked = branch()
+    if asked is not None and asked not in ids:
+        shown = plain(branches[ids[0]]["name"][language()])
+        st.warning(say("branch.not_yours", language(), asked=plain(asked[:MOST_ASKED]), shown=shown))
     chosen: str = st.sidebar.selectbox(
         say("branch", language()),
         ids,

@@ -128,6 +128,10 @@ _PAGES: Mapping[str, tuple[str, str]] = {
         "into token_file and to start the dashboard again.",
         "中心不认识本页面所用的令牌，或令牌已失效。请联系管理员更新 token_file 并重启看板。",
     ),
+    "branch.not_yours": (
+        "The link is for branch {asked}, which is not among those that your token may see; shown is {shown}.",
+        "链接指向网点 {asked}，但不在您的令牌可查看的网点之列；当前显示的是 {shown}。",
+    ),
     "branches.none": ("No branch is within this token's scope.", "该令牌范围内没有网点。"),
     "plan.alt": (
         "Floor plan of {branch} with heat: {value} person·seconds in total",

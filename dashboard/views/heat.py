@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from html import escape
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -17,24 +16,10 @@ from dashboard.client import Hub, Problem
 from dashboard.devices import device_names
 from dashboard.evidence import percent
 from dashboard.plain import plain
-from dashboard.views import heat_hours, heat_tables
+from dashboard.views import heat_choice, heat_hours, heat_tables
+from dashboard.views.heat_choice import Choice
 
-Layer = Literal["presence", "flow", "filled", "difference"]
-LAYERS: tuple[Layer, ...] = ("presence", "flow", "filled", "difference")
-AGAINST = {"week": 7, "day": 1}
-"""What a difference is taken against -> days before."""
 UNEVEN = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What the viewer asked for."""
-
-    spans: list[periods.Span]
-    layer: Layer
-    against_days: int
-    picture: bool
-    sensors: bool
 
 
 def page() -> None:
@@ -50,7 +35,7 @@ def page() -> None:
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
         st.title(f"{plain(branch['name'][spoken])} · {say('heat.title', spoken)}")
         session.ribbon(branch)
-        choice = _choose(branch, spoken, zone)
+        choice = heat_choice.choose(branch, spoken, zone)
         if not choice.spans:
             st.info(say("heat.no_hour", spoken))
             return
@@ -166,55 +151,6 @@ def _beside_total(filled: float | None, elsewhere: float, spoken: Language) -> l
         *([] if filled is None else [say("heat.beside", spoken, value=f"{filled:,.1f}")]),
         *([] if elsewhere <= 0 else [say("heat.left_out", spoken, value=f"{elsewhere:,.1f}")]),
     ]
-
-
-def _choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choice:
-    today = datetime.now(zone).date()
-    first_row = st.columns([1, 1, 2])
-    chosen = first_row[0].date_input(say("heat.day", spoken), today, max_value=today, key=f"heat-day-{today}")
-    day = chosen if isinstance(chosen, date) else today
-    period: periods.Period = first_row[1].selectbox(
-        say("period", spoken),
-        periods.PERIODS,
-        format_func=lambda key: say(f"period.{key}", spoken),
-        key="heat-period",
-    )
-    first, last = first_row[2].slider(
-        say("heat.hours", spoken), 0, 24, (0, 24), format="%d:00", key="heat-hours"
-    )
-    if first == last:
-        first, last = min(first, 23), min(first, 23) + 1
-        first_row[2].caption(say("heat.hour_least", spoken, first=first, last=last))
-    second_row = st.columns([9, 5, 5], vertical_alignment="bottom")
-    layer = second_row[0].segmented_control(
-        say("layer", spoken),
-        [layer for layer in LAYERS if layer != "filled" or branch["sensors"]],
-        format_func=lambda key: say(f"layer.{key}", spoken),
-        default=LAYERS[0],
-        required=True,
-        key=f"heat-layer-{bool(branch['sensors'])}",
-    )
-    against = "week"
-    if layer == "difference":
-        against = second_row[1].selectbox(
-            say("difference.with", spoken),
-            list(AGAINST),
-            format_func=lambda key: say(f"difference.{key}", spoken),
-            key="heat-against",
-        )
-    beside = second_row[2].container(horizontal=True)
-    picture = bool(branch["cameras"]) and beside.checkbox(say("layer.picture", spoken), key="heat-picture")
-    sensors = bool(branch["sensors"]) and beside.checkbox(
-        say("layer.sensors", spoken), value=True, key="heat-sensors"
-    )
-    days = periods.days(period, day)
-    return Choice(
-        periods.spans(days, first, last, zone),
-        layer or LAYERS[0],
-        AGAINST[against],
-        picture,
-        sensors,
-    )
 
 
 def _beside(

@@ -81,7 +81,7 @@ def _alerts(
     if "quality" not in branch.get("may", ()):
         return
     page = st.Page(quality_view.page, title=say("page.quality", spoken), url_path="quality")
-    st.page_link(page, label=say("alerts.quality", spoken), query_params={"branch": site})
+    st.page_link(page, label=say("alerts.quality", spoken), query_params={**session.shared(), "branch": site})
 
 
 def figures(

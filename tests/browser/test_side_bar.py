@@ -11,7 +11,7 @@ from pages import served
 from playwright.sync_api import Browser, Page, expect
 from quiet import quiet
 
-from branchloop.text.catalogue import say
+from branchloop.text.catalogue import Language, say
 
 expect.set_options(timeout=20_000)
 
@@ -108,7 +108,7 @@ def test_back_takes_one_press_and_the_branch_is_kept(
         quiet(tab)
         before = tab.evaluate("history.length")
         links.get_by_text(say(f"page.{name}", "en"), exact=True).click()
-        expect(tab).to_have_url(f"{address}/{name}?branch={branch}")
+        expect(tab).to_have_url(f"{address}/{name}?branch={branch}&lang=en")
         expect(title).to_contain_text(say(f"page.{name}", "en").lower(), ignore_case=True)
         quiet(tab)
         assert tab.evaluate("history.length") == before + 1
@@ -118,4 +118,35 @@ def test_back_takes_one_press_and_the_branch_is_kept(
     tab.go_back()
     expect(tab).to_have_url(re.compile(rf"/\?.*branch={branch}"))
     expect(title).to_have_text("Hall")
+    context.close()
+
+
+def test_back_shows_what_was_shown(hub: World, address: str, chromium: Browser) -> None:
+    """A link of one language and layer, another of both, another page: each press of Back undoes one of them."""
+    context = chromium.new_context()
+    tab = context.new_page()
+    tab.goto(f"{address}/heat?branch=hall&lang=en&day=2026-01-05&period=week")
+    sign_in(tab, hub, "manager")
+    links = tab.get_by_test_id("stSidebar").get_by_test_id("stPageLink-NavLink")
+
+    def expect_shown(spoken: Language, layer: str) -> None:
+        expect(tab.get_by_role("radio", name=say(f"layer.{layer}", spoken))).to_be_checked()
+        expect(tab.get_by_role("combobox", name=say("period", spoken))).to_have_value(
+            say("period.week", spoken)
+        )
+
+    expect_shown("en", "presence")
+    quiet(tab)
+    tab.get_by_role("radio", name=say("layer.flow", "en")).click()
+    expect(tab).to_have_url(re.compile(r"day=2026-01-05&period=week&layer=flow$"))
+    quiet(tab)
+    tab.get_by_role("radio", name="中文").click()
+    expect_shown("zh", "flow")
+    links.get_by_text(say("page.live", "zh"), exact=True).click()
+    expect(tab).to_have_url(f"{address}/?branch=hall&lang=zh")
+    left: list[tuple[Language, str]] = [("zh", "flow"), ("en", "flow"), ("en", "presence")]
+    for spoken, layer in left:
+        quiet(tab)
+        tab.go_back()
+        expect_shown(spoken, layer)
     context.close()

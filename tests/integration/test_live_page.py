@@ -98,9 +98,11 @@ def journeys_page() -> None:
     journeys.page()
 
 
-def opened(page: Callable[[], None], headers: dict[str, str]) -> AppTest:
-    """A page, shown to the one of these headers."""
+def opened(page: Callable[[], None], headers: dict[str, str], **address: str) -> AppTest:
+    """A page, shown to the one of these headers at this address."""
     shown = AppTest.from_function(page, default_timeout=60)
+    for key, value in address.items():
+        shown.query_params[key] = value
     shown.session_state["token"] = headers["Authorization"].split()[1]
     shown.run()
     assert not shown.exception
@@ -166,6 +168,98 @@ def test_whole_weeks_are_told_to_whom_they_are_given(hall: World) -> None:
     told = words(opened(journeys_page, hall.token("head_office")))
     assert re.search(r"整周统计：\d{4}-\d\d-\d\d 至 \d{4}-\d\d-\d\d，最后一周尚未结束", told)
     assert "整周" not in words(opened(journeys_page, hall.token("manager", "hall")))
+
+
+def address_of(page: AppTest) -> dict[str, str]:
+    """What the address of a page holds."""
+    return {key: value if isinstance(value, str) else value[0] for key, value in page.query_params.items()}
+
+
+def switches(page: AppTest) -> tuple[object, ...]:
+    """Day, period, hours and layer of the heat page."""
+    return (
+        page.date_input[0].value,
+        page.selectbox(key="heat-period").value,
+        page.slider[0].value,
+        page.segmented_control[0].value,
+    )
+
+
+def test_the_address_of_heat_holds_what_is_shown(hall: World) -> None:
+    """A link shows the same in a fresh browser; a switch changes the address, and Back the switches."""
+    headers, day = hall.token("manager", "hall"), date(2026, 1, 5)
+    link = {"branch": "hall", "day": "2026-01-05", "period": "week", "hours": "9-17", "layer": "difference"}
+    page = opened(heat_page, headers, **link)
+    assert switches(page) == (day, "week", (9, 17), "difference")
+    assert address_of(page) == link
+    page.selectbox(key="heat-against").select("day").run()
+    assert address_of(page) == {**link, "against": "day"}
+    page.segmented_control[0].set_value("flow").run()
+    assert address_of(page) == {**link, "layer": "flow"}
+    page.slider[0].set_value((0, 24)).run()
+    page.selectbox(key="heat-period").select("day").run()
+    assert address_of(page) == {"branch": "hall", "day": "2026-01-05", "layer": "flow"}
+    for key in ("hours", "period", "layer"):  # as Back does
+        page.query_params[key] = link[key]
+    page.run()
+    assert not page.exception
+    assert switches(page) == (day, "week", (9, 17), "difference")
+    for key in ("day", "hours", "period", "layer"):
+        del page.query_params[key]
+    page.run()
+    (_, period, hours, layer) = switches(page)
+    assert (period, hours, layer) == ("day", (0, 24), "presence")
+    assert page.date_input[0].value > day
+    assert address_of(page) == {"branch": "hall"}
+
+
+@pytest.mark.parametrize("day", ["soon", "2199-01-01", "0001-01-01", "2026-02-30"])
+def test_what_no_page_can_show_is_as_if_it_were_not_asked(hall: World, day: str) -> None:
+    bad = {"day": day, "period": "year", "hours": "17-9", "layer": "filled", "against": "me"}
+    page = opened(heat_page, hall.token("manager", "annex"), **bad)  # annex has no sensor that could fill
+    assert not page.error
+    assert switches(page)[1:] == ("day", (0, 24), "presence")
+    assert page.date_input[0].value == page.date_input[0].max
+    page.segmented_control[0].set_value("flow").run()
+    assert address_of(page) == {"branch": "annex", "layer": "flow"}
+
+
+def test_a_link_to_a_branch_of_others_says_so(hall: World) -> None:
+    """Whoever sends it meant other numbers than those that are shown."""
+    page = opened(heat_page, hall.token("manager", "hall"), branch="n_y")
+    told = say("branch.not_yours", "zh", asked="n\\_y", shown="大厅")
+    assert [each.value for each in page.warning] == [told]
+    page.run()
+    assert not page.warning
+    assert not opened(heat_page, hall.token("manager", "hall"), branch="hall").warning
+
+
+def switch_of_languages() -> None:
+    """As the app runs it."""
+    import streamlit
+
+    from dashboard import session
+
+    session.choose_language()
+    streamlit.title(session.language())
+
+
+def test_the_language_is_kept_in_the_address() -> None:
+    """The switch changes it, and where it is changed the page follows; without it the page stays as it was."""
+    page = AppTest.from_function(switch_of_languages, default_timeout=60)
+    page.query_params["lang"] = "en"
+    page.run()
+    assert page.title[0].value == "en"
+    page.segmented_control(key="language").set_value("zh").run()
+    assert (page.title[0].value, address_of(page)) == ("zh", {"lang": "zh"})
+    for told, spoken in (("en", "en"), ("xx", "en"), ("zh", "zh")):
+        page.query_params["lang"] = told
+        page.run()
+        assert not page.exception
+        assert (page.title[0].value, page.segmented_control(key="language").value) == (spoken, spoken)
+    del page.query_params["lang"]
+    page.run()
+    assert page.title[0].value == "zh"
 
 
 def test_heat_of_hours_that_the_clock_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
