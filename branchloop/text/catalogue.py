@@ -38,7 +38,7 @@ _PAGES: Mapping[str, tuple[str, str]] = {
     "heat.closed": ("The branch was closed in this time.", "该时段内网点未营业。"),
     "heat.not_open_yet": (
         "The branch has not been open in this time so far.",
-        "该时段内网点至今尚未营业。",
+        "该时段网点尚未营业。",
     ),
     "heat.unobserved15": (
         "The branch was not observed in these 15 minutes.",
