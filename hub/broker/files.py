@@ -96,10 +96,10 @@ def _server_tls(config: HubConfig) -> tuple[str, str] | None:
     base = config.path.parent.resolve()
     fault = tls_fault(base, tls.ca_file, tls.cert_file, tls.key_file)
     if fault is not None:
-        raise ConfigError(
-            f"{config.path}: key `hub.tls.{fault.key}`: {fault.said}.",
-            hint=fault.hint,
-        )
+        said = f"{config.path}: key `hub.tls.{fault.key}`: {fault.said}."
+        if (base / str(getattr(tls, fault.key))).is_file():
+            raise DependencyError(f"the broker rejects its configuration: {said}", hint=fault.hint)
+        raise ConfigError(said, hint=fault.hint)
     return str(base / tls.cert_file), str(base / tls.key_file)
 
 
