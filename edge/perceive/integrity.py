@@ -5,7 +5,7 @@ is judged here is the whole picture over seconds, so nobody who walks by can cau
 
 - *covered*: nearly no contrast (a hand, paint, darkness, a bag), or so little of what was there;
 - *blurred*: the fine detail that this camera has shown so far is gone (grease, a bumped lens), see `edge.perceive.detail`;
-- *frozen*: the very same picture for a minute; a real sensor has noise;
+- *frozen*: the very same picture for a minute, or what an encoder makes of it; a real sensor has noise, see `edge.perceive.standstill`;
 - *looped*: a recording is played again and again, see `edge.perceive.repetition`;
 - *moved*: the room is there, but not where it was when the camera was calibrated, see `edge.perceive.viewpoint`.
 
@@ -14,14 +14,13 @@ The first four show nothing of the branch; a moved camera still sees its people,
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 from numpy.typing import NDArray
 
 from branchloop.wire.messages import CameraFault
 from edge.perceive.detail import Detail
 from edge.perceive.repetition import Repetition
+from edge.perceive.standstill import STANDS_S, Standstill
 from edge.perceive.viewpoint import Motion, Viewpoint
 
 Fault = CameraFault
@@ -31,13 +30,13 @@ BLIND: frozenset[CameraFault] = frozenset({"covered", "blurred", "frozen", "loop
 FLAT = 6.0
 """Grey levels: standard deviation below which a picture shows nothing."""
 SURE_S = 3.0
-FROZEN_S = 60.0
+FROZEN_S = STANDS_S
 _WIDTH_PX = 320
 _EVERY_S = 0.5
 
 
 class Integrity:
-    """Judges the pictures of one camera, twice a second at most; whether they repeat, all of them."""
+    """Judges the pictures of one camera, twice a second at most; whether they repeat or stand still, all of them."""
 
     def __init__(
         self,
@@ -57,8 +56,7 @@ class Integrity:
         self._blind: Fault | None = None
         self._suspect: Fault | None = None
         self._suspect_s = 0.0
-        self._digest = 0
-        self._digest_s = 0.0
+        self._standstill = Standstill()
 
     @property
     def motion(self) -> Motion | None:
@@ -73,10 +71,13 @@ class Integrity:
         `people` (n, ≥ 4): x0, y0, x1, y1 px of those seen last; they are no part of the view.
         """
         looped = self._repetition is not None and self._repetition.observe(image, t_s)
+        grey = _small_grey(image)
+        stands = self._standstill.observe(grey, t_s) and not looped
         if not 0 <= t_s - self._looked_s < _EVERY_S:
             self._looked_s = t_s
-            grey = _small_grey(image)
-            found = self._judge(grey, t_s, (image.shape[1], image.shape[0]))
+            found = self._judge(grey, (image.shape[1], image.shape[0]))
+            if found is None and stands:
+                found = "frozen"
             if found != self._suspect:
                 self._suspect, self._suspect_s = found, t_s
             if found == "frozen" or t_s - self._suspect_s >= SURE_S:
@@ -87,15 +88,12 @@ class Integrity:
         self.fault = self._blind or ("looped" if looped else moved)
         return self.fault
 
-    def _judge(self, grey: NDArray[np.uint8], t_s: float, picture_px: tuple[int, int]) -> Fault | None:
-        digest = zlib.crc32(grey.tobytes())
-        if digest != self._digest:
-            self._digest, self._digest_s = digest, t_s
+    def _judge(self, grey: NDArray[np.uint8], picture_px: tuple[int, int]) -> Fault | None:
         if float(grey.std()) < FLAT:
             return "covered"
         if self._detail.lost(grey, picture_px):
             return "blurred"
-        return "frozen" if t_s - self._digest_s >= FROZEN_S else None
+        return None
 
 
 def _small_grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

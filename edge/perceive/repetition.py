@@ -33,6 +33,8 @@ _LAG_STEP_S = 0.4
 _SAME_PICTURES = 12
 _DISTINCT = 4
 """So many different ones must be among them: an encoder that goes back and forth between two pictures of a still room plays nothing."""
+_DIFFER = 3.4
+"""Grey levels: by so much a cell of the grid must differ among them. What an encoder makes of one picture differs by 2.8 at most: that is `frozen`."""
 _SAME_ROUND_S = 0.1
 """The rounds of a recording differ by no more."""
 _WITHIN_S = 40.0
@@ -68,8 +70,8 @@ class Repetition:
         self._began_s = float("inf")
         self._seen: OrderedDict[int, _Before] = OrderedDict()
         self._last = 0
-        self._equal: deque[tuple[float, int, int]] = deque()
-        """(when, lag, digest) of pictures that were there before."""
+        self._equal: deque[tuple[float, int, int, NDArray[np.float32]]] = deque()
+        """(when, lag, digest, grid) of pictures that were there before."""
         self._small: deque[tuple[float, NDArray[np.float32]]] = deque()
         self._times = np.zeros(0)
         self._moves = np.zeros((0, _GRID[0] * _GRID[1]), np.float32)
@@ -81,13 +83,15 @@ class Repetition:
     def observe(self, image: Image, t_s: float) -> bool:
         """Take in a frame (rows × columns × 3, BGR) of monotonic time; whether it is a repetition."""
         coarse = np.ascontiguousarray(image[::_STRIDE, ::_STRIDE, 1])
-        if self._same_pictures(coarse, t_s) or self._same_movement(coarse, t_s):
+        cells = cv2.resize(coarse.astype(np.float32), _GRID, interpolation=cv2.INTER_AREA)
+        grid = np.asarray(cells, np.float32).ravel()
+        if self._same_pictures(coarse, grid, t_s) or self._same_movement(coarse, t_s):
             self.looped, self._sign_s = True, t_s
         elif self.looped and t_s - self._sign_s > _OVER_S:
             self.looped = False
         return self.looped
 
-    def _same_pictures(self, coarse: Image, t_s: float) -> bool:
+    def _same_pictures(self, coarse: Image, grid: NDArray[np.float32], t_s: float) -> bool:
         digest = zlib.crc32(coarse.tobytes())
         if digest == self._last:
             return False
@@ -99,11 +103,12 @@ class Repetition:
             self._equal.popleft()
         if lag_s is None:
             return False
-        self._equal.append((t_s, round(lag_s / _LAG_STEP_S), digest))
-        best, count = _commonest(Counter(lag for _, lag, _ in self._equal))
+        self._equal.append((t_s, round(lag_s / _LAG_STEP_S), digest, grid))
+        best, count = _commonest(Counter(lag for _, lag, _, _ in self._equal))
         if count < _SAME_PICTURES:
             return False
-        return len({digest for _, lag, digest in self._equal if abs(lag - best) <= 1}) >= _DISTINCT
+        grids = {digest: grid for _, lag, digest, grid in self._equal if abs(lag - best) <= 1}
+        return len(grids) >= _DISTINCT and bool(np.ptp([*grids.values()], axis=0).max() >= _DIFFER)
 
     def _lag_s(self, digest: int, t_s: float) -> float | None:
         """How long ago a picture was there that is there again; of a short recording several rounds of one length."""
