@@ -28,12 +28,12 @@ MOVEMENT_S = 600.0
 """Of the movement: a longer recording, compressed anew, is not found out."""
 
 _STRIDE = 8
-_GRID = (24, 18)
+GRID = (24, 18)
 _LAG_STEP_S = 0.4
 _SAME_PICTURES = 12
 _DISTINCT = 4
 """So many different ones must be among them: an encoder that goes back and forth between two pictures of a still room plays nothing."""
-_DIFFER = 3.4
+DIFFER = 3.4
 """Grey levels: by so much a cell of the grid must differ among them. What an encoder makes of one picture differs by 2.8 at most: that is `frozen`."""
 _SAME_ROUND_S = 0.1
 """The rounds of a recording differ by no more."""
@@ -74,7 +74,7 @@ class Repetition:
         """(when, lag, digest, grid) of pictures that were there before."""
         self._small: deque[tuple[float, NDArray[np.float32]]] = deque()
         self._times = np.zeros(0)
-        self._moves = np.zeros((0, _GRID[0] * _GRID[1]), np.float32)
+        self._moves = np.zeros((0, GRID[0] * GRID[1]), np.float32)
         self._count = 0
         self._asked_s = float("-inf")
         self._alike: deque[tuple[float, int | None, NDArray[np.bool_]]] = deque()
@@ -83,7 +83,7 @@ class Repetition:
     def observe(self, image: Image, t_s: float) -> bool:
         """Take in a frame (rows × columns × 3, BGR) of monotonic time; whether it is a repetition."""
         coarse = np.ascontiguousarray(image[::_STRIDE, ::_STRIDE, 1])
-        cells = cv2.resize(coarse.astype(np.float32), _GRID, interpolation=cv2.INTER_AREA)
+        cells = cv2.resize(coarse.astype(np.float32), GRID, interpolation=cv2.INTER_AREA)
         grid = np.asarray(cells, np.float32).ravel()
         if self._same_pictures(coarse, grid, t_s) or self._same_movement(coarse, t_s):
             self.looped, self._sign_s = True, t_s
@@ -108,7 +108,7 @@ class Repetition:
         if count < _SAME_PICTURES:
             return False
         grids = {digest: grid for _, lag, digest, grid in self._equal if abs(lag - best) <= 1}
-        return len(grids) >= _DISTINCT and bool(np.ptp([*grids.values()], axis=0).max() >= _DIFFER)
+        return len(grids) >= _DISTINCT and bool(np.ptp([*grids.values()], axis=0).max() >= DIFFER)
 
     def _lag_s(self, digest: int, t_s: float) -> float | None:
         """How long ago a picture was there that is there again; of a short recording several rounds of one length."""
@@ -130,7 +130,7 @@ class Repetition:
         return lag_s
 
     def _same_movement(self, coarse: Image, t_s: float) -> bool:
-        small = cv2.resize(coarse, _GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+        small = cv2.resize(coarse, GRID, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
         self._small.append((t_s, small))
         while len(self._small) > 2 and t_s - self._small[1][0] >= 1.0:
             self._small.popleft()
