@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -62,7 +63,9 @@ class Dots:
         """Leave the broker."""
         if self._client is not None:
             self._client.disconnect()
-            self._client.loop_stop()
+            # paho forgets its thread as that ends, even while it is waited for
+            with suppress(AttributeError):
+                self._client.loop_stop()
 
     def tell(self, told: Callable[[str, Live], None] | None) -> None:
         """Call `told` (from the MQTT thread) for every message; None ends that."""

@@ -13,6 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,7 +165,9 @@ class MqttSource:
         client, self._client, self._refused = self._client, None, ()
         self._lost()
         if client is not None:
-            client.loop_stop()
+            # paho forgets its thread as that ends, even while it is waited for
+            with suppress(AttributeError):
+                client.loop_stop()
         while not self._arrived.empty():
             self._arrived.get_nowait()
 
