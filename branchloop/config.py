@@ -51,9 +51,8 @@ def read_text(path: Path) -> str:
     """A configuration file, without the mark that Windows puts before UTF-8. Raises ConfigError when it cannot be read."""
     try:
         mode = path.stat().st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISDIR(
-            mode
-        ):  # a pipe that nobody writes to is waited for without end
+        # A pipe that nobody writes to would be waited for without end.
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
             raise ConfigError(f"{path} is no regular file.", hint="Give a file.")
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:

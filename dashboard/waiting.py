@@ -60,9 +60,8 @@ def tiles_of(
     # What is no longer known of now has not changed since then.
     before = then.of(queue["id"]) if then is not None and not live["stale"] else None
     words = then.words(zone, spoken) if then is not None else ""
-    mean = (
-        then.words(zone, spoken, "change.mean") if then is not None else ""
-    )  # a moment against half an hour
+    # Who waits at this moment is held against half an hour.
+    mean = then.words(zone, spoken, "change.mean") if then is not None else ""
     labels = [label("queue_length", spoken), label("wait_median", spoken)]
     if len(live["queues"]) > 1:
         name = zone_names(branch, spoken).get(queue["id"], queue["id"])

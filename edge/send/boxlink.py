@@ -98,9 +98,8 @@ def _context(tls: Tls | None, base_dir: Path) -> ssl.SSLContext:
         context = ssl.create_default_context(cafile=str(base_dir / tls.ca_file) if tls else None)
         if tls is not None and tls.cert_file is not None:
             key_file = str(base_dir / tls.key_file) if tls.key_file else None
-            context.load_cert_chain(
-                str(base_dir / tls.cert_file), key_file, password=str
-            )  # it is not asked for
+            # An empty password: a service is not asked for one.
+            context.load_cert_chain(str(base_dir / tls.cert_file), key_file, password=str)
     except (OSError, ssl.SSLError) as error:
         if tls is not None and (fault := tls_fault(base_dir, tls.ca_file, tls.cert_file, tls.key_file)):
             raise ConfigError(f"key `box.tls.{fault.key}`: {fault.said}.", hint=fault.hint) from error

@@ -108,9 +108,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         days=[_day(day, cells, site, hours, told_ms) for day, cells in calendar],
         cameras=[
             answers.CameraQuality(**part, **_calibrated(newest, camera))
-            for part in cameras
-            for camera in site.cameras
-            if camera.id == part["id"]
+            for part, camera in zip(cameras, site.cameras, strict=True)
         ],
         sensors=[answers.PartQuality(**part) for part in sensors],
         balance=[_told(finding) for finding in balance],

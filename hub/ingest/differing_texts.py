@@ -28,7 +28,7 @@ class DifferingTexts:
         self._known: dict[str, Differing | None] = {}
 
     def tick(self) -> set[str]:
-        """Ask of branches that are due, a bounded number; returns those where the answer is new. Raises DependencyError."""
+        """Ask of branches that are due, a bounded number; returns those where it is another than before. Raises DependencyError."""
         configurations = Configurations(self._db)
         if self._change is None:
             self._change = configurations.head()
@@ -46,9 +46,9 @@ class DifferingTexts:
                 found = differing(self._db, self._config, site)
             except ConfigError:
                 continue  # the branch's file is not there or is being written: what was known stays
-            if site_id not in self._known or self._known[site_id] != found:
-                self._known[site_id] = found
+            if self._known.get(site_id) != found:
                 news.add(site_id)
+            self._known[site_id] = found
         return news
 
     def holds(self, site: str) -> bool | None:

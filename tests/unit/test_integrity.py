@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scripted import Nobody, Script
 
 from branchloop.doctor_finding import good
 from branchloop.share import share
@@ -121,29 +122,6 @@ def test_a_covered_camera_observes_nothing(tmp_path: Path) -> None:
     assert "covered" in reports[stalled[0]].event.detail  # type: ignore[union-attr]
     assert not any(isinstance(r, FrameReport) for r in reports[stalled[0] : well[0]])
     assert any(isinstance(r, FrameReport) for r in reports[well[0] :])
-
-
-class Nobody:
-    """A detector in an empty room."""
-
-    def detect(self, _image: Image) -> NDArray[np.float32]:
-        """Finds none."""
-        return np.zeros((0, 5), np.float32)
-
-
-class Script:
-    """A capture that gives what was written down, and then ends."""
-
-    def __init__(self, told: list[Frame | Event]) -> None:
-        self._told = iter(told)
-
-    def start(self) -> None:
-        """There is no thread."""
-
-    stop = connect_anew = start
-
-    def next(self, _timeout_s: float) -> Frame | Event:
-        return next(self._told)
 
 
 @pytest.mark.parametrize(("what", "step_ms"), [("step", 3_000), ("step", -3_600_000), ("cut", 0)])

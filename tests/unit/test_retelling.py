@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scripted import Nobody, Script
 
 from branchloop.share import share
 from branchloop.site.site import parse_site
@@ -58,29 +59,6 @@ def test_it_is_told_at_most_once_a_minute_and_afresh_after_it_was_well() -> None
     assert min(np.diff(due)) >= EVERY_S
     assert not retelling.due(None, WIDTH_PX, 400)
     assert not retelling.due(off(11), WIDTH_PX, 500)
-
-
-class Nobody:
-    """A detector in an empty room."""
-
-    def detect(self, _image: np.ndarray) -> np.ndarray:
-        """Finds none."""
-        return np.zeros((0, 5), np.float32)
-
-
-class Script:
-    """A capture that gives what was written down, and then ends."""
-
-    def __init__(self, told: list[Frame | Event]) -> None:
-        self._told = iter(told)
-
-    def start(self) -> None:
-        """There is no thread."""
-
-    stop = connect_anew = start
-
-    def next(self, _timeout_s: float) -> Frame | Event:
-        return next(self._told)
 
 
 def test_a_view_that_slides_tells_how_far_it_is_by_now(
