@@ -126,14 +126,18 @@ class ConsentWorld:
 
     def book_now(self, appointment: str, customer: str, name: str, **more: bool) -> Appointment:
         """An appointment that may be checked in now, under an id that a test can name."""
+        at_ms = now_ms()
+        left_ms = SLOT_MS - at_ms % SLOT_MS
+        soon_ms = at_ms + left_ms if left_ms < LEAST_LEFT_MS else at_ms
+        return self.book_at(soon_ms, appointment, customer, name, **more)
+
+    def book_at(self, at_ms: int, appointment: str, customer: str, name: str, **more: bool) -> Appointment:
+        """An appointment of the slot that holds `at_ms`, booked before it began."""
         site = self.config.sites["north"]
+        start_ms = at_ms - at_ms % SLOT_MS
         with opened(self.config.data_dir) as db:
-            at_ms = now_ms()
-            start_ms = at_ms - at_ms % SLOT_MS
-            if start_ms + SLOT_MS - at_ms < LEAST_LEFT_MS:
-                start_ms += SLOT_MS
             wanted = Wanted("desk", start_ms, name, customer=customer, **more)
-            made = self.book.book(db, site, wanted, min(at_ms, start_ms - MINUTE_MS))
+            made = self.book.book(db, site, wanted, min(now_ms(), start_ms - MINUTE_MS))
             db.execute("UPDATE appointment SET id=? WHERE id=?", (appointment, made.id))
             return self.book.get(db, site.id, appointment)
 

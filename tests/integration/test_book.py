@@ -172,8 +172,10 @@ def test_staff_check_in_call_and_serve(world: ConsentWorld, staff: dict[str, str
 
 def test_a_time_that_has_begun_is_promised_to_nobody(world: ConsentWorld, staff: dict[str, str]) -> None:
     """Not booked, not moved to, not offered as free; who is here now walks in, and who has that time keeps it."""
-    kept = world.book_now("a-begun", "c-begun", NAME)
+    kept = world.book_at(now_ms(), "a-begun", "c-begun", NAME)
     begun = iso(kept.start_ms)
+    same = httpx.post(path(world, "appointments/a-begun/move"), headers=staff, json={"start": begun})
+    assert same.status_code == 200, same.text
     for service in ("loan", "desk"):
         sent = {"service": service, "start": begun, "name": NAME}
         refused = httpx.post(path(world, "appointments"), headers=staff, json=sent)
@@ -182,8 +184,6 @@ def test_a_time_that_has_begun_is_promised_to_nobody(world: ConsentWorld, staff:
     moved = httpx.post(path(world, f"appointments/{made['id']}/move"), headers=staff, json={"start": begun})
     assert (moved.status_code, "takes a ticket of the queue" in moved.json()["hint"]) == (422, True)
     assert world.kept(made["id"]).start_ms > kept.end_ms
-    same = httpx.post(path(world, "appointments/a-begun/move"), headers=staff, json={"start": begun})
-    assert same.status_code == 200, same.text
     asked = {"service": "desk", "day": kept.day}
     told = httpx.get(path(world, "slots"), params=asked, headers=staff).json()["items"]
     assert [each["free"] for each in told if each["start"] <= begun] == [0] * sum(
