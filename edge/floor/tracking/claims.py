@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 from edge.floor.observation import COLOUR_SCALE, Observation
 from edge.floor.tracking.association import IMPOSSIBLE, buffered_iou, mahalanobis
+from edge.floor.tracking.manoeuvre import aside
 from edge.floor.tracking.motion_model import State
 from edge.floor.tracking.track import Track, TrackerSettings
 
 Array = NDArray[np.float64]
 
+HARDEST_M_S2 = 3.0
+SURE_M_S = 0.8
+"""Nobody brakes and turns back harder, who clearly walks."""
+REACH_MS = 800
+REACH_S = 1.0
+"""Somebody left over is looked for so long, as far as one walks in so long."""
 YOUNG_HITS = 3
 """Up to so many sightings say little about where somebody walks: the next may be a stride away."""
 
@@ -71,3 +78,34 @@ def unlike(tracks: Sequence[Track], observation: Observation, settings: TrackerS
     apart = np.linalg.norm((worn[:, None] - observation.colour[None]) * COLOUR_SCALE, axis=2)
     strange = np.nan_to_num(np.minimum(apart, 2.0), nan=0.5) - 0.5
     return np.asarray(settings.colour_weight * strange)
+
+
+def left_over(
+    alive: Sequence[Track],
+    rows: list[int],
+    observation: Observation,
+    columns: list[int],
+    settings: TrackerSettings,
+    interval_ms: float,
+) -> list[tuple[int, int]]:
+    """A track and a box that both are left over are one, where braking or setting off explains it.
+
+    Nobody else may be meant: neither another such box nor another such track is within reach.
+    """
+    reach_ms = max(REACH_MS, 3.2 * interval_ms)
+    rows = [i for i in rows if observation.t_ms - alive[i].last_seen_ms <= reach_ms]
+    if not rows or not columns:
+        return []
+    noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
+    reachable = np.zeros((len(rows), len(columns)), dtype=bool)
+    for r, i in enumerate(rows):
+        last = next(s for s in reversed(alive[i].sightings) if s.seen)
+        waited_s = (observation.t_ms - last.state.t_ms) / 1000
+        off, behind = aside(observation.feet_m[columns], last, waited_s)
+        speed_m_s = float(np.hypot(*last.state.mean[2:]))
+        reachable[r] = off <= settings.max_speed_m_s * min(waited_s, REACH_S) + noise[columns]
+        if speed_m_s > SURE_M_S:
+            turned_s = max(0.0, waited_s - speed_m_s / HARDEST_M_S2)
+            reachable[r] &= behind <= 0.5 * HARDEST_M_S2 * turned_s**2 + noise[columns]
+    alone = (reachable.sum(axis=0)[None] == 1) & (reachable.sum(axis=1)[:, None] == 1)
+    return [(rows[r], columns[c]) for r, c in np.argwhere(reachable & alone).tolist()]

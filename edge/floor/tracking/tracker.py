@@ -24,8 +24,9 @@ from edge.floor.tracking import claims, motion_model, settling
 from edge.floor.tracking.association import assign, covered
 from edge.floor.tracking.belief import Belief
 from edge.floor.tracking.borders import Borders
+from edge.floor.tracking.followers import Followers
 from edge.floor.tracking.habits import Habits
-from edge.floor.tracking.manoeuvre import Sighting, aside, follow, strays
+from edge.floor.tracking.manoeuvre import Sighting, follow, strays
 from edge.floor.tracking.motion_model import State
 from edge.floor.tracking.precision import Precision
 from edge.floor.tracking.retracing import begin, retrace
@@ -45,14 +46,8 @@ STANDING_MS = 3_000
 FAINT_LIMIT = 0.45
 LEAST_PAST = 3
 """So many of the last final fixes are remembered in rare frames, however old: they tell whether somebody was leaving."""
-HARDEST_M_S2 = 3.0
-SURE_M_S = 0.8
-"""Nobody brakes and turns back harder, who clearly walks."""
 ALONE_M = 1.5
 """A manoeuvre is believed of somebody with nobody else so near: what strays may else be the other's box."""
-REACH_MS = 800
-REACH_S = 1.0
-"""Somebody left over is looked for so long, as far as one walks in so long."""
 NEWCOMER_OVERLAP = 0.4
 """A box that overlaps that of somebody known by more is a second one of the same person, not a newcomer's."""
 
@@ -76,6 +71,7 @@ class Tracker:
         self._frames: deque[int] = deque()
         self._past_ms: deque[int] = deque()
         self._spares = Spares(self._settings.height_m)
+        self._followers = Followers(self._settings.height_m, self._settings.max_speed_m_s)
         self._scene = 0
         self._scene_ms = 0
         self._cut = False
@@ -124,6 +120,7 @@ class Tracker:
             self._scene_ms = self._t_ms
             self._past_ms.clear()
             self._spares.settle(self._t_ms)
+            self._followers.clear()
             self._cut = False
 
     @property
@@ -231,48 +228,31 @@ class Tracker:
                 self._see(alive[row], stopped[row] if still else predicted[row], observation, box)
                 taken.append(open_columns[c])
                 free.remove(open_rows[r])
-        for index, box in self._left_over(
-            alive, sorted(free), observation, [b for b in high if b not in taken]
+        left = [box for box in high if box not in taken]
+        for index, box in claims.left_over(
+            alive, sorted(free), observation, left, settings, self._belief.interval_ms
         ):
             self._see(alive[index], predicted[index], observation, box)
             taken.append(box)
             free.remove(index)
         for index in sorted(free):
             self._belief.miss(alive[index], predicted[index], boxes[index])
-        claimed = [observation.boxes_px[box] for box in taken]
+        standing, doubles = list(taken), list[int]()
         for box in sorted(high, key=lambda box: -observation.scores[box]):
             if box in taken or observation.scores[box] < settings.birth_score or observation.scenery[box]:
                 continue
-            if not covered(observation.boxes_px[box], claimed, NEWCOMER_OVERLAP):
+            if not covered(
+                observation.boxes_px[box], [observation.boxes_px[b] for b in standing], NEWCOMER_OVERLAP
+            ):
                 self._begin(observation, box)
-                claimed.append(observation.boxes_px[box])
+                standing.append(box)
             elif self._belief.closely:
                 self._spares.offer(self._first(observation, box), observation, taken)
-
-    def _left_over(
-        self, alive: list[Track], rows: list[int], observation: Observation, columns: list[int]
-    ) -> list[tuple[int, int]]:
-        """A track and a box that both are left over are one, where braking or setting off explains it.
-
-        Nobody else may be meant: neither another such box nor another such track is within reach.
-        """
-        reach_ms = max(REACH_MS, 3.2 * self._belief.interval_ms)
-        rows = [i for i in rows if observation.t_ms - alive[i].last_seen_ms <= reach_ms]
-        if not rows or not columns:
-            return []
-        noise = np.sqrt(np.trace(observation.cov_m2, axis1=1, axis2=2))
-        reachable = np.zeros((len(rows), len(columns)), dtype=bool)
-        for r, i in enumerate(rows):
-            last = next(s for s in reversed(alive[i].sightings) if s.seen)
-            waited_s = (observation.t_ms - last.state.t_ms) / 1000
-            off, behind = aside(observation.feet_m[columns], last, waited_s)
-            speed_m_s = float(np.hypot(*last.state.mean[2:]))
-            reachable[r] = off <= self._settings.max_speed_m_s * min(waited_s, REACH_S) + noise[columns]
-            if speed_m_s > SURE_M_S:
-                turned_s = max(0.0, waited_s - speed_m_s / HARDEST_M_S2)
-                reachable[r] &= behind <= 0.5 * HARDEST_M_S2 * turned_s**2 + noise[columns]
-        alone = (reachable.sum(axis=0)[None] == 1) & (reachable.sum(axis=1)[:, None] == 1)
-        return [(rows[r], columns[c]) for r, c in np.argwhere(reachable & alone).tolist()]
+            else:
+                doubles.append(box)
+        hidden = [self._first(observation, box) for box in doubles]
+        for fixes in self._followers.see(hidden, observation, standing):
+            self._follow(fixes)
 
     def _see(self, track: Track, predicted: State, observation: Observation, box: int) -> None:
         if observation.scores[box] >= self._settings.high_score:
@@ -296,6 +276,14 @@ class Tracker:
     def _begin(self, observation: Observation, box: int) -> None:
         first = self._first(observation, box)
         self._tracks.append(begin(self._number(), first, self._scene, self._belief))
+
+    def _follow(self, fixes: list[Sighting]) -> None:
+        """Somebody who was behind somebody else until now."""
+        open_ = [fix for fix in fixes if fix.state.t_ms >= self._frames[0]]
+        if open_:
+            track = begin(self._number(), open_[0], self._scene, self._belief)
+            retrace(track, open_[1:], self._frames, self._belief)
+            self._tracks.append(track)
 
     def _first(self, observation: Observation, box: int) -> Sighting:
         """A box as the first of somebody."""
