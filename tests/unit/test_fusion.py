@@ -232,6 +232,22 @@ def test_complaints_come_once_and_end_after_a_quiet_minute() -> None:
     assert told == [*[[]] * 11, [(("a", "b"), None)]]
 
 
+def test_a_complaint_follows_its_figure() -> None:
+    """A clock whose offset is learnt in steps is told as far off as it is, once a minute at most; so is another fault."""
+    sound = Agreement(("a", "b"), 0.1, 0.1, (0.0, 0.0), 0.0, 0.95)
+    complaints = Complaints()
+    said = [
+        fault
+        for window in range(49)
+        for _, fault in complaints.news([replace(sound, clock_offset_s=min(0.8 + 0.4 * window, 9.6))])
+    ]
+    assert said == [f"the clock of b is {offset:+.1f} s off that of a" for offset in (0.8, 5.6, 9.6)]
+    assert complaints.about("a") == said[-1:]
+    ((_, fault),) = complaints.news([replace(sound, disagreement_m=1.4)])
+    assert complaints.about("b") == [fault]
+    assert "1.4 m apart" in str(fault)
+
+
 def test_what_stands_against_a_camera_is_kept_as_it_was_said() -> None:
     """Until it is over, or until the pair is no longer one."""
     first = Agreement(("a", "b"), 1.4, 0.1, (0.0, 0.0), 0.0, 0.95)

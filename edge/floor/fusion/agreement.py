@@ -34,6 +34,8 @@ TOLD_M = 0.6
 TOLD_CLOCK_S = 0.5
 SEARCH_EVERY = 150
 OVER_WINDOWS = 12
+AGAIN, AGAIN_WINDOWS = 1.5, 12
+"""A figure is told again once it changed by this factor, at most so often: a clock's correction may be learnt in steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,12 @@ class Agreement:
         if self.disagreement_m is not None and self.disagreement_m > TOLD_M and self.bias_m is not None:
             return "cameras_disagree"
         return None
+
+    @property
+    def off(self) -> float:
+        """How far, by the figure of what is wrong: s between clocks, else m between places."""
+        far = self.clock_offset_s if self.wrong == "clocks_apart" else self.disagreement_m
+        return abs(far or 0.0)
 
     @property
     def fault(self) -> str | None:
@@ -170,34 +178,53 @@ class PairMeter:
             )
 
 
+@dataclass(slots=True)
+class _Standing:
+    said: Agreement
+    windows: int = 0
+    """Windows since it was said."""
+    quiet: int = 0
+
+    @property
+    def fault(self) -> str:
+        return self.said.fault or ""
+
+    def outdated(self, now: Agreement) -> bool:
+        """Whether what was said is another fault by now, or far from what is measured."""
+        if self.said.wrong != now.wrong:
+            return True
+        before, after = self.said.off, now.off
+        return max(before, after) >= AGAIN * min(before, after)
+
+
 class Complaints:
-    """Which pairs of cameras have something wrong, told when it begins and when it has been over for a while."""
+    """Which pairs of cameras have something wrong, told when it begins, when it became another, and when it has been over for a while."""
 
     def __init__(self) -> None:
-        self._quiet: dict[Pair, int] = {}
-        self._standing: dict[Pair, str] = {}
-        """As it was said when it began: its figures change with every window."""
+        self._standing: dict[Pair, _Standing] = {}
+        """As it was said last: figures change with every window."""
 
     def news(self, agreements: Sequence[Agreement]) -> list[tuple[Pair, str | None]]:
-        """To be asked once per window: (pair, fault) where one begins, (pair, None) where one is over."""
+        """To be asked once per window: (pair, fault) where one begins or became another, (pair, None) where one is over."""
         here = {one.cameras for one in agreements}
-        told: list[tuple[Pair, str | None]] = [self._over(gone) for gone in self._quiet.keys() - here]
+        told: list[tuple[Pair, str | None]] = [self._over(gone) for gone in self._standing.keys() - here]
         for one in agreements:
-            if one.fault is not None:
-                if one.cameras not in self._quiet:
-                    self._standing[one.cameras] = one.fault
-                    told.append((one.cameras, one.fault))
-                self._quiet[one.cameras] = 0
-            elif one.cameras in self._quiet:
-                self._quiet[one.cameras] += 1
-                if self._quiet[one.cameras] >= OVER_WINDOWS:
+            standing = self._standing.get(one.cameras)
+            if standing is not None:
+                standing.windows += 1
+                standing.quiet = 0 if one.fault is not None else standing.quiet + 1
+            if one.fault is None:
+                if standing is not None and standing.quiet >= OVER_WINDOWS:
                     told.append(self._over(one.cameras))
+            elif standing is None or (standing.windows >= AGAIN_WINDOWS and standing.outdated(one)):
+                self._standing[one.cameras] = _Standing(one)
+                told.append((one.cameras, one.fault))
         return told
 
     def about(self, camera: str) -> list[str]:
         """What stands against a camera now."""
-        return [fault for cameras, fault in self._standing.items() if camera in cameras]
+        return [standing.fault for cameras, standing in self._standing.items() if camera in cameras]
 
     def _over(self, cameras: Pair) -> tuple[Pair, None]:
-        del self._quiet[cameras], self._standing[cameras]
+        del self._standing[cameras]
         return cameras, None
