@@ -11,7 +11,7 @@ from branchloop.text.faults import told as in_language
 from branchloop.wire.messages import PairFault
 
 Names = Mapping[tuple[str, str], str]
-"""("camera", "sensor" or "line", its id) -> its name: a line and a camera may share an id."""
+"""("camera", "sensor", "line" or "zone", its id) -> its name: a line and a camera may share an id."""
 PAIRS = frozenset(get_args(PairFault))
 PERCENT = frozenset({"sensor_disagrees"})
 PER_SECOND = frozenset({"camera_history"})

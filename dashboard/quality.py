@@ -33,10 +33,10 @@ MOST_ALERTS = 12
 
 
 def names_of(branch: Mapping[str, Any], language: Language) -> Names:
-    """The names of a branch's lines, cameras and sensors."""
+    """The names of a branch's lines, zones, cameras and sensors."""
     return {
         (what, part["id"]): named(part, language)
-        for what in ("line", "camera", "sensor")
+        for what in ("line", "zone", "camera", "sensor")
         for part in branch[f"{what}s"]
     }
 
@@ -281,6 +281,8 @@ def _about(kind: str, subject: str, names: Names, language: Language) -> str:
         return _kind(kind, language)
     if kind == "line_history":
         what = "line"
+    elif kind == "zone_history":
+        what = "zone"
     elif kind in {"sensor_disagrees", "sensor_silent", *get_args(SensorFault)}:
         what = "sensor"
     else:

@@ -167,6 +167,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "alert.overnight": ("In − out at closing", "闭店进出差"),
     "alert.tickets": ("Tickets against visitors", "取号数与进店客流"),
     "alert.line_history": ("Crossings against the line's history", "过线数与历史"),
+    "alert.zone_history": ("Visits against the zone's history", "区域到访数与历史"),
     "alert.camera_history": ("Movement against the camera's history", "画面活动与历史"),
     "alert.sensor_disagrees": ("Sensor against cameras", "传感器与摄像头"),
     "alert.calibration_residual": ("Calibration residual", "标定残差"),

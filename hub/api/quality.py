@@ -29,6 +29,7 @@ from hub.api.state import State, now_ms
 from hub.loop.finding import Finding
 from hub.loop.trust import trust
 from hub.store.branches.configurations import Configurations
+from hub.store.branches.drawn import drawn_since
 from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.connection import reading
 from hub.store.figures.acceptance import AcceptanceReports, Kept
@@ -63,7 +64,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         reports = [reported(db, site, each, at_ms) for each in kept]
         hours = OpeningHistory(db).of(site, at_ms)
         proven = proof(db, site, at_ms)
-        checker = Checker(evidence, site, hours, proven.error)
+        checker = Checker(evidence, site, hours, proven.error, drawn=drawn_since(db, site))
         opening = _Opening(hours, evidence.first_ms(site.id))
         balance = _balance(checker, today, span[0])
         newest = evidence.newest(site.id) or {}

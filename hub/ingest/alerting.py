@@ -17,6 +17,7 @@ from hub.loop.alerts import (
     OF_LINES,
     OF_PAIRS,
     OF_SENSORS,
+    OF_ZONES,
     RENEWED,
     Watch,
     rule_of,
@@ -83,6 +84,7 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int, *, checks: bool =
     sensors = {each.id for each in site.sensors}
     telling = {each.id for each in site.sensors if each.present_below_m is not None}
     lines = {each.id for each in site.lines}
+    zones = {each.id for each in site.zones}
 
     def there(kind: str, subject: str) -> bool:
         """A line may have the name of a camera, so that the kind says what it is about."""
@@ -94,6 +96,8 @@ def gone(site: Site, watches: Mapping[Key, Watch], at_ms: int, *, checks: bool =
             return subject in sensors
         if kind in OF_PAIRS:
             return subject in pairs
+        if kind in OF_ZONES:
+            return subject in zones
         return subject in (lines if kind in OF_LINES else cameras)
 
     return [

@@ -12,6 +12,7 @@ from branchloop.site.site import Site
 from hub.ingest.alerting import Look, gone, take
 from hub.ingest.resting import Resting
 from hub.loop.finding import Finding
+from hub.store.branches.drawn import drawn_since
 from hub.store.branches.opening import Hours, OpeningHistory
 from hub.store.connection import as_errors
 from hub.store.figures.alerts import Alerts
@@ -92,7 +93,8 @@ class DriftAlerts:
     def _findings(self, site: Site, span: tuple[int, int], at_ms: int) -> tuple[list[int], list[Look]]:
         evidence = Evidence(self._db)
         opening = OpeningHistory(self._db).of(site, at_ms)
-        checker = Checker(evidence, site, opening, proof(self._db, site, at_ms).error, self._learnt)
+        error, drawn = proof(self._db, site, at_ms).error, drawn_since(self._db, site)
+        checker = Checker(evidence, site, opening, error, self._learnt, drawn)
         watches = Alerts(self._db).watches(site.id)
         looks: list[Look] = []
         ends: list[int] = []

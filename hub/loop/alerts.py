@@ -43,6 +43,7 @@ CALIBRATION = Rule(raise_after_ms=HOUR_MS, clear_after_ms=HOUR_MS, forget_ms=15 
 _BY_CHECK: Mapping[Check, Rule] = {
     "balance": HOURLY,
     "line_history": HOURLY,
+    "zone_history": HOURLY,
     "camera_history": HOURLY,
     "sensor_disagrees": HOURLY,
     "tickets": HOURLY,
@@ -73,9 +74,17 @@ OF_BOXES = SILENCES | TOLD_BY_BOXES | OF_MESSAGES | {TWO_TEXTS}
 OF_SENSORS = frozenset({"sensor_silent", "sensor_disagrees", *get_args(SensorFault)})
 OF_PAIRS = frozenset(get_args(PairFault))
 OF_LINES = frozenset({"line_history"})
+OF_ZONES = frozenset({"zone_history"})
 """Whatever else has a subject is of a camera."""
 WARNINGS = frozenset(
-    {"calibration_residual", "calibration_age", "line_history", "camera_history", "cameras_disagree"}
+    {
+        "calibration_residual",
+        "calibration_age",
+        "line_history",
+        "zone_history",
+        "camera_history",
+        "cameras_disagree",
+    }
 )
 """Kinds that ask for a look, and prove nothing wrong: an unusual hour may be a true one."""
 PROOFS = (frozenset(CHECKS) - WARNINGS) | {CLOCK_BEHIND}
@@ -98,6 +107,7 @@ _TAINTED: Mapping[str, tuple[str, ...]] = {
     "overnight": _COUNTS,
     "tickets": ("footfall", "crossings_in", "occupancy"),
     "line_history": ("footfall", "crossings_in", "crossings_out"),
+    "zone_history": ("zone_occupancy", "zone_visits", "dwell_median", "dwell_p90"),
     "camera_history": _EVERYTHING,
     "sensor_disagrees": ("person_seconds", "filled_person_seconds"),
     "calibration_residual": _PLACED,

@@ -1,4 +1,4 @@
-"""Drift: a line or camera against its own past, a sensor against the cameras, a calibration against time. Pure.
+"""Drift: a line, zone or camera against its own past, a sensor against the cameras, a calibration against time. Pure.
 
 History is compared robustly (median and median absolute deviation), so that neither a holiday nor an
 earlier fault moves what is usual.
@@ -33,7 +33,7 @@ LEAST_DIFFERENCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Hour:
-    """One past hour of one line or camera: its figure, and the share of the hour that was observed."""
+    """One past hour of one line, zone or camera: its figure, and the share of the hour that was observed."""
 
     weekday: int
     """0 is Monday."""
@@ -53,9 +53,12 @@ def comparable(now: Hour, history: Iterable[Hour]) -> list[float]:
 
 def line_history(line: str, span: Span, now: Hour, history: Iterable[Hour]) -> Finding:
     """Crossings of a line in an hour against those of hours like it. At least Poisson noise is expected."""
-    return _against(
-        "line_history", line, span, now, history, lambda usual: max(1.0, math.sqrt(usual), 0.15 * usual)
-    )
+    return _against("line_history", line, span, now, history, _of_counts)
+
+
+def zone_history(zone: str, span: Span, now: Hour, history: Iterable[Hour]) -> Finding:
+    """Visits to a zone in an hour against those of hours like it: what stands before part of a picture hides them."""
+    return _against("zone_history", zone, span, now, history, _of_counts)
 
 
 def camera_history(camera: str, span: Span, now: Hour, history: Iterable[Hour]) -> Finding:
@@ -180,6 +183,10 @@ def in_cone(
 def reach_m(height_m: float, cone_deg: float) -> float:
     """How far from below a ceiling sensor somebody may stand whose shoulder is still in its cone."""
     return max(0.0, height_m - SHOULDER_M) * math.tan(math.radians(cone_deg) / 2) + BODY_M
+
+
+def _of_counts(usual: float) -> float:
+    return max(1.0, math.sqrt(usual), 0.15 * usual)
 
 
 def _occupied(person_ms: float, observed_ms: float) -> float:

@@ -11,6 +11,7 @@ Check = Literal[
     "balance",
     "overnight",
     "line_history",
+    "zone_history",
     "camera_history",
     "sensor_disagrees",
     "tickets",
@@ -48,7 +49,7 @@ class Finding:
 
     check: Check
     subject: str
-    """Line, camera or sensor; empty for the branch."""
+    """Line, zone, camera or sensor; empty for the branch."""
     span: Span
     outcome: Outcome
     reason: Reason | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -20,8 +20,9 @@ from branchloop.site.site import Sensor, Site
 from hub.loop import conservation, drift
 from hub.loop.conservation import Level, Passage
 from hub.loop.finding import CountError, Finding, Span, unknown
+from hub.store.branches.drawn import Drawn, Part
 from hub.store.branches.opening import Hours
-from hub.store.figures.evidence import LAST_MS, Evidence, LineHour, Observed
+from hub.store.figures.evidence import LAST_MS, Evidence, Observed, PartHour
 
 HISTORY_DAYS = 56
 LEVEL_DAYS = 14
@@ -41,8 +42,13 @@ class Checker:
         hours: Hours,
         error: CountError,
         learnt: dict[str, Learnt] | None = None,
+        drawn: Mapping[Drawn, int] | None = None,
     ) -> None:
-        """`hours` are the branch's over time; `learnt` keeps what holds for a day, for whoever looks at many hours of many sites."""
+        """`hours` are the branch's over time; `learnt` keeps what holds for a day, for whoever looks at many hours of many sites.
+
+        `drawn` tells since when lines and zones are drawn as they are, where that changed.
+        """
+        self._drawn = {} if drawn is None else drawn
         self._learnt = {} if learnt is None else learnt
         self._evidence = evidence
         self._site = site
@@ -61,6 +67,7 @@ class Checker:
             self._balance(so_far),
             self._tickets(so_far),
             *self._lines(span),
+            *self._zones(span),
             *self._observers(span),
             *self._sensors(span),
         ]
@@ -137,26 +144,38 @@ class Checker:
         )
 
     def _lines(self, span: Span) -> list[Finding]:
+        counted = self._counted(span, "line", self._evidence.lines_at)
+        return [drift.line_history(line.id, span, *counted(line.id)) for line in self._site.lines]
+
+    def _zones(self, span: Span) -> list[Finding]:
+        counted = self._counted(span, "zone", self._evidence.zones_at)
+        return [drift.zone_history(zone.id, span, *counted(zone.id)) for zone in self._site.zones]
+
+    def _counted(
+        self,
+        span: Span,
+        part: Part,
+        at: Callable[[str, list[int]], Mapping[int, Mapping[str, PartHour]]],
+    ) -> Callable[[str], tuple[drift.Hour, list[drift.Hour]]]:
+        """Of a line or zone: what was counted in the hour, and in hours before it since it was drawn as it is."""
         past = self._past_hours(span[0])
         starts = [*past, span[0]]
         totals = self._evidence.totals_at(self._site.id, "hour", starts)
-        crossings = self._evidence.lines_at(self._site.id, starts)
+        counts = at(self._site.id, starts)
 
-        def hour(start_ms: int, line: str) -> drift.Hour | None:
-            seen, passed = totals.get(start_ms), crossings.get(start_ms, {}).get(line)
-            if seen is None or passed is None:
-                return None  # nothing stored, or the line was not drawn yet
-            return self._hour(start_ms, passed.crossings, self._observed(seen, passed, start_ms))
+        def hour(start_ms: int, subject: str) -> drift.Hour | None:
+            seen, counted = totals.get(start_ms), counts.get(start_ms, {}).get(subject)
+            if seen is None or counted is None:
+                return None  # nothing stored, or it was not drawn yet
+            return self._hour(start_ms, counted.count, self._observed(seen, counted, start_ms))
 
-        return [
-            drift.line_history(
-                line.id,
-                span,
-                hour(span[0], line.id) or self._hour(span[0], 0.0, 0.0),
-                [found for start_ms in past if (found := hour(start_ms, line.id)) is not None],
-            )
-            for line in self._site.lines
-        ]
+        def compared(subject: str) -> tuple[drift.Hour, list[drift.Hour]]:
+            since_ms = self._drawn.get((part, subject), 0)
+            before = (hour(start_ms, subject) for start_ms in past if start_ms >= since_ms)
+            now = hour(span[0], subject) or self._hour(span[0], 0.0, 0.0)
+            return now, [each for each in before if each is not None]
+
+        return compared
 
     def _observers(self, span: Span) -> list[Finding]:
         past = self._past_hours(span[0])
@@ -293,6 +312,6 @@ class Checker:
         local = from_ms(start_ms, self._zone)
         return drift.Hour(local.weekday(), local.hour, value, observed)
 
-    def _observed(self, totals: Observed, line: LineHour, start_ms: int) -> float:
+    def _observed(self, totals: Observed, part: PartHour, start_ms: int) -> float:
         length_ms = bucket_end_ms(start_ms, "hour", self._zone) - start_ms
-        return min(1.0, (totals.per_camera_ms(line.observed_ms) or 0) / length_ms)
+        return min(1.0, (totals.per_camera_ms(part.observed_ms) or 0) / length_ms)

@@ -47,11 +47,11 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True)
-class LineHour:
-    """One line in one hour: its observed time, by as many cameras as there are, and crossings of both directions, staff included."""
+class PartHour:
+    """One line or zone in one hour: its observed time, by as many cameras as there are, and how many were counted there."""
 
     observed_ms: int
-    crossings: int
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +119,13 @@ class Evidence:
             if bucket.sums.told_ms or not bucket.certain
         }
 
-    def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, LineHour]]:
-        """Start of hour -> line -> what passed it."""
-        found: dict[int, dict[str, LineHour]] = {}
-        for start_ms, line, *sums in self._at(
-            "SELECT start_ms, line, sum(observed_ms), sum(crossings_in + crossings_out + staff_in + staff_out)"
-            " FROM rollup_line",
-            "line", site, "hour", hours,
-        ):  # fmt: skip
-            found.setdefault(start_ms, {})[line] = LineHour(*sums)
-        return found
+    def lines_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, PartHour]]:
+        """Start of hour -> line -> crossings of both directions, staff included."""
+        return self._counted_at("line", "crossings_in + crossings_out + staff_in + staff_out", site, hours)
+
+    def zones_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, PartHour]]:
+        """Start of hour -> zone -> visits."""
+        return self._counted_at("zone", "entries", site, hours)
 
     def cameras_at(self, site: str, hours: Iterable[int]) -> dict[int, dict[str, CameraHour]]:
         """Start of hour -> camera -> what it observed."""
@@ -248,6 +245,17 @@ class Evidence:
             (site, *span),
         ).fetchone()
         return int(row[0])
+
+    def _counted_at(
+        self, part: Literal["line", "zone"], counts: str, site: str, hours: Iterable[int]
+    ) -> dict[int, dict[str, PartHour]]:
+        found: dict[int, dict[str, PartHour]] = {}
+        for start_ms, subject, *sums in self._at(
+            f"SELECT start_ms, {part}, sum(observed_ms), sum({counts}) FROM rollup_{part}",
+            part, site, "hour", hours,
+        ):  # fmt: skip
+            found.setdefault(start_ms, {})[subject] = PartHour(*sums)
+        return found
 
     def _at(
         self, select: str, group: str, site: str, level: Level, starts: Iterable[int]
