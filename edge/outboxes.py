@@ -37,6 +37,21 @@ def refusals(site: Site, box: Box, data_dir: Path) -> list[ConfigError]:
     return [each for each in found if each is not None]
 
 
+def forsaken(site: Site, box: Box, data_dir: Path) -> list[str]:
+    """A sentence for each outbox of a kiosk that is none any more, as after another id, in which something waits."""
+    devices = {box.id, *(kiosk.id for kiosk in site.kiosks)}
+    found = []
+    for path in sorted(data_dir.glob(f"*/{OUTBOX}")):
+        if path.parent.name not in devices and (held := Owner.held(path)) is not None:
+            whose, waiting = held
+            count, verb = ("1 message", "waits") if waiting == 1 else (f"{waiting} messages", "wait")
+            found.append(
+                f"{count} of {whose} {verb} in {path.parent}, and nobody sends them: "
+                f"give a kiosk the id {path.parent.name} again until they are sent, or delete that folder"
+            )
+    return found
+
+
 def _before(data_dir: Path) -> str | None:
     """The site that a box was of by what it took from the hub, if it did."""
     with contextlib.suppress(OSError, ValidationError):

@@ -8,7 +8,7 @@ from pathlib import Path
 from branchloop import exits
 from branchloop.processes import Child, Supervisor, lock_directory, stop_event
 from edge.configured import read_box
-from edge.outboxes import refusals
+from edge.outboxes import forsaken, refusals
 from edge.send.boxlink import BoxLink
 
 STEADY_S = 3600.0
@@ -27,6 +27,8 @@ def run_box(config: Path) -> None:
     with lock_directory(config.parent / box.data_dir):
         for wrong in refusals(site, box, config.parent / box.data_dir):
             raise wrong
+        for told in forsaken(site, box, config.parent / box.data_dir):
+            exits.log(f"{told}.")
     stop = stop_event()
     core = Child(
         "core",

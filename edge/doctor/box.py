@@ -24,7 +24,7 @@ from edge.doctor.sensor import examine_sensor
 from edge.doctor.waiting import examine_waiting
 from edge.floor.sight import sight_of
 from edge.floor.watch import Watch
-from edge.outboxes import refusals
+from edge.outboxes import forsaken, refusals
 from edge.perceive.camera import open_clip, stream_size
 from edge.perceive.faults import misfit
 from edge.perceive.people import load_detector
@@ -71,7 +71,9 @@ def examine(site: Site | None, config: Path | None) -> list[Finding]:
             findings += examine_clock()
             findings.append(examine_broker(site, site.box, base_dir, running=running is not None))
             findings += _keys(site, base_dir)
-            findings += [bad(str(wrong)) for wrong in refusals(site, site.box, base_dir / site.box.data_dir)]
+            data_dir = base_dir / site.box.data_dir
+            findings += [bad(str(wrong)) for wrong in refusals(site, site.box, data_dir)]
+            findings += [bad(told) for told in forsaken(site, site.box, data_dir)]
             if running is not None:
                 findings += examine_waiting(base_dir / site.box.data_dir / "outbox.db")
             if site.kiosks:

@@ -57,6 +57,18 @@ class Owner:
             hint="Send them first under that name, or name another data_dir.",
         )
 
+    @staticmethod
+    def held(path: Path) -> tuple[str, int] | None:
+        """Whose file it is and how much waits in it; None where it has no owner, holds nothing or cannot be read."""
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+        ):
+            db.execute("BEGIN")
+            known, waiting = _known(db), rows.held(db)
+            return None if known is None or not waiting else ("/".join(known), waiting)
+        return None
+
     def refused(self, path: Path) -> ConfigError | None:
         """As `refusal`, of a file that may be in use; None also where none is there or it cannot be read."""
         with (

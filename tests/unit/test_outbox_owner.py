@@ -14,7 +14,7 @@ from branchloop.site.site import Site
 from branchloop.wire.desired import make
 from branchloop.wire.messages import Notice
 from edge.configured import KEPT, keep, read_box
-from edge.outboxes import open_outbox, refusals
+from edge.outboxes import forsaken, open_outbox, refusals
 from edge.send.outbox import Outbox
 from edge.send.owner import Owner
 
@@ -118,6 +118,28 @@ def test_a_kiosk_that_came_along_to_another_branch(config: Path, monkeypatch: py
         begin(config, monkeypatch)
     with pytest.raises(ConfigError, match="2 readings"):
         opened(config, "kiosk-1")
+
+
+def test_what_waits_of_a_kiosk_whose_id_changed_is_told(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At the start and by the doctor, and not while the kiosk has that id or once all is sent."""
+    outbox = opened(config, "kiosk-1")
+    count(outbox, 2)
+    site, box = read_box(config)
+    data = config.parent / "data"
+    assert forsaken(site, box, data) == []
+    config.write_text(config.read_text(encoding="utf-8").replace('"kiosk-1"', '"hall-1"'), encoding="utf-8")
+    site, box = read_box(config)
+    (said,) = forsaken(site, box, data)
+    assert said.startswith(
+        f"2 messages of branch-0001/kiosk-1 wait in {data / 'kiosk-1'}, and nobody sends them: "
+    )
+    begin(config, monkeypatch)
+    assert said in capsys.readouterr().err
+    drain(outbox)
+    outbox.close()
+    assert forsaken(site, box, data) == []
 
 
 def test_an_outbox_from_before_owners_were_kept(config: Path) -> None:

@@ -203,5 +203,5 @@ def _head(name: str) -> str:
 def _unusable(path: Path, error: OSError) -> DependencyError:
     return DependencyError(
         f"the journal of who was forgotten, {path}, cannot be used: {error.strerror}.",
-        hint="Nothing was forgotten; check its disk.",
+        hint="Nothing was forgotten, taken back or revoked; check its disk.",
     )
