@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from icalendar import Alarm, Calendar, Event
-
 REMIND = timedelta(hours=1)
 
 
@@ -23,6 +21,8 @@ def calendar_file(
     cancelled: bool = False,
 ) -> bytes:
     """The file; `sequence` rises with each move, so that calendars replace what they have under `uid`."""
+    from icalendar import Alarm, Calendar, Event  # slow to load, and seldom wanted
+
     event = Event()
     event.add("uid", uid)
     event.add("dtstamp", _utc(made_ms))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import phonenumbers
-
 from branchloop.errors import InputError
 
 _MAIL = re.compile(
@@ -16,6 +14,8 @@ _MAIL = re.compile(
 
 def clean_phone(text: str, region: str | None = None) -> str:
     """A number in E.164. Raises InputError when it is none; without a country, `region` (ISO 3166) is meant."""
+    import phonenumbers  # with the forms of all countries: a tenth of a process's start
+
     try:
         number = phonenumbers.parse(text.strip(), region)
     except phonenumbers.NumberParseException as error:
