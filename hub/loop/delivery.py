@@ -22,8 +22,17 @@ LONGEST_S = 600.0
 _PREFIX = "whsec_"
 
 
-def envelope(number: int, happened: Happened, customer: str | None) -> dict[str, object]:
-    """One line of the ledger as receivers get it; `customer` is their own pseudonym for that customer."""
+def envelope(
+    number: int, happened: Happened, customer: str | None, partner: str | None = None
+) -> dict[str, object]:
+    """One line of the ledger as receivers get it; `customer` is their own pseudonym for that customer.
+
+    `partner` is the one that receives it. A partner's name for a customer, in `detail`, is told to that partner
+    alone: beside another receiver's own it would join the two.
+    """
+    detail = dict(happened.detail)
+    if partner is None or partner != happened.partner:
+        detail.pop("pairwise", None)
     return {
         "id": str(number),
         "type": f"branchloop.journey.{happened.stage}",
@@ -38,7 +47,7 @@ def envelope(number: int, happened: Happened, customer: str | None) -> dict[str,
             "partner": happened.partner,
             "customer": customer,
             "appointment": happened.appointment,
-            "detail": dict(happened.detail),
+            "detail": detail,
         },
     }
 

@@ -1,4 +1,4 @@
-"""Pairwise pseudonyms: each audience knows a customer by another name, so that no two can join what they hold. Pure.
+"""Pairwise pseudonyms: each audience knows a customer by another name, and no two of them have a name in common. Pure.
 
 The name is an HMAC of audience and customer under the hub's key: stable for one audience as long as the
 customer keeps the pseudonym, and of no use without that key. See docs/partners.md.

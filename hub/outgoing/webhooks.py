@@ -94,7 +94,7 @@ class Delivery:
         happened = entry.happened
         audience = self._webhook.partner or f"webhook:{self._webhook.id}"
         customer = None if happened.customer is None else pairwise(self._mac, happened.customer, audience)
-        content = envelope(entry.id, happened, customer)
+        content = envelope(entry.id, happened, customer, self._webhook.partner)
         if self._webhook.partner is not None:
             data = content["data"]
             assert isinstance(data, dict)  # noqa: S101 - as `envelope` makes it

@@ -34,16 +34,15 @@ from hub.store.journeys import record
 
 SITE = 'id = "hall"\nname = { en = "Hall", zh = "大厅" }\ntimezone = "Asia/Shanghai"\nplan = { width_m = 2.0, height_m = 1.0, cell_m = 0.5 }\n'
 
+PARTNER = '[[partner]]\nid = "travel"\nname = { en = "Travel", zh = "旅行" }\norigins = ["https://t.example"]\n'
+
 
 def configured(folder: Path, *hooks: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "hall.toml").write_text(SITE, encoding="utf-8")
     path = folder / "hub.toml"
-    partner = (
-        '[[partner]]\nid = "travel"\nname = { en = "Travel", zh = "旅行" }\norigins = ["https://t.example"]\n'
-    )
     path.write_text(
-        f'[hub]\ndata_dir = "data"\nsites = ["hall.toml"]\n{partner}{"".join(hooks)}', encoding="utf-8"
+        f'[hub]\ndata_dir = "data"\nsites = ["hall.toml"]\n{PARTNER}{"".join(hooks)}', encoding="utf-8"
     )
     prepare(read_config(path).data_dir)
     return path
@@ -138,6 +137,22 @@ def test_each_hears_its_own_under_its_own_names(tmp_path: Path) -> None:
     assert "appointment" not in partner.got[0]["data"]
     assert partner.got[0]["data"]["detail"] == {"online": "certificate"}
     assert bank.got[2]["data"]["detail"]["request"] == "r-1"
+
+
+def test_a_partner_s_name_for_a_customer_is_told_to_that_partner_alone(tmp_path: Path) -> None:
+    """Beside the bank's own name for the same customer it would join what the two hold; so it would in the feed."""
+    linked = {"partner": "travel", "detail": {"pairwise": "p-of-travel", "purposes": "share"}}
+    with receiving() as bank, receiving() as partner:
+        hooks = PARTNER + hook("crm", bank.url) + hook("travel", partner.url, partner="travel")
+        with world(tmp_path, hub=hooks, book=True) as hub:
+            config = tmp_path / "hub.toml"
+            happen(config, 1, **linked)
+            with outgoing(config):
+                until(lambda: len(bank.got) == len(partner.got) == 1, "both were told")
+            core = hub.token("core", "hall")
+            (fed,) = httpx.get(f"{hub.api}/api/v1/events", headers=core).json()["items"]
+    assert partner.got[0]["data"]["detail"] == linked["detail"]
+    assert bank.got[0]["data"]["detail"] == fed["data"]["detail"] == {"purposes": "share"}
 
 
 def test_one_that_hangs_or_drips_holds_up_nobody(tmp_path: Path) -> None:
