@@ -190,7 +190,8 @@ def _view(state: State, db: sqlite3.Connection, link: Link, at_ms: int) -> model
     consents = Consents(db)
     consent = consents.find(link.consent)
     holders = consents.holders(link.consent)
-    site: Site = state.config.sites.get(consent.site if consent else link.site, state.config.sites[link.site])
+    sites = state.config.sites
+    site: Site = sites.get(consent.site if consent else link.site, sites[link.site])
     root = state.config.people.root_public
     days = state.config.people.consent_days
     by_device = {holder.device: holder.state for holder in holders if holder.site == site.id}
@@ -208,7 +209,7 @@ def _view(state: State, db: sqlite3.Connection, link: Link, at_ms: int) -> model
             )
     return models.Enrolment(
         step=step(consent, holders, at_ms),
-        branch=models.EnrolmentBranch(id=site.id, name=site.name, simulated=site.simulated),
+        branch=models.EnrolmentBranch(id=site.id, name=site.name, timezone=site.timezone, simulated=site.simulated),
         masked_name=link.masked_name,
         customer=link.customer,
         consent=link.consent,
@@ -220,6 +221,7 @@ def _view(state: State, db: sqlite3.Connection, link: Link, at_ms: int) -> model
         root_fingerprint=None if root is None else fingerprint(decode(root)),
         kiosks=kiosks,
         holders=shown_holders(holders),
+        branches={each.site: sites[each.site].name for each in holders if each.site in sites},
         receipts=[
             models.ReceiptAnswer(event=kept.event, at=iso(kept.at_ms), body=kept.body)
             for kept in consents.receipts(link.consent)

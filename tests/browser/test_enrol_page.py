@@ -6,7 +6,9 @@ import base64
 import io
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -23,6 +25,7 @@ from hub.api.state import now_ms
 from hub.loop.receipt import verify
 
 MORE_FLAGS = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec"]
 MARK = b"Where-this-was-taken"
 KEEP_BLOBS = """
 window.kept = [];
@@ -89,7 +92,7 @@ def agree(page: Page, world: ConsentWorld, token: str) -> None:
 def test_the_page_seals_what_python_unseals(
     world: ConsentWorld, kiosk: BoxPeer, page: Page, tmp_path: Path
 ) -> None:
-    """The box gets the very JPEG the canvas made: small, without EXIF; then state, receipts, withdrawal."""
+    """The box gets the very JPEG the canvas made: small, without EXIF; then state, withdrawal, receipts by the branch's clock."""
     token = world.invite()
     agree(page, world, token)
     expect(page.locator("#keys code")).to_have_text(shown_fingerprint(fingerprint(kiosk.raw)))
@@ -117,6 +120,19 @@ def test_the_page_seals_what_python_unseals(
     expect(page.locator("#step")).to_contain_text("deleted, as the receipt shows")
     expect(page.get_by_role("link", name="Receipt of the deletion")).to_be_visible()
     assert kiosk.templates == {}
+    seen = world.view(token)
+    *_, last = seen["receipts"]  # type: ignore[misc]
+    at = datetime.fromisoformat(last["at"]).astimezone(ZoneInfo("Asia/Shanghai"))
+    for holder, day in (
+        ("north branch · kiosk-1:", f"{at.day} {MONTHS[at.month - 1]}"),
+        ("网点 · kiosk-1:", f"{at.month}月{at.day}日"),
+    ):
+        expect(page.locator("#holders")).to_contain_text(holder)
+        shown = page.locator("#receipts li").last
+        expect(shown).to_contain_text(day)
+        expect(shown).to_contain_text(f" {at:%H:%M}")
+        expect(page.locator("#receipts")).not_to_contain_text(last["at"])
+        page.locator("#language").click()
 
 
 def test_a_tampered_certificate_is_refused_by_the_page(

@@ -78,6 +78,7 @@ class EnrolmentBranch(Answer):
 
     id: str
     name: Text
+    timezone: str
     simulated: bool
 
 
@@ -97,6 +98,7 @@ class Enrolment(Answer):
     root_fingerprint: str | None
     kiosks: list[KioskKey]
     holders: list[HolderAnswer]
+    branches: dict[str, Text] = Field(description="names of the branches in `holders`, by id")
     receipts: list[ReceiptAnswer]
 
 

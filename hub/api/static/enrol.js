@@ -17,6 +17,9 @@
     return (language === "zh" ? pair[1] : pair[0]).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
   };
   const put = (id, key, values) => { at(id).textContent = say(key, values); };
+  // A moment in the branch's own time, as the cards tell it; the receipt itself keeps its UTC.
+  const when = (moment) => [{ weekday: "short", day: "numeric", month: "short" }, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }]
+    .map((style) => new Date(moment).toLocaleString(language === "zh" ? "zh-CN" : "en-GB", { timeZone: view.branch.timezone, ...style })).join(" ");
   const tell = (text, bad = false) => { const said = at("said"); said.textContent = text; said.className = bad ? "bad" : ""; };
   const problem = (make) => { shown = make; tell(make ? make() : "", true); };
 
@@ -282,14 +285,14 @@
     at("again").hidden = view.step !== "retry";
     put("again", "enrol.again");
     put("holders-title", "consent.holders");
-    list("holders", view.holders.map((holder) => made("li", `${holder.branch}/${holder.device}: ${say(`consent.holder.${holder.state}`)}`)));
+    list("holders", view.holders.map((holder) => made("li", `${(view.branches[holder.branch] || {})[language] || holder.branch} · ${holder.device}: ${say(`consent.holder.${holder.state}`)}`)));
     put("receipts-title", "consent.receipts");
     list("receipts", view.receipts.map((receipt) => {
       const item = made("li");
       const link = made("a", say(`consent.receipt.${receipt.event}`));
       link.href = URL.createObjectURL(new Blob([receipt.body], { type: "application/json" }));
       link.download = `receipt-${receipt.event}-${view.consent}.json`;
-      item.append(link, made("span", ` ${receipt.at}`));
+      item.append(link, made("span", ` ${when(receipt.at)}`));
       return item;
     }));
     put("link-says", "consent.link");
