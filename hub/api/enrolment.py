@@ -209,7 +209,9 @@ def _view(state: State, db: sqlite3.Connection, link: Link, at_ms: int) -> model
             )
     return models.Enrolment(
         step=step(consent, holders, at_ms),
-        branch=models.EnrolmentBranch(id=site.id, name=site.name, timezone=site.timezone, simulated=site.simulated),
+        branch=models.EnrolmentBranch(
+            id=site.id, name=site.name, timezone=site.timezone, simulated=site.simulated
+        ),
         masked_name=link.masked_name,
         customer=link.customer,
         consent=link.consent,

@@ -34,7 +34,9 @@ from hub.store.journeys import record
 
 SITE = 'id = "hall"\nname = { en = "Hall", zh = "大厅" }\ntimezone = "Asia/Shanghai"\nplan = { width_m = 2.0, height_m = 1.0, cell_m = 0.5 }\n'
 
-PARTNER = '[[partner]]\nid = "travel"\nname = { en = "Travel", zh = "旅行" }\norigins = ["https://t.example"]\n'
+PARTNER = (
+    '[[partner]]\nid = "travel"\nname = { en = "Travel", zh = "旅行" }\norigins = ["https://t.example"]\n'
+)
 
 
 def configured(folder: Path, *hooks: str) -> Path:
