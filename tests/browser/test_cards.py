@@ -832,5 +832,64 @@ def test_a_frame_without_a_valid_token_says_so(world: CardWorld, page: Page) -> 
     faults(page)
 
 
-def frame(world: CardWorld) -> str:
-    return f'<iframe title="Book a visit" width="420" height="800" src="{world.hub.api}/embed/branch-appointment?token={world.token()}&lang=en"></iframe>'
+CARDS = Path(__file__).parents[2] / "docs" / "cards.md"
+
+
+def sandbox() -> str:
+    """As the documentation tells it to a page's owner."""
+    (said,) = re.findall(r'sandbox="([^"]*)"', CARDS.read_text(encoding="utf-8"))
+    return str(said)
+
+
+def test_in_the_sandbox_of_the_documentation_a_visit_is_booked_and_kept(world: CardWorld, page: Page) -> None:
+    """By Enter in a field, though no form may be submitted; the calendar file comes, and the pass has a page of its own."""
+    page.goto(world.host.page("", after=frame(world, more=f'sandbox="{sandbox()}"')))
+    inside = page.frame_locator("iframe")
+    inside.get_by_role("button", name="Continue").click()
+    inside.locator("#after").click()
+    inside.locator("input[name=start]").nth(11).check()
+    inside.get_by_role("button", name="Continue").click()
+    name = inside.locator("#name")
+    name.dispatch_event("keydown", {"key": "Enter", "keyCode": 229, "isComposing": True})  # ends a word
+    expect(name).not_to_have_attribute("aria-invalid", "true")
+    name.press("Enter")
+    expect(name).to_have_attribute("aria-invalid", "true")
+    expect(name).to_be_focused()
+    name.fill("Maria Findable")
+    name.press("Enter")
+    expect(inside.locator("branch-pass #question")).to_have_text("Booked")
+    with page.expect_download() as download:
+        inside.get_by_role("button", name="Calendar file").click()
+    assert "BEGIN:VEVENT" in download.value.path().read_text(encoding="utf-8")
+    code = inside.locator("branch-pass .code").inner_text()
+    with page.expect_popup() as opened_page:
+        inside.get_by_role("link", name="Keep this pass").click()
+    expect(opened_page.value.locator(".code")).to_have_text(code)
+
+
+def test_in_the_sandbox_of_the_documentation_an_account_is_asked_for_and_kept(
+    world: CardWorld, page: Page
+) -> None:
+    """By the button; the request has a page of its own, from which it is taken back."""
+    page.goto(
+        world.host.page(
+            "", after=frame(world, "branch-document", "&service=second", f'sandbox="{sandbox()}"')
+        )
+    )
+    inside = page.frame_locator("iframe")
+    inside.get_by_role("button", name="Continue").click()
+    for field, value in (("name", "Maria Findable"), ("phone", "+86 138 0013 8020"), ("last", "6608")):
+        inside.locator(f"#{field}").fill(value)
+    inside.locator("#send").click()
+    expect(inside.locator("#question")).to_have_text("The bank has your request")
+    with page.expect_popup() as opened_page:
+        inside.locator("a[href*='/document#']").click()
+    own = opened_page.value
+    expect(own.locator("#question")).to_have_text("The bank has your request")
+    own.get_by_role("button", name="Withdraw").click()
+    own.get_by_role("button", name="Yes, withdraw").click()
+    expect(own.locator("#question")).to_have_text("Withdrawn")
+
+
+def frame(world: CardWorld, card: str = "branch-appointment", asked: str = "", more: str = "") -> str:
+    return f'<iframe title="Book a visit" width="420" height="800" {more} src="{world.hub.api}/embed/{card}?token={world.token()}&lang=en{asked}"></iframe>'

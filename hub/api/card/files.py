@@ -25,9 +25,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
 """Each card and what it is put together from; the pass stands before the card that fetches it."""
 _SEPARATOR = "|"
 _DARK = (
-    "".join(
-        f"--{name}: {DARK[name]}; " for name in ("ink", "paper", "accent", "bad", "warn", "good", "muted")
-    )
+    "".join(f"--{name}: {DARK[name]}; " for name in ("ink", "paper", "accent", "bad", "muted"))
     + f"--on: {DARK['paper']}; --line: rgb(232 234 240 / 16%); --edge: #79839a;"
 )
 

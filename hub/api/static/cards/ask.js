@@ -37,10 +37,11 @@ const Asking = (Base) => class extends Base {
       values.map((value) => this.choice(name, value, form[name] === value, () => { form[name] = value; }, word(value)))));
   }
 
+  // No <form>: a frame's sandbox may forbid to submit one. Enter has another code while it ends a word being composed.
   asked(question, key, ...kids) {
     const { busy, pending } = this;
-    return h("form", { onsubmit: (event) => { event.preventDefault(); this.send(); } }, question, kids,
-      this.row(h("button", { id: "send", disabled: busy }, this.t(busy ? "ask.sending" : pending ? "card.again" : key)),
+    return h("div", { onkeydown: ({ keyCode, target }) => keyCode === 13 && target.matches("input") && this.send() }, question, kids,
+      this.row(this.button(busy ? "ask.sending" : pending ? "card.again" : key, () => this.send(), { id: "send", disabled: busy }),
         !pending && !busy && this.back));
   }
 
