@@ -110,6 +110,21 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "等候约 {minutes} 分钟（本机估计）",
     ),
     "kiosk.ticket.now": ("You are next.", "即将为您办理。"),
+    "kiosk.ticket.next": ("You are next.", "下一位就是您。"),
+    "kiosk.ticket.ahead": ("Before you: {ahead}.", "您前面还有 {ahead} 位。"),
+    "kiosk.ticket.later": ("Your number is called when it is your turn.", "轮到您时将叫号，请留意。"),
+    "kiosk.ticket.called": (
+        "You are called: please go to your counter.",
+        "已叫到您的号，请前往柜台办理。",
+    ),
+    "kiosk.ticket.at": (
+        "You are called: please go to {counter}.",
+        "已叫到您的号，请到 {counter} 办理。",
+    ),
+    "kiosk.ticket.counter": (
+        "You are called: please go to counter {counter}.",
+        "已叫到您的号，请到 {counter} 号柜台办理。",
+    ),
     "kiosk.ticket.unknown": ("The wait is not known now.", "暂无法预计等候时间。"),
     "kiosk.enrol": ("Next time: be recognised", "下次刷脸签到"),
     "kiosk.consent.agree": ("I am 14 or older, and I agree", "我已满十四周岁并同意"),

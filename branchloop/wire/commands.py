@@ -40,6 +40,17 @@ class Expected(Wire):
     state: Literal["booked", "arrived", "called", "served", "cancelled"] = "booked"
     number: TicketNumber | None = Field(default=None, description="the ticket it has already")
     consent: Id | None = Field(default=None, description="a consent to be recognised that holds now")
+    counter: str | None = Field(
+        default=None, max_length=40, description="where who is called is to go; absent: not known"
+    )
+    ahead: Count | None = Field(
+        default=None, description="how many are called before who waits; absent: not known"
+    )
+    wait_low_s: float | None = Field(default=None, ge=0, description="one wait of ten is shorter")
+    wait_s: float | None = Field(
+        default=None, ge=0, description="forecast for who waits, from `made_ms` on; absent: not known"
+    )
+    wait_high_s: float | None = Field(default=None, ge=0, description="one wait of ten is longer")
 
 
 class TicketRange(Wire):

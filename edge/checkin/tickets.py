@@ -14,7 +14,7 @@ from branchloop.text.catalogue import Language
 from branchloop.wire.arrivals import Checkin, Walkin
 from edge.checkin.post import Post
 from edge.checkin.vault import Vault
-from edge.kiosk.day import Day, Given, ToldWait
+from edge.kiosk.day import Day, Given, Standing, ToldWait
 from edge.kiosk.session import Give, Session, Ticket
 
 _LOG = logging.getLogger(__name__)
@@ -53,13 +53,19 @@ class Tickets:
                 _LOG.error("no ticket was given: %s", error)
                 self._session.not_kept(now_s)
                 return False
-        told = told_wait(self._day.wait(expected.service, now_ms, expected.id, expected.start_ms))
+        standing = self._day.standing(expected, now_ms) if again else Standing()
+        told = told_wait(
+            standing.wait
+            if again  # who comes now would wait behind this very customer
+            else self._day.wait(expected.service, now_ms, expected.id, expected.start_ms)
+        )
         self._session.given(
             Ticket(
                 known, expected.service, expected.start_ms, expected.masked_name, expected.title,
                 told["wait_s"], provisional and not again, again,
                 may_enrol=give.method == "code" and expected.consent is None and self._kiosk.recognise != "off",
                 low_s=told["low_s"], high_s=told["high_s"],
+                called=standing.called, counter=standing.counter, ahead=standing.ahead,
             ),
             now_s,
         )  # fmt: skip

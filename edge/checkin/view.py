@@ -52,7 +52,8 @@ class View:
                 "at": self._local(ticket.start_ms), "service": self._service(ticket.service),
                 "wait_s": ticket.wait_s, "low_s": ticket.low_s, "high_s": ticket.high_s,
                 "walk_in": ticket.walk_in, "provisional": ticket.provisional, "again": ticket.again,
-                "may_enrol": ticket.may_enrol,
+                "may_enrol": ticket.may_enrol, "called": ticket.called, "ahead": ticket.ahead,
+                "counter": self._counter(ticket.counter),
             }  # fmt: skip
         if session.stage in {"idle", "service"}:
             view["crowding"] = self._crowd(machine_ms)
@@ -77,6 +78,13 @@ class View:
     def _service(self, service: str) -> dict[str, str]:
         found = next((each for each in self._branch.services if each.id == service), None)
         return {"zh": found.name.zh, "en": found.name.en} if found else {"zh": service, "en": service}
+
+    def _counter(self, counter: str | None) -> dict[str, str] | None:
+        """The name of a configured one, what staff typed of any other."""
+        if counter is None:
+            return None
+        found = next((each for each in self._branch.counters if each.id == counter), None)
+        return {"zh": found.name.zh, "en": found.name.en} if found else {"zh": counter, "en": counter}
 
     def _local(self, at_ms: int) -> str:
         return from_ms(at_ms, self._branch.zone_info).strftime("%H:%M")

@@ -54,6 +54,19 @@ class ToldWait:
         return self.low_s is None
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where somebody who has a ticket stands, by the hub's word; what it has not said lately is None."""
+
+    called: bool = False
+    counter: str | None = None
+    """Where who is called is to go: an id of a counter, or what staff typed."""
+    ahead: int | None = None
+    """How many are called before."""
+    wait: ToldWait | None = None
+    """Their own, not that of who comes now."""
+
+
 class Day:
     """Today, as this kiosk knows it."""
 
@@ -124,6 +137,19 @@ class Day:
         """The number that an appointment has, by this kiosk or another way."""
         mine = self._given.get(expected.id)
         return mine.number if mine is not None else expected.number
+
+    def standing(self, expected: Expected, now_ms: int) -> Standing:
+        """Of somebody who has a ticket already. Tickets given here since the hub's word may be called before: then nothing is known."""
+        told = next((each for each in self._all() if each.id == expected.id), expected)
+        if told.state == "called":
+            return Standing(called=True, counter=told.counter)
+        if self.gallery is None or now_ms - self.gallery.made_ms > FORECAST_FRESH_MS:
+            return Standing()
+        if told.state != "arrived" or any(each.at_ms > self.gallery.made_ms for each in self._given.values()):
+            return Standing()
+        if told.wait_s is None or told.wait_low_s is None or told.wait_high_s is None:
+            return Standing(ahead=told.ahead)
+        return Standing(ahead=told.ahead, wait=ToldWait(told.wait_s, told.wait_low_s, told.wait_high_s))
 
     def next_number(self, used: int, taken: Collection[int] = ()) -> str:
         """The next number of this kiosk's range; `used` is the last one it gave itself of it, 0 for none, `taken` are others that it must not give.

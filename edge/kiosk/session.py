@@ -89,6 +89,9 @@ class Ticket:
     low_s: float | None = None
     high_s: float | None = None
     walk_in: bool = False
+    called: bool = False
+    counter: str | None = None
+    ahead: int | None = None
 
 
 Effect = Give | Take | Note

@@ -329,6 +329,41 @@ def test_without_an_appointment_a_ticket_is_taken_with_and_without_the_hub(
     assert kiosk.hub.ask(both, later, third) == [(later, 1), (third, 1)]
 
 
+@pytest.mark.parametrize(
+    ("told", "en", "zh"),
+    [
+        ({"called": True, "counter": {"en": "7", "zh": "7"}}, "You are called: please go to counter 7.", "已叫到您的号，请到 7 号柜台办理。"),
+        ({"called": True, "counter": {"en": "Window 1", "zh": "1 号窗口"}}, "You are called: please go to Window 1.", "已叫到您的号，请到 1 号窗口 办理。"),
+        ({"called": True}, "You are called: please go to your counter.", "已叫到您的号，请前往柜台办理。"),
+        ({"ahead": 0, "wait_s": 0, "low_s": 0, "high_s": 0}, "You are next.", "下一位就是您。"),
+        (
+            {"ahead": 2, "wait_s": 600, "low_s": 240, "high_s": 900},
+            "Before you: 2. Expected wait: about 10 min (4–15)", "您前面还有 2 位。 预计等候约 10 分钟（4–15）",
+        ),
+        ({}, "Your number is called when it is your turn.", "轮到您时将叫号，请留意。"),
+    ],
+)  # fmt: skip
+def test_who_asks_again_reads_what_holds_of_them(
+    page: Page, kiosk: KioskWorld, told: dict[str, Any], en: str, zh: str
+) -> None:
+    """Never the wait of who comes now; in both languages."""
+    held = {
+        "number": "A007", "name": "王*", "title": None, "at": "10:00", "service": {"en": "Desk", "zh": "柜台"},
+        "wait_s": None, "low_s": None, "high_s": None, "walk_in": False, "provisional": False, "again": True,
+        "may_enrol": False, "called": False, "counter": None, "ahead": None, **told,
+    }  # fmt: skip
+    view = {**kiosk.view(), "stage": "ticket", "ticket": held}
+    page.route(
+        "**/api/events",
+        lambda route: route.fulfill(content_type="text/event-stream", body=f"data: {json.dumps(view)}\n\n"),
+    )
+    page.goto(kiosk.url)
+    expect(page.locator("#wait")).to_have_text(en)
+    expect(page.locator("#main")).to_contain_text("You have checked in already")
+    page.locator("#language").click()
+    expect(page.locator("#wait")).to_have_text(zh)
+
+
 def shoot(page: Page, name: str) -> None:
     """Keep a picture to look at, where SHOTS names a folder."""
     if os.environ.get("SHOTS"):

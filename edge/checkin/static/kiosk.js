@@ -94,11 +94,24 @@ function waits(held) {
   return say(held.low_s === null ? "kiosk.ticket.own" : "kiosk.ticket.wait", range(held));
 }
 
+// Who has a ticket already: only what the hub said of them, never the wait of who comes now.
+function standing(held) {
+  if (held.called) {
+    if (!held.counter) return say("kiosk.ticket.called");
+    const counter = text(held.counter);
+    return say(/^\d+$/.test(counter) ? "kiosk.ticket.counter" : "kiosk.ticket.at", { counter });
+  }
+  if (held.ahead === null) return say("kiosk.ticket.later");
+  const place = held.ahead ? say("kiosk.ticket.ahead", { ahead: held.ahead }) : say("kiosk.ticket.next");
+  if (held.wait_s === null || (held.ahead === 0 && soon(held))) return place;
+  return `${place} ${waits(held)}`;
+}
+
 function ticket() {
   const held = view.ticket;
   const title = held.walk_in ? say("kiosk.ticket") : say("kiosk.welcome", { name: named(held) });
   const parts = [node("h1", { textContent: title }), ...(held.walk_in ? [] : [node("p", { textContent: say("kiosk.ticket") })]), node("p", { className: "number", id: "number", textContent: held.number }), node("p", { className: "said", textContent: held.walk_in ? text(held.service) : `${text(held.service)} · ${held.at}` })];
-  parts.push(node("p", { className: "said", id: "wait", textContent: waits(held) }));
+  parts.push(node("p", { className: "said", id: "wait", textContent: held.again ? standing(held) : waits(held) }));
   if (held.again) parts.push(node("p", { textContent: say("kiosk.again") }));
   if (held.provisional) parts.push(node("p", { id: "provisional", textContent: say("kiosk.provisional") }));
   if (held.may_enrol) parts.push(node("div", { className: "row" }, button("kiosk.enrol", "enrol", null, true, "enrol")));

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from branchloop.clock import DAY_MS, MINUTE_MS, from_ms
 from branchloop.site.site import Site
-from branchloop.wire.commands import Queue
+from branchloop.wire.commands import Expected, Queue
 from hub.loop.capacity import staffed as staffed_on
 from hub.loop.forecast import Lengths, Running, Wait, learn
 from hub.loop.line import (
@@ -39,6 +39,8 @@ AHEAD_MS = 120 * MINUTE_MS
 """Who is expected later than that is called before nobody who comes now."""
 AFTER_S = 1e-3
 """Who comes now stands behind whoever was promised the same."""
+MOST_TOLD = 10
+"""So many of those who wait are told for how long at a kiosk; who is further behind, how many come before."""
 FLOOR_MS = 2 * MINUTE_MS
 FLOOR_FRESH_MS = 30_000
 FLOOR_COVERED = 0.9
@@ -95,16 +97,21 @@ def wait_for(
     at = next((at for at, each in enumerate(whole) if each.appointment == appointment.id), None)
     if at is None:
         return None
-    line = line_of(db, book, site, now_ms)
-    pool = pool_of(appointment.service, line.desks)
+    return _own(line_of(db, book, site, now_ms), whole, at)
+
+
+def _own(line: Line, whole: Sequence[Waiting], at: int, *, timed: bool = True) -> Own:
+    """Of one in the line; only how many come before unless `timed`."""
+    service = whole[at].service
+    pool = pool_of(service, line.desks)
     before = sum(each.service in pool for each in whole[:at])
     here = [each for each in line.people if each.coming is None]
     coming = [each for each in line.people if each.coming is not None]
-    me = next((each for each in here if each.appointment == appointment.id), None)
-    if me is None:
+    me = next((each for each in here if each.appointment == whole[at].appointment), None)
+    if me is None or not timed:
         return Own(before, None)
     first = {each.appointment for each in whole[:at]}
-    line.people = [
+    people = [
         *(
             replace(each, due_s=min(each.due_s, me.due_s - 1e-6) if each.appointment in first else me.due_s)
             for each in here
@@ -112,7 +119,7 @@ def wait_for(
         ),
         *coming,
     ]
-    told = line.wait(appointment.service, me.due_s, holds=True)
+    told = replace(line, people=people).wait(service, me.due_s, holds=True)
     return Own(before, None if told is None else told.wait)
 
 
@@ -334,20 +341,38 @@ def with_waits(
     return found
 
 
+def with_own_waits(
+    db: sqlite3.Connection, book: InLine, site: Site, appointments: Sequence[Expected], now_ms: int
+) -> list[Expected]:
+    """What kiosks are told of who checked in and waits: how many come before, and of the first in line for how long."""
+    whole = book.waiting(db, site.id, from_ms(now_ms, site.zone_info).date())
+    if not whole:
+        return list(appointments)
+    line = line_of(db, book, site, now_ms)
+    places = {each.appointment: at for at, each in enumerate(whole)}
+    found = []
+    for each in appointments:
+        at = places.get(each.id)
+        told = {} if at is None else _told(_own(line, whole, at, timed=at < MOST_TOLD))
+        found.append(each.model_copy(update=told))
+    return found
+
+
 def told_at_arrival(
     db: sqlite3.Connection, book: InLine, site: Site, appointment: Appointment, now_ms: int
 ) -> dict[str, float]:
     """What the ledger keeps of somebody's wait as it is expected on arrival; nothing when it cannot be told."""
     own = wait_for(db, book, site, appointment, now_ms)
-    if own is None or own.wait is None:
-        return {}
-    wait = own.wait
-    return {
-        "ahead": own.ahead,
-        "wait_low_s": round(wait.low_s, 1),
-        "wait_s": round(wait.expected_s, 1),
-        "wait_high_s": round(wait.high_s, 1),
-    }
+    return {} if own is None or own.wait is None else _told(own)
+
+
+def _told(own: Own) -> dict[str, float]:
+    told: dict[str, float] = {"ahead": own.ahead}
+    if own.wait is not None:
+        told["wait_low_s"] = round(own.wait.low_s, 1)
+        told["wait_s"] = round(own.wait.expected_s, 1)
+        told["wait_high_s"] = round(own.wait.high_s, 1)
+    return told
 
 
 def _lengths(

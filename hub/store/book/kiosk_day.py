@@ -23,6 +23,7 @@ MEASURED_DAYS = 28
 MEASURED_LEAST = 10
 """So many visits make a measured mean; below it the planned length counts, and is called planned."""
 AHEAD_MS = 3 * HOUR_MS
+MAX_COUNTER = 40
 TO_KIOSKS: Mapping[State, Literal["booked", "arrived", "called", "served", "cancelled"]] = {
     "booked": "booked",
     "missed": "booked",
@@ -57,6 +58,7 @@ def expected(
                 start_ms=each.start_ms, window_from_ms=each.window_from_ms, window_to_ms=each.window_to_ms,
                 service=each.service, masked_name=each.masked_name, title=each.title, state=told,
                 number=each.number, consent=consents.get(each.customer),
+                counter=each.counter[:MAX_COUNTER] if told == "called" and each.counter else None,
             )
         )  # fmt: skip
     return found
