@@ -109,7 +109,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "Wait: about {minutes} min, this kiosk's own estimate",
         "等候约 {minutes} 分钟（本机估计）",
     ),
-    "kiosk.ticket.now": ("You are next.", "即将为您办理。"),
+    "kiosk.ticket.now": ("You will be called in a moment.", "即将为您办理。"),
     "kiosk.ticket.next": ("You are next.", "下一位就是您。"),
     "kiosk.ticket.ahead": ("Before you: {ahead}.", "您前面还有 {ahead} 位。"),
     "kiosk.ticket.later": ("Your number is called when it is your turn.", "轮到您时将叫号，请留意。"),
