@@ -297,7 +297,9 @@ def test_without_an_appointment_a_ticket_is_taken_with_and_without_the_hub(
     page.locator("#service-desk").dblclick()
     number = page.locator("#number").inner_text()
     expect(page.locator("#provisional")).to_have_count(0)
-    expect(page.locator("#wait")).to_have_text(re.compile(r"You will be called in a moment|about \d+ min \(\d+–\d+\)"))
+    expect(page.locator("#wait")).to_have_text(
+        re.compile(r"You will be called in a moment|about \d+ min \(\d+–\d+\)")
+    )
     shoot(page, "kiosk-ticket")
     assert not Axe().run(page).response["violations"]
     kept = "SELECT kind, channel, method, service, state, language FROM appointment WHERE number=?"
