@@ -95,7 +95,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "此链接无效，或该预约早已结束，请重新预约。",
     ),
     "refused.closed": ("The branch is closed then. Choose another time.", "该时段网点不营业，请另选。"),
-    "kind.waitlist": ("Join the waitlist: free places go to it in order", "登记候补，有空位按顺序通知"),
+    "kind.waitlist": ("Join the waitlist: free places go to it in order", "登记候补，空位按登记顺序保留"),
     "kind.tickets": ("Queue from here today", "远程取号（今日）"),
     "time.nearby": ("Quieter nearby", "附近较空网点"),
     "time.branch": ("{branch}, {km} km: {when}", "{branch}，{km} 公里：{when}"),

@@ -10,6 +10,7 @@ from branchloop.config import Part
 from branchloop.site.parts import Id
 from hub.loop.journey import Aside, Stage
 
+Way = Literal["email", "phone"]
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 
 
@@ -98,6 +99,14 @@ class Reminders(Part):
     quiet_to_h: Annotated[int, Field(ge=0, le=12)] = 8
     smtp: Smtp | None = None
     webhook: Gateway | None = None
+
+    @property
+    def ways(self) -> frozenset[Way]:
+        """By what a customer can be told anything: an e-mail address, a phone number, or nothing."""
+        reached: dict[str, frozenset[Way]] = {
+            "webhook": frozenset({"email", "phone"}), "smtp": frozenset({"email"}),
+        }  # fmt: skip
+        return reached.get(self.sink, frozenset())
 
     @model_validator(mode="after")
     def _has_sink(self) -> Reminders:

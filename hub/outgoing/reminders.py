@@ -1,9 +1,8 @@
-"""Customers who want it are reminded once per appointment, time and lead."""
+"""Customers who want it are reminded once per appointment, time and lead, and told of a place that is held for them."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import sqlite3
 import traceback
@@ -11,21 +10,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from branchloop import exits
-from branchloop.clock import from_ms
 from branchloop.errors import BranchloopError, InputError
 from branchloop.site.site import Site
-from branchloop.text.catalogue import Language
-from branchloop.text.reminders import WORDS
 from hub.config.hub import HubConfig
-from hub.loop.appointments import service_of
 from hub.loop.delivery import backoff_s
 from hub.loop.reminding import HOUR_MS, Quiet, due_now
 from hub.outgoing.ledger import now_ms
 from hub.outgoing.sinks import CannotError, Note, Sink, SinkError, UnsureError
 from hub.outgoing.threads import in_database
+from hub.outgoing.wording import offer_worded, worded
 from hub.store.book import reminders as kept
 from hub.store.book.appointment import Appointment
-from hub.store.book.entries import CONTACT, Book
+from hub.store.book.entries import Book
 from hub.store.connection import opened, reading
 from hub.store.journeys import record
 
@@ -40,10 +36,15 @@ MOST_UNSURE = 3
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A reminder to send."""
+    """A reminder to send, or the notice of an offer."""
 
     of: kept.Upcoming
     hours: float
+
+    @property
+    def offer(self) -> bool:
+        """Whether it tells of a place that the waitlist holds."""
+        return self.hours == kept.OFFER
 
 
 class Reminding:
@@ -67,8 +68,6 @@ class Reminding:
 
     async def look(self) -> int:
         """Send what is due now; how many went out."""
-        if not self._config.reminders.hours_before:
-            return 0
         todo = iter(await in_database(self._due))
         ways = await asyncio.gather(*(self._remind_all(todo) for _ in range(AT_ONCE)), return_exceptions=True)
         for way in ways:
@@ -87,7 +86,7 @@ class Reminding:
             except Exception as fault:  # noqa: BLE001 - what is wrong with one holds up no other
                 where = "".join(traceback.format_tb(fault.__traceback__))  # its words may hold an address
                 exits.log(
-                    f"{where}reminder of {due.of.appointment}: internal fault ({type(fault).__name__}); "
+                    f"{where}{_named(due)}: internal fault ({type(fault).__name__}); "
                     "the lines above belong into a bug report."
                 )
                 await self._later(due, "internal fault", unsure=True)
@@ -120,10 +119,12 @@ class Reminding:
 
     def _due(self) -> list[Due]:
         at_ms, leads = now_ms(), self._config.reminders.hours_before
-        until_ms = at_ms + round((max(leads) + SLACK_H) * HOUR_MS)
-        found: list[Due] = []
+        until_ms = at_ms + round((max(leads, default=0.0) + SLACK_H) * HOUR_MS)
         with reading(self._config.data_dir) as db:
-            for each in kept.upcoming(db, at_ms, until_ms) if kept.knows_the_time(db) else ():
+            if not kept.knows_the_time(db):
+                return []
+            found = [Due(each, kept.OFFER) for each in kept.offered(db, at_ms)]
+            for each in kept.upcoming(db, at_ms, until_ms) if leads else ():
                 site = self._site_of(db, each.appointment)
                 if site is None:
                     continue
@@ -145,31 +146,38 @@ class Reminding:
         """Mark it as being sent, if it is still booked for that time, still due, and was not sent.
 
         What was due when the look began may not be after all that was sent before it: the night began, or the visit.
+        So it is with an offer: by then it was taken, given back, or has lapsed.
         """
         with opened(self._config.data_dir) as db:
             site = self._site_of(db, due.of.appointment)
-            if site is None or self._due_of(due.of, site) != due.hours:
-                return None
-            found = self._book.find(db, site.id, due.of.appointment)
-            if found is None or found.state != "booked" or found.start_ms != due.of.start_ms:
+            found = None if site is None else self._book.find(db, site.id, due.of.appointment)
+            if site is None or found is None or not self._still(due, site, found):
                 return None
             if not kept.claim(db, due.of, due.hours, now_ms()):
                 return None
-            wrapped, language = db.execute(
-                "SELECT contact, language FROM appointment WHERE id=?", (found.id,)
-            ).fetchone()
-            plain = None if wrapped is None else self._book.keyring.unwrap(found.customer, wrapped, CONTACT)
-            if plain is None:
+            contact = self._book.contact(db, found)
+            if contact is None:
                 self._give_up(db, due, "the customer was forgotten")
                 return None
             try:
-                subject, text = worded(site, found, language)
+                if found.offered_until_ms is not None:
+                    subject, text = offer_worded(site, found, found.offered_until_ms, found.language)
+                else:
+                    subject, text = worded(site, found, found.language)
             except InputError as error:  # a service that the branch has no more; all others are reminded
                 self._give_up(db, due, str(error))
                 return None
-            contact = json.loads(plain)
-            identity = f"{found.id}-{found.start_ms // 60_000}-{due.hours:g}"
+            lead = "offer" if due.offer else f"{due.hours:g}"
+            identity = f"{found.id}-{found.start_ms // 60_000}-{lead}"
             return Note(identity, contact.get("email"), contact.get("phone"), subject, text)
+
+    def _still(self, due: Due, site: Site, found: Appointment) -> bool:
+        """Whether it is still true and still due."""
+        if found.start_ms != due.of.start_ms:
+            return False
+        if due.offer:
+            return found.state == "waitlisted" and (found.offered_until_ms or 0) > now_ms()
+        return found.state == "booked" and self._due_of(due.of, site) == due.hours
 
     def _give_up(self, db: sqlite3.Connection, due: Due, error: str) -> None:
         kept.settle(db, due.of, due.hours, "given_up", now_ms(), 0, error)
@@ -185,7 +193,7 @@ class Reminding:
         at_ms = now_ms()
         with opened(self._config.data_dir) as db:
             kept.settle(db, due.of, due.hours, state, at_ms, at_ms + round(wait_s * 1000), error)
-            if state == "sent":
+            if state == "sent" and not due.offer:
                 self._note_sent(db, due, at_ms)
         if error is not None:
             _say(due, state, error)
@@ -198,31 +206,8 @@ class Reminding:
 
 
 def _say(due: Due, state: str, error: str) -> None:
-    exits.log(f"reminder of {due.of.appointment} is {state.replace('_', ' ')}: {error}")
+    exits.log(f"{_named(due)} is {state.replace('_', ' ')}: {error}")
 
 
-def worded(site: Site, appointment: Appointment, language: Language) -> tuple[str, str]:
-    """Subject and text in the customer's language, in the branch's time; the name is masked."""
-    at = 0 if language == "en" else 1
-    zone = site.zone_info
-    start = from_ms(appointment.start_ms, zone)
-    service = service_of(site, appointment.service)
-    day = f"{start:%A, %d %B %Y}" if language == "en" else f"{start.year}年{start.month}月{start.day}日"
-    branch = getattr(site.name, language)
-    where = branch if site.address is None else f"{branch}, {getattr(site.address, language)}"
-    text = WORDS["reminder.text"][at].format(
-        greeting=WORDS["reminder.greeting"][at].format(name=appointment.masked_name),
-        service=getattr(service.name, language), day=day, time=f"{start:%H:%M}", zone=site.timezone, where=where,
-    )  # fmt: skip
-    if service.documents:
-        documents = ("; " if language == "en" else "；").join(
-            getattr(each, language) for each in service.documents
-        )
-        text += WORDS["reminder.bring"][at].format(documents=documents)
-    text += WORDS["reminder.arrive"][at].format(
-        first=f"{from_ms(appointment.window_from_ms, zone):%H:%M}",
-        last=f"{from_ms(appointment.window_to_ms, zone):%H:%M}",
-    )
-    if site.simulated:
-        text += WORDS["reminder.simulated"][at]
-    return WORDS["reminder.subject"][at].format(day=day, time=f"{start:%H:%M}"), text
+def _named(due: Due) -> str:
+    return f"{'notice of a held place' if due.offer else 'reminder'} of {due.of.appointment}"

@@ -23,6 +23,7 @@ from test_api import send, window
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
 from hub.api.card import access as card_access
 from hub.api.state import now_ms
+from hub.loop.appointments import HOLD_MS
 from hub.store.book import waitlist
 from hub.store.book.entries import Wanted
 from hub.store.book.places import day_slots
@@ -562,6 +563,39 @@ def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: 
     expect(page.locator("branch-pass #question")).to_have_text("Booked")
     expect(page.locator("branch-pass #question")).to_be_focused()
     assert kept(world, iso(taken[1].start_ms)) == 1
+
+
+def test_an_offer_that_lapsed_is_no_cancellation_of_the_customer_s_own(world: CardWorld, page: Page) -> None:
+    """No notice is promised where none can go out, and the pass says what became of the place that was held."""
+    hub = world.hub
+    site = hub.config.sites["hall"]
+    day = from_ms(now_ms() + 3 * DAY_MS, site.zone_info).date()
+    with opened(hub.config.data_dir) as db:
+        taken = [
+            hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
+            for each in day_slots(db, site, "vault", day, now_ms())
+        ]
+    appointment(world, page, service="vault")
+    page.locator("#day").select_option(day.isoformat())
+    page.get_by_role("button", name="Join the waitlist").click()
+    expect(page.locator("branch-appointment")).to_contain_text("Keep the pass that you get: open it")
+    page.locator("#name").fill("Maria Findable")
+    page.locator("#send").click()
+    question, card = page.locator("branch-pass #question"), page.locator("branch-pass")
+    expect(question).to_have_text("You are on the waitlist")
+    expect(card).to_contain_text("Open this pass to see whether a place is held for you.")
+    with opened(hub.config.data_dir) as db:
+        hub.state.book.step(db, taken[1], "cancel", now_ms())
+        assert waitlist.offer_freed(db, hub.state.book, [site], now_ms()) == 1
+        waitlist.offer_freed(db, hub.state.book, [site], now_ms() + HOLD_MS + 1)
+    look_again(page)
+    expect(question).to_contain_text("The place was held for you until")
+    expect(question).to_contain_text("and went to the next")
+    expect(card).not_to_contain_text("Cancelled")
+    faults(page)
+    page.get_by_role("button", name="中文").click()
+    expect(question).to_contain_text("已转给下一位")
+    expect(card).not_to_contain_text("预约已取消")
 
 
 def test_a_branch_nearby_is_booked_where_this_one_is_full(

@@ -16,6 +16,7 @@ from branchloop.text.catalogue import Language
 from hub.api.card.access import OnPage, Page
 from hub.api.card.identity import opening
 from hub.api.card.steering import steered
+from hub.api.card.waiting import joining
 from hub.api.models import card as models
 from hub.api.state import now_ms
 from hub.loop.appointments import AHEAD_DAYS, Slot, service_of
@@ -59,6 +60,7 @@ def routes() -> APIRouter:
             linked=linked,
             keep_days=page.state.config.people.keep_days,
             days_ahead=AHEAD_DAYS,
+            waitlist=joining(page.state.config.reminders),
         )
 
     @router.get("/slots")

@@ -15,6 +15,7 @@ from branchloop.text.catalogue import Language
 from hub.api.card.access import Holder, PassHolder
 from hub.api.card.identity import what_next
 from hub.api.card.offer import card_service
+from hub.api.card.waiting import waiting_told
 from hub.api.models import card as models
 from hub.api.problems import NotFoundError
 from hub.api.starts import start_of
@@ -154,6 +155,7 @@ def _told(
         ),
         you_are_next=waiting is not None and waiting.ahead == 0,
         offered_until=None if until_ms is None else iso(until_ms),
+        waitlist=waiting_told(db, state, site, appointment),
         may=_may(appointment),
         outcome=appointment.outcome,
         follow_up=None

@@ -59,6 +59,7 @@ class Offer(Answer):
     )
     keep_days: int = Field(description="so long after the visit the name is kept")
     days_ahead: int
+    waitlist: Text = Field(description="how who joins a waitlist hears of a place")
 
 
 class CardSlot(Answer):
@@ -203,6 +204,9 @@ class Pass(Answer):
     you_are_next: bool
     offered_until: Moment | None = Field(
         description="on the waitlist: a place is held until then; confirm it"
+    )
+    waitlist: Text | None = Field(
+        description="who waits: whether a notice goes out when a place is held; who waited for nothing: why"
     )
     may: list[May]
     outcome: Outcome | None

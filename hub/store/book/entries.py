@@ -106,6 +106,14 @@ class Book:
                     hint="Cancel or move one of them first, or ask in the branch.",
                 )
 
+    def contact(self, db: sqlite3.Connection, appointment: Appointment) -> dict[str, str] | None:
+        """`email` or `phone` by which its customer wants to be told; None without one, and once forgotten."""
+        row = db.execute("SELECT contact FROM appointment WHERE id=?", (appointment.id,)).fetchone()
+        if row is None or row[0] is None:
+            return None
+        plain = self.keyring.unwrap(appointment.customer, row[0], CONTACT)
+        return None if plain is None else dict(json.loads(plain))
+
     def _contact_mac(self, wanted: Wanted) -> str:
         """The same of an address or number however it is written; '' where none was given."""
         if wanted.contact is None:

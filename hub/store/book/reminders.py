@@ -1,4 +1,7 @@
-"""Reminders as kept: one per appointment, start and lead time, marked before it is sent and after."""
+"""Reminders as kept: one per appointment, start and lead time, marked before it is sent and after.
+
+So is the notice that the waitlist holds a place, which has no lead.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from hub.loop.delivery import still_s
 
 LEASE_MS = 900_000
 """Longer than any sink takes for one: after it, whoever was sending is no more."""
+OFFER = 0.0
+"""Stands where a reminder's hours do: no lead is as short."""
 _DUE = (
     "SELECT a.id, a.start_ms, max(a.booked_ms, coalesce((SELECT max(at_ms) FROM journey_event e "
     "WHERE e.appointment=a.id AND (e.stage='moved' OR json_extract(e.detail, '$.waitlist'))), 0)) FROM appointment a "
@@ -33,6 +38,15 @@ def knows_the_time(db: sqlite3.Connection) -> bool:
 def upcoming(db: sqlite3.Connection, now_ms: int, until_ms: int) -> list[Upcoming]:
     """Booked ones that start between."""
     return [Upcoming(*row) for row in db.execute(_DUE, (now_ms, until_ms))]
+
+
+def offered(db: sqlite3.Connection, now_ms: int) -> list[Upcoming]:
+    """Places that are held for who waits and wants to be told."""
+    found = db.execute(
+        "SELECT id, start_ms, booked_ms FROM appointment WHERE remind=1 AND state='waitlisted' AND offered_until_ms>?",
+        (now_ms,),
+    )
+    return [Upcoming(*row) for row in found]
 
 
 def claim(db: sqlite3.Connection, of: Upcoming, hours: float, now_ms: int) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import date
+from typing import Literal, get_args
 
 from branchloop.clock import DAY_MS, from_ms, iso
 from branchloop.errors import ConflictError, InputError
@@ -19,6 +21,16 @@ from hub.store.book.changes import touch
 from hub.store.book.entries import Book, Times, Wanted
 from hub.store.book.places import busy, day_slots, free_place, occupy, place_taken, vacate, waitlisted
 from hub.store.journeys import record
+
+Reason = Literal["offer lapsed", "no place came free"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Why a waiting ended without a place; `until_ms` is how long one was held, of an offer that lapsed."""
+
+    reason: Reason
+    until_ms: int | None
 
 
 def join(
@@ -116,6 +128,19 @@ def confirm(
     return made
 
 
+def ended(db: sqlite3.Connection, appointment: Appointment) -> Ended | None:
+    """How the waiting of somebody ended who got no place; None for who gave up or cancelled by themselves."""
+    if appointment.state != "cancelled":
+        return None
+    row = db.execute(
+        "SELECT json_extract(detail, '$.reason'), (SELECT json_extract(detail, '$.until_ms') FROM journey_event o "
+        "WHERE o.appointment=e.appointment AND o.stage='offered' ORDER BY o.id DESC LIMIT 1) "
+        "FROM journey_event e WHERE appointment=? AND stage='cancelled' ORDER BY id DESC LIMIT 1",
+        (appointment.id,),
+    ).fetchone()
+    return Ended(*row) if row is not None and row[0] in get_args(Reason) else None
+
+
 def _wanted(db: sqlite3.Connection, site: Site, now_ms: int) -> Iterator[tuple[str, str]]:
     """Services and days for which somebody waits without an offer."""
     today = from_ms(now_ms, site.zone_info).date().isoformat()
@@ -156,7 +181,7 @@ def _lapsed(db: sqlite3.Connection, now_ms: int) -> list[Appointment]:
     return appointments(db, "state='waitlisted' AND coalesce(offered_until_ms, end_ms)<=?", (now_ms,))
 
 
-def _end(db: sqlite3.Connection, waiting: Appointment, reason: str, now_ms: int) -> None:
+def _end(db: sqlite3.Connection, waiting: Appointment, reason: Reason, now_ms: int) -> None:
     """Off the waitlist; what was held is free."""
     db.execute(
         "UPDATE appointment SET state='cancelled', cancelled_ms=?, offered_until_ms=NULL WHERE id=?",

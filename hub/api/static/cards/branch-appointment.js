@@ -128,6 +128,7 @@ class BranchAppointment extends Asking(Timed) {
         this.oneOf("title", "book.call", ["ms", "mr", ""], (value) => this.t(`call.${value || "plain"}`)),
         this.field("contact", "book.contact", "book.hint", { maxlength: 254 }),
       ],
+      pick.kind === "waitlist" && h("p", {}, this.n(this.offer.waitlist)),
       h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })));
   }
   get back() {

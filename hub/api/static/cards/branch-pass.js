@@ -140,7 +140,8 @@ class BranchPass extends Timed {
 
   // Where the visit stands, in words.
   state() {
-    const { state, kind, counter, counter_name: named, outcome, offered_until: until, you_are_next: next } = this.pass;
+    const { state, kind, counter, counter_name: named, outcome, offered_until: until, you_are_next: next, waitlist } = this.pass;
+    if (state === "cancelled" && waitlist) return [waitlist];
     if (state === "waitlisted" && until) return ["state.offered", { time: this.time(until) }];
     if (state === "arrived" && next) return ["state.next"];
     if (state === "called" && counter) return ["state.at", { counter: this.n(named) || counter }];
@@ -165,6 +166,7 @@ class BranchPass extends Timed {
     return [
       this.question(...this.state()),
       this.misses > 0 && h("p", { class: "stale" }, this.t("pass.stale", { time: this.time(pass.as_of) })),
+      coming && pass.waitlist && h("p", {}, this.n(pass.waitlist)),
       pass.number && h("p", { class: "big" }, pass.number),
       inside && wait && [h("p", { class: "label group" }, this.t("pass.wait")), h("p", { class: "big" }, minutes(wait)), wait.basis === "planned" && h("p", { class: "fine" }, this.t("pass.planned"))],
       inside && pass.ahead > 0 && h("p", { class: "fine" }, this.t("pass.ahead", { count: pass.ahead })),

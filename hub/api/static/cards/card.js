@@ -95,7 +95,9 @@ class Card extends HTMLElement {
     const said = this.spoken || this.closest("[lang]")?.lang || navigator.language;
     return /^zh/i.test(said);
   }
+  // A word of the card, or what the hub says in both languages.
   t(key, values) {
+    if (key.en) return this.n(key);
     const at = NAMED.indexOf(key);
     return WORDS[this.zh ? 1 : 0][at < 0 ? key : at].replace(/\{(\w+)\}/g, (_, name) => values[name]);
   }
