@@ -50,7 +50,7 @@ def routes() -> APIRouter:
         page = embedding.read(body.embed, keyring.mac, at_ms)
         if page.partner != partner.id or page.origin not in partner.origins:
             raise AccessError(
-                "the page's token is another partner's.", hint="Link on the page you booked on."
+                "the page's token is another partner's.", hint="Open the pass from the page you booked on."
             )
         if page.subject is None:
             raise InputError("nobody is signed in on this page.", hint="Sign in there first.")

@@ -131,7 +131,10 @@ def _link(db: sqlite3.Connection, state: State, partner: str, subject: str, at_m
     digest = linking.subject_digest(state.book.keyring.mac, partner, subject)
     found = linking.find(db, partner, digest, at_ms)
     if found is None:
-        raise NotFoundError("this user is not linked.", hint="The customer links on the card, by consent.")
+        raise NotFoundError(
+            "this user is not linked.",
+            hint="The customer agrees on the bank's page of a pass, opened from the card.",
+        )
     return found
 
 

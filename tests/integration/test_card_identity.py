@@ -101,8 +101,8 @@ def test_a_card_opens_with_what_the_table_says_now(hub: World) -> None:
     path.write_text(SCENES)
 
 
-def booked(hub: World, headers: dict[str, str], name: str, days: int = 2) -> dict[str, str]:
-    """A booking on the page; the headers of its pass."""
+def booking(hub: World, headers: dict[str, str], name: str, days: int = 2) -> dict[str, str]:
+    """A booking on the page, as answered."""
     day = (datetime.now(UTC) + timedelta(days=days)).date().isoformat()
     slots = httpx.get(f"{hub.api}/api/v1/card/slots", params={"service": "loan", "day": day}, headers=headers)
     start = next(each["start"] for each in slots.json()["items"] if each["free"])
@@ -112,7 +112,14 @@ def booked(hub: World, headers: dict[str, str], name: str, days: int = 2) -> dic
         json={"service": "loan", "start": start, "name": "Ann Bo"},
     )
     assert made.status_code == 201, made.text
-    return {"Authorization": f"Pass {made.json()['secret']}", "Origin": PAGE}
+    answered: dict[str, str] = made.json()
+    return answered
+
+
+def booked(hub: World, headers: dict[str, str], name: str, days: int = 2) -> dict[str, str]:
+    """A booking on the page; the headers of its pass."""
+    made = booking(hub, headers, name, days)
+    return {"Authorization": f"Pass {made['secret']}", "Origin": PAGE}
 
 
 def partner(hub: World, name: str = "agency") -> dict[str, str]:
@@ -184,6 +191,21 @@ def test_who_holds_only_the_pass_of_a_request_links_sees_it_and_takes_it_back(hu
     with reading(hub.config.data_dir) as db:
         lines = db.execute("SELECT action FROM audit_due WHERE detail=? ORDER BY id", (request,)).fetchall()
     assert [action for (action,) in lines] == ["link agency", "remove a tag", "unlink agency"]
+
+
+def test_the_passs_address_has_the_pages_token_while_its_user_can_be_linked(hub: World) -> None:
+    """Behind the secret; not where nobody is signed in, and not once the user is linked."""
+    api, signed_in = f"{hub.api}/api/v1/card", page(hub, "u-url")
+    token = signed_in["Authorization"].split()[1]
+    nobody, before = booking(hub, page(hub), "url-1", 4), booking(hub, signed_in, "url-2", 5)
+    assert nobody["url"] == f"{hub.api}/pass#{nobody['secret']}"
+    assert before["url"] == f"{hub.api}/pass#{before['secret']}&{token}"
+    holder = {"Authorization": f"Pass {before['secret']}", "Origin": hub.api}
+    shown = httpx.get(f"{api}/link-text", headers=holder).json()
+    agreed = {key: shown[key] for key in ("language", "version", "sha256")} | {"embed": token}
+    assert httpx.post(f"{api}/link", json=agreed, headers=holder).status_code == 201
+    after = booking(hub, signed_in, "url-3", 6)
+    assert after["url"] == f"{hub.api}/pass#{after['secret']}"
 
 
 @pytest.mark.parametrize("path", ["settlement", "aggregates"])

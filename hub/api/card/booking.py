@@ -17,6 +17,7 @@ from hub.api.card.visit import told
 from hub.api.models import card as models
 from hub.api.starts import start_of
 from hub.api.state import now_ms
+from hub.loop import embedding
 from hub.loop.contact import clean_mail, clean_phone
 from hub.store.book import remote, waitlist
 from hub.store.book.appointment import Appointment
@@ -113,9 +114,16 @@ def booking(
         raise ConflictError("this booking was forgotten.", hint="Book anew.")
     return models.CardBooking(
         secret=secret,
-        url=f"{own_origin(request, state)}/pass#{secret}",
+        url=f"{own_origin(request, state)}/pass#{secret}{_to_link(db, page, at_ms)}",
         details=told(db, state, page.site, kept, made, at_ms),
     )
+
+
+def _to_link(db: sqlite3.Connection, page: OnPage, at_ms: int) -> str:
+    """The page's token, where somebody is signed in who can still be linked: their pass's page offers it."""
+    if page.embed.subject is None or linked_customer(db, page, at_ms) is not None:
+        return ""
+    return f"&{embedding.issue(page.embed, page.state.book.keyring.mac)}"
 
 
 def before(db: sqlite3.Connection, page: OnPage, key: str, body: BaseModel) -> Appointment | None:

@@ -21,8 +21,11 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "branch-appointment": ("card", "form", "ask", "times", "branch-appointment"),
     "branch-document": ("card", "form", "ask", "branch-document"),
     "branch-crowding": ("card", "branch-crowding"),
+    "branch-links": ("card", "form", "branch-links"),
 }
 """Each card and what it is put together from; the pass stands before the card that fetches it."""
+OWN = frozenset({"branch-links"})
+"""What the hub's own pages alone show: a partner's page could read in it whom else somebody is linked with."""
 _SEPARATOR = "|"
 _DARK = (
     "".join(f"--{name}: {DARK[name]}; " for name in ("ink", "paper", "accent", "bad", "muted"))

@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from branchloop.errors import AccessError
 from branchloop.text.cards import WORDS
 from branchloop.text.catalogue import Language
-from hub.api.card.files import PARTS, CardFile, files
+from hub.api.card.files import OWN, PARTS, CardFile, files
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
 from hub.loop import embedding
@@ -63,8 +63,9 @@ def routes() -> APIRouter:
         request: Request, name: str, token: str = "", lang: Language | None = None, theme: str = "",
         kind: str = "", service: str = "", scene: str = "",
     ) -> Response:  # fmt: skip
-        if name not in PARTS:
-            raise NotFoundError(f"there is no card {name[:40]!r}.", hint=f"There are: {', '.join(PARTS)}.")
+        framed = [each for each in PARTS if each not in OWN]
+        if name not in framed:
+            raise NotFoundError(f"there is no card {name[:40]!r}.", hint=f"There are: {', '.join(framed)}.")
         spoken = lang or _language(request)
         try:
             embed = _bound(request.app.state.hub, token)
@@ -96,8 +97,9 @@ def _own(
     served: Mapping[str, CardFile], name: str, title: str, spoken: Language, beside: tuple[str, ...]
 ) -> Response:
     """A page of the hub's own: what a customer's secret opens stands behind the # of its address."""
-    body = f"<main>{_element(name, {'from-fragment': '', 'lang': spoken})}</main>"
-    return _page(title, spoken, _head(served, _HERE, (name, *beside)), body)
+    said = {"from-fragment": "", "lang": spoken}
+    body = f"<main>{_element(name, said)}{_element('branch-links', {**said, 'inside': ''})}</main>"
+    return _page(title, spoken, _head(served, _HERE, ("branch-links", name, *beside)), body)
 
 
 def _bound(state: State, token: str) -> Embed:

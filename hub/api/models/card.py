@@ -220,7 +220,9 @@ class CardBooking(Answer):
     """The pass: the secret that opens it is shown this once."""
 
     secret: str
-    url: str = Field(description="the pass on the hub's own page; the secret is behind the #")
+    url: str = Field(
+        description="the pass on the hub's own page; the secret is behind the #, then & and the page's token where its user can be linked"
+    )
     details: Pass
 
 

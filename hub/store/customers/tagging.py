@@ -56,7 +56,7 @@ def put(
     if not may_tag(found, purpose, now_ms):
         raise ConflictError(
             f"the customer has not agreed to tags for the purpose {purpose}.",
-            hint="Ask for it on the card; nothing was kept.",
+            hint="The customer takes the link back and agrees anew; nothing was kept.",
         )
     key = (found.customer, name, purpose, found.partner)
     (count,) = db.execute("SELECT count(*) FROM tag WHERE customer=?", (found.customer,)).fetchone()

@@ -26,7 +26,7 @@ class BranchDocument extends Asking(Card) {
     this.form ||= this.blank();
     Object.assign(this, { request: null, offer: null, misses: 0 });
     if (this.own) {
-      this.#secret = location.hash.slice(1);
+      this.#secret = location.hash.slice(1, 65);
       return this.#secret ? this.beat(0) : this.stop("doc.none");
     }
     try {
@@ -206,7 +206,7 @@ class BranchDocument extends Asking(Card) {
       this.asking
         ? h("div", { class: "note", role: "group", "aria-labelledby": "sure" }, h("p", { id: "sure" }, this.t("doc.sure")), this.row(this.button("doc.yes", withdraw, { class: "risk" }), this.button("doc.keep", () => this.sure(false), { class: "quiet" })))
         : this.row(may.includes("fetch") && this.button("doc.fetch", () => this.fetchPdf()), may.includes("withdraw") && this.button("doc.withdraw", () => this.sure(true), { class: "quiet" })),
-      !this.own && may.length > 0 && this.link(`document#${this.#secret}`, "doc.link"),
+      !this.own && may.length > 0 && this.link(`document#${this.#secret}${this.offer.linked === false ? `&${this.seal}` : ""}`, "doc.link"),
     ];
   }
 }

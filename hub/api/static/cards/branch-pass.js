@@ -25,7 +25,7 @@ class BranchPass extends Timed {
     const { own } = this;
     if (own) window.addEventListener("hashchange", (this.again ||= () => this.begin()), { signal });
     document.addEventListener("visibilitychange", (this.awake ||= () => document.hidden || this.beat(0)), { signal });
-    if (own) this.#secret = location.hash.slice(1);
+    if (own) this.#secret = location.hash.slice(1, 65);
     Object.assign(this, { pass: null, qr: null, moving: null, asking: null, misses: 0 });
     if (!this.#secret) return this.stop("pass.none");
     if (this.details) this.show(this.details);

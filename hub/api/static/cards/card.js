@@ -125,14 +125,14 @@ class Card extends HTMLElement {
     return new Date(Date.parse(now) + days * 864e5).toISOString().slice(0, 10);
   }
 
-  async ask(path, { body, key, pass, as = "json" } = {}) {
+  async ask(path, { body, key, pass, as = "json", method = body ? "POST" : "GET" } = {}) {
     let answer;
     const headers = { Authorization: pass ? `Pass ${pass}` : `Embed ${this.seal}` };
     if (body) headers["Content-Type"] = "application/json";
     if (key) headers["Idempotency-Key"] = key;
     try {
       answer = await fetch(`${HUB}/api/v1/card/${path}`, {
-        method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body),
+        method, headers, body: body && JSON.stringify(body),
         credentials: "omit", signal: AbortSignal.timeout(15000),
       });
       if (answer.ok) return await answer[as]();
