@@ -129,7 +129,11 @@ def demo(
             own_page = customer.enrol(booked, photos, root_public(files))
             wait_for(lambda: customer.enrolled(own_page) or None, START_S, "the enrolment", stop)
             say("manager's page", f"{dashboard_url}/?branch={SITE}&lang=en")
-            say("kiosk", f"{kiosk.page}  (touch a door; the rendered customer does the rest)")
+            say(
+                "kiosk",
+                f"{kiosk.page}  (touch a door; the rendered customer is recognised, or holds up a code once where "
+                "nobody types one for 10 s)",
+            )
             say("code to type there", code)
             say("customer's page", own_page)
             say(

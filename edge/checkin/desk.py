@@ -147,8 +147,8 @@ class Desk:
                     self._language = value
                     self.eye.attempt = None
                     session.agreed(now_s)
-                case "touch", None:
-                    session.touch(now_s)
+                case "touch", None | "key":
+                    session.touch(now_s, key=value == "key")
                 case _:
                     raise InputError("this is nothing that the page can ask.", hint="Load it again.")
             self._carry_out()

@@ -36,6 +36,7 @@ class View:
             "stage": session.stage,
             "why": session.why,
             "action": session.action,
+            "typing": session.typing,
             "hub": connected,
             "camera": camera,
             "known": self._day.gallery is not None,

@@ -111,6 +111,8 @@ class Session:
     target: Expected | None = None
     """Whom the face is compared with (verify), who is to confirm, or who enrols."""
     ticket: Ticket | None = None
+    typing: bool = False
+    """A key was touched since this stage began."""
     effects: list[Effect] = field(default_factory=list)
     version: int = 0
     _touched_s: float = 0.0
@@ -269,9 +271,10 @@ class Session:
         """The template is kept."""
         self._go("enrolled", t_s)
 
-    def touch(self, t_s: float) -> None:
-        """Somebody is still there."""
+    def touch(self, t_s: float, *, key: bool = False) -> None:
+        """Somebody is still there; `key`: and types."""
         self._touched_s = t_s
+        self.typing |= key
 
     def tick(self, t_s: float) -> None:
         """Whoever went away leaves nothing on the screen."""
@@ -350,6 +353,7 @@ class Session:
     def _go(self, stage: Stage, t_s: float, why: str = "") -> None:
         if stage == "idle":
             self.target = self.ticket = self._policy = None
+        self.typing &= stage == self.stage
         self.stage, self.why, self.action = stage, why, None
         self._touched_s = t_s
         self.version += 1

@@ -127,6 +127,19 @@ def test_who_has_a_ticket_gets_it_again_even_after_the_window() -> None:
     assert made.day.ticket(expected(state="arrived", number="B007")) == "B007"
 
 
+def test_whoever_touched_a_key_types_until_another_stage() -> None:
+    made = session()
+    made.choose("code", 0.0)
+    made.touch(1.0)
+    assert not made.typing, "another touch, such as of the language"
+    made.touch(2.0, key=True)
+    made.typed("not one", NOW_MS, 3.0)
+    assert (made.stage, made.typing) == ("code", True)
+    made.home(4.0)
+    made.choose("code", 5.0)
+    assert not made.typing
+
+
 def test_a_recognised_face_is_asked_to_confirm() -> None:
     made = session()
     made.choose("face", 0.0)

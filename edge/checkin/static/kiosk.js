@@ -66,13 +66,14 @@ function typing(kind) {
   const digits = kind === "number";
   const field = node("input", { id: "typed", maxLength: digits ? 4 : 9, autocomplete: "off", inputMode: "none", ariaLabel: say(`kiosk.${kind}.field`) });
   const enter = () => field.value && act("typed", field.value);
+  field.oninput = () => act("touch", "key");
   field.onkeydown = (event) => { if (event.key === "Enter") enter(); };
   const keys = node("div", { className: digits ? "keys digits" : "keys" });
   for (const key of digits ? "1234567890" : "0123456789ABCDEFGHJKMNPQRSTVWXYZ") {
-    keys.append(node("button", { type: "button", className: "quiet", textContent: key, onclick: () => { if (field.value.length < field.maxLength) field.value += key; act("touch"); } }));
+    keys.append(node("button", { type: "button", className: "quiet", textContent: key, onclick: () => { if (field.value.length < field.maxLength) field.value += key; act("touch", "key"); } }));
   }
   keys.append(
-    node("button", { type: "button", className: "quiet wide", textContent: "⌫", ariaLabel: say("kiosk.delete"), onclick: () => { field.value = field.value.slice(0, -1); } }),
+    node("button", { type: "button", className: "quiet wide", textContent: "⌫", ariaLabel: say("kiosk.delete"), onclick: () => { field.value = field.value.slice(0, -1); act("touch", "key"); } }),
     node("button", { type: "button", className: "rest", id: "enter", textContent: say("kiosk.enter"), onclick: enter }),
   );
   return node("div", {}, node("label", { htmlFor: "typed", textContent: say(digits ? "kiosk.number.hint" : "kiosk.code.or") }), field, keys);
@@ -162,7 +163,7 @@ function show() {
   $("door-code").hidden = ["idle", "service", "code", "ticket", "enrol", "consent", "enrolled"].includes(view.stage);
   note();
   const moving = ["face", "enrol"].includes(view.stage);
-  const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0 }]);
+  const now = JSON.stringify([language, moving ? view.stage : { ...view, hub: 0, camera: 0, clock_off: 0, typing: 0 }]);
   const same = document.body.dataset.stage === view.stage;
   // A button that goes while a finger is on it was never touched.
   if (now !== shown && !(pressed && same)) {
