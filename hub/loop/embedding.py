@@ -1,7 +1,8 @@
 """Embed tokens: a page may show the cards of one branch, from one origin, until it expires. Pure.
 
 A token stands in the page for everybody to read, so it opens nothing that is anybody's: it says whose page
-it is, and is refused elsewhere. `subject` is the partner's own opaque reference for who is signed in there.
+it is, and is refused elsewhere. `subject` is the partner's own opaque reference for who is signed in there; in the
+token that comes with a pass `visit` stands in its place, the pass's id, which says of nobody who it is.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ class Embed:
     service: str | None = None
     scene: str | None = None
     subject: str | None = None
+    visit: str | None = None
 
 
 def issue(embed: Embed, mac: Mac) -> str:
     """The token. Raises InputError for one that would be refused for its length."""
-    body = json.dumps({"v": VERSION, **asdict(embed)}, sort_keys=True, separators=(",", ":"))
+    said = {key: value for key, value in asdict(embed).items() if value is not None}
+    body = json.dumps({"v": VERSION, **said}, sort_keys=True, separators=(",", ":"))
     text = base64.urlsafe_b64encode(body.encode()).decode().rstrip("=")
     token = f"{text}.{mac(_PURPOSE + text)}"
     if len(token) > MOST:

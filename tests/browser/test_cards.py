@@ -451,6 +451,25 @@ def test_booked_again_on_the_pass_page_stays_booked(world: CardWorld, page: Page
     expect(page.locator("#question")).to_contain_text("Cancelled")
 
 
+def test_booked_again_by_the_pages_own_token_while_it_holds(world: CardWorld, page: Page) -> None:
+    """It says who is signed in. Once it has expired, the one that came with the pass books."""
+    own = world.token(subject="u-1", expires_ms=now_ms() + 30 * 60_000)
+    card = f'<branch-appointment token="{own}"></branch-appointment>'
+    page.goto(world.host.page(card, head=world.script("branch-appointment")))
+    page.get_by_role("button", name="Continue").click()
+    book_the_next_day(page, 10, "Maria Findable")
+    for expired in (False, True):
+        if expired:
+            page.clock.set_fixed_time((now_ms() + 40 * 60_000) / 1000)
+        page.get_by_role("button", name="Cancel visit").click()
+        page.get_by_role("button", name="Yes, cancel").click()
+        with page.expect_request("**/card/offer?*") as asked:
+            page.get_by_role("button", name="Book again").click()
+        by = asked.value.all_headers()["authorization"]
+        assert (by == f"Embed {own}") != expired
+        book_the_next_day(page, 12, "Maria Again")
+
+
 def test_what_another_tab_cancelled_is_no_longer_moved(world: CardWorld, page: Page) -> None:
     """The refusal leads to the visit as it stands, with what can be done about it."""
     made = booked_soon(world)
@@ -623,6 +642,11 @@ def test_a_branch_nearby_is_booked_where_this_one_is_full(
         page.locator("#send").click()
         expect(page.locator("branch-pass #question")).to_have_text("Booked")
         assert page.evaluate("window.told")[0][1]["site"] == "annex"
+        page.get_by_role("button", name="Cancel visit").click()
+        page.get_by_role("button", name="Yes, cancel").click()
+        with page.expect_response("**/card/offer?*") as again:
+            page.get_by_role("button", name="Book again").click()
+        assert again.value.json()["site"] == "annex"
 
 
 def test_a_place_in_the_queue_is_taken_from_the_page(world: CardWorld, page: Page) -> None:

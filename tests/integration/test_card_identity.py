@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from tables import partner, service
 from branchloop.clock import DAY_MS
 from branchloop.keys.sealing import decode
 from hub.api.state import now_ms
-from hub.loop.embedding import Embed, issue
+from hub.loop.embedding import Embed, issue, read
 from hub.loop.journey import Happened
+from hub.store.book.passes import find_pass
 from hub.store.connection import opened, reading
 from hub.store.customers.receiptkey import receipt_key
 from hub.store.journeys import record
@@ -160,6 +162,93 @@ def test_a_customer_links_is_tagged_and_takes_it_all_back(hub: World) -> None:
     gone = httpx.post(f"{base}/card/unlink", json={"partner": "agency"}, headers=holder).json()
     assert json.loads(gone["receipt"])["event"] == "withdrawn"
     assert httpx.get(f"{base}/card/offer", headers=headers).json()["linked"] is False
+
+
+def onward(hub: World, holder: dict[str, str]) -> tuple[Embed, dict[str, str]]:
+    """What the token that comes with a pass is bound to, and the headers of a page that uses it."""
+    token = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holder).json()["embed"]
+    embed = read(token, hub.state.book.keyring.mac, now_ms())
+    return embed, {"Authorization": f"Embed {token}", "Origin": PAGE}
+
+
+def linked(hub: World, holder: dict[str, str], headers: dict[str, str]) -> None:
+    """Link who is signed in on a page with who holds a pass."""
+    url = f"{hub.api}/api/v1/card"
+    shown = httpx.get(f"{url}/link-text", params={"language": "en"}, headers=holder).json()
+    agreed = {key: shown[key] for key in ("language", "version", "sha256")}
+    asked = {**agreed, "embed": headers["Authorization"].split()[1]}
+    assert httpx.post(f"{url}/link", json=asked, headers=holder).status_code == 201
+
+
+def whose(hub: World, holder: dict[str, str]) -> str:
+    """The pseudonym that a pass's visit is kept under."""
+    with reading(hub.config.data_dir) as db:
+        kept = find_pass(db, holder["Authorization"].split()[1])
+        assert kept is not None
+        found = hub.state.book.find(db, kept.site, kept.appointment)
+        assert found is not None
+    return found.customer
+
+
+def test_what_comes_next_is_booked_by_who_is_known(hub: World) -> None:
+    """By the token of the pass alone: the same visitor, under the same rules, in the same scene, until unlinked."""
+    signed_in = page(hub, "u-onward")
+    holder = booked(hub, signed_in, "onward first", 4)
+    stranger, _ = onward(hub, holder)
+    assert (stranger.visit, stranger.subject, stranger.scene) == (None, None, "travel")
+    linked(hub, holder, signed_in)
+    embed, headers = onward(hub, holder)
+    assert embed.scene == "travel"
+    assert embed.expires_ms <= now_ms() + 60 * 60_000
+    assert whose(hub, holder) not in str(embed)
+    assert httpx.get(f"{hub.api}/api/v1/card/offer", headers=headers).json()["linked"] is True
+    again = booked(hub, headers, "onward again", 5)
+    assert whose(hub, again) == whose(hub, holder)
+    start = httpx.get(f"{hub.api}/api/v1/card/pass", headers=again).json()["start"]
+    twice = httpx.post(
+        f"{hub.api}/api/v1/card/appointments",
+        headers={**headers, "Idempotency-Key": "a-random-key-at-one-time"},
+        json={"service": "loan", "start": start, "name": "Ann Bo"},
+    )
+    assert twice.json()["type"].endswith(":own-time")
+    other = replace(embed, partner="shop", origin="https://shop.example")
+    foreign = {
+        "Authorization": f"Embed {issue(other, hub.state.book.keyring.mac)}",
+        "Origin": "https://shop.example",
+    }
+    assert httpx.get(f"{hub.api}/api/v1/card/offer", headers=foreign).json()["linked"] is None
+    httpx.post(f"{hub.api}/api/v1/card/unlink", json={"partner": "agency"}, headers=holder)
+    assert httpx.get(f"{hub.api}/api/v1/card/offer", headers=headers).json()["linked"] is None
+    assert whose(hub, booked(hub, headers, "onward apart", 6)) != whose(hub, holder)
+
+
+def test_what_comes_next_is_booked_within_the_pages_service(hub: World) -> None:
+    """The token of the pass is for that service, too, and the pass offers no other; of a request as of a visit."""
+    embed = Embed("agency", PAGE, "hall", now_ms() + DAY_MS, "loan", "travel")
+    limited = {"Authorization": f"Embed {issue(embed, hub.state.book.keyring.mac)}", "Origin": PAGE}
+    holder = booked(hub, limited, "within", 7)
+    bound, headers = onward(hub, holder)
+    assert (bound.service, bound.scene, bound.visit) == ("loan", "travel", None)
+    identity = {"kind": "passport", "last_four": "1234"}
+    wish = {"service": "second", "name": "Ann Bo", "phone": "+8613800138001", "identity": identity}
+    url, idempotent = f"{hub.api}/api/v1/card/requests", {"Idempotency-Key": "a-random-key-account"}
+    assert httpx.post(url, json=wish, headers={**headers, **idempotent}).status_code == 422
+    second = Embed("agency", PAGE, "hall", now_ms() + DAY_MS, "second", "travel")
+    asking = {"Authorization": f"Embed {issue(second, hub.state.book.keyring.mac)}", "Origin": PAGE}
+    asked = httpx.post(url, json=wish, headers={**asking, **idempotent})
+    after = read(asked.json()["details"]["embed"], hub.state.book.keyring.mac, now_ms())
+    assert (after.service, after.scene) == ("second", "travel")
+    with opened(hub.config.data_dir) as db:
+        kept = find_pass(db, holder["Authorization"].split()[1])
+        assert kept is not None
+        visit = hub.state.book.get(db, "hall", kept.appointment)
+        db.execute(
+            "UPDATE appointment SET state='served', outcome='documents_missing', follow_up=? WHERE id=?",
+            ('{"text": "Bring the lease", "service": "second"}', visit.id),
+        )
+    told = httpx.get(f"{hub.api}/api/v1/card/pass", headers=holder).json()
+    assert told["follow_up"] == {"text": "Bring the lease", "service": None}
+    assert [each["service"] for each in told["next"]] == ["loan"]
 
 
 def test_who_holds_only_the_pass_of_a_request_links_sees_it_and_takes_it_back(hub: World) -> None:

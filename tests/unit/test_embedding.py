@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
+import json
 from dataclasses import replace
 
 import pytest
@@ -26,6 +28,13 @@ def other(text: str) -> str:
 
 def test_what_is_issued_is_read_again() -> None:
     assert read(issue(PAGE, mac), mac, NOW_MS) == PAGE
+
+
+def test_what_is_not_said_is_not_written() -> None:
+    """So an earlier version reads a page's token that says nothing new."""
+    text = issue(replace(PAGE, subject=None, visit=None), mac).partition(".")[0]
+    said = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    assert said.keys() == {"v", "partner", "origin", "site", "expires_ms", "service", "scene"}
 
 
 def test_it_ends_on_time_and_with_its_key() -> None:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader
 
-from branchloop.clock import DAY_MS
+from branchloop.clock import DAY_MS, MINUTE_MS
 from branchloop.errors import AccessError, InputError
 from branchloop.site.site import Site
 from hub.api.pace import Pace
@@ -26,6 +26,7 @@ from hub.loop.embedding import Embed
 from hub.store.book.passes import KeptPass, find_pass
 from hub.store.book.tickets import owe
 from hub.store.connection import reading
+from hub.store.customers.linking import knows
 
 CardPermission = Literal["page", "pass"]
 READS_A_MINUTE = 600
@@ -35,6 +36,8 @@ PARTNER_FACTOR = 50
 _UNKNOWN_A_MINUTE = 60
 NEXT_DAYS = 7
 """So long the token that comes with a pass is good."""
+KNOWN_MINUTES = 60
+"""So long where it knows who is before the card, as every token of a user."""
 
 _header = APIKeyHeader(
     name="Authorization",
@@ -102,13 +105,32 @@ class PassHolder:
             f"{of} {self.kept.appointment}",
         )  # fmt: skip
 
-    def embed(self) -> str:
-        """A token by which the same page books what comes next; empty when there is no such page any more."""
-        partner = self.state.config.partners.get(self.kept.partner or "")
-        if partner is None or self.kept.origin not in partner.origins or not partner.shows(self.kept.site):
+    def embed(self, db: sqlite3.Connection, customer: str, scene: str | None) -> str:
+        """A token by which the same page books what comes next; empty when there is no such page any more.
+
+        It may do no more than the page's own, and stands in the same scene. A customer whom a link makes known to the
+        partner is so by it, too: by the pass's id, as long as pass and link are there.
+        """
+        kept, at_ms = self.kept, now_ms()
+        partner = self.state.config.partners.get(kept.partner or "")
+        if partner is None or kept.origin not in partner.origins or not partner.shows(kept.site):
             return ""
-        onward = Embed(partner.id, self.kept.origin, self.kept.site, now_ms() + NEXT_DAYS * DAY_MS)
+        known = knows(db, partner.id, customer, at_ms)
+        until_ms = at_ms + (KNOWN_MINUTES * MINUTE_MS if known else NEXT_DAYS * DAY_MS)
+        onward = Embed(
+            partner.id,
+            kept.origin,
+            kept.site,
+            until_ms,
+            kept.service,
+            scene,
+            visit=kept.id if known else None,
+        )
         return embedding.issue(onward, self.state.book.keyring.mac)
+
+    def books(self, service: str | None) -> bool:
+        """Whether that token is for a service."""
+        return self.kept.service in {None, service}
 
 
 def _on_page(request: Request, sent: Annotated[str | None, Security(_header)]) -> OnPage:

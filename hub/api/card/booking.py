@@ -108,7 +108,10 @@ def booking(
 ) -> models.CardBooking:
     """A booking with its pass; the same appointment always with the same."""
     state = page.state
-    secret = make_pass(db, state.book.keyring, made.id, made.site, page.partner.id, page.embed.origin, at_ms)
+    embed = page.embed
+    secret = make_pass(
+        db, state.book.keyring, made.id, made.site, page.partner.id, embed.origin, embed.service, at_ms
+    )
     kept = find_pass(db, secret)
     if kept is None:
         raise ConflictError("this booking was forgotten.", hint="Book anew.")

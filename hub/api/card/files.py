@@ -29,7 +29,7 @@ OWN = frozenset({"branch-links"})
 _SEPARATOR = "|"
 _DARK = (
     "".join(f"--{name}: {DARK[name]}; " for name in ("ink", "paper", "accent", "bad", "muted"))
-    + f"--on: {DARK['paper']}; --line: rgb(232 234 240 / 16%); --edge: #79839a;"
+    + f"--on: {DARK['paper']}; --line: {DARK['ink']}29; --edge: #79839a;"
 )
 
 
@@ -111,7 +111,7 @@ def words_in(source: str) -> dict[str, tuple[str, str]]:
 def _field_is_in(source: str, key: str) -> bool:
     """Whether a word is not of a field, or of one that the source has."""
     prefix, _, field = key.partition(".")
-    return prefix != "wrong" or f'"{field}"' in source
+    return prefix != "wrong" or f'field("{field}"' in source
 
 
 def pin(content: bytes) -> str:
@@ -179,4 +179,4 @@ def _template_end(text: str, at: int) -> int:
 
 
 def _tight(style: str) -> str:
-    return re.sub(r"\s*([{};,])\s*|(:) ", r"\1\2", " ".join(style.split()))
+    return re.sub(r";(?= })|\s*([{};,!])\s*|(:) ", r"\1\2", " ".join(style.split()))

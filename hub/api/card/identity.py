@@ -15,12 +15,16 @@ from hub.config.scenes import SceneTable
 from hub.loop.next_service import next_services
 from hub.loop.scenes import Suggestion, open_with
 from hub.store.book.appointment import Appointment
-from hub.store.customers.linking import customer_of, subject_digest
+from hub.store.book.passes import holder_of
+from hub.store.customers.linking import customer_of, knows, subject_digest
 from hub.store.customers.tagging import Tag, names_for
 
 
 def linked_customer(db: sqlite3.Connection, page: OnPage, at_ms: int) -> str | None:
-    """The pseudonym of who is signed in on the page, by consent."""
+    """The pseudonym of who is signed in on the page, or holds the pass that its token came with, by consent."""
+    if page.embed.visit is not None:
+        holder = holder_of(db, page.embed.visit, page.partner.id)
+        return holder if holder is not None and knows(db, page.partner.id, holder, at_ms) else None
     if page.embed.subject is None:
         return None
     try:
@@ -40,7 +44,7 @@ def opening(
 ) -> tuple[list[models.Suggestion], bool | None]:
     """What suits the scene, and whether who is signed in is known; nothing without a table of scenes."""
     customer = linked_customer(db, page, at_ms)
-    linked = None if page.embed.subject is None else customer is not None
+    linked = None if page.embed.subject is None and customer is None else customer is not None
     if page.state.config.scene_file.path is None:
         return [], linked
     tags = frozenset() if customer is None else names_for(db, customer, "suggest", at_ms)
@@ -58,7 +62,7 @@ def what_next(
     found = next_services(
         holder.state.config.scenes, holder.site.services, appointment.service, appointment.outcome, tags
     )
-    return told(found)
+    return told([each for each in found if holder.books(each.service)])
 
 
 def told(found: list[Suggestion]) -> list[models.Suggestion]:

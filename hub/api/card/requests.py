@@ -64,8 +64,9 @@ def routes() -> APIRouter:
                 digest = request_digest(page.state.book.keyring, page.site.id, body)
                 keep_key(db, page.caller, key, digest, made.id, at_ms)
             secret = make_pass(
-                db, page.state.book.keyring, made.id, made.site, page.partner.id, page.embed.origin, at_ms
-            )
+                db, page.state.book.keyring, made.id, made.site, page.partner.id, page.embed.origin,
+                page.embed.service, at_ms,
+            )  # fmt: skip
             kept = find_pass(db, secret)
             if kept is None:
                 raise ConflictError("this request was forgotten.", hint="Ask anew.")
@@ -148,7 +149,7 @@ def _told(
         expires=None if found.expires_ms is None else iso(found.expires_ms),
         code=code,
         verify_url=None if code is None else verify_url(own_origin(request, holder.state), code),
-        may=may, as_of=iso(at_ms), embed=holder.embed(),
+        may=may, as_of=iso(at_ms), embed=holder.embed(db, found.customer, found.scene),
     )  # fmt: skip
 
 

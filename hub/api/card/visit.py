@@ -160,10 +160,12 @@ def _told(
         outcome=appointment.outcome,
         follow_up=None
         if follow_up is None
-        else models.FollowUpTold(text=follow_up.text, service=follow_up.service),
+        else models.FollowUpTold(
+            text=follow_up.text, service=follow_up.service if holder.books(follow_up.service) else None
+        ),
         next=what_next(db, holder, appointment, at_ms),
         as_of=iso(at_ms),
-        embed=holder.embed(),
+        embed=holder.embed(db, appointment.customer, appointment.scene),
     )  # fmt: skip
 
 

@@ -14,18 +14,19 @@ from dataclasses import dataclass
 from hub.store.customers.keyring import Keyring
 
 _PURPOSE = "pass\n"
-_COLUMNS = "id, appointment, site, partner, origin, made_ms"
+_COLUMNS = "id, appointment, site, partner, origin, service, made_ms"
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPass:
-    """A pass as kept; `partner` and `origin` of the page that it was made on."""
+    """A pass as kept; `partner` and `origin` of the page that it was made on, `service` the only one of its token."""
 
     id: str
     appointment: str
     site: str
     partner: str | None
     origin: str | None
+    service: str | None
     made_ms: int
 
 
@@ -36,6 +37,7 @@ def make_pass(
     site: str,
     partner: str | None,
     origin: str | None,
+    service: str | None,
     now_ms: int,
 ) -> str:
     """A pass for an appointment, one per page it is made on; answers its secret, again the same."""
@@ -47,8 +49,9 @@ def make_pass(
     secret = keyring.mac(_PURPOSE + identity)
     if not found:
         db.execute(
-            "INSERT INTO pass (id, sha256, appointment, site, partner, origin, made_ms) VALUES (?,?,?,?,?,?,?)",
-            (identity, _digest(secret), appointment, site, partner, origin, now_ms),
+            "INSERT INTO pass (id, sha256, appointment, site, partner, origin, service, made_ms) "
+            "VALUES (?,?,?,?,?,?,?,?)",
+            (identity, _digest(secret), appointment, site, partner, origin, service, now_ms),
         )
     return secret
 
@@ -57,6 +60,16 @@ def find_pass(db: sqlite3.Connection, secret: str) -> KeptPass | None:
     """The pass that a secret opens."""
     row = db.execute(f"SELECT {_COLUMNS} FROM pass WHERE sha256=?", (_digest(secret),)).fetchone()
     return KeptPass(*row) if row else None
+
+
+def holder_of(db: sqlite3.Connection, identity: str, partner: str) -> str | None:
+    """The pseudonym of whom a pass of a partner's page is, by the pass's id; None once it is gone."""
+    row = db.execute(
+        "SELECT coalesce((SELECT customer FROM appointment WHERE id=pass.appointment), "
+        "(SELECT customer FROM request WHERE id=pass.appointment)) FROM pass WHERE id=? AND partner=?",
+        (identity, partner),
+    ).fetchone()
+    return row[0] if row else None
 
 
 def forget_passes(db: sqlite3.Connection, appointment: str) -> None:

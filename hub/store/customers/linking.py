@@ -105,6 +105,11 @@ def of_customer(db: sqlite3.Connection, customer: str, now_ms: int) -> list[Link
     return _links(db, "customer=? AND expires_ms>?", (customer, now_ms))
 
 
+def knows(db: sqlite3.Connection, partner: str, customer: str, now_ms: int) -> bool:
+    """Whether a link that holds now makes a customer known to a partner."""
+    return any(each.partner == partner for each in of_customer(db, customer, now_ms))
+
+
 def link(
     db: sqlite3.Connection,
     keyring: Keyring,

@@ -23,3 +23,9 @@ CREATE INDEX pass_of ON pass (appointment);
 def m001_passes(db: Database) -> None:
     """By which a customer's browser opens one appointment."""
     run(db, _PASSES)
+
+
+@card_migrations()
+def m002_service(db: Database) -> None:
+    """The one service that the page's token is for, if it is: what comes next is booked within it. Earlier passes know none."""
+    run(db, "ALTER TABLE pass ADD COLUMN service TEXT;")

@@ -200,9 +200,11 @@ class BranchAppointment extends Asking(Timed) {
     return this.pass;
   }
 
+  // By the page's own token, while it holds and is of the same branch: it knows best who is signed in.
   bookNext(service, follows, seal) {
     this.follows = follows;
-    this.seal = seal;
+    this.seal = this.getAttribute("token");
+    if (this.misplaced() || this.values.site !== this.made.details.site) this.seal = seal;
     return this.load(service, "time");
   }
 }

@@ -76,8 +76,8 @@ class Card extends HTMLElement {
   // Said here, before anything is sent; the hub decides again by itself.
   misplaced() {
     try {
-      const { origin, expires_ms: until } = JSON.parse(atob(this.seal.split(".")[0].replace(/-/g, "+").replace(/_/g, "/")));
-      this.values = { origin, here: location.origin };
+      const { origin, site, expires_ms: until } = JSON.parse(atob(this.seal.split(".")[0].replace(/-/g, "+").replace(/_/g, "/")));
+      this.values = { origin, site, here: location.origin };
       if (![origin, new URL(HUB).origin].includes(location.origin)) return "card.other_page";
       return until < Date.now() && "card.token";
     } catch {
