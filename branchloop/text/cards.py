@@ -6,11 +6,6 @@ from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "card.title": ("Bank branch", "银行网点"),
-    "frame.refused": ("This card cannot be shown", "无法显示此卡片"),
-    "frame.refused_why": (
-        "The address of this frame holds no valid token of the bank: it is forged, damaged or expired. The page's owner gets a new one from the bank.",
-        "此框架的地址中没有有效的银行令牌：可能被伪造、已损坏或已过期。请页面所有者向本行申请新令牌。",
-    ),
     "card.simulated": ("simulated data", "模拟数据"),
     "card.moment": ("One moment.", "请稍候。"),
     "card.again": ("Try again", "重试"),

@@ -890,6 +890,17 @@ def test_a_frame_without_a_valid_token_says_so(world: CardWorld, page: Page) -> 
     faults(page)
 
 
+def test_a_frame_with_a_wrong_address_says_what_is_wrong(world: CardWorld, page: Page) -> None:
+    """Within the page's own frame, and not that the hub refused to connect."""
+    for address, told in (
+        ("branch-appointment?lang=fr&theme=pink", "lang is “fr”; write zh or en"),
+        ("branch-nothing?lang=en", "there is no card “branch-nothing”"),
+    ):
+        source = f"{world.hub.api}/embed/{address}&token={world.token()}"
+        page.goto(world.host.page("", after=f'<iframe title="Book a visit" src="{source}"></iframe>'))
+        expect(page.frame_locator("iframe").locator("main")).to_contain_text(told)
+
+
 CARDS = Path(__file__).parents[2] / "docs" / "cards.md"
 
 

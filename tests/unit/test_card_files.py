@@ -134,6 +134,29 @@ def test_frames_and_the_page_of_a_pass_hold_no_script_and_no_style(hub: World) -
     assert httpx.get(f"{hub.api}/embed/branch-nothing").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("address", "status", "told"),
+    [
+        ("branch-appointment?token=x&lang=fr&theme=pink", 422, "lang is “fr”; write zh or en"),
+        ("branch-appointment?token=x&lang=", 422, "lang is “”; write zh or en"),
+        ("branch-nothing?token=x", 404, "there is no card “branch-nothing”; write branch-pass or"),
+        (f"%3Cb%3E{'x' * 100}?token=x&lang=en", 404, f"there is no card “&lt;b&gt;{'x' * 37}”; write"),
+    ],
+)
+def test_a_frame_with_a_wrong_address_says_what_is_wrong(
+    hub: World, address: str, status: int, told: str
+) -> None:
+    """In the frame, whosever it is: what a browser shows of a refused frame tells its owner nothing."""
+    answer = httpx.get(f"{hub.api}/embed/{address}")
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["content-security-policy"].endswith("frame-ancestors http: https:")
+    assert "script-src 'self'" in answer.headers["content-security-policy"]
+    assert "x-frame-options" not in answer.headers
+    assert told in answer.text
+    assert "此框架的地址有误" in answer.text
+
+
 def test_the_lines_for_a_page_name_the_file_that_is_served(hub: World) -> None:
     """What `branchloop hub embed` prints for a page holds the address and the digest of the card's file."""
     text = hub.config.path.read_text(encoding="utf-8")

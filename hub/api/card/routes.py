@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from branchloop.errors import AccessError
 from branchloop.text.cards import WORDS
-from branchloop.text.catalogue import Language
+from branchloop.text.catalogue import LANGUAGES, Language
+from branchloop.text.frames import REFUSED, WHY
 from hub.api.card.files import OWN, PARTS, CardFile, files
 from hub.api.problems import NotFoundError
 from hub.api.state import State, now_ms
@@ -33,7 +34,7 @@ _ANYONE = {
 _PINNED_S = 365 * 86_400
 _NEWEST_S = 300
 _HERE, _ABOVE = "", "../"
-_REFUSED = ("frame.refused", "frame.refused_why")
+_MOST_SAID = 40
 
 
 def routes() -> APIRouter:
@@ -60,17 +61,20 @@ def routes() -> APIRouter:
 
     @router.get("/embed/{name}")
     def frame(
-        request: Request, name: str, token: str = "", lang: Language | None = None, theme: str = "",
+        request: Request, name: str, token: str = "", lang: str | None = None, theme: str = "",
         kind: str = "", service: str = "", scene: str = "",
     ) -> Response:  # fmt: skip
+        # What is wrong is told in the frame: a problem as JSON would be shown in none, only a page that refuses to connect.
+        spoken = next((each for each in LANGUAGES if each == lang), _language(request))
+        if lang is not None and lang not in LANGUAGES:
+            return _refusal(served, spoken, 422, "lang", lang, LANGUAGES)
         framed = [each for each in PARTS if each not in OWN]
         if name not in framed:
-            raise NotFoundError(f"there is no card {name[:40]!r}.", hint=f"There are: {', '.join(framed)}.")
-        spoken = lang or _language(request)
+            return _refusal(served, spoken, 404, "card", name, framed)
         try:
             embed = _bound(request.app.state.hub, token)
         except AccessError:
-            return _refusal(served, spoken)
+            return _refusal(served, spoken, 403, "token")
         said = {
             "token": token,
             "lang": lang,
@@ -80,7 +84,7 @@ def routes() -> APIRouter:
             "scene": scene,
         }
         body = _element(name, {key: value for key, value in said.items() if value})
-        return _page("card.title", spoken, _head(served, _ABOVE, (name, "frame")), body, embed.origin)
+        return _page(WORDS["card.title"], spoken, _head(served, _ABOVE, (name, "frame")), body, embed.origin)
 
     @router.get("/pass")
     def pass_page(request: Request, lang: Language | None = None) -> Response:
@@ -99,7 +103,7 @@ def _own(
     """A page of the hub's own: what a customer's secret opens stands behind the # of its address."""
     said = {"from-fragment": "", "lang": spoken}
     body = f"<main>{_element(name, said)}{_element('branch-links', {**said, 'inside': ''})}</main>"
-    return _page(title, spoken, _head(served, _HERE, ("branch-links", name, *beside)), body)
+    return _page(WORDS[title], spoken, _head(served, _HERE, ("branch-links", name, *beside)), body)
 
 
 def _bound(state: State, token: str) -> Embed:
@@ -111,17 +115,28 @@ def _bound(state: State, token: str) -> Embed:
     return embed
 
 
-def _refusal(served: Mapping[str, CardFile], spoken: Language) -> Response:
+def _refusal(
+    served: Mapping[str, CardFile],
+    spoken: Language,
+    status: int,
+    key: str,
+    said: str = "",
+    known: Iterable[str] = (),
+) -> Response:
     """Said in both languages, in any frame: it is about the page, and of nobody."""
+    values = (
+        {"said": f"“{said[:_MOST_SAID]}”", "known": " or ".join(known)},
+        {"said": f"“{said[:_MOST_SAID]}”", "known": " 或 ".join(known)},
+    )
     title, why = (
         "".join(
-            f'<{tag} lang="{language}">{html.escape(WORDS[key][at])}</{tag}>'
-            for at, language in enumerate(("en", "zh-CN"))
+            f'<{tag} lang="{language}">{html.escape(text.format(**each))}</{tag}>'
+            for language, text, each in zip(("en", "zh-CN"), texts, values, strict=True)
         )
-        for tag, key in zip(("h1", "p"), _REFUSED, strict=True)
+        for tag, texts in (("h1", REFUSED), ("p", WHY[key]))
     )
     head = _head(served, _ABOVE, ())
-    return _page(_REFUSED[0], spoken, head, f"<main>{title}{why}</main>", "http: https:", status=403)
+    return _page(REFUSED, spoken, head, f"<main>{title}{why}</main>", "http: https:", status=status)
 
 
 def _element(name: str, attributes: Mapping[str, str | None]) -> str:
@@ -148,9 +163,15 @@ def _language(request: Request) -> Language:
 
 
 def _page(
-    title: str, language: Language, head: str, body: str, ancestors: str = "'none'", *, status: int = 200
+    title: tuple[str, str],
+    language: Language,
+    head: str,
+    body: str,
+    ancestors: str = "'none'",
+    *,
+    status: int = 200,
 ) -> Response:
-    said = html.escape(WORDS[title][0 if language == "en" else 1])
+    said = html.escape(title[0 if language == "en" else 1])
     text = (
         f'<!doctype html><html lang="{"zh-CN" if language == "zh" else "en"}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
