@@ -7,7 +7,7 @@ import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from hub.api.card import access as card_access
 from hub.api.state import now_ms
 from hub.loop.appointments import HOLD_MS
 from hub.store.book import waitlist
+from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
 from hub.store.book.places import day_slots
 from hub.store.connection import DATABASE, opened
@@ -550,16 +551,23 @@ def test_the_focus_follows_a_tap(world: CardWorld, chromium: Browser) -> None:
     page.context.close()
 
 
+def full_day(world: CardWorld, ahead: int) -> tuple[date, list[Appointment]]:
+    """A day of the vault, so many ahead, all of whose places others have."""
+    hub = world.hub
+    site = hub.config.sites["hall"]
+    day = from_ms(now_ms() + ahead * DAY_MS, site.zone_info).date()
+    with opened(hub.config.data_dir) as db:
+        return day, [
+            hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
+            for each in day_slots(db, site, "vault", day, now_ms())
+        ]
+
+
 def test_a_full_day_is_waited_for_and_a_place_confirmed(world: CardWorld, page: Page) -> None:
     """The waitlist from a card; the pass tells of the place that is held, and takes it."""
     hub = world.hub
     site = hub.config.sites["hall"]
-    day = from_ms(now_ms() + 2 * DAY_MS, site.zone_info).date()
-    with opened(hub.config.data_dir) as db:
-        taken = [
-            hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
-            for each in day_slots(db, site, "vault", day, now_ms())
-        ]
+    day, taken = full_day(world, 2)
     appointment(world, page, service="vault")
     expect(page.locator("#question")).to_have_text(SAY["en"]["time"])
     page.locator("#day").select_option(day.isoformat())
@@ -588,12 +596,7 @@ def test_an_offer_that_lapsed_is_no_cancellation_of_the_customer_s_own(world: Ca
     """No notice is promised where none can go out, and the pass says what became of the place that was held."""
     hub = world.hub
     site = hub.config.sites["hall"]
-    day = from_ms(now_ms() + 3 * DAY_MS, site.zone_info).date()
-    with opened(hub.config.data_dir) as db:
-        taken = [
-            hub.state.book.book(db, site, Wanted("vault", each.start_ms, "Somebody Else"), now_ms())
-            for each in day_slots(db, site, "vault", day, now_ms())
-        ]
+    day, taken = full_day(world, 3)
     appointment(world, page, service="vault")
     page.locator("#day").select_option(day.isoformat())
     page.get_by_role("button", name="Join the waitlist").click()

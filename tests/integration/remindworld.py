@@ -6,15 +6,19 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hubworld import World
+from receiver import SECRET, receiving
 from tables import IDENTITY_CARD, service
 
 from branchloop.clock import DAY_MS
 from hub.api.state import now_ms
-from hub.config.events import Reminders
+from hub.config.events import Gateway, Reminders
+from hub.loop.delivery import key_of
+from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
-from hub.outgoing.sinks import Sink
+from hub.outgoing.sinks import GatewaySink, Sink
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
 from hub.store.book.places import day_slots
@@ -48,6 +52,19 @@ def look(hub: World, make: Callable[[], Sink], times: int = 1) -> list[int]:
         return [await reminding(hub, make()).look() for _ in range(times)]
 
     return asyncio.run(go())
+
+
+def posted(hub: World) -> list[dict[str, Any]]:
+    """What a gateway gets of the one who is due, in one look."""
+    with receiving() as gateway:
+
+        async def go() -> int:
+            async with client() as to:
+                sink = GatewaySink(Gateway(url=gateway.url, secret_env="X"), [key_of(SECRET, "test")], to)
+                return await reminding(hub, sink).look()
+
+        assert asyncio.run(go()) == 1
+    return gateway.got
 
 
 def stages(hub: World, appointment: Appointment) -> list[str]:

@@ -12,19 +12,16 @@ from pathlib import Path
 import httpx
 import pytest
 from hubworld import NOON, World, world
-from receiver import SECRET, receiving
-from remindworld import look, reminding, stages, states
+from remindworld import look, posted, stages, states
 from tables import IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS, from_ms
 from hub.api.state import now_ms
-from hub.config.events import Gateway, Reminders
+from hub.config.events import Reminders
 from hub.loop.appointments import HOLD_MS
-from hub.loop.delivery import key_of
 from hub.loop.embedding import Embed, issue
-from hub.outgoing.post import client
 from hub.outgoing.reminders import Reminding
-from hub.outgoing.sinks import GatewaySink, LogSink, Note, SinkError
+from hub.outgoing.sinks import LogSink, Note, SinkError
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
@@ -132,15 +129,7 @@ def test_the_gateway_is_posted_what_it_is_for_a_reminder(hub: World) -> None:
     taken = filled(hub)
     waits(hub, taken[0], '{"phone": "+8613800138000"}', "zh")
     freed(hub, taken[1])
-    with receiving() as gateway:
-
-        async def go() -> int:
-            async with client() as to:
-                sink = GatewaySink(Gateway(url=gateway.url, secret_env="X"), [key_of(SECRET, "test")], to)
-                return await reminding(hub, sink).look()
-
-        assert asyncio.run(go()) == 1
-    (got,) = gateway.got
+    (got,) = posted(hub)
     assert (got["type"], got["phone"], got["email"]) == ("branchloop.reminder", "+8613800138000", None)
 
 
