@@ -25,6 +25,7 @@ from axe_playwright_python.sync_playwright import Axe
 from brokers import until
 from consentworld import SITE, ConsentWorld, consent_world
 from playwright.sync_api import Browser, Page, expect
+from written import written
 
 from branchloop.codes import qr_text
 from branchloop.credentials import username
@@ -553,9 +554,8 @@ def _nothing_is_found(kiosk: KioskWorld, photos: list[bytes], vectors: list[Any]
         for form in (np.float16, np.float32):
             raw = vector.astype(form).tobytes()
             needles += [raw[:48], base64.b64encode(raw)[:48]]
-    files = [path for path in kiosk.folder.rglob("*") if path.is_file()]
+    files = written(kiosk.folder)
     assert {"hub.db", "audit.db", "keys.db", "kiosk.db", "outbox.db", "kiosk.log"} <= {f.name for f in files}
-    for file in files:
-        content = file.read_bytes()
+    for file, content in files.items():
         found = [needle for needle in needles if needle in content]
         assert not found, file

@@ -7,13 +7,13 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
 from boxpeer import BoxPeer
 from brokers import until
 from consentworld import ConsentWorld, consent_world
+from written import written
 
 from branchloop.clock import iso
 from branchloop.codes import code_digest, read_qr
@@ -296,10 +296,8 @@ def test_clear_names_and_codes_are_in_no_file(world: ConsentWorld, staff: dict[s
     made = book(world, staff, a_slot(world, staff, 12), customer="c-bytes").json()
     needles = [NAME.encode(), made["code"].encode(), made["code"].replace("-", "").encode()]
     needles.append(world.state.people.wrapping.unwrap.__self__._find("c-bytes"))  # type: ignore[attr-defined]
-    for file in Path(world.folder).rglob("*"):
-        if file.is_file():
-            content = file.read_bytes()
-            assert not any(needle in content for needle in needles), file
+    for file, content in written(world.folder).items():
+        assert not any(needle in content for needle in needles), file
 
 
 def test_after_its_time_an_appointment_names_nobody(world: ConsentWorld, staff: dict[str, str]) -> None:

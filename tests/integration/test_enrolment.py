@@ -16,6 +16,7 @@ from boxpeer import BoxPeer
 from brokers import running, until, write_hub
 from consentworld import ConsentWorld, consent_world
 from test_ingest_mqtt import Worker
+from written import written
 
 from branchloop.keys.box import new_private, sign_box_key
 from branchloop.keys.sealing import decode
@@ -306,11 +307,10 @@ def search(world: ConsentWorld, name: str) -> None:
     for photo in PHOTOS:
         part = photo[300:360]
         needles += [part, b64encode(part), urlsafe_b64encode(part), part.hex().encode()]
-    files = [path for path in world.folder.rglob("*") if path.is_file()]
+    files = written(world.folder)
     assert any(path.name == "hub.db" for path in files)
     assert any(path.suffix == ".blk" for path in files), "the broker's store is searched"
-    for path in files:
-        content = path.read_bytes()
+    for path, content in files.items():
         for needle in needles:
             assert needle not in content, path
 
