@@ -53,6 +53,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "E-mail, or a phone number with its country: +86 138 0013 8000.",
         "邮箱，或带国家代码的手机号：+86 138 0013 8000。",
     ),
+    "book.mail": ("An e-mail address.", "邮箱地址。"),
     "wrong.contact": ("Write it as shown above.", "请按上述格式填写。"),
     "book.privacy": (
         "Your name is kept encrypted, for this visit only, and deleted {days} days after it.",

@@ -1,4 +1,4 @@
-"""What is said in a frame that shows no card, in both languages: (English, 中文)."""
+"""What is said in a frame or a page that shows no card, in both languages: (English, 中文)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ WHY: Mapping[str, tuple[str, str]] = {
         "The address of this frame holds no valid token of the bank: it is forged, damaged or expired. The page's owner gets a new one from the bank.",
         "此框架的地址中没有有效的银行令牌：可能被伪造、已损坏或已过期。请页面所有者向本行申请新令牌。",
     ),
-    "lang": (
-        "The address of this frame is wrong: lang is {said}; write {known}, or leave it out.",
-        "此框架的地址有误：lang 的值为 {said}；请写 {known}，或省略该参数。",
+    "value": (
+        "This address is wrong: {key} is {said}; write {known}, or leave it out.",
+        "此地址有误：{key} 的值为 {said}；请写 {known}，或省略该参数。",
     ),
     "card": (
-        "The address of this frame is wrong: there is no card {said}; write {known}.",
-        "此框架的地址有误：没有名为 {said} 的卡片；请写 {known}。",
+        "This address is wrong: there is no card {said}; write {known}.",
+        "此地址有误：没有名为 {said} 的卡片；请写 {known}。",
     ),
 }

@@ -23,6 +23,7 @@ from test_api import send, window
 from branchloop.clock import DAY_MS, from_ms, iso, to_ms
 from hub.api.card import access as card_access
 from hub.api.state import now_ms
+from hub.config.events import Reminders
 from hub.loop.appointments import HOLD_MS
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
@@ -652,6 +653,33 @@ def test_a_branch_nearby_is_booked_where_this_one_is_full(
         assert again.value.json()["site"] == "annex"
 
 
+@pytest.mark.parametrize(
+    ("ways", "asked"),
+    [((), None), (("email",), "An e-mail address."), (("email", "phone"), "E-mail, or a phone")],
+)
+def test_an_address_is_asked_for_where_a_reminder_can_go_out(
+    world: CardWorld, page: Page, monkeypatch: pytest.MonkeyPatch, ways: tuple[str, ...], asked: str | None
+) -> None:
+    """And only such an address as it can go to."""
+    monkeypatch.setattr(Reminders, "ways", property(lambda _rules: frozenset(ways)))
+    appointment(world, page)
+    to_name(page, at=3)
+    contact = page.locator("#contact")
+    expect(page.locator("#name")).to_be_visible()
+    expect(contact).to_have_count(0 if asked is None else 1)
+    if asked is None:
+        return
+    expect(page.locator("#contact-hint")).to_contain_text(asked)
+    page.locator("#name").fill("Maria Findable")
+    contact.fill("+86 138 0013 8000")
+    page.locator("#send").click()
+    if "phone" in ways:
+        expect(page.locator("branch-pass #question")).to_have_text("Booked")
+    else:
+        expect(contact).to_have_attribute("aria-invalid", "true")
+        expect(contact).to_be_focused()
+
+
 def test_a_place_in_the_queue_is_taken_from_the_page(world: CardWorld, page: Page) -> None:
     """Without a time; no name is asked for more than is needed."""
     appointment(world, page, service="cash")
@@ -675,6 +703,11 @@ def test_a_pass_that_nobody_knows_says_so(world: CardWorld, page: Page) -> None:
     expect(page.locator(".said")).to_have_text("此链接无效，或该预约早已结束，请重新预约。")
     page.goto(f"{world.hub.api}/pass?lang=zh")
     expect(page.locator(".said")).to_contain_text("请打开预约链接")
+    for own in ("pass", "document"):
+        answer = page.goto(f"{world.hub.api}/{own}?lang=fr")
+        assert answer is not None
+        assert (answer.status, answer.headers["x-frame-options"]) == (422, "DENY")
+        expect(page.locator("main")).to_contain_text("lang is “fr”; write zh or en, or leave it out")
     faults(page)
 
 
@@ -897,6 +930,8 @@ def test_a_frame_with_a_wrong_address_says_what_is_wrong(world: CardWorld, page:
     """Within the page's own frame, and not that the hub refused to connect."""
     for address, told in (
         ("branch-appointment?lang=fr&theme=pink", "lang is “fr”; write zh or en"),
+        ("branch-appointment?lang=en&theme=pink", "theme is “pink”; write light or dark"),
+        ("branch-document?kind=passport", "kind is “passport”; write account or certificate"),
         ("branch-nothing?lang=en", "there is no card “branch-nothing”"),
     ):
         source = f"{world.hub.api}/embed/{address}&token={world.token()}"

@@ -235,8 +235,9 @@ def test_a_notice_is_promised_only_where_one_goes_out(
     """Without a sink, or an address that it reaches, the pass says that it must be opened."""
     with hub_with(tmp_path, reminders) as hub:
         taken = filled(hub)
-        says = ask(hub, "offer", on_page(hub))["waitlist"]
-        assert joining in says["en"]  # type: ignore[index]
+        offer = ask(hub, "offer", on_page(hub))
+        assert joining in offer["waitlist"]["en"]  # type: ignore[index]
+        assert offer["remind_by"] == ["email"] * by_mail + ["phone"] * by_phone
         for promised, key, contact in (
             (by_mail, "mail", {"email": "maria@example.com"}),
             (by_phone, "call", {"phone": "+8613800138000"}),

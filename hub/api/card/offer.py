@@ -60,6 +60,7 @@ def routes() -> APIRouter:
             linked=linked,
             keep_days=page.state.config.people.keep_days,
             days_ahead=AHEAD_DAYS,
+            remind_by=sorted(page.state.config.reminders.ways),
             waitlist=joining(page.state.config.reminders),
         )
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 import html
 import json
 from collections.abc import Iterable, Mapping
+from typing import get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from branchloop.errors import AccessError
+from branchloop.site.kiosk import Online
 from branchloop.text.cards import WORDS
 from branchloop.text.catalogue import LANGUAGES, Language
 from branchloop.text.frames import REFUSED, WHY
@@ -35,6 +37,13 @@ _PINNED_S = 365 * 86_400
 _NEWEST_S = 300
 _HERE, _ABOVE = "", "../"
 _MOST_SAID = 40
+_KNOWN: Mapping[str, tuple[str, ...]] = {
+    "lang": LANGUAGES,
+    "theme": ("light", "dark"),
+    "kind": get_args(Online),
+}
+"""What an address may say, where it is one of few."""
+_ANY_PAGE, _NO_PAGE = "http: https:", "'none'"
 
 
 def routes() -> APIRouter:
@@ -61,20 +70,21 @@ def routes() -> APIRouter:
 
     @router.get("/embed/{name}")
     def frame(
-        request: Request, name: str, token: str = "", lang: str | None = None, theme: str = "",
-        kind: str = "", service: str = "", scene: str = "",
+        request: Request, name: str, token: str = "", lang: str | None = None, theme: str | None = None,
+        kind: str | None = None, service: str = "", scene: str = "",
     ) -> Response:  # fmt: skip
         # What is wrong is told in the frame: a problem as JSON would be shown in none, only a page that refuses to connect.
-        spoken = next((each for each in LANGUAGES if each == lang), _language(request))
-        if lang is not None and lang not in LANGUAGES:
-            return _refusal(served, spoken, 422, "lang", lang, LANGUAGES)
+        spoken = _spoken(request, lang)
+        wrong = _wrong(served, spoken, _ANY_PAGE, lang=lang, theme=theme, kind=kind)
+        if wrong is not None:
+            return wrong
         framed = [each for each in PARTS if each not in OWN]
         if name not in framed:
-            return _refusal(served, spoken, 404, "card", name, framed)
+            return _refusal(served, spoken, 404, "card", _ANY_PAGE, said=name, known=framed)
         try:
             embed = _bound(request.app.state.hub, token)
         except AccessError:
-            return _refusal(served, spoken, 403, "token")
+            return _refusal(served, spoken, 403, "token", _ANY_PAGE)
         said = {
             "token": token,
             "lang": lang,
@@ -87,20 +97,29 @@ def routes() -> APIRouter:
         return _page(WORDS["card.title"], spoken, _head(served, _ABOVE, (name, "frame")), body, embed.origin)
 
     @router.get("/pass")
-    def pass_page(request: Request, lang: Language | None = None) -> Response:
-        return _own(served, "branch-pass", "pass.title", lang or _language(request), ("branch-appointment",))
+    def pass_page(request: Request, lang: str | None = None) -> Response:
+        return _own(request, served, "branch-pass", "pass.title", lang, ("branch-appointment",))
 
     @router.get("/document")
-    def document_page(request: Request, lang: Language | None = None) -> Response:
-        return _own(served, "branch-document", "doc.title", lang or _language(request), ())
+    def document_page(request: Request, lang: str | None = None) -> Response:
+        return _own(request, served, "branch-document", "doc.title", lang, ())
 
     return router
 
 
 def _own(
-    served: Mapping[str, CardFile], name: str, title: str, spoken: Language, beside: tuple[str, ...]
+    request: Request,
+    served: Mapping[str, CardFile],
+    name: str,
+    title: str,
+    lang: str | None,
+    beside: tuple[str, ...],
 ) -> Response:
     """A page of the hub's own: what a customer's secret opens stands behind the # of its address."""
+    spoken = _spoken(request, lang)
+    wrong = _wrong(served, spoken, _NO_PAGE, lang=lang)
+    if wrong is not None:
+        return wrong
     said = {"from-fragment": "", "lang": spoken}
     body = f"<main>{_element(name, said)}{_element('branch-links', {**said, 'inside': ''})}</main>"
     return _page(WORDS[title], spoken, _head(served, _HERE, ("branch-links", name, *beside)), body)
@@ -115,28 +134,39 @@ def _bound(state: State, token: str) -> Embed:
     return embed
 
 
+def _wrong(
+    served: Mapping[str, CardFile], spoken: Language, ancestors: str, **said: str | None
+) -> Response | None:
+    """The refusal of what an address says of `lang` and the like; None where nothing is wrong."""
+    for key, value in said.items():
+        if value is not None and value not in _KNOWN[key]:
+            return _refusal(served, spoken, 422, "value", ancestors, key=key, said=value, known=_KNOWN[key])
+    return None
+
+
 def _refusal(
     served: Mapping[str, CardFile],
     spoken: Language,
     status: int,
-    key: str,
+    reason: str,
+    ancestors: str,
+    *,
+    key: str = "",
     said: str = "",
     known: Iterable[str] = (),
 ) -> Response:
     """Said in both languages, in any frame: it is about the page, and of nobody."""
-    values = (
-        {"said": f"“{said[:_MOST_SAID]}”", "known": " or ".join(known)},
-        {"said": f"“{said[:_MOST_SAID]}”", "known": " 或 ".join(known)},
-    )
+    shown = f"“{said[:_MOST_SAID]}”"
+    values = [{"key": key, "said": shown, "known": each.join(known)} for each in (" or ", " 或 ")]
     title, why = (
         "".join(
             f'<{tag} lang="{language}">{html.escape(text.format(**each))}</{tag}>'
             for language, text, each in zip(("en", "zh-CN"), texts, values, strict=True)
         )
-        for tag, texts in (("h1", REFUSED), ("p", WHY[key]))
+        for tag, texts in (("h1", REFUSED), ("p", WHY[reason]))
     )
     head = _head(served, _ABOVE, ())
-    return _page(REFUSED, spoken, head, f"<main>{title}{why}</main>", "http: https:", status=status)
+    return _page(REFUSED, spoken, head, f"<main>{title}{why}</main>", ancestors, status=status)
 
 
 def _element(name: str, attributes: Mapping[str, str | None]) -> str:
@@ -157,8 +187,11 @@ def _head(served: Mapping[str, CardFile], to_root: str, scripts: tuple[str, ...]
     return "".join(tags)
 
 
-def _language(request: Request) -> Language:
-    """What the browser asks for first."""
+def _spoken(request: Request, lang: str | None) -> Language:
+    """What the address says; else what the browser asks for first."""
+    for each in LANGUAGES:
+        if each == lang:
+            return each
     return "zh" if request.headers.get("accept-language", "zh").strip().lower().startswith("zh") else "en"
 
 
@@ -167,7 +200,7 @@ def _page(
     language: Language,
     head: str,
     body: str,
-    ancestors: str = "'none'",
+    ancestors: str = _NO_PAGE,
     *,
     status: int = 200,
 ) -> Response:
@@ -178,7 +211,7 @@ def _page(
         f"<title>{said}</title>{head}</head><body>{body}</body></html>"
     )
     headers = {"Content-Security-Policy": f"{_POLICY}{ancestors}"}
-    if ancestors == "'none'":
+    if ancestors == _NO_PAGE:
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
     else:
         headers["Cross-Origin-Resource-Policy"] = "cross-origin"  # its policy says which pages may frame it

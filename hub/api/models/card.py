@@ -12,6 +12,7 @@ from branchloop.text.catalogue import Language
 from branchloop.wire.payload import Id
 from hub.api.models.answers import Answer, Moment
 from hub.api.models.consent import Asked
+from hub.config.events import Way
 from hub.loop.appointments import Kind, Outcome, State
 
 Level = Literal["quiet", "usual", "busy"]
@@ -59,6 +60,7 @@ class Offer(Answer):
     )
     keep_days: int = Field(description="so long after the visit the name is kept")
     days_ahead: int
+    remind_by: list[Way] = Field(description="how a customer can be reminded; empty where nothing is sent")
     waitlist: Text = Field(description="how who joins a waitlist hears of a place")
 
 

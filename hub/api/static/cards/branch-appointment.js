@@ -126,7 +126,7 @@ class BranchAppointment extends Asking(Timed) {
       this.field("name", "book.name", null, { autocomplete: "name", maxlength: 60 }),
       !ticket && [
         this.oneOf("title", "book.call", ["ms", "mr", ""], (value) => this.t(`call.${value || "plain"}`)),
-        this.field("contact", "book.contact", "book.hint", { maxlength: 254 }),
+        this.ways.length > 0 && this.field("contact", "book.contact", this.ways.includes("phone") ? "book.hint" : "book.mail", { maxlength: 254 }),
       ],
       pick.kind === "waitlist" && h("p", {}, this.n(this.offer.waitlist)),
       h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })));
@@ -137,9 +137,14 @@ class BranchAppointment extends Asking(Timed) {
   blank() {
     return { name: "", title: "", contact: "" };
   }
+  get ways() {
+    return this.offer.remind_by;
+  }
   check() {
     const name = this.form.name.trim();
-    return !/^\p{L}/u.test(name) && (name || this.pick.kind !== "tickets") && "name";
+    const contact = this.form.contact.trim();
+    if (!/^\p{L}/u.test(name) && (name || this.pick.kind !== "tickets")) return "name";
+    return contact && !contact.includes("@") && !this.ways.includes("phone") && "contact";
   }
 
   wanted() {
