@@ -23,7 +23,7 @@ from branchloop.wire.commands import Gallery
 from hub.ingest.commands import Publish, raise_alarm
 from hub.store.book.changes import book_version
 from hub.store.book.entries import Book
-from hub.store.book.forecasting import with_own_waits, with_waits
+from hub.store.book.forecasting import line_of, with_own_waits, with_waits
 from hub.store.book.kiosk_day import expected, queues, ticket_range
 from hub.store.book.midnight import doors_ms
 from hub.store.connection import as_errors
@@ -47,6 +47,8 @@ def build(
     over_ms = now_ms if sure_ms is None else sure_ms
     consents = Consents(db)
     salt = secrets.token_urlsafe(24)
+    line = line_of(db, book, site, now_ms)
+    whole = book.waiting(db, site.id, from_ms(now_ms, site.zone_info).date())
     appointments = expected(db, book, site, now_ms, salt, consents.enrolled(site.id, device, now_ms))
     return Gallery(
         site=site.id,
@@ -54,10 +56,10 @@ def build(
         made_ms=now_ms,
         valid_until_ms=valid_until_ms(site, now_ms),
         salt=salt,
-        appointments=with_own_waits(db, book, site, appointments, now_ms),
+        appointments=with_own_waits(line, whole, appointments),
         consents=sorted(consent.id for consent in consents.holding(site.id, over_ms)),
         tickets=ticket_range(db, site, device, now_ms),
-        queues=with_waits(db, book, site, queues(db, site, now_ms), now_ms),
+        queues=with_waits(line, site, queues(db, site, now_ms)),
     )
 
 

@@ -18,7 +18,7 @@ from hub.api.state import now_ms as present_ms
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
-from hub.store.book.forecasting import reconciled, wait_for, with_waits
+from hub.store.book.forecasting import line_of, reconciled, wait_for, with_waits
 from hub.store.book.kiosk_day import queues
 from hub.store.book.places import day_slots
 from hub.store.book.queueing import transfer, walk_in
@@ -130,7 +130,9 @@ def test_a_closed_branch_tells_no_wait(tmp_path: Path, tables: str) -> None:
         def told(clock: str) -> list[float | None]:
             at_ms = made.at(clock)
             found = reconciled(db, made.book, made.site, at_ms)
-            kiosk = with_waits(db, made.book, made.site, queues(db, made.site, at_ms), at_ms)
+            kiosk = with_waits(
+                line_of(db, made.book, made.site, at_ms), made.site, queues(db, made.site, at_ms)
+            )
             waits_s = [None if each is None else each.wait.expected_s for each in found.values()]
             assert [(each.wait_s, each.booked_s) for each in kiosk] == [(each, each) for each in waits_s]
             return waits_s

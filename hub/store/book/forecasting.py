@@ -320,11 +320,8 @@ def _configured(
     return [*found, *besides]
 
 
-def with_waits(
-    db: sqlite3.Connection, book: InLine, site: Site, queues: Sequence[Queue], now_ms: int
-) -> list[Queue]:
+def with_waits(line: Line, site: Site, queues: Sequence[Queue]) -> list[Queue]:
     """What kiosks are told of the queues, with the wait of who comes now, without an appointment and with one."""
-    line = line_of(db, book, site, now_ms)
     targets_s = {service.id: service.walk_in_target_min * 60.0 for service in site.services}
     found = []
     for queue in queues:
@@ -341,14 +338,11 @@ def with_waits(
     return found
 
 
-def with_own_waits(
-    db: sqlite3.Connection, book: InLine, site: Site, appointments: Sequence[Expected], now_ms: int
-) -> list[Expected]:
-    """What kiosks are told of who checked in and waits: how many come before, and of the first in line for how long."""
-    whole = book.waiting(db, site.id, from_ms(now_ms, site.zone_info).date())
-    if not whole:
-        return list(appointments)
-    line = line_of(db, book, site, now_ms)
+def with_own_waits(line: Line, whole: Sequence[Waiting], appointments: Sequence[Expected]) -> list[Expected]:
+    """What kiosks are told of who checked in and waits: how many come before, and of the first in line for how long.
+
+    `whole` are those who wait, in the order of being called.
+    """
     places = {each.appointment: at for at, each in enumerate(whole)}
     found = []
     for each in appointments:
