@@ -6,12 +6,14 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 SECRET = base64.b64encode(b"k" * 32).decode()
@@ -27,6 +29,8 @@ class Receiver:
     drip: bool = False
     raw: Callable[[], Iterator[bytes]] | None = None
     """The whole answer as it goes over the line, after which the connection is closed."""
+    tls: Path | None = None
+    """The folder of its `cert.pem` and `key.pem`."""
     wrote: int = 0
     headers: dict[str, str] = field(default_factory=dict)
     asked: int = 0
@@ -35,7 +39,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"{'http' if self.tls is None else 'https'}://127.0.0.1:{self.port}/hook"
 
     @property
     def ids(self) -> list[int]:
@@ -108,6 +112,10 @@ def receiving(**how: Any) -> Iterator[Receiver]:
 
     server = Quiet(("127.0.0.1", 0), _handler(made))
     made.port = server.server_address[1]
+    if made.tls is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(made.tls / "cert.pem", made.tls / "key.pem")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

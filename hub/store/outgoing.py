@@ -26,13 +26,14 @@ class Target:
 
 
 def begin(db: sqlite3.Connection, target: str, url: str, *, from_start: bool) -> Target:
-    """Take up a receiver where it was; a new address wakes one that was disabled."""
+    """Take up a receiver where it was; a new address wakes one that was disabled, and has all of `give_up_h` before it."""
     db.execute(
         "INSERT OR IGNORE INTO webhook_target (id, url, cursor) VALUES (?,?,?)",
         (target, url, 0 if from_start else head(db)),
     )
     db.execute(
-        "UPDATE webhook_target SET url=?, disabled=0, attempts=0, next_ms=0, error=NULL WHERE id=? AND url<>?",
+        "UPDATE webhook_target SET url=?, disabled=0, attempts=0, failing_since_ms=NULL, next_ms=0, error=NULL "
+        "WHERE id=? AND url<>?",
         (url, target, url),
     )
     found = find(db, target)

@@ -20,6 +20,7 @@ from typing import Any
 import httpx
 import pytest
 from brokers import until
+from certificates import Authority
 from hubworld import World, world
 from jsonschema import Draft202012Validator
 from receiver import SECRET, Receiver, receiving
@@ -222,6 +223,43 @@ def test_what_nobody_takes_becomes_a_dead_letter_and_the_next_is_told(tmp_path: 
             with opened(read_config(config).data_dir) as db:
                 retry(db, "core")
             until(lambda: 1 in one.ids, "the dead letter is told after all", 30)
+
+
+def test_a_receiver_with_a_certificate_of_the_bank_s_own_authority_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what the hub's machine believes, and by nothing else."""
+    Authority.make(tmp_path / "tls").sign()
+    with receiving(tls=tmp_path / "tls") as one:
+        config = configured(tmp_path, hook("crm", one.url))
+        happen(config, 1)
+        with outgoing(config):
+            until(
+                lambda: ask(config, "SELECT 1 FROM webhook_target WHERE error LIKE '%CERTIFICATE_VERIFY%'") == [(1,)],
+                "it is not believed",
+            )  # fmt: skip
+        assert not one.got
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "tls" / "ca.pem"))
+        with outgoing(config):
+            until(lambda: one.ids == [1], "it is told", 30)
+
+
+def test_a_new_address_has_all_of_its_time_before_it(tmp_path: Path) -> None:
+    """What the one before it did not take for days is no dead letter the first time that the new one is busy."""
+    with (
+        receiving(answers=lambda _count: 500) as old,
+        receiving(answers=lambda count: 503 if count == 1 else 204) as new,
+    ):
+        config = configured(tmp_path, hook("core", old.url))
+        happen(config, 1)
+        with outgoing(config):
+            until(lambda: ask(config, "SELECT 1 FROM webhook_target WHERE attempts>0") == [(1,)], "it failed")
+        with opened(read_config(config).data_dir) as db:
+            db.execute("UPDATE webhook_target SET failing_since_ms=failing_since_ms-100*3600000")
+        config = configured(tmp_path, hook("core", new.url))
+        with outgoing(config):
+            until(lambda: new.ids == [1], "the new one is told", 30)
+    assert ask(config, "SELECT entry FROM webhook_dead") == []
 
 
 SLOW = 20
