@@ -21,6 +21,7 @@ _RULES = compiled((
     (r"the appointment is (?P<state>\w+); it cannot end as not served now\. .+", "该预约当前为“{0}”，不能登记为“未办理”；只有已叫号的才可以。"),
     (r"the appointment is (?P<state>\w+); it cannot be called again\. .+", "该预约当前为“{0}”，不能重呼；请先叫号。"),
     (r"the visit already came to (?P<outcome>\w+)\. .+", "该次到店已登记结果“{0}”；结果只登记一次。"),
+    (r"the visit's outcome was told already, and what comes next was not this\. .+", "该次到店已登记结果，这项后续事项未保存；后续事项只能与结果一并登记，请直接告知客户。"),
     (r"this appointment is on (\S+)\. .+", "该预约的日期为 {0}；请改约，或现场取号。"),
     (r"there is no such appointment\. .+", "该预约已不存在；请以最新列表为准。"),
     (r"the branch is closed now\. .+", "网点当前已闭店；请为客户预约其他时间。"),

@@ -13,6 +13,7 @@ import pytest
 from consentworld import ConsentWorld, consent_world
 
 from branchloop.clock import MINUTE_MS, to_ms
+from branchloop.text import refusals
 from hub.api.state import now_ms
 from hub.store import journeys
 from hub.store.book import queueing
@@ -88,6 +89,9 @@ def test_a_walk_in_is_called_parked_called_again_and_served(
     done = [post(world, staff, f"{to}/finish", finish) for _ in range(2)]
     assert [each.json()["outcome"] for each in done] == ["documents_missing"] * 2
     assert post(world, staff, f"{to}/finish", {"outcome": "done"}).status_code == 409
+    other = post(world, staff, f"{to}/finish", {**finish, "follow_up": {"text": "Bring the lease"}})
+    assert refusals.told("{detail} {hint}".format(**other.json()), "zh").startswith("该次到店已登记结果")
+    assert (other.status_code, other.json()["title"]) == (409, "Conflict")  # not kept: so it is told
     assert stages(world, ticket["id"]) == [
         "arrived", "checked_in", "called", "recalled", "parked", "called", "served", "outcome",
     ]  # fmt: skip

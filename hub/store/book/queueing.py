@@ -140,7 +140,7 @@ def finish(
 ) -> Appointment:
     """The visit is over, and what it came to; who is not served has left. The same again changes nothing.
 
-    Raises ConflictError when nobody called them, or another outcome was told; InputError for an unknown service.
+    Raises ConflictError when nobody called them, or another outcome or what comes next was told; InputError for an unknown service.
     """
     if follow_up is not None and follow_up.service is not None:
         rules.service_of(site, follow_up.service)
@@ -148,6 +148,12 @@ def finish(
         if appointment.outcome != outcome:
             raise ConflictError(
                 f"the visit already came to {appointment.outcome}.", hint="An outcome is told once."
+            )
+        known = follow_up in (None, follow_up_of(book, appointment))
+        if not known and appointment.masked_name != "*":  # of who was forgotten, nobody knows any more
+            raise ConflictError(
+                "the visit's outcome was told already, and what comes next was not this.",
+                hint="What comes next is told once, with the outcome: tell the customer.",
             )
         return appointment
     over = _over(db, book, appointment, outcome, now_ms)
