@@ -20,6 +20,7 @@ from hub.loop.value import (
     By,
     Tally,
     Told,
+    amount,
     by_week,
     cohorts,
     cost,
@@ -186,11 +187,11 @@ def _group(name: str | None, told: Mapping[str, Told], tally: Tally, value: Valu
 def _worth(served: int | None, cross_sold: int | None, value: Value) -> float | None:
     """What is entered of both; absent when a count is, or nothing is entered."""
     parts = [
-        None if count is None else each * count
+        None if count is None else amount(each, count)
         for each, count in ((value.per_served, served), (value.per_cross_sell, cross_sold))
         if each is not None
     ]
-    return None if not parts or None in parts else sum(part or 0 for part in parts)
+    return None if not parts or None in parts else float(sum(part or 0 for part in parts))
 
 
 def _cohorts(weeks: Mapping[str, tuple[int, int]], *, small: bool) -> list[models.Cohort]:

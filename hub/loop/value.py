@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from itertools import pairwise
 from statistics import median
 from typing import Literal
@@ -191,12 +192,17 @@ def share(part: int | None, whole: int | None) -> float | None:
     return None if part is None or not whole else part / whole
 
 
+def amount(each: float, count: int) -> Decimal:
+    """What so many at a price come to, exact in the digits in which the price was entered: sums of lines are their total."""
+    return Decimal(repr(each)) * count
+
+
 def cost(of: Callable[[str], int | None], per_stage: Mapping[Stage, float]) -> float | None:
     """What the stages cost; None when no cost is given or a count is absent."""
     counts: dict[Stage, int | None] = {stage: of(stage) for stage in per_stage}
     if not per_stage or any(count is None for count in counts.values()):
         return None
-    return sum(per_stage[stage] * (count or 0) for stage, count in counts.items())
+    return float(sum(amount(per_stage[stage], count or 0) for stage, count in counts.items()))
 
 
 def _journey(steps: Sequence[Happened]) -> Journey:

@@ -68,6 +68,12 @@ def test_without_costs_nothing_costs_null() -> None:
     assert cost({"served": 3}.get, {"served": 2.0}) == 6
 
 
+def test_costs_are_exact_in_the_digits_that_were_entered() -> None:
+    """Not 24.299999999999997: whoever adds up what is told gets what is told."""
+    assert cost({"served": 3, "booked": 3}.get, {"served": 8.1, "booked": 0.1}) == 24.6
+    assert cost({"served": 3}.get, {"served": 8.1}) == 24.3
+
+
 @given(st.lists(st.integers(0, 12), max_size=7))
 def test_no_absent_count_can_be_computed_back(counts: list[int]) -> None:
     """For each absent count there are other counts with the same answer in which it differs."""

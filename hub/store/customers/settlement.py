@@ -26,7 +26,7 @@ from branchloop.site.site import Site
 from hub.config.partners import Partner
 from hub.config.value import Value
 from hub.loop.receipt import canonical
-from hub.loop.value import SMALL
+from hub.loop.value import SMALL, amount
 
 GRACE_MS = DAY_MS
 """A month is closed so long after it ended in the last branch."""
@@ -116,7 +116,7 @@ def _lines(counts: Mapping[tuple[str, str], int], partner: Partner, value: Value
 
 
 def _money(each: float | None, count: int) -> float | None:
-    return None if each is None else round(each * count, 2)
+    return None if each is None else float(amount(each, count))
 
 
 def _bounds(month: str) -> tuple[date, date]:
