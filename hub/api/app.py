@@ -102,6 +102,8 @@ class HubApi(FastAPI):
         document = super().openapi()
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = models.Problem.model_json_schema()
+        for name in ("Events", "Event", "EventData"):  # keys may come within a version: see docs/events.md
+            schemas[name].pop("additionalProperties", None)
         for operations in document["paths"].values():
             for operation in operations.values():
                 if "requestBody" in operation:  # what hub.api.guard refuses before any route is asked

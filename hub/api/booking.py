@@ -33,7 +33,13 @@ from hub.store.customers.consents import Consents
 from hub.store.idempotency import keep_key, made_before, request_digest
 
 Day = Annotated[str | None, Query(description="YYYY-MM-DD of the branch; today without it", max_length=10)]
-Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=100)]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", min_length=1, max_length=100,
+        description="one per booking or ticket; the same request again answers the same",
+    ),
+]  # fmt: skip
 
 
 def routes() -> APIRouter:

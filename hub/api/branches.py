@@ -23,8 +23,9 @@ from hub.store.figures.reading import Reader
 from hub.store.figures.stretch import Span
 
 LATEST_MS = 4_102_444_800_000
-From = Annotated[str, Query(alias="from", description="RFC 3339 with zone", max_length=40)]
-To = Annotated[str, Query(description="RFC 3339 with zone", max_length=40)]
+_MOMENT = "RFC 3339 with zone; a + in an address is %2B"
+From = Annotated[str, Query(alias="from", description=_MOMENT, max_length=40)]
+To = Annotated[str, Query(description=_MOMENT, max_length=40)]
 Bucket = Annotated[str, Query(description="minute, hour or day", max_length=10)]
 Format = Annotated[
     Literal["json", "csv"],
@@ -201,7 +202,7 @@ def _ms(text: str, name: str) -> int:
     except (ValueError, OverflowError) as error:
         raise InputError(
             f"`{name}` is {text[:40]!r}: {error}.",
-            hint="Write RFC 3339 with a zone: 2026-11-23T09:00:00+08:00.",
+            hint="Write RFC 3339 with a zone: 2026-11-23T09:00:00+08:00; in an address its + is %2B.",
         ) from error
     if not 0 <= moment <= LATEST_MS:
         raise InputError(f"`{name}` is {text[:40]!r}: out of range.", hint="Give a time from 1970 to 2099.")

@@ -56,7 +56,7 @@ def routes() -> APIRouter:
                 models.Event.model_validate(_envelope(state, caller, each)) for each in _seen(caller, found)
             ],
             next=found[-1].id if found else after_id,
-            head=newest,
+            head=max(newest, after_id),  # a reader knows more than a hub that was restored
         )
 
     @router.get(

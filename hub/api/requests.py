@@ -39,7 +39,7 @@ def routes() -> APIRouter:
         site_id: str,
         every: Annotated[bool, Query(alias="all", description="also those that have ended")] = False,
     ) -> models.Requests:
-        """What is to be done, the oldest first; nobody is named."""
+        """What is to be done, the oldest first; nobody is named. At most 200: the oldest that are open, or with `all` the newest."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, "requests")
         state.book  # noqa: B018  # without a book there are none, and that is said

@@ -135,6 +135,15 @@ def test_a_bad_question_gets_a_problem(hub: World, query: dict[str, str], words:
     assert answer.json()["hint"]
 
 
+def test_a_plus_that_an_address_made_a_blank_is_told(hub: World) -> None:
+    """`curl ...?from=2026-01-01T00:00:00+08:00` reaches the hub with a blank for the +."""
+    url = f"{hub.api}/api/v1/branches/hall/heat?to=2026-01-02T00:00:00Z&from=2026-01-01T00:00:00"
+    headers = hub.token("head_office")
+    answer = httpx.get(f"{url}+08:00", headers=headers)
+    assert (answer.status_code, "its + is %2B" in answer.json()["hint"]) == (422, True)
+    assert httpx.get(f"{url}%2B08:00", headers=headers).status_code == 200
+
+
 def test_the_stream_tells_at_once_and_resumes(hub: World) -> None:
     """A notice committed by another process arrives within two seconds; a reader that lost it resumes."""
     headers = hub.token("staff", "annex")

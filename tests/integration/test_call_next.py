@@ -152,3 +152,11 @@ def test_a_walk_in_that_is_sent_twice_gets_one_ticket(free: World) -> None:
     assert made[0].json()["id"] == made[1].json()["id"]
     assert post(free, staff, "walk-ins", {"service": "loan"}, **again).status_code == 409
     assert post(free, staff, "walk-ins", {"service": "desk"}).json()["id"] != made[0].json()["id"]
+
+
+def test_an_empty_key_makes_no_two_customers_one(free: World) -> None:
+    """As a variable that was not set sends it: everybody who comes for the same would get the first one's ticket."""
+    staff = free.token("staff", "hall")
+    empty = post(free, staff, "walk-ins", {"service": "desk"}, **{"Idempotency-Key": ""})
+    assert empty.status_code == 422
+    assert "Idempotency-Key" in empty.json()["detail"]
