@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from branchloop.cli import COMMANDS
 from branchloop.site.site import Site
 from branchloop.wire import topics
-from branchloop.wire.batches import Ack, Batch, Dropped, Item
+from branchloop.wire.batches import BODIES, Ack, Batch, Dropped, Item
 from branchloop.wire.messages import (
     CameraWindow,
     Heat,
@@ -48,6 +48,12 @@ def test_the_protocol_documents_are_up_to_date() -> None:
         assert (ROOT / "docs/protocol" / name).read_text(encoding="utf-8") == text, name
 
 
+def test_protocol_md_names_every_topic_and_every_kind_of_message() -> None:
+    """Nothing is sent of which a reader of that page has not heard."""
+    page = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
+    assert [each for each in (*topics.KINDS, *BODIES) if f"`{each}`" not in page] == []
+
+
 def test_the_api_description_is_up_to_date() -> None:
     """`python -m hub.api.openapi` prints what is checked in."""
     assert (ROOT / "docs/protocol/openapi.json").read_text(encoding="utf-8") == openapi_text()
@@ -56,6 +62,52 @@ def test_the_api_description_is_up_to_date() -> None:
 def test_the_schema_of_events_is_up_to_date() -> None:
     """`python -m hub.api.event_schema` prints what is checked in."""
     assert (ROOT / "docs/protocol/event.schema.json").read_text(encoding="utf-8") == event_schema_text()
+
+
+def test_the_api_description_lets_an_event_hold_keys_that_come_later() -> None:
+    """As the schema of events does: a client made from it must bear them."""
+    schemas = json.loads((ROOT / "docs/protocol/openapi.json").read_text(encoding="utf-8"))["components"][
+        "schemas"
+    ]
+    told = {
+        "id": "1",
+        "type": "branchloop.journey.booked",
+        "version": 1,
+        "timestamp": "2026-11-27T01:02:03.000Z",
+        "later": 1,
+    }
+    data = dict.fromkeys(("service", "channel", "scene", "partner", "customer", "appointment", "later"))
+    page = {
+        "items": [{**told, "data": {**data, "site": "north", "journey": "j-1", "detail": {}}}],
+        "next": 1,
+        "head": 1,
+    }
+    Draft202012Validator(
+        {"$ref": "#/components/schemas/Events", "components": {"schemas": schemas}}
+    ).validate(page)
+
+
+def test_the_proxy_of_install_md_passes_what_customers_pages_ask_for() -> None:
+    """The paths listed for it, and nothing else, are open to the world."""
+    install = (ROOT / "docs/install.md").read_text(encoding="utf-8")
+    (listed,) = re.findall(r"TLS proxy, which passes (.*?) on, and nothing else", install, re.DOTALL)
+    passed = tuple(re.findall(r"`(/[a-z0-9/]+)`", listed))
+    static = ROOT / "hub/api/static"
+    pages = [
+        static / "enrol.html",
+        static / "enrol.js",
+        ROOT / "hub/api/verify_page.py",
+        *static.glob("cards/*.js"),
+    ]
+    asked = {
+        path
+        for page in pages
+        for path in re.findall(
+            r"[\"'`}](/(?:api/v1|static|cards)/[a-z0-9/.-]+)", page.read_text(encoding="utf-8")
+        )
+    }
+    assert {"/static/enrol.js", "/api/v1/enrolments/", "/api/v1/card/"} <= asked
+    assert {path for path in asked if not path.startswith(passed)} == set()
 
 
 @pytest.mark.parametrize(
