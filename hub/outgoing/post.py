@@ -34,8 +34,8 @@ class Answer:
 
 def client() -> httpx.AsyncClient:
     """Certificates are checked, redirects are not followed, connections are kept."""
-    trusted = httpx.create_ssl_context()
-    trusted.load_default_certs()  # and what the system believes: a bank has its own authority there
+    trusted = httpx.create_ssl_context(trust_env=False)
+    trusted.load_default_certs()  # what the system believes, or SSL_CERT_FILE: a bank has its own authority there
     return httpx.AsyncClient(
         verify=trusted,
         timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),

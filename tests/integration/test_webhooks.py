@@ -244,6 +244,18 @@ def test_a_receiver_with_a_certificate_of_the_bank_s_own_authority_is_told(
             until(lambda: one.ids == [1], "it is told", 30)
 
 
+def test_an_authority_s_file_that_is_gone_holds_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reminders and all other receivers go by the same process."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/gone.pem")
+
+    async def go(url: str) -> Answer:
+        async with client() as to:
+            return await post(to, url, [key_of(SECRET, "test")], "msg_1", b'{"id": "1"}')
+
+    with receiving() as one:
+        assert asyncio.run(go(one.url)) == Answer()
+
+
 def test_a_new_address_has_all_of_its_time_before_it(tmp_path: Path) -> None:
     """What the one before it did not take for days is no dead letter the first time that the new one is busy."""
     with (
