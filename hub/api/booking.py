@@ -165,12 +165,13 @@ def routes() -> APIRouter:
     def call(
         request: Request, caller: OnBoard, site_id: str, appointment: str, body: models.Call
     ) -> models.AppointmentAnswer:
-        """Call somebody who waits. Again changes nothing."""
+        """Call somebody who waits. Again changes nothing; to another counter is refused."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"call {appointment[:40]} to {body.counter or ''}")
         with opened(state.data_dir) as db:
             found = find_appointment(db, state.book, site, appointment)
-            return shown(db, state.book.step(db, found, "call", now_ms(), body.counter), now_ms())
+            counter = None if body.counter is None else body.counter.strip()
+            return shown(db, state.book.step(db, found, "call", now_ms(), counter), now_ms())
 
     @router.post("/appointments/{appointment}/serve")
     def serve(request: Request, caller: OnBoard, site_id: str, appointment: str) -> models.AppointmentAnswer:

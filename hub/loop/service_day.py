@@ -74,6 +74,7 @@ class Counts:
     left: int | None
     sent_on: int | None
     missed: int | None
+    """Appointments: who does not come with a ticket from afar breaks none."""
     booked_came: int | None
     outcomes: dict[Outcome, int] | None
 
@@ -115,7 +116,7 @@ def counts(visits: Iterable[Visit]) -> Counts:
         served=states["served"],
         left=states["left"],
         sent_on=states["sent_on"],
-        missed=states["missed"],
+        missed=sum(each.state == "missed" and each.kind == "booked" for each in kept),
         booked_came=sum(each.came and each.kind == "booked" and not each.sent_here for each in kept),
         outcomes=dict(Counter(each.outcome for each in kept if each.outcome is not None)),
     )

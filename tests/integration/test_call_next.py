@@ -107,6 +107,22 @@ def test_a_counter_calls_for_what_it_serves(skilled: World) -> None:
     assert post(skilled, staff, "call-next", {"counter": "c-2"}).json()["called"]["id"] == loan
 
 
+def test_who_was_called_to_one_counter_is_not_called_to_another(skilled: World) -> None:
+    """The second of two tellers would take it for done; the same counter again changes nothing."""
+    staff = skilled.token("staff", "hall")
+    at = f"appointments/{ticket(skilled, staff, 'desk')}/call"
+    longest = "relationship-manager-desk-one-01"
+    assert [post(skilled, staff, at, {"counter": longest}).json()["counter"] for _ in range(2)] == [
+        longest
+    ] * 2
+    assert post(skilled, staff, at).status_code == 200
+    refused = post(skilled, staff, at, {"counter": "c-2"})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409, f"the appointment was called to {longest} already.",
+    )  # fmt: skip
+    assert post(skilled, staff, at, {"counter": " "}).status_code == 422
+
+
 def test_the_earlier_promise_is_called_first(free: World) -> None:
     """The next appointment goes before an earlier walk-in, who is promised a time later than it."""
     staff = free.token("staff", "hall")

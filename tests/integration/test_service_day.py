@@ -284,6 +284,14 @@ def test_no_show_counts_whoever_was_due() -> None:
     assert counts([]).gone is None
 
 
+def test_a_ticket_from_afar_that_nobody_came_with_is_no_broken_appointment() -> None:
+    """Who comes with one is no appointment that was kept either; the funnel counts neither."""
+    afar = [visit("missed", kind="remote", came=False)] * 3
+    row = counts([*afar, visit("served", kind="remote"), visit("missed", came=False), visit("served")])
+    assert (row.no_show, row.missed) == (pytest.approx(1 / 2), 1)
+    assert counts(afar).no_show is None
+
+
 def test_a_row_is_closed_when_what_is_left_over_would_tell_a_small_count() -> None:
     many = [visit("served", outcome="done") for _ in range(9)]
     open_, closed = counts(many), counts([*many, visit("served")])  # nine outcomes of ten: one is left over

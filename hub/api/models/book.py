@@ -47,7 +47,7 @@ class Book(Asked):
 class Call(Asked):
     """Who is called, and to where."""
 
-    counter: Annotated[str, Field(min_length=1, max_length=20)] | None = None
+    counter: Annotated[str, Field(min_length=1, max_length=32, pattern=r"\S")] | None = None
 
 
 class CallNext(Asked):

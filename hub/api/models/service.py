@@ -37,7 +37,7 @@ class ServiceFigures(Answer):
     left: int | None = Field(description="who went away unserved")
     sent_on: int | None = Field(description="how often somebody was sent on from it to another service")
     left_share: Share | None = Field(description="of those whose visit is over")
-    missed: int | None
+    missed: int | None = Field(description="appointments that nobody came to; no tickets from afar")
     no_show: Share | None = Field(description="of appointments that came or whose arrival window is over")
     wait_median_s: float | None = Field(
         description="of waits for a call, from arrival or from being sent on; not of who was parked before it"

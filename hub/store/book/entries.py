@@ -269,8 +269,13 @@ class Book:
         now_ms: int,
         counter: str | None = None,
     ) -> Appointment:
-        """Call, serve or cancel; again changes nothing. Raises ConflictError when it does not follow."""
+        """Call, serve or cancel; again changes nothing. Raises ConflictError when it does not follow, or a counter has them."""
         if rules.done_already(appointment.state, step):
+            if step == "call" and counter is not None and counter != appointment.counter:
+                at = appointment.counter or "another counter"
+                raise ConflictError(
+                    f"the appointment was called to {at} already.", hint="Call somebody else who waits."
+                )
             return appointment
         state = rules.after(appointment.state, step)
         column = {"call": "called_ms", "serve": "served_ms", "cancel": "cancelled_ms"}[step]
