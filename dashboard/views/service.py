@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
@@ -22,7 +24,7 @@ def page() -> None:
         site = session.choose_branch(door)
         if site is None:
             return
-        today = datetime.now(ZoneInfo(door.branch(site)["timezone"])).date()
+        today = _today(door.branch(site))
         day = st.sidebar.date_input(
             say("service.day", session.language()),
             value=today,
@@ -34,9 +36,16 @@ def page() -> None:
         st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)
 
 
+def _today(branch: Mapping[str, Any]) -> date:
+    return datetime.now(ZoneInfo(branch["timezone"])).date()
+
+
 def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:
     with session.told(by_itself=is_today):
-        branch, answer, spoken = door.branch(site), door.service(site, day), session.language()
+        branch, spoken = door.branch(site), session.language()
+        if is_today and day != str(_today(branch)):
+            st.rerun()  # left open over midnight: the day that is drawn by itself has changed
+        answer = door.service(site, day)
         st.title(f"{plain(branch['name'][spoken])} · {say('page.service', spoken)}")
         session.ribbon(branch)
         if answer["services"]:
