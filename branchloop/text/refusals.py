@@ -9,7 +9,7 @@ from branchloop.text import board as text_board, faults as text_faults
 from branchloop.text.catalogue import Language
 from branchloop.text.rules import compiled, told_by
 
-_RULES = compiled((
+_SENTENCES = (
     (r"version (\d+) was saved meanwhile; this was made from (\d+)\. .+", "他人已保存版本 {0}，而您的修改基于版本 {1}；请先留存您的文本，放弃修改以载入新版本，再重新修改。"),
     (r"version (\d+) of (\S+) is published, (\d+) is older\. .+", "已发布版本 {0}，版本 {2} 较旧；版本号只增不减，请回滚到该版本，回滚会生成新版本。"),
     (r"the box runs another text of version (\d+) than the hub holds, and publishing would undo it\. Set version = (\d+) .+", "盒子运行的版本 {0} 与中心保存的版本 {0} 内容不同，发布会覆盖盒子上的内容。请在盒子的网点文件中将 version 设为 {1}，重启盒子，将该文件复制到中心并重启中心；若以中心的文件为准，请在中心的文件中将 version 设为 {1} 并重启中心。"),
@@ -29,8 +29,18 @@ _RULES = compiled((
     (r"this day has no booking number left\. .+", "当日预约号已用完；请选择其他日期。"),
     (r"(\S+) has no service (.+?)\. It has: (.+)\.", "网点 {0} 没有业务 {1}；现有业务：{2}。"),
     (r"there is no branch (.+?)\. .+", "没有网点 {0}；请从网点列表中选择。"),
+    (r"the appointment was called to (.+?) already\. .+", "该预约已由 {0} 叫号；请叫其他等候者。"),
+    (r"the appointment is (?P<state>\w+); it cannot be sent on now\. .+", "该预约当前为“{0}”，不能转办；请先签到。"),
+    (r"this code opens nothing here\. .+", "未找到该预约码；请核对，或现场取号。"),
+    (r"this code is for branch (\S+)\. .+", "该预约码属于网点 {0}；请引导客户前往该网点。"),
+    (r"this is not a booking code\. .+", "这不是预约码；预约码为 8 位，例如 7K2M-Q4XD。"),
+    (r"this is not the QR code of an appointment\. .+", "这不是预约二维码；请出示预约时的二维码。"),
+    (r"(\S+) has no counter (.+?)\. It has: (.+)\.", "网点 {0} 没有柜台 {1}；现有柜台：{2}。"),
+    (r"counter (\S+) does not serve (.+?)\. It serves: (.+)\.", "柜台 {0} 不办理 {1}；可办理：{2}。"),
+    (r"this customer was forgotten\. .+", "该客户的信息已删除，姓名不再显示。"),
     (r"too many .+\. Wait a minute\.", "操作过于频繁，请一分钟后再试。"),
-))  # fmt: skip
+)  # fmt: skip
+_RULES = compiled(_SENTENCES)
 _NAMES = {
     key.rpartition(".")[2]: words[1]
     for kind in ("board.do.", "board.state.", "board.outcome.")
@@ -45,3 +55,12 @@ def told(message: str, spoken: Language) -> str:
     if spoken == "en":
         return message
     return told_by(_RULES, message, spoken, _NAMES) or text_faults.told(message, spoken)
+
+
+def for_scripts() -> dict[str, object]:
+    """The same rules for a page's script, patterns as JavaScript writes them."""
+    return {
+        "rules": [[pattern.replace("(?P<", "(?<"), words] for pattern, words in _SENTENCES],
+        "names": _NAMES,
+        "unknown": text_faults.UNKNOWN,
+    }

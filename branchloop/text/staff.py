@@ -61,6 +61,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "No connection. What you see is of {time}; nothing can be done until it is back.",
         "连接中断。以下为 {time} 的情况，恢复前无法操作。",
     ),
+    "staff.away": (
+        "The hub does not answer. What you see is of {time}; nothing can be done until it does.",
+        "服务暂无响应。以下为 {time} 的情况，恢复前无法操作。",
+    ),
     "staff.failed": ("The hub cannot answer now. Try again.", "服务暂不可用，请重试。"),
     "staff.by.booked": ("appointment {time}", "预约 {time}"),
     "staff.by.walk_in": ("walk-in", "现场取号"),

@@ -10,7 +10,7 @@ from pathlib import Path
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from branchloop.text import board as text_board, staff as text_staff
+from branchloop.text import board as text_board, refusals as text_refusals, staff as text_staff
 from branchloop.text.consent import WORDS
 
 STATIC = Path(__file__).parent / "static"
@@ -24,6 +24,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 
+STAFF_PARTS = ("staff-words.js", "staff-door.js")
+"""Scripts of the staff's page beside its own."""
 STAFF_HEADERS = {**HEADERS, "Permissions-Policy": "camera=(), microphone=(), geolocation=()"}
 
 
@@ -37,6 +39,8 @@ def page(name: str) -> bytes:
     text = (STATIC / f"{name}.html").read_text(encoding="utf-8")
     for kind in ("js", "css"):
         text = text.replace("{{" + kind + "}}", integrity((STATIC / f"{name}.{kind}").read_bytes()))
+    for part in STAFF_PARTS:
+        text = text.replace("{{" + part + "}}", integrity((STATIC / part).read_bytes()))
     return text.encode()
 
 
@@ -75,7 +79,9 @@ def _staff(router: APIRouter) -> None:
     html = page("staff")
     script = (STATIC / "staff.js").read_bytes()
     style = (STATIC / "staff.css").read_bytes()
-    words = json.dumps({**text_board.WORDS, **text_staff.WORDS}, ensure_ascii=False).encode()
+    speech, door = ((STATIC / part).read_bytes() for part in STAFF_PARTS)
+    told = {"words": {**text_board.WORDS, **text_staff.WORDS}, "refusals": text_refusals.for_scripts()}
+    words = json.dumps(told, ensure_ascii=False).encode()
 
     @router.get("/staff")
     def staff() -> Response:
@@ -84,6 +90,14 @@ def _staff(router: APIRouter) -> None:
     @router.get("/static/staff.js")
     def staff_script() -> Response:
         return Response(script, media_type="text/javascript; charset=utf-8")
+
+    @router.get("/static/staff-words.js")
+    def staff_speech() -> Response:
+        return Response(speech, media_type="text/javascript; charset=utf-8")
+
+    @router.get("/static/staff-door.js")
+    def staff_door() -> Response:
+        return Response(door, media_type="text/javascript; charset=utf-8")
 
     @router.get("/static/staff.css")
     def staff_style() -> Response:

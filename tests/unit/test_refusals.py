@@ -7,8 +7,9 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from branchloop import codes
 from branchloop.errors import BranchloopError
-from branchloop.text.refusals import told
+from branchloop.text.refusals import for_scripts, told
 from dashboard.client import Hub, Unknown
 from hub.api import figures
 from hub.loop import appointments, tickets
@@ -33,6 +34,8 @@ def test_who_was_served_cannot_end_as_not_served() -> None:
 @pytest.mark.parametrize(
     ("ask", "words"),
     [
+        (lambda: codes.read_code("hello"), "这不是预约码"),
+        (lambda: codes.read_qr("hello"), "这不是预约二维码"),
         (lambda: figures.snap(0, 9 * 86_400_000, 7), "一次最多查询 7 天"),
         (lambda: tickets.number("A", 1_000), "今日 A 号段已用完"),
     ],
@@ -42,6 +45,15 @@ def test_refusals_have_rules(ask: Callable[[], object], words: str) -> None:
     with pytest.raises(BranchloopError) as refused:
         ask()
     assert told(str(refused.value), "zh").startswith(words)
+
+
+def test_a_script_is_given_the_same_rules() -> None:
+    """Every pattern as JavaScript writes it: named groups are all that differs."""
+    given = for_scripts()
+    rules = given["rules"]
+    assert isinstance(rules, list)
+    assert not any("(?P" in pattern for pattern, _ in rules)
+    assert any("(?<state>" in pattern for pattern, _ in rules)
 
 
 def test_what_no_rule_knows_says_so() -> None:

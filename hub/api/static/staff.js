@@ -1,31 +1,24 @@
-// The staff's page: who is next at my counter, and what becomes of a ticket. It asks the hub's API and nobody else.
-// The token is typed once and kept in this tab's session only; branch, counter and language are kept on the phone.
+// The staff's page: who is next at my counter, and what becomes of a ticket. Branch, counter and language are kept on the phone.
 "use strict";
 (() => {
-  const POLL_MS = 3000, TIMEOUT_MS = 8000, OVER_SHOWN = 10, NAME_MS = 60000;
+  const POLL_MS = 3000, OVER_SHOWN = 10, NAME_MS = 60000;
   const OUTCOMES = ["done", "partly", "documents_missing", "not_served"];
   const at = (id) => document.getElementById(id);
-  let words = {}, board = null, branches = [], seen = "", read = null, busy = false, offline = false, timer = 0;
-  let said = null, reading = 0, names = new Map();
+  const { session, ask } = staffDoor;
+  let board = null, branches = [], seen = "", read = null, busy = false, offline = "", timer = 0;
+  let said = null, still = null, reading = 0, names = new Map(), opener = null;
 
   const kept = {
     get: (key) => { try { return localStorage.getItem(`staff.${key}`) || ""; } catch { return ""; } },
     put: (key, value) => { try { localStorage.setItem(`staff.${key}`, value); } catch { /* not kept, then */ } },
   };
-  const session = {
-    get token() { try { return sessionStorage.getItem("staff.token") || ""; } catch { return this.held || ""; } },
-    set token(value) { this.held = value; try { sessionStorage.setItem("staff.token", value); } catch { /* held */ } },
-  };
   let language = kept.get("language") || ((navigator.language || "zh").toLowerCase().startsWith("zh") ? "zh" : "en");
   let site = kept.get("branch"), counter = kept.get("counter");
 
-  const say = (key, values = {}) => {
-    const pair = words[key];
-    if (!pair) return key;
-    return (language === "zh" ? pair[1] : pair[0]).replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
-  };
-  const tell = (make, bad = false) => {
-    said = make; at("said").className = bad ? "bad" : ""; at("said").textContent = make ? make() : "";
+  const say = (key, values) => staffWords.say(language, key, values);
+  // What holds of the board as it was, says so with `holds`: it goes when that is over.
+  const tell = (make, bad = false, holds = null) => {
+    said = make; still = holds; at("said").className = bad ? "bad" : ""; at("said").textContent = make ? make() : "";
   };
 
   function made(tag, attributes = {}, ...children) {
@@ -40,37 +33,22 @@
   }
 
   // --- the hub ----------------------------------------------------------------------------------------
-  async function ask(method, path, body, key) {
-    const headers = { Authorization: `Bearer ${session.token}` };
-    if (body !== undefined) headers["Content-Type"] = "application/json";
-    if (key) headers["Idempotency-Key"] = key;
-    let answer;
-    try {
-      answer = await fetch(`/api/v1/${path}`, {
-        method, headers, body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS), credentials: "omit",
-      });
-    } catch (error) { throw { lost: true }; }
-    if (answer.ok) return answer.json();
-    let told = {};
-    try { told = await answer.json(); } catch { /* no sentence came */ }
-    throw { status: answer.status, text: [told.detail, told.hint].filter(Boolean).join(" ") };
-  }
   const inBranch = (tail) => `branches/${encodeURIComponent(site)}/${tail}`;
   const fresh = () => [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
 
   function failed(error) {
-    if (error.lost) { setOffline(true); return; }
+    if (error.lost) { setOffline(error.lost); return; }
     if (error.status === 401) { signOut(); tell(() => say("staff.unknown"), true); return; }
     if (error.status === undefined) throw error;
-    const text = error.status === 403 ? () => say("staff.refused") : error.status >= 500 ? () => say("staff.failed") : () => error.text;
+    const text = error.status === 403 ? () => say("staff.refused") : error.status >= 500 || !error.text ? () => say("staff.failed")
+      : () => staffWords.refused(language, error.text);
     tell(text, true);
   }
 
-  function setOffline(is) {
-    offline = is;
-    at("offline").hidden = !is;
-    at("offline").textContent = is ? say("staff.offline", { time: read ? clock(read) : "—" }) : "";
+  function setOffline(how) {
+    offline = how;
+    at("offline").hidden = !how;
+    at("offline").textContent = how ? say(how, { time: read ? clock(read) : "—" }) : "";
     enable();
   }
   const enable = () => {
@@ -85,24 +63,36 @@
       const told = await ask("GET", inBranch("board"));
       if (mine !== reading) return;
       board = told; read = told.as_of;
-      setOffline(false);
+      if (board.counters.length && !board.counters.some((each) => each.id === counter)) counter = "";
+      setOffline("");
       draw();
     } catch (error) {
       if (mine === reading) failed(error);
+    } finally {
+      clearTimeout(timer);
+      if (session.token && !document.hidden) timer = setTimeout(refresh, POLL_MS);
     }
-    clearTimeout(timer);
-    if (session.token && !document.hidden) timer = setTimeout(refresh, POLL_MS);
   }
 
   // One step at a time: what is touched meanwhile does nothing, and the hub takes a repeated step as done.
   async function step(work) {
     if (busy || offline) return false;
+    const from = document.activeElement;
     busy = true; enable();
     let done = false;
-    try { await work(); done = true; } catch (error) { failed(error); }
-    busy = false; enable();
+    try { await work(); done = true; } catch (error) { failed(error); } finally { busy = false; enable(); }
     await refresh();
+    refocus(from);
     return done;
+  }
+  // A button that is disabled or drawn anew loses the keyboard: what is there of the same person takes it, else the next call.
+  const nowhere = () => { const held = document.activeElement; return held === document.body || !held.getClientRects().length; };
+  function refocus(from) {
+    if (!from || from === document.body) return;
+    const key = from.dataset.key, id = key && key.split("-").pop();
+    const find = (how) => (key ? document.querySelector(how) : null);
+    for (const each of [from, find(`[data-key="${key}"]`), find(`[data-key$="-${id}"]:not(#over *)`), opener, at("next")])
+      if (each && nowhere()) each.focus({ preventScroll: true });
   }
   const does = (item, what, body = {}) => () => step(async () => {
     await ask("POST", inBranch(`appointments/${encodeURIComponent(item.id)}/${what}`), body);
@@ -119,7 +109,8 @@
     : queue.wait_high_s < 30 ? say("staff.wait.no")
     : say("staff.wait.range", { mid: minutes(queue.wait_s), low: Math.floor(queue.wait_low_s / 60), high: Math.ceil(queue.wait_high_s / 60) });
   const number = (item) => item.number || item.booking_no;
-  const mine = () => board.items.find((each) => each.state === "called" && each.counter === counter && counter);
+  const mine = () => board.items.filter((each) => each.state === "called" && each.counter === counter && counter)
+    .sort((a, b) => (a.called < b.called ? -1 : 1)); // as the hub has it: who was called first is to be finished first
 
   // --- drawing ----------------------------------------------------------------------------------------
   function draw() {
@@ -137,25 +128,26 @@
     const order = new Map(board.next.map((id, index) => [id, index]));
     const of = (...states) => board.items.filter((each) => states.includes(each.state));
     const here = mine();
-    at("serving").replaceChildren(here ? card(here) : made("p", { class: "small" }, say("staff.serving.nobody")));
+    at("serving").replaceChildren(...(here.length ? here.map(card) : [made("p", { class: "small" }, say("staff.serving.nobody"))]));
     at("waits").replaceChildren(...board.queues.map((queue) =>
       made("li", { class: "wait" }, say("staff.wait", { service: queue.name[language], count: queue.waiting, range: range(queue) }),
         queue.floor_extra ? ` · ${say("board.wait.floor", { count: queue.floor_extra })}` : null)));
     list("waiting", of("arrived").sort((a, b) => order.get(a.id) - order.get(b.id)), open, ["call", "park", "transfer", "leave"]);
     list("parked", of("parked"), open, ["resume", "transfer", "leave"]);
-    list("elsewhere", of("called").filter((each) => each !== here), open, ["recall", "park", "transfer", "leave", "finish"]);
+    list("elsewhere", of("called").filter((each) => !here.includes(each)), open, ["recall", "park", "transfer", "leave", "finish"]);
     list("expected", of("booked", "missed"), open, ["arrive"]);
-    list("over", of("served", "left").sort((a, b) => (a.served || a.arrived) < (b.served || b.arrived) ? 1 : -1).slice(0, OVER_SHOWN), open, []);
-    const line = board.items.filter((each) => order.has(each.id) && serves(each.service)).length;
+    const last = (each) => each.served || each.called || each.arrived;
+    list("over", of("served", "left").sort((a, b) => (last(a) < last(b) ? 1 : -1)).slice(0, OVER_SHOWN), open, []);
     at("next-what").textContent = say("staff.next");
-    at("next-count").textContent = here ? say("staff.next.finish", { number: number(here) }) : say("staff.next.wait", { count: line });
+    at("next-count").textContent = here.length ? say("staff.next.finish", { number: number(here[0]) }) : say("staff.next.wait", { count: line() });
+    if (still && !still()) tell(null);
     enable();
     if (focused) { const again = document.querySelector(`[data-key="${CSS.escape(focused)}"]`); if (again) again.focus(); }
   }
 
-  const serves = (id) => {
+  const line = () => {
     const desk = board.counters.find((each) => each.id === counter);
-    return !desk || desk.services.includes(id);
+    return board.items.filter((each) => board.next.includes(each.id) && (!desk || desk.services.includes(each.service))).length;
   };
 
   function list(id, items, open, steps) {
@@ -203,7 +195,7 @@
 
   function acts(item, steps) {
     const buttons = {
-      call: [say("staff.call_here"), () => withCounter(does(item, "call", { counter: counter.slice(0, 20) }))],
+      call: [say("staff.call_here"), () => withCounter(does(item, "call", { counter }))],
       recall: [say("board.do.recall"), does(item, "recall")],
       park: [say("board.do.park"), does(item, "park")],
       resume: [say("board.do.resume"), does(item, "resume")],
@@ -223,7 +215,7 @@
     at("dialog-said").textContent = "";
     at("dialog-body").replaceChildren(...body);
     at("dialog-close").textContent = say("staff.close");
-    if (!at("dialog").open) at("dialog").showModal();
+    if (!at("dialog").open) { opener = document.activeElement; at("dialog").showModal(); }
     enable();
   }
   const shut = () => { if (at("dialog").open) at("dialog").close(); };
@@ -239,7 +231,7 @@
       made("option", { value: each.id, selected: each.id === site }, each.name[language])));
     where.addEventListener("change", async () => {
       site = where.value; counter = ""; kept.put("branch", site); kept.put("counter", "");
-      board = null; names.clear(); await refresh(); if (board) choosePlace();
+      board = null; names.clear(); await refresh(); if (board) choosePlace(); else shut();
     });
     const known = board ? board.counters : [];
     const which = known.length
@@ -318,8 +310,8 @@
   // Which of two who call at once gets whom is decided by the hub, in one step.
   const callNext = () => withCounter(() => step(async () => {
     const found = await ask("POST", inBranch("call-next"), { counter });
-    if (!found.called) tell(() => say("staff.next.nobody"));
-    else if (found.again) tell(() => say("staff.next.finish", { number: number(found.called) }));
+    if (!found.called) tell(() => say("staff.next.nobody"), false, () => !line());
+    else if (found.again) tell(() => say("staff.next.finish", { number: number(found.called) }), false, () => mine().some((each) => each.id === found.called.id));
     else tell(() => say("staff.called", { number: number(found.called), counter: counterName(counter) }));
     window.scrollTo({ top: 0 });
   }));
@@ -339,12 +331,12 @@
       at(id).textContent = say(`staff.${key}`);
     at("language").lang = language === "zh" ? "en" : "zh";
     at("said").textContent = said ? said() : "";
-    if (offline) setOffline(true);
+    if (offline) setOffline(offline);
     draw();
   }
 
   function signOut() {
-    session.token = ""; board = null; seen = ""; names.clear(); offline = false; reading++;
+    session.token = ""; board = null; seen = ""; names.clear(); offline = ""; reading++;
     at("offline").hidden = true; clearTimeout(timer); shut(); show();
   }
 
@@ -357,15 +349,14 @@
         branches.push(...page.items); after = page.next;
       } while (after);
     } catch (error) {
-      if (error.lost) { setOffline(true); timer = setTimeout(enter, POLL_MS); return; }
+      if (error.lost) { setOffline(error.lost); clearTimeout(timer); timer = setTimeout(enter, POLL_MS); return; }
       signOut(); failed(error); return;
     }
-    setOffline(false);
+    setOffline("");
     if (!branches.length) { signOut(); tell(() => say("staff.branches.none"), true); return; }
     if (!branches.some((each) => each.id === site)) { site = branches[0].id; counter = ""; kept.put("branch", site); }
     tell(null); show();
     await refresh();
-    if (board && !board.counters.some((each) => each.id === counter) && board.counters.length) counter = "";
     seen = ""; draw();
     if (board && !counter) choosePlace();
   }
@@ -374,7 +365,9 @@
     event.preventDefault();
     const value = at("token").value.trim();
     if (!value) return;
-    at("token").value = ""; session.token = value; enter();
+    at("token").value = "";
+    if (!/^[!-~]+$/.test(value)) { tell(() => say("staff.unknown"), true); return; } // no header carries it: nobody's token
+    session.token = value; enter();
   });
   at("sign-out").addEventListener("click", () => { tell(null); signOut(); });
   at("language").addEventListener("click", () => {
@@ -385,13 +378,14 @@
   at("by-code").addEventListener("click", byCode);
   at("next").addEventListener("click", callNext);
   at("dialog-close").addEventListener("click", shut);
+  at("dialog").addEventListener("close", () => refocus(opener));
   for (const id of ["walk-in", "by-code", "next"]) at(id).dataset.step = "";
   document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh(); });
   window.addEventListener("online", () => { if (session.token) refresh(); });
-  window.addEventListener("offline", () => setOffline(true));
+  window.addEventListener("offline", () => setOffline("staff.offline"));
 
   fetch("/static/staff-words.json").then((answer) => answer.json()).then((told) => {
-    words = told;
+    staffWords.take(told);
     show();
     if (session.token) enter();
   });
