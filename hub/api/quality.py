@@ -26,8 +26,9 @@ from hub.api.alerts import alerted
 from hub.api.models import answers as models, quality as answers
 from hub.api.newest import Newest
 from hub.api.state import State, now_ms
-from hub.loop.finding import Finding
+from hub.loop.finding import Finding, unknown
 from hub.loop.trust import trust
+from hub.loop.value import SMALL
 from hub.store.branches.configurations import Configurations
 from hub.store.branches.drawn import drawn_since
 from hub.store.branches.opening import Hours, OpeningHistory
@@ -50,8 +51,11 @@ Cell = tuple[Span, int, int | None]
 _COUNTING = frozenset({"balance", "overnight", "tickets"})
 
 
-def quality(state: State, site: Site, days: int) -> answers.Quality:
-    """Coverage, devices, checks, alerts and reports over the last `days` local days, today included."""
+def quality(state: State, site: Site, days: int, *, small: bool) -> answers.Quality:
+    """Coverage, devices, checks, alerts and reports over the last `days` local days, today included.
+
+    `small`: for who may not see single persons.
+    """
     at_ms = now_ms()
     today = from_ms(at_ms, site.zone_info).date()
     span = (
@@ -113,7 +117,7 @@ def quality(state: State, site: Site, days: int) -> answers.Quality:
         ],
         sensors=[answers.PartQuality(**part) for part in sensors],
         balance=[_told(finding) for finding in balance],
-        findings=[_told(finding) for finding in found],
+        findings=[_told(_guarded(finding) if small else finding) for finding in found],
         alerts=[alerted(alert) for alert in alerts],
         reports=reports,
     )
@@ -348,6 +352,14 @@ def _calibrated(newest: Mapping[str, Any], camera: Camera) -> dict[str, int | No
     told = next((each for each in said if each["camera"] == camera.id), {})
     residual_mm = None if camera.calibration.always_fits else told.get("calibration_residual_mm")
     return {"calibration_residual_mm": residual_mm, "calibration_age_days": told.get("calibration_age_days")}
+
+
+def _guarded(finding: Finding) -> Finding:
+    """Of so few who checked in nothing is told where nothing is wrong: the funnel does not tell them either."""
+    few = finding.check == "tickets" and 0 < (finding.value or 0) < SMALL
+    if not few or finding.outcome != "ok":
+        return finding
+    return unknown("tickets", finding.subject, finding.span, "too_few")
 
 
 def _told(finding: Finding) -> answers.FindingAnswer:

@@ -46,7 +46,8 @@ def routes() -> APIRouter:
         days: Annotated[int, Query(ge=1, le=62, description="local days, today included")] = 28,
     ) -> models.Quality:
         """Whether the counts can be trusted, and everything that says so."""
-        return facts.quality(request.app.state.hub, caller.enter(site_id, f"quality {days}"), days)
+        site = caller.enter(site_id, f"quality {days}")
+        return facts.quality(request.app.state.hub, site, days, small=not caller.sees_persons)
 
     @router.get("/alerts")
     def alerts(
