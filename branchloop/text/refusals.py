@@ -17,6 +17,8 @@ _SENTENCES = (
     (r"figures by hour are no longer kept before (\S+)\. .+", "{0} 之前的分时数据已不再保留；请选择更近的时段，或按日查看。"),
     (r"figures by minute are no longer kept before (\S+)\. .+", "{0} 之前的分钟数据已不再保留；请选择更近的时段，或按小时、按日查看。"),
     (r"more than (\d+) days at once\. .+", "一次最多查询 {0} 天；请缩短时段。"),
+    (r"the appointment is parked; it cannot arrive now\. .+", "该客户已签到，目前处于“已暂停”；请点“恢复排队”。"),
+    (r"the appointment is (?P<state>left|served|cancelled); it cannot arrive now\. .+", "该预约当前为“{0}”，不能签到；客户已到店的，请现场取号。"),
     (r"the appointment is (?P<state>\w+); it cannot (?P<step>\w+) now\. .+", "该预约当前为“{0}”，不能执行“{1}”；可能已由他人处理，请以最新列表为准。"),
     (r"the appointment is (?P<state>\w+); it cannot end as not served now\. .+", "该预约当前为“{0}”，不能登记为“未办理”；只有已叫号的才可以。"),
     (r"the appointment is (?P<state>\w+); it cannot be called again\. .+", "该预约当前为“{0}”，不能重呼；请先叫号。"),

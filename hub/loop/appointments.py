@@ -32,6 +32,14 @@ _STEPS: Mapping[Step, tuple[frozenset[State], State]] = {
     "resume": (frozenset({"parked"}), "arrived"),
     "leave": (frozenset({"arrived", "called", "parked"}), "left"),
 }
+_ANEW = "Who is here now takes a ticket."
+_INSTEAD: Mapping[tuple[State, Step], str] = {
+    ("parked", "arrive"): "Its customer is here already: take them back in line.",
+    ("left", "arrive"): _ANEW,
+    ("served", "arrive"): _ANEW,
+    ("cancelled", "arrive"): _ANEW,
+}
+"""What to do with somebody who shows a code all the same."""
 HOLD_MS = 2 * HOUR_MS
 """So long a place that frees is held for who it is offered to."""
 NOTICE_MS = 30 * MINUTE_MS
@@ -82,7 +90,7 @@ def after(state: State, step: Step) -> State:
     if state not in before:
         raise ConflictError(
             f"the appointment is {state}; it cannot {step} now.",
-            hint=f"Only one that is {' or '.join(sorted(before))} can.",
+            hint=_INSTEAD.get((state, step)) or f"Only one that is {' or '.join(sorted(before))} can.",
         )
     return then
 

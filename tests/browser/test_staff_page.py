@@ -118,6 +118,7 @@ def test_a_day_at_a_counter(hub: World, chromium: Browser) -> None:
     tab.get_by_role("button", name="Call next").click()
     expect(tab.locator("#serving .number")).to_have_text("S002")
     tab.locator("#serving").get_by_role("button", name="Send on").click()
+    expect(tab.locator("dialog .acts button")).to_have_text(["Accounts and cards"])  # they are at Loans
     tab.locator("dialog").get_by_role("button", name="Accounts and cards").click()
     expect(tab.locator("#waiting")).to_contain_text("Accounts and cards")
     expect(tab.locator("#waiting .number")).to_have_text("S002")

@@ -24,6 +24,16 @@ def test_steps_that_do_not_follow_are_told_in_chinese() -> None:
     assert told(str(refused.value), "en") == str(refused.value)
 
 
+def test_who_shows_a_code_all_the_same_is_told_what_to_do_instead() -> None:
+    """Who was parked for a paper comes back to the queue; whose visit is over takes a ticket."""
+    with pytest.raises(BranchloopError, match="take them back in line") as refused:
+        appointments.after("parked", "arrive")
+    assert told(str(refused.value), "zh") == "该客户已签到，目前处于“已暂停”；请点“恢复排队”。"
+    with pytest.raises(BranchloopError, match="takes a ticket") as refused:
+        appointments.after("left", "arrive")
+    assert told(str(refused.value), "zh") == "该预约当前为“已离开”，不能签到；客户已到店的，请现场取号。"
+
+
 def test_who_was_served_cannot_end_as_not_served() -> None:
     told_in_english = (
         "the appointment is served; it cannot end as not served now. Only one that is called can."

@@ -247,8 +247,8 @@
   }
   const setCounter = (value) => { counter = value; kept.put("counter", value); shut(); draw(); };
 
-  function services(act) {
-    return made("div", { class: "acts" }, ...board.queues.map((queue) => made("button", {
+  function services(act, but = "") {
+    return made("div", { class: "acts" }, ...board.queues.filter((queue) => queue.service !== but).map((queue) => made("button", {
       type: "button", class: "quiet", "data-step": true, act: () => act(queue) }, queue.name[language])));
   }
 
@@ -256,7 +256,7 @@
     submit(() => {});
     ask_in(say("staff.transfer.to", { number: number(item) }), services(async (queue) => {
       shut(); await does(item, "transfer", { service: queue.service })();
-    }));
+    }, item.service));
   }
 
   function walkIn() {
