@@ -85,7 +85,7 @@ def read_in_force(config: Path) -> InForce:
 def in_force(config: Path, text: str) -> InForce:
     """What counts where the site file says `text`: as `read_configured`, or the text itself where it is no box's.
 
-    Raises ConfigError as `read_site`, DependencyError where what the box took from the hub cannot be looked at.
+    Raises ConfigError as `read_site`, DependencyError where what the box took from the hub cannot be read.
     """
     own = parse_site(text, str(config))
     if own.box is None:
@@ -97,6 +97,11 @@ def in_force(config: Path, text: str) -> InForce:
         raise DependencyError(
             f"{data_dir / KEPT} cannot be read: {error.strerror}; it says whether the box runs a version from the hub.",
             hint="Ask as the box's user, or as root.",
+        ) from error
+    except ValidationError as error:
+        raise DependencyError(
+            f"{data_dir / KEPT} is damaged: it says whether the box runs a version from the hub.",
+            hint=f"Start the box anew: {config.name} counts until its hub has sent the version again.",
         ) from error
     running = _configured(own, own.box, text, desired)
     return InForce(running.site, running.hash, running.site is not own, running.passed_over)
@@ -114,14 +119,14 @@ def read_own(config: Path) -> tuple[Site, Box, str]:
 
 
 def read_configured(config: Path) -> Configured:
-    """What the box of a site file runs. Raises ConfigError as `read_own`."""
+    """What the box of a site file runs; where what it took from the hub cannot be used, its own file. Raises ConfigError as `read_own`."""
     own, box, text = read_own(config)
     data_dir = config.parent / box.data_dir
     try:
         desired = _kept(data_dir)
-    except OSError as error:
+    except (OSError, ValidationError) as error:
         desired = None
-        _pass_over(data_dir, error)
+        _LOG.warning("%s cannot be used, the box's own file stands: %s", data_dir / KEPT, error)
     return _configured(own, box, text, desired)
 
 
@@ -167,15 +172,8 @@ def _configured(own: Site, box: Box, text: str, desired: Desired | None) -> Conf
 
 
 def _kept(data_dir: Path) -> Desired | None:
-    """What the box took, if anything that can be used. Raises OSError."""
+    """What the box took, if anything. Raises OSError, and ValidationError where the file is damaged."""
     try:
         return Desired.model_validate_json((data_dir / KEPT).read_bytes())
     except FileNotFoundError:
         return None
-    except ValidationError as error:
-        _pass_over(data_dir, error)
-        return None
-
-
-def _pass_over(data_dir: Path, error: Exception) -> None:
-    _LOG.warning("%s cannot be used, the box's own file stands: %s", data_dir / KEPT, error)

@@ -18,7 +18,8 @@ from branchloop.site.content import content_hash
 from branchloop.site.site import config_hash
 from branchloop.text import faults as text_faults
 from branchloop.wire.desired import MAX_TEXT, Desired, RefusedError, judge, make
-from edge.configured import KEPT, keep, read_configured
+from edge.configured import KEPT, keep, read_configured, read_in_force
+from edge.doctor.box import configuration
 from edge.succession import AGAIN_S, DesiredHeard, Succession
 
 OWN = share("configs/demo.toml").read_text(encoding="utf-8")
@@ -105,11 +106,18 @@ def test_what_was_kept_runs_until_the_own_file_is_newer(config: Path) -> None:
 
 @pytest.mark.parametrize("rubbish", [b"", b"{", b"\xff\xfe", b'{"site": "plaza"}'])
 def test_a_kept_file_that_cannot_be_used_is_left_alone(config: Path, rubbish: bytes) -> None:
-    """The box starts by its own file rather than not at all."""
+    """The box starts by its own file rather than not at all; doctor says so, until the hub's version came again."""
     (config.parent / "box" / KEPT).write_bytes(rubbish)
     assert read_configured(config).site.version == 1
-    keep(config.parent / "box", desired())
+    site, finding = configuration(config)
+    assert (site.version, finding["state"]) == (1, "bad")
+    assert f"{KEPT} is damaged" in finding["text"]
+    with pytest.raises(DependencyError, match="damaged"):
+        read_in_force(config)
+    succession = Succession(read_configured(config), config.parent / "box", "n")
+    succession.hear(DesiredHeard(desired().to_json().encode()))
     assert read_configured(config).site.version == 2
+    assert configuration(config)[1]["state"] == "good"
 
 
 def test_half_a_file_is_never_believed(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
