@@ -168,6 +168,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
         "One of the two times was not observed: there is nothing to compare.",
         "其中一个时段未被观测，无法对比。",
     ),
+    "difference.closed": (
+        "The branch was closed in the earlier of the two times: there is nothing to compare.",
+        "较早的时段内网点未营业，无法对比。",
+    ),
     "period": ("Days", "日期范围"),
     "period.day": ("this day", "当天"),
     "period.weekday": ("this weekday, 4 weeks", "同一星期几，近 4 周"),

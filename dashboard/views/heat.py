@@ -141,6 +141,12 @@ def why_unseen(seen: Sequence[Mapping[str, Any]], spoken: Language) -> str:
     return say("heat.not_open_yet" if to_come else "heat.closed", spoken)
 
 
+def _closed(seen: Sequence[Mapping[str, Any]], spoken: Language) -> str:
+    """That the branch was not open, where nothing was counted for that; else nothing."""
+    nothing = periods.total(seen, "total") is None and periods.opened_s(seen) == 0
+    return why_unseen(seen, spoken) if nothing else ""
+
+
 def left_out(answers: Sequence[Mapping[str, Any]]) -> float:
     """Person·seconds that were stored for other cells, and are in neither total nor picture."""
     return periods.total(answers, "left_out_person_seconds") or 0.0
@@ -244,7 +250,7 @@ def _filled(
     if total is None and elsewhere > 0:
         return say("heat.elsewhere", spoken, value=f"{elsewhere:,.0f}")
     if total is None:
-        return say("heat.not_estimated", spoken)
+        return _closed(seen, spoken) or say("heat.not_estimated", spoken)
     per_m2, cell_m = _density(answers)
     scale = heat.scale_of(per_m2, _density(seen)[0])
     layers.append(heat.striped(per_m2, scale, cell_m))
@@ -257,7 +263,7 @@ def _flow(
     door: Hub,
     site: str,
     choice: Choice,
-    _seen: Sequence[Mapping[str, Any]],
+    seen: Sequence[Mapping[str, Any]],
     layers: list[str],
     spoken: Language,
 ) -> str:
@@ -265,7 +271,7 @@ def _flow(
     cell_m = next((answer["cell_m"] for answer in reversed(told) if answer["cell_m"] is not None), None)
     elsewhere_m = flow.left_out_m(told, cell_m)
     if cell_m is None:
-        return flow.nothing(elsewhere_m, spoken)
+        return (elsewhere_m <= 0 and _closed(seen, spoken)) or flow.nothing(elsewhere_m, spoken)
     answers = [answer for answer in told if answer["cell_m"] == cell_m]
     across, down, path = (periods.grid(answers, key) for key in ("dx_m", "dy_m", "path_m"))
     layers.append(flow.layer(across, down, path, cell_m))
@@ -297,7 +303,10 @@ def _difference(
     here, there = periods.coverage(seen), periods.coverage(before)
     now, then = periods.total(seen, "total"), periods.total(before, "total")
     if here is None or there is None or now is None or then is None:
-        return say("difference.no_data", spoken)
+        then_closed = then is None and periods.opened_s(before) == 0
+        return _closed(seen, spoken) or say(
+            "difference.closed" if then_closed else "difference.no_data", spoken
+        )
     (now_m2, cell_m), (then_m2, _) = _density(seen), _density(before)
     scale = difference.scale_of(now_m2 - then_m2)
     layers.append(difference.layer(now_m2 - then_m2, scale, cell_m))

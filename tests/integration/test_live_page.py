@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import streamlit as st
@@ -211,6 +212,30 @@ def test_the_address_of_heat_holds_what_is_shown(hall: World) -> None:
     assert (period, hours, layer) == ("day", (0, 24), "presence")
     assert page.date_input[0].value > day
     assert address_of(page) == {"branch": "hall"}
+
+
+def test_every_layer_says_that_the_branch_was_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looked in vain, and there is no outage to look for."""
+    hours = 'hours = { tue = "09:00-17:00" }\n'
+    with world(tmp_path, parts=hours + SENSOR, book=True) as hub:
+        config = tmp_path / "dashboard.toml"
+        config.write_text(f'[dashboard]\napi = "{hub.api}"\n')
+        monkeypatch.setenv("BRANCHLOOP_DASHBOARD", str(config))
+        st.cache_resource.clear()
+        headers, today = hub.token("manager", "hall"), datetime.now(ZoneInfo("Asia/Kolkata")).date()
+        tuesday = today - timedelta(days=6 + today.weekday())
+
+        def told(layer: str, day: date, against: str = "week") -> list[str]:
+            link = {"day": str(day), "layer": layer, "against": against}
+            return [each.value for each in opened(heat_page, headers, branch="hall", **link).info]
+
+        closed = tuesday - timedelta(days=1)
+        for layer in ("presence", "flow", "filled", "difference"):
+            assert told(layer, closed) == [say("heat.closed", "zh")], layer
+        assert told("flow", tuesday) == [say("flow.none", "zh")]
+        assert told("difference", tuesday) == [say("difference.no_data", "zh")]
+        assert told("difference", tuesday, "day") == [say("difference.closed", "zh")]
+        st.cache_resource.clear()
 
 
 @pytest.mark.parametrize("day", ["soon", "2199-01-01", "0001-01-01", "2026-02-30"])
