@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal, cast
 
-from dashboard import periods
+from dashboard import asked, periods
 
 Layer = Literal["presence", "flow", "filled", "difference"]
 LAYERS: tuple[Layer, ...] = ("presence", "flow", "filled", "difference")
 AGAINST = {"week": 7, "day": 1}
 """What a difference is taken against -> days before."""
-FIRST = date(2000, 1, 1)
 KEYS = ("day", "period", "hours", "layer", "against")
 
 
@@ -34,7 +33,7 @@ def read(address: Mapping[str, str], today: date, layers: Collection[str]) -> Sh
     period, layer, against = (address.get(key, "") for key in ("period", "layer", "against"))
     usual = Shown(today)
     return Shown(
-        _day(address.get("day", ""), today),
+        asked.day(address.get("day", ""), today),
         period if period in periods.PERIODS else usual.period,
         _hours(address.get("hours", "")) or usual.hours,
         cast("Layer", layer) if layer in layers else usual.layer,
@@ -54,14 +53,6 @@ def write(shown: Shown, today: date) -> dict[str, str]:
         "against": shown.against if shown.layer == "difference" and shown.against != usual.against else "",
     }
     return {key: value for key, value in told.items() if value}
-
-
-def _day(text: str, today: date) -> date:
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        return today
-    return day if FIRST <= day <= today else today
 
 
 def _hours(text: str) -> tuple[int, int] | None:

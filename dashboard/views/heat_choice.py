@@ -12,6 +12,7 @@ import streamlit as st
 
 from branchloop.text.catalogue import Language, say
 from dashboard import address, heat_address, periods
+from dashboard.asked import FIRST
 from dashboard.heat_address import AGAINST, KEYS, LAYERS, Layer, Shown
 
 PAGE = "heat"
@@ -43,7 +44,7 @@ def choose(branch: Mapping[str, Any], spoken: Language, zone: ZoneInfo) -> Choic
     address.follow(PAGE, KEYS, {keys[name]: getattr(asked, name) for name in KEYS}, spoken)
     first_row = st.columns([1, 1, 2])
     chosen = first_row[0].date_input(
-        say("heat.day", spoken), min_value=heat_address.FIRST, max_value=today, key=keys["day"]
+        say("heat.day", spoken), min_value=FIRST, max_value=today, key=keys["day"]
     )
     period: periods.Period = first_row[1].selectbox(
         say("period", spoken),

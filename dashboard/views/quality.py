@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text.catalogue import say
-from dashboard import acceptance, coverage_calendar, plan, quality, session, tiles
+from branchloop.text.catalogue import Language, say
+from dashboard import acceptance, address, asked, coverage_calendar, plan, quality, session, tiles
 from dashboard.plain import plain
 
 DAYS = (7, 14, 28)
@@ -24,15 +24,7 @@ def page() -> None:
             return
         branch = door.branch(site)
         spoken, zone = session.language(), ZoneInfo(branch["timezone"])
-        days = st.sidebar.segmented_control(
-            say("quality.days", spoken),
-            DAYS,
-            format_func=str,
-            default=DAYS[1],
-            required=True,
-            key="quality-days",
-        )
-        answer = door.quality(site, days or DAYS[1])
+        answer = door.quality(site, _days(spoken))
         names = quality.names_of(branch, spoken)
         st.title(f"{plain(branch['name'][spoken])} · {say('page.quality', spoken)}")
         session.ribbon(branch)
@@ -59,3 +51,17 @@ def page() -> None:
         st.html(quality.check_table(answer, names, spoken))
         session.head(say("quality.reports", spoken))
         st.html(acceptance.report(answer, branch, spoken))
+
+
+def _days(spoken: Language) -> int:
+    """So many days: of the address, until another number is chosen."""
+    usual = DAYS[1]
+    wanted = asked.one_of(st.query_params.get("days", ""), DAYS, usual)
+    address.follow("quality", ("days",), {"quality-days": wanted}, spoken)
+    chosen = st.sidebar.segmented_control(
+        say("quality.days", spoken), DAYS, format_func=str, required=True, key="quality-days"
+    )
+    days = chosen or usual
+    if days != wanted:
+        address.keep("quality", ("days",), {"days": str(days)} if days != usual else {})
+    return days

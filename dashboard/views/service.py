@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from branchloop.text.catalogue import say
-from dashboard import service, session, tiles
+from branchloop.text.catalogue import Language, say
+from dashboard import address, asked, service, session, tiles
 from dashboard.client import Hub
 from dashboard.plain import plain
 
@@ -25,19 +25,30 @@ def page() -> None:
         if site is None:
             return
         today = _today(door.branch(site))
-        day = st.sidebar.date_input(
-            say("service.day", session.language()),
-            value=today,
-            max_value=today,
-            format="YYYY-MM-DD",
-            key=f"service-day-{today}",
-        )
+        day = _day(today, session.language())
         refresh_s = session.settings()[0].refresh_s if day == today else None
         st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)
 
 
 def _today(branch: Mapping[str, Any]) -> date:
     return datetime.now(ZoneInfo(branch["timezone"])).date()
+
+
+def _day(today: date, spoken: Language) -> date:
+    """The day to look at: of the address, until another is chosen."""
+    key, wanted = f"service-day-{today}", asked.day(st.query_params.get("day", ""), today)
+    address.follow("service", ("day",), {key: wanted}, spoken)
+    chosen = st.sidebar.date_input(
+        say("service.day", spoken),
+        min_value=asked.FIRST,
+        max_value=today,
+        format="YYYY-MM-DD",
+        key=key,
+    )
+    day = chosen if isinstance(chosen, date) else today
+    if day != wanted:
+        address.keep("service", ("day",), {"day": str(day)} if day != today else {})
+    return day
 
 
 def _body(door: Hub, site: str, day: str, *, is_today: bool) -> None:

@@ -99,6 +99,20 @@ def journeys_page() -> None:
     journeys.page()
 
 
+def service_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import service
+
+    service.page()
+
+
+def quality_page() -> None:
+    """As the app runs it."""
+    from dashboard.views import quality
+
+    quality.page()
+
+
 def opened(page: Callable[[], None], headers: dict[str, str], **address: str) -> AppTest:
     """A page, shown to the one of these headers at this address."""
     shown = AppTest.from_function(page, default_timeout=60)
@@ -212,6 +226,42 @@ def test_the_address_of_heat_holds_what_is_shown(hall: World) -> None:
     assert (period, hours, layer) == ("day", (0, 24), "presence")
     assert page.date_input[0].value > day
     assert address_of(page) == {"branch": "hall"}
+
+
+def test_the_addresses_of_other_pages_hold_what_is_shown(hall: World) -> None:
+    """A day of service, the span and the groups of journeys, the days of quality: by link, by switch, by Back."""
+    headers = hall.token("manager", "hall")
+    for page, switched, link, usual in (
+        (service_page, {"day": "2026-01-06"}, {"day": "2026-01-05"}, None),
+        (journeys_page, {"by": "scene"}, {"days": "7", "by": "service"}, [28, "channel"]),
+        (quality_page, {"days": "28"}, {"days": "7"}, [14]),
+    ):
+        shown = opened(page, headers, branch="hall", **link)
+        assert address_of(shown) == {"branch": "hall", **link}
+        assert choices(shown) == list(link.values())
+        if page is service_page:
+            shown.date_input[0].set_value(date(2026, 1, 6)).run()
+        else:
+            (value,) = switched.values()
+            shown.segmented_control[-1].set_value(int(value) if value.isdigit() else value).run()
+        assert address_of(shown) == {"branch": "hall", **link, **switched}
+        for key, value in link.items():  # as Back does
+            shown.query_params[key] = value
+        shown.run()
+        assert choices(shown) == list(link.values())
+        for key in link:
+            del shown.query_params[key]
+        shown.run()
+        assert address_of(shown) == {"branch": "hall"}
+        today = str(datetime.now(ZoneInfo("Asia/Kolkata")).date())
+        assert choices(shown) == ([today] if usual is None else [str(each) for each in usual])
+        wrong = opened(page, headers, branch="hall", day="2199-01-01", days="8", by="moon")
+        assert choices(wrong) == choices(shown)
+
+
+def choices(page: AppTest) -> list[str]:
+    """What a page's switches show."""
+    return [str(each.value) for each in (*page.date_input, *page.segmented_control)]
 
 
 def test_every_layer_says_that_the_branch_was_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
