@@ -49,11 +49,6 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "call.ms": ("Ms", "女士"),
     "call.plain": ("Name only", "仅姓名"),
     "book.contact": ("Reminder (optional)", "提醒方式（选填）"),
-    "book.hint": (
-        "E-mail, or a phone number with its country: +86 138 0013 8000.",
-        "邮箱，或带国家代码的手机号：+86 138 0013 8000。",
-    ),
-    "book.mail": ("An e-mail address.", "邮箱地址。"),
     "wrong.contact": ("Write it as shown above.", "请按上述格式填写。"),
     "book.privacy": (
         "Your name is kept encrypted, for this visit only, and deleted {days} days after it.",

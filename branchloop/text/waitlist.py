@@ -1,10 +1,15 @@
-"""What a card and a pass say of the waitlist: (English, 中文). The hub sends those that hold."""
+"""What a card and a pass say of the waitlist, and of an address to be reached by: (English, 中文). The hub sends those that hold."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 WORDS: Mapping[str, tuple[str, str]] = {
+    "address.email": ("An e-mail address.", "邮箱地址。"),
+    "address.any": (
+        "E-mail, or a phone number with its country: +86 138 0013 8000.",
+        "邮箱，或带国家代码的手机号：+86 138 0013 8000。",
+    ),
     "waitlist.join": (
         "Keep the pass that you get: open it to see whether a place is held for you.",
         "请保存登记凭证，打开即可查看是否已为您保留名额。",

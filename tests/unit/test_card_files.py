@@ -154,7 +154,7 @@ def test_a_frame_with_a_wrong_address_says_what_is_wrong(
     assert "script-src 'self'" in answer.headers["content-security-policy"]
     assert "x-frame-options" not in answer.headers
     assert told in answer.text
-    assert "此框架的地址有误" in answer.text
+    assert "此地址有误" in answer.text
 
 
 def test_the_lines_for_a_page_name_the_file_that_is_served(hub: World) -> None:

@@ -16,7 +16,7 @@ from branchloop.text.catalogue import Language
 from hub.api.card.access import OnPage, Page
 from hub.api.card.identity import opening
 from hub.api.card.steering import steered
-from hub.api.card.waiting import joining
+from hub.api.card.waiting import addressed, joining
 from hub.api.models import card as models
 from hub.api.state import now_ms
 from hub.loop.appointments import AHEAD_DAYS, Slot, service_of
@@ -61,6 +61,7 @@ def routes() -> APIRouter:
             keep_days=page.state.config.people.keep_days,
             days_ahead=AHEAD_DAYS,
             remind_by=sorted(page.state.config.reminders.ways),
+            remind_hint=addressed(page.state.config.reminders),
             waitlist=joining(page.state.config.reminders),
         )
 

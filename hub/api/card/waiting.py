@@ -1,4 +1,4 @@
-"""What the waitlist comes to, in words: whether its customer is told of a place, and how the waiting ended."""
+"""What a customer can be told by, and what the waitlist comes to, in words: whether they are told of a place, and how the waiting ended."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ from hub.api.state import State
 from hub.config.events import Reminders
 from hub.store.book import waitlist
 from hub.store.book.appointment import Appointment
+
+
+def addressed(rules: Reminders) -> Text | None:
+    """What to write to be reminded: of what a reminder can go to."""
+    ways = rules.ways
+    return _said("address.any" if "phone" in ways else "address.email") if ways else None
 
 
 def joining(rules: Reminders) -> Text:

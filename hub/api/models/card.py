@@ -61,6 +61,7 @@ class Offer(Answer):
     keep_days: int = Field(description="so long after the visit the name is kept")
     days_ahead: int
     remind_by: list[Way] = Field(description="how a customer can be reminded; empty where nothing is sent")
+    remind_hint: Text | None = Field(description="what to write to be reminded; none where nothing is sent")
     waitlist: Text = Field(description="how who joins a waitlist hears of a place")
 
 

@@ -126,7 +126,7 @@ class BranchAppointment extends Asking(Timed) {
       this.field("name", "book.name", null, { autocomplete: "name", maxlength: 60 }),
       !ticket && [
         this.oneOf("title", "book.call", ["ms", "mr", ""], (value) => this.t(`call.${value || "plain"}`)),
-        this.ways.length > 0 && this.field("contact", "book.contact", this.ways.includes("phone") ? "book.hint" : "book.mail", { maxlength: 254 }),
+        this.offer.remind_hint && this.field("contact", "book.contact", this.offer.remind_hint, { maxlength: 254 }),
       ],
       pick.kind === "waitlist" && h("p", {}, this.n(this.offer.waitlist)),
       h("p", { class: "fine group" }, this.t("book.privacy", { days: this.offer.keep_days })));
@@ -137,14 +137,10 @@ class BranchAppointment extends Asking(Timed) {
   blank() {
     return { name: "", title: "", contact: "" };
   }
-  get ways() {
-    return this.offer.remind_by;
-  }
   check() {
-    const name = this.form.name.trim();
-    const contact = this.form.contact.trim();
-    if (!/^\p{L}/u.test(name) && (name || this.pick.kind !== "tickets")) return "name";
-    return contact && !contact.includes("@") && !this.ways.includes("phone") && "contact";
+    const { name, contact } = this.form;
+    if (!/^\s*\p{L}/u.test(name) && (name.trim() || this.pick.kind !== "tickets")) return "name";
+    return !this.offer.remind_by.includes("phone") && /^[^@]*\S[^@]*$/.test(contact) && "contact";
   }
 
   wanted() {
