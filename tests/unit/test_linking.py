@@ -147,6 +147,19 @@ def test_unlinking_deletes_link_and_tags_and_tells_the_ledger(hub: World) -> Non
     assert entry.detail == {"pairwise": pairwise(hub.keyring.mac, "c-1", "agency")}
 
 
+def test_a_tag_takes_the_place_of_its_own_where_no_further_one_has_any(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its partner cannot delete one, and would be refused for what others keep."""
+    monkeypatch.setattr(tagging, "MOST_TAGS", 1)
+    made, _ = hub.link("c-1", "u-1", "suggest")
+    for value in ("schengen", "japan"):
+        tagging.put(hub.db, hub.keyring, made, "visa", value, "suggest", "partner", NOW_MS, NOW_MS + DAY_MS)
+    with pytest.raises(ConflictError):
+        tagging.put(hub.db, hub.keyring, made, "loan", None, "suggest", "partner", NOW_MS, NOW_MS + DAY_MS)
+    assert [tag.value for tag in tagging.of_customer(hub.db, hub.keyring, "c-1", NOW_MS)] == ["japan"]
+
+
 def test_a_tag_is_kept_and_read_for_its_purpose_and_its_time_alone(hub: World) -> None:
     """Consent to one purpose opens no other; what has ended counts for nothing before it is deleted."""
     made, _ = hub.link("c-1", "u-1", "suggest")

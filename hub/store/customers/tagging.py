@@ -59,9 +59,13 @@ def put(
             hint="The customer takes the link back and agrees anew; nothing was kept.",
         )
     key = (found.customer, name, purpose, found.partner)
-    (count,) = db.execute("SELECT count(*) FROM tag WHERE customer=?", (found.customer,)).fetchone()
-    if count >= MOST_TAGS:
-        raise ConflictError(f"this customer has {count} tags.", hint="Delete one that is not needed.")
+    (others,) = db.execute(
+        "SELECT count(*) FROM tag WHERE customer=? AND (name, purpose, partner) IS NOT (?,?,?)", key
+    ).fetchone()
+    if others >= MOST_TAGS:
+        raise ConflictError(
+            f"no more than {MOST_TAGS} tags are kept of a customer.", hint="Wait until one of them has ended."
+        )
     db.execute("PRAGMA secure_delete=ON")
     db.execute("DELETE FROM tag WHERE customer=? AND name=? AND purpose=? AND partner=?", key)
     made = Tag(
