@@ -328,11 +328,12 @@ def test_layers_of_the_heat_page(running: Demo, page: Page, layer: str, words: s
     assert [(fault["id"], [node["html"][:120] for node in fault["nodes"]]) for fault in found] == []
 
 
+@pytest.mark.timeout(360)
 def test_the_demo_branch_shows_its_acceptance_report(running: Demo, page: Page) -> None:
-    """Measured on the demo's own clip while it runs: people are found, and 60 frames prove no limit."""
+    """Measured on the demo's own clip while it runs, beside all else: people are found, and 60 frames prove no limit."""
     import time
 
-    until_s = time.monotonic() + 120
+    until_s = time.monotonic() + 300
     items: list[dict[str, Any]] = []
     while not items:
         assert time.monotonic() < until_s, (running.data / "acceptance" / "log.txt").read_text()
