@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -21,6 +22,9 @@ BODY_S = 1.0
 BODY_BYTES = 4096
 """What of a body is waited for and read so that its connection can be used again; beyond, it is closed."""
 GONE = 410
+_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
+"""OpenSSL's: signed by itself, or by nobody who is known; others are of names and dates."""
+_OF_AN_AUTHORITY = ": put its authority into the store of the hub's machine and start the hub anew"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,22 @@ async def post(
     except TimeoutError:
         fault = f"it did not answer within {total_s:g} s"
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-        fault = f"it cannot be reached: {str(error) or type(error).__name__}"[:300]
+        fault = _unreached(error)
     if status is None:  # what is wrong with a body is no fault of the delivery
         return Answer(fault)
     if 200 <= status < 300:
         return Answer()
     return Answer(f"it answered {status}", gone=status == GONE, retry_s=_seconds(asked))
+
+
+def _unreached(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            remedy = _OF_AN_AUTHORITY if cause.verify_code in _UNKNOWN_AUTHORITY else ""
+            return f"its certificate is not believed ({cause.verify_message}){remedy}"
+        cause = cause.__cause__ or cause.__context__
+    return f"it cannot be reached: {str(error) or type(error).__name__}"[:300]
 
 
 async def _read(answer: httpx.Response) -> None:
