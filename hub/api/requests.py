@@ -185,7 +185,9 @@ def _right(site: Site, found: store.Request, body: models.Fulfil, told: dict[str
         raise InputError(
             f"this request is fulfilled by `{found.kind}`, and by nothing else.", hint="Send that one."
         )
-    if body.certificate is None:
+    if body.certificate is None or done_already(
+        found.state, "fulfil"
+    ):  # then it is compared with what was said
         return
     said, today = body.certificate, from_ms(at_ms, site.zone_info).date()
     wanted = told["certificate"]["currency"]

@@ -16,7 +16,7 @@ import pytest
 from hubworld import World, world
 from tables import DOCUMENTS, partner, service
 
-from branchloop.clock import DAY_MS
+from branchloop.clock import DAY_MS, from_ms
 from branchloop.errors import ConfigError
 from hub.api.card import access as card_access
 from hub.api.issuing import issuer_of
@@ -222,6 +222,20 @@ def test_facts_that_cannot_be_so_are_refused_and_nothing_is_made(
     assert refused.status_code == 422, refused.text
     assert refused.json()["hint"]
     assert card(hub, made).json()["state"] == "asked"
+
+
+def test_the_same_facts_again_change_nothing_days_later_either(
+    hub: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A core that heard no answer tries again once the hold is over: it was fulfilled, and is told so."""
+    made, hold = ask(hub, "days-later"), from_ms(now_ms() + 2 * DAY_MS).date().isoformat()
+    assert fulfilled(hub, made, frozen_until=hold).status_code == 200
+    later_ms = now_ms() + 5 * DAY_MS
+    monkeypatch.setattr("hub.api.requests.now_ms", lambda: later_ms)
+    again = fulfilled(hub, made, frozen_until=hold)
+    assert (again.status_code, again.json().get("state")) == (200, "ready")
+    other = fulfilled(hub, made, frozen_until="2020-01-01")
+    assert (other.status_code, "other facts" in other.json()["detail"]) == (409, True)
 
 
 def test_an_account_is_told_by_its_last_digits(hub: World) -> None:
