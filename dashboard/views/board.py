@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
+from functools import partial
+from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
+from branchloop.text import refusals as text_refusals
 from branchloop.text.catalogue import Language, duration, say
 from dashboard import session, tiles
-from dashboard.client import Hub
+from dashboard.client import Hub, Problem
 from dashboard.plain import plain
 
 ACTIONS: Mapping[str, str] = {
@@ -24,7 +27,7 @@ MORE: Mapping[str, tuple[str, ...]] = {
 OUTCOMES = ("done", "partly", "documents_missing", "not_served")
 WAYS = ("code", "face", "kiosk", "staff")
 """How somebody checked in."""
-WIDTHS = (1.0, 1.2, 2.2, 1.6, 2.2, 1.0, 1.4, 0.7)
+WIDTHS = (0.9, 1.0, 2.0, 1.3, 2.2, 0.9, 1.8, 1.1)
 
 
 def page() -> None:
@@ -40,7 +43,7 @@ def _body(door: Hub, site: str) -> None:
         session.ribbon(branch)
         st.html(tiles.row(figures(board, spoken)))
         for queue in board["queues"]:
-            st.html(f'<div class="bl-light">{queue_line(queue, spoken)}</div>')
+            st.html(f'<div class="bl-light">{escape(queue_line(queue, spoken))}</div>')
         _walk_in(door, site, board, spoken)
         if not board["items"]:
             st.info(say("board.none", spoken))
@@ -49,8 +52,9 @@ def _body(door: Hub, site: str) -> None:
         for column, head in zip(st.columns(WIDTHS), heads, strict=True):
             column.html(f'<div class="bl-label">{say(f"board.{head}", spoken)}</div>')
         services = {queue["service"]: queue["name"][spoken] for queue in board["queues"]}
+        counters = {counter["id"]: counter["name"][spoken] for counter in board["counters"]}
         for item in board["items"]:
-            _row(door, site, item, cells(item, board["next"], services, spoken, zone), spoken)
+            _row(door, site, item, cells(item, board["next"], services, counters, spoken, zone), spoken)
 
 
 def figures(board: Mapping[str, Any], spoken: Language) -> list[str]:
@@ -102,6 +106,7 @@ def cells(
     item: Mapping[str, Any],
     order: list[str],
     services: Mapping[str, str],
+    counters: Mapping[str, str],
     spoken: Language,
     zone: ZoneInfo,
 ) -> list[str]:
@@ -113,6 +118,8 @@ def cells(
     if item["provisional"]:
         ticket.append(say("board.provisional", spoken))
     state = [say("board.state.missed" if item["missed"] else f"board.state.{item['state']}", spoken)]
+    if item["state"] == "called" and item["counter"]:
+        state.append(counters.get(item["counter"], item["counter"]))
     if item["outcome"] == "not_served":
         state.append(say("board.outcome.not_served", spoken))
     if item["method"]:
@@ -138,19 +145,16 @@ def _row(door: Hub, site: str, item: Mapping[str, Any], words: list[str], spoken
         return
     who = f"{words[1]} {words[0]}"
     if columns[-2].button(say(f"board.do.{action}", spoken), key=f"{action}-{item['id']}", help=who):
-        door.step(site, item["id"], action)
-        st.rerun(scope="fragment")
+        _do(partial(door.step, site, item["id"], action), spoken)
     if item["state"] not in MORE:
         return
     with columns[-1].popover("…", help=say("board.more", spoken)):
         for step in MORE[item["state"]]:
             if st.button(say(f"board.do.{step}", spoken), key=f"{step}-{item['id']}", help=who):
-                door.step(site, item["id"], step)
-                st.rerun(scope="fragment")
+                _do(partial(door.step, site, item["id"], step), spoken)
         for outcome in OUTCOMES if item["state"] == "called" else ():
             if st.button(say(f"board.outcome.{outcome}", spoken), key=f"{outcome}-{item['id']}", help=who):
-                door.finish(site, item["id"], outcome)
-                st.rerun(scope="fragment")
+                _do(partial(door.finish, site, item["id"], outcome), spoken)
 
 
 def _walk_in(door: Hub, site: str, board: Mapping[str, Any], spoken: Language) -> None:
@@ -160,6 +164,18 @@ def _walk_in(door: Hub, site: str, board: Mapping[str, Any], spoken: Language) -
     with st.popover(say("board.walk_in", spoken)):
         for queue in board["queues"]:
             if st.button(plain(queue["name"][spoken]), key=f"walk-in-{queue['service']}"):
-                made = door.walk_in(site, queue["service"], spoken)
-                st.toast(say("board.walk_in.made", spoken, number=made["number"]))
-                st.rerun(scope="fragment")
+                _do(partial(_given, door, site, queue["service"], spoken), spoken)
+
+
+def _given(door: Hub, site: str, service: str, spoken: Language) -> None:
+    made = door.walk_in(site, service, spoken)
+    st.toast(say("board.walk_in.made", spoken, number=made["number"]))
+
+
+def _do(act: Callable[[], object], spoken: Language) -> None:
+    """Do it, then draw the board as it is now; why it was refused outlasts that."""
+    try:
+        act()
+    except Problem as problem:
+        st.toast(plain(text_refusals.told(str(problem), spoken)), duration="long")
+    st.rerun(scope="fragment")
