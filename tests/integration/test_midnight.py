@@ -12,7 +12,7 @@ from bookworld import DAY, HOURS, BookWorld, book_world, site_of
 from branchloop.clock import MINUTE_MS, from_ms
 from branchloop.errors import ConflictError
 from branchloop.site.site import Site
-from branchloop.wire.arrivals import Checkin
+from branchloop.wire.arrivals import Checkin, Walkin
 from hub.api.booking import day_board
 from hub.loop.appointments import ClosedError
 from hub.loop.service_day import counts
@@ -21,7 +21,7 @@ from hub.store.book.appointment import Appointment
 from hub.store.book.entries import Wanted
 from hub.store.book.kiosk_day import expected, queues
 from hub.store.book.midnight import doors_ms
-from hub.store.book.tickets import arrive, take_checkin
+from hub.store.book.tickets import arrive, take_checkin, take_walkin
 from hub.store.connection import opened
 
 NEXT = DAY + timedelta(days=1)
@@ -72,6 +72,21 @@ def test_who_came_before_midnight_stays_on_the_board_until_the_visit_is_over(wor
     assert (told.waiting, told.serving, told.parked, told.served, told.came) == (1, 1, 1, 0, 0)
     assert board(world, "00:02", of=DAY)[0] == [waits.id, served.id, done.id, parked.id]
     assert board(world, "00:02", of=DAY + timedelta(days=2))[:2] == ([], [])
+
+
+def test_who_walks_in_shortly_before_midnight_passes_nobody(world: BookWorld) -> None:
+    """At the kiosk or with staff, the promise is the arrival and the service's target, and may be after midnight."""
+    first = walk_in(world, "23:50")
+    told = Walkin(
+        id="w-1", at_ms=world.at("23:55"), service="cash", language="zh", number="A001", provisional=False
+    )
+    with opened(world.data_dir) as db:
+        assert take_walkin(db, world.book, world.site, "kiosk-1", told, world.at("23:55")).fault is None
+        came = [each for each in world.book.of_day(db, "north", DAY) if each.number == "A001"]
+    assert [each.start_ms for each in came] == [world.at("00:10", NEXT)]
+    line = [first.id, came[0].id]
+    assert board(world, "23:58", DAY, DAY)[1] == line
+    assert board(world, "00:02")[1] == line
 
 
 def test_what_was_left_open_the_evening_before_is_not_served_in_the_morning(world: BookWorld) -> None:

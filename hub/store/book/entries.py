@@ -132,14 +132,15 @@ class Book:
         kind: Kind = "booked",
         state: State = "booked",
         place: int = 0,
+        day: date | None = None,
     ) -> Appointment:
-        """Write a new appointment, whatever its kind; a name may only be missing in a queue.
+        """Write a new appointment, whatever its kind; a name may only be missing in a queue. `day` is its start's without one.
 
         Raises InputError for what is no name, ConflictError when the place is taken.
         """
         name = "" if kind != "booked" and not wanted.name else rules.clean_name(wanted.name)
         customer = wanted.customer or self.keyring.new_customer()
-        day = from_ms(times.start_ms, site.zone_info).date().isoformat()
+        of = (day or from_ms(times.start_ms, site.zone_info).date()).isoformat()
         code, identity = new_code(), secrets.token_hex(8)
         contact = {} if wanted.contact is None else {CONTACT: wanted.contact.encode()}
         wrapped = self.keyring.wrap_all(customer, {NAME: name.encode(), CODE: code.encode(), **contact})
@@ -150,10 +151,10 @@ class Book:
                 "kind, channel, scene, partner, journey, language, contact, contact_mac, remind) "
                 "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
-                    identity, site.id, wanted.service, day, times.start_ms, times.end_ms, times.window_from_ms,
+                    identity, site.id, wanted.service, of, times.start_ms, times.end_ms, times.window_from_ms,
                     times.window_to_ms, place, customer, rules.masked(name) if name else NOBODY, wanted.title,
                     int(wanted.minor), wrapped[NAME], wrapped[CODE], self.keyring.mac(read_code(code)),
-                    self.booking_no(db, site.id, day), state, now_ms, kind,
+                    self.booking_no(db, site.id, of), state, now_ms, kind,
                     wanted.channel, wanted.scene, wanted.partner, wanted.journey or new_journey(), wanted.language,
                     wrapped.get(CONTACT), self._contact_mac(wanted),
                     int(wanted.contact is not None),

@@ -1,7 +1,8 @@
 """Whom a branch has to do with at a moment: midnight ends no visit, where the doors stay open as where the queue goes on.
 
-A visit belongs to one day, that of its promised time. Beside the visits of its day a branch has those of the day before
-who are still here, and those of the day after who came early or may check in already.
+A visit belongs to one day, that of its promised time, or on which its customer walked in. Beside the visits of its day
+a branch has those of the day before who are still here, and those of the day after who came early or may check in
+already.
 """
 
 from __future__ import annotations

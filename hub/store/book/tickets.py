@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from branchloop.clock import MINUTE_MS, from_ms, local_day_end_ms
+from branchloop.clock import MINUTE_MS, from_ms
 from branchloop.errors import BranchloopError, ConflictError
 from branchloop.site.site import Site
 from branchloop.wire.arrivals import Attempt, Checkin, Walkin
@@ -108,12 +108,11 @@ def take_walkin(
     if service is None:
         return Taken(fault=f"service {told.service!r} is not known here.")
     at_ms = min(told.at_ms, now_ms)
-    day_end_ms = local_day_end_ms(from_ms(at_ms, site.zone_info).date(), site.zone_info)
-    start_ms = min(promised_ms(at_ms, service.walk_in_target_min), day_end_ms - 1)
+    day, start_ms = from_ms(at_ms, site.zone_info).date(), promised_ms(at_ms, service.walk_in_target_min)
     wanted = Wanted(service.id, start_ms, "", channel="kiosk", language=told.language)
     times = Times(start_ms, start_ms + service.minutes * MINUTE_MS, at_ms, start_ms)
     try:
-        made = book.enter(db, site, wanted, times, at_ms, kind="walk_in")
+        made = book.enter(db, site, wanted, times, at_ms, kind="walk_in", day=day)
     except BranchloopError as error:
         return Taken(fault=error.message)
     twice = given_twice(db, site, told.number, at_ms, made.id)
