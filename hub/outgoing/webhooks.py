@@ -112,7 +112,9 @@ class Delivery:
 
     def _begin(self) -> None:
         with opened(self._data_dir) as db:
-            outgoing.begin(db, self._webhook.id, self._webhook.url, from_start=self._webhook.from_start)
+            outgoing.begin(
+                db, self._webhook.id, self._webhook.url, now_ms(), from_start=self._webhook.from_start
+            )
 
     def _look(self) -> outgoing.Target:
         with reading(self._data_dir) as db:

@@ -25,8 +25,11 @@ class Target:
     delivered_ms: int | None
 
 
-def begin(db: sqlite3.Connection, target: str, url: str, *, from_start: bool) -> Target:
-    """Take up a receiver where it was; a new address wakes one that was disabled, and has all of `give_up_h` before it."""
+def begin(db: sqlite3.Connection, target: str, url: str, now_ms: int, *, from_start: bool) -> Target:
+    """Take up a receiver where it was; a new address wakes one that was disabled, and has all of `give_up_h` before it.
+
+    From `next_ms` to now nobody tried: of that time the receiver is not accused.
+    """
     db.execute(
         "INSERT OR IGNORE INTO webhook_target (id, url, cursor) VALUES (?,?,?)",
         (target, url, 0 if from_start else head(db)),
@@ -35,6 +38,11 @@ def begin(db: sqlite3.Connection, target: str, url: str, *, from_start: bool) ->
         "UPDATE webhook_target SET url=?, disabled=0, attempts=0, failing_since_ms=NULL, next_ms=0, error=NULL "
         "WHERE id=? AND url<>?",
         (url, target, url),
+    )
+    db.execute(
+        "UPDATE webhook_target SET failing_since_ms=failing_since_ms+?-next_ms, next_ms=? "
+        "WHERE id=? AND failing_since_ms IS NOT NULL AND next_ms<?",
+        (now_ms, now_ms, target, now_ms),
     )
     found = find(db, target)
     assert found is not None  # noqa: S101 - it was put there above

@@ -457,13 +457,34 @@ def test_a_retry_is_not_lost_to_what_is_just_being_told(tmp_path: Path) -> None:
     config = configured(tmp_path, hook("core", "http://127.0.0.1:9/hook"))
     happen(config, 3)
     with opened(read_config(config).data_dir) as db:
-        kept.begin(db, "core", "http://127.0.0.1:9/hook", from_start=True)
+        kept.begin(db, "core", "http://127.0.0.1:9/hook", 0, from_start=True)
         kept.give_up(db, "core", 0, 1, 1, "it answered 500")
         assert kept.retry(db, "core")
         assert not kept.delivered(db, "core", 1, 3, 1)
         found = kept.find(db, "core")
         assert found is not None
         assert found.cursor == 0
+
+
+def test_a_stop_of_the_hub_is_not_the_receiver_s(tmp_path: Path) -> None:
+    """Of four days of which the hub was off for all but an hour, an hour counts for `give_up_h`; asked again, no more."""
+    from hub.store import outgoing as kept
+
+    with receiving(answers=lambda count: 503 if count == 1 else 204) as one:
+        config = configured(tmp_path, hook("core", one.url))
+        happen(config, 1)
+        now_ms = time.time_ns() // 1_000_000
+        hour_ms, off_ms = 3_600_000, 4 * 24 * 3_600_000
+        with opened(read_config(config).data_dir) as db:
+            kept.begin(db, "core", one.url, now_ms - off_ms, from_start=True)
+            kept.failed(db, "core", now_ms - off_ms, now_ms - off_ms + hour_ms, "it answered 503")
+            for _ in range(2):
+                found = kept.begin(db, "core", one.url, now_ms, from_start=True)
+                assert found.failing_since_ms == now_ms - hour_ms
+        with outgoing(config):
+            until(lambda: one.ids == [1], "it is told in the end", 30)
+        assert one.asked == 2
+        assert ask(config, "SELECT count(*) FROM webhook_dead") == [(0,)]
 
 
 def test_a_failure_counts_for_the_line_that_failed_alone(tmp_path: Path) -> None:
