@@ -21,6 +21,7 @@ from hub.api.starts import YEARS, start_of
 from hub.api.state import State, now_ms
 from hub.loop.appointments import Method
 from hub.store.book.appointment import Appointment
+from hub.store.book.calling import served_by
 from hub.store.book.entries import Book, Wanted
 from hub.store.book.forecasting import reconciled
 from hub.store.book.kiosk_day import queues
@@ -168,9 +169,11 @@ def routes() -> APIRouter:
         """Call somebody who waits. Again changes nothing; to another counter is refused."""
         state: State = request.app.state.hub
         site = caller.enter(site_id, f"call {appointment[:40]} to {body.counter or ''}")
+        counter = None if body.counter is None else body.counter.strip()
+        if counter is not None:
+            served_by(site, counter, None)  # one that the branch has: whoever is called is told to go there
         with opened(state.data_dir) as db:
             found = find_appointment(db, state.book, site, appointment)
-            counter = None if body.counter is None else body.counter.strip()
             return shown(db, state.book.step(db, found, "call", now_ms(), counter), now_ms())
 
     @router.post("/appointments/{appointment}/serve")

@@ -18,7 +18,12 @@ from hub.store import journeys
 from hub.store.connection import opened, reading
 
 PARTS = service("loan", per_slot=50) + service("desk", per_slot=50)
-COUNTERS = counter("c-1", "desk") + counter("c-2", "desk", "loan")
+LONGEST = "relationship-manager-desk-one-01"
+COUNTERS = (
+    counter("c-1", "desk")
+    + counter("c-2", "desk", "loan")
+    + counter(LONGEST, "desk", name=("Adviser", "客户经理"))
+)
 
 
 @pytest.fixture
@@ -97,12 +102,12 @@ def test_a_counter_calls_for_what_it_serves(skilled: World) -> None:
     staff = skilled.token("staff", "hall")
     loan, desk = ticket(skilled, staff, "loan"), ticket(skilled, staff, "desk")
     board = httpx.get(f"{skilled.api}/api/v1/branches/hall/board", headers=staff).json()
-    assert [each["id"] for each in board["counters"]] == ["c-1", "c-2"]
+    assert [each["id"] for each in board["counters"]] == ["c-1", "c-2", LONGEST]
     assert post(skilled, staff, "call-next", {"counter": "c-1"}).json()["called"]["id"] == desk
     refused = post(skilled, staff, "call-next", {"counter": "c-1", "services": ["loan"]})
     assert (refused.status_code, refused.json()["hint"]) == (422, "It serves: desk.")
     unknown = post(skilled, staff, "call-next", {"counter": "c-9"})
-    assert (unknown.status_code, unknown.json()["hint"]) == (422, "It has: c-1, c-2.")
+    assert (unknown.status_code, unknown.json()["hint"]) == (422, f"It has: c-1, c-2, {LONGEST}.")
     assert post(skilled, staff, "call-next", {"counter": "c-2", "services": ["gold"]}).status_code == 422
     assert post(skilled, staff, "call-next", {"counter": "c-2"}).json()["called"]["id"] == loan
 
@@ -111,16 +116,17 @@ def test_who_was_called_to_one_counter_is_not_called_to_another(skilled: World) 
     """The second of two tellers would take it for done; the same counter again changes nothing."""
     staff = skilled.token("staff", "hall")
     at = f"appointments/{ticket(skilled, staff, 'desk')}/call"
-    longest = "relationship-manager-desk-one-01"
-    assert [post(skilled, staff, at, {"counter": longest}).json()["counter"] for _ in range(2)] == [
-        longest
+    assert [post(skilled, staff, at, {"counter": LONGEST}).json()["counter"] for _ in range(2)] == [
+        LONGEST
     ] * 2
     assert post(skilled, staff, at).status_code == 200
     refused = post(skilled, staff, at, {"counter": "c-2"})
     assert (refused.status_code, refused.json()["detail"]) == (
-        409, f"the appointment was called to {longest} already.",
+        409, f"the appointment was called to {LONGEST} already.",
     )  # fmt: skip
     assert post(skilled, staff, at, {"counter": " "}).status_code == 422
+    unknown = post(skilled, staff, at, {"counter": "c-9"})  # nobody is told to go where there is no counter
+    assert (unknown.status_code, unknown.json()["detail"]) == (422, "hall has no counter 'c-9'.")
 
 
 def test_the_earlier_promise_is_called_first(free: World) -> None:
