@@ -17,16 +17,17 @@ from branchloop.text.catalogue import Language
 def follow(page: str, names: Collection[str], switches: Mapping[str, Any], spoken: Language) -> None:
     """Set switches (widget key -> value, as the address has it) before they are drawn.
 
-    All of them where the address was changed elsewhere, and in another language, whose words a browser does not
-    find its choice in; otherwise those that were not drawn before.
+    All of them where the address was changed elsewhere, otherwise those that were not drawn before. In another
+    language each is set to what it was: a browser does not find its choice in the new words.
     """
-    changed = (
-        st.session_state.get(_seen(page)) != _told(names) or st.session_state.get(_spoken(page)) != spoken
-    )
+    elsewhere = st.session_state.get(_seen(page)) != _told(names)
+    translated = st.session_state.get(_spoken(page)) != spoken
     st.session_state[_spoken(page)] = spoken
     for key, value in switches.items():
-        if changed or key not in st.session_state:
+        if elsewhere or key not in st.session_state:
             st.session_state[key] = value
+        elif translated:  # not to the address: a switch may have been used in the same moment
+            st.session_state[key] = st.session_state[key]
     st.session_state[_seen(page)] = _told(names)
 
 

@@ -225,8 +225,10 @@ def test_what_was_chosen_stays_in_another_language_and_its_branch_on_another_pag
     expect(shown).to_contain_text(seven_days)
     page.get_by_role("link", name=say("page.quality", "zh")).click()
     expect(page.get_by_role("heading", name=say("page.quality", "zh"), level=1)).to_contain_text("（模拟）")
-    page.get_by_role("radio", name="28", exact=True).click()
-    page.get_by_role("radio", name="English").click()
+    days = page.get_by_role("radio", name="28", exact=True).element_handle()
+    page.get_by_role("radio", name="English").evaluate(
+        "(english, days) => { days.click(); english.click(); }", days
+    )
     expect(page.get_by_role("heading", name="River Street (simulated) · Quality")).to_be_visible()
     expect(page.get_by_role("radio", name="28", exact=True)).to_be_checked()
 

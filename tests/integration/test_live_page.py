@@ -259,6 +259,25 @@ def test_the_addresses_of_other_pages_hold_what_is_shown(hall: World) -> None:
         assert choices(wrong) == choices(shown)
 
 
+def test_a_switch_used_while_the_language_changes_is_not_lost(hall: World) -> None:
+    """Two clicks in a moment are one run of the script: what was chosen is shown, in the new words."""
+    headers = hall.token("manager", "hall")
+    page = opened(heat_page, headers, branch="hall", day="2026-01-05")
+    page.session_state["language"] = "en"  # as its own switch does
+    page.selectbox(key="heat-period").select("week")
+    page.slider[0].set_value((9, 17))
+    page.segmented_control[0].set_value("flow").run()
+    assert switches(page) == (date(2026, 1, 5), "week", (9, 17), "flow")
+    link = {"branch": "hall", "day": "2026-01-05", "period": "week", "hours": "9-17", "layer": "flow"}
+    assert address_of(page) == link
+    for another, chosen, told in ((quality_page, 28, "28"), (journeys_page, "scene", "scene")):
+        page = opened(another, headers, branch="hall")
+        page.session_state["language"] = "en"
+        page.segmented_control[-1].set_value(chosen).run()
+        assert choices(page)[-1] == told
+        assert told in address_of(page).values()
+
+
 def choices(page: AppTest) -> list[str]:
     """What a page's switches show."""
     return [str(each.value) for each in (*page.date_input, *page.segmented_control)]
