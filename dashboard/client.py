@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,10 @@ TOKEN = re.compile(r"[!-~]{1,4096}")
 
 class Unreachable(Exception):  # noqa: N818 - a state of the world, not a fault of the code
     """The hub does not answer."""
+
+
+class Distrusted(Unreachable):
+    """Its certificate is not believed, for a reason in OpenSSL's words."""
 
 
 class Refused(Exception):  # noqa: N818
@@ -43,7 +48,9 @@ class Picture:
 
 def connections() -> httpx.Client:
     """Connections to the hub, for all viewers of a process: to make them anew costs 50 ms of TLS set-up."""
-    return httpx.Client(timeout=TIMEOUT_S, limits=httpx.Limits(keepalive_expiry=IDLE_S))
+    trusted = httpx.create_ssl_context(trust_env=False)
+    trusted.load_default_certs()  # what the system believes, or SSL_CERT_FILE: a bank has its own authority there
+    return httpx.Client(verify=trusted, timeout=TIMEOUT_S, limits=httpx.Limits(keepalive_expiry=IDLE_S))
 
 
 class Hub:
@@ -208,4 +215,13 @@ class Hub:
         try:
             return self._http.request(method, self._api + path, params=query, json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise Unreachable(str(error)) from error
+            raise _away(error) from error
+
+
+def _away(error: BaseException) -> Unreachable:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Distrusted(cause.verify_message)
+        cause = cause.__cause__ or cause.__context__
+    return Unreachable(str(error))

@@ -17,7 +17,7 @@ import streamlit as st
 from branchloop.text import refusals as text_refusals
 from branchloop.text.catalogue import LANGUAGE_NAMES, LANGUAGES, Language, say
 from dashboard import plan
-from dashboard.client import Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
+from dashboard.client import Distrusted, Hub, Picture, Problem, Refused, Unknown, Unreachable, connections
 from dashboard.config import Dashboard, read_config, read_token
 from dashboard.plain import plain
 
@@ -208,8 +208,11 @@ def told(*, by_itself: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except Unreachable:
-        st.warning(say("error.unreachable", language()))
+    except Unreachable as error:
+        if isinstance(error, Distrusted):
+            st.error(say("error.distrusted", language(), why=plain(str(error))))
+        else:
+            st.warning(say("error.unreachable", language()))
         if not by_itself:
             st.fragment(_look_again, run_every=settings()[0].refresh_s)(itertools.count())
     except Unknown:

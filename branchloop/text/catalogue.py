@@ -115,6 +115,11 @@ _PAGES: Mapping[str, tuple[str, str]] = {
         "The hub does not answer. This page goes on by itself as soon as it does.",
         "中心暂无响应，恢复后本页会自动继续。",
     ),
+    "error.distrusted": (
+        "The hub's certificate is not believed ({why}): its authority belongs into the store of the dashboard's "
+        "machine, which is then to be started anew.",
+        "中心的证书不受信任（{why}）：请将其签发机构加入看板主机的证书库，然后重启看板。",
+    ),
     "error.refused": (
         "Your role may not see or do this.",
         "您的角色无权查看或执行此操作。",
