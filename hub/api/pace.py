@@ -12,10 +12,14 @@ from branchloop.errors import BranchloopError
 
 
 class TooManyError(BranchloopError):
-    """Somebody is too fast."""
+    """Somebody is too fast, and may go on in `retry_s` seconds."""
 
     http_status: ClassVar[int] = 429
     kind: ClassVar[str] = "too-many"
+
+    def __init__(self, message: str, *, hint: str, retry_s: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_s = retry_s
 
 
 @dataclass(slots=True)
@@ -37,4 +41,5 @@ class Pace:
                 self._counts.clear()
             self._counts[key] += 1
             if self._counts[key] > self.most:
-                raise TooManyError(f"too many {self.what}.", hint="Wait a minute.")
+                left_s = -(-(MINUTE_MS - at_ms % MINUTE_MS) // 1000)
+                raise TooManyError(f"too many {self.what}.", hint="Wait a minute.", retry_s=left_s)

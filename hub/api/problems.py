@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from branchloop.errors import AccessError, BranchloopError
 from hub.api.models.answers import Problem
+from hub.api.pace import TooManyError
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {
@@ -70,7 +71,8 @@ def _ours(_request: Request, error: Any) -> JSONResponse:
         # Its sentence names files of this machine: that is for the operator, not for the network.
         _LOG.error("%s", error)
         return problem(error.http_status, error.kind, "the hub cannot answer now; its log says why.", "Try again.")  # fmt: skip
-    return problem(error.http_status, error.kind, error.message, error.hint)
+    wait = {"Retry-After": str(error.retry_s)} if isinstance(error, TooManyError) else None
+    return problem(error.http_status, error.kind, error.message, error.hint, wait)
 
 
 def _invalid(_request: Request, error: Any) -> JSONResponse:

@@ -42,7 +42,7 @@ def routes() -> APIRouter:
 
 
 def _answer(request: Request, code: str) -> Response:
-    status, body = 200, ""
+    status, body, headers = 200, "", HEADERS
     if code.strip():
         try:
             body = _shown(verdict(request, code))
@@ -50,6 +50,7 @@ def _answer(request: Request, code: str) -> Response:
             status, body = error.http_status, _said("verify.unknown", "bad")
         except TooManyError as error:
             status, body = error.http_status, _said("verify.busy", "bad")
+            headers = {**HEADERS, "Retry-After": str(error.retry_s)}
     en, zh = words("verify.title")
     label_en, label_zh = words("document.number")
     html = (
@@ -61,7 +62,7 @@ def _answer(request: Request, code: str) -> Response:
         f'<input id="code" name="code" maxlength="40" autocomplete="off" value="{escape(code[:40])}">'
         '<button>查询 <span lang="en">Check</span></button></form></main></body></html>'
     )
-    return Response(html, status, HEADERS, media_type="text/html; charset=utf-8")
+    return Response(html, status, headers, media_type="text/html; charset=utf-8")
 
 
 def _said(key: str, kind: str) -> str:

@@ -444,8 +444,15 @@ def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
         assert [each.happened.stage for each in of_journey(db, seen["journey"])] == ["impression"]
 
 
+def _within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no minute end between a test's requests: it began now."""
+    begun_ms = now_ms()
+    monkeypatch.setattr(card_access, "now_ms", lambda: begun_ms // 60_000 * 60_000 + (now_ms() - begun_ms))
+
+
 def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
+    _within_a_minute(monkeypatch)
     with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         told = [
             ASKING.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
@@ -453,6 +460,8 @@ def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.
         ]
     assert [each.status_code for each in told] == [201, 201, 201, 429, 429]
     assert json.loads(told[-1].text)["hint"] == "Wait a minute."
+    assert 1 <= int(told[-1].headers["Retry-After"]) <= 60
+    assert told[-1].headers["Access-Control-Expose-Headers"] == "Retry-After"
 
 
 def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
@@ -461,6 +470,7 @@ def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
     """A pass has a pace of its own; only unknown ones are counted by address."""
     monkeypatch.setattr(card_access, "_looks", Pace(3, "questions by this pass"))
     monkeypatch.setattr(card_access, "_guesses", Pace(2, "unknown passes"))
+    _within_a_minute(monkeypatch)
     with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         passes = [holding(book(own, start, key(f"wifi{at}"))) for at, start in enumerate(slots(own)[:3])]
         monkeypatch.setattr(card_access, "_reads", Pace(0, "questions from this address"))

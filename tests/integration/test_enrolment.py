@@ -271,9 +271,11 @@ def test_unknown_links_tell_nothing_and_are_counted(world: ConsentWorld) -> None
     """404 for any wrong token, 429 for whoever goes on; a right one is not held up."""
     token = world.invite()
     with httpx.Client(base_url=f"{world.api}/api/v1/enrolments") as client:
-        codes = [client.get(f"/{secrets.token_urlsafe(32)}").status_code for _ in range(70)]
+        codes = [
+            client.get(f"/{secrets.token_urlsafe(32)}").status_code for _ in range(125)
+        ]  # a minute may end between
         assert codes[0] == 404
-        assert codes[-1] == 429
+        assert 429 in codes
         assert client.get(f"/{token}").status_code == 200
 
 
