@@ -52,6 +52,10 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "staff.follow_up.none": ("none", "无"),
     "staff.walk_in": ("Walk-in", "现场取号"),
     "staff.walk_in.for": ("A ticket for", "请选择业务"),
+    "staff.services.none": (
+        "There is no service for that: a branch's services stand in its site file.",
+        "没有可选的业务：网点业务在其配置文件中设置。",
+    ),
     "staff.walk_in.made": ("Ticket {number}, {range}.", "排队号 {number}，{range}。"),
     "staff.code": ("Check in by code", "预约码签到"),
     "staff.code.how": ("Booking code", "预约码"),

@@ -132,6 +132,17 @@ def test_a_day_at_a_counter(hub: World, chromium: Browser) -> None:
     ]  # fmt: skip
 
 
+def test_a_branch_without_services_says_so(hub: World, chromium: Browser) -> None:
+    """A walk-in has nothing to be for, and the page tells why."""
+    tab = phone(chromium, hub)
+    tab.get_by_label("Token").fill(hub.token("staff", "annex")["Authorization"].removeprefix("Bearer "))
+    tab.get_by_role("button", name="Sign in").click()
+    tab.locator("dialog input").fill("1")
+    tab.get_by_role("button", name="Save").click()
+    tab.get_by_role("button", name="Walk-in").click()
+    expect(tab.locator("dialog")).to_contain_text("There is no service for that")
+
+
 def test_two_phones_call_next_at_once(hub: World, chromium: Browser) -> None:
     """They get different people; two taps on one phone call one."""
     staff = hub.token("staff", "hall")

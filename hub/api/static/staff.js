@@ -248,7 +248,9 @@
   const setCounter = (value) => { counter = value; kept.put("counter", value); shut(); draw(); };
 
   function services(act, but = "") {
-    return made("div", { class: "acts" }, ...board.queues.filter((queue) => queue.service !== but).map((queue) => made("button", {
+    const others = board.queues.filter((queue) => queue.service !== but);
+    if (!others.length) return made("p", {}, say("staff.services.none"));
+    return made("div", { class: "acts" }, ...others.map((queue) => made("button", {
       type: "button", class: "quiet", "data-step": true, act: () => act(queue) }, queue.name[language])));
   }
 
