@@ -9,12 +9,12 @@ demo: $(VENV)/.demo
 	@tools/system-libraries demo
 	$(BIN)/branchloop demo $(ARGS)
 
-# Five at a time on two cores: many tests wait for processes; a file's tests stay together, since they share what
+# Four at a time on two cores: many tests wait for processes; a file's tests stay together, since they share what
 # they started, and files come in the order of tests/conftest.py, the longest first. Byte code is kept even where the
 # machine says otherwise: tests start hundreds of processes, each of which would compile all it imports.
 test: $(VENV)/.test
 	@tools/system-libraries test
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What must be green before a change lands.
 check: lint test
