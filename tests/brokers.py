@@ -301,6 +301,15 @@ class Client:
 
     def close(self) -> None:
         """Part in order, and be gone when this returns: a broker hangs up on an id that comes back before."""
+        sock = self.paho.socket()
+        ours = (
+            sock.dup() if sock is not None else None
+        )  # the client closes its own before the broker has read on
         self.paho.disconnect()
         self.lost.wait(WAIT_S)
         self.paho.loop_stop()
+        if ours is not None:
+            with ours, suppress(OSError):
+                ours.settimeout(5.0)
+                while ours.recv(4_096):
+                    pass

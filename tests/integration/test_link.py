@@ -41,7 +41,7 @@ class Hub:
 
     def __init__(self, broker: Broker) -> None:
         self.client: Client = broker.client(HUB_INGEST)
-        self.client.subscribe(f"{MINE}/data", f"{MINE}/status")
+        assert self.client.subscribe(f"{MINE}/data", f"{MINE}/status") == [1, 1]
 
     def batches(self) -> list[Batch]:
         return [Batch.model_validate_json(p) for t, p in self.client.received if t == f"{MINE}/data"]
