@@ -302,9 +302,8 @@ class Client:
     def close(self) -> None:
         """Part in order, and be gone when this returns: a broker hangs up on an id that comes back before."""
         sock = self.paho.socket()
-        ours = (
-            sock.dup() if sock is not None else None
-        )  # the client closes its own before the broker has read on
+        # The client closes its own before the broker has read on.
+        ours = sock.dup() if sock is not None else None
         self.paho.disconnect()
         self.lost.wait(WAIT_S)
         self.paho.loop_stop()

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hubworld import NOON, World, world
 from icalendar import Calendar
+from paces import within_a_minute
 from tables import IDENTITY_CARD, partner, service
 
 from branchloop.clock import DAY_MS, from_ms
@@ -444,15 +445,9 @@ def test_an_errand_of_another_partner_is_not_gone_on_with(hub: World) -> None:
         assert [each.happened.stage for each in of_journey(db, seen["journey"])] == ["impression"]
 
 
-def _within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no minute end between a test's requests: it began now."""
-    begun_ms = now_ms()
-    monkeypatch.setattr(card_access, "now_ms", lambda: begun_ms // 60_000 * 60_000 + (now_ms() - begun_ms))
-
-
 def test_who_asks_too_often_is_told_to_wait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card_access, "_writes", Pace(3, "bookings from this address"))
-    _within_a_minute(monkeypatch)
+    within_a_minute(monkeypatch, card_access)
     with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         told = [
             ASKING.post(f"{own.api}/api/v1/card/seen", headers=page(own), json={"stage": "impression"})
@@ -470,7 +465,7 @@ def test_everybody_in_a_branch_behind_one_address_may_look_at_a_pass(
     """A pass has a pace of its own; only unknown ones are counted by address."""
     monkeypatch.setattr(card_access, "_looks", Pace(3, "questions by this pass"))
     monkeypatch.setattr(card_access, "_guesses", Pace(2, "unknown passes"))
-    _within_a_minute(monkeypatch)
+    within_a_minute(monkeypatch, card_access)
     with world(tmp_path, parts=PARTS, hub=HUB, book=True, zone=NOON) as own:
         passes = [holding(book(own, start, key(f"wifi{at}"))) for at, start in enumerate(slots(own)[:3])]
         monkeypatch.setattr(card_access, "_reads", Pace(0, "questions from this address"))
