@@ -185,9 +185,21 @@ def stop_event() -> threading.Event:
     return stop
 
 
-def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that is free right now."""
-    return listen_once(host, 0)
+def free_port(host: str = "127.0.0.1", wanted: int = 0) -> int:
+    """A free TCP port, or the `wanted` one, kept for those who are told of it as long as this process lives (Linux).
+
+    Who asks the system for any port gets another one, while a server may listen on it now, and again after it was
+    ended: it takes addresses that are bound and not listened on, as asyncio and nats-server do. Raises OSError.
+    """
+    if sys.platform != "linux":
+        return listen_once(host, wanted)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as kept:
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept.bind((host, wanted))
+        port = int(kept.getsockname()[1])
+        kept.detach()
+    return port
 
 
 def listen_once(host: str, port: int) -> int:

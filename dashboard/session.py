@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from html import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, cast
 
 import httpx
 import streamlit as st
@@ -21,6 +21,7 @@ from dashboard.client import Distrusted, Hub, Picture, Problem, Refused, Unknown
 from dashboard.config import Dashboard, read_config, read_token
 from dashboard.plain import plain
 
+_Given = ParamSpec("_Given")
 PICTURE_S = 120.0
 MOST_ASKED = 40
 """So much of what an address says is repeated on the page."""
@@ -250,4 +251,10 @@ def refreshed(body: Callable[[Hub, str], None]) -> None:
     with told():
         site = choose_branch(door)
         if site is not None:
-            st.fragment(body, run_every=settings()[0].refresh_s)(door, site)
+            by_itself(body, door, site)
+
+
+def by_itself(body: Callable[_Given, None], *args: _Given.args, **given: _Given.kwargs) -> None:
+    """Draw a part of a page now, and again every few seconds; what stands there pales only when that takes long."""
+    with st.container(key=f"by-itself-{body.__name__}"):
+        st.fragment(body, run_every=settings()[0].refresh_s)(*args, **given)

@@ -15,6 +15,9 @@ def _tokens(values: Mapping[str, str]) -> str:
     return "".join(f"--bl-{name}: {value};" for name, value in values.items())
 
 
+PALES_S = 5.0
+"""What is drawn again by itself pales only after this, for a page shall not flicker each time it asks."""
+
 CSS = f"""<style>
 :root {{ {_tokens(theme.LIGHT)} }}
 @media (prefers-color-scheme: dark) {{ :root {{ {_tokens(theme.DARK)} }} }}
@@ -30,6 +33,7 @@ CSS = f"""<style>
 .bl-tile, .bl-light, .block-container h1 {{ overflow-wrap: anywhere; }}
 .bl-value {{ font-size: 40px; line-height: 48px; font-weight: 600; white-space: nowrap; color: var(--bl-ink); }}
 .bl-value small {{ font-size: 14px; font-weight: 400; }}
+[class*="st-key-by-itself"] [data-stale="true"] {{ transition-delay: {PALES_S:g}s !important; }}
 .bl-stale .bl-value {{ color: var(--bl-muted); }}
 .bl-bar {{ height: 3px; background: var(--bl-hairline); border-radius: 2px; margin-top: 4px; }}
 .bl-bar span {{ display: block; height: 3px; background: var(--bl-accent); border-radius: 2px; }}

@@ -127,7 +127,7 @@ def _port(host: str, wanted: int, former: int | None, what: str, taken: int | No
             )
         return wanted
     if former and former != taken and _free(host, former):
-        return former
+        return free_port(host, former)
     return next(port for port in _ports(host) if port != taken)
 
 

@@ -93,12 +93,12 @@ def box_link(config: HubConfig, broker: str, ca_file: Path | None = None) -> Box
     return BoxLink.of("north", box, config.path.parent)
 
 
-def until(told: Callable[[], Any], what: str, wait_s: float = WAIT_S) -> Any:
-    """Poll until something is true; its value."""
+def until(told: Callable[[], Any], what: str | Callable[[], str], wait_s: float = WAIT_S) -> Any:
+    """Poll until something is true; its value. What did not become true may be found out only then."""
     deadline_s = time.monotonic() + wait_s
     while not (value := told()):
         if time.monotonic() > deadline_s:
-            pytest.fail(f"not within {wait_s:g} s: {what}")
+            pytest.fail(f"not within {wait_s:g} s: {what if isinstance(what, str) else what()}")
         time.sleep(0.02)
     return value
 

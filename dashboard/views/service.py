@@ -26,8 +26,10 @@ def page() -> None:
             return
         today = _today(door.branch(site))
         day = _day(today, session.language())
-        refresh_s = session.settings()[0].refresh_s if day == today else None
-        st.fragment(_body, run_every=refresh_s)(door, site, str(day), is_today=day == today)
+        if day == today:
+            session.by_itself(_body, door, site, str(day), is_today=True)
+        else:
+            _body(door, site, str(day), is_today=False)
 
 
 def _today(branch: Mapping[str, Any]) -> date:

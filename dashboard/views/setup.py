@@ -46,7 +46,7 @@ def page() -> None:
             return
         work = _work(site_id, configuration)
         zone = ZoneInfo(branch["timezone"])
-        st.fragment(_status, run_every=session.settings()[0].refresh_s)(door, site_id, work, spoken, zone)
+        session.by_itself(_status, door, site_id, work, spoken, zone)
         site = _settled(work)
         _said(work, spoken)
         part = st.segmented_control(
@@ -144,7 +144,7 @@ def _text(door: Hub, site_id: str, work: Work, spoken: Language, zone: ZoneInfo)
         say("setup.text", spoken), work.text, height=480, key=key, on_change=_typed, args=(work, key)
     )
     session.head(say("setup.history", spoken))
-    st.fragment(_history, run_every=session.settings()[0].refresh_s)(door, site_id, spoken, zone)
+    session.by_itself(_history, door, site_id, spoken, zone)
     versions = [each["version"] for each in work.newest["history"]]
     old = [version for version in versions if version != work.newest["version"]]
     if old:

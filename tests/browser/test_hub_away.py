@@ -21,9 +21,23 @@ from branchloop.text.catalogue import say
 expect.set_options(timeout=20_000)
 
 
+OPEN = threading.Event()
+OPEN.set()
+
+PALEST = """() => {
+  const held = document.querySelectorAll('[class*="st-key-by-itself"] [data-stale=true]');
+  const now = performance.now();
+  if (held.length === 0) window.heldSince = undefined;
+  else window.heldSince ??= now;
+  window.palest = Math.min(...[...held].map((each) => Number(getComputedStyle(each).opacity)));
+  return window.heldSince !== undefined && now - window.heldSince > 2500;
+}"""
+"""True once what refreshes by itself has waited so many ms for its answer; `palest` is the least opacity there then."""
+
+
 @contextlib.contextmanager
-def way(port: int, hub: World) -> Iterator[None]:
-    """The hub answers on this port, too."""
+def way(port: int, hub: World, gate: threading.Event = OPEN) -> Iterator[None]:
+    """The hub answers on this port, too; its answers wait while the gate is closed."""
     target = urlsplit(hub.api)
 
     class Relay(socketserver.BaseRequestHandler):
@@ -32,7 +46,7 @@ def way(port: int, hub: World) -> Iterator[None]:
         def handle(self) -> None:
             with socket.create_connection((str(target.hostname), target.port or 0)) as there:
                 threading.Thread(target=_pass, args=(self.request, there), daemon=True).start()
-                _pass(there, self.request)
+                _pass(there, self.request, gate)
 
     class Server(socketserver.ThreadingTCPServer):
         """Ends without waiting for those who keep a connection open."""
@@ -47,9 +61,10 @@ def way(port: int, hub: World) -> Iterator[None]:
         server.shutdown()
 
 
-def _pass(source: socket.socket, target: socket.socket) -> None:
+def _pass(source: socket.socket, target: socket.socket, gate: threading.Event = OPEN) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65_536):
+            gate.wait()
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
 
@@ -74,4 +89,28 @@ def test_a_page_goes_on_once_the_hub_is_back(
         with way(port, hub):
             expect(tab.get_by_role("heading", level=1)).to_contain_text("Hall")
             expect(away).to_have_count(0)
+        tab.close()
+
+
+def test_what_refreshes_by_itself_pales_only_when_that_takes_long(
+    hub: World, tmp_path: Path, chromium: Browser
+) -> None:
+    """A page does not flicker each time it asks; one whose answer stays away does not look up to date."""
+    port, token, gate = (
+        free_port(),
+        hub.token("manager", "hall")["Authorization"].split()[1],
+        threading.Event(),
+    )
+    gate.set()
+    with served(tmp_path, f"http://127.0.0.1:{port}", token) as address, way(port, hub, gate):
+        tab = chromium.new_page()
+        tab.goto(f"{address}/?lang=en")
+        expect(tab.locator(".bl-tile").first).to_be_visible()
+        gate.clear()
+        try:
+            tab.wait_for_function(PALEST)
+            assert tab.evaluate("window.palest") == 1
+            tab.wait_for_function(f"() => ({PALEST})() && window.palest < 1")
+        finally:
+            gate.set()
         tab.close()

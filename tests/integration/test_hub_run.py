@@ -61,6 +61,11 @@ class Hub:
     def error(self) -> str:
         return (self.config.parent / "stderr").read_text()
 
+    def told(self) -> str:
+        """What it and its children said."""
+        logs = sorted(self.config.parent.glob("data/logs/*.log"))
+        return "\n".join([self.error(), *(f"{log.name}: {log.read_text()}" for log in logs)])
+
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
@@ -86,7 +91,11 @@ def hub(config: Path) -> Iterator[Hub]:
     started = start(config)
     children: list[psutil.Process] = []
     try:
-        until(lambda: started.ready() or started.process.poll() is not None, "the ready file", wait_s=60)
+        until(
+            lambda: started.ready() or started.process.poll() is not None,
+            lambda: f"the ready file\n{started.told()}",
+            wait_s=60,
+        )
         assert started.process.poll() is None, started.error()
         children = started.children()
         yield started

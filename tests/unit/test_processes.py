@@ -319,6 +319,20 @@ def test_a_fixed_port_that_is_taken_is_told(tmp_path: Path) -> None:
         decide(config)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="ports are kept on Linux")
+def test_a_port_that_was_given_is_kept(tmp_path: Path) -> None:
+    """Between the choice and the server's start, and while a server is started again, nobody else gets it."""
+    config = read_config(write_hub(tmp_path))
+    config.data_dir.mkdir()
+    chosen = decide(config)
+    for port in (free_port(), chosen.api_port, chosen.broker_port, decide(config).api_port):
+        for _ in range(2):
+            with socket.socket() as other, pytest.raises(OSError, match="in use"):
+                other.bind(("127.0.0.1", port))
+            with socket.create_server(("127.0.0.1", port)) as server:
+                assert server.getsockname()[1] == port
+
+
 def test_a_log_that_cannot_be_written_ends_no_supervision(monkeypatch: pytest.MonkeyPatch) -> None:
     """It may lie on the very disk that is full."""
     stop = threading.Event()
