@@ -166,7 +166,7 @@ def test_live_shows_what_the_api_says(running: Demo, page: Page) -> None:
     expect(page.get_by_text("Ceiling range sensor (simulated log) · works")).to_be_visible()
     plan = page.get_by_role("img", name="Floor plan of Plaza branch (demo) with heat")
     expect(plan).to_be_visible()
-    assert plan.evaluate("image => image.naturalWidth") > 100
+    page.wait_for_function("image => image.naturalWidth > 100", arg=plan.element_handle())
     first = plan.get_attribute("src") or ""
     page.wait_for_function(
         "before => [...document.querySelectorAll('img[alt]')].some(i => i.alt.startsWith('Floor plan') && i.src !== before)",
@@ -254,7 +254,7 @@ def test_quality_shows_its_verdict_and_evidence(running: Demo, page: Page) -> No
     )
     calendar = page.get_by_role("img", name="Coverage by day and hour from")
     expect(calendar).to_be_visible()
-    assert calendar.evaluate("image => image.naturalWidth") > 100
+    page.wait_for_function("image => image.naturalWidth > 100", arg=calendar.element_handle())
     told = next(day for day in answer["balance"] if day["value"] is not None)
     row = page.get_by_role("row", name=f"{told['numbers']['went_in']:.0f} {told['numbers']['went_out']:.0f}")
     expect(row.first).to_contain_text("agrees")

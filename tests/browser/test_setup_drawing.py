@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import os
+import re
 import time
 import tomllib
 from collections.abc import Iterator
@@ -183,6 +184,7 @@ def test_who_was_overtaken_can_load_the_other_s_version(branch: Branch, page: Pa
     page.goto(f"{branch.pages}/setup?branch=hall&lang=en")
     page.get_by_role("radio", name=say("setup.part.text", "en")).click()
     mine = page.get_by_role("textbox", name=say("setup.text", "en"))
+    expect(mine).to_have_value(re.compile("# the camera over the door"))  # it is drawn empty, then filled
     text = mine.input_value()
     mine.fill(text.replace("# the camera over the door", "# mine"))
     mine.press("Control+Enter")
