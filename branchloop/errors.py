@@ -65,6 +65,18 @@ class AccessError(BranchloopError):
         self.authenticated = authenticated
 
 
+class LimitError(BranchloopError):
+    """What is asked is right, but not yet: it may be asked again in `retry_s` seconds."""
+
+    exit_code = 5
+    http_status = 429
+    kind = "too-many"
+
+    def __init__(self, message: str, *, hint: str, retry_s: int) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_s = retry_s
+
+
 class ConflictError(BranchloopError):
     """What is asked is right, but somebody else was faster, or it was done already."""
 

@@ -133,7 +133,7 @@ class Visit:
         self._state = state
 
     def link(self, db: sqlite3.Connection, action: str) -> Link:
-        """What the token opens, noted in the audit log. Raises NotFoundError, TooManyError."""
+        """What the token opens, noted in the audit log. Raises NotFoundError, LimitError."""
         at_ms = now_ms()
         link = Consents(db).link(self._token) if len(self._token) <= 100 else None
         over = link is None or (link.used_ms is None and at_ms >= link.expires_ms)

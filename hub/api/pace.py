@@ -5,21 +5,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import ClassVar
 
 from branchloop.clock import MINUTE_MS
-from branchloop.errors import BranchloopError
-
-
-class TooManyError(BranchloopError):
-    """Somebody is too fast, and may go on in `retry_s` seconds."""
-
-    http_status: ClassVar[int] = 429
-    kind: ClassVar[str] = "too-many"
-
-    def __init__(self, message: str, *, hint: str, retry_s: int) -> None:
-        super().__init__(message, hint=hint)
-        self.retry_s = retry_s
+from branchloop.errors import LimitError
 
 
 @dataclass(slots=True)
@@ -33,7 +21,7 @@ class Pace:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def step(self, key: str, at_ms: int) -> None:
-        """Count one for `key`; raises TooManyError past the most of a minute."""
+        """Count one for `key`; raises LimitError past the most of a minute."""
         with self._lock:
             minute = at_ms // MINUTE_MS
             if minute != self._minute:
@@ -42,4 +30,4 @@ class Pace:
             self._counts[key] += 1
             if self._counts[key] > self.most:
                 left_s = -(-(MINUTE_MS - at_ms % MINUTE_MS) // 1000)
-                raise TooManyError(f"too many {self.what}.", hint="Wait a minute.", retry_s=left_s)
+                raise LimitError(f"too many {self.what}.", hint="Wait a minute.", retry_s=left_s)

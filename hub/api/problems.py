@@ -11,9 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from branchloop.errors import AccessError, BranchloopError
+from branchloop.errors import AccessError, BranchloopError, LimitError
 from hub.api.models.answers import Problem
-from hub.api.pace import TooManyError
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {
@@ -71,7 +70,7 @@ def _ours(_request: Request, error: Any) -> JSONResponse:
         # Its sentence names files of this machine: that is for the operator, not for the network.
         _LOG.error("%s", error)
         return problem(error.http_status, error.kind, "the hub cannot answer now; its log says why.", "Try again.")  # fmt: skip
-    wait = {"Retry-After": str(error.retry_s)} if isinstance(error, TooManyError) else None
+    wait = {"Retry-After": str(error.retry_s)} if isinstance(error, LimitError) else None
     return problem(error.http_status, error.kind, error.message, error.hint, wait)
 
 

@@ -134,7 +134,7 @@ def verify_routes() -> APIRouter:
 
 
 def verdict(request: Request, code: str) -> models.Verdict:
-    """What anybody may know of a document. Raises NotFoundError, TooManyError."""
+    """What anybody may know of a document. Raises NotFoundError, LimitError."""
     state: State = request.app.state.hub
     address, at_ms = (request.client.host if request.client is not None else "?"), now_ms()
     _questions.step(address, at_ms)

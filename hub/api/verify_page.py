@@ -8,9 +8,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from branchloop.errors import LimitError
 from branchloop.text.documents import words
 from hub.api.models.requests import Verdict
-from hub.api.pace import TooManyError
 from hub.api.pages import STATIC
 from hub.api.problems import NotFoundError
 from hub.api.requests import verdict
@@ -48,7 +48,7 @@ def _answer(request: Request, code: str) -> Response:
             body = _shown(verdict(request, code))
         except NotFoundError as error:
             status, body = error.http_status, _said("verify.unknown", "bad")
-        except TooManyError as error:
+        except LimitError as error:
             status, body = error.http_status, _said("verify.busy", "bad")
             headers = {**HEADERS, "Retry-After": str(error.retry_s)}
     en, zh = words("verify.title")

@@ -14,10 +14,12 @@ import httpx
 import pypdfium2
 import pytest
 from hubworld import World, world
+from paces import within_a_minute
 from tables import DOCUMENTS, partner, service
 
 from branchloop.clock import DAY_MS, from_ms
 from branchloop.errors import ConfigError
+from hub.api import requests as asking
 from hub.api.card import access as card_access
 from hub.api.issuing import issuer_of
 from hub.api.state import now_ms
@@ -332,9 +334,13 @@ def test_a_hub_without_a_document_key_makes_no_certificate(tmp_path: Path) -> No
         assert ask(other, "account", wish(service="second", certificate=None)).status_code == 201
 
 
-def test_codes_cannot_be_guessed_for_long(hub: World) -> None:
+def test_codes_cannot_be_guessed_for_long(hub: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    within_a_minute(monkeypatch, asking)
     told = [httpx.get(f"{hub.api}/api/v1/verify/0000-0000-0000-{at:04d}").status_code for at in range(50)]
     assert set(told) == {404, 429}
+    page = httpx.get(f"{hub.api}/verify/0000-0000-0000-0050")
+    assert page.status_code == 429
+    assert 1 <= int(page.headers["Retry-After"]) <= 60
 
 
 def test_a_document_has_its_time(hub: World) -> None:

@@ -64,7 +64,7 @@ class OnPage:
     address: str
 
     def write(self) -> None:
-        """Count something that is to be stored. Raises TooManyError."""
+        """Count something that is to be stored. Raises LimitError."""
         at_ms = now_ms()
         _writes.step(self.address, at_ms)
         _partner_writes.step(self.partner.id, at_ms)
@@ -93,7 +93,7 @@ class PassHolder:
     address: str
 
     def write(self) -> None:
-        """Count something that is to be stored. Raises TooManyError."""
+        """Count something that is to be stored. Raises LimitError."""
         _writes.step(self.address, now_ms())
 
     def owe(

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal
 
 from pydantic import ValidationError
 
-from branchloop.errors import BranchloopError, InputError
+from branchloop.errors import InputError, LimitError
 from branchloop.wire.commands import MAX_PICTURE_BYTES, Picture, Reply
 from hub.store.commands import Asked, Commands
 
@@ -33,18 +33,14 @@ LEFT_OVER_MS = 60_000
 _MEDIA = {"background": "image/jpeg", "birdseye": "image/webp"}
 
 
-class TooSoonError(BranchloopError):
+class TooSoonError(LimitError):
     """The picture that is there is young enough."""
 
-    http_status: ClassVar[int] = 429
     kind: ClassVar[str] = "too-soon"
 
 
-class TooManyError(BranchloopError):
+class TooManyError(LimitError):
     """The branch's box has enough to do."""
-
-    http_status: ClassVar[int] = 429
-    kind: ClassVar[str] = "too-many"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +98,14 @@ class Pictures:
             raise TooSoonError(
                 f"the picture is {(now_ms - kept.arrived_ms) // 1000} s old.",
                 hint=f"Ask again in {wait_s} s.",
+                retry_s=wait_s,
             )
         if len(waiting) >= MOST_OPEN:
             soonest_s = (min(each.expires_ms for each in waiting) - now_ms) // 1000 + 1
             raise TooManyError(
                 f"{len(waiting)} pictures of this branch are asked for and not answered yet.",
                 hint=f"Wait for them, or ask again in {soonest_s} s.",
+                retry_s=soonest_s,
             )
         command = commands.add(
             site, device, what, {"camera": camera} if camera else {},
