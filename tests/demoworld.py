@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 ROOT = Path(__file__).parents[1]
-START_S = 300
+START_S = 120
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from branchloop.processes import free_port
 
 LOOK_S = 0.01
-START_S = 60.0
+START_S = 20.0
 
 
 class _Prompt(uvicorn.Server):

@@ -18,7 +18,7 @@ def chaos(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(420)
 def test_nothing_is_lost_whatever_dies() -> None:
     """Stored = produced = acknowledged, none twice, roll-ups equal to a recomputation; no process is left."""
     done = chaos("--seed", "11", "--freeze-seconds", "15", "--json")

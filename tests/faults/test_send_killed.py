@@ -98,6 +98,7 @@ def start_box(broker: Broker, path: Path, first: int, count: int) -> subprocess.
     )
 
 
+@pytest.mark.timeout(300)
 def test_everything_is_killed_in_turn(parts: tuple[Broker, Worker], tmp_path: Path) -> None:
     """Box, broker and ingest killed -9 while the box produces: every seq given is stored, once, as produced."""
     broker, worker = parts
