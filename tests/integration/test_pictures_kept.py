@@ -11,7 +11,7 @@ import httpx
 import pytest
 from hubworld import world
 
-from branchloop.errors import InputError
+from branchloop.errors import InputError, LimitError
 from branchloop.text.faults import told
 from branchloop.wire.commands import Picture, Reply
 from hub.store.branches.pictures import (
@@ -21,7 +21,6 @@ from hub.store.branches.pictures import (
     MOST_OPEN,
     WHATS,
     Pictures,
-    TooManyError,
     TooSoonError,
     check_plain,
 )
@@ -83,7 +82,7 @@ def test_a_branch_has_a_bounded_number_of_open_requests(folder: Path) -> None:
         pictures = Pictures(db)
         for index in range(MOST_OPEN):
             pictures.ask("hall", "box", "background", f"c{index}", "mei", 1_000 + index)
-        with pytest.raises(TooManyError, match=f"{MOST_OPEN} pictures") as refused:
+        with pytest.raises(LimitError, match=f"{MOST_OPEN} pictures") as refused:
             pictures.ask("hall", "box", "birdseye", "", "mei", 2_000)
         assert refused.value.http_status == 429
         assert refused.value.retry_s == (EXPIRES_MS - 1_000) // 1000 + 1

@@ -39,10 +39,6 @@ class TooSoonError(LimitError):
     kind: ClassVar[str] = "too-soon"
 
 
-class TooManyError(LimitError):
-    """The branch's box has enough to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Request:
     """The newest request for a picture, and what became of it."""
@@ -81,7 +77,7 @@ class Pictures:
     ) -> Request:  # fmt: skip
         """Queue the command, or return the request that is still open. It expires after `within_ms`.
 
-        Raises TooSoonError when there is a picture younger than ten minutes, TooManyError when many others
+        Raises TooSoonError when there is a picture younger than ten minutes, LimitError when many others
         of the branch are open.
         """
         commands = Commands(self._db)
@@ -102,7 +98,7 @@ class Pictures:
             )
         if len(waiting) >= MOST_OPEN:
             soonest_s = (min(each.expires_ms for each in waiting) - now_ms) // 1000 + 1
-            raise TooManyError(
+            raise LimitError(
                 f"{len(waiting)} pictures of this branch are asked for and not answered yet.",
                 hint=f"Wait for them, or ask again in {soonest_s} s.",
                 retry_s=soonest_s,
